@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ class ScriptedSupervisor:
         self.has_heard = True
         self.wanted: Plan | None = None
         self.checked: list[RunId] = []
+        self.told_to_stop = threading.Event()
         self._now = replace(make_snapshot(State.STOPPED), engine=engine_id, run=0)
 
     def snapshot(self) -> EngineSnapshot:
@@ -39,6 +41,7 @@ class ScriptedSupervisor:
 
     def stop(self) -> None:
         self.wanted = None
+        self.told_to_stop.set()
         if self._now.state in (State.LOADING, State.READY):
             self._begin(State.STOPPING, None)
 

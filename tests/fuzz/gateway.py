@@ -21,7 +21,15 @@ from hypothesis import strategies as st
 from tests.fakes.gateways import FixedBackend, behind, gateway_to
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fuzz.harness import Target, edited
-from tests.fuzz.wire import check_error, check_shape, check_success, headers_of, send
+from tests.fuzz.wire import (
+    REFUSALS,
+    check_error,
+    check_shape,
+    check_success,
+    headers_of,
+    request_line,
+    send,
+)
 from tray_app.gateway.upstream import Upstream
 from tray_app.models.header import Purpose
 
@@ -154,6 +162,7 @@ class PlayedEngine:
             "object": "list",
             "data": vectors,
             "choices": [],
+            "input_tokens": 1,
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
         return json.dumps(whole).encode()
@@ -208,7 +217,8 @@ class _Several(FixedBackend):
         return replace(found, purpose=task) if isinstance(found, Upstream) else found
 
 
-def _port(url: str) -> int:
+def port_of(url: str) -> int:
+    """The port of a base URL."""
     port = urlsplit(url).port
     assert port
     return port
@@ -221,7 +231,7 @@ def openai_ready() -> Iterator[Callable[[bytes], None]]:
         played_engine() as (engine, upstream),
         gateway_to(_Several(upstream), native_routes=True) as url,
     ):
-        yield partial(check_request, _port(url), engine)
+        yield partial(check_request, port_of(url), engine)
 
 
 def check_request(port: int, engine: PlayedEngine, data: bytes) -> None:
@@ -237,7 +247,7 @@ def check_request(port: int, engine: PlayedEngine, data: bytes) -> None:
 def powerinfer_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before a PowerInfer server, which dies of what it does not expect."""
     with powerinfer_server() as server, gateway_to(behind(server), native_routes=True) as url:
-        yield partial(check_translated, _port(url), server)
+        yield partial(check_translated, port_of(url), server)
 
 
 def check_translated(port: int, server: PowerInferServer, data: bytes) -> None:
@@ -258,6 +268,94 @@ def check_translated(port: int, server: PowerInferServer, data: bytes) -> None:
         else:
             assert set(sent) == {"content"}
             assert isinstance(sent["content"], str)
+
+
+# Requests of Ollama's API, on both kinds of engine.
+
+OLLAMA_PATHS = ("/api/chat", "/api/generate", "/api/embed", "/api/embeddings", "/api/show", "/api/pull")
+OLLAMA_VALID: dict[str, Any] = {
+    "model": "tiny:latest",
+    "messages": [
+        {"role": "user", "content": "x", "images": ["iVBORw0KGgo="]},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+        {"role": "tool", "tool_name": "f", "content": "1"},
+    ],
+    "prompt": "x",
+    "input": ["x"],
+    "options": {"num_predict": 3, "top_k": 4.0, "stop": ["b"]},
+}
+OLLAMA_FIELDS = (
+    *("model", "name", "messages", "prompt", "input", "options", "stream", "format", "think", "keep_alive"),
+    *("images", "system", "raw", "suffix", "template", "context", "tools", "logprobs", "top_logprobs"),
+    *("truncate", "dimensions"),
+)
+OLLAMA_VALUES = JSON_VALUES | st.dictionaries(
+    st.sampled_from(["num_predict", "seed", "stop", "temperature", "mirostat", "role", "images", "function"]),
+    JSON_VALUES,
+    max_size=3,
+)
+OLLAMA_WORDS = (
+    *BODY_WORDS,
+    *(b'"stream":false,', b'"raw":true,', b'"think":"low",', b'"format":"json",', b'"format":{},'),
+    *(b'"keep_alive":0,', b'"images":[1],', b'"images":["data:"],', b'"arguments":"{",', b'"messages":[],'),
+    *(b":latest", b"/api/", b'"tool_calls":[{}],', b'"options":{"seed":9e300},'),
+)
+
+
+def _ollama(path: str, fields: dict[str, Any]) -> bytes:
+    return f"POST {path}\n\n{json.dumps({**OLLAMA_VALID, **fields})}".encode()
+
+
+OLLAMA_REQUESTS = st.one_of(
+    st.builds(
+        _ollama,
+        st.sampled_from(OLLAMA_PATHS),
+        st.dictionaries(st.sampled_from(OLLAMA_FIELDS), OLLAMA_VALUES, max_size=4),
+    ),
+    edited(
+        [
+            *(_ollama(path, {}) for path in OLLAMA_PATHS),
+            *(f"{method}\n\n".encode() for method in ("GET /api/tags", "GET /api/ps", "DELETE /api/delete")),
+        ],
+        OLLAMA_WORDS,
+    ),
+)
+
+
+@contextmanager
+def ollama_ready() -> Iterator[Callable[[bytes], None]]:
+    """A gateway before an engine that speaks OpenAI, and one before a PowerInfer server."""
+    with (
+        played_engine() as (engine, upstream),
+        powerinfer_server() as server,
+        gateway_to(upstream) as url,
+        gateway_to(behind(server)) as translated,
+    ):
+        yield partial(check_ollama, (port_of(url), port_of(translated)), engine, server)
+
+
+def check_ollama(ports: tuple[int, ...], engine: PlayedEngine, server: PowerInferServer, data: bytes) -> None:
+    """A success or a refusal that Ollama's clients read, and never nonsense for an engine."""
+    engine.nonsense.clear()
+    server.seen.clear()
+    for port in ports:
+        answer = send(port, data)
+        if not request_line(data)[1].startswith("/api/"):
+            check_shape(answer, frozenset((200, 204)))
+        elif answer.status in REFUSALS:
+            told = json.loads(answer.body or b'{"error":"to HEAD"}')["error"]
+            assert isinstance(told, str) or answer.status in BROKEN_HTTP, answer
+        else:
+            assert answer.status in (200, 204), answer
+            for line in answer.body.splitlines():
+                assert isinstance(json.loads(line), dict)
+    assert not engine.nonsense
+    assert not server.dead.is_set()
+    assert not server.hung
+
+
+BROKEN_HTTP = (400, 411, 413, 431)
+"""What the HTTP library says before anybody knows which API is asked."""
 
 
 # Answers of engines and remote servers: status and content type on the first line, then the body.
@@ -292,7 +390,7 @@ def answers_ready() -> Iterator[Callable[[bytes], None]]:
         played_engine() as (engine, upstream),
         gateway_to(_Several(upstream), native_routes=True) as url,
     ):
-        yield partial(check_answer, _port(url), engine)
+        yield partial(check_answer, port_of(url), engine)
 
 
 def check_answer(port: int, engine: PlayedEngine, data: bytes) -> None:
@@ -334,7 +432,7 @@ HOST_WORDS = (
 def hosts_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway without a key."""
     with played_engine() as (_, upstream), gateway_to(upstream, native_routes=True) as url:
-        yield partial(check_sender, _port(url))
+        yield partial(check_sender, port_of(url))
 
 
 def check_sender(port: int, data: bytes) -> None:
@@ -381,6 +479,7 @@ def is_this_computer(host: str) -> bool:
 TARGETS = (
     Target("requests", REQUESTS, openai_ready, 250),
     Target("powerinfer", REQUESTS, powerinfer_ready, 250),
+    Target("ollama", OLLAMA_REQUESTS, ollama_ready, 250),
     Target("answers", edited(ANSWERS, ANSWER_WORDS), answers_ready, 100),
     Target("hosts", SENDER_INPUTS, hosts_ready, 200),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import control, downloads, engines, gateway, models, settings
+from tests.fuzz import chats, control, downloads, engines, gateway, models, settings
 
 TARGETS = (
     *models.TARGETS,
@@ -10,5 +10,6 @@ TARGETS = (
     *downloads.TARGETS,
     *engines.TARGETS,
     *gateway.TARGETS,
+    *chats.TARGETS,
     *control.TARGETS,
 )

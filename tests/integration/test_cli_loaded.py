@@ -297,15 +297,24 @@ def test_serve_with_a_name_that_no_model_has_starts_nothing(
     assert started == []
 
 
-def test_serve_ends_with_the_reason_if_a_further_model_cannot_be_loaded(
+def test_serve_goes_on_and_says_why_if_a_further_model_cannot_be_loaded(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def load_model(*_: object, **__: object) -> str:
+    shutil.copy(model, model.with_name("last.gguf"))
+
+    def load_model(app: App, reference: str, **_: object) -> str:
+        if reference == "last":
+            client = find_running(app.paths.state)
+            assert client
+            client.quit()
+            return reference
         raise ModelError(ErrorCode.MODEL_TOO_LARGE, "It does not fit", "It needs 9 GiB.")
 
     monkeypatch.setattr(App, "load_model", load_model)
-    assert serve("test", model.stem) == 1
-    assert "It needs 9 GiB." in capsys.readouterr().err
+    assert serve("test", model.stem, "last") == 0
+    printed = capsys.readouterr().out
+    assert f"{model.stem} is not loaded. It does not fit" in printed
+    assert "It needs 9 GiB." in printed
 
 
 def test_serve_beside_an_app_has_it_load_the_further_models(model: Path) -> None:

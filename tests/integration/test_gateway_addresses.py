@@ -63,7 +63,10 @@ def test_curl_is_told_the_same_as_text(root: str, accept: str) -> None:
     answer = get(f"{root}/", Accept=accept)
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert f"OpenAI     {root}/v1\n" in answer.text
+    assert f"Anthropic  {root}\n" in answer.text
+    assert f"Ollama     {root}\n" in answer.text
     assert f"POST {root}/v1/embeddings\n" in answer.text
+    assert f"POST {root}/v1/messages\n" in answer.text
     assert "/completion\n" not in answer.text  # which is there only with a setting
 
 
@@ -117,7 +120,17 @@ def test_what_others_have_and_this_lacks_is_said_plainly(root: str, path: str, w
         assert words in error["message"]
 
 
-POSTED = ("/v1/embeddings", "/v1/completions", "/v1/chat/completions", "/v1/rerank", "/v2/rerank")
+POSTED = (
+    "/v1/messages",
+    "/v1/responses",
+    "/messages",
+    "/v1/api/chat",
+    "/v1/embeddings",
+    "/v1/completions",
+    "/v1/chat/completions",
+    "/v1/rerank",
+    "/v2/rerank",
+)
 READ = ("/", "/health", "/v1/models", "/v1/models/tiny", "/models")
 
 

@@ -125,7 +125,7 @@ def test_a_stop_word_ends_the_text_and_the_work(engine: PowerInferServer, url: s
     engine.hold_at = 5  # a server that went on would stay here
     answer = complete(url, stop=stop)
     assert answer["choices"][0] == {
-        "index": 0, "text": " w0 w1 ", "logprobs": None, "finish_reason": "stop"
+        "index": 0, "text": " w0 w1 ", "logprobs": None, "finish_reason": "stop", "stop_reason": "w2"
     }  # fmt: skip
     assert engine.client_left.wait(10)
 

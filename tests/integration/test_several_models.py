@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import ollama
 import openai
 import psutil
 import pytest
@@ -166,7 +167,35 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         app.changed.connect(look)
         (models / "late.gguf").unlink()
         assert gone_with_file.wait(DEADLINE_S)
-        assert refused(client, "late")[:2] == (404, "model_not_found")
+        assert refused(client, "late")[:2] == (404, "model_file_missing")
+
+
+def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
+    with serving(strict_models=True) as (_, client):
+        host = str(client.base_url).partition("/v1")[0]
+        with ollama.Client(host=host) as program:
+            listed = {each.model: each for each in program.list().models}
+            assert set(listed) == {"bge:latest", "digits:latest", "test:latest"}
+            assert program.ps().models == []
+            bge = program.show("BGE:latest")
+            details = listed["bge:latest"].details
+            assert details == bge.details
+            assert details
+            assert (details.family, details.families) == ("bert", ["bert"])
+            assert details.parameter_size
+            assert details.quantization_level
+            assert bge.capabilities == ["embedding"]
+            assert bge.modelinfo
+            assert bge.modelinfo["bert.embedding_length"] == BERT_DIMENSIONS
+            assert (listed["bge:latest"].size or 0) > 0
+            assert program.show("digits").capabilities == ["completion"]
+            for name in ("bge:latest", "bge", "bge.gguf:latest"):
+                assert len(program.embed(model=name, input="x").embeddings[0]) == BERT_DIMENSIONS
+            assert dimensions(client, "bge:latest") == BERT_DIMENSIONS  # as VS Code asks what it has found
+            assert [each.model for each in program.ps().models] == ["bge:latest"]
+            with pytest.raises(ollama.ResponseError, match="'llama3:latest'") as refusal:
+                program.chat(model="llama3:latest", messages=CHAT["messages"])
+            assert refusal.value.status_code == 404
 
 
 # What is wrong with one model disturbs no other

@@ -30,7 +30,7 @@ BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 class Pool:
     """A pool of engines that take so many bytes, in a test's hands."""
 
-    def __init__(self, budget_bytes: int = 100, **sizes: int) -> None:
+    def __init__(self, budget_bytes: int = 100, *, longest_stay_s: float = 0, **sizes: int) -> None:
         self.budget_bytes = budget_bytes
         self.sizes = sizes
         self.kept: set[str] = set()
@@ -43,6 +43,7 @@ class Pool:
             is_kept=lambda model_id: model_id in self.kept,
             called_off=lambda: CALLED_OFF,
             clock=self._tick,
+            longest_stay_s=longest_stay_s,
         )
 
     def _make(self, engine_id: EngineId) -> Supervisor:
@@ -355,6 +356,31 @@ def test_an_unloaded_model_says_so_and_comes_back_when_asked() -> None:
     pool.pool.wait_until_gone("a", DEADLINE_S)
     assert pool.pool.snapshot().of("a") is None
     pool.loaded("a").release()
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_an_engine_that_has_just_been_loaded_stays_for_as_long_as_that_took(*, busy: bool) -> None:
+    pool = Pool(a=60, b=60, longest_stay_s=0.5)
+    first = waiting(pool.ask("a"))
+    pool.now_s += 100
+    pool["a"].becomes(State.READY)
+    lease = first.result(0)
+    if not busy:
+        lease.release()
+    for_b = waiting(pool.ask("b"))
+    again = pool.ask("a")
+    assert isinstance(again, EngineLease)  # for it is not to go yet
+    again.release()
+    assert pool.told() == {"a"}
+    pool.now_s += 100
+    if busy:
+        lease.release()
+    else:
+        assert pool["a"].told_to_stop.wait(DEADLINE_S)  # the pool looks again by itself
+    assert pool.told() == set()
+    pool["a"].becomes(State.STOPPED)
+    pool["b"].becomes(State.READY)
+    for_b.result(0).release()
 
 
 def test_names_of_every_alphabet_make_engines_of_their_own() -> None:

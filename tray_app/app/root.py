@@ -112,9 +112,10 @@ class App(Workspace):
             is_kept=self._is_kept,
             called_off=StartCalledOffError,
         )
+        self._served = ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other)
         self._server = Server(
             self._pool,
-            ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other),
+            self._served,
             settings=lambda: self.store.current,
             settings_of=lambda model_id: effective(self.store.current, model_id),
             secrets=self._secrets,
@@ -174,9 +175,7 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing.
-
-        Also starts watching the models folder.
+        nothing. From then on the models folder is watched.
         """
         self._watch.start()
         settings = self.store.current
@@ -193,6 +192,7 @@ class App(Workspace):
         running goes on. `StartCalledOffError` if the server was stopped meanwhile.
         """
         self._wishes += 1
+        self._watch.start()
         self._server.start()
         self._load_kept()
 
@@ -518,7 +518,8 @@ class App(Workspace):
 
     def _look_at_folder(self) -> None:
         """Let requests name what is in the models folder now; unload what is no more."""
-        installed = self.library.installed().names.files
+        self._served.look()
+        installed = self.library.known().names.files
         for each in self._server.snapshot()[1].others:
             if each.told and each.model_id not in installed:
                 self._server.unload(str(each.model_id))

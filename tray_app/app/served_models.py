@@ -8,6 +8,7 @@ for it.
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from concurrent.futures import Future
@@ -20,9 +21,10 @@ from msgspec.structs import replace
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id
+from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id, without_tag
 from tray_app.models.header import Purpose
-from tray_app.models.naming import AmbiguousError
+from tray_app.models.naming import AmbiguousError, ModelNames
+from tray_app.models.references import NotInstalledError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
 from tray_app.settings.model_settings import aliases_of
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.models.library import Library
-    from tray_app.models.naming import ModelNames
+    from tray_app.models.header import ModelHeader
+    from tray_app.models.library import Installed, Library
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
+_THINKS = re.compile("enable_thinking|reasoning_content|<think>")
+"""In a template: how models are told to think first, or their thoughts are told apart."""
 _FRESH_S = 0.25
 """A look at the models folder holds so long, for names that are nobody's."""
 _MOST_NAMED = 20
@@ -59,28 +63,30 @@ class ServedModels:
         self._lock = threading.Lock()  # guards the next two
         self._look: Future[None] | None = None
         self._looked_s = -math.inf
+        self._seen: dict[str, str] = {}
+        """By id, the files of all models that were here at some time."""
 
     def look(self) -> None:
         """See `Models`."""
-        self._library().installed()
+        self._seen.update(self._library().installed().names.files)
 
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """See `Models`.
 
         A name that is nobody's means the default model for the task, or no model where names are strict. That
-        of a file that cannot be served is somebody's.
+        of a file that cannot be served, or of a model that is not here, is somebody's: another model must not
+        answer for it.
         """
         settings, known = self._settings(), self._library().known()
+        if asked and _same(asked, settings.model):
+            return None  # also while it is still to be downloaded
         try:
             chosen_id = chosen_id or self._chosen_id(settings)
             model_id = self._named(asked, chosen_id) if asked else None
+            if model_id is None and asked and (no := self._refusal(asked, chosen_id, known, settings)):
+                return no
         except AmbiguousError as exc:
             return Unavailable(str(exc), code=exc.code, status=HTTPStatus.BAD_REQUEST)
-        if model_id is None and asked:
-            if error := known.error_of(asked):
-                return Unavailable(str(error), code=error.code)
-            if settings.strict_models:
-                return self._unknown(asked, chosen_id)
         try:
             model_id = model_id or self._default(settings, task)
         except ModelError as exc:
@@ -103,7 +109,7 @@ class ServedModels:
 
     def _look_again(self, look: Future[None]) -> None:
         try:
-            self._library().installed()
+            self.look()
         finally:
             with self._lock:
                 self._look, self._looked_s = None, time.monotonic()
@@ -146,6 +152,10 @@ class ServedModels:
                     dimensions=header.embedding_length,
                     size_bytes=model.size_bytes,
                     engine=plan.engine.kind if plan else None,
+                    architecture=header.architecture,
+                    quantization=header.quantization,
+                    parameters=header.parameters if header.split_count == 1 else None,
+                    abilities=_abilities(header),
                 )
             )
         return tuple(offered)
@@ -157,21 +167,54 @@ class ServedModels:
         return None
 
     def _named(self, asked: str, chosen_id: str | None) -> str | None:
-        """The id of the model that has this name; `AmbiguousError` if several have it."""
-        if chosen_id and self._is_chosen(asked, chosen_id):
-            return chosen_id
-        return self._names().resolve(asked)
+        """The id of the model that has this name, or has it without Ollama's tag.
+
+        `AmbiguousError` if several have it.
+        """
+        for name in filter(None, dict.fromkeys((asked, without_tag(asked)))):
+            if chosen_id and self._is_chosen(name, chosen_id):
+                return chosen_id
+            if found := self._names().resolve(name):
+                return found
+        return None
 
     def _names(self) -> ModelNames:
         return self._library().known().names
 
     def _is_chosen(self, asked: str, chosen_id: str) -> bool:
         """Whether this is a name of the chosen model, which need not be in the models folder."""
-        name = same_name(public_id(asked))
-        if name in (same_name(public_id(chosen_id)), same_name(self._settings().model)):
+        if _same(asked, chosen_id):
             return True
         aliases = aliases_of(self._settings()) if self._settings().models else {}
-        return any(same_name(alias) == name and each == chosen_id for alias, each in aliases.items())
+        return any(_same(alias, asked) and each == chosen_id for alias, each in aliases.items())
+
+    def _refusal(
+        self, asked: str, chosen_id: str | None, known: Installed, settings: Settings
+    ) -> Unavailable | None:
+        """Why no other model answers for a name that no installed model has; None if one may."""
+        if error := known.error_of(asked):
+            return Unavailable(str(error), code=error.code)
+        missing = self._missing(asked, known.names)
+        return missing or (self._unknown(asked, chosen_id) if settings.strict_models else None)
+
+    def _missing(self, asked: str, names: ModelNames) -> Unavailable | None:
+        """Why a model that is known by this name does not answer: it has been removed, or not downloaded."""
+        for entry in self._library().catalog:
+            if _same(entry.id, asked):
+                return Unavailable(
+                    str(NotInstalledError(entry)),
+                    code=ErrorCode.MODEL_NOT_DOWNLOADED,
+                    status=HTTPStatus.NOT_FOUND,
+                )
+        gone = {each: file for each, file in self._seen.items() if each not in names.files}
+        with suppress(AmbiguousError):
+            if gone and (model_id := ModelNames(gone, names.aliases).resolve(asked)):
+                return Unavailable(
+                    f"The model {model_id!r} is gone: {gone[model_id]!r} is not in the models folder.",
+                    code=ErrorCode.MODEL_FILE_MISSING,
+                    status=HTTPStatus.NOT_FOUND,
+                )
+        return None
 
     def _default(self, settings: Settings, task: Purpose) -> str | None:
         """The id of the model for requests that name none; None for the chosen one."""
@@ -196,6 +239,11 @@ class ServedModels:
             code=ErrorCode.MODEL_NOT_FOUND,
             status=HTTPStatus.NOT_FOUND,
         )
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two names mean the same model for a client."""
+    return same_name(public_id(name)) == same_name(public_id(other))
 
 
 class OneModel:
@@ -235,3 +283,12 @@ def _state(status: EngineStatus | None, *, sleeps: bool) -> str:
     if status.told and state in (State.FAILED, State.WAITING):
         return "failed"
     return "sleeping" if sleeps else "not loaded"
+
+
+def _abilities(header: ModelHeader) -> tuple[str, ...]:
+    """What a chat with this model may use, by its template. PowerInfer, which runs sparse ones, has no
+    tools.
+    """
+    template = header.chat_template or ""
+    found = {"tools": "tools" in template and not header.sparse, "thinking": _THINKS.search(template)}
+    return tuple(name for name, has in found.items() if has)

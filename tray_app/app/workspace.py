@@ -85,6 +85,7 @@ class Workspace:
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
         self._library = self._library_of(self.models_folder)
+        self._settings_of_library = self.store.current
         self._engines = EngineFinder(host)
         self.models = ModelManager(
             library=lambda: self.library,
@@ -121,8 +122,11 @@ class Workspace:
     @property
     def library(self) -> Library:
         """The models in the folder that is chosen now."""
-        if self._library.folder != self.models_folder:
-            self._library = self._library_of(self.models_folder)
+        settings = self.store.current
+        if settings is not self._settings_of_library:  # this is asked for each request
+            if self._library.folder != self.models_folder:
+                self._library = self._library_of(self.models_folder)
+            self._settings_of_library = settings
         return self._library
 
     def chosen_id(self, settings: Settings | None = None) -> str | None:

@@ -132,12 +132,13 @@ def _serve(app: App, others: Sequence[str]) -> None:
     def start() -> None:
         try:
             app.start_server()
-            for name in others:
-                events.put(f"Loaded {presentable(app.load_model(name, keep=True))}.")
         except StartCalledOffError:
-            pass  # by a command from another terminal, after which the server can be started again
+            return  # by a command from another terminal, after which the server can be started again
         except AppError as exc:
             events.put(exc)
+            return
+        for name in others:
+            events.put(_loaded(app, name))
 
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
@@ -164,6 +165,14 @@ def _serve(app: App, others: Sequence[str]) -> None:
         finally:
             app.close()
             starting.join()
+
+
+def _loaded(app: App, name: str) -> str:
+    """Load a further model; what to say of it. Without it, the others go on."""
+    try:
+        return f"Loaded {presentable(app.load_model(name, keep=True))}."
+    except AppError as exc:
+        return f"{presentable(name)} is not loaded. {exc}"
 
 
 def _choose_test_model_if_none(app: App) -> None:

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from tray_app.system.engine_id import RunId
 
 _GIB = 2**30
+_LONGEST_STAY_S = 10.0
+"""However long an engine took to load: whoever waits for its memory waits no longer than this for nothing."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -89,12 +92,16 @@ class EnginePool:
         is_kept: Callable[[str | None], bool],
         called_off: Callable[[], AppError],
         clock: Callable[[], float] = time.monotonic,
+        longest_stay_s: float = _LONGEST_STAY_S,
     ) -> None:
         self._make_supervisor = make_supervisor
         self._budget = budget
         self._is_kept = is_kept
         self._called_off = called_off
         self._clock = clock
+        self._longest_stay_s = longest_stay_s
+        self._timer: threading.Timer | None = None
+        """Looks again when an engine that others wait for has had its time."""
         self._lock = threading.Condition()
         self._orders = count(1)
         self._others: dict[str, PooledEngine] = {}
@@ -240,6 +247,9 @@ class EnginePool:
         """Stop all engines and their supervisors."""
         deadline_s = time.monotonic() + timeout_s
         self.stop_all()
+        with self._lock:
+            if self._timer:
+                self._timer.cancel()
         for supervisor in self.supervisors():
             supervisor.close(max(0.0, deadline_s - time.monotonic()))
 
@@ -450,14 +460,30 @@ class EnginePool:
                 if engine.next:
                     engine.tell(engine.next, self._clock())
             case Wait(unload, drain):
-                self._make_room(unload, by_key)
+                self._make_room([key for key in unload if self._has_had_its_time(by_key[key])], by_key)
                 for key in drain:
-                    by_key[key].drain_order = engine.order_of_wish
+                    if self._has_had_its_time(by_key[key]):
+                        by_key[key].drain_order = engine.order_of_wish
             case Refuse() if engine.next:
                 error = does_not_fit(engine.next, decision, _names(decision.in_the_way, by_key))
                 engine.next = None
                 return engine.refuse(error)
         return []
+
+    def _has_had_its_time(self, engine: PooledEngine) -> bool:
+        """Whether an engine may go for a wish now; if not, there will be another look when it may.
+
+        One that has just been loaded stays for as long as that took. Else models that do not fit side by side
+        would be loaded for every single request, where their clients take turns.
+        """
+        left_s = engine.stays_until_s - self._clock()
+        if left_s <= 0:
+            return True
+        if self._timer is None:
+            self._timer = threading.Timer(left_s, self._on_time)
+            self._timer.daemon = True
+            self._timer.start()
+        return False
 
     def _make_room(self, keys: Sequence[str], by_key: dict[str, PooledEngine]) -> None:
         for key in keys:
@@ -508,11 +534,18 @@ class EnginePool:
             self._measure(engine, snapshot)
         with self._lock:
             if snapshot.state is State.READY:
-                engine.used_s = self._clock()  # loading may take longer than the idle limit
+                now_s = engine.used_s = self._clock()  # loading may take longer than the idle limit
+                engine.stays_until_s = now_s + min(now_s - engine.told_s, self._longest_stay_s)
                 engine.ready_run = snapshot.run_id
             settled = self._advance()
         self._settle(settled)
         self.changed.emit(snapshot)
+
+    def _on_time(self) -> None:
+        with self._lock:
+            self._timer = None
+            settled = self._advance()
+        self._settle(settled)
 
     def _on_done(self, lease: Future[EngineLease]) -> None:
         """What nobody waits for any more need not be loaded, and nobody has to go for it."""

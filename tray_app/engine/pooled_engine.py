@@ -109,6 +109,9 @@ class PooledEngine:
     made_room: bool = False
     leases: int = 0
     used_s: float = 0.0
+    told_s: float = 0.0
+    stays_until_s: float = 0.0
+    """Until then nobody's wish unloads it: it was loaded for those who ask now."""
     ready_run: RunId | None = None
     """The run for whose readiness `used_s` was set; until it is, that tells when the engine began to load."""
     memory_bytes: int = 0
@@ -200,7 +203,7 @@ class PooledEngine:
         self.told = self.last = plan
         self.next = None
         self.asleep = self.made_room = False
-        self.used_s = now_s
+        self.used_s = self.told_s = now_s
         self.memory_bytes = self.private_bytes = 0
         self.supervisor.ensure(plan)
 

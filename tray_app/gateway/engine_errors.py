@@ -80,10 +80,10 @@ async def whole_answer(
     return body.getvalue()
 
 
-def answers_budget() -> ByteBudget:
+def answers_budget(most_bytes: int = limits.MAX_ALL_ANSWERS_BYTES) -> ByteBudget:
     """What the answers of remote servers may hold; 503 for more."""
     return ByteBudget(
-        limits.MAX_ALL_ANSWERS_BYTES,
+        most_bytes,
         lambda: ApiError(
             503,
             "The answers that are under way are too large together. Try again.",

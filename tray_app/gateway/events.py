@@ -7,7 +7,7 @@ characters that were cut. So each event is one write, in ASCII, without comments
 from __future__ import annotations
 
 from contextlib import aclosing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
@@ -28,6 +28,36 @@ BROKEN = web.RequestKey("broken", bool)
 _FIELD, _DATA = b"data:", b"data: "
 _NOTHING = (b"", b"null")
 """Payloads to ignore: llama.cpp begins the stream for several prompts with null."""
+
+
+class Writer(Protocol):
+    """How an answer is streamed to clients of one API."""
+
+    content_type: str
+
+    def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        """What is written, each at once, for these payloads in OpenAI's form."""
+
+    def fault(self, error: ApiError) -> bytes:
+        """What is written if the answer cannot be ended."""
+
+
+class _ServerSentEvents:
+    """OpenAI's way."""
+
+    content_type = EVENT_STREAM
+
+    async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async with aclosing(payloads):
+            async for payload in payloads:
+                yield _event(payload)
+
+    def fault(self, error: ApiError) -> bytes:
+        return _event(error.body())
+
+
+WRITER: web.RequestKey[Writer] = web.RequestKey("writer", object)  # type: ignore[arg-type]  # a protocol
+"""Set on a request whose answer is streamed in another way than OpenAI's."""
 
 
 class _ClientLeftError(Exception):
@@ -78,23 +108,26 @@ def _payloads(lines: list[bytes]) -> list[bytes]:
 async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) -> web.StreamResponse:
     """Answer with one event for each payload as it comes, until the client disconnects.
 
+    The payloads are in OpenAI's form; `WRITER` may be set on the request for a client of another API.
+
     Raises
     ------
     ApiError
         If it happens before the first event; later, the status is sent and the error becomes an event.
 
     """
-    response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-cache"})
+    writer = request.get(WRITER) or _ServerSentEvents()
+    response = web.StreamResponse(headers={"Content-Type": writer.content_type, "Cache-Control": "no-cache"})
     try:
-        async with aclosing(payloads):
+        async with aclosing(writer.pieces(payloads)) as pieces:
             try:
-                async for payload in payloads:
-                    await _write_event(request, response, payload)
+                async for piece in pieces:
+                    await _write(request, response, piece)
             except ApiError as error:
                 if not response.prepared:
                     raise
                 request[BROKEN] = True
-                await _write_event(request, response, error.body())
+                await _write(request, response, writer.fault(error))
         if not response.prepared:
             raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
         with _taken_by_client():
@@ -104,11 +137,15 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
     return response
 
 
-async def _write_event(request: web.Request, response: web.StreamResponse, payload: bytes) -> None:
+async def _write(request: web.Request, response: web.StreamResponse, piece: bytes) -> None:
     with _taken_by_client():
         if not response.prepared:
             await response.prepare(request)
-        await response.write(_DATA + ascii_json(payload) + b"\n\n")
+        await response.write(piece)
+
+
+def _event(payload: bytes) -> bytes:
+    return _DATA + ascii_json(payload) + b"\n\n"
 
 
 @contextmanager

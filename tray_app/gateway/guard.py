@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from aiohttp import web
@@ -18,6 +19,11 @@ from tray_app.gateway.key_guesses import Guesses, shows_key, wrong_key
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Middleware
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
@@ -34,21 +40,41 @@ _READ_BY_CLIENTS = f"{_REQUEST_ID}, Retry-After, x-should-retry"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-@web.middleware
-async def openai_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every error, also those of the HTTP library, into the JSON that clients read."""
-    try:
+def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:
+    """What turns every error, also those of the HTTP library, into the JSON that clients of an API read."""
+
+    @web.middleware
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        def response(error: ApiError, **headers: str) -> web.Response:
+            return error_response(error, body_of(error), **headers)
+
+        try:
+            return await handler(request)
+        except ApiError as error:
+            return response(error)
+        except web.HTTPMethodNotAllowed as exc:
+            return response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
+        except web.HTTPNotFound:
+            return response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
+        except web.HTTPRequestEntityTooLarge:
+            return response(ApiError(413, "The body is too large."))
+        except web.RequestPayloadError:
+            return response(ApiError(400, "The body is not encoded as its headers say."))
+
+    return told
+
+
+def errors_below(forms: Mapping[str, Callable[[ApiError], bytes]]) -> Middleware:
+    """What turns errors at these paths, and below them, into the JSON that clients of other APIs read."""
+    middlewares = {path: errors_as(body_of) for path, body_of in forms.items()}
+
+    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for path, middleware in middlewares.items():
+            if f"{request.path}/".startswith(f"{path}/"):
+                return await middleware(request, handler)
         return await handler(request)
-    except ApiError as error:
-        return error_response(error)
-    except web.HTTPMethodNotAllowed as exc:
-        return error_response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
-    except web.HTTPNotFound:
-        return error_response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
-    except web.HTTPRequestEntityTooLarge:
-        return error_response(ApiError(413, "The body is too large."))
-    except web.RequestPayloadError:
-        return error_response(ApiError(400, "The body is not encoded as its headers say."))
+
+    return told
 
 
 @web.middleware
@@ -104,8 +130,11 @@ class Guard:
         response.headers.add("Vary", "Origin")
 
 
-def error_response(error: ApiError, **headers: str) -> web.Response:
-    """An error as an HTTP response; it has an id also where no application answers."""
+def error_response(error: ApiError, body: bytes | None = None, **headers: str) -> web.Response:
+    """An error as an HTTP response, with the body that OpenAI's clients expect unless another is given.
+
+    It has an id also where no application answers.
+    """
     headers[_REQUEST_ID] = _new_id()
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
@@ -114,8 +143,12 @@ def error_response(error: ApiError, **headers: str) -> web.Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return web.Response(
-        status=error.status, body=error.body(), content_type="application/json", headers=headers
+        status=error.status, body=body or error.body(), content_type="application/json", headers=headers
     )
+
+
+openai_errors = errors_as(ApiError.body)
+"""As OpenAI's clients read them."""
 
 
 def check_request_key(key: str, request: web.Request) -> None:

@@ -87,6 +87,9 @@ MAX_ALL_ANSWERS_BYTES = 64 * MIB
 """Of remote servers, all together. Each is in memory up to three times while it is passed on."""
 MAX_ANSWER_STRINGS = 500_000
 """`logprobs` tell 20 candidates for each token."""
+MAX_ALL_REPEATED_BYTES = 16 * MIB
+"""Of streamed answers that are repeated at their end, all together, where they are long: a million tokens in
+English have five MiB. Each is in memory up to four times then."""
 MAX_EVENT_BYTES = MIB
 """Of a remote server's stream: one token, or a few."""
 MAX_LOCAL_EVENT_BYTES = 16 * MIB

@@ -167,6 +167,12 @@ class TokenUsage(Struct, frozen=True):
     """Which texts were cut, by their index; only where a client asked for that."""
 
 
+class TokenCount(Struct, frozen=True):
+    """How many tokens a text has."""
+
+    input_tokens: int
+
+
 class Embedding(Struct, frozen=True):
     """One vector: a list of numbers, or base64 of little-endian float32."""
 
@@ -192,7 +198,10 @@ class Message(Struct, frozen=True):
 
 
 class CompletionChoice(Struct, frozen=True):
-    """`text` for completions, `message` for chats, `delta` for streamed chats."""
+    """`text` for completions, `message` for chats, `delta` for streamed chats.
+
+    `stop_reason`: which of the client's stop words has ended the text, as vLLM tells it.
+    """
 
     index: int = 0
     text: str | UnsetType = UNSET
@@ -200,6 +209,7 @@ class CompletionChoice(Struct, frozen=True):
     delta: Message | UnsetType = UNSET
     logprobs: None = None
     finish_reason: FinishReason | None = None
+    stop_reason: str | UnsetType = UNSET
 
 
 class Completion(Struct, frozen=True):

@@ -21,6 +21,7 @@ from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, 
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
@@ -28,8 +29,10 @@ from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
     NULL,
+    ApiError,
     Fields,
     StreamOptions,
+    TokenCount,
     asked_model,
     check_embeds,
     decode_part,
@@ -55,12 +58,12 @@ if TYPE_CHECKING:
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
 
 _EMBEDDINGS, _COMPLETIONS, _CHAT = "/v1/embeddings", "/v1/completions", "/v1/chat/completions"
+_COUNT = "/v1/chat/completions/input_tokens"
 _PARAMS = {_EMBEDDINGS: "input", _COMPLETIONS: "prompt", _CHAT: "messages"}
 """Where each has its texts."""
 _CHATS_PARTS = (None, "messages", "tools")
@@ -150,7 +153,7 @@ class Passthrough:
 
         body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
-        return await _sent(request, body) if held else _json(body)
+        return await self._sent(request, body) if held else _json(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -160,12 +163,27 @@ class Passthrough:
         """POST /v1/chat/completions."""
         return await self._completion(request, upstream, _CHAT)
 
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has, as a `TokenCount`."""
+        fields = await self._body_worker.run(
+            len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
+        )
+        try:
+            async with self._asked(upstream, _COUNT, fields) as answer:
+                return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
+        except _RefusedError as refused:
+            if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+                raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
+            raise await self._refused(refused.refusal, upstream, _CHAT, fields) from refused
+
     async def _completion(self, request: web.Request, upstream: Upstream, path: str) -> web.StreamResponse:
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[path])
         )
         if "temperature" not in fields:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
+        if not upstream.is_remote:
+            fields |= request.get(FOR_LLAMACPP, {})
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None
@@ -214,7 +232,18 @@ class Passthrough:
                 events = self._events(answer.content, upstream, told, most_bytes)
                 return await write_events(request, self._explained(events, upstream, path, fields))
             body = await self._whole_completion(answer, upstream, told, held)
-            return await _sent(request, body) if held else _json(body)
+            return await self._sent(request, body) if held else _json(body)
+
+    async def _sent(self, request: web.Request, body: bytes) -> web.Response:
+        """An answer that its client has taken, or has not wanted any more: until then it counts."""
+        if form := request.get(FORM):
+            answer = body
+            body = await self._body_worker.run(len(answer), lambda: form.whole(answer))
+        response = _json(body)
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+        return response
 
     async def _whole_completion(
         self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
@@ -413,15 +442,6 @@ def _tells_usage(fields: Fields) -> bool:
 
 def _json(body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json")
-
-
-async def _sent(request: web.Request, body: bytes) -> web.Response:
-    """An answer that its client has taken, or has not wanted any more: until then it counts."""
-    response = _json(body)
-    with suppress(ConnectionError):
-        await response.prepare(request)
-        await response.write_eof()
-    return response
 
 
 async def _as_payloads(

@@ -103,11 +103,12 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a generation."""
+    """The end of a generation. `stop_word`: the one that has ended it."""
 
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    stop_word: str | None = None
 
 
 class PowerInfer:
@@ -135,6 +136,12 @@ class PowerInfer:
         """The tokens of a text, without the one that the server adds before every prompt."""
         answer = await self._post(upstream, "/tokenize", msgspec.json.encode(_Content(text)))
         return decode_answer(answer, _Tokens).tokens
+
+    async def count(self, upstream: Upstream, text: str, param: str) -> int:
+        """How many tokens a prompt has; `param`: the field of the request that has it."""
+        check_letters(upstream, {0: len(text)}, param)
+        async with self._turns.turn(upstream) as worker:
+            return await self._prompt_tokens(worker, text)
 
     async def embed(self, upstream: Upstream, text: str, index: int = 0, *, truncate: bool = False) -> Vector:
         """The embedding of one text, the one at `index` of its request. `truncate`: cut it if it is too long.
@@ -212,7 +219,7 @@ class PowerInfer:
                     made += 1
                     yield scanner.feed(event.content)
                     if scanner.stopped:
-                        yield Finished("stop", prompt_tokens, made)
+                        yield Finished("stop", prompt_tokens, made, scanner.found)
                         return
                     if made == limit < LEAST_TOKENS:
                         yield scanner.flush()

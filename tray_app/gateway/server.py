@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
@@ -14,27 +13,33 @@ from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, 
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
-from tray_app.gateway.engine_errors import engine_faults, whole_answer
+from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.guard import Guard, Handler, is_opened_by_person, openai_errors
+from tray_app.gateway.forms import FORM, AnsweredError, answered
+from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
+    MAX_ALL_REPEATED_BYTES,
     MAX_BODY_BYTES,
     MAX_REFUSED_ORIGINS,
     MAX_TEXT_BODY_BYTES,
+    SMALL_BODY_BYTES,
     connections_here,
     requests_within,
 )
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
+from tray_app.gateway.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
+from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
 from tray_app.gateway.rerank import RERANK_ROUTES, Ranking
+from tray_app.gateway.responses import RESPONSES, ResponseForm, responses_error
 from tray_app.gateway.routing import Router, server_of
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
@@ -46,11 +51,16 @@ from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
+
+    from aiohttp.typedefs import Middleware
 
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.dialect import Dialect
+    from tray_app.gateway.forms import Form
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
     from tray_app.gateway.upstream import Backend, Upstream
@@ -64,29 +74,13 @@ _IDLE_LOOK_S = 30.0
 _LEAST_PAUSE_S = 0.01
 """Between two looks for idle engines, also where one is due that cannot go yet."""
 
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
-
+_ERRORS = {MESSAGES: anthropic_error, RESPONSES: responses_error}
+"""How errors are told below these paths, to clients of other APIs than OpenAI's chats."""
 _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
 _PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-
-
-class Dialect(Protocol):
-    """Answers the requests that an engine has to compute."""
-
-    async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/embeddings."""
-
-    async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/completions."""
-
-    async def chat(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST /v1/chat/completions."""
-
-    async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
-        """POST to one of the engine's own routes; HTTPNotFound if it is not offered."""
 
 
 class Gateway:
@@ -172,7 +166,10 @@ class Gateway:
             )
             guard, router = Guard(self._rules, self._refuse), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
-            answer = _within(router.answer, guard.check, router.put_right, openai_errors)
+            answer = _within(
+                *(router.answer, guard.check, ollama_errors, errors_below(_ERRORS)),
+                *(router.put_right, openai_errors),
+            )
             application = web.Application()
             application.on_response_prepare.append(guard.tell_origin)
             application.router.add_route("*", "/{path:.*}", answer, expect_handler=expect_nothing_yet)
@@ -247,6 +244,7 @@ class _Routes:
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake, self._bodies = Intake(), bodies_budget()
         self._addresses: list[tuple[str, str]] = []
+        self._repeated = answers_budget(MAX_ALL_REPEATED_BYTES)
 
     def router(self) -> Router:
         """The router with all routes."""
@@ -266,6 +264,11 @@ class _Routes:
             "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
         }
         rank = self._engine(Purpose.RERANK, lambda _: self._ranking.answer, MAX_BODY_BYTES)
+        chats: dict[str, Callable[[], Form]] = {
+            MESSAGES: MessageForm,
+            COUNT_TOKENS: CountForm,
+            RESPONSES: lambda: ResponseForm(self._repeated),
+        }
         return [
             web.get("/health", self._health),
             web.get("/metrics", self._metrics),
@@ -273,6 +276,15 @@ class _Routes:
             web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
             *(web.post(path, rank) for path in RERANK_ROUTES),
+            *OllamaModels(self._backend, self._small_body).routes(),
+            *(
+                web.post(path, self._engine(asked.task, answered, MAX_BODY_BYTES, asked.form))
+                for path, asked in ASKED.items()
+            ),
+            *(
+                web.post(path, self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, form))
+                for path, form in chats.items()
+            ),
             *(web.get(path, self._read) for path in _READS),
             *(web.get(path, self._read_page) for path in _PAGE),
             *(web.post(path, self._native(path, openai.get(path))) for path in sorted(NATIVE_ROUTES)),
@@ -283,8 +295,11 @@ class _Routes:
         task: Purpose,
         pick: Callable[[Dialect], Callable[[web.Request, Upstream], Awaitable[web.StreamResponse]]],
         most_bytes: int,
+        form_of: Callable[[], Form] | None = None,
     ) -> Handler:
         async def handler(request: web.Request) -> web.StreamResponse:
+            if form_of:
+                request[FORM] = form_of()
             began_s = self._counters.begin()
             status: int | None = None
             served: tuple[str, float] | None = None
@@ -295,7 +310,10 @@ class _Routes:
                         served = upstream.model_id, self._counters.begin_at(upstream.model_id)
                         with self._watched(upstream):
                             answer = await pick(self._dialect_of(upstream))(request, upstream)
+                    answer = await self._in_form(request, answer)
                 status = HTTPStatus.BAD_GATEWAY if BROKEN in request else answer.status
+            except AnsweredError as told:
+                answer, status = _response(told.body), HTTPStatus.OK
             except (ApiError, web.HTTPException) as error:
                 status = error.status
                 raise
@@ -310,8 +328,29 @@ class _Routes:
     async def _asked(self, request: web.Request, most_bytes: int, held: Held) -> str:
         """The name of the model in a request's body, which is taken in: before that nothing is loaded."""
         data = request[BODY] = await self._intake.take(request, most_bytes, held)
-        request[FIELDS] = await self._body_worker.run(len(data), lambda: decode(data, Fields))
+        form = request.get(FORM)
+
+        def read() -> tuple[bytes, Fields]:
+            body = msgspec.json.encode(form.question(data)) if form else data
+            return body, decode(body, Fields)
+
+        request[BODY], request[FIELDS] = await self._body_worker.run(len(data), read)
+        held.add(max(0, len(request[BODY]) - len(data)))  # nothing keeps the other one
         return named_model(request[FIELDS])
+
+    async def _in_form(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+        """A whole answer in the form of the API in which it was asked, unless it is there already."""
+        form = request.get(FORM)
+        body = answer.body if isinstance(answer, web.Response) and not answer.prepared else None
+        if form is None or not isinstance(body, bytes):
+            return answer
+        told = await self._body_worker.run(len(body), lambda: form.whole(body))
+        return _response(told)
+
+    async def _small_body(self, request: web.Request) -> bytes:
+        """The body of a request that only asks for what is known."""
+        with self._admission.slot(), self._bodies.holding() as held:
+            return await self._intake.take(request, SMALL_BODY_BYTES, held)
 
     def _native(self, path: str, other: Handler | None) -> Handler:
         """Answer by one of the engine's own routes; `other` answers if the engine has none of this name."""
@@ -332,7 +371,7 @@ class _Routes:
         """The public part of what the engine says about itself. Does not load its model."""
         answer, _ = await self._ask(request, available(self._backend.look(_named_in_address(request))))
         body = public_part(request.path, answer, everything=self._rules().native_routes)
-        return web.Response(body=body, content_type="application/json")
+        return _response(body)
 
     async def _ask(self, request: web.Request, upstream: Upstream) -> tuple[bytes, str]:
         """Body and content type of the engine's answer, without its CORS headers for every web page."""
@@ -410,4 +449,8 @@ def _sleeps(found: Unavailable) -> bool:
 
 
 def _json(answer: ModelList | ModelCard) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    return _response(msgspec.json.encode(answer))
+
+
+def _response(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type="application/json")

@@ -18,20 +18,25 @@ class StopScanner:
     def __init__(self, words: Sequence[str]) -> None:
         self._words = tuple(word for word in words if word)
         self._held = ""
-        self.stopped = False
+        self.found: str | None = None
+        """The stop word that has come."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop word has come."""
+        return self.found is not None
 
     def feed(self, text: str) -> str:
         """The text that can be passed on now.
 
-        When a stop word is found, `stopped` is set and no text follows.
+        When a stop word is found, `found` is set and no text follows.
         """
         self._held += text
         starts = [(word, self._held.find(word)) for word in self._words]
-        found = [(start + len(word), start) for word, start in starts if start >= 0]
+        found = [(start + len(word), start, word) for word, start in starts if start >= 0]
         if found:
-            self.stopped = True
             # the stop word that is complete first, as if the text came character by character
-            _, safe = min(found)
+            _, safe, self.found = min(found)
         else:
             safe = len(self._held) - self._possible_start()
         given, self._held = self._held[:safe], self._held[safe:]

@@ -28,6 +28,7 @@ from tray_app.gateway.openai import (
     EmbeddingsAnswer,
     EmbeddingsBody,
     Message,
+    TokenCount,
     TokenUsage,
     as_base64,
     check_abilities,
@@ -45,8 +46,10 @@ from tray_app.gateway.vectors import check_vector, unit
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from msgspec import UnsetType
+
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ChatMessage, FinishReason, SamplingBody
+    from tray_app.gateway.openai import ChatMessage, SamplingBody
     from tray_app.gateway.powerinfer import PowerInfer
     from tray_app.gateway.templates import TemplateRenderer
     from tray_app.gateway.upstream import Upstream
@@ -70,6 +73,8 @@ class _Job:
     sampling: Sampling
     stops: tuple[str, ...]
     chat: bool
+    told_stops: tuple[str, ...]
+    """Those of the stops that the client has named."""
 
 
 class Translation:
@@ -127,6 +132,7 @@ class Translation:
             _sampling(body, upstream),
             stop_words(body.stop),
             chat=False,
+            told_stops=stop_words(body.stop),
         )
         return await self._answer(request, upstream, body, job)
 
@@ -141,8 +147,15 @@ class Translation:
             _sampling(body, upstream),
             (*stops, *stop_words(body.stop)),
             chat=True,
+            told_stops=stop_words(body.stop),
         )
         return await self._answer(request, upstream, body, job)
+
+    async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
+        """How many tokens a chat has, as a `TokenCount`."""
+        check_abilities(request[FIELDS], _MISSING)
+        prompt, _ = await self._prompt(upstream, decode(request[BODY], ChatBody).messages)
+        return _json(TokenCount(await self._engine.count(upstream, prompt, "messages")))
 
     async def native(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST to one of PowerInfer's own routes."""
@@ -185,7 +198,7 @@ class Translation:
                         object="chat.completion" if job.chat else "text_completion",
                         created=int(time.time()),
                         model=job.model,
-                        choices=[_whole_choice(job, "".join(texts), piece.reason)],
+                        choices=[_whole_choice(job, "".join(texts), piece)],
                         usage=_usage(piece),
                     )
                 texts.append(piece)
@@ -243,7 +256,7 @@ def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
     )
 
 
-def _json(answer: EmbeddingsAnswer | Completion) -> web.Response:
+def _json(answer: EmbeddingsAnswer | Completion | TokenCount) -> web.Response:
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
@@ -255,17 +268,26 @@ def _usage(end: Finished) -> TokenUsage:
     return TokenUsage(end.prompt_tokens, end.prompt_tokens + end.completion_tokens, end.completion_tokens)
 
 
-def _whole_choice(job: _Job, text: str, reason: FinishReason) -> CompletionChoice:
+def _whole_choice(job: _Job, text: str, end: Finished) -> CompletionChoice:
+    stop_reason = _stop_reason(job, end)
     if job.chat:
-        return CompletionChoice(message=Message("assistant", text), finish_reason=reason)
-    return CompletionChoice(text=text, finish_reason=reason)
+        message = Message("assistant", text)
+        return CompletionChoice(message=message, finish_reason=end.reason, stop_reason=stop_reason)
+    return CompletionChoice(text=text, finish_reason=end.reason, stop_reason=stop_reason)
 
 
 def _part_choice(job: _Job, piece: str | Finished) -> CompletionChoice:
-    text, reason = (UNSET, piece.reason) if isinstance(piece, Finished) else (piece, None)
+    if isinstance(piece, str):
+        delta = Message(content=piece)
+        return CompletionChoice(delta=delta) if job.chat else CompletionChoice(text=piece)
+    stop_reason = _stop_reason(job, piece)
     if job.chat:
-        return CompletionChoice(delta=Message(content=text), finish_reason=reason)
-    return CompletionChoice(text=text or "", finish_reason=reason)
+        return CompletionChoice(delta=Message(), finish_reason=piece.reason, stop_reason=stop_reason)
+    return CompletionChoice(text="", finish_reason=piece.reason, stop_reason=stop_reason)
+
+
+def _stop_reason(job: _Job, end: Finished) -> str | UnsetType:
+    return end.stop_word if end.stop_word in job.told_stops else UNSET
 
 
 def _one_prompt(body: CompletionBody) -> str:

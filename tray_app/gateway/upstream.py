@@ -100,8 +100,9 @@ class Upstream:
 
     def upstream_model(self, asked: object) -> str:
         """The engine's name for the model that a client asked for; its default if it has no such model."""
+        wanted = (asked, without_tag(asked)) if isinstance(asked, str) else ()
         for name in self.models:
-            if asked in (name, public_id(name)):
+            if name in wanted or public_id(name) in wanted:
                 return name
         return self.models[0] if self.models else self.model_id
 
@@ -132,6 +133,8 @@ class OfferedModel:
 
     `created` is when its file was, in seconds since 1970; `kind` what it is for, `state` how far it is:
     "loaded", "loading", "sleeping", "not loaded" or "failed". `dimensions` are those of its vectors.
+    `architecture` and `quantization` (how the weights are stored) are the file's own words, empty if not
+    known; `parameters` is the number of weights. `abilities`: of "tools" and "thinking", what a chat may use.
     """
 
     id: str
@@ -142,6 +145,10 @@ class OfferedModel:
     dimensions: int | None = None
     size_bytes: int | None = None
     engine: str | None = None
+    architecture: str = ""
+    quantization: str = ""
+    parameters: int | None = None
+    abilities: tuple[str, ...] = ()
 
 
 LOADED = "loaded"
@@ -193,3 +200,8 @@ class Backend(Protocol):
 def public_id(name: str) -> str:
     """A model's name without ":", which AI Kit uses as a separator."""
     return name.replace(":", "-")
+
+
+def without_tag(name: str) -> str:
+    """A model's name without the tag that Ollama's clients add to names that have none."""
+    return name.removesuffix(":latest")

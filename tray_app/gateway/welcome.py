@@ -37,7 +37,7 @@ def as_text(server: str, routes: Sequence[tuple[str, str]]) -> str:
             _KEY,
             "",
             "Addresses:",
-            *(f"  {method:<4} {server}{path}" for method, path in routes),
+            *(f"  {method:<4} {server}{path}" for method, path in _shown(routes)),
             "",
         )
     )
@@ -46,7 +46,7 @@ def as_text(server: str, routes: Sequence[tuple[str, str]]) -> str:
 def as_html(server: str, routes: Sequence[tuple[str, str]]) -> str:
     """The same as a page without scripts."""
     bases = "".join(f"<tr><th>{name}<td><code>{escape(base)}</code>" for name, base in _bases(server, routes))
-    paths = "".join(f"<tr><th>{method}<td><code>{escape(path)}</code>" for method, path in routes)
+    paths = "".join(f"<tr><th>{method}<td><code>{escape(path)}</code>" for method, path in _shown(routes))
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'>"
@@ -55,6 +55,11 @@ def as_html(server: str, routes: Sequence[tuple[str, str]]) -> str:
         f"<h2>Base URLs for programs</h2><table>{bases}</table><p>{_KEY}"
         f"<h2>Addresses</h2><table>{paths}</table></html>\n"
     )
+
+
+def _shown(routes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that people call by hand; Ollama's are only for its clients."""
+    return [(method, path) for method, path in routes if path.startswith("/v1/")]
 
 
 def _bases(server: str, routes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
