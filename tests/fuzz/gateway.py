@@ -57,9 +57,10 @@ FIELDS = (
     *("stop", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "stream"),
     *("logprobs", "stream_options", "model", "user", "grammar", "system_prompt", "n_predict", "content"),
     *("response_format", "tools", "echo", "suffix", "best_of", "logit_bias", "cache_prompt"),
-    *("image_data", "id_slot", "seed"),
+    *("image_data", "id_slot", "seed", "tool_choice", "functions", "function_call"),
     *("query", "documents", "texts", "top_n", "return_documents", "return_text", "input_type"),
 )
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -87,6 +88,19 @@ BODIES = [
     b"POST /v1/completions\n\n"
     + json.dumps({"prompt": "a", "max_tokens": 5, "stop": ["b"], "stream": True}).encode(),
     b"POST /v1/chat/completions\n\n" + json.dumps({"messages": VALID["messages"], "stream": True}).encode(),
+    b"POST /v1/chat/completions\n\n"
+    + json.dumps({"messages": VALID["messages"], "tools": [TOOL], "tool_choice": TOOL}).encode(),
+    b"POST /v1/chat/completions\n\n"
+    + json.dumps(
+        {
+            "messages": [
+                {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+                {"role": "function", "name": "f", "content": "x"},
+            ],
+            "functions": [TOOL["function"]],
+            "function_call": {"name": "f"},
+        }
+    ).encode(),
     b"POST /completion\n\n" + json.dumps({"prompt": "a", "n_predict": 5, "temperature": 0.5}).encode(),
     b"POST /tokenize\n\n" + json.dumps({"content": "a"}).encode(),
     b"POST /v1/rerank\n\n"
@@ -106,7 +120,7 @@ BODY_WORDS = (
     *(b"null", b"true", b"1e999", b"-1", b"9" * 400, b"NaN", b"\\ud800", b"\\u0000", b"\xff"),
     *(b"\xed\xa0\x80", b"[" * 2000, b'{"a":' * 1000, b'"', b"{", b"}", b"[", b"]", b",", b":", b"\n\n"),
     *(b"\n", b"GET /", b"//", b"/v1", b"/../", b"%2e%2e", b"%00", b"?", b"#", b"\xef\xbb\xbf"),
-    *(b'"stream":true,', b'"n":2,', b'"tools":[{}],', b"Accept-Encoding: gzip\n"),
+    *(b'"stream":true,', b'"n":2,', b'"tools":[{}],', b'"functions":[{}],', b"Accept-Encoding: gzip\n"),
     *(b"Content-Encoding: deflate\n", b"Host: evil.example\n", b"Authorization: Bearer x\n"),
 )
 
@@ -156,8 +170,13 @@ class PlayedEngine:
             ranks = [{"index": index, "relevance_score": 0.5} for index in range(len(asked["documents"]))]
             return json.dumps({"results": ranks}).encode()
         vectors = [{"index": 0, "object": "embedding", "embedding": [0.6, 0.8]}]
-        if path in ("/embedding", "/embeddings"):  # llama.cpp's own form
-            return json.dumps(vectors).encode()
+        own = {
+            "/embedding": vectors,
+            "/embeddings": vectors,
+            "/apply-template": {"prompt": json.dumps(asked)},
+        }
+        if path in own:  # llama.cpp's own form
+            return json.dumps(own[path]).encode()
         whole = {
             "object": "list",
             "data": vectors,

@@ -207,7 +207,6 @@ FUNCTION = {"type": "function", "function": {"name": "add"}}
         ("completions", "n", 2),
         ("chat/completions", "logprobs", True),
         ("chat/completions", "tools", [FUNCTION]),
-        ("chat/completions", "functions", [{"name": "add"}]),
         ("chat/completions", "response_format", {"type": "json_object"}),
         ("chat/completions", "modalities", ["text", "audio"]),
     ],

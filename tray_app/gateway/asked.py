@@ -24,6 +24,7 @@ from tray_app.gateway.openai import (
     wanted_dimensions,
 )
 from tray_app.gateway.text_lengths import check_letters, most_letters
+from tray_app.gateway.tools import with_chosen_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,8 @@ def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
         check_abilities(fields, _MISSING)
         fields = known(fields)
         names = ("messages", "tools") if param == "messages" else (param,)
+        if param == "messages":
+            fields = with_chosen_tools(fields)
         letters = letters_of(fields, names, most_letters(upstream) or MAX_BODY_BYTES)
         check_letters(upstream, {0: letters}, param)
     if param == "messages" and _NO_MESSAGE.fullmatch(fields.get("messages", NULL)):

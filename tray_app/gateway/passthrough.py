@@ -49,6 +49,7 @@ from tray_app.gateway.text_lengths import (
     too_long_error,
     too_long_prompts,
 )
+from tray_app.gateway.tools import TemplateCheck, wants_tools
 from tray_app.gateway.vectors import check_embeddings, cut_vectors
 from tray_app.system.files import NOT_JSON
 
@@ -109,6 +110,7 @@ class Passthrough:
         self._tokenizer = Tokenizer(kept)
         self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
+        self._templates = TemplateCheck(fresh)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -184,6 +186,8 @@ class Passthrough:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         if not upstream.is_remote:
             fields |= request.get(FOR_LLAMACPP, {})
+            if path == _CHAT and wants_tools(fields):
+                await self._templates.check(upstream)
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None

@@ -17,6 +17,7 @@ from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.forms import FORM, AnsweredError, answered
+from tray_app.gateway.functions import FunctionsForm
 from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
@@ -261,7 +262,7 @@ class _Routes:
             "/completions": self._engine(
                 Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
             ),
-            "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
+            "/chat/completions": self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, FunctionsForm),
         }
         rank = self._engine(Purpose.RERANK, lambda _: self._ranking.answer, MAX_BODY_BYTES)
         chats: dict[str, Callable[[], Form]] = {
@@ -331,7 +332,8 @@ class _Routes:
         form = request.get(FORM)
 
         def read() -> tuple[bytes, Fields]:
-            body = msgspec.json.encode(form.question(data)) if form else data
+            question = form.question(data) if form else None
+            body = data if question is None else msgspec.json.encode(question)
             return body, decode(body, Fields)
 
         request[BODY], request[FIELDS] = await self._body_worker.run(len(data), read)

@@ -41,15 +41,16 @@ from tray_app.gateway.openai import (
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.tools import wants_tools
 from tray_app.gateway.vectors import check_vector, unit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from msgspec import UnsetType
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ChatMessage, SamplingBody
+    from tray_app.gateway.openai import ChatMessage, Fields, SamplingBody
     from tray_app.gateway.powerinfer import PowerInfer
     from tray_app.gateway.templates import TemplateRenderer
     from tray_app.gateway.upstream import Upstream
@@ -153,7 +154,7 @@ class Translation:
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """How many tokens a chat has, as a `TokenCount`."""
-        check_abilities(request[FIELDS], _MISSING)
+        check_abilities(request[FIELDS], _missing(request[FIELDS]))
         prompt, _ = await self._prompt(upstream, decode(request[BODY], ChatBody).messages)
         return _json(TokenCount(await self._engine.count(upstream, prompt, "messages")))
 
@@ -182,7 +183,7 @@ class Translation:
     async def _answer(
         self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
     ) -> web.StreamResponse:
-        check_abilities(request[FIELDS], _MISSING)
+        check_abilities(request[FIELDS], _missing(request[FIELDS]))
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
@@ -245,6 +246,11 @@ class Translation:
                 if text := piece.lstrip() if leading else piece:
                     leading = False
                     yield text
+
+
+def _missing(fields: Fields) -> Iterable[str]:
+    """What PowerInfer cannot do. Tools that the model must not call are no wish."""
+    return [name for name in _MISSING if name != "tools" or wants_tools(fields)]
 
 
 def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
