@@ -118,6 +118,7 @@ def test_text_embeddings_inferences_form_is_answered_in_its_own(root: str) -> No
     assert [each["text"] for each in results] == [DOCUMENTS[each["index"]] for each in results]
 
 
+@pytest.mark.client("4D AI Kit", "Reranker.create")
 def test_ai_kits_reranker_is_answered_as_its_result_class_reads_it(root: str) -> None:
     """The body that 4D AI Kit's `RerankerAPI` makes for a base URL that it does not know."""
     body = {
