@@ -61,6 +61,10 @@ def asked_embeddings(body: Fields, upstream: Upstream) -> AskedEmbeddings:
         fields = known(fields)
         fields.pop("dimensions", None)
         fields.pop("truncate", None)
+        if prefix := upstream.prefix(value_of(body, "input_type")):
+            start = msgspec.json.encode(prefix)[:-1]
+            texts = [Raw(start + memoryview(text)[1:]) for text in texts]
+            fields["input"] = Raw(msgspec.json.encode(texts))
         texts = _within_measure(texts, upstream, truncate=truncate)
         if truncate:
             fields["input"] = Raw(msgspec.json.encode(texts))

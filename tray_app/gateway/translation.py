@@ -32,9 +32,9 @@ from tray_app.gateway.openai import (
     TokenUsage,
     as_base64,
     check_abilities,
-    check_dimensions,
     decode,
     embedding_texts,
+    shorter_length,
     stop_words,
     wanted_dimensions,
 )
@@ -42,6 +42,7 @@ from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
 from tray_app.gateway.tools import wants_tools
+from tray_app.gateway.vectors import check_vector, unit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -95,7 +96,8 @@ class Translation:
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, to each process one after the other."""
         body = decode(request[BODY], EmbeddingsBody)
-        texts = embedding_texts(body.input)
+        prefix = upstream.prefix(body.input_type)
+        texts = [prefix + text for text in embedding_texts(body.input)]
         wanted = wanted_dimensions(body.dimensions)
         data: dict[int, Embedding] = {}
         cut: list[int] = []
@@ -106,12 +108,12 @@ class Translation:
             nonlocal tokens
             for index, text in left:
                 vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
-                check_dimensions(wanted, len(vector.values))
+                length = shorter_length(wanted, len(vector.values), can_be_cut=upstream.cuts_vectors)
                 tokens += vector.tokens
                 self._counters.tokens(upstream.model_id, vector.tokens, 0)
                 if vector.is_cut:
                     cut.append(index)
-                values = vector.unit()
+                values = unit(check_vector(vector.values[:length], index))
                 data[index] = Embedding(
                     index, as_base64(values) if body.encoding_format == "base64" else values
                 )
