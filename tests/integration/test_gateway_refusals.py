@@ -117,13 +117,6 @@ def test_an_encoder_says_that_it_cannot_write(encoder_url: str, path: str, body:
     assert post(f"{encoder_url}/embeddings", {"input": "Hi"}).status_code == 200
 
 
-def test_a_model_that_ranks_nothing_says_what_does(url: str) -> None:
-    response = post(url.replace("/v1", "/rerank"), {"query": "x", "documents": ["y"]})
-    error = response.json()["error"]
-    assert (response.status_code, error["code"]) == (400, "unsupported_model")
-    assert "Choose a reranker" in error["message"]
-
-
 def test_what_the_engines_own_routes_cannot_read_is_the_clients_fault_too(url: str) -> None:
     tokens = post(url.replace("/v1", "/detokenize"), {"tokens": [99999]})
     messages = post(url.replace("/v1", "/apply-template"), {"messages": [{"content": "x"}]})

@@ -57,6 +57,21 @@ OWN_WORDS = (
         "unsupported_content",
     ),
     (
+        re.compile(r"unsupported content\[\]\.type"),
+        "A message may have texts in it, but no files: send what is written in the file as a text.",
+        "messages",
+        "unsupported_content",
+    ),
+    (
+        re.compile(r"Failed to initialize samplers: std::exception"),
+        (
+            "The engine cannot make this model keep to a form: it knows the model's words too little. Leave "
+            "out 'response_format' and a 'tool_choice' that asks for a tool, or choose another model."
+        ),
+        None,
+        "unsupported_parameter",
+    ),
+    (
         re.compile(r"does not support logits computation"),
         (
             "The model that runs here makes embeddings and cannot write text. Use /v1/embeddings, or choose "
