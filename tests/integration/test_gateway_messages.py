@@ -50,7 +50,7 @@ def client_before(upstream: Upstream | Unavailable) -> Iterator[anthropic.Anthro
 @contextmanager
 def client_told(answer: bytes, **how: Any) -> Iterator[anthropic.Anthropic]:
     """A client of an engine that gives this answer."""
-    with engine_that_answers(answer, **how) as engine, client_before(engine) as client:
+    with engine_that_answers(answer, knows_tools=True, **how) as engine, client_before(engine) as client:
         yield client
 
 
@@ -323,10 +323,11 @@ def test_an_engine_that_cannot_count_says_so() -> None:
         client.messages.count_tokens(model="m", messages=HI)
 
 
-def test_tools_are_refused_by_an_engine_that_has_none() -> None:
-    refused = pytest.raises(anthropic.BadRequestError, match="'tools'")
-    with powerinfer_server() as server, client_before(behind(server)) as client, refused:
+def test_tools_are_refused_where_the_model_would_not_hear_of_them(client: anthropic.Anthropic) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="'tools'"):
         client.messages.create(model="m", max_tokens=5, messages=HI, tools=TOOLS)
+    with pytest.raises(anthropic.BadRequestError, match="'tools'"):
+        client.messages.count_tokens(model="m", messages=HI, tools=TOOLS)
 
 
 def test_a_client_that_leaves_ends_the_engines_work() -> None:

@@ -56,7 +56,7 @@ def client_before(upstream: Upstream | Unavailable) -> Iterator[openai.OpenAI]:
 @contextmanager
 def client_told(answer: bytes, **how: Any) -> Iterator[openai.OpenAI]:
     """A client of an engine that gives this answer."""
-    with engine_that_answers(answer, **how) as engine, client_before(engine) as client:
+    with engine_that_answers(answer, knows_tools=True, **how) as engine, client_before(engine) as client:
         yield client
 
 
