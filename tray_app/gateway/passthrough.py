@@ -21,6 +21,7 @@ from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, 
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
+from tray_app.gateway.forced_calls import forced_call
 from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
+    from tray_app.gateway.forced_calls import ForcedCall
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream
@@ -230,14 +232,17 @@ class Passthrough:
         self, request: web.Request, upstream: Upstream, path: str, fields: Fields, held: Held | None
     ) -> web.StreamResponse:
         told = upstream.response_model(asked_model(fields))
-        if not upstream.is_remote and (number := number_of_answers(fields)) > 1:
-            return await self._several(request, upstream, path, fields, number)
+        call: ForcedCall | None = None
+        if not upstream.is_remote:
+            fields, call = forced_call(fields)
+            if number_of_answers(fields) > 1:
+                return await self._several(request, upstream, path, fields, call)
         async with self._asked(upstream, path, fields) as answer:
             if answer.content_type == EVENT_STREAM:
                 most_bytes = MAX_EVENT_BYTES if upstream.is_remote else MAX_LOCAL_EVENT_BYTES
-                events = self._events(answer.content, upstream, told, most_bytes)
+                events = self._events(answer.content, upstream, told, most_bytes, call)
                 return await write_events(request, self._explained(events, upstream, path, fields))
-            body = await self._whole_completion(answer, upstream, told, held)
+            body = await self._whole_completion(answer, upstream, told, held, call)
             return await self._sent(request, body) if held else _json(body)
 
     async def _sent(self, request: web.Request, body: bytes) -> web.Response:
@@ -252,19 +257,26 @@ class Passthrough:
         return response
 
     async def _whole_completion(
-        self, answer: aiohttp.ClientResponse, upstream: Upstream, told: str, held: Held | None
+        self,
+        answer: aiohttp.ClientResponse,
+        upstream: Upstream,
+        told: str,
+        held: Held | None,
+        call: ForcedCall | None,
     ) -> bytes:
         data = await _result(answer, held)
         whole = await self._body_worker.run(len(data), lambda: decode_answer(data, Fields))
         self._counters.tokens(upstream.model_id, *(_told_tokens(whole) or (0, 0)))
-        return await self._body_worker.run(len(data), lambda: as_sent(whole, told))
+        return await self._body_worker.run(
+            len(data), lambda: as_sent(call.tell(whole) if call else whole, told)
+        )
 
     async def _several(
-        self, request: web.Request, upstream: Upstream, path: str, fields: Fields, number: int
+        self, request: web.Request, upstream: Upstream, path: str, fields: Fields, call: ForcedCall | None
     ) -> web.StreamResponse:
-        tally = Tally(number // max(1, len(prompts_of(fields))))
+        tally = Tally(number_of_answers(fields) // max(1, len(prompts_of(fields))))
         async with self._asked(upstream, path, asked_as_stream(fields)) as answer:
-            events = self._counted(answer.content, upstream, tally, asked_model(fields))
+            events = self._counted(answer.content, upstream, tally, asked_model(fields), call)
             if value_of(fields, "stream") is True:
                 usage = "stream_options" in fields and _tells_usage(fields)
                 payloads = _as_payloads(events, tally, usage=usage)
@@ -276,7 +288,12 @@ class Passthrough:
             return _json(msgspec.json.encode(whole.answer(tally.usage())))
 
     async def _counted(
-        self, content: aiohttp.StreamReader, upstream: Upstream, tally: Tally, asked: object
+        self,
+        content: aiohttp.StreamReader,
+        upstream: Upstream,
+        tally: Tally,
+        asked: object,
+        call: ForcedCall | None,
     ) -> AsyncGenerator[dict[str, Any]]:
         """The engine's events with the model's name as the client gave it, without their usage."""
         told = upstream.response_model(asked)
@@ -296,6 +313,8 @@ class Passthrough:
                     now["completion_tokens"] - before["completion_tokens"],
                 )
                 if left:
+                    if call:
+                        call.tell_choices(left["choices"])
                     yield {**left, "model": told}
 
     async def _explained(
@@ -390,7 +409,12 @@ class Passthrough:
                 yield answer
 
     async def _events(
-        self, content: aiohttp.StreamReader, upstream: Upstream, told: str, most_bytes: int
+        self,
+        content: aiohttp.StreamReader,
+        upstream: Upstream,
+        told: str,
+        most_bytes: int,
+        call: ForcedCall | None,
     ) -> AsyncGenerator[bytes]:
         """The engine's events with the model's name as the client gave it.
 
@@ -408,7 +432,7 @@ class Passthrough:
                 read_now, made_now = _told_tokens(event) or (read, made + 1)
                 self._counters.tokens(upstream.model_id, read_now - read, made_now - made)
                 read, made = read_now, made_now
-                yield as_sent(event, told)
+                yield as_sent(call.tell(event) if call else event, told)
 
 
 def _told_tokens(answer: Fields) -> tuple[int, int] | None:
