@@ -357,7 +357,7 @@ class Server:
                 main = self._pool.main()
                 server = self._status(main)
                 unavailable = self._unavailable(server, main)
-                if not unavailable.held:
+                if not (unavailable.held and self._wanted):  # a person's stop wins over every request
                     if wait:
                         wait.cancel()
                     return unavailable
