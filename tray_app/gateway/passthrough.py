@@ -170,6 +170,8 @@ class Passthrough:
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
         )
+        if not upstream.is_remote and wants_tools(fields):
+            await self._templates.check(upstream)
         try:
             async with self._asked(upstream, _COUNT, fields) as answer:
                 return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))

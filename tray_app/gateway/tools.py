@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
+from tray_app.gateway.engine_errors import engine_faults, whole_answer
 from tray_app.gateway.openai import NULL, ApiError, decode_part
 from tray_app.system.files import NOT_JSON
 
@@ -114,8 +114,10 @@ class TemplateCheck:
                 upstream.url(_WRITES_A_PROMPT), data=_CHAT, headers=upstream.headers
             ) as answer:
                 body = await whole_answer(answer)
-        # What is wrong with a template that fails is said, in the engine's words, about the request itself.
-        return answer.status != HTTPStatus.OK or _NAME in decode_answer(body, _Prompt).prompt
+        try:
+            return answer.status != HTTPStatus.OK or _NAME in msgspec.json.decode(body, type=_Prompt).prompt
+        except NOT_JSON:
+            return True  # as for a template that fails: what is wrong is said about the request itself
 
 
 def _tools(fields: Fields) -> list[Raw]:
