@@ -131,6 +131,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield "tray-menu", _tray_menu(fake)
         yield "status", _status(window)
         yield "several", _several(window, fake)
+        yield "question", _question(window, fake)
         yield "models", _models(window, fake)
         yield "embedding", _embedding(window)
         yield "settings", _settings(bridge)
@@ -212,6 +213,16 @@ def _several(window: Window, fake: FakeApp) -> QWidget:
     assert isinstance(page, StatusPage)
     page.usage.looked.emit(status)  # whose own clock stands still for the picture
     _wait_for(lambda: len(page.engines.rows) == len(status.pool.engines))
+    return window
+
+
+def _question(window: Window, fake: FakeApp) -> QWidget:
+    """An editor that has been refused."""
+    fake.show(replace(_ready(), refused_origins=("app://obsidian.md",)))
+    page = window.page(Page.STATUS)
+    assert isinstance(page, StatusPage)
+    page.usage.looked.emit(fake.status())
+    _wait_for(page.origin.allow_button.isEnabled)
     return window
 
 

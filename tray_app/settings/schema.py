@@ -387,7 +387,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "auto"
     notices: Annotated[
         bool,
-        _about("Notices", "Tell when a download has ended, and when the server has crashed.", "app"),
+        _about(
+            "Notices",
+            "Tell when a download has ended, when the server has crashed, and when an app or a page of this "
+            "computer was refused.",
+            "app",
+        ),
     ] = True
     models: Mapping[str, ModelSettings] = _NONE
     """By the ids of models, what they have of their own; also of models that are not installed."""

@@ -330,6 +330,8 @@ class Desktop(QObject):
 
     def _open(self, command: Command) -> None:
         match command:
+            case Command.ORIGIN:
+                self.window.open_question()
             case Command.WINDOW:
                 self.window.open()
             case Command.MODELS:

@@ -54,6 +54,7 @@ class Tray(QObject):
         self.menu.aboutToShow.connect(self.opening)
         self._headline = self._line()
         self._download = self._line()
+        self._question = self._add_question()
         self._actions: dict[Command, QAction] = {}
         self._submenus: dict[Submenu, QMenu] = {}
         self._model_actions: dict[str, QAction] = {}
@@ -114,6 +115,13 @@ class Tray(QObject):
         """A line that is read, not chosen."""
         action = self.menu.addAction("")
         action.setEnabled(False)
+        return action
+
+    def _add_question(self) -> QAction:
+        """What leads to a question of the window, which asks nothing by itself."""
+        action = self.menu.addAction("")
+        action.setMenuRole(QAction.MenuRole.NoRole)
+        action.triggered.connect(lambda: self.chosen.emit(Command.ORIGIN))
         return action
 
     def _fill_frame(self) -> None:
@@ -187,6 +195,8 @@ class Tray(QObject):
         self._headline.setText(self._literal(view.headline))
         self._download.setText(self._literal(view.download_line))
         self._download.setVisible(bool(view.download_line))
+        self._question.setText(self._literal(view.question))
+        self._question.setVisible(bool(view.question))
         for command, entry in view.entries.items():
             action = self._actions[command]
             action.setText(entry.text)

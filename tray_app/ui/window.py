@@ -36,6 +36,7 @@ class Window(QWidget):
     """The dialog, at the setting of this name; at its beginning for an empty one."""
 
     _source_offered = Signal(str)
+    _question_wanted = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -83,6 +84,11 @@ class Window(QWidget):
         self.open(Page.MODELS)
         self._source_offered.emit(source)
 
+    def open_question(self) -> None:
+        """Open on what is asked about an app or a web page, where the keyboard goes on from."""
+        self.open(Page.STATUS)
+        self._question_wanted.emit()
+
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
         self.open(Page.STATUS)
@@ -121,6 +127,7 @@ class Window(QWidget):
 
                 status = StatusPage(self._bridge)
                 status.settings_wanted.connect(self.settings_wanted)
+                self._question_wanted.connect(status.origin.setFocus)
                 return status
             case Page.MODELS:
                 from tray_app.ui.pages.models import ModelsPage

@@ -23,11 +23,13 @@ from tray_app.ui.presenters.engines import (
 )
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
+from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
 from tray_app.ui.widgets.engine_rows import EngineRows
 from tray_app.ui.widgets.memory_bar import MemoryBar
+from tray_app.ui.widgets.origin_card import OriginCard
 from tray_app.ui.widgets.usage_panel import UsagePanel
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class StatusPage(QWidget):
         self.icon = QLabel()
         self.headline = heading()
         self.card = MessageCard()
+        self.origin = OriginCard()
         self.model = text_label()
         self.engine = text_label()
         self.address = QLineEdit(readOnly=True)
@@ -73,6 +76,7 @@ class StatusPage(QWidget):
         self.usage = UsagePanel(bridge)
         self._facts = QFormLayout()
         self._lay_out()
+        self.origin.answered.connect(self._answer)
         self.engines.load_wanted.connect(self._load)
         self.engines.unload_wanted.connect(self._unload)
         self.engines.keep_wanted.connect(self._keep)
@@ -144,6 +148,7 @@ class StatusPage(QWidget):
         column.addLayout(top)
         column.addLayout(buttons)
         column.addWidget(self.card)
+        column.addWidget(self.origin)
         column.addWidget(self.engines)
         column.addWidget(self.memory)
         column.addLayout(facts)
@@ -171,6 +176,16 @@ class StatusPage(QWidget):
     def _operate(self, operation: Callable[[], object]) -> None:
         self._forget_failures()
         self._bridge.run(operation, lambda _: None, self._load_failed)
+
+    def _answer(self, origin: str, allow: bool) -> None:  # noqa: FBT001 - as Qt calls it
+        self._forget_failures()
+        self._bridge.run(
+            lambda: self._bridge.app.answer_origin(origin, allow=allow), lambda _: None, self._answer_failed
+        )
+
+    def _answer_failed(self, error: AppError) -> None:
+        self.origin.permit()
+        self._load_failed(error)
 
     def _wish_failed(self, error: AppError) -> None:
         self._failed_wish = error
@@ -228,6 +243,7 @@ class StatusPage(QWidget):
         self.headline.setText(headline)
         self.icon.setAccessibleName(headline)
         self._tell(self._failed_wish or self._failed_load or status.problem)
+        self.origin.show_question(origin_question(status, tr))
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
         self._show_engines()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 class Command(StrEnum):
     """What the tray menu can be asked to do."""
 
+    ORIGIN = "origin"
     PAUSE = "pause"
     RESUME = "resume"
     START = "start"

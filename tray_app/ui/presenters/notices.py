@@ -11,6 +11,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.models.model_files import stem_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
+from tray_app.ui.presenters.origins import title_of
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
@@ -54,6 +55,10 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         # One notice for one event: while the server is down, the icon says so.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("The log says why.")
         found.append(Notice(tr("The server crashed and was restarted"), cause, Page.STATUS))
+    asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
+    if asking:  # one, also if a page asks by many names: the window shows them all
+        text = tr("It is refused until you decide, on the page Status.")
+        found.append(Notice(title_of(asking[0], tr), text, Page.STATUS))
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from tray_app.download.progress import Phase
 from tray_app.ui.presenters.downloads import of_one_model
 from tray_app.ui.presenters.engines import loading_engines, model_name, ready_engines
 from tray_app.ui.presenters.formatting import error_title, permille, progress_text
+from tray_app.ui.presenters.origins import origin_question
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
@@ -111,8 +112,17 @@ def current_parts(status: AppStatus) -> tuple[int, ...]:
 def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
     """What a screen reader says of the change between two snapshots; empty if it would only disturb.
 
-    A change of state is said, also how many models are ready, and every quarter of a download.
+    A change of state is said, also how many models are ready, every quarter of a download, and what is asked
+    about an app or a page.
     """
+    question = origin_question(new, tr)
+    if question and new.refused_origins[0] not in old.refused_origins[:1]:
+        return "\n".join(filter(None, (_course(old, new, now_s, tr), question.title)))
+    return _course(old, new, now_s, tr)
+
+
+def _course(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
+    """What is said of the server and the downloads."""
     loaded = len(ready_engines(new)) != len(ready_engines(old))
     if old.server.state is not new.server.state or (loaded and new.server.base_url):
         return state_line(new, now_s, tr)

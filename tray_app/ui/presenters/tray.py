@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.ui.presenters.menu import menu_entries
+from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.status import (
     IconShape,
     current_download,
@@ -31,6 +32,8 @@ class TrayView:
     """Tooltip and first menu line."""
     download_line: str
     """The second menu line; empty where there is none, or the headline says it."""
+    question: str
+    """An entry below these lines, about an app or a page that was refused; empty where nothing is asked."""
     entries: dict[Command, MenuEntry]
 
 
@@ -44,6 +47,7 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
         permille=ring_of(status),
         headline=headline,
         download_line="" if line == headline else line,
+        question=_question_of(status, tr),
         entries=menu_entries(status, current, tr),
     )
 
@@ -55,3 +59,8 @@ def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
     if address and shape_of(status) in (IconShape.SOLID, IconShape.MOON):
         return tr("{state} · {address}").format(state=line, address=address)
     return line
+
+
+def _question_of(status: AppStatus, tr: Translate) -> str:
+    question = origin_question(status, tr)
+    return tr("{question}…").format(question=question.title) if question else ""

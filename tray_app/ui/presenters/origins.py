@@ -1,0 +1,60 @@
+"""What a person is asked about an app or a web page of this computer that the server refused. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.phrases import presentable
+
+if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
+    from tray_app.phrases import Translate
+
+MOST_SHOWN = 60
+"""So many characters of an origin fit a menu. Of a longer one, the middle is left out."""
+_END = 20
+_ALL_OF_A_KIND = "://*"
+
+
+@dataclass(frozen=True, slots=True)
+class OriginQuestion:
+    """Whether one of them may use the server from now on."""
+
+    origin: str
+    """What the answer is about, for `App.answer_origin`; not to be shown."""
+    name: str
+    """The origin as it is shown."""
+    title: str
+    text: str
+    """What an answer means, and how many wait for theirs."""
+
+
+def origin_question(status: AppStatus, tr: Translate) -> OriginQuestion | None:
+    """The question that waits longest for its answer; None if nothing is to be asked."""
+    if not status.refused_origins:
+        return None
+    origin, *others = status.refused_origins
+    name = shown_origin(origin)
+    lines = [
+        tr("Allow: its pages may send requests to the models on this computer from now on."),
+        tr("Refuse: it stays locked out, and you are not asked about it again."),
+    ]
+    if origin.endswith(_ALL_OF_A_KIND):
+        lines.append(tr("Such pages have another name each time: the answer holds for all of them."))
+    if others:
+        lines.append(
+            tr.count("{count} more waits for an answer.", "{count} more wait for an answer.", len(others))
+        )
+    return OriginQuestion(origin, name, title_of(origin, tr), "\n".join(lines))
+
+
+def title_of(origin: str, tr: Translate) -> str:
+    """What happened, in one short line."""
+    return tr("{origin} wants to use the server").format(origin=shown_origin(origin))
+
+
+def shown_origin(origin: str) -> str:
+    """An origin as people may read it: a stranger has written it, and it may be long."""
+    name = presentable(origin)
+    return name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - _END - 1]}…{name[-_END:]}"
