@@ -57,6 +57,18 @@ OWN_WORDS = (
         "unsupported_content",
     ),
     (
+        re.compile(r"Invalid base64 value|Invalid uri format|Failed to load image or audio file"),
+        "A picture or a sound of the request cannot be read: its data are damaged, or of an unknown kind.",
+        "messages",
+        "unsupported_content",
+    ),
+    (
+        re.compile(r"unsupported content\[\]\.type"),
+        "The parts of a message may be texts and, for a model made for them, pictures or sounds: no files.",
+        "messages",
+        "unsupported_content",
+    ),
+    (
         re.compile(r"does not support logits computation"),
         (
             "The model that runs here makes embeddings and cannot write text. Use /v1/embeddings, or choose "

@@ -206,6 +206,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             scope=Scope.ONE,
         ),
     ] = "auto"
+    projector: Annotated[
+        Words,
+        _about(
+            "Projector",
+            "The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. "
+            "Empty: the one beside the model. none: no pictures.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = ""
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | Auto,
         _about(
