@@ -6,7 +6,7 @@
     python3 dev.py fuzz MINUTES [TARGET]  random inputs for all that strangers write
     python3 dev.py check          format, lint, types, import contracts, workflows, translations
     python3 dev.py translate      bring the translations to what the sources say
-    python3 dev.py docs           bring the guide's tables to what the sources say
+    python3 dev.py docs           bring the documents' tables to what sources and tests say
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
@@ -67,7 +67,7 @@ MODULES: dict[str, tuple[list[str], list[str]]] = {
     "test": (["pytest", *SIDE_BY_SIDE], DESKTOP),
     "fuzz": (["tests.fuzz"], ENGINE_LIBRARIES),
     "translate": (["tools.translations", "update"], []),
-    "docs": (["tools.guide"], []),
+    "docs": (["tools"], []),
     "bench": (["tests.benchmarks"], [*DESKTOP, *RIVALS]),
     "screenshots": (["tests.screenshots"], DESKTOP),
 }

@@ -1,4 +1,4 @@
-"""Keeps the tables of docs/guide.md in step with the sources: `python -m tools.guide`.
+"""Keeps the tables of docs/guide.md in step with the sources: `python -m tools`.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`. Its rows, and what the sources say in each,
 are written anew. What a setting does, which option overrides it, and what a key is for are written by hand in

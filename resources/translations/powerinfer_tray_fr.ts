@@ -3155,6 +3155,36 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Shorter vectors</source>
+            <translation>Vecteurs plus courts</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
+            <translation>Si les programmes peuvent demander des vecteurs de moins de dimensions, ce pour quoi seuls certains modèles ont été entraînés. Automatique : selon ce que l’on sait du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prefix of queries</source>
+            <translation>Préfixe des requêtes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before a text that a program embeds as a query. What the model was trained with.</source>
+            <translation>Placé devant un texte qu’un programme vectorise comme requête. Celui avec lequel le modèle a été entraîné.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prefix of documents</source>
+            <translation>Préfixe des documents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before a text that a program embeds as a document. What the model was trained with.</source>
+            <translation>Placé devant un texte qu’un programme vectorise comme document. Celui avec lequel le modèle a été entraîné.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Workers</source>
             <translation>Processus de calcul</translation>
         </message>
@@ -3217,6 +3247,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
             <translation>Pages web qui peuvent utiliser le serveur, par exemple https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut l’utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refused web origins</source>
+            <translation>Origines web refusées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
+            <translation>Applications et pages de cet ordinateur qui ont été refusées : la question n’est plus posée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5202,6 +5242,21 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>A score in place of a vector (rank)</source>
             <translation>Un score au lieu d’un vecteur (rank)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's name)</source>
+            <translation>Automatique (d’après le nom du modèle)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Allowed</source>
+            <translation>Autorisés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Not allowed</source>
+            <translation>Non autorisés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />

@@ -3155,6 +3155,36 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Shorter vectors</source>
+            <translation>短いベクトル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
+            <translation>次元数の少ないベクトルをプログラムが要求できるかどうか。そのように学習されたモデルは一部だけです。自動：モデルについてわかっていることに従います。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prefix of queries</source>
+            <translation>検索文の接頭辞</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before a text that a program embeds as a query. What the model was trained with.</source>
+            <translation>プログラムが検索文としてベクトル化するテキストの前に置かれます。モデルの学習で使われたものです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prefix of documents</source>
+            <translation>文書の接頭辞</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before a text that a program embeds as a document. What the model was trained with.</source>
+            <translation>プログラムが文書としてベクトル化するテキストの前に置かれます。モデルの学習で使われたものです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Workers</source>
             <translation>ワーカー数</translation>
         </message>
@@ -3217,6 +3247,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
             <translation>サーバーを使用できる Web ページです (例: https://example.org、http://localhost:*、app://*)。* を指定すると、表示したすべてのページが使用できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refused web origins</source>
+            <translation>拒否したウェブのオリジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
+            <translation>拒否した、このコンピューターのアプリとページ。もう尋ねられません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5197,6 +5237,21 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>A score in place of a vector (rank)</source>
             <translation>ベクトルの代わりにスコア (rank)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic (by the model's name)</source>
+            <translation>自動（モデルの名前から）</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Allowed</source>
+            <translation>許可する</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Not allowed</source>
+            <translation>許可しない</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />

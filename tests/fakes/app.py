@@ -454,6 +454,9 @@ class FakeApp:
     def stop_server(self) -> None:
         self.note("stop_server")
 
+    def answer_origin(self, origin: str, *, allow: bool) -> None:
+        self.note("answer_origin", origin, allow)
+
     def load_model(self, reference: str) -> str:
         self.note("load_model", reference)
         return reference

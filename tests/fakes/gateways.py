@@ -39,6 +39,7 @@ class FixedLease:
         self.upstream = upstream
         with backend.changed:
             backend.leases += 1
+            backend.changed.notify_all()
 
     def release(self) -> None:
         assert not self._released, "given back twice"

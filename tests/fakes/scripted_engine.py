@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def engine_that_answers(
+def engine_that_answers(  # noqa: PLR0913 - all are named where it is called
     body: bytes,
     *,
     status: int = 200,
@@ -22,11 +23,13 @@ def engine_that_answers(
     location: str = "",
     missing_bytes: int = 0,
     hangs_up_on_second: bool = False,
+    knows_tools: bool = False,
 ) -> Iterator[Upstream]:
     """`location`: where it says that the answer is to be had.
 
     `missing_bytes`: how many more it announces than it sends before it hangs up.
     `hangs_up_on_second`: keeps connections, but ends each when a second request comes, without a word.
+    `knows_tools`: the template of its model writes all that there is in a chat.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -34,7 +37,10 @@ def engine_that_answers(
         answered = False
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            told = body
+            if knows_tools and self.path == "/apply-template":
+                told = json.dumps({"prompt": asked.decode()}).encode()
             if self.answered:
                 self.close_connection = True
                 return
@@ -43,9 +49,9 @@ def engine_that_answers(
             self.send_header("Content-Type", content_type)
             if location:
                 self.send_header("Location", location)
-            self.send_header("Content-Length", str(len(body) + missing_bytes))
+            self.send_header("Content-Length", str(len(told) + missing_bytes))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(told)
 
         def log_message(self, *_: object) -> None:
             pass

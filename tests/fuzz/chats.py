@@ -149,7 +149,7 @@ def check_request(
 def check_refusal(path: str, answer: Answer) -> None:
     """An error in the form of the API at this path."""
     told = json.loads(answer.body or b"{}")
-    if not path.startswith(MESSAGES) or (answer.status in BROKEN_HTTP and "type" not in told):
+    if told.get("type") != "error" and (path not in (MESSAGES, COUNT) or answer.status in BROKEN_HTTP):
         check_error(answer)
     elif answer.body:  # nothing to HEAD
         assert told["type"] == "error", answer

@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 from hypothesis import strategies as st
 
-from tests.fakes.gateways import behind, gateway_to
+from tests.fakes.gateways import FixedBackend, behind, gateway_to
 from tests.fakes.powerinfer_server import powerinfer_server
 from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import (
@@ -30,11 +31,13 @@ from tests.fuzz.wire import (
     send,
 )
 from tray_app.gateway.upstream import Upstream
+from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.fakes.powerinfer_server import PowerInferServer
+    from tray_app.gateway.upstream import Unavailable
 
 
 # Requests of clients.
@@ -44,6 +47,8 @@ VALID: dict[str, Any] = {
     "input": "x",
     "prompt": "x",
     "content": "x",
+    "query": "x",
+    "documents": ["x", {"text": "y"}],
     "messages": [{"role": "user", "content": "x"}],
     "max_tokens": 5,
 }
@@ -52,8 +57,10 @@ FIELDS = (
     *("stop", "max_tokens", "max_completion_tokens", "presence_penalty", "frequency_penalty", "stream"),
     *("logprobs", "stream_options", "model", "user", "grammar", "system_prompt", "n_predict", "content"),
     *("response_format", "tools", "echo", "suffix", "best_of", "logit_bias", "cache_prompt"),
-    *("image_data", "id_slot", "seed"),
+    *("image_data", "id_slot", "seed", "tool_choice", "functions", "function_call"),
+    *("query", "documents", "texts", "top_n", "return_documents", "return_text", "input_type"),
 )
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 JSON_VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -72,6 +79,7 @@ JSON_VALUES = st.recursive(
 PATHS = st.sampled_from(
     [
         *("/v1/embeddings", "/v1/completions", "/v1/chat/completions"),
+        *("/v1/rerank", "/v2/rerank", "/rerank"),
         *("/completion", "/embedding", "/tokenize", "/embeddings", "/completions", "/chat/completions"),
     ]
 )
@@ -80,8 +88,28 @@ BODIES = [
     b"POST /v1/completions\n\n"
     + json.dumps({"prompt": "a", "max_tokens": 5, "stop": ["b"], "stream": True}).encode(),
     b"POST /v1/chat/completions\n\n" + json.dumps({"messages": VALID["messages"], "stream": True}).encode(),
+    b"POST /v1/chat/completions\n\n"
+    + json.dumps({"messages": VALID["messages"], "tools": [TOOL], "tool_choice": TOOL}).encode(),
+    b"POST /v1/chat/completions\n\n"
+    + json.dumps(
+        {
+            "messages": [
+                {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+                {"role": "function", "name": "f", "content": "x"},
+            ],
+            "functions": [TOOL["function"]],
+            "function_call": {"name": "f"},
+        }
+    ).encode(),
     b"POST /completion\n\n" + json.dumps({"prompt": "a", "n_predict": 5, "temperature": 0.5}).encode(),
     b"POST /tokenize\n\n" + json.dumps({"content": "a"}).encode(),
+    b"POST /v1/rerank\n\n"
+    + json.dumps({"query": "a", "documents": ["b", {"text": "c"}], "top_n": 1}).encode(),
+    b"POST /v2/rerank\n\n"
+    + json.dumps({"query": "a", "documents": ["b"], "return_documents": True}).encode(),
+    b"POST /rerank\n\n" + json.dumps({"query": {"text": "a"}, "texts": ["b"], "return_text": True}).encode(),
+    b"GET /\nAccept: text/html\n\n",
+    b"POST /v1/audio/speech\n\n{}",
     b"GET /v1/models\n\n",
     b"GET /v1/models/tiny\n\n",
     b"GET /health\n\n",
@@ -92,7 +120,7 @@ BODY_WORDS = (
     *(b"null", b"true", b"1e999", b"-1", b"9" * 400, b"NaN", b"\\ud800", b"\\u0000", b"\xff"),
     *(b"\xed\xa0\x80", b"[" * 2000, b'{"a":' * 1000, b'"', b"{", b"}", b"[", b"]", b",", b":", b"\n\n"),
     *(b"\n", b"GET /", b"//", b"/v1", b"/../", b"%2e%2e", b"%00", b"?", b"#", b"\xef\xbb\xbf"),
-    *(b'"stream":true,', b'"n":2,', b'"tools":[{}],', b"Accept-Encoding: gzip\n"),
+    *(b'"stream":true,', b'"n":2,', b'"tools":[{}],', b'"functions":[{}],', b"Accept-Encoding: gzip\n"),
     *(b"Content-Encoding: deflate\n", b"Host: evil.example\n", b"Authorization: Bearer x\n"),
 )
 
@@ -116,9 +144,12 @@ class PlayedEngine:
         self.answer: tuple[int, str, bytes] | None = None
         self.nonsense: list[bytes] = []
         """What it was sent and is no JSON object in UTF-8: the gateway may pass on nothing else."""
+        self.last = b""
+        """The body that it was sent last."""
 
     def reply(self, path: str, body: bytes) -> tuple[int, str, bytes]:
         """The status, the content type and the body of its answer."""
+        self.last = body
         try:
             asked = json.loads(body.decode())
         except ValueError:
@@ -130,11 +161,22 @@ class PlayedEngine:
             return self.answer
         if asked.get("stream") is True:
             return 200, "text/event-stream", b'data: {"choices":[{"index":0,"text":"a"}]}\n\ndata: [DONE]\n\n'
+        return 200, "application/json", self._right(path, asked)
+
+    def _right(self, path: str, asked: dict[str, Any]) -> bytes:
         if path.lstrip("/").startswith("embedding"):  # llama.cpp's own route
-            return 200, "application/json", b'[{"index":0,"embedding":[[0.6,0.8]]}]'
+            return b'[{"index":0,"embedding":[[0.6,0.8]]}]'
+        if path == "/v1/rerank":
+            ranks = [{"index": index, "relevance_score": 0.5} for index in range(len(asked["documents"]))]
+            return json.dumps({"results": ranks}).encode()
         vectors = [{"index": 0, "object": "embedding", "embedding": [0.6, 0.8]}]
-        if path in ("/embedding", "/embeddings"):  # llama.cpp's own form
-            return 200, "application/json", json.dumps(vectors).encode()
+        own = {
+            "/embedding": vectors,
+            "/embeddings": vectors,
+            "/apply-template": {"prompt": json.dumps(asked)},
+        }
+        if path in own:  # llama.cpp's own form
+            return json.dumps(own[path]).encode()
         whole = {
             "object": "list",
             "data": vectors,
@@ -142,7 +184,7 @@ class PlayedEngine:
             "input_tokens": 1,
             "usage": {"prompt_tokens": 1, "total_tokens": 1},
         }
-        return 200, "application/json", json.dumps(whole).encode()
+        return json.dumps(whole).encode()
 
 
 @contextmanager
@@ -186,6 +228,14 @@ def played_engine() -> Iterator[tuple[PlayedEngine, Upstream]]:
             thread.join()
 
 
+class _Several(FixedBackend):
+    """The same engine with a model of each kind: that which is wanted."""
+
+    def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
+        found = super().look(asked, task)
+        return replace(found, purpose=task) if isinstance(found, Upstream) else found
+
+
 def port_of(url: str) -> int:
     """The port of a base URL."""
     port = urlsplit(url).port
@@ -196,7 +246,10 @@ def port_of(url: str) -> int:
 @contextmanager
 def openai_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that speaks OpenAI."""
-    with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
+    with (
+        played_engine() as (engine, upstream),
+        gateway_to(_Several(upstream), native_routes=True) as url,
+    ):
         yield partial(check_request, port_of(url), engine)
 
 
@@ -306,8 +359,8 @@ def check_ollama(ports: tuple[int, ...], engine: PlayedEngine, server: PowerInfe
     server.seen.clear()
     for port in ports:
         answer = send(port, data)
-        if not request_line(data)[1].startswith("/api/"):
-            check_shape(answer, frozenset((200, 204)))
+        if not re.match(r"/api/[a-z]{3}", request_line(data)[1]):
+            assert answer.status in REFUSALS | {200, 204}, answer
         elif answer.status in REFUSALS:
             told = json.loads(answer.body or b'{"error":"to HEAD"}')["error"]
             assert isinstance(told, str) or answer.status in BROKEN_HTTP, answer
@@ -332,6 +385,7 @@ ANSWERS = [
     b'200 text/event-stream\ndata: {"error":{"message":"gone"}}\n\n',
     b'400 application/json\n{"error":{"code":400,"message":"no","type":"exceed_context_size_error"}}',
     b'503 application/json\n{"message":"loading"}',
+    b'200 application/json\n{"results":[{"index":0,"relevance_score":0.5}],"usage":{"total_tokens":1}}',
     b"500 text/html\n<html>",
 ]
 ANSWER_WORDS = (
@@ -344,13 +398,17 @@ QUESTIONS = (
     b'POST /v1/embeddings\n\n{"input":"x","dimensions":1}',
     b'POST /v1/completions\n\n{"prompt":"x","stream":true}',
     b'POST /completion\n\n{"prompt":"x"}',
+    b'POST /v1/rerank\n\n{"query":"x","documents":["y"]}',
 )
 
 
 @contextmanager
 def answers_ready() -> Iterator[Callable[[bytes], None]]:
     """A gateway before an engine that answers what it is told to."""
-    with played_engine() as (engine, upstream), gateway_to(upstream, native_routes=True) as url:
+    with (
+        played_engine() as (engine, upstream),
+        gateway_to(_Several(upstream), native_routes=True) as url,
+    ):
         yield partial(check_answer, port_of(url), engine)
 
 

@@ -263,3 +263,20 @@ def test_a_model_whose_file_is_broken_keeps_its_settings(app: App) -> None:
     started(app)
 
     assert app.store.current.models == {"tiny": {"ctx_size": 512}}
+
+
+def test_the_server_embeds_as_the_models_own_settings_say_without_a_new_start(app: App) -> None:
+    started(app)
+    run = app.status().engine.run_id
+    base_url, _ = app._server.access()
+    with OpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+
+        def embedded(text: str, **more: Any) -> list[float]:
+            return client.embeddings.create(model="test", input=text, extra_body=more).data[0].embedding
+
+        plain, prefixed = embedded("fox"), embedded("the fox")
+        app.apply(own(app, "test", prefix_query="the ", shorter_vectors="yes"))
+        assert embedded("fox", input_type="query") == pytest.approx(prefixed, abs=1e-3)
+        assert embedded("fox") == pytest.approx(plain, abs=1e-3)
+        assert len(embedded("fox", dimensions=16)) == 16
+    assert app.status().engine.run_id == run

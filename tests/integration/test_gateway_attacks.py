@@ -18,7 +18,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gguf
 import psutil
@@ -48,6 +48,7 @@ from tray_app.gateway.listener import Listener
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.gateway.upstream import Upstream
+from tray_app.models.header import Purpose
 from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
 
@@ -503,33 +504,7 @@ def vectors_of(answer: list[dict[str, list[list[float]]]]) -> list[float]:
 def reranker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
     path = write_embedder(tmp_path_factory.mktemp("rank") / "rank.gguf", Kind("qwen3", gguf.PoolingType.RANK))
     with llamacpp(path, pooling="rank") as upstream:
-        yield upstream
-
-
-@pytest.mark.parametrize("path", ["rerank", "reranking"])
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"documents": [f"word{index} word{index + 1}" for index in range(60)]},
-        {"documents": [f"word{index}" for index in range(60)], "top_n": 20},
-        {"documents": ["word1", "word2"], "top_n": 1},
-        {"texts": [f"word{index}" for index in range(40)], "return_text": True},
-    ],
-)
-def test_a_long_list_is_ranked_as_one(reranker: Upstream, path: str, more: dict[str, Any]) -> None:
-    body = {"query": "word7", **more}
-    with gateway_to(reranker, native_routes=True) as url:
-        ours = post(f"{url.removesuffix('/v1')}/{path}", body).json()
-    straight = post(f"{reranker.base_url}/{path}", body).json()
-    assert type(ours) is type(straight)
-    if isinstance(straight, dict):
-        ours, straight = ours.pop("results"), straight.pop("results")
-    label = "score" if "texts" in more else "relevance_score"
-    scores = [one[label] for one in ours]
-    assert scores == sorted(scores, reverse=True)
-    assert scores == pytest.approx([one[label] for one in straight], abs=1e-4)
-    documents = more.get("texts")
-    assert not documents or [one["text"] for one in ours] == [documents[one["index"]] for one in ours]
+        yield replace(upstream, purpose=Purpose.RERANK)
 
 
 def is_working(upstream: Upstream) -> bool:

@@ -1,4 +1,5 @@
-"""The clients that people use, against both kinds of engine: openai, LangChain, curl, 4D AI Kit's requests.
+"""The clients that people use, against both kinds of engine: openai, LangChain, curl. For 4D AI Kit see
+`test_client_aikit.py`.
 
 LlamaIndex is not among them, because it pulls in some forty packages; it sends what openai's client sends.
 """
@@ -19,7 +20,7 @@ import pytest
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
-from tests.fakes.gateways import behind, gateway_to, get, post
+from tests.fakes.gateways import behind, gateway_to
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.powerinfer_server import powerinfer_server
 from tray_app.gateway.upstream import Unavailable
@@ -54,6 +55,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
         yield client
 
 
+@pytest.mark.client("openai Python", "embeddings", powerinfer=True)
 def test_openai_embeds_a_list_in_its_order(client: openai.OpenAI) -> None:
     answer = client.embeddings.create(model="text-embedding-3-small", input=["one", "two", "one"])
     first, second, third = (item.embedding for item in answer.data)
@@ -63,6 +65,7 @@ def test_openai_embeds_a_list_in_its_order(client: openai.OpenAI) -> None:
     assert [item.index for item in answer.data] == [0, 1, 2]
 
 
+@pytest.mark.client("openai Python", "embeddings, base64 and float", powerinfer=True)
 def test_openais_two_encodings_give_the_same_vector(client: openai.OpenAI) -> None:
     packed, plain = (
         client.embeddings.create(model="", input="one", encoding_format=encoding).data[0].embedding
@@ -72,6 +75,7 @@ def test_openais_two_encodings_give_the_same_vector(client: openai.OpenAI) -> No
     assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(plain, abs=1e-3)
 
 
+@pytest.mark.client("openai Python", "chat", powerinfer=True)
 def test_openai_chats(client: openai.OpenAI) -> None:
     answer = client.chat.completions.create(model="gpt-4o-mini", messages=MESSAGES, max_completion_tokens=5)
     assert answer.choices[0].finish_reason == "length"
@@ -80,6 +84,7 @@ def test_openai_chats(client: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens == 5
 
 
+@pytest.mark.client("openai Python", "chat, streamed", powerinfer=True)
 def test_openai_streams_a_chat(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(
         model="gpt-4o-mini",
@@ -97,18 +102,21 @@ def test_openai_streams_a_chat(client: openai.OpenAI) -> None:
     assert chunks[-1].usage.completion_tokens == 5
 
 
+@pytest.mark.client("openai Python", "completions", powerinfer=True)
 def test_openai_completes(client: openai.OpenAI) -> None:
     answer = client.completions.create(model="", prompt="Hi", max_tokens=5)
     assert answer.choices[0].text
     assert answer.choices[0].finish_reason == "length"
 
 
+@pytest.mark.client("openai Python", "models", powerinfer=True)
 def test_openai_finds_the_model_it_is_offered(client: openai.OpenAI) -> None:
     offered = client.models.list().data[0].id
     assert ":" not in offered
     assert client.models.retrieve(offered).id == offered
 
 
+@pytest.mark.client("openai Python", "any form of the base URL", powerinfer=True)
 @pytest.mark.parametrize("base", ["", "/", "/v1/", "/v1/v1", "//v1"])
 def test_openai_is_answered_whatever_base_url_it_was_given(url: str, base: str) -> None:
     with client_of(url.removesuffix("/v1") + base) as client, client_of(url) as right:
@@ -123,6 +131,7 @@ def test_openai_is_answered_whatever_base_url_it_was_given(url: str, base: str) 
         assert client.models.retrieve(offered).id == offered
 
 
+@pytest.mark.client("openai Python", "errors", powerinfer=True)
 def test_openai_reads_our_errors(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False") as refused:
         client.embeddings.create(model="", input=[[1, 2]])
@@ -142,6 +151,9 @@ def langchain_embeddings(url: str, **options: Any) -> OpenAIEmbeddings:
     return OpenAIEmbeddings(base_url=url, api_key=SecretStr("none"), model="any", max_retries=0, **options)
 
 
+@pytest.mark.client(
+    "LangChain Python", "embeddings", how="`check_embedding_ctx_length=False`", powerinfer=True
+)
 def test_langchain_embeds_documents_when_told_to_send_texts(url: str) -> None:
     embeddings = langchain_embeddings(url, check_embedding_ctx_length=False)
     vectors = embeddings.embed_documents(["one", "two", "one"])
@@ -150,6 +162,12 @@ def test_langchain_embeds_documents_when_told_to_send_texts(url: str) -> None:
     assert embeddings.embed_query("two") == pytest.approx(vectors[1], abs=1e-3)
 
 
+@pytest.mark.client(
+    "LangChain Python",
+    "embeddings as token numbers",
+    works=False,
+    how="the error names `check_embedding_ctx_length=False`",
+)
 def test_langchain_is_told_the_option_when_it_sends_tokens(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     class Encoding:
         """In place of the vocabulary that LangChain would fetch from the network."""
@@ -164,6 +182,7 @@ def test_langchain_is_told_the_option_when_it_sends_tokens(url: str, monkeypatch
         langchain_embeddings(url).embed_query("Hello world")
 
 
+@pytest.mark.client("LangChain Python", "chat", "chat, streamed", powerinfer=True)
 def test_langchain_chats_and_streams(url: str) -> None:
     chat = ChatOpenAI(
         base_url=url, api_key=SecretStr("none"), model="gpt-4o-mini", max_retries=0, stream_usage=True
@@ -177,6 +196,7 @@ def test_langchain_chats_and_streams(url: str) -> None:
     assert [one["output_tokens"] for one in usage] == [5]
 
 
+@pytest.mark.client("curl", "embeddings", powerinfer=True)
 def test_curl_embeds_as_in_the_instructions(url: str) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
@@ -186,6 +206,7 @@ def test_curl_embeds_as_in_the_instructions(url: str) -> None:
     assert math.hypot(*answer["data"][0]["embedding"]) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.client("curl", "completions, streamed", powerinfer=True)
 def test_curl_streams_events_as_they_come(url: str) -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
@@ -204,30 +225,3 @@ def test_curl_streams_events_as_they_come(url: str) -> None:
     lines = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\n\n")
     assert lines[-2:] == ["data: [DONE]", ""]
     assert all(line.startswith("data: {") for line in lines[:-2])
-
-
-def test_ai_kit_embeds(url: str) -> None:
-    response = post(f"{url}/embeddings", {"input": "Hello", "model": ""})
-    answer: dict[str, Any] = response.json()
-    assert response.status_code == 200
-    assert answer["object"] == "list"
-    assert answer["data"][0]["object"] == "embedding"
-    assert answer["model"]
-
-
-def test_ai_kit_lists_models_with_a_content_type_and_no_body(url: str) -> None:
-    assert get(f"{url}/models", Authorization="Bearer sk-a-real-key").json()["data"][0]["object"] == "model"
-
-
-def test_ai_kit_reads_a_stream_line_by_line(url: str) -> None:
-    body = {
-        "model": "gpt-4o-mini",
-        "messages": MESSAGES,
-        "n": 1,
-        "max_completion_tokens": 8,
-        "stream": True,
-    }
-    lines = [line for line in post(f"{url}/chat/completions", body).content.split(b"\n") if line]
-    assert lines.pop() == b"data: [DONE]"
-    assert all(line.isascii() and line.startswith(b"data: {") for line in lines)
-    assert all(json.loads(line[6:])["object"] == "chat.completion.chunk" for line in lines)

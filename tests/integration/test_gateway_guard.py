@@ -196,7 +196,7 @@ def test_what_is_not_there_is_never_called_a_wrong_method_and_names_the_right_ad
         ("HEAD", "/v1/v1/chat/completions", "POST", None),
         ("POST", "/models", "GET,HEAD", "GET http://{host}/v1/models"),
         ("DELETE", "/v1/models/tiny", "GET,HEAD", "GET http://{host}/v1/models/tiny"),
-        ("OPTIONS", "/v1/embeddings/", "POST", "POST http://{host}/v1/embeddings"),
+        ("PATCH", "/v1/embeddings/", "POST", "POST http://{host}/v1/embeddings"),
         ("TRACE", "//health", "GET,HEAD", "GET http://{host}/health"),
     ],
 )
@@ -300,6 +300,8 @@ PAGE = "https://notes.example"
         {"Authorization": "Bearer"},
         {"Authorization": KEY},
         {"Authorization": f"Basic {KEY}"},
+        {"x-api-key": "wrong"},
+        {"x-api-key": f"Bearer {KEY}"},
     ],
 )
 def test_without_the_key_nothing_is_told(given: dict[str, str]) -> None:
@@ -314,6 +316,12 @@ def test_without_the_key_nothing_is_told(given: dict[str, str]) -> None:
 def test_with_the_key_everything_is_as_without_one(scheme: str) -> None:
     with gateway_to(READY, key=KEY) as url:
         assert get(f"{url}/models", Authorization=f"{scheme} {KEY}").status_code == 200
+
+
+@pytest.mark.parametrize("more", [{}, {"Authorization": "Bearer none"}, {"anthropic-version": "2023-06-01"}])
+def test_the_key_may_stand_alone_as_anthropics_clients_send_it(more: dict[str, str]) -> None:
+    with gateway_to(READY, key=KEY) as url:
+        assert get(f"{url}/models", **{"x-api-key": KEY}, **more).status_code == 200
 
 
 @pytest.mark.warns("Wrong API keys")

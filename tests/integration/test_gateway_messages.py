@@ -50,7 +50,7 @@ def client_before(upstream: Upstream | Unavailable) -> Iterator[anthropic.Anthro
 @contextmanager
 def client_told(answer: bytes, **how: Any) -> Iterator[anthropic.Anthropic]:
     """A client of an engine that gives this answer."""
-    with engine_that_answers(answer, **how) as engine, client_before(engine) as client:
+    with engine_that_answers(answer, knows_tools=True, **how) as engine, client_before(engine) as client:
         yield client
 
 
@@ -80,6 +80,7 @@ def text_of(message: anthropic.types.Message) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
 
 
+@pytest.mark.client("anthropic Python", "messages.create", powerinfer=True)
 def test_a_message_is_answered(client: anthropic.Anthropic) -> None:
     answer = client.messages.create(model="claude-any", max_tokens=5, messages=HI, system="Be brief.")
     assert (answer.type, answer.role, answer.model) == ("message", "assistant", "claude-any")
@@ -89,6 +90,7 @@ def test_a_message_is_answered(client: anthropic.Anthropic) -> None:
     assert answer.usage.input_tokens
 
 
+@pytest.mark.client("anthropic Python", "messages.create with blocks of text", powerinfer=True)
 def test_blocks_of_text_are_read_as_texts(client: anthropic.Anthropic) -> None:
     def tokens(system: Any, content: Any) -> int:
         messages: list[Any] = [{"role": "user", "content": content}]
@@ -98,6 +100,7 @@ def test_blocks_of_text_are_read_as_texts(client: anthropic.Anthropic) -> None:
     assert tokens(blocks, blocks) == tokens("Hi", "Hi") > tokens([], "Hi")
 
 
+@pytest.mark.client("anthropic Python", "messages.stream", powerinfer=True)
 def test_the_helper_for_streams_reads_our_events(client: anthropic.Anthropic) -> None:
     with client.messages.stream(model="claude-any", max_tokens=5, messages=HI) as stream:
         kinds = [event.type for event in stream]
@@ -110,6 +113,7 @@ def test_the_helper_for_streams_reads_our_events(client: anthropic.Anthropic) ->
     assert whole.usage.input_tokens
 
 
+@pytest.mark.client("anthropic Python", "AsyncAnthropic", powerinfer=True)
 def test_its_asynchronous_client_is_answered_many_times_at_once(url: str) -> None:
     async def ask() -> list[anthropic.types.Message]:
         base_url = url.removesuffix("/v1")
@@ -121,6 +125,7 @@ def test_its_asynchronous_client_is_answered_many_times_at_once(url: str) -> Non
     assert all(text_of(answer) for answer in asyncio.run(ask()))
 
 
+@pytest.mark.client("anthropic Python", "messages.count_tokens", powerinfer=True)
 def test_tokens_are_counted_as_they_are_used(client: anthropic.Anthropic) -> None:
     counted = client.messages.count_tokens(model="m", messages=HI, system="Be brief.")
     used = client.messages.create(model="m", max_tokens=1, messages=HI, system="Be brief.").usage
@@ -128,6 +133,7 @@ def test_tokens_are_counted_as_they_are_used(client: anthropic.Anthropic) -> Non
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.client("anthropic Python", "stop_sequences, stop_sequence", powerinfer=True)
 def test_the_stop_sequence_that_came_is_told(url: str, *, is_streamed: bool) -> None:
     letters = list("aeiounthsw")  # one of them comes soon, whatever the model says
     with client_of(url) as client:
@@ -142,6 +148,7 @@ def test_the_stop_sequence_that_came_is_told(url: str, *, is_streamed: bool) -> 
     assert not set(letters) & set(text_of(answer))
 
 
+@pytest.mark.client("anthropic Python", "models.list", powerinfer=True)
 def test_the_models_are_listed(client: anthropic.Anthropic) -> None:
     assert client.messages.create(model=client.models.list().data[0].id, max_tokens=1, messages=HI)
 
@@ -197,6 +204,7 @@ def test_an_unknown_model_is_not_found() -> None:
 
 
 @pytest.mark.warns("Wrong API keys")
+@pytest.mark.client("anthropic Python", "a key as x-api-key")
 def test_anthropics_key_counts_as_a_key(llama: Upstream) -> None:
     key = "k" * 32
     with gateway_to(llama, key=key) as url:
@@ -241,6 +249,9 @@ def test_llamacpp_says_the_same_as_through_the_gateway(llama: Upstream) -> None:
         assert post(ours + path, count).json() == post(theirs + path, count).json()
 
 
+@pytest.mark.client(
+    "anthropic Python", "messages.create with tools, thinking", how="where the model's template knows them"
+)
 def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     message = {"reasoning_content": "Hm.", "content": "I ask.", "tool_calls": [CALL, SECOND_CALL]}
     with client_told(whole_chat(message, "tool_calls")) as client:
@@ -253,6 +264,9 @@ def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens) == (5, 15)
 
 
+@pytest.mark.client(
+    "anthropic Python", "messages.stream with tools, thinking", how="where the model's template knows them"
+)
 def test_a_streamed_answer_has_thoughts_text_and_calls() -> None:
     body = streamed_chat(*EVERYTHING, finish="tool_calls")
     asked: Any = {"model": "m", "max_tokens": 50, "messages": HI, "tools": TOOLS}
@@ -309,10 +323,11 @@ def test_an_engine_that_cannot_count_says_so() -> None:
         client.messages.count_tokens(model="m", messages=HI)
 
 
-def test_tools_are_refused_by_an_engine_that_has_none() -> None:
-    refused = pytest.raises(anthropic.BadRequestError, match="'tools'")
-    with powerinfer_server() as server, client_before(behind(server)) as client, refused:
+def test_tools_are_refused_where_the_model_would_not_hear_of_them(client: anthropic.Anthropic) -> None:
+    with pytest.raises(anthropic.BadRequestError, match="'tools'"):
         client.messages.create(model="m", max_tokens=5, messages=HI, tools=TOOLS)
+    with pytest.raises(anthropic.BadRequestError, match="'tools'"):
+        client.messages.count_tokens(model="m", messages=HI, tools=TOOLS)
 
 
 def test_a_client_that_leaves_ends_the_engines_work() -> None:

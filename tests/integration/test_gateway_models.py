@@ -91,8 +91,6 @@ def test_each_request_is_answered_by_the_model_it_names(engine: Upstream, sparse
     [
         ("/embedding", Purpose.EMBEDDING),
         ("/embeddings", Purpose.EMBEDDING),
-        ("/rerank", Purpose.RERANK),
-        ("/reranking", Purpose.RERANK),
         ("/completion", Purpose.CHAT),
         ("/tokenize", Purpose.CHAT),
     ],

@@ -73,6 +73,7 @@ def refused(status: int, words: str) -> Iterator[None]:
 # What there is
 
 
+@pytest.mark.client("ollama Python", "list", "ps", "show", powerinfer=True)
 def test_the_models_are_listed_as_ollamas_with_a_tag(client: ollama.Client, model: str) -> None:
     [listed] = client.list().models
     assert listed.model == model
@@ -83,11 +84,19 @@ def test_the_models_are_listed_as_ollamas_with_a_tag(client: ollama.Client, mode
     assert client.show(model.removesuffix(":latest")).modelinfo
 
 
+@pytest.mark.client("ollama Python", "pull of a model that is installed", powerinfer=True)
 def test_what_is_installed_is_as_good_as_pulled(client: ollama.Client, model: str) -> None:
     assert client.pull(model).status == "success"
     assert [each.status for each in client.pull(model, stream=True)] == ["pulling manifest", "success"]
 
 
+@pytest.mark.client(
+    "ollama Python",
+    "pull, show of a model that is not installed",
+    powerinfer=True,
+    works=False,
+    how="404 with the models there are",
+)
 def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream: Upstream) -> None:
     with refused(404, rf"model 'llama3' not found\. Models here: {upstream.model_id}\..*downloaded in"):
         client.pull("llama3", stream=False)
@@ -97,6 +106,13 @@ def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream:
         client.show("llama3:8b")
 
 
+@pytest.mark.client(
+    "ollama Python",
+    "create, copy, delete, push, create_blob",
+    powerinfer=True,
+    works=False,
+    how="403: people change models, in the app",
+)
 def test_programs_change_no_models(client: ollama.Client, model: str) -> None:
     for ask in (
         lambda: client.delete(model),
@@ -139,6 +155,7 @@ def test_a_remote_servers_models_are_listed_and_asked_by_their_names() -> None:
 # Embeddings
 
 
+@pytest.mark.client("ollama Python", "embed", "embeddings", powerinfer=True)
 def test_texts_are_embedded_in_their_order(client: ollama.Client, model: str) -> None:
     answer = client.embed(model=model, input=["one", "two", "one"])
     first, second, third = answer.embeddings
@@ -152,6 +169,9 @@ def test_texts_are_embedded_in_their_order(client: ollama.Client, model: str) ->
     assert client.embeddings(model=model, prompt="one").embedding == pytest.approx(first, abs=1e-3)
 
 
+@pytest.mark.client(
+    "ollama Python", "embed of long texts", powerinfer=True, how="cut, unless `truncate=False`"
+)
 def test_long_texts_are_cut_unless_a_client_says_otherwise(client: ollama.Client, model: str) -> None:
     text = "word " * 5000
     assert len(client.embed(model=model, input=[text, "one"]).embeddings) == 2
@@ -174,6 +194,7 @@ def test_no_text_has_no_vector(client: ollama.Client, model: str) -> None:
 # Texts
 
 
+@pytest.mark.client("ollama Python", "chat", powerinfer=True)
 def test_a_chat_is_answered_with_counts_and_durations(client: ollama.Client, model: str) -> None:
     answer = client.chat(model=model, messages=MESSAGES, options=FEW)
     assert answer.model == model
@@ -184,6 +205,7 @@ def test_a_chat_is_answered_with_counts_and_durations(client: ollama.Client, mod
     assert (answer.total_duration or 0) > (answer.eval_duration or 0) > 0
 
 
+@pytest.mark.client("ollama Python", "chat, stream", powerinfer=True)
 def test_a_streamed_chat_says_the_same_in_pieces(client: ollama.Client, model: str) -> None:
     whole = client.chat(model=model, messages=MESSAGES, options=FEW)
     *pieces, end = client.chat(model=model, messages=MESSAGES, options=FEW, stream=True)
@@ -200,6 +222,7 @@ def test_without_a_word_an_answer_is_streamed_as_lines(upstream: Upstream) -> No
     assert [json.loads(line)["done"] for line in answer.content.splitlines()][-2:] == [False, True]
 
 
+@pytest.mark.client("ollama Python", "generate", "generate, raw", "generate, raw, stream", powerinfer=True)
 def test_a_prompt_is_continued_as_a_chat_or_as_it_is(client: ollama.Client, model: str) -> None:
     raw = client.generate(model=model, prompt="Hi", raw=True, options=FEW)
     assert raw.response
@@ -219,6 +242,9 @@ def test_texts_end_where_a_client_wants(client: ollama.Client, model: str) -> No
     assert short.response == whole.partition(stop)[0]
 
 
+@pytest.mark.client(
+    "ollama Python", "chat, generate without a text", powerinfer=True, how="the model is loaded"
+)
 def test_without_a_text_a_model_is_only_loaded(client: ollama.Client, model: str) -> None:
     assert client.chat(model=model).done_reason == "load"
     assert client.generate(model=model).done_reason == "load"
@@ -248,6 +274,13 @@ def test_what_cannot_be_obeyed_is_refused_before_anything_is_loaded() -> None:
     assert backend.asked == []
 
 
+@pytest.mark.client(
+    "ollama Python",
+    "chat, generate with images",
+    powerinfer=True,
+    works=False,
+    how="with a model that reads text only: 400",
+)
 def test_pictures_for_a_model_that_reads_only_have_a_clear_error(client: ollama.Client, model: str) -> None:
     with refused(400, "reads text only"):
         client.chat(model=model, messages=[{"role": "user", "content": "What?", "images": [PICTURE]}])
@@ -263,6 +296,7 @@ def test_powerinfer_says_what_it_cannot_by_ollamas_names() -> None:
             client.chat(model="x", messages=MESSAGES, tools=[WEATHER])
 
 
+@pytest.mark.client("ollama Python", "chat, generate with logprobs")
 def test_probabilities_are_told_as_ollama_does() -> None:
     with llamacpp() as engine, client_of(engine) as client:
         asked: Any = {"logprobs": True, "top_logprobs": 2, "options": FEW}
@@ -275,6 +309,7 @@ def test_probabilities_are_told_as_ollama_does() -> None:
         assert sum(len(each.logprobs or ()) for each in pieces) == 5
 
 
+@pytest.mark.client("ollama Python", "AsyncClient", powerinfer=True)
 def test_the_asynchronous_client_is_answered(upstream: Upstream, model: str) -> None:
     async def ask(url: str) -> tuple[str, str, int]:
         async with ollama.AsyncClient(host=url.removesuffix("/v1")) as client:
@@ -334,6 +369,9 @@ WHOLE = json.dumps(
 ).encode()
 
 
+@pytest.mark.client(
+    "ollama Python", "chat, tools", "chat, tools, stream", "chat, think", how="as far as the model can"
+)
 @pytest.mark.parametrize(("answer", "stream"), [(STREAM + b"data: [DONE]\n\n", True), (WHOLE, False)])
 def test_calls_of_tools_and_thoughts_come_as_ollama_tells_them(answer: bytes, stream: bool) -> None:
     kind = "text/event-stream" if stream else "application/json"
@@ -381,6 +419,12 @@ def test_a_request_is_answered_by_the_model_it_names() -> None:
             assert [each.model for each in client.ps().models] == ["tiny:latest", "bamboo:latest"]
 
 
+@pytest.mark.client(
+    "ollama Python",
+    "headers={'Authorization': …}",
+    powerinfer=True,
+    how="the key of the settings, where one is set",
+)
 def test_keys_hosts_and_pages_are_checked_as_everywhere() -> None:
     with powerinfer_server() as server:
         with gateway_to(behind(server), key="secret-of-ours") as url:

@@ -207,7 +207,6 @@ FUNCTION = {"type": "function", "function": {"name": "add"}}
         ("completions", "n", 2),
         ("chat/completions", "logprobs", True),
         ("chat/completions", "tools", [FUNCTION]),
-        ("chat/completions", "functions", [{"name": "add"}]),
         ("chat/completions", "response_format", {"type": "json_object"}),
         ("chat/completions", "modalities", ["text", "audio"]),
     ],
@@ -317,7 +316,7 @@ def test_with_native_routes_what_the_engine_has_none_of_is_openais(engine: Power
         assert vectors[0] == vectors[1]
         assert post(f"{root(url)}/completions", {"prompt": "once", "max_tokens": 2}).json()["choices"]
         assert len(post(f"{url}/tokenize/", {"content": "one two"}).json()["tokens"]) == 2
-        assert post(f"{root(url)}/rerank", {}).status_code == 404
+        assert post(f"{root(url)}/infill", {}).status_code == 404
 
 
 @pytest.mark.parametrize(

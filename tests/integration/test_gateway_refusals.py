@@ -65,8 +65,8 @@ def encoder_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ("body", "param", "words"),
     [
         ({"messages": part("image_url")}, "messages", "reads text only"),
-        ({"messages": part("input_audio")}, "messages", "reads text only"),
-        ({"messages": part("video_url")}, "messages", "reads text only"),
+        ({"messages": part("input_audio")}, "messages", "takes no sound or video"),
+        ({"messages": part("video_url")}, "messages", "takes no sound or video"),
         ({"messages": [{"content": "Hi"}]}, "messages", "messages[0] has no 'role'"),
         ({"messages": [USER, {"role": 5, "content": "x"}]}, "messages", "messages[1].role must be a text"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages", "'text'"),
@@ -115,13 +115,6 @@ def test_an_encoder_says_that_it_cannot_write(encoder_url: str, path: str, body:
         assert (response.status_code, error["code"]) == (400, "unsupported_model")
         assert "/v1/embeddings" in error["message"]
     assert post(f"{encoder_url}/embeddings", {"input": "Hi"}).status_code == 200
-
-
-def test_a_model_that_ranks_nothing_says_what_does(url: str) -> None:
-    response = post(url.replace("/v1", "/rerank"), {"query": "x", "documents": ["y"]})
-    error = response.json()["error"]
-    assert (response.status_code, error["code"]) == (400, "unsupported_model")
-    assert "Choose a reranker" in error["message"]
 
 
 def test_what_the_engines_own_routes_cannot_read_is_the_clients_fault_too(url: str) -> None:

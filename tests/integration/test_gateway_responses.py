@@ -56,7 +56,7 @@ def client_before(upstream: Upstream | Unavailable) -> Iterator[openai.OpenAI]:
 @contextmanager
 def client_told(answer: bytes, **how: Any) -> Iterator[openai.OpenAI]:
     """A client of an engine that gives this answer."""
-    with engine_that_answers(answer, **how) as engine, client_before(engine) as client:
+    with engine_that_answers(answer, knows_tools=True, **how) as engine, client_before(engine) as client:
         yield client
 
 
@@ -92,6 +92,7 @@ def events_of(text: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.client("openai Python", "responses.create", powerinfer=True)
 def test_a_response_is_given(client: openai.OpenAI) -> None:
     answer = client.responses.create(
         model="gpt-any", input="Hi", instructions="Be brief.", max_output_tokens=5, store=True
@@ -109,6 +110,7 @@ def test_a_response_is_given(client: openai.OpenAI) -> None:
     assert answer.to_dict()["store"] is False
 
 
+@pytest.mark.client("openai Python", "responses.create with items", powerinfer=True)
 def test_all_forms_of_a_text_are_the_same_to_the_model(client: openai.OpenAI) -> None:
     forms: list[Any] = [
         "Hi",
@@ -152,6 +154,7 @@ def test_the_events_of_a_response_come_in_openais_order(url: str) -> None:
     assert last["usage"]["output_tokens"] == 3
 
 
+@pytest.mark.client("openai Python", "responses.stream", powerinfer=True)
 def test_the_helper_for_streams_reads_our_events(client: openai.OpenAI) -> None:
     with client.responses.stream(model="m", input="Hi", max_output_tokens=5) as stream:
         events = list(stream)
@@ -161,6 +164,7 @@ def test_the_helper_for_streams_reads_our_events(client: openai.OpenAI) -> None:
     assert last.response.output_text == "".join(texts)
 
 
+@pytest.mark.client("openai Python", "AsyncOpenAI: responses", powerinfer=True)
 def test_its_asynchronous_client_is_answered_many_times_at_once(url: str) -> None:
     async def ask() -> list[Response]:
         async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
@@ -171,6 +175,7 @@ def test_its_asynchronous_client_is_answered_many_times_at_once(url: str) -> Non
     assert all(answer.output_text for answer in asyncio.run(ask()))
 
 
+@pytest.mark.client("openai Python", "responses.parse", "responses.stream with text_format")
 def test_an_answer_is_parsed() -> None:
     """Played, for the model of the tests has no letters for JSON."""
     text = '{"right":true}'
@@ -277,6 +282,21 @@ def test_an_engine_that_is_not_there_says_when_to_ask_again() -> None:
     assert refused.value.response.headers["Retry-After"] == "2"
 
 
+@pytest.mark.client(
+    "openai Python",
+    "responses.create with previous_response_id, retrieve, delete, cancel",
+    powerinfer=True,
+    works=False,
+    how="400 or 404: nothing is kept",
+)
+def test_no_response_is_kept(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="No response is kept here"):
+        client.responses.create(model="m", input="Hi", previous_response_id="resp_1")
+    for ask in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+        with pytest.raises(openai.NotFoundError):
+            ask("resp_1")
+
+
 def test_a_field_that_an_engine_has_not_is_called_as_the_client_calls_it() -> None:
     wanted = {"format": {"type": "json_object"}}
     with powerinfer_server() as server, gateway_to(behind(server)) as url:
@@ -285,6 +305,9 @@ def test_a_field_that_an_engine_has_not_is_called_as_the_client_calls_it() -> No
     assert "'text.format'" in error["message"]
 
 
+@pytest.mark.client(
+    "openai Python", "responses.create with tools", how="where the model's template knows them"
+)
 def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     message = {"reasoning_content": "Hm.", "content": "I ask.", "tool_calls": [CALL, SECOND_CALL]}
     with client_told(whole_chat(message, "tool_calls")) as client:
@@ -302,6 +325,9 @@ def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     assert answer.usage.input_tokens_details.cached_tokens == 15
 
 
+@pytest.mark.client(
+    "openai Python", "responses.stream with tools", how="where the model's template knows them"
+)
 def test_a_streamed_answer_has_thoughts_text_and_calls() -> None:
     body = streamed_chat(*EVERYTHING, finish="tool_calls")
     asked: Any = {"model": "m", "input": "Hi", "tools": [WEATHER]}

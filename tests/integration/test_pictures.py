@@ -178,7 +178,7 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
         (seen_at("data:application/pdf;base64,JVBERi0="), "cannot be read"),
         ({"type": "image_url", "image_url": picture()}, "cannot be read"),
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}, "no files"),
-        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "reads text"),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "takes no sound"),
     ],
 )
 def test_what_is_no_picture_is_the_clients_fault(url: str, part: dict[str, Any], words: str) -> None:

@@ -19,9 +19,9 @@ from tray_app.gateway.openai import (
     as_base64,
     ascii_json,
     check_abilities,
-    check_dimensions,
     decode,
     embedding_texts,
+    shorter_length,
     stop_words,
     wanted_dimensions,
 )
@@ -141,14 +141,27 @@ def test_as_many_texts_are_taken_as_openai_takes() -> None:
     assert len(embedding_texts(["x"] * 2048)) == 2048
 
 
+@pytest.mark.parametrize("can_be_cut", [False, True])
 @pytest.mark.parametrize("wanted", [None, 64])
-def test_the_native_number_of_dimensions_may_be_named(wanted: int | None) -> None:
-    check_dimensions(wanted, 64)
+def test_the_native_number_of_dimensions_may_be_named(wanted: int | None, can_be_cut: bool) -> None:
+    assert shorter_length(wanted, 64, can_be_cut=can_be_cut) is None
 
 
-def test_any_other_number_of_dimensions_is_refused() -> None:
-    with pytest.raises(ApiError, match="have 64 dimensions") as refused:
-        check_dimensions(32, 64)
+def test_fewer_dimensions_are_given_by_models_that_were_trained_for_it() -> None:
+    assert shorter_length(32, 64, can_be_cut=True) == 32
+
+
+@pytest.mark.parametrize(
+    ("wanted", "can_be_cut", "words"),
+    [
+        (32, False, "have 64 dimensions, no others.*shorter_vectors yes"),
+        (65, False, "have 64 dimensions, no others.$"),
+        (65, True, "have 64 dimensions at most.$"),
+    ],
+)
+def test_any_other_number_of_dimensions_is_refused(wanted: int, can_be_cut: bool, words: str) -> None:
+    with pytest.raises(ApiError, match=words) as refused:
+        shorter_length(wanted, 64, can_be_cut=can_be_cut)
     assert (refused.value.status, refused.value.param) == (400, "dimensions")
 
 

@@ -42,6 +42,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "idle_minutes": st.integers(0, 10_080),
     "projector": st.sampled_from(("", "none", "mmproj.gguf")),
     "pooling": st.sampled_from(field_named("pooling").choices),
+    "shorter_vectors": st.sampled_from(field_named("shorter_vectors").choices),
+    "prefix_query": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    "prefix_document": st.sampled_from(["search_document: ", "passage:\n", ""]),
     "workers": st.integers(1, 64) | st.just("auto"),
     "keep_loaded": st.booleans(),
 }

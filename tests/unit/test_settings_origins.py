@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, SettingsError
-from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin
+from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin, to_ask_about
 from tray_app.settings.schema import EntriesError, list_text, parse_value
 from tray_app.settings.store import SettingsStore
 
@@ -162,3 +162,41 @@ def test_each_entry_that_cannot_be_is_told_and_the_others_hold(tmp_path: Path) -
     assert "line 2" in store.problem.message
     assert "https://example.net" in store.problem.message
     assert file.read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("origin", "entry"),
+    [
+        ("app://obsidian.md", "app://obsidian.md"),
+        ("APP://Obsidian.md", "app://obsidian.md"),
+        ("tauri://localhost", "tauri://localhost"),
+        ("chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"),
+        ("vscode-webview://1a2b3c4d", "vscode-webview://*"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("https://localhost", "https://localhost"),
+        ("http://notes.localhost:8000", "http://notes.localhost:8000"),
+        ("http://127.0.0.1:5173", "http://127.0.0.1:5173"),
+        ("http://[::1]:5173", "http://[::1]:5173"),
+    ],
+)
+def test_apps_and_pages_of_this_computer_are_asked_about(origin: str, entry: str) -> None:
+    assert to_ask_about(origin) == entry
+    assert is_allowed(origin, [read_origin(entry)])
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://example.org", "http://localhost.example.org", "http://192.168.1.20", "http://0.0.0.0:80"),
+        *("null", "NULL", "file://", "*", "app://*", "app://", "", "nonsense", "http://localhost/path"),
+        *(
+            "https://xn--lcalhost-73a",
+            "http://[::2]",
+            "javascript://x",
+            "app://a b",
+            "http://127.0.0.1.nip.io",
+        ),
+    ],
+)
+def test_nobody_is_asked_about_other_pages_and_what_any_page_can_pretend_to_be(origin: str) -> None:
+    assert to_ask_about(origin) is None

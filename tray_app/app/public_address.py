@@ -13,6 +13,7 @@ from tray_app.errors import ErrorCode, Fix, GatewayError, SettingsError
 from tray_app.gateway.rules import Rules
 from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY
+from tray_app.settings.origins import is_allowed
 from tray_app.system.ports import EVERYWHERE, LOOPBACK, PortInUseError, nearest_free_port, port_obstacle
 
 if TYPE_CHECKING:
@@ -37,15 +38,24 @@ class _Place:
 
 
 class PublicAddress:
-    """The gateway to the engines of `backend`, bound to the address in the present settings."""
+    """The gateway to the engines of `backend`, bound to the address in the present settings.
 
-    def __init__(self, backend: Backend, settings: Callable[[], Settings], secrets: KeyStore) -> None:
+    `page_refused` is called on a thread of the gateway after `refused_origins` has grown.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        settings: Callable[[], Settings],
+        secrets: KeyStore,
+        page_refused: Callable[[], None],
+    ) -> None:
         from tray_app.gateway.server import Gateway  # not for those who only ask what the settings mean
 
         self._settings = settings
         self._secrets = secrets
         self._rules = Rules()
-        self._gateway = Gateway(backend, lambda: self._rules)
+        self._gateway = Gateway(backend, lambda: self._rules, page_refused=page_refused)
         self._binding = threading.Lock()  # held while the address is opened or closed, which can take seconds
 
     @property
@@ -72,6 +82,12 @@ class PublicAddress:
     def traffic_of(self) -> Mapping[str, Traffic]:
         """The same of each model, by its id."""
         return self._gateway.traffic_of()
+
+    def refused_origins(self) -> tuple[str, ...]:
+        """The apps and pages of this computer that were refused and that nobody has decided about yet."""
+        settings = self._settings()
+        decided = (*settings.allowed_origins, *settings.refused_origins)
+        return tuple(each for each in self._gateway.refused_origins() if not is_allowed(each, decided))
 
     def check(self) -> None:
         """`AppError` if the address could not be opened with the present settings and keys."""

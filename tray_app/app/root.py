@@ -161,6 +161,7 @@ class App(Workspace):
             folder_changes=self._folder_changes,
             traffic=self._server.traffic(),
             traffic_of=self._server.traffic_of(),
+            refused_origins=self._server.refused_origins(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -231,6 +232,22 @@ class App(Workspace):
         old = self.store.current
         self.store.replace(new)
         self._act_on_change(old)
+
+    def answer_origin(self, origin: str, *, allow: bool) -> None:
+        """Let an app or a web page use the server from now on, or refuse it for good. `AppError` as `apply`.
+
+        `origin` is an entry of `AppStatus.refused_origins`. The settings keep the answer.
+        """
+        settings = self.store.current
+        allowed, refused = (
+            tuple(each for each in entries if each != origin)
+            for entries in (settings.allowed_origins, settings.refused_origins)
+        )
+        if allow:
+            allowed += (origin,)
+        else:
+            refused += (origin,)
+        self.apply(replace(settings, allowed_origins=allowed, refused_origins=refused))
 
     def reload(self) -> None:
         """Act on settings and keys that another program has changed. `AppError` as `apply`."""

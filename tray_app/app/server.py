@@ -129,7 +129,7 @@ class Server:
         self._plan = plan
         self._announce = announce
         self._delays = delays or ServerDelays()
-        self._address = PublicAddress(self, settings, secrets)
+        self._address = PublicAddress(self, settings, secrets, announce)
         self._lock = threading.Lock()  # guards the attributes below; never held during anything slow
         self._wanted = False
         self._job: StartJob | None = None
@@ -160,6 +160,10 @@ class Server:
     def traffic_of(self) -> Mapping[str, Traffic]:
         """The same of each model, by its id."""
         return self._address.traffic_of()
+
+    def refused_origins(self) -> tuple[str, ...]:
+        """The pages that a person is to be asked about."""
+        return self._address.refused_origins()
 
     # What people want
 

@@ -79,6 +79,9 @@ class AppStatus:
     """Counts of requests and tokens. Changes of it are not announced; views read it regularly."""
     traffic_of: Mapping[str, Traffic] = field(default_factory=dict)
     """The same of each model, by its id."""
+    refused_origins: tuple[str, ...] = ()
+    """Apps and pages of this computer that wanted to use the server, and that the person is to be asked
+    about: see `App.answer_origin`."""
 
     @property
     def engine(self) -> EngineSnapshot:

@@ -11,6 +11,8 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.upstream import Unavailable, Upstream, Worker, public_id
+from tray_app.models.shorter_vectors import are_trained_for
+from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.upstream import Lease
+    from tray_app.models.library import Model
     from tray_app.settings.schema import Settings
 
     Got = Lease | Unavailable
@@ -121,7 +124,15 @@ def _local(engine: EngineSnapshot, plan: LaunchPlan, settings: Settings) -> Upst
         purpose=plan.purpose,
         temperature=settings.temperature,
         workers=tuple(Worker(each.base_url, each.run_id) for each in engine.workers if each.base_url),
+        cuts_vectors=_cuts_vectors(plan.model, settings),
+        prefix_query=settings.prefix_query,
+        prefix_document=settings.prefix_document,
     )
+
+
+def _cuts_vectors(model: Model, settings: Settings) -> bool:
+    wish = settings.shorter_vectors
+    return are_trained_for(model) if wish == AUTO else wish == "yes"
 
 
 def _remote(engine: EngineSnapshot, plan: RemotePlan, settings: Settings) -> Upstream:

@@ -24,6 +24,7 @@ from tray_app.gateway.openai import (
     wanted_dimensions,
 )
 from tray_app.gateway.text_lengths import check_letters, most_letters
+from tray_app.gateway.tools import with_chosen_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,10 @@ def asked_embeddings(body: Fields, upstream: Upstream) -> AskedEmbeddings:
         fields = known(fields)
         fields.pop("dimensions", None)
         fields.pop("truncate", None)
+        if prefix := upstream.prefix(value_of(body, "input_type")):
+            start = msgspec.json.encode(prefix)[:-1]
+            texts = [Raw(start + memoryview(text)[1:]) for text in texts]
+            fields["input"] = Raw(msgspec.json.encode(texts))
         texts = _within_measure(texts, upstream, truncate=truncate)
         if truncate:
             fields["input"] = Raw(msgspec.json.encode(texts))
@@ -77,6 +82,8 @@ def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
         check_abilities(fields, _MISSING)
         fields = known(fields)
         names = ("messages", "tools") if param == "messages" else (param,)
+        if param == "messages":
+            fields = with_chosen_tools(fields)
         letters = letters_of(fields, names, most_letters(upstream) or MAX_BODY_BYTES)
         check_letters(upstream, {0: letters}, param)
         check_pictures(fields)

@@ -50,10 +50,10 @@ class _ServerSentEvents:
     async def pieces(self, payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         async with aclosing(payloads):
             async for payload in payloads:
-                yield _event(payload)
+                yield plain_event(payload)
 
     def fault(self, error: ApiError) -> bytes:
-        return _event(error.body())
+        return plain_event(error.body())
 
 
 WRITER: web.RequestKey[Writer] = web.RequestKey("writer", object)  # type: ignore[arg-type]  # a protocol
@@ -144,7 +144,8 @@ async def _write(request: web.Request, response: web.StreamResponse, piece: byte
         await response.write(piece)
 
 
-def _event(payload: bytes) -> bytes:
+def plain_event(payload: bytes) -> bytes:
+    """A server-sent event without a name, in ASCII."""
     return _DATA + ascii_json(payload) + b"\n\n"
 
 

@@ -31,8 +31,8 @@ class AnsweredError(Exception):
 class Form(Protocol):
     """The form of one request. How its streamed answer is written is told in `events.WRITER`."""
 
-    def question(self, body: bytes) -> Fields:
-        """The same request in OpenAI's form. Any thread.
+    def question(self, body: bytes) -> Fields | None:
+        """The same request in OpenAI's form; None if it is in that already. Any thread.
 
         Raises
         ------

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from aiohttp import web
 
 from tray_app.gateway.key_guesses import Guesses, shows_key, wrong_key
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.rules import Rules
-from tray_app.settings.origins import OPAQUE, can_be_allowed
+from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,14 @@ if TYPE_CHECKING:
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""
+_BROWSER = "Mozilla/"
+"""How every browser begins its `User-Agent`, and an app that is one, as Obsidian and VS Code are."""
 _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
+
+_REQUEST_ID = "x-request-id"
+"""Of each answer, as OpenAI has it: made here, whatever a client sends under this name."""
+_READ_BY_CLIENTS = f"{_REQUEST_ID}, Retry-After, x-should-retry"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,11 +86,15 @@ async def local_only(request: web.Request, handler: Handler) -> web.StreamRespon
 
 
 class Guard:
-    """Lets requests through that the rules permit. Bodies are checked where they are read (`intake.py`)."""
+    """Lets requests through that the rules permit. Bodies are checked where they are read (`intake.py`).
 
-    def __init__(self, rules: Callable[[], Rules], guesses: Guesses | None = None) -> None:
+    `refused` is called with the entry that would let a page in which a person may be asked about.
+    """
+
+    def __init__(self, rules: Callable[[], Rules], refused: Callable[[str], None]) -> None:
         self._rules = rules
-        self._guesses = guesses or Guesses()
+        self._refused = refused
+        self._guesses = Guesses()
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -92,24 +103,39 @@ class Guard:
         if not rules.key:
             _check_host(rules, request)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            _check_origin(rules, request, told=())
+            self._check_page(rules, request, told=())
             return _permission(request)  # a preflight request never carries a key
         if rules.key:
             self._guesses.check(rules.key, request)
-        _check_origin(rules, request, told=rules.origins)
+        self._check_page(rules, request, told=rules.origins)
         return await handler(request)
 
+    def _check_page(self, rules: Rules, request: web.Request, told: tuple[str, ...]) -> None:
+        try:
+            _check_origin(rules, request, told)
+        except ApiError:
+            is_browser = request.headers.get("User-Agent", "").startswith(_BROWSER)
+            if is_browser and (entry := to_ask_about(request.headers.get("Origin", ""))):
+                self._refused(entry)
+            raise
+
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Add the headers that let a permitted web page read the answer. For `on_response_prepare`."""
+        """Add the answer's id, and what lets a permitted web page read it. For `on_response_prepare`."""
+        response.headers.setdefault(_REQUEST_ID, _new_id())
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
         if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = _READ_BY_CLIENTS
         # otherwise a cache could give one page the headers for another
         response.headers.add("Vary", "Origin")
 
 
 def error_response(error: ApiError, body: bytes | None = None, **headers: str) -> web.Response:
-    """An error as an HTTP response, with the body that OpenAI's clients expect unless another is given."""
+    """An error as an HTTP response, with the body that OpenAI's clients expect unless another is given.
+
+    It has an id also where no application answers.
+    """
+    headers[_REQUEST_ID] = _new_id()
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if error.final:
@@ -207,6 +233,10 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
         f"To allow them{whose}, add them to the setting allowed_origins: "
         f'powerinfer-tray settings set allowed_origins "{entries}"'
     )
+
+
+def _new_id() -> str:
+    return f"req_{uuid4().hex}"
 
 
 def _quoted(text: str) -> str:

@@ -120,6 +120,10 @@ MAX_GUESSERS = 1024
 GUESS_LOG_S = 60.0
 
 
+MAX_REFUSED_ORIGINS = 20
+"""So many refused apps and pages are remembered, to ask a person about: more would only be a nuisance."""
+
+
 def connections(descriptor_limit: int | None) -> int:
     """How many connections the public address may have in a process with so many descriptors."""
     if descriptor_limit is None:

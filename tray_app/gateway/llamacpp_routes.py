@@ -43,8 +43,6 @@ NATIVE_ROUTES = {
     "/apply-template": Purpose.CHAT,
     "/embedding": Purpose.EMBEDDING,
     "/embeddings": Purpose.EMBEDDING,
-    "/rerank": Purpose.RERANK,
-    "/reranking": Purpose.RERANK,
 }
 """What each asks a model for."""
 ROUTES_OF_ONE_TEXT = frozenset(("/completion", "/completions", "/infill", "/tokenize", "/detokenize"))
@@ -86,9 +84,7 @@ class LlamaCppRoutes:
 
         answers = await in_order(ask, texts.parts)
         size = sum(map(len, answers))
-        return _json(
-            await self._body_worker.run(size, lambda: joined_natively(path, fields, texts.parts, answers))
-        )
+        return _json(await self._body_worker.run(size, lambda: joined_natively(texts.parts, answers)))
 
     @asynccontextmanager
     async def _asked(

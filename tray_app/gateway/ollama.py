@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 API_VERSION = "0.13.0"
 """The version of Ollama whose API this is: programs refuse older ones than they need."""
-_OURS = re.compile(r"/api/(?!v[0-9])")
+_OURS = re.compile(r"/api(?:/(?!v[0-9])|$)")
 """The paths of Ollama's API, which has no versions in them; other APIs have."""
 _WRITES = {
     "/api/create": web.post,

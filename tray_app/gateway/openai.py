@@ -98,7 +98,7 @@ class ApiError(Exception):
 class EmbeddingsBody(Struct, frozen=True):
     """POST /v1/embeddings. `embedding_texts` and `wanted_dimensions` say more than a type error would.
 
-    `truncate`: cut texts that are too long, instead of an error.
+    `truncate`: cut texts that are too long, instead of an error. `input_type`: see `Upstream.prefix`.
     """
 
     model: Any = None
@@ -106,6 +106,7 @@ class EmbeddingsBody(Struct, frozen=True):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Any = None
     truncate: bool | None = None
+    input_type: Any = None
 
 
 class StreamOptions(Struct, frozen=True):
@@ -390,10 +391,22 @@ def check_embeds(purpose: Purpose) -> None:
         )
 
 
-def check_dimensions(wanted: int | None, native: int) -> None:
-    """Refuse any number of dimensions but the model's own."""
-    if wanted not in (None, native):
-        raise ApiError(400, f"This model's vectors have {native} dimensions, no others.", param="dimensions")
+def shorter_length(wanted: int | None, native: int, *, can_be_cut: bool) -> int | None:
+    """To how many dimensions vectors are to be cut, None for the model's own; 400 if there are none such."""
+    if wanted in (None, native):
+        return None
+    if wanted is not None and wanted < native and can_be_cut:
+        return wanted
+    if can_be_cut:
+        words = f"This model's vectors have {native} dimensions at most."
+    else:
+        words = f"This model's vectors have {native} dimensions, no others."
+        if wanted is not None and wanted < native:
+            words += (
+                " If it was trained for fewer, too (Matryoshka), say so: "
+                "powerinfer-tray settings set shorter_vectors yes --model ID"
+            )
+    raise ApiError(400, words, param="dimensions")
 
 
 def stop_words(value: str | Iterable[str] | None) -> tuple[str, ...]:

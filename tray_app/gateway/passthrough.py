@@ -1,8 +1,8 @@
 """Requests for an engine that speaks OpenAI's dialect itself (llama.cpp, or a remote server). Event loop.
 
 Bodies and answers go through unchanged, except for what the gateway promises: the model's name is replaced by
-the engine's own, requests without a temperature get that of the settings, only the native number of
-dimensions is accepted, errors have one form, and events are such that every client can read them.
+the engine's own, requests without a temperature get that of the settings, vectors have the number of
+dimensions that is asked for, errors have one form, and events are such that every client can read them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from tray_app.gateway.openai import (
     StreamOptions,
     TokenCount,
     asked_model,
-    check_dimensions,
     check_embeds,
     decode_part,
     raw_texts,
+    shorter_length,
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, remote_error, told_refusal
@@ -49,7 +49,8 @@ from tray_app.gateway.text_lengths import (
     too_long_error,
     too_long_prompts,
 )
-from tray_app.gateway.vectors import check_embeddings
+from tray_app.gateway.tools import TemplateCheck, wants_tools
+from tray_app.gateway.vectors import check_embeddings, cut_vectors
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class Passthrough:
         self._tokenizer = Tokenizer(kept)
         self._answers = answers_budget()  # of remote servers; an engine of ours is within its own limits
         self._native = LlamaCppRoutes(fresh, body_worker)
+        self._templates = TemplateCheck(fresh)
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""
@@ -128,8 +130,12 @@ class Passthrough:
             answer, cut = await self._embedded(upstream, fields, portion, held, truncate=truncate)
 
             def read() -> EmbeddedPortion:
-                check_dimensions(wanted, check_embeddings(answer, portion.first))
-                return EmbeddedPortion.of(portion, decode_answer(answer, Fields), cut)
+                native = check_embeddings(answer, portion.first)
+                length = shorter_length(wanted, native, can_be_cut=upstream.cuts_vectors)
+                whole = decode_answer(answer, Fields)
+                if length:
+                    whole["data"] = cut_vectors(whole["data"], length, portion.first)
+                return EmbeddedPortion.of(portion, whole, cut)
 
             part = await self._body_worker.run(len(answer), read)
             self._counters.tokens(upstream.model_id, *(_told_tokens(part.answer) or (0, 0)))
@@ -164,6 +170,8 @@ class Passthrough:
         fields = await self._body_worker.run(
             len(request[BODY]), lambda: asked_completion(request[FIELDS], upstream, _PARAMS[_CHAT])
         )
+        if not upstream.is_remote and wants_tools(fields):
+            await self._templates.check(upstream)
         try:
             async with self._asked(upstream, _COUNT, fields) as answer:
                 return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
@@ -180,6 +188,8 @@ class Passthrough:
             fields["temperature"] = Raw(msgspec.json.encode(upstream.temperature))
         if not upstream.is_remote:
             fields |= request.get(FOR_LLAMACPP, {})
+            if path == _CHAT and wants_tools(fields):
+                await self._templates.check(upstream)
         try:
             with self._answers.holding() as held:
                 share = held if upstream.is_remote else None

@@ -9,7 +9,6 @@ examples/server/server.cpp of PowerInfer at commit d3ebd7c.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -100,11 +99,6 @@ class Vector:
     values: Sequence[float]
     tokens: int
     is_cut: bool = False
-
-    def unit(self) -> list[float]:
-        """The same direction with length 1."""
-        norm = math.hypot(*self.values)
-        return [value / norm for value in self.values]
 
 
 @dataclass(frozen=True, slots=True)

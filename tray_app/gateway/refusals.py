@@ -48,10 +48,19 @@ _COMMON_WORDS = ("model", "user", "n", "stream", "store")
 """Fields whose names may stand in a message that is about something else."""
 OWN_WORDS = (
     (
-        re.compile(r"(?:image|audio|video) input is not supported|does not support multimodal"),
+        re.compile(r"image input is not supported|does not support multimodal"),
         (
             "The model that runs here reads text only: pictures, sound and video need a model that was made "
-            "for them, started with its projector file (mmproj)."
+            "for them, with its projector file (mmproj) beside it."
+        ),
+        "messages",
+        "unsupported_content",
+    ),
+    (
+        re.compile(r"(?:audio|video) input is not supported"),
+        (
+            "The model that runs here takes no sound or video: they need a model that was made for them, with "
+            "its projector file (mmproj) beside it."
         ),
         "messages",
         "unsupported_content",
@@ -64,9 +73,21 @@ OWN_WORDS = (
     ),
     (
         re.compile(r"unsupported content\[\]\.type"),
-        "The parts of a message may be texts and, for a model made for them, pictures or sounds: no files.",
+        (
+            "A message may have texts in it, and pictures where the model sees them, but no files: send what "
+            "is written in the file as a text."
+        ),
         "messages",
         "unsupported_content",
+    ),
+    (
+        re.compile(r"Failed to initialize samplers: std::exception"),
+        (
+            "The engine cannot make this model keep to a form: it knows the model's words too little. Leave "
+            "out 'response_format' and a 'tool_choice' that asks for a tool, or choose another model."
+        ),
+        None,
+        "unsupported_parameter",
     ),
     (
         re.compile(r"does not support logits computation"),

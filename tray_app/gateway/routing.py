@@ -22,6 +22,25 @@ if TYPE_CHECKING:
 _ASKED = web.RequestKey("asked", str)
 """Set on a request whose path was corrected: the original path."""
 _VERSION = "v1"
+_NO_FILES = "no files are kept here. Send texts in the request itself."
+_NOT_OFFERED = {
+    "images": "its models make no pictures.",
+    "videos": "its models make no videos.",
+    "audio": "its models neither speak nor listen.",
+    "realtime": "its models neither speak nor listen.",
+    "assistants": "no assistants are kept here. Use /v1/chat/completions, with the conversation so far.",
+    "threads": "no conversations are kept here. Use /v1/chat/completions, with the conversation so far.",
+    "conversations": "no conversations are kept here. Send the conversation so far with each request.",
+    "files": _NO_FILES,
+    "uploads": _NO_FILES,
+    "vector_stores": "no vectors are kept here. /v1/embeddings makes them.",
+    "containers": "no programs are run here.",
+    "batches": "requests are answered at once. Send them one by one, or texts in a list to /v1/embeddings.",
+    "fine_tuning": "models are not trained here.",
+    "evals": "models are not judged here.",
+    "moderations": "texts are not judged here.",
+}
+"""What OpenAI has and this server lacks, by the name after the version, and why or what to use."""
 
 
 class Router:
@@ -41,6 +60,15 @@ class Router:
         self._rules = rules
         self._switches = switches
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """The methods and paths that programs may always use, in their order."""
+        shown = [path for path in self._handlers if path not in self._switches and path.count("/") > 1]
+        return [
+            (method, path if path.rstrip("/") == path else f"{path}ID")
+            for path in shown
+            for method in self._handlers[path]
+        ]
+
     @web.middleware
     async def put_right(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Replace the path of a request by that of the route which is meant."""
@@ -58,7 +86,9 @@ class Router:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in handlers:
             allowed = [*handlers, *(["HEAD"] if "GET" in handlers else [])]
-            right = f"{allowed[0]} {_server(request)}{request.path}"
+            if method == "OPTIONS":
+                return web.Response(status=204, headers={"Allow": ", ".join((*allowed, method))})
+            right = f"{allowed[0]} {server_of(request)}{request.path}"
             text = f"{request.method} is not allowed at {_asked(request)}: use {right}"
             raise web.HTTPMethodNotAllowed(request.method, allowed, text=text)
         try:
@@ -89,11 +119,13 @@ class Router:
         return setting if setting and not getattr(self._rules(), setting) else None
 
     def _nothing(self, request: web.Request) -> ApiError:
-        server, asked = _server(request), _asked(request)
+        server, asked = server_of(request), _asked(request)
         if setting := self._missing_setting(request.path):
             hint = f"It is there with: powerinfer-tray settings set {setting} true"
         elif near := self._nearest(asked):
             hint = f"Do you mean {next(iter(self._handlers[near]))} {server}{near}?"
+        elif why := _NOT_OFFERED.get(_name(request.path)):
+            hint = f"This server does not offer it: {why}"
         elif request.path == f"/{_VERSION}":
             hint = f"It is the base URL: programs add to it, as in GET {server}{request.path}/models"
         else:
@@ -113,6 +145,11 @@ def _words(path: str) -> list[str]:
     return [word for word in path.split("/") if word]
 
 
+def _name(path: str) -> str:
+    """The first name in a path after the version."""
+    return next(dropwhile(lambda word: word == _VERSION, _words(path)), "")
+
+
 def _is_below(path: str, route: str) -> bool:
     return route != "/" and route.endswith("/") and path.startswith(route) and path != route
 
@@ -123,7 +160,7 @@ def _asked(request: web.Request) -> str:
     return asked
 
 
-def _server(request: web.Request) -> str:
+def server_of(request: web.Request) -> str:
     """Scheme, name and port of this server, as the client wrote them."""
     host = request.headers.get("Host", "").encode(errors="backslashreplace").decode()  # untrusted bytes
     return f"{request.scheme}://{host}"

@@ -17,12 +17,14 @@ from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
 from tray_app.gateway.forms import FORM, AnsweredError, answered
+from tray_app.gateway.functions import FunctionsForm
 from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
 from tray_app.gateway.limits import (
     MAX_ALL_REPEATED_BYTES,
     MAX_BODY_BYTES,
+    MAX_REFUSED_ORIGINS,
     MAX_TEXT_BODY_BYTES,
     SMALL_BODY_BYTES,
     connections_here,
@@ -37,12 +39,14 @@ from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
 from tray_app.gateway.powerinfer import PowerInfer
+from tray_app.gateway.rerank import RERANK_ROUTES, Ranking
 from tray_app.gateway.responses import RESPONSES, ResponseForm, responses_error
-from tray_app.gateway.routing import Router
+from tray_app.gateway.routing import Router, server_of
 from tray_app.gateway.silence import Silence
 from tray_app.gateway.templates import TemplateRenderer
 from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import LOADED, Unavailable
+from tray_app.gateway.welcome import as_html, as_text
 from tray_app.models.header import Purpose
 from tray_app.system.certificates import system_trust
 from tray_app.system.ports import LOOPBACK
@@ -77,6 +81,7 @@ _MODEL = "/v1/models/"
 _READS = ("/props", "/model.json", "/slots", "/lora-adapters")
 _PAGE = ("/", "/index.js", "/completion.js", "/json-schema-to-grammar.mjs")
 """The engine's own web page, which works only with the engine's own routes."""
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class Gateway:
@@ -84,15 +89,22 @@ class Gateway:
 
     Both are called on the gateway's thread for each request, and must return at once. A llama.cpp is
     suspected to hang after each `silence_limit_s` of a request, a PowerInfer server if it was silent for so
-    long.
+    long. `page_refused` is called on that thread after `refused_origins` has grown.
     """
 
     def __init__(
-        self, backend: Backend, rules: Callable[[], Rules], *, silence_limit_s: float = 10.0
+        self,
+        backend: Backend,
+        rules: Callable[[], Rules],
+        *,
+        silence_limit_s: float = 10.0,
+        page_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._backend = backend
         self._rules = rules
         self._silence_limit_s = silence_limit_s
+        self._page_refused = page_refused
+        self._refused: dict[str, None] = {}  # changed by the gateway's thread alone
         self._counters = Counters()
         self._listener = Listener("gateway", self._application, connections_here())
 
@@ -114,6 +126,12 @@ class Gateway:
     def traffic_of(self) -> Mapping[str, Traffic]:
         """The same for each model that was asked, by its id. Any thread."""
         return self._counters.of_models()
+
+    def refused_origins(self) -> tuple[str, ...]:
+        """Entries of `allowed_origins` that would let in the apps, and pages of this computer, that were
+        refused since the app started, each once and only so many. Any thread.
+        """
+        return tuple(self._refused)
 
     def open(self, port: int, host: str = LOOPBACK) -> None:
         """Open the address; blocks until it is bound. `OSError` if it cannot be bound. 0: any free port."""
@@ -143,10 +161,11 @@ class Gateway:
                 counters=self._counters,
                 body_worker=body_worker,
                 session=fresh,
+                ranking=Ranking(fresh, body_worker, self._counters, self._backend.offered),
                 silence_limit_s=self._silence_limit_s,
                 dialect_of=lambda upstream: speaking if upstream.speaks_openai else translated,
             )
-            guard, router = Guard(self._rules), routes.router()
+            guard, router = Guard(self._rules, self._refuse), routes.router()
             # Not as aiohttp's middlewares: it keeps a thousand applications that had some, closed or not.
             answer = _within(
                 *(router.answer, guard.check, ollama_errors, errors_below(_ERRORS)),
@@ -164,6 +183,11 @@ class Gateway:
                     await idle
                 await templates.close()
                 body_worker.close()
+
+    def _refuse(self, entry: str) -> None:
+        if entry not in self._refused and len(self._refused) < MAX_REFUSED_ORIGINS:
+            self._refused[entry] = None
+            self._page_refused()
 
     async def _watch_idleness(self) -> None:
         while True:
@@ -206,6 +230,7 @@ class _Routes:
         counters: Counters,
         body_worker: BodyWorker,
         session: ClientSession,
+        ranking: Ranking,
         silence_limit_s: float,
         dialect_of: Callable[[Upstream], Dialect],
     ) -> None:
@@ -214,16 +239,20 @@ class _Routes:
         self._counters = counters
         self._body_worker = body_worker
         self._session = session
+        self._ranking = ranking
         self._silence_limit_s = silence_limit_s
         self._dialect_of = dialect_of
         self._admission = ConcurrencyLimit(requests_within(connections_here()))
         self._intake, self._bodies = Intake(), bodies_budget()
+        self._addresses: list[tuple[str, str]] = []
         self._repeated = answers_budget(MAX_ALL_REPEATED_BYTES)
 
     def router(self) -> Router:
         """The router with all routes."""
         switches = {"/metrics": "metrics"} | dict.fromkeys(NATIVE_ROUTES, "native_routes")
-        return Router(self._table(), self._rules, switches)
+        router = Router(self._table(), self._rules, switches)
+        self._addresses = router.addresses()
+        return router
 
     def _table(self) -> list[web.RouteDef]:
         openai = {
@@ -233,8 +262,9 @@ class _Routes:
             "/completions": self._engine(
                 Purpose.CHAT, lambda dialect: dialect.completions, MAX_TEXT_BODY_BYTES
             ),
-            "/chat/completions": self._engine(Purpose.CHAT, lambda dialect: dialect.chat, MAX_BODY_BYTES),
+            "/chat/completions": self._engine(Purpose.CHAT, answered, MAX_BODY_BYTES, FunctionsForm),
         }
+        rank = self._engine(Purpose.RERANK, lambda _: self._ranking.answer, MAX_BODY_BYTES)
         chats: dict[str, Callable[[], Form]] = {
             MESSAGES: MessageForm,
             COUNT_TOKENS: CountForm,
@@ -246,6 +276,7 @@ class _Routes:
             web.get("/v1/models", self._models),
             web.get(_MODEL, self._model),
             *(web.post(f"/v1{path}", handler) for path, handler in openai.items()),
+            *(web.post(path, rank) for path in RERANK_ROUTES),
             *OllamaModels(self._backend, self._small_body).routes(),
             *(
                 web.post(path, self._engine(asked.task, answered, MAX_BODY_BYTES, asked.form))
@@ -301,7 +332,8 @@ class _Routes:
         form = request.get(FORM)
 
         def read() -> tuple[bytes, Fields]:
-            body = msgspec.json.encode(form.question(data)) if form else data
+            question = form.question(data) if form else None
+            body = data if question is None else msgspec.json.encode(question)
             return body, decode(body, Fields)
 
         request[BODY], request[FIELDS] = await self._body_worker.run(len(data), read)
@@ -364,13 +396,21 @@ class _Routes:
         return Silence(self._silence_limit_s, lambda: self._backend.suspect(upstream.run))
 
     async def _read_page(self, request: web.Request) -> web.Response:
-        """The engine's web page. Opened by a person it loads the model; requests from other pages do not."""
+        """The engine's web page, or what this is. Opened by a person the engine's loads the model; requests
+        from other pages do not.
+        """
         if self._rules().native_routes:
             answer, kind = await self._page(request)
             return web.Response(body=answer, content_type=kind)
         if request.path != "/":
             raise web.HTTPNotFound
-        return web.Response(text="PowerInfer Tray. Programs use the address that ends in /v1.\n")
+        if "text/html" not in request.headers.get("Accept", ""):
+            return web.Response(text=as_text(server_of(request), self._addresses), headers={"Vary": "Accept"})
+        return web.Response(
+            text=as_html(server_of(request), self._addresses),
+            content_type="text/html",
+            headers={"Vary": "Accept", "Content-Security-Policy": _PAGE_POLICY},
+        )
 
     async def _page(self, request: web.Request) -> tuple[bytes, str]:
         asked = _named_in_address(request)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Prompt = str | list[int]
 
-_ALONE = {"messages": "The conversation"}
+_ALONE = {"messages": "The conversation", "query": "The query"}
 _OTHERS_NAMED = 10
 """How many more texts one message names."""
 

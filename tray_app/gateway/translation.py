@@ -32,23 +32,25 @@ from tray_app.gateway.openai import (
     TokenUsage,
     as_base64,
     check_abilities,
-    check_dimensions,
     decode,
     embedding_texts,
+    shorter_length,
     stop_words,
     wanted_dimensions,
 )
 from tray_app.gateway.powerinfer import Finished, Sampling
 from tray_app.gateway.prompts import chat_style
 from tray_app.gateway.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.tools import wants_tools
+from tray_app.gateway.vectors import check_vector, unit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from msgspec import UnsetType
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ChatMessage, SamplingBody
+    from tray_app.gateway.openai import ChatMessage, Fields, SamplingBody
     from tray_app.gateway.powerinfer import PowerInfer
     from tray_app.gateway.templates import TemplateRenderer
     from tray_app.gateway.upstream import Upstream
@@ -94,7 +96,8 @@ class Translation:
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings: one upstream request for each text, to each process one after the other."""
         body = decode(request[BODY], EmbeddingsBody)
-        texts = embedding_texts(body.input)
+        prefix = upstream.prefix(body.input_type)
+        texts = [prefix + text for text in embedding_texts(body.input)]
         wanted = wanted_dimensions(body.dimensions)
         data: dict[int, Embedding] = {}
         cut: list[int] = []
@@ -105,12 +108,12 @@ class Translation:
             nonlocal tokens
             for index, text in left:
                 vector = await self._engine.embed(upstream, text, index, truncate=bool(body.truncate))
-                check_dimensions(wanted, len(vector.values))
+                length = shorter_length(wanted, len(vector.values), can_be_cut=upstream.cuts_vectors)
                 tokens += vector.tokens
                 self._counters.tokens(upstream.model_id, vector.tokens, 0)
                 if vector.is_cut:
                     cut.append(index)
-                values = vector.unit()
+                values = unit(check_vector(vector.values[:length], index))
                 data[index] = Embedding(
                     index, as_base64(values) if body.encoding_format == "base64" else values
                 )
@@ -151,7 +154,7 @@ class Translation:
 
     async def count(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """How many tokens a chat has, as a `TokenCount`."""
-        check_abilities(request[FIELDS], _MISSING)
+        check_abilities(request[FIELDS], _missing(request[FIELDS]))
         prompt, _ = await self._prompt(upstream, decode(request[BODY], ChatBody).messages)
         return _json(TokenCount(await self._engine.count(upstream, prompt, "messages")))
 
@@ -180,7 +183,7 @@ class Translation:
     async def _answer(
         self, request: web.Request, upstream: Upstream, body: SamplingBody, job: _Job
     ) -> web.StreamResponse:
-        check_abilities(request[FIELDS], _MISSING)
+        check_abilities(request[FIELDS], _missing(request[FIELDS]))
         if body.stream:
             usage = body.stream_options is not None and bool(body.stream_options.include_usage)
             return await write_events(request, self._stream(upstream, job, usage=usage))
@@ -243,6 +246,11 @@ class Translation:
                 if text := piece.lstrip() if leading else piece:
                     leading = False
                     yield text
+
+
+def _missing(fields: Fields) -> Iterable[str]:
+    """What PowerInfer cannot do. Tools that the model must not call are no wish."""
+    return [name for name in _MISSING if name != "tools" or wants_tools(fields)]
 
 
 def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:

@@ -36,8 +36,8 @@ def unpacker(encoding: str) -> Unpacker:
     match encoding.strip().lower():
         case "identity":
             return _Plain()
-        case "gzip" | "deflate" as known:
-            return _Zlib(is_gzip=known == "gzip")
+        case "gzip" | "x-gzip" | "deflate" as known:  # x-gzip is the same: RFC 9110, 8.4.1.3
+            return _Zlib(is_gzip=known != "deflate")
         case _:
             raise ApiError(
                 415,

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 ENGINE_UNAVAILABLE = "engine_unavailable"
 """What clients are told where no cause is known, or it is a remote server's own."""
 
+_QUERIES = ("query", "search_query")
+_DOCUMENTS = ("document", "passage", "search_document")
+"""`input_type` as Cohere, Voyage, Jina and NVIDIA have it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -38,6 +42,8 @@ class Upstream:
     unknown. `models` are the models of a remote server, `key` is the key that the engine asks for, `run`
     tells each process of each engine from all others, and `purpose` what the model is for. `temperature` is
     for requests that name none. `workers` are the processes that answer for this engine where it has several.
+    `cuts_vectors`: whether the model was trained for vectors with fewer dimensions. `prefix_query` and
+    `prefix_document` stand before texts of these kinds.
     """
 
     base_url: str
@@ -54,6 +60,9 @@ class Upstream:
     purpose: Purpose = Purpose.CHAT
     temperature: float = 0.7
     workers: tuple[Worker, ...] = ()
+    cuts_vectors: bool = False
+    prefix_query: str = ""
+    prefix_document: str = ""
 
     @property
     def processes(self) -> tuple[Worker, ...]:
@@ -73,6 +82,12 @@ class Upstream:
     def is_remote(self) -> bool:
         """Whether it is a remote server, of which only OpenAI's routes are known."""
         return bool(self.models)
+
+    def prefix(self, input_type: object) -> str:
+        """What stands before texts of the kind that a request for embeddings names; empty for others."""
+        if input_type in _QUERIES:
+            return self.prefix_query
+        return self.prefix_document if input_type in _DOCUMENTS else ""
 
     def url(self, path: str) -> str:
         """The engine's URL for the gateway's `path`; a remote server has all routes below `api_path`."""

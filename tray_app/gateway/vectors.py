@@ -18,7 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.openai import ApiError, Fields, as_base64
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -63,6 +63,27 @@ def check_embeddings(answer: bytes, first: int = 0) -> int:
         check_vector(values, first + (position if item.index is None else item.index))
         dimensions = dimensions or len(values)
     return dimensions
+
+
+def cut_vectors(data: Raw, dimensions: int, first: int = 0) -> Raw:
+    """The vectors of an answer's `data` with their first numbers alone, again of length 1.
+
+    `first`: the index of the first text in the whole request.
+    """
+    items = decode_answer(bytes(data), list[Fields])
+    for position, item in enumerate(items):
+        packed = bytes(memoryview(item["embedding"])[:1]) == b'"'
+        values = _floats(decode_answer(bytes(item["embedding"]), str)) if packed else None
+        whole = decode_answer(bytes(item["embedding"]), list[float]) if values is None else values
+        short = unit(check_vector(whole[:dimensions], first + position))
+        item["embedding"] = Raw(msgspec.json.encode(as_base64(short) if packed else short))
+    return Raw(msgspec.json.encode(items))
+
+
+def unit(values: Sequence[float]) -> list[float]:
+    """The same direction with length 1."""
+    norm = math.hypot(*values)
+    return [value / norm for value in values]
 
 
 def _items(answer: bytes) -> Iterator[_Item]:

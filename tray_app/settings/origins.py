@@ -24,6 +24,8 @@ OPAQUE = "null"
 """What a browser sends for a page from a file, and for any page that a site puts into a sandbox."""
 
 _WEB_PORTS = {"http": "80", "https": "443"}
+_NEW_HOST_EACH_TIME = ("vscode-webview",)
+"""Schemes of which no page has the same host twice: only all of them can be allowed."""
 _NO_PAGES = ("ws", "wss", "ftp", "data", "blob", "about", "javascript")
 """No page has such an origin: that of a WebSocket is its page's, the others' is `null`."""
 _PARTS = re.compile(r"([^:/?#]*)://(\[[^\]/]*\]|[^:/?#]*)(?::([^/?#]*))?([/?#].*)?", re.DOTALL)
@@ -61,6 +63,31 @@ def read_origin(text: str) -> str:
 def is_allowed(origin: str, entries: Iterable[str]) -> bool:
     """Whether a page with this `Origin` header is meant by one of the entries that `read_origin` gave."""
     return any(_matches(origin.lower(), entry) for entry in entries)
+
+
+def to_ask_about(origin: str) -> str | None:
+    """The entry for a page that a person may be asked about: of an app, or of a server on this computer.
+
+    None for all others: a page of the internet could ask just to be allowed by mistake, and what any page
+    can pretend to be says nothing.
+    """
+    if origin.lower() == OPAQUE or not can_be_allowed(origin):
+        return None
+    found = _SENT.fullmatch(origin.lower())
+    if not found or found[1] == "file":
+        return None
+    if found[1] not in _WEB_PORTS:
+        return f"{found[1]}://*" if found[1] in _NEW_HOST_EACH_TIME else origin.lower()
+    return origin.lower() if _is_here(found[2]) else None
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def can_be_allowed(origin: str) -> bool:

@@ -41,10 +41,15 @@ Words = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
 _EXAMPLES = {
     "allowed_origins": ["https://example.org", "http://localhost:*"],
+    "refused_origins": ["app://example"],
     "aliases": ["gpt-4o-mini", "my-model"],
 }
 """What says more than the default, in the error of a value that cannot be."""
-_READERS: dict[str, Callable[[str], str]] = {"allowed_origins": read_origin, "aliases": read_alias}
+_READERS: dict[str, Callable[[str], str]] = {
+    "allowed_origins": read_origin,
+    "refused_origins": read_origin,
+    "aliases": read_alias,
+}
 """How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
@@ -216,6 +221,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             scope=Scope.ONE,
         ),
     ] = ""
+    shorter_vectors: Annotated[
+        Literal["auto", "yes", "no"],
+        _about(
+            "Shorter vectors",
+            "Whether programs may ask for vectors with fewer dimensions, which only some models were trained "
+            "for. Automatic: as known of the model.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = "auto"
+    prefix_query: Annotated[
+        Words,
+        _about(
+            "Prefix of queries",
+            "Put before a text that a program embeds as a query. What the model was trained with.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = ""
+    prefix_document: Annotated[
+        Words,
+        _about(
+            "Prefix of documents",
+            "Put before a text that a program embeds as a document. What the model was trained with.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = ""
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | Auto,
         _about(
@@ -263,6 +296,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Allowed web origins",
             "Web pages that may use the server, as https://example.org, http://localhost:* or app://*. "
             "With * every page that you visit may use it.",
+            "network",
+        ),
+    ] = ()
+    refused_origins: Annotated[
+        tuple[Line, ...],
+        _about(
+            "Refused web origins",
+            "Apps and pages of this computer that were refused: nobody is asked about them again.",
             "network",
         ),
     ] = ()

@@ -172,6 +172,9 @@ class AppProtocol(TuningTarget, Protocol):
     def restart_server(self) -> None:
         """Stop the server, then start it; may take long."""
 
+    def answer_origin(self, origin: str, *, allow: bool) -> None:
+        """Let an app or a web page in for good, or refuse it; may take long."""
+
     def refresh_login(self) -> None:
         """Look again at what the system does at login."""
 

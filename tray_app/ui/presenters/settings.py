@@ -68,6 +68,12 @@ def choice_title(name: str, choice: str, tr: Translate) -> str:
             "last": tr("Last token (last)"),
             "rank": tr("A score in place of a vector (rank)"),
         }[choice]
+    if name == "shorter_vectors":
+        return {
+            "auto": tr("Automatic (by the model's name)"),
+            "yes": tr("Allowed"),
+            "no": tr("Not allowed"),
+        }[choice]
     return {
         "local": tr("This computer only"),
         "lan": tr("The local network too"),

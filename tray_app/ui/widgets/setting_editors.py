@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}
 _DECIMALS = 2
+_EXACT = ("prefix_query", "prefix_document")
+"""Texts whose blanks at the ends count."""
 
 
 class Editor(QWidget):
@@ -122,6 +124,7 @@ class Text(Editor):
 
     def __init__(self, field: Field, *, placeholder: str = "", folder: bool = False) -> None:
         super().__init__()
+        self._is_exact = field.name in _EXACT
         self.line = QLineEdit(placeholderText=placeholder)
         self.line.textChanged.connect(self.changed)
         self._hold(
@@ -129,8 +132,9 @@ class Text(Editor):
         )
 
     def value(self) -> str:
-        """The text as typed."""
-        return self.line.text().strip()
+        """The text as typed, as a rule without what cannot be seen at its ends."""
+        text = self.line.text()
+        return text if self._is_exact else text.strip()
 
     def set_value(self, value: Any) -> None:
         """Show a value in the form in which it is typed."""
