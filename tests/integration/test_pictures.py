@@ -11,9 +11,12 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import anthropic
+import ollama
 import pytest
 from openai import BadRequestError, OpenAI
 
+from tests.fakes import aikit
 from tests.fakes.errors import coded
 from tests.fakes.gateways import gateway_to, post
 from tests.fakes.llamacpp import llamacpp
@@ -82,6 +85,7 @@ def started(app: App) -> LaunchPlan:
     return plan
 
 
+@pytest.mark.client("openai Python", "chat with a picture")
 def test_a_model_sees_with_the_projector_beside_it_until_its_setting_says_otherwise(app: App) -> None:
     seeing = started(app)
     with OpenAI(base_url=app.status().server.base_url, api_key="none") as client:
@@ -149,6 +153,58 @@ def test_a_picture_in_the_request_is_seen(url: str, prefix: str, stream: bool) -
     if not stream:
         more = answer.json()["usage"]["prompt_tokens"] - blind.json()["usage"]["prompt_tokens"]
         assert more > 3  # its pieces are tokens
+
+
+@pytest.mark.client(
+    "ollama Python",
+    "chat, generate with images, for a model that sees",
+    how="with a projector beside the model",
+)
+def test_ollamas_client_sends_pictures(url: str) -> None:
+    with ollama.Client(host=url.removesuffix("/v1")) as client:
+        message = {"role": "user", "content": "What?", "images": [picture()]}
+        chat = client.chat(model="tiny", messages=[message], options={"num_predict": 2})
+        generated = client.generate("tiny", "What?", images=[picture()], options={"num_predict": 2})
+    assert (chat.eval_count, generated.eval_count) == (2, 2)
+
+
+@pytest.mark.client(
+    "anthropic Python", "messages.create with a picture", how="with a projector beside the model"
+)
+def test_anthropics_client_sends_pictures(url: str) -> None:
+    source: Any = {"type": "base64", "media_type": "image/png", "data": picture()}
+    content: Any = [{"type": "image", "source": source}, {"type": "text", "text": "What?"}]
+    ask: Any = {"model": "tiny", "max_tokens": 2, "messages": [{"role": "user", "content": content}]}
+    with anthropic.Anthropic(base_url=url.removesuffix("/v1"), api_key="none", max_retries=0) as client:
+        assert client.messages.create(**ask).usage.output_tokens == 2
+        content[0]["source"] = {"type": "url", "url": "http://127.0.0.1:9/x.png"}
+        with pytest.raises(anthropic.BadRequestError, match="nothing is fetched"):
+            client.messages.create(**ask)
+
+
+@pytest.mark.client(
+    "openai Python", "responses.create with a picture", how="with a projector beside the model"
+)
+def test_openais_client_sends_pictures_in_responses(url: str) -> None:
+    part = {"type": "input_image", "image_url": f"data:image/png;base64,{picture()}"}
+    asked: Any = [{"role": "user", "content": [{"type": "input_text", "text": "What?"}, part]}]
+    with OpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        answer = client.responses.create(model="tiny", input=asked, max_output_tokens=2)
+        assert answer.usage
+        assert answer.usage.output_tokens == 2
+        part["image_url"] = "http://127.0.0.1:9/x.png"
+        with pytest.raises(BadRequestError, match="nothing is fetched"):
+            client.responses.create(model="tiny", input=asked, max_output_tokens=2)
+
+
+@pytest.mark.client(
+    "4D AI Kit", "chat.vision, for a model that sees", how="with a projector beside the model"
+)
+def test_ai_kit_sends_pictures(url: str) -> None:
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture()}", "detail": "low"}}
+    sent = aikit.message("user", [{"type": "text", "text": "What is it?"}, part])
+    result = aikit.chat(sent, max_completion_tokens=2).send(url)
+    assert result.success
 
 
 @pytest.mark.parametrize(

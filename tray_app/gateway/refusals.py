@@ -59,8 +59,8 @@ OWN_WORDS = (
     (
         re.compile(r"(?:audio|video) input is not supported"),
         (
-            "The model that runs here takes no sound or video: they need a model that was made for them, with "
-            "its projector file (mmproj) beside it."
+            "The model that runs here takes no sound or video: they need a model that was made for them, "
+            "with its projector file (mmproj) beside it."
         ),
         "messages",
         "unsupported_content",
