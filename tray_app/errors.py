@@ -101,6 +101,8 @@ class ErrorCode(StrEnum):
     """The file does not begin as a model does."""
     NOT_A_WHOLE_MODEL = "not_a_whole_model"
     """The file is a projector or an adapter, which goes with a model."""
+    PROJECTOR_UNUSABLE = "projector_unusable"
+    """What is to be a model's projector is none, or the engine cannot use it."""
     MODEL_FORMAT_UNSUPPORTED = "model_format_unsupported"
     """The file is of a version of GGUF that this app does not read."""
     MODEL_BYTE_ORDER_UNSUPPORTED = "model_byte_order_unsupported"

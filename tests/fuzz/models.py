@@ -69,6 +69,10 @@ KEYS = st.sampled_from(
             "tokenizer.ggml.tokens",
             "tokenizer.chat_template",
             "llama.vocab_size",
+            "clip.has_vision_encoder",
+            "clip.vision.image_size",
+            "clip.vision.patch_size",
+            "clip.vision.projection_dim",
         ),
     ]
 )

@@ -23,6 +23,8 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.fakes.models import Value
+
 
 def document(*arguments: str, code: int = 0) -> Any:
     """The JSON that a command prints."""
@@ -298,3 +300,40 @@ def test_list_and_info_say_what_a_model_is_for(
     told = powerinfer_tray("models", "info", str(path)).stdout
     assert f"purpose: {purpose}\n" in told
     assert "context: 1024 tokens for each of " in told
+
+
+def test_list_and_info_say_whether_a_model_sees_and_with_what(folder: Path) -> None:
+    write_model(folder / "a.gguf")
+    before = document("models", "info", "a")["verdict"]["weights_bytes"]
+    projector = write_model(
+        folder / "mmproj-a.gguf",
+        extra={
+            "general.architecture": "clip",
+            "clip.has_vision_encoder": True,
+            "clip.vision.projection_dim": 32,
+        },
+    )
+
+    info = document("models", "info", "a")
+    assert (info["projector"], info["pictures"]) == (str(projector), True)
+    assert info["verdict"]["weights_bytes"] == before + projector.stat().st_size
+    assert "sees pictures" in powerinfer_tray("models", "list").stdout
+    assert powerinfer_tray("settings", "set", "projector", "none", "--model", "a").returncode == 0
+    info = document("models", "info", "a")
+    assert (info["projector"], info["pictures"]) == (None, False)
+
+
+def test_the_download_of_a_model_brings_the_projector_that_is_listed_with_it(
+    folder: Path, private_home: Path
+) -> None:
+    clip: dict[str, Value] = {"clip.has_vision_encoder": True, "clip.vision.projection_dim": 32}
+    with FileServer() as server:
+        model = server.put("/some.gguf", model_bytes()).url
+        eyes = server.put("/eyes-mmproj.gguf", model_bytes(architecture="clip", extra=clip)).url
+        (private_home / "models.toml").write_text(
+            f'[[models]]\nid = "mine"\nsource = "{model}"\nprojector = "{eyes}"\n'
+        )
+        assert powerinfer_tray("download", "mine").returncode == 0
+
+    assert {each.name for each in folder.glob("*.gguf")} == {"some.gguf", "eyes-mmproj.gguf"}
+    assert document("models", "info", "mine")["pictures"] is True

@@ -170,7 +170,6 @@ def test_llama_servers_own_arguments_arrive(supervisor: Supervisor) -> None:
         ("--device CUDA0", ErrorCode.ENGINE_ARGUMENT_UNAVAILABLE, "--device"),
         ("--mmproj /no/file.gguf", ErrorCode.ENGINE_ARGUMENT_FILE_MISSING, "--mmproj"),
         (f"--lora '{TEST_MODEL}'", ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE, str(TEST_MODEL)),
-        (f"--mmproj '{TEST_MODEL}'", ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE, str(TEST_MODEL)),
         ("-ctv q4_0 -fa off", ErrorCode.ENGINE_SETTINGS_INCOMPATIBLE, ""),
         ("--grammar nonsense", ErrorCode.ENGINE_VALUE_INVALID, "grammar"),
     ],

@@ -65,8 +65,8 @@ def encoder_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ("body", "param", "words"),
     [
         ({"messages": part("image_url")}, "messages", "reads text only"),
-        ({"messages": part("input_audio")}, "messages", "reads text only"),
-        ({"messages": part("video_url")}, "messages", "reads text only"),
+        ({"messages": part("input_audio")}, "messages", "takes no sound or video"),
+        ({"messages": part("video_url")}, "messages", "takes no sound or video"),
         ({"messages": [{"content": "Hi"}]}, "messages", "messages[0] has no 'role'"),
         ({"messages": [USER, {"role": 5, "content": "x"}]}, "messages", "messages[1].role must be a text"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages", "'text'"),

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.app import make_snapshot
 from tests.fakes.models import write_model
 from tests.fakes.tiny_models import write_bert
 from tray_app.app.served_models import ServedModels
+from tray_app.engine.pool import PoolSnapshot
+from tray_app.engine.pooled_engine import EngineStatus
 from tray_app.errors import ErrorCode
 from tray_app.gateway.upstream import Unavailable
 from tray_app.models.catalog import load_catalog
 from tray_app.models.header import Purpose
 from tray_app.models.library import Library, builtin_model
-from tray_app.settings.model_settings import aliases_of
+from tray_app.settings.model_settings import aliases_of, with_own
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.fakes.models import Value
     from tray_app.engine.launch_plan import Plan
 
 DEADLINE_S = 20.0
@@ -111,3 +115,17 @@ def test_a_model_that_was_removed_is_missed_until_it_is_back(served: Served) -> 
 def test_a_model_that_has_just_arrived_is_found(served: Served) -> None:
     write_model(served.folder / "late.gguf")
     assert served.meant("late") == "late"
+
+
+@pytest.mark.parametrize(("wanted", "sees"), [("", True), ("none", False), ("/my/mmproj.gguf", True)])
+def test_models_are_offered_with_whether_they_see(served: Served, wanted: str, sees: bool) -> None:
+    says: dict[str, Value] = {"general.architecture": "clip", "clip.has_vision_encoder": True}
+    write_model(served.folder / "mmproj-chat.gguf", extra={**says, "clip.vision.projection_dim": 32})
+    served.models.look()
+    if wanted:
+        served.settings = with_own(served.settings, "chat", {"projector": wanted})
+
+    nothing = PoolSnapshot(EngineStatus(None, make_snapshot()))
+    offered = {each.id: each.pictures for each in served.models.offered("chat", nothing, sleeps=False)}
+
+    assert offered == {"chat": sees, "bge": False}

@@ -11,7 +11,8 @@ from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.kinds import Engine, EngineKind, recognise
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.errors import SettingsError
-from tray_app.models.header import Pooling
+from tray_app.models.header import Pooling, Projection
+from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
@@ -233,3 +234,43 @@ def test_a_sparse_model_runs_in_several_processes_of_one_thread_and_only_their_n
     assert replace(two, workers=1, memory_bytes=one.memory_bytes) == one
     assert one.memory_bytes < two.memory_bytes < 2 * one.memory_bytes
     assert plan_launch(Settings(workers=2), model(), POWERINFER, PC).workers == 1
+
+
+EYES = Projector(
+    Path("/models/mmproj-some.gguf"),
+    50,
+    replace(model().header, projection=Projection(64, sees=True, patches=16, width=8, feed_forward=8)),
+)
+
+
+SEEING_SERVER = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | {"--mmproj"})
+
+
+@pytest.mark.parametrize("engine", [SEEING_SERVER, LLAMA_CPP])
+def test_llama_cpp_gets_the_projector_and_its_memory_counts(engine: Engine) -> None:
+    blind = plan_launch(Settings(), model(), engine, PC)
+    seeing = plan_launch(Settings(), replace(model(), projector=EYES), engine, PC)
+
+    assert "--mmproj /models/mmproj-some.gguf" in seeing.display(1)
+    assert (blind.sees, seeing.sees) == (False, True)
+    assert seeing.memory_bytes - blind.memory_bytes == EYES.memory_bytes
+    assert seeing != blind
+
+
+@pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER])
+def test_an_engine_that_takes_no_projector_gets_none(engine: Engine) -> None:
+    plan = plan_launch(Settings(), replace(model(), projector=EYES), engine, PC)
+
+    assert plan == plan_launch(Settings(), model(), engine, PC)
+    assert not plan.sees
+
+
+@pytest.mark.parametrize(
+    ("extra", "sees"), [("--mmproj /my.gguf", True), ("-mm /my.gguf", True), ("--no-mmproj", False)]
+)
+def test_extra_arguments_decide_about_the_projector(extra: str, sees: bool) -> None:
+    chosen = Settings(extra_arguments=tuple(extra.split()))
+    plan = plan_launch(chosen, replace(model(), projector=EYES), LLAMA_CPP, PC)
+
+    assert "mmproj-some" not in plan.display(1)
+    assert (plan.sees, plan.model.projector) == (sees, None)

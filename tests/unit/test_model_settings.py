@@ -40,6 +40,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
         st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), max_size=3
     ).map(tuple),
     "idle_minutes": st.integers(0, 10_080),
+    "projector": st.sampled_from(("", "none", "mmproj.gguf")),
     "pooling": st.sampled_from(field_named("pooling").choices),
     "shorter_vectors": st.sampled_from(field_named("shorter_vectors").choices),
     "prefix_query": st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),

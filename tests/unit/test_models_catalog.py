@@ -141,3 +141,18 @@ def test_a_mistake_in_the_own_list_is_named_with_its_place(
     assert str(path) in caught.value.message
     assert expected in caught.value.message
     assert "[[models]]" in caught.value.hint
+
+
+def test_no_two_files_of_the_catalogue_have_one_name(shipped: tuple[CatalogEntry, ...]) -> None:
+    names = [name for entry in shipped for name in (entry.file_name, entry.projector_name) if name]
+    assert len(set(names)) == len(names)
+
+
+def test_a_listed_projector_must_name_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "models.toml"
+    own = '[[models]]\nid = "mine"\nsource = "hf:o/r/m.gguf"\nprojector = "{}"\n'
+    path.write_text(own.format("hf:o/r/sub/mmproj-m.gguf"))
+    assert [each.projector_name for each in load_own_models(path, ())] == ["mmproj-m.gguf"]
+    path.write_text(own.format("hf:o/r/README.md"))
+    with pytest.raises(ModelError, match="README", check=coded(ErrorCode.OWN_MODELS_INVALID)):
+        load_own_models(path, ())

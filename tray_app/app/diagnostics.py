@@ -210,6 +210,7 @@ def _look_at_defaults(inputs: DiagnosticInputs, notes: _Notes) -> None:
 def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None:
     settings, host = effective(inputs.settings, model.id), inputs.host
     notes.settings, notes.sparse = settings, model.header.sparse
+    model = inputs.library.with_projector(model, settings.projector)
     choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,6 +108,7 @@ class ModelManager:
         except NotInstalledError as exc:
             model = self._fetch_model(exc.entry.source)
         settings = effective(self._settings(), model.id)
+        model = self._library().with_projector(model, settings.projector)
         choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
         return report_on(model, settings, choice, self._host)
 
@@ -119,6 +121,8 @@ class ModelManager:
 
         def report(model: Model) -> ModelReport:
             settings, sparse = effective(self._settings(), model.id), model.header.sparse
+            with suppress(ModelError):  # the start will say what is wrong
+                model = self._library().with_projector(model, settings.projector)
             wish = settings.engine, sparse
             if wish not in choices:
                 choices[wish] = look_for_engine(settings, self._engines, sparse=sparse)

@@ -23,11 +23,12 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, public_id, without_tag
 from tray_app.models.header import Purpose
+from tray_app.models.library import NO_PROJECTOR
 from tray_app.models.naming import AmbiguousError, ModelNames
 from tray_app.models.references import NotInstalledError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
-from tray_app.settings.model_settings import aliases_of
+from tray_app.settings.model_settings import aliases_of, effective
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.models.header import ModelHeader
-    from tray_app.models.library import Installed, Library
+    from tray_app.models.library import Installed, Library, Model
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)
@@ -156,9 +157,15 @@ class ServedModels:
                     quantization=header.quantization,
                     parameters=header.parameters if header.split_count == 1 else None,
                     abilities=_abilities(header),
+                    pictures=plan.sees if plan else self._sees(model),
                 )
             )
         return tuple(offered)
+
+    def _sees(self, model: Model) -> bool:
+        """Whether a model that is not loaded would see pictures. What its setting names is not looked at."""
+        wanted = effective(self._settings(), model.id).projector.strip()
+        return model.sees if not wanted else wanted.casefold() != NO_PROJECTOR
 
     def _chosen_id(self, settings: Settings) -> str | None:
         """The id of the model that the settings choose; None if several have that name."""

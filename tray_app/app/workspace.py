@@ -188,6 +188,7 @@ class Workspace:
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
         of_model = effective(settings, model.id)
+        model = self.library.with_projector(model, of_model.projector)
         engine = choose_engine(engine_setting(of_model.engine), model.header.sparse, self._engines)
         return plan_launch(of_model, model, engine, self.host)
 
@@ -202,7 +203,8 @@ class Workspace:
     ) -> tuple[int, ...]:
         """Queue a download of an address (see `download/address.py`) or of a catalogue id.
 
-        Returns the numbers of its files in the queue, in order: several for a split model. An address of a
+        Returns the numbers of its files in the queue, in order: several for a split model, the last one its
+        projector's where the catalogue names one. An address of a
         repository without a file is looked up first, which may take long; `DownloadError` if no file or
         several match. `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit
         this download; without them the settings do.
@@ -218,9 +220,10 @@ class Workspace:
                 phrase("{name} comes with the app", name=entry.name),
                 "There is nothing to download.",
             )
-        address = address_of_file(
-            entry.source if entry else source, self._session, self.store.current.hf_endpoint
-        )
+        wanted = (entry.source, entry.projector) if entry else (source,)
+        address, *more = [
+            address_of_file(each, self._session, self.store.current.hf_endpoint) for each in wanted if each
+        ]
 
         def limits(usual: TransferLimits) -> TransferLimits:
             return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
@@ -232,7 +235,7 @@ class Workspace:
                 sha256=sha256 if part == address else None,
                 limits=limits if connections or bytes_per_s else None,
             )
-            for part in all_parts(address)
+            for part in (*all_parts(address), *more)
         )
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:

@@ -66,7 +66,7 @@ def models_list(*, as_json: Json = False) -> None:
         echo(
             f"{model.id}: {model.name}, {model.header.purpose}, "
             f"{model.header.kind} {model.header.quantization}, "
-            f"{model.size_bytes:,} bytes"
+            f"{model.size_bytes:,} bytes{', sees pictures' if model.sees else ''}"
         )
     for partial in contents.partials:
         echo(f"unfinished: {presentable(_below(partial.final, folder))}, {partial.held_bytes:,} bytes")
@@ -249,6 +249,8 @@ def _summary(model: Model) -> dict[str, Any]:
         "purpose": header.purpose,
         "architecture": header.architecture,
         "quantization": header.quantization,
+        "projector": presentable(model.projector.path) if model.projector else None,
+        "pictures": model.sees,
     }
 
 

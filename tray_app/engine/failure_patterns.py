@@ -140,7 +140,17 @@ _CAUSES_BY_LINE = (
     (r'^error while handling argument "([^"]+)"', _VALUE),
     (r"failed to parse (grammar)", _VALUE),
     (
-        r"failed to load (?:lora adapter|draft model,|multimodal model,) '([^']+)'",
+        r"failed to load multimodal model, '([^']+)'",
+        Cause(
+            ErrorCode.PROJECTOR_UNUSABLE,
+            "The engine cannot use the projector {named}",
+            "It was made for another model, or this engine does not know its kind.",
+            "Set «Projector» of this model to the mmproj file that was made for it, or to none. "
+            "It may also stand in «Extra arguments».",
+        ),
+    ),
+    (
+        r"failed to load (?:lora adapter|draft model,) '([^']+)'",
         Cause(
             ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE,
             "The engine cannot use the file {named}",

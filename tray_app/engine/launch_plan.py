@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tray_app.engine.arguments import argument_named
 from tray_app.engine.ineffective_settings import VRAM_FLAG, without_effect
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.sizing import (
+    PROJECTOR,
+    PROJECTOR_FLAG,
+    as_loaded,
     context_config,
     memory_budget,
     missing_pooling,
@@ -71,6 +75,16 @@ class LaunchPlan:
     workers: int = 1
     """How many processes run this command line at the same time, to compute a sparse model."""
 
+    @property
+    def sees(self) -> bool:
+        """Whether requests may have pictures: the model has a projector for them, or the extra arguments name
+        one, which is taken to be for pictures.
+        """
+        if self.model.projector:
+            return self.model.sees
+        named = (argument_named(word.partition("=")[0]) for word in self.argv)
+        return any(each is not None and each.parameter == PROJECTOR for each in named)
+
     def command(self, port: int, host: str = LOOPBACK) -> tuple[str, ...]:
         """The command line for a process that listens on `port` of `host`."""
         chosen = {PORT: str(port), HOST: host}
@@ -107,10 +121,11 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     `SettingsError` if the extra arguments contradict what this app has to decide.
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
+    model = as_loaded(settings, model, engine.kind, engine.flags)
     launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
     budget = memory_budget(engine.kind, host, engine.devices)
     config = context_config(settings, model, engine.kind, budget, usual_workers(engine, host))
-    alone = estimate_memory(model.header, model.size_bytes, config.with_workers(1))
+    alone = estimate_memory(model.header, model.weights_bytes, config.with_workers(1))
     load_limits = load_limits_for(
         alone.total_bytes,
         host.memory_bytes,
@@ -140,7 +155,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
         launch_dir,
         purpose,
         load_limits,
-        estimate_memory(model.header, model.size_bytes, config).total_bytes,
+        estimate_memory(model.header, model.weights_bytes, config).total_bytes,
         config.workers,
     )
 
@@ -266,4 +281,5 @@ def _is_repacked(model: Model, host: Host) -> bool:
 def _llama_cpp(settings: Settings, model: Model, config: ContextConfig) -> Options:
     pooling = missing_pooling(settings, model)
     told = (("--pooling", pooling.value),) if pooling else ()
-    return (("--alias", model.id), ("--batch-size", str(config.batch_size)), *told)
+    sight = ((PROJECTOR_FLAG, str(model.projector.path.absolute())),) if model.projector else ()
+    return (("--alias", model.id), ("--batch-size", str(config.batch_size)), *told, *sight)

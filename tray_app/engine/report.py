@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
-from tray_app.engine.sizing import context_config, memory_budget, usual_workers
+from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model
@@ -54,9 +54,10 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     """The report on a model, before it is started or even downloaded."""
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
+    model = as_loaded(settings, model, kind, choice.engine.flags if choice.engine else frozenset())
     budget = memory_budget(kind, host, choice.engine.devices if choice.engine else None)
     config = context_config(settings, model, kind, budget, usual_workers(choice.engine, host))
-    verdict = judge(model.header, model.size_bytes, config, budget)
+    verdict = judge(model.header, model.weights_bytes, config, budget)
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 

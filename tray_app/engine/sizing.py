@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tray_app.engine.arguments import argument_named
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import may_use_card
 from tray_app.engine.kinds import EngineKind
@@ -41,6 +42,9 @@ _POOLING = ("--pooling", "--pooling-type")
 _ATTENTION = ("--attention", "--attention-type")
 _RERANKING = ("--rerank", "--reranking")
 _NO_MAPPING = "--no-mmap"
+PROJECTOR = "mmproj.path"
+"""The parameter of llama.cpp that names the projector."""
+PROJECTOR_FLAG = "--mmproj"
 _CORES_FOR_A_WORKER = 2
 """So that other engines and programs have some."""
 
@@ -71,6 +75,19 @@ def purpose_of(settings: Settings, model: Model, kind: EngineKind) -> Purpose:
     if kind is not EngineKind.POWERINFER and pooling_of(settings, model) is Pooling.RANK:
         return Purpose.RERANK
     return model.header.purpose
+
+
+def as_loaded(settings: Settings, model: Model, kind: EngineKind, flags: frozenset[str]) -> Model:
+    """The model as an engine of this kind loads it: without its projector where the engine takes none, or the
+    extra arguments name another or want none. `flags`: the arguments that it lists, if it lists any.
+    """
+    given = (argument_named(word.partition("=")[0]) for word in settings.extra_arguments)
+    decided = any(
+        each and (each.parameter == PROJECTOR or (each.parameter == "no_mmproj" and each.switch))
+        for each in given
+    )
+    takes_one = kind is not EngineKind.POWERINFER and (not flags or PROJECTOR_FLAG in flags)
+    return model if takes_one and not decided else replace(model, projector=None)
 
 
 def usual_workers(engine: Engine | None, host: Host) -> int:
@@ -109,7 +126,7 @@ def _with_workers(
     if _NO_MAPPING in settings.extra_arguments:
         return config  # nothing would be shared
     for workers in range(most, 1, -1):
-        if fit_of(model.header, model.size_bytes, config.with_workers(workers), budget) is Fit.FITS:
+        if fit_of(model.header, model.weights_bytes, config.with_workers(workers), budget) is Fit.FITS:
             return config.with_workers(workers)
     return config
 
@@ -126,7 +143,7 @@ def _with_slots(
     if wanted:
         return config.with_slots(wanted)
     for slots in range(MOST_SLOTS, 1, -1):
-        if fit_of(model.header, model.size_bytes, config.with_slots(slots), budget) is Fit.FITS:
+        if fit_of(model.header, model.weights_bytes, config.with_slots(slots), budget) is Fit.FITS:
             return config.with_slots(slots)
     return config
 
@@ -203,7 +220,7 @@ def _first_that_fits(configs: tuple[ContextConfig, ...], model: Model, budget: M
     """
 
     def fit(config: ContextConfig) -> Fit:
-        return fit_of(model.header, model.size_bytes, config, budget)
+        return fit_of(model.header, model.weights_bytes, config, budget)
 
     least = min(_LEAST_COMFORTABLE, configs[0].context_size)
     comfortable = (config for config in configs if config.context_size >= least and fit(config) is Fit.FITS)

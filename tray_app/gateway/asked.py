@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.bodies import letters_in, letters_of, with_stops, without_nulls
+from tray_app.gateway.bodies import address_within, letters_in, letters_of, with_stops, without_nulls
 from tray_app.gateway.known_fields import known
 from tray_app.gateway.limits import MAX_BODY_BYTES
 from tray_app.gateway.openai import (
@@ -86,9 +86,24 @@ def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
             fields = with_chosen_tools(fields)
         letters = letters_of(fields, names, most_letters(upstream) or MAX_BODY_BYTES)
         check_letters(upstream, {0: letters}, param)
+        check_pictures(fields)
     if param == "messages" and _NO_MESSAGE.fullmatch(fields.get("messages", NULL)):
         raise ApiError(400, "'messages' must have one message at least.", param="messages")
     return with_stops(fields, value_of(fields, "stop"))
+
+
+def check_pictures(fields: Fields) -> None:
+    """`ApiError` for a chat with a picture, a sound or a film that would have to be fetched from somewhere:
+    the engine would ask any address, also those that only this computer can reach.
+    """
+    if place := address_within(fields.get("messages", NULL)):
+        raise ApiError(
+            400,
+            f"{place}: nothing is fetched from an address here. Send the picture within the request, as a "
+            "data URL: data:image/png;base64,…",
+            param="messages",
+            code="unsupported_content",
+        )
 
 
 def _is_true(truncate: Raw) -> bool:

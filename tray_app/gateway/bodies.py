@@ -37,6 +37,13 @@ _NULL_OPTION = re.compile(rb":\s*null")
 _NO_TEXT = frozenset({"image_url", "input_audio", "video_url", "file", "image", "audio", "video"})
 """Parts of a message that are not text; their data is long."""
 
+_MEDIA = _NO_TEXT - {"file"} | {"input_video", "audio_url"}
+_OPENING_BYTES = 64
+"""Where an address says that it is one. What it is the address of has more."""
+_DATA = b'"data:'
+_OF_ADDRESSES = re.compile(rb":|\\u")
+"""What is in an address but not in base64, however JSON writes it."""
+
 _PROBLEM = re.compile(
     r"(?:Object missing required field `(?P<missing>\w+)`|Invalid enum value '(?P<value>.*)'"
     r"|Expected `(?P<wanted>[\w |]+)`, got `(?P<got>\w+)`)(?: - at `\$(?P<path>.*)`)?"
@@ -141,6 +148,41 @@ def letters_in(text: Raw) -> int:
         return len(letters)
     letters = letters.replace(_BACKSLASH, b"-")
     return len(letters) - letters.count(b"\\") - _DIGITS * letters.count(b"\\u")
+
+
+def address_within(messages: Raw) -> str | None:
+    """The place of the first picture, sound or film of which a chat tells only where it is; None if there is
+    none. Messages that are not as they should be have none: no engine reads them.
+    """
+    for number, message in enumerate(_items(messages)):
+        for place, part in enumerate(_items(_members(message).get("content", NULL))):
+            media = [value for name, value in _members(part).items() if name in _MEDIA]
+            told = [inner for value in media for inner in (value, *_members(value).values())]
+            if any(map(_is_address, told)):
+                return f"messages[{number}].content[{place}]"
+    return None
+
+
+def _is_address(value: Raw) -> bool:
+    opening = bytes(memoryview(value)[:_OPENING_BYTES])
+    is_text = opening.startswith(b'"')
+    return is_text and not opening.startswith(_DATA) and _OF_ADDRESSES.search(opening) is not None
+
+
+def _items(value: Raw) -> list[Raw]:
+    """Those of a list in JSON; none of anything else."""
+    try:
+        return msgspec.json.decode(value, type=list[Raw])
+    except NOT_JSON:
+        return []
+
+
+def _members(value: Raw) -> Fields:
+    """Those of an object in JSON; none of anything else."""
+    try:
+        return msgspec.json.decode(value, type=Fields)
+    except NOT_JSON:
+        return {}
 
 
 def with_stops(fields: Fields, stop: object) -> Fields:

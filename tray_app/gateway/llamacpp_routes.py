@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw
 
-from tray_app.gateway.asked import size_of
+from tray_app.gateway.asked import check_pictures, size_of
 from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
 from tray_app.gateway.intake import BODY, FIELDS
@@ -62,6 +62,7 @@ class LlamaCppRoutes:
         """POST to a native route."""
         path, body, size = request.path, request[FIELDS], len(request[BODY])
         fields = known(body)
+        await self._body_worker.run(size, lambda: check_pictures(fields))
         if texts := await self._body_worker.run(size, lambda: native_list(path, fields)):
             return await self._list(upstream, path, fields, texts)
         async with self._asked(upstream, path, fields) as answer:

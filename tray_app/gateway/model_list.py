@@ -52,5 +52,6 @@ def _card(model: OfferedModel) -> ModelCard:
             dimensions=model.dimensions,
             size=model.size_bytes,
             engine=model.engine,
+            pictures=model.pictures,
         ),
     )

@@ -202,7 +202,7 @@ def _info(model: OfferedModel) -> dict[str, object]:
 def _capabilities(model: OfferedModel) -> list[str]:
     match model.kind:
         case Purpose.CHAT:
-            return ["completion", *model.abilities]
+            return ["completion", *model.abilities, *(["vision"] if model.pictures else [])]
         case Purpose.EMBEDDING:
             return ["embedding"]
         case _:

@@ -232,6 +232,7 @@ class ModelMeta(Struct, frozen=True, omit_defaults=True):
     dimensions: int | None = None
     size: int | None = None
     engine: str | None = None
+    pictures: bool | None = None
 
 
 class ModelCard(Struct, frozen=True):

@@ -48,17 +48,35 @@ _COMMON_WORDS = ("model", "user", "n", "stream", "store")
 """Fields whose names may stand in a message that is about something else."""
 OWN_WORDS = (
     (
-        re.compile(r"(?:image|audio|video) input is not supported|does not support multimodal"),
+        re.compile(r"image input is not supported|does not support multimodal"),
         (
             "The model that runs here reads text only: pictures, sound and video need a model that was made "
-            "for them, started with its projector file (mmproj)."
+            "for them, with its projector file (mmproj) beside it."
         ),
         "messages",
         "unsupported_content",
     ),
     (
+        re.compile(r"(?:audio|video) input is not supported"),
+        (
+            "The model that runs here takes no sound or video: they need a model that was made for them, "
+            "with its projector file (mmproj) beside it."
+        ),
+        "messages",
+        "unsupported_content",
+    ),
+    (
+        re.compile(r"Invalid base64 value|Invalid uri format|Failed to load image or audio file"),
+        "A picture or a sound of the request cannot be read: its data are damaged, or of an unknown kind.",
+        "messages",
+        "unsupported_content",
+    ),
+    (
         re.compile(r"unsupported content\[\]\.type"),
-        "A message may have texts in it, but no files: send what is written in the file as a text.",
+        (
+            "A message may have texts in it, and pictures where the model sees them, but no files: send what "
+            "is written in the file as a text."
+        ),
         "messages",
         "unsupported_content",
     ),

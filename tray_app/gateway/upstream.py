@@ -134,7 +134,8 @@ class OfferedModel:
     `created` is when its file was, in seconds since 1970; `kind` what it is for, `state` how far it is:
     "loaded", "loading", "sleeping", "not loaded" or "failed". `dimensions` are those of its vectors.
     `architecture` and `quantization` (how the weights are stored) are the file's own words, empty if not
-    known; `parameters` is the number of weights. `abilities`: of "tools" and "thinking", what a chat may use.
+    known; `parameters` is the number of weights. `abilities`: of "tools" and "thinking", what a chat may use;
+    `pictures`: whether it may have pictures.
     """
 
     id: str
@@ -149,6 +150,7 @@ class OfferedModel:
     quantization: str = ""
     parameters: int | None = None
     abilities: tuple[str, ...] = ()
+    pictures: bool = False
 
 
 LOADED = "loaded"

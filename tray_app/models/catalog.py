@@ -34,6 +34,8 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     size_is_approximate: bool = False
     license: str = ""
     """Empty: not known here; the publisher's page has it."""
+    projector: str = ""
+    """Where the file is with which the model sees pictures, as `source`; empty if it has none."""
     gated: bool = False
     """The publisher wants people to sign in and accept terms before the download."""
     recommended: bool = False
@@ -44,6 +46,11 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def builtin(self) -> bool:
         """Whether the model comes with the app."""
         return not self.source
+
+    @property
+    def projector_name(self) -> str:
+        """What the file of its projector is called; empty if it has none."""
+        return parse_source(self.projector).file_name if self.projector else ""
 
     @property
     def sparse(self) -> bool:
@@ -57,23 +64,25 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     id: Id
     source: str
     name: str = ""
+    projector: str = ""
     note: str = str(phrase("From your own list."))
     license: str = ""
 
     def entry(self) -> CatalogEntry:
         """The same as an entry of the catalogue; `DownloadError` if its source is none, or names no model."""
-        source = parse_source(self.source)
-        if not names_a_model(source.file_name):
-            raise DownloadError(
-                ErrorCode.ADDRESS_NAMES_NO_FILE,
-                "The address names no model",
-                phrase("“{source}” does not tell the name of a .gguf file.", source=self.source),
-            )
+        for address in filter(None, (self.source, self.projector)):
+            if not names_a_model(parse_source(address).file_name):
+                raise DownloadError(
+                    ErrorCode.ADDRESS_NAMES_NO_FILE,
+                    "The address names no model",
+                    phrase("“{source}” does not tell the name of a .gguf file.", source=address),
+                )
         return CatalogEntry(
             id=self.id,
             name=self.name or self.id,
-            file_name=source.file_name,
+            file_name=parse_source(self.source).file_name,
             source=self.source,
+            projector=self.projector,
             license=self.license,
             note=self.note,
         )

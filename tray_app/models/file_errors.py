@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.header import GgufFileType
-from tray_app.phrases import phrase
+from tray_app.phrases import phrase, presentable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,6 +136,18 @@ def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelErr
             whole=implied_bytes,
             missing=implied_bytes - present_bytes,
         ),
+    )
+
+
+def no_projector(model: str, wanted: str, why: Text) -> ModelError:
+    """What the setting of a model names is no projector."""
+    return ModelError(
+        ErrorCode.PROJECTOR_UNUSABLE,
+        phrase(
+            "{model} cannot have {projector} as its projector", model=model, projector=presentable(wanted)
+        ),
+        why,
+        "Set «Projector» of this model to its mmproj file, or to none.",
     )
 
 

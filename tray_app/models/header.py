@@ -24,6 +24,7 @@ _USED = frozenset(
         "general.file_type",
         "general.name",
         "general.type",
+        "clip.has_vision_encoder",
         "split.count",
         "tokenizer.chat_template",
         "tokenizer.ggml.model",
@@ -42,7 +43,10 @@ _USED_OF_ARCHITECTURE = (
     ".expert_count",
     ".expert_used_count",
     ".feed_forward_length",
+    ".image_size",
+    ".patch_size",
     ".pooling_type",
+    ".projection_dim",
     ".vocab_size",
 )
 """Each stands behind the name of the architecture, which may come later in the file."""
@@ -98,6 +102,22 @@ class Heads:
 
 
 @dataclass(frozen=True, slots=True)
+class Projection:
+    """What a projector makes of a picture or a sound. `None` and 0 where its file says nothing of it."""
+
+    length: int | None
+    """Numbers in each of its vectors: as many as those of the model have that it was made for."""
+    sees: bool
+    """Whether it takes pictures; others take sounds alone."""
+    patches: int = 0
+    """Pieces into which it cuts a picture."""
+    width: int = 0
+    """Numbers that it has of each piece between its layers."""
+    feed_forward: int = 0
+    """The same at the widest place of a layer."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelHeader:
     """What a model file says of itself. `None` where it says nothing that can be understood."""
 
@@ -131,6 +151,8 @@ class ModelHeader:
     pooling: Pooling | None = None
     causal: bool | None = None
     """Whether a token sees only those before it; False where a text is read in both directions."""
+    projection: Projection | None = None
+    """Only a projector's."""
 
     @property
     def kind(self) -> str:
@@ -215,6 +237,7 @@ def model_header(
         vocabulary_size=lengths.get("tokenizer.ggml.tokens") or size("vocab_size"),
         pooling=_pooling(metadata.get(f"{architecture}.pooling_type")),
         causal=_truth(metadata.get(f"{architecture}.attention.causal")),
+        projection=_projection(metadata) if architecture == _PROJECTORS else None,
     )
 
 
@@ -228,16 +251,34 @@ def _quantization(file_type: Any, elements: Counter[int]) -> str:
     return TENSOR_TYPES[number].name if number in TENSOR_TYPES else f"type {number}"
 
 
+_PROJECTORS = "clip"
+"""The architecture of all projectors, by the first one that llama.cpp had."""
 _ROLES = {"model": GgufFileType.MODEL, "mmproj": GgufFileType.PROJECTOR, "adapter": GgufFileType.ADAPTER}
 
 
 def _role(declared: Any, architecture: str) -> GgufFileType:
     """`general.type`, which older files do not have: then a projector is known by its architecture."""
-    if architecture == "clip":
+    if architecture == _PROJECTORS:
         return GgufFileType.PROJECTOR
     if architecture == "controlvector":
         return GgufFileType.ADAPTER
     return _ROLES.get(declared, GgufFileType.OTHER) if isinstance(declared, str) else GgufFileType.MODEL
+
+
+def _projection(metadata: Metadata) -> Projection:
+    def size(key: str) -> int:
+        return _size(metadata.get(f"{_PROJECTORS}.vision.{key}")) or 0
+
+    length = size("projection_dim") or _size(metadata.get(f"{_PROJECTORS}.audio.projection_dim"))
+    row = size("image_size") // max(1, size("patch_size"))
+    told = _truth(metadata.get(f"{_PROJECTORS}.has_vision_encoder"))
+    return Projection(
+        length=length or None,
+        sees=row > 0 if told is None else told,
+        patches=row * row,
+        width=size("embedding_length"),
+        feed_forward=size("feed_forward_length"),
+    )
 
 
 def _heads(metadata: Metadata, architecture: str) -> Heads | None:

@@ -35,6 +35,9 @@ class Index:
         ids = ids_of(names, {name: entry.id for name, entry in known.items()}, self._reserved)
         shown = names_of(ids) | {name: entry.name for name, entry in known.items()}
         self._names = {folder / name: name for name in sorted(names)}
+        self._beside: dict[Path, list[Path]] = {}
+        for path in self._names:
+            self._beside.setdefault(path.parent, []).append(path)
         self._ids = {path: ids[name] for path, name in self._names.items()}
         self._shown = {path: shown[name] for path, name in self._names.items()}
         for entry in catalog:
@@ -48,6 +51,10 @@ class Index:
 
     def __contains__(self, path: object) -> bool:
         return path in self._names
+
+    def beside(self, path: Path) -> tuple[Path, ...]:
+        """The files in the folder of this one, itself among them, by name."""
+        return tuple(self._beside.get(path.parent, ()))
 
     def id_of(self, path: Path) -> str:
         """What programs call a file: no other here is called so. Also of one that is elsewhere."""

@@ -20,9 +20,10 @@ from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.naming import AmbiguousError, ModelNames
+from tray_app.models.projectors import Projector, is_named_so, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
-from tray_app.phrases import presentable
+from tray_app.phrases import phrase, presentable
 from tray_app.settings.model_settings import is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
@@ -51,6 +52,18 @@ class Model:
     size_bytes: int
     """Of all its files."""
     header: ModelHeader
+    projector: Projector | None = None
+    """What it sees pictures with, or hears with."""
+
+    @property
+    def weights_bytes(self) -> int:
+        """What the weights take in memory, with all that its projector takes."""
+        return self.size_bytes + (self.projector.memory_bytes if self.projector else 0)
+
+    @property
+    def sees(self) -> bool:
+        """Whether requests may have pictures for it."""
+        return self.projector is not None and self.projector.sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +123,9 @@ class Installed:
             return self.errors.get(self.unusable.resolve(name) or "")
         return None
 
+
+NO_PROJECTOR = "none"
+"""The value of the setting for a model that is to see no pictures."""
 
 _Indexed = tuple[list[str], Index]
 """The names of a folder's files, and their index."""
@@ -214,6 +230,26 @@ class Library:
         if len(named) > 1:
             raise AmbiguousError(reference, [str(partial.path) for partial in named], "Name one by its path.")
         return next(iter(named), None)
+
+    def with_projector(self, model: Model, wanted: str) -> Model:
+        """The same model with the projector that its setting wants; `ModelError` if that is none.
+
+        `wanted` is a path, or one below the model's folder or the models folder; or `NO_PROJECTOR`; empty for
+        the one that was found beside the model.
+        """
+        if not wanted.strip():
+            return model
+        if wanted.strip().casefold() == NO_PROJECTOR:
+            return replace(model, projector=None)
+        given = expanded(wanted)
+        places = [folder / given for folder in (model.path.parent, self.folder)]
+        path = next((place for place in places if place.is_file()), places[-1])
+        if not path.is_file():
+            raise file_errors.no_projector(model.name, wanted, phrase("Nothing is at {path}.", path=path))
+        projector = self._projector(path)
+        if projector is None:
+            raise file_errors.no_projector(model.name, wanted, "It is another kind of file.")
+        return replace(model, projector=projector)
 
     def contents(self) -> Contents:
         """What is in the folder, good or bad; and the model that comes with the app."""
@@ -338,7 +374,27 @@ class Library:
             path=path,
             size_bytes=sum(stamp.size_bytes for stamp in stamps),
             header=header,
+            projector=self._projector_beside(path, header, index),
         )
+
+    def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
+        beside = index.beside(path) if path in index else _models_in(path.parent)
+        named_so = [each for each in beside if is_named_so(each)]
+        if not named_so or path == self.builtin:
+            return None
+        found = []
+        for each in named_so:
+            with suppress(ModelError):  # the list of models says what is wrong with it
+                found.append(self._projector(each))
+        told = next((entry.projector_name for entry in self.catalog if entry.file_name == path.name), "")
+        alone = len(beside) - len(named_so) == 1
+        return projector_for(path, header, [each for each in found if each], alone=alone, told=told)
+
+    def _projector(self, path: Path) -> Projector | None:
+        """The projector in this file; None if another kind of file is whole there, else `ModelError`."""
+        stamp = stamp_of(path)
+        header = self._headers.of(path, stamp)
+        return Projector(path, stamp.size_bytes, header) if header.role is GgufFileType.PROJECTOR else None
 
     def _unusable(self, path: Path, index: Index, error: ModelError) -> Unusable:
         stamps = [stamp_of(part) for part in parts_of(path)]
@@ -351,6 +407,15 @@ class Library:
             error=error,
             arriving=is_fresh(newest_s, self._clock()),
         )
+
+
+def _models_in(folder: Path) -> list[Path]:
+    """The files of a folder that are named as models, of split ones the first; none if it cannot be seen."""
+    try:
+        names = [each for each in folder.iterdir() if each.suffix.lower() == SUFFIX]
+    except OSError:
+        return []
+    return [each for each in names if (split := split_of(each.stem)) is None or split.number == 1]
 
 
 def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:

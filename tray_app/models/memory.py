@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tray_app.models.header import ModelHeader
+    from tray_app.models.header import ModelHeader, Projection
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -24,6 +24,7 @@ _CACHE_STEP = 256  # llama.cpp rounds the context up to it
 _CACHE_NUMBER_BYTES = 2
 _NUMBER_BYTES = 4
 _RESIDUALS = 5  # embeddings of a whole batch that are alive at the same time
+_RESIDUALS_OF_PATCHES = 3  # the same for all pieces of a picture
 _GATED, _PLAIN, _GATED_UNFUSED = 3, 1, 2  # feed-forward results that are alive at the same time
 _MOST_KEPT_MIB = 512
 _TIGHT_SHARE = 0.8
@@ -143,6 +144,19 @@ def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConf
         config.workers * (_PYTHON_BYTES if config.fused_attention else _NATIVE_BYTES),
         prompt_cache_mib(header, config) * MIB if config.fused_attention else 0,
     )
+
+
+def projector_bytes(projection: Projection | None, weights_bytes: int) -> int:
+    """What llama.cpp takes for a projector of `weights_bytes`, which it does not map: also without pictures.
+
+    One that cuts large pictures into more pieces than its header tells takes more while it looks at one.
+    """
+    if projection is None:
+        return weights_bytes
+    residuals = _RESIDUALS_OF_PATCHES * projection.width
+    numbers = projection.patches * (residuals + projection.feed_forward)
+    halves = projection.patches * projection.feed_forward  # as the weights in F16 are multiplied with them
+    return weights_bytes + numbers * _NUMBER_BYTES + halves * _CACHE_NUMBER_BYTES
 
 
 def prompt_cache_mib(header: ModelHeader, config: ContextConfig) -> int:

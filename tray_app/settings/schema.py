@@ -211,6 +211,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             scope=Scope.ONE,
         ),
     ] = "auto"
+    projector: Annotated[
+        Words,
+        _about(
+            "Projector",
+            "The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. "
+            "Empty: the one beside the model. none: no pictures.",
+            "engine",
+            scope=Scope.ONE,
+        ),
+    ] = ""
     shorter_vectors: Annotated[
         Literal["auto", "yes", "no"],
         _about(

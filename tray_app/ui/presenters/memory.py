@@ -57,7 +57,7 @@ def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate
     model, kind = plan.model, plan.engine.kind
     budget = memory_budget(kind, host, plan.engine.devices)
     config = context_config(settings, model, kind, budget, usual_workers(plan.engine, host))
-    verdict = judge(model.header, model.size_bytes, config, budget)
+    verdict = judge(model.header, model.weights_bytes, config, budget)
     estimate, usable_bytes = verdict.estimate, verdict.budget.usable_bytes
     parts = (
         (tr("Weights"), estimate.weights_bytes),
