@@ -1220,6 +1220,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use the projector {named}</source>
+            <translation>Le moteur ne peut pas utiliser le projecteur {named}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was made for another model, or this engine does not know its kind.</source>
+            <translation>Il a été fait pour un autre modèle, ou ce moteur n’en connaît pas le type.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Set «Projector» of this model to the mmproj file that was made for it, or to none. It may also stand in «Extra arguments».</source>
+            <translation>Réglez « Projecteur » de ce modèle sur le fichier mmproj fait pour lui, ou sur none. Il peut aussi figurer dans « Arguments supplémentaires ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>The engine cannot use the file {named}</source>
             <translation>Le moteur ne peut pas utiliser le fichier {named}</translation>
         </message>
@@ -2320,6 +2335,16 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
+            <source>{model} cannot have {projector} as its projector</source>
+            <translation>{model} ne peut pas avoir {projector} comme projecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Set «Projector» of this model to its mmproj file, or to none.</source>
+            <translation>Réglez « Projecteur » de ce modèle sur son fichier mmproj, ou sur none.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is not a model by itself</source>
             <translation>{name} n’est pas un modèle à lui seul</translation>
         </message>
@@ -2507,6 +2532,11 @@
             <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>Désignez-en un par son chemin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is another kind of file.</source>
+            <translation>C’est un fichier d’un autre type.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/naming.py" />
@@ -3155,6 +3185,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Projector</source>
+            <translation>Projecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. Empty: the one beside the model. none: no pictures.</source>
+            <translation>Le fichier (mmproj) avec lequel ce modèle voit les images : un chemin, ou un nom dans le dossier des modèles. Vide : celui à côté du modèle. none : pas d’images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Shorter vectors</source>
             <translation>Vecteurs plus courts</translation>
         </message>
@@ -3400,8 +3440,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download has ended, and when the server has crashed.</source>
-            <translation>Signaler la fin d’un téléchargement et le plantage du serveur.</translation>
+            <source>Tell when a download has ended, when the server has crashed, and when an app or a page of this computer was refused.</source>
+            <translation>Signaler la fin d’un téléchargement, un plantage du serveur, et le refus d’une application ou d’une page de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5175,6 +5215,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>It is refused until you decide, on the page Status.</source>
+            <translation>L’accès est refusé jusqu’à votre décision, sur la page État.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Download finished</source>
             <translation>Téléchargement terminé</translation>
         </message>
@@ -5182,6 +5227,34 @@
             <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Download failed</source>
             <translation>Échec du téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Allow: its pages may send requests to the models on this computer from now on.</source>
+            <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Refuse: it stays locked out, and you are not asked about it again.</source>
+            <translation>Refuser : l’accès reste bloqué et la question n’est plus posée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Such pages have another name each time: the answer holds for all of them.</source>
+            <translation>Ces pages changent de nom à chaque fois : la réponse vaut pour toutes.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>{count} more wait for an answer.</source>
+            <translation>
+                <numerusform>{count} autre attend une réponse.</numerusform>
+                <numerusform>{count} autres attendent une réponse.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>{origin} wants to use the server</source>
+            <translation>{origin} souhaite utiliser le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5418,6 +5491,11 @@
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>{state} · {address}</source>
             <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{question}…</source>
+            <translation>{question}…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -5748,6 +5826,26 @@
             <location filename="../../tray_app/ui/widgets/model_table.py" />
             <source>Kind</source>
             <translation>Type</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Al&amp;low</source>
+            <translation>A&amp;utoriser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>&amp;Refuse</source>
+            <translation>Re&amp;fuser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Allow {origin}</source>
+            <translation>Autoriser {origin}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Refuse {origin}</source>
+            <translation>Refuser {origin}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/pictures.py" />

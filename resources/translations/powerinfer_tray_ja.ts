@@ -1220,6 +1220,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine cannot use the projector {named}</source>
+            <translation>エンジンはプロジェクター {named} を使えません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was made for another model, or this engine does not know its kind.</source>
+            <translation>別のモデル用に作られたものか、このエンジンが対応していない種類です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Set «Projector» of this model to the mmproj file that was made for it, or to none. It may also stand in «Extra arguments».</source>
+            <translation>このモデルの「プロジェクター」に、このモデル用の mmproj ファイルか none を設定してください。「追加の引数」にある場合もあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>The engine cannot use the file {named}</source>
             <translation>エンジンはファイル {named} を使用できません</translation>
         </message>
@@ -2320,6 +2335,16 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
+            <source>{model} cannot have {projector} as its projector</source>
+            <translation>{model} のプロジェクターとして {projector} は使えません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
+            <source>Set «Projector» of this model to its mmproj file, or to none.</source>
+            <translation>このモデルの「プロジェクター」に、このモデルの mmproj ファイルか none を設定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/file_errors.py" />
             <source>{name} is not a model by itself</source>
             <translation>{name} は単独ではモデルになりません</translation>
         </message>
@@ -2507,6 +2532,11 @@
             <location filename="../../tray_app/models/library.py" />
             <source>Name one by its path.</source>
             <translation>パスで指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/library.py" />
+            <source>It is another kind of file.</source>
+            <translation>別の種類のファイルです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/naming.py" />
@@ -3155,6 +3185,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Projector</source>
+            <translation>プロジェクター</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. Empty: the one beside the model. none: no pictures.</source>
+            <translation>このモデルが画像を見るためのファイル(mmproj)。パス、またはモデルフォルダー内の名前。空: モデルの隣にあるもの。none: 画像なし。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Shorter vectors</source>
             <translation>短いベクトル</translation>
         </message>
@@ -3400,8 +3440,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download has ended, and when the server has crashed.</source>
-            <translation>ダウンロードの終了時と、サーバーのクラッシュ時に通知します。</translation>
+            <source>Tell when a download has ended, when the server has crashed, and when an app or a page of this computer was refused.</source>
+            <translation>ダウンロードの終了、サーバーのクラッシュ、このコンピューターのアプリやページの拒否を通知します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5170,6 +5210,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>It is refused until you decide, on the page Status.</source>
+            <translation>「状態」ページで決定するまで拒否されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Download finished</source>
             <translation>ダウンロードが完了しました</translation>
         </message>
@@ -5177,6 +5222,33 @@
             <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Download failed</source>
             <translation>ダウンロードに失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Allow: its pages may send requests to the models on this computer from now on.</source>
+            <translation>許可: 今後、そのページはこのコンピューターのモデルにリクエストを送信できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Refuse: it stays locked out, and you are not asked about it again.</source>
+            <translation>拒否: アクセスはブロックされたままになり、もう尋ねられません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>Such pages have another name each time: the answer holds for all of them.</source>
+            <translation>このようなページの名前は毎回変わるため、回答はそのすべてに適用されます。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>{count} more wait for an answer.</source>
+            <translation>
+                <numerusform>ほかに {count} 件が回答を待っています。</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/origins.py" />
+            <source>{origin} wants to use the server</source>
+            <translation>{origin} がサーバーの使用を求めています</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5411,6 +5483,11 @@
             <location filename="../../tray_app/ui/presenters/tray.py" />
             <source>{state} · {address}</source>
             <translation>{state} · {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tray.py" />
+            <source>{question}…</source>
+            <translation>{question}…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -5741,6 +5818,26 @@
             <location filename="../../tray_app/ui/widgets/model_table.py" />
             <source>Kind</source>
             <translation>種類</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Al&amp;low</source>
+            <translation>許可(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>&amp;Refuse</source>
+            <translation>拒否(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Allow {origin}</source>
+            <translation>{origin} を許可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/origin_card.py" />
+            <source>Refuse {origin}</source>
+            <translation>{origin} を拒否</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/pictures.py" />
