@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
+    from tray_app.models.library import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore
@@ -268,7 +269,16 @@ class App(Workspace):
 
     def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
         """See `Workspace`."""
-        model_id = self.library.find(reference).id
+        model = self.library.find(reference)
+        model_id = model.id
+        installed = {each.id: each.path for each in self.library.installed().models}
+        if model.path not in (installed.get(model_id), self._served_path()):
+            raise ModelError(
+                ErrorCode.MODEL_NOT_IN_FOLDER,
+                phrase("{name} is not in the models folder", name=model.name),
+                "Only the model of the setting Model may be elsewhere: requests could not name another one.",
+                "Bring it there: powerinfer-tray models import PATH",
+            )
         if keep:
             self._kept_for_this_run |= {model_id}
         wait = self._server.load(model_id, forced=force)
@@ -517,12 +527,13 @@ class App(Workspace):
         self._announce()
 
     def _look_at_folder(self) -> None:
-        """Let requests name what is in the models folder now; unload what is no more."""
+        """Let requests name what is in the models folder now; unload what is no more, or another file."""
         self._served.look()
-        installed = self.library.known().names.files
+        installed = {each.id: each for each in self.library.known().models}
         for each in self._server.snapshot()[1].others:
-            if each.told and each.model_id not in installed:
-                self._server.unload(str(each.model_id))
+            plan = each.told
+            if isinstance(plan, LaunchPlan) and not _is_same_file(plan.model, installed.get(plan.model.id)):
+                self._server.unload(plan.model.id)
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
@@ -530,6 +541,15 @@ class App(Workspace):
 
 def _no_window(_source: str) -> None:
     raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
+
+
+def _is_same_file(model: Model, now: Model | None) -> bool:
+    """Whether what an engine has loaded is what its file is now; its projector may be of a setting."""
+    return now is not None and (model.path, model.size_bytes, model.header) == (
+        now.path,
+        now.size_bytes,
+        now.header,
+    )
 
 
 def _let_go(loaded: Future[EngineLease]) -> None:
