@@ -170,6 +170,38 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         assert refused(client, "late")[:2] == (404, "model_file_missing")
 
 
+def test_a_file_that_is_replaced_is_the_new_model_for_the_next_request(models: Path) -> None:
+    with serving() as (app, client):
+        assert dimensions(client, "digits") == CHAT_DIMENSIONS
+        unloaded = threading.Event()
+
+        def look(status: AppStatus) -> None:
+            if status.pool.of("digits") is None:
+                unloaded.set()
+
+        app.changed.connect(look)
+        (models / "arriving").write_bytes(bert_model_bytes())
+        (models / "arriving").replace(models / "digits.gguf")
+        assert unloaded.wait(DEADLINE_S)
+        assert dimensions(client, "digits") == BERT_DIMENSIONS
+
+
+def test_a_model_of_another_folder_is_not_loaded_beside_others(models: Path, tmp_path: Path) -> None:
+    stranger, twin = tmp_path / "stranger.gguf", tmp_path / "digits.gguf"
+    for each in (stranger, twin):
+        each.write_bytes(bert_model_bytes())
+    with serving() as (app, client):
+        for each in (stranger, twin):
+            with pytest.raises(AppError, check=coded(ErrorCode.MODEL_NOT_IN_FOLDER)):
+                app.load_model(str(each))
+        assert pids(app) == {}
+        assert app.load_model(str(models / "digits.gguf")) == "digits"
+        assert dimensions(client, "digits") == CHAT_DIMENSIONS
+    with serving(model=str(stranger)) as (app, client):
+        assert app.load_model(str(stranger)) == "stranger"
+        assert dimensions(client, "stranger") == BERT_DIMENSIONS
+
+
 def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
     with serving(strict_models=True) as (_, client):
         host = str(client.base_url).partition("/v1")[0]
@@ -384,6 +416,32 @@ def test_a_change_for_one_model_restarts_that_one_alone() -> None:
         app.change_own("bge", temperature=0.1)  # no engine is told this
         app.change_own("bge", idle_minutes=3, keep_loaded=True)
         assert pids(app) == before
+
+
+def test_settings_that_one_model_cannot_have_are_said_to_be_its_and_keep_no_other_from_theirs() -> None:
+    with serving() as (app, client):
+        for name in DIMENSIONS:
+            dimensions(client, name)
+        for spoilt, size in (("bge", 64), ("test", 128)):
+            before = pids(app)
+            with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_NOT_FOUND)) as caught:
+                app.change_own(spoilt, engine="/no/such/engine")
+            assert spoilt == "test" or caught.value.title.startswith("bge runs on with its old settings")
+            with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
+                app.change_own("digits", batch_size=size)
+            assert dimensions(client, "digits") == CHAT_DIMENSIONS
+            assert pids(app)["digits"] != before["digits"]
+            app.change_own(spoilt, engine="auto")
+
+
+def test_a_request_for_a_model_that_has_failed_is_told_which_one_why_and_what_to_do() -> None:
+    with serving() as (app, client):
+        app.change_own("digits", extra_arguments=("--no-such-flag",))
+        refused(client, "digits")  # this one has waited for the engine
+        status, code, message = refused(client, "digits")
+        assert (status, code) == (503, "engine_argument_unknown")
+        assert "'digits'" in message
+        assert "Remove it from «Extra arguments»" in message
 
 
 def test_a_model_that_is_unloaded_says_so_to_all_who_use_or_wait_for_it() -> None:

@@ -33,6 +33,7 @@ from tray_app.engine.pooled_engine import EngineLease
 from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
 from tray_app.gateway.upstream import Unavailable
 from tray_app.models.header import Purpose
+from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
@@ -223,9 +224,16 @@ class Server:
         if job is None:
             self._address.check()
             return
-        with suppress(StartCalledOffError):  # a stop came meanwhile; the settings are in force all the same
+        error: AppError | None = None
+        try:
             self._perform(job)
-        self._plan_others_again()
+        except StartCalledOffError:
+            pass  # a stop came meanwhile; the settings are in force all the same
+        except AppError as exc:  # the others get theirs all the same
+            error = exc
+        error_of_others = self._plan_others_again()
+        if error := error or error_of_others:
+            raise error
 
     def load(self, model_id: str, *, forced: bool = False) -> Future[EngineLease] | None:
         """Have a model loaded: its lease, once it is ready; None for the chosen one, which `start` loads.
@@ -509,8 +517,11 @@ class Server:
         job.end.set_exception(error)
         self._announce()
 
-    def _plan_others_again(self) -> None:
-        """Restart the engines whose settings have changed, besides the chosen model's. `AppError`."""
+    def _plan_others_again(self) -> AppError | None:
+        """Restart the engines whose settings have changed, besides the chosen model's.
+
+        Returns why the first of those that cannot be planned runs on as it is.
+        """
         _, pool = self.snapshot()
         error: AppError | None = None
         for each in pool.others:
@@ -519,9 +530,8 @@ class Server:
             try:
                 self._pool.run_again(each.model_id, self._models.plan(each.model_id))
             except AppError as exc:  # it runs on as it is
-                error = error or exc
-        if error:
-            raise error
+                error = error or _runs_on(each.model_id, exc)
+        return error
 
     def _pause_s(self, status: EngineStatus) -> float:
         """How long requests may not yet restart an engine that was given up; people can start it at once."""
@@ -554,3 +564,17 @@ class Server:
 
     def _is_remote(self) -> bool:
         return engine_setting(self._settings().engine) is EngineKind.REMOTE
+
+
+def _runs_on(model_id: str, why: AppError) -> EngineError:
+    """The error about changed settings that a loaded model cannot get; `why` does not say of which one."""
+    title, message, hint = why.texts
+    return EngineError(
+        why.code,
+        phrase("{model} runs on with its old settings: {reason}", model=model_id, reason=title),
+        message,
+        hint,
+        fix=why.fix,
+        setting=why.setting,
+        evidence=why.evidence,
+    )

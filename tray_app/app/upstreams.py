@@ -106,8 +106,12 @@ def failed(status: EngineStatus, retry_after_s: int | None = None, *, held: bool
     """Why no engine answers: what the last one died of, unless another is on its way already."""
     engine = status.engine
     failure = engine.failure if engine.state in _WITHOUT_PROCESS else None
-    why, code = (failure.title, failure.code) if failure else (engine.state, ErrorCode.SERVER_NOT_READY)
-    return Unavailable(f"The model is not ready ({why}).", retry_after_s, held, code=code)
+    model = f"The model {status.model_id!r}" if status.model_id else "The model"
+    if failure is None:
+        code, reason = ErrorCode.SERVER_NOT_READY, f"{model} is not ready ({engine.state})."
+    else:
+        code, reason = failure.code, f"{model} is not ready: {failure}"
+    return Unavailable(reason, retry_after_s, held, code=code)
 
 
 def _local(engine: EngineSnapshot, plan: LaunchPlan, settings: Settings) -> Upstream:
