@@ -312,6 +312,32 @@ def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> 
 # Memory
 
 
+def test_a_smaller_budget_unloads_at_once_what_is_too_much_but_nothing_that_is_kept() -> None:
+    with serving() as (app, client):
+        for name in ("bge", "digits", "test"):
+            dimensions(client, name)
+        app.change_own("bge", keep_loaded=True)
+        app.change(memory_budget=BUDGET_GIB)
+        wait_for_status(app, lambda status: status.pool.of("digits") is None)
+        assert set(pids(app)) == {"bge", "test"}
+        assert dimensions(client, "digits") == CHAT_DIMENSIONS  # the chosen model is put to sleep for it
+        assert set(pids(app)) == {"bge", "digits"}
+
+
+def test_a_chosen_model_that_does_not_fit_says_so_while_others_answer() -> None:
+    with serving(memory_budget=BUDGET_GIB) as (app, client):
+        for name in ("bge", "digits"):
+            app.change_own(name, keep_loaded=True)
+            dimensions(client, name)
+        with pytest.raises(AppError, check=coded(ErrorCode.MODEL_DOES_NOT_FIT)):
+            app.restart_server()
+        for _ in range(2):
+            status, code, message = refused(client, "test")
+            assert (status, code) == (503, "model_does_not_fit")
+            assert "powerinfer-tray unload" in message
+        assert dimensions(client, "digits") == CHAT_DIMENSIONS
+
+
 def test_a_crowd_gets_the_models_that_it_names_within_the_budget() -> None:
     with serving(memory_budget=BUDGET_GIB) as (app, client):
         with engines_watched(psutil.Process().pid) as seen:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray_app.engine.eviction import Decision, Holder, Load, Refuse, Wait, Wish, decide
+from tray_app.engine.eviction import Decision, Holder, Load, Refuse, Wait, Wish, decide, too_many
 
 
 def idle(model: str, size: int, used_s: float = 0) -> Holder:
@@ -513,3 +513,16 @@ def test_no_wish_waits_forever_whatever_is_asked_for_meanwhile(
             pool.ask(model)
             pool.settle()
     pytest.fail(f"{waiting - {*pool.granted}} still waits")
+
+
+def test_for_a_smaller_budget_the_least_recently_used_idle_engines_go() -> None:
+    holders = [idle("a", 4, 10), idle("b", 4, 30), idle("c", 4, 20)]
+    assert too_many(holders, 12) == ()
+    assert too_many(holders, 11) == ("a",)
+    assert too_many(holders, 4) == ("a", "c")
+
+
+def test_for_a_smaller_budget_busy_and_kept_engines_stay_and_leaving_ones_count_no_more() -> None:
+    holders = [busy("a", 4), kept("b", 4), leaving("c", 4), idle("d", 4)]
+    assert too_many(holders, 12) == ()
+    assert too_many(holders, 1) == ("d",)

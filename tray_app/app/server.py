@@ -232,6 +232,8 @@ class Server:
         except AppError as exc:  # the others get theirs all the same
             error = exc
         error_of_others = self._plan_others_again()
+        if self._settings().memory_budget != AUTO:
+            self._pool.keep_to_budget()
         if error := error or error_of_others:
             raise error
 
@@ -431,6 +433,8 @@ class Server:
                 return failed(main, pause_s or None, held=pause_s == 0)
             case ServerState.RESTARTING:
                 return failed(main, _RETRY_AFTER_S, held=True)
+            case ServerState.STOPPED if self._problem:  # the others may well answer
+                return Unavailable(f"The model is not ready: {self._problem}", code=self._problem.code)
             case state:
                 held = state.gets_ready or state is ServerState.READY
                 return Unavailable(

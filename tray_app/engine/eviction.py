@@ -95,6 +95,16 @@ def decide(holders: Sequence[Holder], wishes: Sequence[Wish], budget_bytes: int)
     return tuple(decisions[wish.model_id] for wish in wishes)
 
 
+def too_many(holders: Sequence[Holder], budget_bytes: int) -> tuple[str, ...]:
+    """The idle engines to unload so that the others keep to a budget that has become smaller.
+
+    Busy ones stay until a wish needs their memory, kept ones for good.
+    """
+    staying = sorted((holder for holder in holders if not holder.leaving), key=_turn)
+    idle = [holder for holder in staying if not (holder.busy or holder.kept)]
+    return tuple(holder.model_id for holder in _first_that_are_enough(idle, _size(staying) - budget_bytes))
+
+
 class _Room:
     """What the wishes that were looked at leave to the next one."""
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide
+from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide, too_many
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed_bytes
@@ -203,6 +203,14 @@ class EnginePool:
             settled += self._advance()
         self._settle(settled)
         return True
+
+    def keep_to_budget(self) -> None:
+        """Unload what is idle and too much for a budget that has become smaller; what was forced stays."""
+        with self._lock:
+            engines = [each for each in self._engines() if each.holds_memory]
+            holders = [each.holder(kept=each.forced or self._is_kept(each.model_id)) for each in engines]
+            keys = too_many(holders, self._budget_bytes())
+            self._make_room(keys, {each.key: each for each in engines})
 
     def put_to_sleep(self, *, made_room: bool) -> None:
         """Stop the main engine until somebody asks for it; `made_room` as in `EngineStatus`."""
