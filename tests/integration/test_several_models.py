@@ -170,8 +170,9 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         assert refused(client, "late")[:2] == (404, "model_file_missing")
 
 
-def test_a_file_that_is_replaced_is_the_new_model_for_the_next_request(models: Path) -> None:
-    with serving() as (app, client):
+@pytest.mark.parametrize("chosen", ["test", "digits"])
+def test_a_file_that_is_replaced_is_the_new_model_for_the_next_request(models: Path, chosen: str) -> None:
+    with serving(model=chosen) as (app, client):
         assert dimensions(client, "digits") == CHAT_DIMENSIONS
         unloaded = threading.Event()
 

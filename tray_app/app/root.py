@@ -530,9 +530,15 @@ class App(Workspace):
         """Let requests name what is in the models folder now; unload what is no more, or another file."""
         self._served.look()
         installed = {each.id: each for each in self.library.known().models}
-        for each in self._server.snapshot()[1].others:
+        pool = self._server.snapshot()[1]
+        for each in (pool.main, *pool.others):
             plan = each.told
-            if isinstance(plan, LaunchPlan) and not _is_same_file(plan.model, installed.get(plan.model.id)):
+            if not isinstance(plan, LaunchPlan):
+                continue
+            now = installed.get(plan.model.id)
+            if each is pool.main and (now is None or now.path != plan.model.path):
+                continue  # the chosen model may be elsewhere, and goes on without its file
+            if now is None or not _is_same_file(plan.model, now):
                 self._server.unload(plan.model.id)
 
     def _announce(self, *_: object) -> None:
@@ -543,13 +549,9 @@ def _no_window(_source: str) -> None:
     raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
 
 
-def _is_same_file(model: Model, now: Model | None) -> bool:
+def _is_same_file(model: Model, now: Model) -> bool:
     """Whether what an engine has loaded is what its file is now; its projector may be of a setting."""
-    return now is not None and (model.path, model.size_bytes, model.header) == (
-        now.path,
-        now.size_bytes,
-        now.header,
-    )
+    return (model.path, model.size_bytes, model.header) == (now.path, now.size_bytes, now.header)
 
 
 def _let_go(loaded: Future[EngineLease]) -> None:
