@@ -11,6 +11,7 @@ same, but such a state of the sources is not released: the table is as true as t
 from __future__ import annotations
 
 import ast
+import json
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -39,6 +40,8 @@ _PACKAGES = {
     "ollama Python": "ollama",
 }
 """Clients that are a package of the tests; the lock has its version."""
+_NPM_PACKAGES = {"openai Node": "openai", "Vercel AI SDK": "ai", "ollama JavaScript": "ollama"}
+"""Clients that are a package of npm, with a lock of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ def _by_name(row: tuple[str, str]) -> tuple[str, str]:
 def _version(client: str) -> str:
     if client == "4D AI Kit":
         return AIKIT
+    if client in _NPM_PACKAGES:
+        return _locked_npm()[_NPM_PACKAGES[client]]
     return _locked().get(_PACKAGES.get(client, ""), _NOTHING)
 
 
@@ -153,6 +158,14 @@ def _version(client: str) -> str:
 def _locked() -> dict[str, str]:
     lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
     return dict(re.findall(r"^([\w.-]+)==([\w.+!-]+)", lock, re.MULTILINE))
+
+
+@cache
+def _locked_npm() -> dict[str, str]:
+    lock = json.loads((TESTS / "clients_npm" / "package-lock.json").read_text(encoding="utf-8"))
+    return {
+        path.removeprefix("node_modules/"): each.get("version", "") for path, each in lock["packages"].items()
+    }
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -280,10 +280,11 @@ def test_an_id_of_another_alphabet_travels_to_openais_client_and_back(folder: Pa
     with running("serve", "--model", "日本語-7B", "--port", str(port)) as program:
         program.line_with("Ready")
         client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none")
-        (offered,) = client.models.list()
-        assert client.models.retrieve(offered.id).id == offered.id == "日本語-7B"
-        assert client.embeddings.create(model=offered.id, input="x").model == offered.id
-        assert client.completions.create(model=offered.id, prompt="x", max_tokens=1).model == offered.id
+        assert [offered.id for offered in client.models.list()] == ["中文", "日本語-7B"]
+        for model_id in ("中文", "日本語-7B"):
+            assert client.models.retrieve(model_id).id == model_id
+            assert client.embeddings.create(model=model_id, input="x").model == model_id
+            assert client.completions.create(model=model_id, prompt="x", max_tokens=1).model == model_id
 
 
 @pytest.mark.parametrize(

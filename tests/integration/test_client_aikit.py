@@ -207,7 +207,7 @@ def test_what_only_openai_can_keep_is_an_error_that_is_not_tried_again(caller: s
     assert not result.is_tried_again
 
 
-@pytest.mark.client("4D AI Kit", "a model that is being loaded", how="asked again after `Retry-After`")
+@pytest.mark.client("4D AI Kit", "an engine that cannot answer now", how="asked again after `Retry-After`")
 def test_it_waits_as_long_as_it_is_told_for_a_model_that_loads() -> None:
     with gateway_to(Unavailable("The model is being loaded.", 2)) as base_url:
         result = embeddings("x").send(base_url)

@@ -153,6 +153,12 @@ def test_the_models_are_listed(client: anthropic.Anthropic) -> None:
     assert client.messages.create(model=client.models.list().data[0].id, max_tokens=1, messages=HI)
 
 
+@pytest.mark.client(
+    "anthropic Python",
+    "messages.create with a text that is too long",
+    works=False,
+    how="400 with the number of tokens",
+)
 def test_what_is_too_long_is_refused_with_the_numbers(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match=r"\d+ tokens") as refused:
         client.messages.create(model="m", max_tokens=5, messages=[{"role": "user", "content": "a " * 2000}])
@@ -186,6 +192,12 @@ def test_every_spelling_of_the_address_refuses_in_its_own_form(url: str, path: s
     assert told["type"] == "error"
 
 
+@pytest.mark.client(
+    "anthropic Python",
+    "an engine that cannot answer now",
+    works=False,
+    how="503 with `Retry-After`, where `max_retries=0`",
+)
 def test_an_engine_that_is_not_there_is_overloaded() -> None:
     with (
         client_before(Unavailable("The model is being loaded.", 2)) as client,
@@ -196,6 +208,7 @@ def test_an_engine_that_is_not_there_is_overloaded() -> None:
     assert refused.value.response.headers["Retry-After"] == "2"
 
 
+@pytest.mark.client("anthropic Python", "messages.create, unknown model", works=False, how="404")
 def test_an_unknown_model_is_not_found() -> None:
     missing = Unavailable("There is no model x.", status=404, code="model_not_found")
     with client_before(missing) as client, pytest.raises(anthropic.NotFoundError) as refused:
@@ -323,6 +336,12 @@ def test_an_engine_that_cannot_count_says_so() -> None:
         client.messages.count_tokens(model="m", messages=HI)
 
 
+@pytest.mark.client(
+    "anthropic Python",
+    "messages.create, messages.count_tokens with tools, with a model whose template knows none",
+    works=False,
+    how="400 that names `tools`",
+)
 def test_tools_are_refused_where_the_model_would_not_hear_of_them(client: anthropic.Anthropic) -> None:
     with pytest.raises(anthropic.BadRequestError, match="'tools'"):
         client.messages.create(model="m", max_tokens=5, messages=HI, tools=TOOLS)

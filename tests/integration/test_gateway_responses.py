@@ -125,6 +125,7 @@ def test_all_forms_of_a_text_are_the_same_to_the_model(client: openai.OpenAI) ->
     assert used == [used[0]] * len(forms)
 
 
+@pytest.mark.client("openai Python", "responses.create with instructions", powerinfer=True)
 def test_instructions_are_what_the_system_says(client: openai.OpenAI) -> None:
     def used(**asked: Any) -> int:
         answer: Response = client.responses.create(model="m", max_output_tokens=1, **asked)
@@ -266,12 +267,24 @@ def test_what_many_clients_send_and_means_nothing_is_taken(url: str) -> None:
     assert answer.json()["metadata"] == {"a": "b"}
 
 
+@pytest.mark.client(
+    "openai Python",
+    "responses.create with a text that is too long",
+    works=False,
+    how="400 with the number of tokens",
+)
 def test_what_is_too_long_is_refused_with_the_numbers(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match=r"\d+ tokens") as refused:
         client.responses.create(model="m", input="a " * 2000)
     assert (refused.value.code, refused.value.param) == ("context_length_exceeded", "input")
 
 
+@pytest.mark.client(
+    "openai Python",
+    "an engine that cannot answer now",
+    works=False,
+    how="503 with `Retry-After`, where `max_retries=0`",
+)
 def test_an_engine_that_is_not_there_says_when_to_ask_again() -> None:
     loading = Unavailable("The model is being loaded.", 2)
     with (

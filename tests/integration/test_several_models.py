@@ -117,6 +117,11 @@ def asking(client: OpenAI, path: str, body: object) -> Iterator[socket.socket]:
 # Names
 
 
+@pytest.mark.client(
+    "openai Python",
+    "embeddings of one model, a chat with another at the same time",
+    how="each by its name, its file name or one of its other names",
+)
 def test_vectors_of_one_model_and_a_stream_of_another_at_the_same_time_by_every_name() -> None:
     with serving(default_embedding="bge", default_chat="digits.gguf") as (app, client):
         assert states(client) == {"bge": "not loaded", "digits": "not loaded", "test": "sleeping"}
@@ -150,6 +155,12 @@ def test_vectors_of_one_model_and_a_stream_of_another_at_the_same_time_by_every_
         assert re.search(r"[a-z]", told), told
 
 
+@pytest.mark.client(
+    "openai Python",
+    "a model that is not installed, where names are strict",
+    works=False,
+    how="404 with the models there are",
+)
 def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -> None:
     with serving(strict_models=True) as (app, client):
         (models / "late.gguf").write_bytes(chat_model_bytes())
@@ -203,6 +214,11 @@ def test_a_model_of_another_folder_is_not_loaded_beside_others(models: Path, tmp
         assert dimensions(client, "stranger") == BERT_DIMENSIONS
 
 
+@pytest.mark.client(
+    "ollama Python",
+    "embed, list, ps, show with several models",
+    how="each by its name, with or without `:latest`",
+)
 def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
     with serving(strict_models=True) as (_, client):
         host = str(client.base_url).partition("/v1")[0]
@@ -234,6 +250,15 @@ def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
 # What is wrong with one model disturbs no other
 
 
+@pytest.mark.client(
+    "openai Python", "a name that two models have", works=False, how="400 with the names that tell them apart"
+)
+@pytest.mark.client(
+    "openai Python",
+    "a model whose file is damaged",
+    works=False,
+    how="503, and other models answer as before",
+)
 def test_files_of_one_name_and_damaged_ones_have_clear_errors_and_disturb_nothing(models: Path) -> None:
     for folder, content in (("a", chat_model_bytes()), ("b", bert_model_bytes())):
         (models / folder).mkdir()
@@ -290,6 +315,12 @@ def test_a_bad_argument_of_one_model_is_told_to_those_who_ask_for_it_alone() -> 
         assert dimensions(client, "digits") == CHAT_DIMENSIONS
 
 
+@pytest.mark.client(
+    "openai Python",
+    "a model that does not fit into memory beside those that are kept",
+    works=False,
+    how="503 with what would have to go",
+)
 def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> None:
     with serving(memory_budget=BUDGET_GIB) as (app, client):
         for name in ("test", "digits"):

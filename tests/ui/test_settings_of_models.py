@@ -286,6 +286,7 @@ def test_every_field_of_a_model_has_a_name_and_a_description_for_a_screen_reader
     assert {field.name for field in ALL_FIELDS if field.scope is Scope.ONE} == {
         "aliases",
         "pooling",
+        "projector",
         "shorter_vectors",
         "prefix_query",
         "prefix_document",

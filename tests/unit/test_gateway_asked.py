@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from tray_app.gateway.asked import asked_embeddings
-from tray_app.gateway.bodies import letters_in, letters_of, without_nulls
+from tray_app.gateway.bodies import address_within, letters_in, letters_of, without_nulls
 from tray_app.gateway.openai import ApiError, Fields, decode, embedding_texts, named_model, raw_texts
 from tray_app.gateway.upstream import Upstream
 
@@ -107,3 +107,33 @@ def test_a_null_in_a_picture_is_no_null() -> None:
     fields = without_nulls({"messages": picture, "tools": Raw(b'[{"a":\n null,"b":1}]')})
     assert fields["messages"] is picture
     assert msgspec.json.decode(fields["tools"]) == [{"b": 1}]
+
+
+_HIDDEN = "\\u0068\\u0074\\u0074\\u0070\\u003a\\u002f\\u002fa/b"
+
+
+@pytest.mark.parametrize(
+    ("part", "is_one"),
+    [
+        ('{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO"}}', False),
+        ('{"type":"image_url","image_url":{"url":"iVBO","detail":"low"}}', False),
+        ('{"type":"image_url","image_url":{"url":"iVBO\\/\\/"}}', False),
+        ('{"type":"text","text":"http://a/b"}', False),
+        ('{"type":"text","image_url":5}', False),
+        ('{"type":"image_url","image_url":{"url":"http://a/b"}}', True),
+        ('{"type":"image_url","image_url":"http://a/b"}', True),
+        (f'{{"type":"image_url","image_url":{{"url":"{_HIDDEN}"}}}}', True),
+        ('{"type":"image\\u005furl","image\\u005furl":{"url":"http://a/b"}}', True),
+        ('{"type":"image_url","image_url":{"url":"data:,","url":"http://a/b"}}', True),
+        ('{"type":"image_url","image_url":{"url":"DATA:http://a"}}', True),
+        ('{"type":"input_video","input_video":{"data":"file:///a"}}', True),
+    ],
+)
+def test_the_address_of_a_picture_is_found_however_it_is_written(part: str, is_one: bool) -> None:
+    messages = Raw(f'[5, {{"role":"user","content":"x"}}, {{"content":[7, {part}]}}]'.encode())
+    assert address_within(messages) == ("messages[2].content[1]" if is_one else None)
+
+
+@pytest.mark.parametrize("messages", [b"null", b"5", b'"x"', b"[[]]", b'{"a":1}', b'[{"content":{"a":1}}]'])
+def test_what_are_no_messages_have_no_address(messages: bytes) -> None:
+    assert address_within(Raw(messages)) is None
