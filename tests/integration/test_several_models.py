@@ -181,6 +181,14 @@ def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -
         assert refused(client, "late")[:2] == (404, "model_file_missing")
 
 
+@pytest.mark.parametrize("tag", ["", ":latest"])
+def test_no_other_model_answers_for_one_that_is_not_downloaded_or_not_whole(models: Path, tag: str) -> None:
+    (models / "half.gguf").write_bytes(chat_model_bytes()[:-1000])
+    with serving() as (_, client):
+        assert refused(client, "smollm2-360m" + tag)[:2] == (404, "model_not_downloaded")
+        assert refused(client, "half" + tag)[:2] == (503, "model_file_incomplete")
+
+
 @pytest.mark.parametrize("chosen", ["test", "digits"])
 def test_a_file_that_is_replaced_is_the_new_model_for_the_next_request(models: Path, chosen: str) -> None:
     with serving(model=chosen) as (app, client):

@@ -199,10 +199,12 @@ class ServedModels:
         self, asked: str, chosen_id: str | None, known: Installed, settings: Settings
     ) -> Unavailable | None:
         """Why no other model answers for a name that no installed model has; None if one may."""
-        if error := known.error_of(asked):
-            return Unavailable(str(error), code=error.code)
-        missing = self._missing(asked, known.names)
-        return missing or (self._unknown(asked, chosen_id) if settings.strict_models else None)
+        for name in filter(None, dict.fromkeys((asked, without_tag(asked)))):
+            if error := known.error_of(name):
+                return Unavailable(str(error), code=error.code)
+            if missing := self._missing(name, known.names):
+                return missing
+        return self._unknown(asked, chosen_id) if settings.strict_models else None
 
     def _missing(self, asked: str, names: ModelNames) -> Unavailable | None:
         """Why a model that is known by this name does not answer: it has been removed, or not downloaded."""
