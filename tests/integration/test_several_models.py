@@ -215,7 +215,7 @@ def test_a_model_of_another_folder_is_not_loaded_beside_others(models: Path, tmp
             with pytest.raises(AppError, check=coded(ErrorCode.MODEL_NOT_IN_FOLDER)):
                 app.load_model(str(each))
         assert pids(app) == {}
-        assert app.load_model(str(models / "digits.gguf")) == "digits"
+        assert app.load_model(str(models / ".." / models.name / "digits.gguf")) == "digits"
         assert dimensions(client, "digits") == CHAT_DIMENSIONS
     with serving(model=str(stranger)) as (app, client):
         assert app.load_model(str(stranger)) == "stranger"

@@ -270,9 +270,9 @@ class App(Workspace):
     def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
         """See `Workspace`."""
         model = self.library.find(reference)
-        model_id = model.id
-        installed = {each.id: each.path for each in self.library.installed().models}
-        if model.path not in (installed.get(model_id), self._served_path()):
+        installed = {each.path.resolve(): each.id for each in self.library.installed().models}
+        model_id = installed.get(model.path.resolve(), model.id)  # a path may lead there by a detour
+        if model_id not in installed.values() and model.path != self._served_path():
             raise ModelError(
                 ErrorCode.MODEL_NOT_IN_FOLDER,
                 phrase("{name} is not in the models folder", name=model.name),
