@@ -35,7 +35,7 @@ def test_models_are_listed_and_found_by_their_id() -> None:
         "object": "model",
         "created": 0,
         "owned_by": "powerinfer-tray",
-        "meta": {"state": "loaded", "kind": "chat"},
+        "meta": {"state": "loaded", "kind": "chat", "pictures": False},
     }
     with gateway_to(READY) as url:
         assert get(f"{url}/models").json() == {"object": "list", "data": [card]}

@@ -290,9 +290,15 @@ def test_the_list_tells_what_is_known_of_each_model_and_openais_client_reads_it(
             "kind": "chat",
             "context": 64,
             "size": 5,
+            "pictures": False,
             "engine": "llama.cpp",
         }
-        assert bge.to_dict()["meta"] == {"state": "loading", "kind": "embedding", "dimensions": 8}
+        assert bge.to_dict()["meta"] == {
+            "state": "loading",
+            "kind": "embedding",
+            "dimensions": 8,
+            "pictures": False,
+        }
         alias = client.models.retrieve("text-embedding-3-small")
         assert (alias.id, alias.to_dict()["meta"]) == ("text-embedding-3-small", bge.to_dict()["meta"])
         unknown = get(f"{url}/models/nothing")
