@@ -165,6 +165,16 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
+            <source>Only the model of the setting Model may be elsewhere: requests could not name another one.</source>
+            <translation>Seul le modèle du réglage Modèle peut être ailleurs : les requêtes ne pourraient pas en nommer un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>Bring it there: powerinfer-tray models import PATH</source>
+            <translation>Ajoutez-le avec : powerinfer-tray models import CHEMIN</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>{model} is not loaded</source>
             <translation>{model} n'est pas chargé</translation>
         </message>
@@ -257,6 +267,11 @@
             <location filename="../../tray_app/app/server.py" />
             <source>It was stopped.</source>
             <translation>Il a été arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>{model} runs on with its old settings: {reason}</source>
+            <translation>{model} continue avec ses anciens réglages : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />

@@ -165,6 +165,16 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
+            <source>Only the model of the setting Model may be elsewhere: requests could not name another one.</source>
+            <translation>別の場所に置けるのは設定「モデル」のモデルだけです: ほかのモデルはリクエストで指定できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
+            <source>Bring it there: powerinfer-tray models import PATH</source>
+            <translation>追加するには: powerinfer-tray models import パス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/root.py" />
             <source>{model} is not loaded</source>
             <translation>{model} は読み込まれていません</translation>
         </message>
@@ -257,6 +267,11 @@
             <location filename="../../tray_app/app/server.py" />
             <source>It was stopped.</source>
             <translation>停止されました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/server.py" />
+            <source>{model} runs on with its old settings: {reason}</source>
+            <translation>{model} は以前の設定のまま動作しています: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />
