@@ -237,7 +237,7 @@ def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
         served = server.put("/mine.gguf", model_bytes())
         served.always = Stall(after_bytes=1000)
         (private_home / "models.toml").write_text(f'[[models]]\nid = "mine"\nsource = "{served.url}"\n')
-        with app_that_is_asked() as (app, _), ThreadPoolExecutor(1) as people:
+        with ThreadPoolExecutor(1) as people, app_that_is_asked() as (app, _):
             app.store.override(model="mine")
             if command.startswith("settings"):
                 people.submit(app.start_server)

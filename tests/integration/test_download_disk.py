@@ -250,12 +250,13 @@ def test_the_reserve_of_a_disk_stays_free_while_a_download_runs(
     hog = disk / "hog"
 
     def take_room(received_bytes: int) -> None:
-        if received_bytes and not hog.exists():  # however late this is told, it fits
-            free = shutil.disk_usage(disk).free
-            hog.write_bytes(bytes(min(30 << 20, free - _reserve(disk) - (2 << 20))))
+        if received_bytes and not hog.exists():
+            hog.write_bytes(bytes(30 << 20))
 
+    # So slowly that the observer is told early, also where the processor has much to do.
+    observer = Recorder(at_bytes=take_room)
     with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
-        fetch(served.url, disk, observer=Recorder(at_bytes=take_room), connections=connections)
+        fetch(served.url, disk, observer=observer, connections=connections, bytes_per_s=20 << 20)
 
     assert "left to other programs" in caught.value.message
     assert _reserve(disk) == int(0.02 * shutil.disk_usage(disk).total)
