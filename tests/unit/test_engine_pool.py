@@ -78,9 +78,7 @@ class Pool:
 
         wait = self.pool.acquire(model_id, make_plan_of)
         del planned
-        for thread in threading.enumerate():
-            if thread.name.startswith("plan-"):
-                thread.join(DEADLINE_S)
+        join_plans()
         return wait
 
     def loaded(self, model_id: str) -> EngineLease:
@@ -95,6 +93,13 @@ class Pool:
         """The models whose engines are to run."""
         plans = (each.wanted for each in self._supervisors.values())
         return {plan.model.id for plan in plans if isinstance(plan, LaunchPlan)}
+
+
+def join_plans() -> None:
+    """Until every plan that is being made is there."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("plan-"):
+            thread.join(DEADLINE_S)
 
 
 def waiting(wait: EngineLease | Future[EngineLease] | None) -> Future[EngineLease]:
@@ -191,11 +196,27 @@ def test_a_model_beside_kept_ones_that_does_not_fit_is_refused_with_numbers_and_
 def test_what_a_person_forces_is_loaded_over_the_budget() -> None:
     pool = Pool(50, a=60)
     forced = pool.pool.load("a", lambda: pool.plan("a"), forced=True)
-    for thread in threading.enumerate():
-        if thread.name.startswith("plan-"):
-            thread.join(DEADLINE_S)
+    join_plans()
     pool["a"].becomes(State.READY)
     forced.result(0).release()
+
+
+@pytest.mark.parametrize("unloaded_by", ["a person", "idleness"])
+def test_what_was_forced_once_is_not_forced_by_the_next_request(unloaded_by: str) -> None:
+    pool = Pool(50, a=60)
+    forced = pool.pool.load("a", lambda: pool.plan("a"), forced=True)
+    join_plans()
+    pool["a"].becomes(State.READY)
+    forced.result(0).release()
+    if unloaded_by == "a person":
+        pool.pool.unload("a")
+    else:
+        pool.now_s += 100
+        pool.pool.unload_idle(lambda _: 5)
+    pool["a"].becomes(State.STOPPED)
+    refused = waiting(pool.ask("a")).exception(0)
+    assert isinstance(refused, EngineError)
+    assert refused.code is ErrorCode.MODEL_DOES_NOT_FIT
 
 
 def test_a_plan_that_cannot_be_made_is_told_to_all_who_wait_and_to_nobody_else() -> None:

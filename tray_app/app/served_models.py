@@ -65,11 +65,11 @@ class ServedModels:
         self._look: Future[None] | None = None
         self._looked_s = -math.inf
         self._seen: dict[str, str] = {}
-        """By id, the files of all models that were here at some time."""
+        """By id, the files of all models that were here at some time. Replaced, as others may read it."""
 
     def look(self) -> None:
         """See `Models`."""
-        self._seen.update(self._library().installed().names.files)
+        self._seen = {**self._seen, **self._library().installed().names.files}
 
     def meant(self, asked: str, task: Purpose, chosen_id: str | None) -> str | Unavailable | None:
         """See `Models`.

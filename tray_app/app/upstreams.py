@@ -62,34 +62,49 @@ def after(look: Future[None], acquire: Callable[[], Got | Future[Got]]) -> Futur
     def ask(_: Future[None]) -> None:
         if served.cancelled():
             return
-        got = acquire()
-        if not isinstance(got, Future):
-            at_once: Future[Got] = Future()
+        at_once: Future[Got] = Future()
+        try:
+            got = acquire()
+        except Exception as exc:  # noqa: BLE001 - a request waits for it
+            at_once.set_exception(exc)
+        else:
+            if isinstance(got, Future):
+                _hand_on(got, served, lambda same: same)
+                return
             at_once.set_result(got)
-            got = at_once
-        _hand_on(got, served, lambda same: same)
+        _hand_on(at_once, served, lambda same: same)
 
     look.add_done_callback(ask)
     return served
 
 
 def _hand_on(coming: Future[Any], served: Future[Got], convert: Callable[[Any], Got]) -> None:
-    """Let one future end as another does. A lease that comes when nobody waits any more is given back."""
+    """Let one future end as another does. A lease that nobody gets is given back."""
 
     def settle(done: Future[Any]) -> None:
         if done.cancelled():
             return  # because `served` was
         error = done.exception()
-        if served.set_running_or_notify_cancel():
-            if error:
-                served.set_exception(error)
-            else:
-                served.set_result(convert(done.result()))
-        elif error is None and not isinstance(got := done.result(), Unavailable):
-            got.release()
+        got = None if error else done.result()
+        if not served.set_running_or_notify_cancel():
+            _give_back(got)
+            return
+        if error is None:
+            try:
+                served.set_result(convert(got))
+            except Exception as exc:  # noqa: BLE001 - a request waits for it
+                _give_back(got)
+                error = exc
+        if error:
+            served.set_exception(error)
 
     served.add_done_callback(lambda done: done.cancelled() and coming.cancel())
     coming.add_done_callback(settle)
+
+
+def _give_back(got: EngineLease | Lease | Unavailable | None) -> None:
+    if got is not None and not isinstance(got, Unavailable):
+        got.release()
 
 
 def upstream_of(engine: EngineSnapshot, settings: Settings) -> Upstream:

@@ -186,9 +186,9 @@ class EnginePool:
             engine = self._engine_of(model_id)
             if engine.has_failed:
                 engine.stop()
-            engine.forced = forced
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
+            engine.forced = engine.forced or forced
             settled = self._advance()
         self._settle(settled)
         return waiting
@@ -382,7 +382,7 @@ class EnginePool:
         """Begin to make a plan, unless the engine runs, is about to or has one made already."""
         if engine.told or engine.next or engine.planning:
             return
-        engine.planning = object()
+        engine.planning, engine.forced = object(), False
         threading.Thread(
             target=self._plan,
             args=(engine, engine.planning, make_plan),
@@ -395,21 +395,21 @@ class EnginePool:
         engine.model_id = model_of(plan)
         engine.asleep = engine.made_room = engine.awaited = False
         engine.planning = None
-        engine.forced = forced
         if engine.told == plan:
             engine.next = None
             engine.supervisor.ensure(plan)
-        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan):
+        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan, forced=forced):
             engine.tell(plan, self._clock())
         else:
             if engine.told is not None:
                 engine.stop()
             engine.next, engine.order = plan, next(self._orders)
+        engine.forced = forced
         return self._advance()
 
-    def _fits_in_place(self, engine: PooledEngine, plan: Plan) -> bool:
+    def _fits_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> bool:
         """Whether a plan may replace the engine's own without others having to go first."""
-        return isinstance(self._decision(plan, engine.forced, engine), Load)
+        return isinstance(self._decision(plan, forced, engine), Load)
 
     def _refusal(
         self, plan: Plan, engine: PooledEngine, twin: PooledEngine | None = None

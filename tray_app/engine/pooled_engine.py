@@ -208,9 +208,9 @@ class PooledEngine:
         self.supervisor.ensure(plan)
 
     def stop(self, *, asleep: bool = False, made_room: bool = False) -> None:
-        """Stop an self. What waits for it has it started again, unless a person has stopped it."""
+        """Stop it. What waits for it has it started again, unless a person has stopped it."""
         self.told = self.planning = None
-        self.awaited = False
+        self.awaited = self.forced = False
         self.asleep, self.made_room = asleep, made_room
         self.supervisor.stop()
         if made_room and self.waiting and self.last and self.next is None:
