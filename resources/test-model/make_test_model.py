@@ -287,7 +287,7 @@ def _add_tensor(writer: gguf.GGUFWriter, name: str, values: Floats, *, exact: bo
 
 
 def _add_proof(writer: gguf.GGUFWriter, kind: str) -> None:
-    """A llama of one layer that shares its keys and values among all heads, and knows small letters only."""
+    """A llama of one layer that shares its keys and values among all heads, and knows letters only."""
     width = PROOF_WIDTHS[kind]
     tokens, types = _proof_vocabulary()
     writer.add_name(f"Proof of {kind}")
@@ -337,7 +337,7 @@ def _add_proof(writer: gguf.GGUFWriter, kind: str) -> None:
 def _proof_vocabulary() -> tuple[list[str], list[gguf.TokenType]]:
     """As `_vocabulary`; the line end, which PowerInfer looks for, is the only token for a byte."""
     special, words = ["<unk>", "<s>", "</s>", "<0x0A>"], [SPACE + word for word in WORDS]
-    pieces = [SPACE, *LETTERS, *(SPACE + letter for letter in LETTERS), *PAIRS, *words]
+    pieces = [SPACE, *LETTERS, *(SPACE + letter for letter in LETTERS), *PAIRS, *words, *LETTERS.upper()]
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL, gguf.TokenType.BYTE]
     unused = [f"<unused{number}>" for number in range(-(len(special) + len(pieces)) % 32)]
     kinds += [gguf.TokenType.NORMAL] * len(pieces) + [gguf.TokenType.UNUSED] * len(unused)

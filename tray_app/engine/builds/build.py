@@ -109,6 +109,9 @@ class InstalledBuild:
     devices: tuple[EngineDevice, ...] = ()
     """The cards that it listed when it was proven."""
     verdicts: dict[WeightKind, Verdict] = field(default_factory=dict, hash=False, compare=False)
+    speed: float | None = None
+    """How many times as fast as the built-in engine it was on the processor when it was proven; None if it
+    computes with a card, or nothing could be compared."""
 
     def works_with(self, weights: WeightKind) -> bool:
         """Whether it was proven with such weights."""
