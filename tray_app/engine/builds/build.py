@@ -112,6 +112,13 @@ class InstalledBuild:
     speed: float | None = None
     """How many times as fast as the built-in engine it was on the processor when it was proven; None if it
     computes with a card, or nothing could be compared."""
+    installed_at_s: float = 0.0
+    """When it was installed, as `time.time`."""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it was downloaded from its makers, and not given by the person as a file or folder."""
+        return "://" in self.source
 
     def works_with(self, weights: WeightKind) -> bool:
         """Whether it was proven with such weights."""
