@@ -128,6 +128,15 @@ class InstalledBuild:
         return verdict is not None and verdict.works
 
 
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """That a build failed with a model and is not used for it, until a person says that it may try again."""
+
+    build_id: str
+    model_id: str
+    reason: str
+
+
 def weight_kind_of(header: ModelHeader) -> WeightKind:
     """The kind of weights whose proof counts for a model."""
     name = header.quantization
