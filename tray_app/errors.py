@@ -254,6 +254,12 @@ class ErrorCode(StrEnum):
     """Something in the archive would be written elsewhere, or be no ordinary file."""
     ARCHIVE_TOO_LARGE = "archive_too_large"
     """What the archive holds is far more than an engine takes."""
+    ENGINE_FINDS_NO_CARD = "engine_finds_no_card"
+    """An engine for graphics cards lists none."""
+    ENGINE_SET_ASIDE = "engine_set_aside"
+    """An installed engine has failed with a model, which another engine runs meanwhile."""
+    GRAPHICS_MEMORY_SHORT = "graphics_memory_short"
+    """The engine asked for more memory than the graphics card could give."""
     TUNING_UNDER_WAY = "tuning_under_way"
     """The number of threads is being measured already."""
     THREADS_NOT_TUNABLE = "threads_not_tunable"
@@ -451,6 +457,8 @@ class Fix(StrEnum):
     SETTING = "setting"
     """Open the settings at the field that `AppError.setting` names: that of a setting, or of a key."""
     CHOOSE_ENGINE = "choose-engine"
+    ALLOW_ENGINE = "allow-engine"
+    """Use an engine again that was set aside."""
 
     @classmethod
     def _missing_(cls, _value: object) -> Fix:

@@ -74,6 +74,8 @@ class PublishedBuild:
     """Of the graphics card's driver, as (525,); empty if any will do."""
     version: str = ""
     """Of what it computes with, such as CUDA «13.4»."""
+    oldest_glibc: tuple[int, ...] = ()
+    """Of the C library on Linux: that of the system that it was made on; empty on other systems."""
 
     @property
     def size_bytes(self) -> int:
@@ -124,6 +126,15 @@ class InstalledBuild:
         """Whether it was proven with such weights."""
         verdict = self.verdicts.get(weights)
         return verdict is not None and verdict.works
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """That a build failed with a model and is not used for it, until a person says that it may try again."""
+
+    build_id: str
+    model_id: str
+    reason: str
 
 
 def weight_kind_of(header: ModelHeader) -> WeightKind:
