@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
     from tray_app.download.connection_pool import TransferLimits
@@ -276,6 +277,12 @@ class Workspace:
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def examine_engines(self) -> EnginesReport:
+        """See `engines_report`."""
+        from tray_app.app.engines_report import examine_engines
+
+        return examine_engines(self.host, self._engines)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
