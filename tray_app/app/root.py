@@ -110,10 +110,17 @@ class App(Workspace):
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, paths.state, logs, engine_id=engine_id),
+            lambda engine_id: Supervisor(
+                launcher,
+                paths.state,
+                logs,
+                engine_id=engine_id,
+                check_engine=self._fallbacks.check_engine,
+            ),
             budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
             is_kept=self._is_kept,
             called_off=StartCalledOffError,
+            instead_of=self._plan_instead,
         )
         self._served = ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other)
         self._server = Server(
@@ -136,7 +143,8 @@ class App(Workspace):
         self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
         self._pool.changed.connect(self._failures.note)
-        self._pool.changed.connect(self._note_served)
+        self._pool.changed.connect(self._fallbacks.note)
+        self._pool.changed.connect(self._let_old_builds_go)
         self.engines.changed.connect(self._announce)
 
     @classmethod
@@ -488,6 +496,16 @@ class App(Workspace):
         """The plan for a model that requests name: with the threads that are being tried for all."""
         return self.preview(replace(self._with_trial(), model=settings.model))
 
+    def _plan_instead(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        """The plan of another engine for a model with which an installed build has failed."""
+        self._fallbacks.suspect(failed, failure)
+        if failed.model.id != self._pool.main().model_id:
+            return self._served.plan(failed.model.id)
+        plan = self.preview(self._with_trial())
+        if not isinstance(plan, LaunchPlan) or plan.model.id != failed.model.id:
+            raise StartCalledOffError  # another model has been chosen meanwhile
+        return plan
+
     def _is_kept(self, model_id: str | None) -> bool:
         """Whether a model is never unloaded for another, or because nobody asks."""
         if model_id is None:
@@ -536,9 +554,9 @@ class App(Workspace):
                 used[build_id] = (*used.get(build_id, ()), plan.model.name)
         return used
 
-    def _note_served(self, engine: EngineSnapshot) -> None:
+    def _let_old_builds_go(self, engine: EngineSnapshot) -> None:
         if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
-            self.engines.note_served(engine.plan.engine.build.id)
+            self.engines.let_older_go(engine.plan.engine.build.id)
 
     def _act_on_engines(self) -> None:
         """See `Workspace`: engines whose plan is another one now start again."""

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.kinds import EngineFinder, EngineKind, engine_setting
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
     from tray_app.download.connection_pool import TransferLimits
@@ -91,7 +93,8 @@ class Workspace:
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
         self.engine_store = EngineStore(paths.engines)
-        self._finder = EngineFinder(host, self.engine_store)
+        self._fallbacks = Fallbacks(self.engine_store)
+        self._finder = EngineFinder(host, self._fallbacks)
         self.engines = EngineManager(
             self.engine_store,
             self._finder,
@@ -288,6 +291,12 @@ class Workspace:
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def examine_engines(self) -> EnginesReport:
+        """See `engines_report`."""
+        from tray_app.app.engines_report import examine_engines
+
+        return examine_engines(self.host, self._finder)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
