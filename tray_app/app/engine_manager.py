@@ -183,7 +183,7 @@ class EngineManager:
     # What is installed
 
     def remove(self, build_id: str) -> int:
-        """Delete an installed build, a broken one or what an unfinished installation has; the bytes that it had.
+        """Delete a build, also a broken one, or what an unfinished installation has; the bytes that it had.
 
         `EngineError` if it runs, or is not there.
         """
@@ -266,7 +266,7 @@ class EngineManager:
         shown = self.installation()
         if shown is None or shown.build_id != build_id:
             return None
-        there = {each.id for each in (*self._store.installed(), *self._store.broken())}
+        there = {each.id for each in self._store.installed()} | {each.id for each in self._store.broken()}
         return None if build_id in there else shown
 
     def _at_hand(self) -> tuple[Engine, ...]:
