@@ -258,10 +258,16 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(WINDOWS, machine="arm64", extensions=(), adapters=(ADRENO,)),
             "b11194-cpu",
-            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
-            "llama.cpp "
-            "b11194 for the processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} This app comes without an engine made for Windows on ARM: llama.cpp b11194 for the "
+            "processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
             id="Windows on ARM",
+        ),
+        pytest.param(
+            replace(LINUX, machine="arm64", extensions=()),
+            "b11194-cpu",
+            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
+            "llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org; terms: MIT.",
+            id="Linux on ARM",
         ),
         pytest.param(
             MAC,

@@ -221,6 +221,8 @@ def _failure(build: InstalledBuild) -> str | None:
 
 def _gain(machine: Host) -> Phrase | None:
     """What a build for the processor can do here that the built-in engine cannot."""
+    if machine.machine == "arm64" and machine.system is System.WINDOWS:
+        return phrase("This app comes without an engine made for Windows on ARM")
     if machine.machine == "arm64":
         return phrase("The built-in engine is made for all ARM processors, not for what yours can do")
     if machine.system is System.MACOS:
