@@ -243,11 +243,15 @@ class BuildInstaller:
                 or (before.phase is InstallPhase.PAUSED and before.build_id != shown.build_id)
             )
             if under_way or self._thread is not None:
+                other = before.build_id if before else shown.build_id
                 raise EngineError(
                     ErrorCode.INSTALLATION_UNDER_WAY,
                     "Another engine is being installed",
-                    phrase("It is {id}.", id=before.build_id if before else shown.build_id),
-                    "Wait until it is installed, or cancel it.",
+                    phrase("It is {id}.", id=other),
+                    phrase(
+                        "Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}",
+                        id=other,
+                    ),
                 )
             self._shown, self._again, self._installed = shown, again, None
             self._pausing = self._discarding = False
