@@ -15,6 +15,7 @@ from openai import OpenAI
 
 from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
 from tests.fakes.builds import PROVEN, make_build
+from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.fakes.several_models import DIMENSIONS, install_models
 from tests.fakes.tiny_models import CHAT_DIMENSIONS
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.root import App
     from tray_app.app.status import AppStatus
-    from tray_app.engine.builds.build import InstalledBuild
+    from tray_app.engine.builds.build import InstalledBuild, SetAside
     from tray_app.engine.builds.store import EngineStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the installed engines are scripts")
@@ -61,6 +62,13 @@ def engine_of(status: AppStatus, model_id: str = "test") -> str | None:
     return plan.engine.build.id if plan.engine.build else ""
 
 
+def set_aside_in(app: App) -> SetAside:
+    """The only engine that is set aside, as soon as one is."""
+    wait_for_status(app, lambda _: bool(app.engine_store.set_asides()))
+    (aside,) = app.engine_store.set_asides()
+    return aside
+
+
 def kill_and_wait(app: App, expected: str) -> None:
     """End the engine from outside, as the system would, and wait until one is there again."""
     before = app.status().engine
@@ -87,7 +95,7 @@ def test_one_that_does_not_load_leads_to_the_built_in_engine_and_requests_get_th
         ready(app)  # although it fails: another one takes its place
         assert engine_of(app.status()) == ""
         assert len(embed(app)) == DIMENSIONS["test"]
-        (aside,) = app.engine_store.set_asides()
+        aside = set_aside_in(app)
         assert (aside.build_id, aside.model_id) == (build.id, "test")
         assert aside.reason.startswith("The engine crashed")
         (notice,) = app.status().notices
@@ -106,7 +114,7 @@ def test_one_that_is_killed_twice_is_set_aside_and_may_try_again() -> None:
         assert app.engine_store.set_asides() == ()
         kill_and_wait(app, "")
         assert len(embed(app)) == DIMENSIONS["test"]
-        assert [each.build_id for each in app.engine_store.set_asides()] == [build.id]
+        assert set_aside_in(app).build_id == build.id
 
         app.engines.allow_again(build.id)
         wait_for_status(app, lambda status: engine_of(status) == build.id)
@@ -117,28 +125,42 @@ def test_one_that_is_killed_twice_is_set_aside_and_may_try_again() -> None:
 def test_requests_for_other_models_wait_for_the_built_in_engine(private_home: Path) -> None:
     install_models(private_home / "models")
     with real_app() as app, ThreadPoolExecutor() as pool:
-        app.change("test", engine="llama.cpp")
+        app.change_own("test", engine="llama.cpp")
         build = install(app.engine_store, BackEnd.CPU, Mode.CRASH_AT_LOAD)
         ready(app)
         answers = list(pool.map(lambda _: embed(app, "digits"), range(4)))
         assert {len(each) for each in answers} == {CHAT_DIMENSIONS}
         assert engine_of(app.status(), "digits") == ""
-        assert [each.model_id for each in app.engine_store.set_asides()] == ["digits"]
+        assert set_aside_in(app).model_id == "digits"
         assert [each.build_id for each in app.status().notices] == [build.id]
 
 
 def test_a_named_engine_that_fails_is_not_replaced_and_the_hint_says_what_to_do() -> None:
     with real_app(engine="llama.cpp-cpu") as app:
-        install(app.engine_store, BackEnd.CPU, Mode.MISSING_RUNTIME)
-        with pytest.raises(EngineError):
-            ready(app)
+        install(app.engine_store, BackEnd.CPU, Mode.CRASH_AT_LOAD)
+        app.start_server()
+        wait_for_status(app, lambda status: status.engine.state is State.BACKOFF)
+        failure = app.status().engine.failure
+        assert failure
+        assert failure.code is ErrorCode.ENGINE_CRASHED
+        assert failure.hint.endswith(
+            "Or set «Engine» to auto: another engine then takes its place when it fails."
+        )
+        assert app.engine_store.set_asides() == ()
+
+
+def test_a_named_engine_that_is_not_installed_is_an_error_with_the_command() -> None:
+    with real_app(engine="llama.cpp-vulkan") as app:
+        with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_INSTALLED)) as refused:
+            app.start_server()
+        assert "powerinfer-tray engines install" in refused.value.hint
 
 
 def test_a_file_that_no_engine_can_load_is_held_against_none(private_home: Path) -> None:
     models = private_home / "models"
     install_models(models)
-    damaged = (models / "digits.gguf").read_bytes()
-    (models / "digits.gguf").write_bytes(damaged[:-4096])
+    whole = (models / "digits.gguf").read_bytes()
+    (models / "digits.gguf").write_bytes(whole.replace(b"blk.0.ffn_up", b"blk.0.ffn_xx"))
     with real_app(model="digits") as app:
         install(app.engine_store, BackEnd.CPU, Mode.CRASH_AT_LOAD)
         with pytest.raises(EngineError):
@@ -152,6 +174,6 @@ def test_an_engine_whose_files_change_while_it_runs_is_not_started_again() -> No
         ready(app)
         build.program.write_text(build.program.read_text() + "# another")
         kill_and_wait(app, "")
-        (aside,) = app.engine_store.set_asides()
+        aside = set_aside_in(app)
         assert "changed since it was installed" in aside.reason
         wait_for_status(app, lambda status: status.server.state is ServerState.READY)

@@ -91,9 +91,9 @@ class Pool:
         size = self.sizes[model_id]
         main, card = size if isinstance(size, tuple) else (size, 0)
         room = self.card_bytes if card else 0
-        sizes = {"memory_bytes": main, "graphics_bytes": card, "graphics_room_bytes": room}
         engine = replace(plan.engine, replaceable=model_id in self.replaceable)
-        return replace(plan, engine=engine, model=model, **sizes)
+        plan = replace(plan, engine=engine, model=model)
+        return replace(plan, memory_bytes=main, graphics_bytes=card, graphics_room_bytes=room)
 
     def ask(self, model_id: str) -> EngineLease | Future[EngineLease]:
         """As a request does; returns when the pool has made up its mind."""
