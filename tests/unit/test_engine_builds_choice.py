@@ -448,6 +448,14 @@ def test_a_build_for_a_card_counts_only_while_the_card_is_there() -> None:
     assert str(advise(WINDOWS, OFFERS, [installed("b11194-cuda-13.4")]).sentence) == f"{NO_CARD} {NOTHING}"
 
 
+def test_vulkan_may_use_a_card_that_the_system_does_not_list() -> None:
+    advice = advise(WINDOWS, OFFERS, [installed("b11194-vulkan", "Mali-G610")])
+
+    assert str(advice.sentence) == (
+        "llama.cpp b11194 for graphics cards (Vulkan) is installed, and uses your Mali-G610."
+    )
+
+
 def test_an_installed_build_for_the_processor_is_told() -> None:
     machine, build = replace(LINUX, extensions=AVX_512), installed("b11194-cpu")
     advice = advise(machine, OFFERS, [build])
