@@ -111,6 +111,11 @@ class Proof:
     """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
     weights; None if it computes with a card, or nothing could be compared."""
 
+    @property
+    def works_with_all(self) -> bool:
+        """Whether it computes right with every kind of weights."""
+        return all(verdict.works for verdict in self.verdicts.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Prover:
