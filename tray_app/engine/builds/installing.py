@@ -23,7 +23,7 @@ from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
 from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
-from tray_app.engine.builds.contents import copy_given, find_program, is_archive, lay_beside
+from tray_app.engine.builds.contents import copy_given, drop_amx, find_program, is_archive, lay_beside
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
@@ -405,7 +405,7 @@ class BuildInstaller:
         first = build.files[0]
         return self._add(
             unpacked,
-            self._proven(program, build.back_end),
+            self._proven_at_its_best(program, build.back_end),
             program,
             build_id=build.id,
             release=build.release,
@@ -442,7 +442,7 @@ class BuildInstaller:
         self, given: Path, unpacked: Path, program: Path | None, *, sha256: str
     ) -> InstalledBuild:
         program = program or find_program(unpacked, given, self._prover.host.system)
-        proof = self._proven(program, None)
+        proof = self._proven_at_its_best(program, None)
         return self._add(
             unpacked,
             proof,
@@ -508,6 +508,14 @@ class BuildInstaller:
     def _keep_going(self) -> None:
         if self._stop.is_set():
             raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+
+    def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
+        """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
+        proof = self._proven(program, back_end)
+        if proof.works_with_all or not drop_amx(program):
+            return proof
+        _log.info("%s is tried without its library for AMX", program)
+        return self._proven(program, back_end)
 
     def _proven(self, program: Path, back_end: BackEnd | None) -> Proof:
         self._keep_going()

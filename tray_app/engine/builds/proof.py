@@ -13,6 +13,7 @@ import math
 import queue
 import re
 import shutil
+import string
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -77,6 +79,14 @@ _LOOK_S = 0.1
 _LAST_WORDS_S = 10.0
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
 _ENGINE = EngineId("proof")
+_BY_DEVICE = {
+    "CUDA": BackEnd.CUDA,
+    "ROCm": BackEnd.ROCM,
+    "Vulkan": BackEnd.VULKAN,
+    "MTL": BackEnd.METAL,
+    "Metal": BackEnd.METAL,
+}
+"""What the cards are called, before their number, that llama.cpp lists."""
 _BY_LIBRARY = {
     "ggml-cuda": BackEnd.CUDA,
     "ggml-hip": BackEnd.ROCM,
@@ -111,6 +121,11 @@ class Proof:
     """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
     weights; None if it computes with a card, or nothing could be compared."""
 
+    @property
+    def works_with_all(self) -> bool:
+        """Whether it computes right with every kind of weights."""
+        return all(verdict.works for verdict in self.verdicts.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Prover:
@@ -143,8 +158,8 @@ class Prover:
         inspect(program, self.host)
         version = _version_of(program)
         engine = EngineFinder(self.host).probe(program)
-        back_end = back_end or back_end_beside(program) or BackEnd.CPU
         devices = engine.devices or ()
+        back_end = back_end or back_end_of(program, devices)
         if back_end.uses_card and engine.devices is not None and not devices:
             raise _without_card(program, back_end)
         verdicts: dict[WeightKind, Verdict] = {}
@@ -341,11 +356,13 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return product / lengths if lengths else math.nan
 
 
-def back_end_beside(program: Path) -> BackEnd | None:
-    """What the libraries beside a program are for; None if they do not tell."""
+def back_end_of(program: Path, devices: Sequence[EngineDevice]) -> BackEnd:
+    """What a program computes with, by the cards that it lists, else by the libraries beside it."""
+    ids = [each.id.rstrip(string.digits) for each in devices]
     names = [path.name for path in program.parent.iterdir()]
-    found = (back_end for part, back_end in _BY_LIBRARY.items() if any(part in name for name in names))
-    return next(found, None)
+    listed = (_BY_DEVICE[each] for each in ids if each in _BY_DEVICE)
+    beside = (back_end for part, back_end in _BY_LIBRARY.items() if any(part in name for name in names))
+    return next(chain(listed, beside), BackEnd.CPU)
 
 
 @cache
