@@ -10,7 +10,6 @@ from tests.fakes.app import (
     make_engine,
     make_host,
     make_loaded,
-    make_plan,
     make_sleeping,
     make_snapshot,
     make_status,
@@ -25,9 +24,9 @@ from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.counters import Traffic
 from tray_app.settings.schema import Settings
 from tray_app.system.drives import DriveGoneError
+from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.engines import (
     Standing,
-    engine_text,
     engine_views,
     models_memory,
     standing,
@@ -175,8 +174,8 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
     ],
 )
 def test_an_engine_is_called_as_people_know_it(kind: EngineKind, title: str) -> None:
-    assert engine_text(make_plan(engine=make_engine(kind)), ENGLISH) == title
-    assert engine_text(RemotePlan("http://box:8000/v1"), ENGLISH) == "A server on another machine"
+    assert engine_text(make_engine(kind), ENGLISH) == title
+    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another machine"
 
 
 def test_the_memory_of_all_models_is_one_bar() -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
 from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
@@ -87,6 +88,7 @@ class Workspace:
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
         self._engines = EngineFinder(host)
+        self.engines = EngineManager()
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,

@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import ServerState
 from tray_app.app.status import device_of
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import PoolSnapshot
 from tray_app.gateway.counters import Traffic
 from tray_app.models.fit_text import memory_text
+from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.formatting import error_lines, error_title
 from tray_app.ui.presenters.memory import MemoryBarView
-from tray_app.ui.presenters.settings import engine_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.app.status import AppStatus
-    from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.phrases import Translate
     from tray_app.system.host import Host
@@ -134,14 +132,6 @@ def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
     return tr.said(chosen or each.model_id or "") or tr("the model")
 
 
-def engine_text(plan: Plan, tr: Translate) -> str:
-    """An engine with its version."""
-    kind = plan.engine.kind
-    named = kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
-    title = engine_title(kind, tr) if named else str(kind)
-    return f"{title} {plan.engine.version}" if plan.engine.version else title
-
-
 def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[EngineView, ...]:
     """A row for each model, the chosen one first; none while that is the only one.
 
@@ -224,7 +214,7 @@ def _state_text(each: EngineStatus, status: AppStatus, now_s: float, tr: Transla
 def _details(each: EngineStatus, status: AppStatus, host: Host, tr: Translate) -> Iterator[str]:
     plan = each.told or each.engine.plan
     if plan is not None:
-        yield engine_text(plan, tr)
+        yield engine_text(plan.engine, tr)
     if isinstance(plan, LaunchPlan):
         yield device_of(plan, apple_silicon=host.apple_silicon)
     if standing(each) is not Standing.READY:
