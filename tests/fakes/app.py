@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psygnal import Signal
 
-from tests.fakes.builds import FakeEngines
+from tests.fakes.engines_shown import FakeEngines
 from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
