@@ -26,6 +26,8 @@ from tray_app.system.host import System
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tray_app.errors import AppError
+
 ADDRESS = "https://github.com/ggml-org/llama.cpp/releases/download/b11194"
 CARD = "NVIDIA GeForce RTX 4070"
 
@@ -108,6 +110,7 @@ class FakeEngines:
 
     def __init__(self, note: Callable[..., None]) -> None:
         self._note = note
+        self.fault: AppError | None = None
         self.shown = make_overview(
             advice=Advice(None, "The engine that comes with the app suits this machine.")
         )
@@ -118,6 +121,8 @@ class FakeEngines:
         self.changed.emit()
 
     def overview(self) -> EnginesOverview:
+        if self.fault:
+            raise self.fault
         return self.shown
 
     def install(self, build_id: str) -> None:

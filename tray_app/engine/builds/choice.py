@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tray_app.engine.builds.build import PublishedBuild
+    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.phrases import Text
 
 
@@ -19,3 +19,5 @@ class Advice:
     sentence: Text
     others: tuple[tuple[PublishedBuild, Text], ...] = ()
     """The other builds for this system, each with why it was not chosen."""
+    replaces: InstalledBuild | None = None
+    """The older build that `build` is the update of."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, text_label
@@ -30,6 +30,10 @@ class TermsDialog(QDialog):
         self.accept_button = buttons.addButton(
             tr("&Accept and Install"), QDialogButtonBox.ButtonRole.AcceptRole
         )
+        if terms.page:
+            read = buttons.addButton(tr("&Read the Terms"), QDialogButtonBox.ButtonRole.HelpRole)
+            read.setAutoDefault(False)
+            read.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(terms.page)))
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self.accept_button.setAutoDefault(False)  # nobody agrees by a key that was meant for something else
         cancel.setDefault(True)
@@ -49,18 +53,8 @@ class TermsDialog(QDialog):
             )
         )
         if terms.page:
-            column.addWidget(_link(terms.page))
+            column.addWidget(text_label(terms.page))
         column.addStretch()
         column.addWidget(buttons)
         cancel.setFocus()
         self.resize(_WIDTH, self.heightForWidth(_WIDTH))
-
-
-def _link(address: str) -> QLabel:
-    """An address that opens in the browser, also by the keyboard."""
-    label = QLabel(f'<a href="{escape(address)}">{escape(address)}</a>')
-    label.setTextFormat(Qt.TextFormat.RichText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-    label.setOpenExternalLinks(True)
-    label.setAccessibleName(tr("The terms: {address}").format(address=address))
-    return label

@@ -30,7 +30,6 @@ FREE_TERMS = "MIT"
 """A licence that nobody has to accept before the program may be used."""
 _TERMS_PAGES = {"NVIDIA": "https://docs.nvidia.com/cuda/eula/index.html"}
 _FEW_DIGITS = 8
-_ENDED = (InstallPhase.DONE, InstallPhase.FAILED)
 
 
 class EngineAction(StrEnum):
@@ -133,14 +132,14 @@ def offer_card(
 ) -> CardView | None:
     """The build that suits this machine; None while it is installed or on its way, or if there is none."""
     build = overview.advice.build
-    if build is None or build.id in _installed_ids(overview) or _goes_on(installation):
+    if build is None or build.id in _installed_ids(overview) or _occupies(installation, build):
         return None
     return CardView(
         build.id,
         title=tr.said(overview.advice.sentence),
         note=build_title(build, tr),
         urgent=True,
-        actions=(EngineAction.INSTALL,),
+        actions=(EngineAction.UPDATE if overview.advice.replaces else EngineAction.INSTALL,),
     )
 
 
@@ -260,8 +259,11 @@ def _installed_ids(overview: EnginesOverview) -> set[str]:
     return {each.build.id for each in overview.installed}
 
 
-def _goes_on(installation: Installation | None) -> bool:
-    return installation is not None and installation.phase not in _ENDED
+def _occupies(installation: Installation | None, build: PublishedBuild) -> bool:
+    """Whether something is being installed; of a build whose installation has failed, another card tells."""
+    if installation is None or installation.phase is InstallPhase.DONE:
+        return False
+    return installation.phase is not InstallPhase.FAILED or installation.build_id == build.id
 
 
 def _build_row(

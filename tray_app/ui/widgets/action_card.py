@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from tray_app.ui.presenters.builds import action_label, action_name
@@ -29,7 +30,7 @@ class ActionCard(Card):
         self.title = text_label(bold=True)
         self.text = text_label()
         self.note = small_label()
-        self.bar = QProgressBar()
+        self.bar = _Bar()
         self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
         self.bar.setFixedHeight(_BAR_HEIGHT)
         self.buttons: dict[EngineAction, QPushButton] = {}
@@ -99,3 +100,24 @@ class ActionCard(Card):
     def _press(self, action: EngineAction) -> None:
         if self._view is not None:
             self.wanted.emit(action, self._view.build_id)
+
+
+class _Bar(QProgressBar):
+    """A bar whose empty part is seen on a card: as a rule, both have the same colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._adopt_palette()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._adopt_palette()
+
+    def _adopt_palette(self) -> None:
+        empty = self.palette().color(QPalette.ColorRole.Window)
+        if self.palette().color(QPalette.ColorRole.Base) != empty:
+            palette = QPalette()  # of the others, none shall be fixed
+            palette.setColor(QPalette.ColorRole.Base, empty)
+            self.setPalette(palette)

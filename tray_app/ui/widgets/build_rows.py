@@ -46,10 +46,11 @@ class BuildRows(QWidget):
             self._column.removeWidget(gone)
             gone.hide()
             gone.deleteLater()
+        for key in by_key.keys() - self.rows.keys():
+            self.rows[key] = RowWidget(self)
+        self.rows = {key: self.rows[key] for key in by_key}
         last: QWidget | None = None
         for place, (key, row) in enumerate(by_key.items()):
-            if key not in self.rows:
-                self.rows[key] = RowWidget(self)
             widget = self.rows[key]
             self._column.removeWidget(widget)
             self._column.insertWidget(place, widget)
