@@ -87,6 +87,8 @@ _DEBUGGABLE = re.compile(r"^(xllamacpp/xllamacpp\.[^/]*|libpython[^/]*)$")
 _EVERYWHERE = [
     r"resources/catalog\.toml",
     r"resources/test-model/test\.gguf",
+    r"resources/proof-models/proof-Q4_K\.gguf",
+    r"resources/proof-models/vectors\.json",
     r"resources/icons/app\.svg",
     r"resources/icons/app-32\.png",
     r"licences\.txt",
