@@ -63,16 +63,16 @@ def row_of(*installed: object, **changes: object) -> BuildRow:
     [
         (CUDA, "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
         (VULKAN, "llama.cpp b11194 for graphics cards (Vulkan)"),
-        (CPU, "llama.cpp b11194 for the processor"),
+        (CPU, "llama.cpp b11194 for the processor (CPU)"),
         (
             make_published("rocm-10.0", back_end=BackEnd.ROCM, version="10.0"),
             "llama.cpp b11194 for AMD (ROCm 10.0)",
         ),
-        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple graphics (Metal)"),
+        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple Silicon (Metal)"),
         (make_installed(CUDA), "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
         (
-            make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release=""),
-            "PowerInfer for the processor",
+            make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release="1.2"),
+            "PowerInfer 1.2 for the processor (CPU)",
         ),
     ],
 )
@@ -143,7 +143,7 @@ def test_an_update_is_called_so() -> None:
             430,
             (EngineAction.RESUME, EngineAction.CANCEL),
         ),
-        (replace(HALFWAY, phase=InstallPhase.UNPACKING), "Unpacking …", None, (EngineAction.CANCEL,)),
+        (replace(HALFWAY, phase=InstallPhase.UNPACKING), "Unpacking …", 430, (EngineAction.CANCEL,)),
         (
             replace(HALFWAY, phase=InstallPhase.PROVING),
             "Proving that it computes right on this machine …",
@@ -155,7 +155,7 @@ def test_an_update_is_called_so() -> None:
 def test_an_installation_says_what_it_does_and_what_can_be_done(
     installation: Installation, note: str, permille: int | None, actions: tuple[EngineAction, ...]
 ) -> None:
-    card = installation_card(installation, OFFERS, ENGLISH)
+    card = installation_card(installation, make_overview(), ENGLISH)
 
     assert card is not None
     assert card.title == "Installing llama.cpp b11194 for NVIDIA (CUDA 13.4)"
@@ -167,21 +167,44 @@ def test_a_failed_installation_says_why_and_can_be_begun_again() -> None:
     error = DownloadError(ErrorCode.CHECKSUM_DIFFERS, "It is not what was announced", "Why.", "Try later.")
     failed = replace(HALFWAY, phase=InstallPhase.FAILED, error=error)
 
-    card = installation_card(failed, OFFERS, ENGLISH)
-    own = installation_card(replace(failed, build_id="mine.zip"), OFFERS, ENGLISH)
+    card = installation_card(failed, make_overview(), ENGLISH)
+    own = installation_card(replace(failed, build_id="mine.zip"), make_overview(), ENGLISH)
 
     assert card is not None
     assert own is not None
     assert card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be installed"
-    assert card.text == "It is not what was announced\nWhy.\nTry later."
-    assert card.actions == (EngineAction.INSTALL, EngineAction.CLOSE)
+    assert card.text == "It is not what was announced.\nWhy.\nTry later."
+    assert card.actions == (EngineAction.RETRY, EngineAction.CLOSE)
     assert own.title == "mine.zip could not be installed"
-    assert own.actions == (EngineAction.CLOSE,)
 
 
 def test_nothing_is_said_of_an_installation_that_is_over() -> None:
-    assert installation_card(None, OFFERS, ENGLISH) is None
-    assert installation_card(replace(HALFWAY, phase=InstallPhase.DONE), OFFERS, ENGLISH) is None
+    assert installation_card(None, None, ENGLISH) is None
+    assert installation_card(replace(HALFWAY, phase=InstallPhase.DONE), make_overview(), ENGLISH) is None
+
+
+def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> None:
+    overview = make_overview(make_installed_engine())
+    proof = replace(HALFWAY, phase=InstallPhase.PROVING, weights=WeightKind.Q4_0)
+    failed = replace(proof, phase=InstallPhase.FAILED)
+
+    card, failed_card = (installation_card(each, overview, ENGLISH) for each in (proof, failed))
+
+    assert card is not None
+    assert failed_card is not None
+    assert card.title == "Proving llama.cpp b11194 for NVIDIA (CUDA 13.4)"
+    assert card.note == "Proving that it computes right with weights in Q4_0 …"
+    assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be proven"
+    assert failed_card.text == "unknown cause"
+
+
+def test_a_download_that_waits_says_for_what() -> None:
+    error = DownloadError(ErrorCode.CHECKSUM_DIFFERS, "There is no network")
+
+    card = installation_card(replace(HALFWAY, error=error), make_overview(), ENGLISH)
+
+    assert card is not None
+    assert card.note.startswith("Waiting: There is no network · 43 %")
 
 
 def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it_comes_from() -> None:
@@ -190,7 +213,7 @@ def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it
     assert row.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4)"
     assert row.state == "Ready"
     assert row.details == (CARD, "proven for F16, Q8_0, Q4_0, Q4_K", "812 MB")
-    assert row.origin == "from github.com/ggml-org"
+    assert row.origin == "from github.com"
     assert row.actions == ()
     assert row.more == (EngineAction.PROVE, EngineAction.REVEAL, EngineAction.REMOVE)
 
@@ -305,7 +328,7 @@ def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
     assert [(row.title, row.details, row.origin) for row in rows] == [
         (
             "llama.cpp b11194 for graphics cards (Vulkan)",
-            ("31.0 MB from github.com/ggml-org; terms: MIT",),
+            ("31 MB from github.com/ggml-org; terms: MIT",),
             "Works on your card, too, but slower than CUDA.",
         )
     ]
@@ -357,13 +380,13 @@ def test_what_a_removal_frees_and_stops_is_said() -> None:
 
 def test_the_setting_offers_the_installed_builds_the_newest_of_each_kind() -> None:
     older = make_installed(make_published("cuda-12.8", release="b1", version="12.8"))
-    own = make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release="")
+    own = make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release="1.2")
     overview = make_overview(*map(make_installed_engine, (make_installed(), older, own)))
 
     assert engine_choices(overview, ENGLISH) == (
         ("auto", "Automatic (the best one for the model)"),
         ("llama.cpp-cuda", "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
-        ("powerinfer-cpu", "PowerInfer for the processor"),
+        ("powerinfer-cpu", "PowerInfer 1.2 for the processor (CPU)"),
         ("powerinfer", "PowerInfer"),
         ("llama.cpp", "llama.cpp (comes with the app)"),
         ("remote", "A server on another machine"),

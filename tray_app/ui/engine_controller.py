@@ -46,7 +46,7 @@ class EngineController(QObject):
                 self._install(build_id, overview)
             case EngineAction.PAUSE:
                 self._run(self._engines.pause)
-            case EngineAction.RESUME:
+            case EngineAction.RESUME | EngineAction.RETRY:
                 self._run(self._engines.resume)
             case EngineAction.CANCEL | EngineAction.CLOSE:
                 self._run(self._engines.cancel)

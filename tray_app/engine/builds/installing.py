@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tray_app.engine.builds.build import WeightKind
     from tray_app.errors import AppError
 
 
@@ -32,4 +33,9 @@ class Installation:
     total_bytes: int | None = None
     rate_bytes_per_s: float = 0.0
     remaining_s: float | None = None
+    weights: WeightKind | None = None
+    """While it is proven: with which kind of weights."""
+    sha256: str = ""
+    """Of an archive that the person has given, once it is known."""
     error: AppError | None = None
+    """Why it failed; while it downloads: what it is waiting to pass before it goes on by itself."""

@@ -142,8 +142,7 @@ class EnginesPage(QWidget):
 
     def _show_installation(self) -> None:
         overview, status = self.look.overview, self._bridge.status
-        offers = overview.offers if overview else ()
-        self.installation.show_view(installation_card(status.installation, offers, tr))
+        self.installation.show_view(installation_card(status.installation, overview, tr))
         self.offer.show_view(offer_card(overview, status.installation, tr) if overview else None)
         self.machine.setVisible(self.offer.isHidden() and self.installation.isHidden())
 

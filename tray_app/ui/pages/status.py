@@ -291,8 +291,7 @@ class StatusPage(QWidget):
     def _show_cards(self) -> None:
         """What there is to say of engines: which one has failed, comes, or would suit this machine."""
         overview, status = self.look.overview, self._bridge.status
-        offers = overview.offers if overview else ()
-        self.installation.show_view(installation_card(status.installation, offers, tr))
+        self.installation.show_view(installation_card(status.installation, overview, tr))
         offer = offer_card(overview, status.installation, tr) if overview else None
         if offer is not None:
             put_off = offer.build_id in self._put_off

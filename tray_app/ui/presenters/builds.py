@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.wording import cost
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
-from tray_app.ui.presenters.formatting import error_text, error_title, rate_text, remaining_text, size_text
+from tray_app.ui.presenters.formatting import error_lines, error_title, rate_text, remaining_text, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -41,6 +42,8 @@ class EngineAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    RETRY = "retry"
+    """Go on with an installation that has failed."""
     CLOSE = "close"
     """Forget an installation that has failed."""
     HIDE = "hide"
@@ -113,6 +116,7 @@ def action_label(action: EngineAction, tr: Translate) -> str:
         EngineAction.PAUSE: tr("Pause"),
         EngineAction.RESUME: tr("Resume"),
         EngineAction.CANCEL: tr("Cancel"),
+        EngineAction.RETRY: tr("Try Again"),
         EngineAction.CLOSE: tr("Close"),
         EngineAction.HIDE: tr("Close"),
         EngineAction.ALLOW: tr("Try Again"),
@@ -149,37 +153,51 @@ def machine_text(overview: EnginesOverview, tr: Translate) -> str:
 
 
 def installation_card(
-    installation: Installation | None, offers: tuple[PublishedBuild, ...], tr: Translate
+    installation: Installation | None, overview: EnginesOverview | None, tr: Translate
 ) -> CardView | None:
-    """An installation that goes on, waits or has failed."""
+    """An installation or a proof that goes on, waits or has failed."""
     if installation is None or installation.phase is InstallPhase.DONE:
         return None
-    offer = next((each for each in offers if each.id == installation.build_id), None)
-    name = build_title(offer, tr) if offer else installation.build_id
+    name, is_new = _name_of(installation, overview, tr)
     if installation.phase is InstallPhase.FAILED:
-        return _failed_card(installation, name, tr, again=offer is not None)
-    title = tr("Installing {engine}").format(engine=name)
-    cancel = EngineAction.CANCEL
+        return _failed_card(installation, name, tr, is_new=is_new)
+    text, actions = _course(installation, tr)
+    share = None if installation.phase is InstallPhase.PROVING else _permille(installation)
+    return CardView(
+        installation.build_id,
+        title=(tr("Installing {engine}") if is_new else tr("Proving {engine}")).format(engine=name),
+        note=text,
+        permille=share,
+        busy=share is None and installation.phase is not InstallPhase.PAUSED,
+        actions=actions,
+    )
+
+
+def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
+    """What people call the build, and whether it is yet to be installed."""
+    build_id, offers = installation.build_id, overview.offers if overview else ()
+    for each in overview.installed if overview else ():
+        if each.build.id == build_id and installation.phase in (InstallPhase.PROVING, InstallPhase.FAILED):
+            return build_title(each.build, tr, offers), False
+    offer = next((each for each in offers if each.id == build_id), None)
+    return (build_title(offer, tr) if offer else build_id), True
+
+
+def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[EngineAction, ...]]:
+    """What is being done, and what can be done about it."""
     match installation.phase:
         case InstallPhase.PAUSED:
             text = tr("Paused at {amount}").format(amount=_amount(installation, tr))
-            actions: tuple[EngineAction, ...] = (EngineAction.RESUME, cancel)
+            return text, (EngineAction.RESUME, EngineAction.CANCEL)
         case InstallPhase.UNPACKING:
-            text, actions = tr("Unpacking …"), (cancel,)
+            return tr("Unpacking …"), (EngineAction.CANCEL,)
+        case InstallPhase.PROVING if installation.weights:
+            text = tr("Proving that it computes right with weights in {kind} …")
+            return text.format(kind=installation.weights), (EngineAction.CANCEL,)
         case InstallPhase.PROVING:
-            text, actions = tr("Proving that it computes right on this machine …"), (cancel,)
+            return tr("Proving that it computes right on this machine …"), (EngineAction.CANCEL,)
         case _:
-            text, actions = " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, cancel)
-    moves = installation.phase in (InstallPhase.DOWNLOADING, InstallPhase.PAUSED)
-    share = _permille(installation) if moves else None
-    return CardView(
-        installation.build_id,
-        title,
-        note=text,
-        permille=share,
-        busy=share is None,
-        actions=actions,
-    )
+            return " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, EngineAction.CANCEL)
 
 
 def set_asides(overview: EnginesOverview | None) -> frozenset[SetAside]:
@@ -222,7 +240,7 @@ def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]
         BuildRow(
             build.id,
             build_title(build, tr),
-            details=(_source_text(build, tr),),
+            details=(tr.said(cost(build)),),
             origin=tr.said(reasons.get(build.id, "")),
             actions=(EngineAction.INSTALL,),
             successor_id=build.id,
@@ -348,7 +366,7 @@ def _names(models: tuple[str, ...], status: AppStatus, tr: Translate) -> str:
 def _origin(build: InstalledBuild, tr: Translate) -> str:
     """Where a build has come from; of what a person gave, its digest too."""
     if build.is_published:  # and so its digest was that of the list of builds
-        return tr("from {place}").format(place=_place(build.source))
+        return tr("from {place}").format(place=urlsplit(build.source).hostname or build.source)
     text = tr("from {place}").format(place=presentable(Path(build.source).name))
     return f"{text} · SHA-256 {build.sha256[:_FEW_DIGITS]}…" if build.sha256 else text
 
@@ -388,29 +406,15 @@ def _engine_row(engine: Engine, status: AppStatus, tr: Translate) -> BuildRow:
     )
 
 
-def _source_text(build: PublishedBuild, tr: Translate) -> str:
-    """How large the files of a build are, from where, and on whose terms."""
-    sizes = " + ".join(size_text(each.size_bytes, tr) for each in build.files)
-    terms = ", ".join(dict.fromkeys(each.terms for each in build.files))
-    return tr("{sizes} from {place}; terms: {terms}").format(
-        sizes=sizes, place=_place(build.address), terms=terms
-    )
-
-
-def _place(address: str) -> str:
-    """The host and the owner in an address: `github.com/ggml-org`."""
-    parts = urlsplit(address)
-    owner = parts.path.strip("/").split("/")[0]
-    return f"{parts.hostname or address}/{owner}" if owner else parts.hostname or address
-
-
-def _failed_card(installation: Installation, name: str, tr: Translate, *, again: bool) -> CardView:
+def _failed_card(installation: Installation, name: str, tr: Translate, *, is_new: bool) -> CardView:
     error = installation.error
+    title = tr("{engine} could not be installed") if is_new else tr("{engine} could not be proven")
     return CardView(
         installation.build_id,
-        title=tr("{engine} could not be installed").format(engine=name),
-        text="\n".join(filter(None, (error_title(error, tr), error_text(error, tr) if error else ""))),
-        actions=(EngineAction.INSTALL, EngineAction.CLOSE) if again else (EngineAction.CLOSE,),
+        title=title.format(engine=name),
+        text="\n".join(error_lines(error, tr)) if error else error_title(None, tr),
+        urgent=True,
+        actions=(EngineAction.RETRY, EngineAction.CLOSE),
     )
 
 
@@ -428,7 +432,10 @@ def _amount(installation: Installation, tr: Translate) -> str:
 
 
 def _transfer(installation: Installation, tr: Translate) -> Iterator[str]:
-    yield tr("Downloading")
+    if installation.error:
+        yield tr("Waiting: {cause}").format(cause=error_title(installation.error, tr))
+    else:
+        yield tr("Downloading")
     yield _amount(installation, tr)
     if installation.rate_bytes_per_s > 0:
         yield rate_text(installation.rate_bytes_per_s, tr)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.engine.builds.build import BackEnd, PublishedBuild
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.builds.wording import build_name
+from tray_app.engine.kinds import BuildSetting, EngineKind
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.app.engine_manager import EnginesOverview
-    from tray_app.engine.builds.build import InstalledBuild
+    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.engine.kinds import Engine
     from tray_app.phrases import Translate
 
@@ -37,30 +37,13 @@ def build_title(
 
     Of an installed one, `offers` know which version of CUDA or ROCm it uses, if they still have it.
     """
-    if isinstance(build, PublishedBuild):
-        kind, version = EngineKind.LLAMA_SERVER, build.version
-    else:
-        kind = build.kind
-        version = next((each.version for each in offers if each.id == build.id), "")
-    maker = "PowerInfer" if kind is EngineKind.POWERINFER else "llama.cpp"
-    engine = f"{maker} {build.release}".strip()
-    back_end = f"{build.back_end.label} {version}".strip()
-    match build.back_end:
-        case BackEnd.CPU:
-            words = tr("{engine} for the processor")
-        case BackEnd.CUDA:
-            words = tr("{engine} for NVIDIA ({back_end})")
-        case BackEnd.ROCM:
-            words = tr("{engine} for AMD ({back_end})")
-        case BackEnd.VULKAN:
-            words = tr("{engine} for graphics cards ({back_end})")
-        case BackEnd.METAL:
-            words = tr("{engine} for Apple graphics ({back_end})")
-    return words.format(engine=engine, back_end=back_end)
+    return tr.said(build_name(next((each for each in offers if each.id == build.id), build)))
 
 
 def engine_text(engine: Engine, tr: Translate) -> str:
     """An engine with its version."""
+    if engine.build:
+        return build_title(engine.build, tr)
     named = engine.kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
     title = engine_title(engine.kind, tr) if named else str(engine.kind)
     return f"{title} {engine.version}" if engine.version else title
@@ -71,11 +54,7 @@ def engine_choices(overview: EnginesOverview | None, tr: Translate) -> tuple[tup
     installed, offers = (overview.installed, overview.offers) if overview else ((), ())
     builds: dict[str, str] = {}
     for each in installed:  # the newest first, which counts
-        builds.setdefault(_setting_of(each.build), build_title(each.build, tr, offers))
+        setting = str(BuildSetting(each.build.kind, each.build.back_end))
+        builds.setdefault(setting, build_title(each.build, tr, offers))
     automatic, *others = ((engine, engine_title(engine, tr)) for engine in ENGINES)
     return (automatic, *builds.items(), *others)
-
-
-def _setting_of(build: InstalledBuild) -> str:
-    kind = EngineKind.LLAMA_CPP if build.kind is EngineKind.LLAMA_SERVER else build.kind
-    return f"{kind}-{build.back_end}"
