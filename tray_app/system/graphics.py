@@ -37,7 +37,7 @@ _PCI_DEVICE = re.compile(r"^PCI\\VEN_(?P<maker>[0-9A-F]{4})&DEV_(?P<kind>[0-9A-F
 _BUS = re.compile(r"\((?P<bus>\d+),\d+,\d+\)\s*$")
 """The end of a device's place in Windows' registry: bus, device and function."""
 _PART_OF_PROCESSOR = re.compile(
-    r"Radeon(?:\(TM\))? (?:RX )?(?:Vega \d+ |R\d |\d{3}[MS] )?Graphics\b|\b\d{3}M\b"
+    r"Radeon(?:\(TM\))? (?:RX )?(?:Vega \d+ |R\d |\d+[MS] )?Graphics\b|\b\d{3}M\b"
 )
 """The names that AMD gives to the graphics of its processors, such as «Radeon(TM) 780M Graphics»."""
 _OWN_CARD = re.compile(r"Radeon (?:RX \d{3,4}|Pro W|PRO W|VII|R9 )|Instinct")
@@ -139,14 +139,14 @@ def _windows_adapter(device: str, registry: Any) -> Adapter:
 
 def _display_devices() -> list[str]:
     r"""The ids of the display adapters that are there now, such as `PCI\VEN_10DE&DEV_2786&…`."""
-    if sys.platform != "win32":
-        return []
-    library, length = ctypes.WinDLL("cfgmgr32"), ctypes.c_ulong(0)
-    failed = library.CM_Get_Device_ID_List_SizeW(ctypes.byref(length), _DISPLAY_CLASS, _PRESENT_OF_CLASS)
-    ids = ctypes.create_unicode_buffer(length.value + 1)
-    if failed or library.CM_Get_Device_ID_ListW(_DISPLAY_CLASS, ids, length, _PRESENT_OF_CLASS):
-        raise OSError("the configuration manager refuses")
-    return [device for device in ids[:].split("\0") if device]
+    if sys.platform == "win32":
+        library, length = ctypes.WinDLL("cfgmgr32"), ctypes.c_ulong(0)
+        failed = library.CM_Get_Device_ID_List_SizeW(ctypes.byref(length), _DISPLAY_CLASS, _PRESENT_OF_CLASS)
+        ids = ctypes.create_unicode_buffer(length.value + 1)
+        if failed or library.CM_Get_Device_ID_ListW(_DISPLAY_CLASS, ids, length, _PRESENT_OF_CLASS):
+            raise OSError("the configuration manager refuses")
+        return [device for device in ctypes.wstring_at(ids, length.value).split("\0") if device]
+    return []
 
 
 def _value(registry: Any, path: str, name: str) -> str:
@@ -159,6 +159,8 @@ def _value(registry: Any, path: str, name: str) -> str:
 
 def _adapter(pci_id: str, name: str, bus: int | None, driver: str) -> Adapter:
     maker = Maker.OTHER if pci_id in _EMULATED else _MAKERS.get(pci_id[:4], Maker.OTHER)
+    if maker is not Maker.OTHER and "Microsoft Basic" in name:  # Windows has no driver of the maker for it
+        name = ""
     title = name or (f"graphics card {pci_id}" if pci_id else "unknown adapter")
     if maker is not Maker.OTHER and maker.lower() not in title.lower():
         title = f"{maker} {title}"
