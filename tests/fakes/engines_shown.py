@@ -18,6 +18,7 @@ from tray_app.engine.builds.build import (
     WeightKind,
 )
 from tray_app.engine.builds.choice import Advice
+from tray_app.engine.builds.wording import build_name, cost
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import Engine, EngineKind
 from tray_app.phrases import phrase
@@ -62,11 +63,7 @@ CPU = make_published("cpu", 17_014_362, back_end=BackEnd.CPU)
 OFFERS = (CUDA, VULKAN, CPU)
 ADVICE = Advice(
     CUDA,
-    phrase(
-        "Use your {card}: {sizes} from github.com/ggml-org; terms of NVIDIA",
-        card=CARD,
-        sizes="152 MB + 424 MB",
-    ),
+    phrase("Use your {card}: {build}, {cost}.", card=CARD, build=build_name(CUDA), cost=cost(CUDA)),
     (
         (VULKAN, "Works on your card, too, but slower than CUDA."),
         (CPU, "Uses only the processor."),

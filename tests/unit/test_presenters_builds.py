@@ -91,8 +91,8 @@ def test_what_suits_this_machine_is_offered_with_its_sentence() -> None:
     card = offer_card(make_overview(), None, ENGLISH)
 
     assert card is not None
-    assert card.title == f"Use your {CARD}: 152 MB + 424 MB from github.com/ggml-org; terms of NVIDIA"
-    assert card.note == "llama.cpp b11194 for NVIDIA (CUDA 13.4)"
+    assert card.title == "Let the graphics card compute"
+    assert card.text.startswith(f"Use your {CARD}: llama.cpp b11194 for NVIDIA (CUDA 13.4), 152 MB + 424 MB")
     assert card.actions == (EngineAction.INSTALL,)
 
 
@@ -119,7 +119,14 @@ def test_an_update_is_called_so() -> None:
     )
 
     assert card is not None
-    assert card.actions == (EngineAction.UPDATE,)
+    assert (card.title, card.actions) == ("A newer engine is on offer", (EngineAction.UPDATE,))
+
+
+def test_a_build_for_the_processor_is_offered_as_such() -> None:
+    card = offer_card(make_overview(advice=Advice(CPU, "It is faster.")), None, ENGLISH)
+
+    assert card is not None
+    assert card.title == "A faster engine for this processor"
 
 
 @pytest.mark.parametrize(
@@ -198,13 +205,14 @@ def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> Non
     assert failed_card.text == "unknown cause"
 
 
-def test_a_download_that_waits_says_for_what() -> None:
-    error = DownloadError(ErrorCode.CHECKSUM_DIFFERS, "There is no network")
+def test_a_download_that_waits_says_for_what_and_how_else_it_gets_here() -> None:
+    error = DownloadError(ErrorCode.SERVER_UNREACHABLE, "There is no network")
 
     card = installation_card(replace(HALFWAY, error=error), make_overview(), ENGLISH)
 
     assert card is not None
     assert card.note.startswith("Waiting: There is no network · 43 %")
+    assert card.text.startswith("Without a network: fetch llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz")
 
 
 def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it_comes_from() -> None:

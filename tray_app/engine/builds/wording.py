@@ -59,7 +59,7 @@ def by_hand(build: PublishedBuild) -> Phrase:
         )
     return phrase(
         "Without a network: fetch {names} from {address} on another computer, bring them here in one folder, "
-        "and choose that with «From a file…» or type: powerinfer-tray engines install FOLDER",
+        "and choose that with «From a folder…» or type: powerinfer-tray engines install FOLDER",
         names=joined(", ", names),
         address=build.address,
     )

@@ -43,7 +43,7 @@ from tray_app.ui.presenters.settings import (
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, MessageCard, bring_into_view, text_label
-from tray_app.ui.widgets.memory_bar import MemoryBar
+from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor
 from tray_app.ui.widgets.setting_rows import SettingTabs
 from tray_app.ui.widgets.subject_box import SubjectBox
@@ -363,11 +363,7 @@ class SettingsDialog(QDialog):
 
     def _show_memory(self, new: Settings) -> None:
         """What would be taken of which memory; it warns, and forbids nothing."""
-        views = memory_bars(self._plan, new, self._bridge.app.host, tr)
-        for number, bar in enumerate(self.memory_bars):
-            bar.setVisible(number < len(views))
-            if number < len(views):
-                bar.show_view(views[number])
+        show_bars(self.memory_bars, memory_bars(self._plan, new, self._bridge.app.host, tr))
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status

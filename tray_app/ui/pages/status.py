@@ -39,7 +39,7 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
 from tray_app.ui.widgets.engine_rows import EngineRows
-from tray_app.ui.widgets.memory_bar import MemoryBar
+from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.origin_card import OriginCard
 from tray_app.ui.widgets.usage_panel import UsagePanel
 
@@ -87,7 +87,7 @@ class StatusPage(QWidget):
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
         self.engines = EngineRows(before=self.stop_button)
-        self.memory = MemoryBar()
+        self.memory_bars = (MemoryBar(), MemoryBar())
         self.usage = UsagePanel(bridge)
         self._facts = QFormLayout()
         self._lay_out()
@@ -180,7 +180,8 @@ class StatusPage(QWidget):
         for card in (self.origin, self.set_aside, self.installation, self.offer):
             column.addWidget(card)
         column.addWidget(self.engines)
-        column.addWidget(self.memory)
+        for bar in self.memory_bars:
+            column.addWidget(bar)
         column.addLayout(facts)
         column.addWidget(self.usage)
         column.addStretch()
@@ -319,11 +320,8 @@ class StatusPage(QWidget):
         if self._measures is not None:  # may be older than the status: it tells numbers, and no states
             status = with_measures(status, self._measures)
         views = engine_views(status, self._bridge.app.host, time.time(), tr)
-        memory = models_memory(status, tr)
         self.engines.show_views(views)
-        self.memory.setVisible(memory is not None)
-        if memory is not None:
-            self.memory.show_view(memory)
+        show_bars(self.memory_bars, models_memory(status, tr))
         for fact in (self.model, self.engine):
             self._facts.setRowVisible(fact, not views)
 

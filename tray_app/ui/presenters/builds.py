@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.builds.installing import InstallPhase
-from tray_app.engine.builds.wording import cost
+from tray_app.engine.builds.wording import by_hand, cost
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
@@ -140,11 +141,19 @@ def offer_card(
         return None
     return CardView(
         build.id,
-        title=tr.said(overview.advice.sentence),
-        note=build_title(build, tr),
+        title=_offer_title(build, tr, update=overview.advice.replaces is not None),
+        text=tr.said(overview.advice.sentence),
         urgent=True,
         actions=(EngineAction.UPDATE if overview.advice.replaces else EngineAction.INSTALL,),
     )
+
+
+def _offer_title(build: PublishedBuild, tr: Translate, *, update: bool) -> str:
+    if update:
+        return tr("A newer engine is on offer")
+    if build.back_end.uses_card:
+        return tr("Let the graphics card compute")
+    return tr("A faster engine for this processor")
 
 
 def machine_text(overview: EnginesOverview, tr: Translate) -> str:
@@ -159,14 +168,16 @@ def installation_card(
     if installation is None or installation.phase is InstallPhase.DONE:
         return None
     name, is_new = _name_of(installation, overview, tr)
+    help_text = _help_without_network(installation, overview, tr)
     if installation.phase is InstallPhase.FAILED:
-        return _failed_card(installation, name, tr, is_new=is_new)
-    text, actions = _course(installation, tr)
+        return _failed_card(installation, name, help_text, tr, is_new=is_new)
+    course, actions = _course(installation, tr)
     share = None if installation.phase is InstallPhase.PROVING else _permille(installation)
     return CardView(
         installation.build_id,
         title=(tr("Installing {engine}") if is_new else tr("Proving {engine}")).format(engine=name),
-        note=text,
+        text=help_text,
+        note=course,
         permille=share,
         busy=share is None and installation.phase is not InstallPhase.PAUSED,
         actions=actions,
@@ -181,6 +192,15 @@ def _name_of(installation: Installation, overview: EnginesOverview | None, tr: T
             return build_title(each.build, tr, offers), False
     offer = next((each for each in offers if each.id == build_id), None)
     return (build_title(offer, tr) if offer else build_id), True
+
+
+def _help_without_network(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> str:
+    """How else a published build gets here; empty where the network is not to blame."""
+    offers = overview.offers if overview else ()
+    offer = next((each for each in offers if each.id == installation.build_id), None)
+    error = installation.error
+    blamed = isinstance(error, DownloadError) and error.code is not ErrorCode.CHECKSUM_DIFFERS
+    return tr.said(by_hand(offer)) if offer and blamed else ""
 
 
 def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[EngineAction, ...]]:
@@ -406,13 +426,16 @@ def _engine_row(engine: Engine, status: AppStatus, tr: Translate) -> BuildRow:
     )
 
 
-def _failed_card(installation: Installation, name: str, tr: Translate, *, is_new: bool) -> CardView:
+def _failed_card(
+    installation: Installation, name: str, help_text: str, tr: Translate, *, is_new: bool
+) -> CardView:
     error = installation.error
     title = tr("{engine} could not be installed") if is_new else tr("{engine} could not be proven")
     return CardView(
         installation.build_id,
         title=title.format(engine=name),
         text="\n".join(error_lines(error, tr)) if error else error_title(None, tr),
+        note=help_text,
         urgent=True,
         actions=(EngineAction.RETRY, EngineAction.CLOSE),
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.builds import BuildRow, EngineAction
 
 _FIXED_SPACE = "\N{NO-BREAK SPACE}"
+_SHORT = 24
 _WORDS = 2
 """Before the buttons stand the shape and the words."""
 
@@ -95,7 +96,10 @@ class RowWidget(Card):
     def show_row(self, row: BuildRow) -> None:
         """Show another state of this engine."""
         before, self._row = self._row, row
-        facts = tuple(detail.replace(" ", _FIXED_SPACE) for detail in row.details)
+        # A line had better end between two facts, but a long one must not make the window wider.
+        facts = tuple(
+            fact.replace(" ", _FIXED_SPACE) if len(fact) <= _SHORT else fact for fact in row.details
+        )
         self.shape.setText(row.shape)
         self.shape.setAccessibleName(row.state)
         self.shape.setVisible(bool(row.shape))
