@@ -24,9 +24,10 @@ from tests.fakes.languages import ENGLISH
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.store import BrokenBuild
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
-from tray_app.errors import DownloadError, ErrorCode
+from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.builds import (
     EngineAction,
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
     )
 
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43_000_000, 100_000_000, 12_300_000, 200.0)
+BROKEN = BrokenBuild(
+    VULKAN.id,
+    5_000_000,
+    EngineError(ErrorCode.ENGINE_NOTES_UNREADABLE, "The engine cannot be used", "What was noted is missing."),
+)
 ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It ended with SIGSEGV.")
 
 
@@ -377,13 +383,31 @@ def test_a_new_failure_is_told_beside_one_that_was_read() -> None:
     assert set_aside_card(overview, make_status(), ENGLISH, read={ASIDE}) is not None
 
 
-def test_what_a_removal_frees_and_stops_is_said() -> None:
-    idle = make_overview(make_installed_engine())
-    busy = make_overview(make_installed_engine(in_use_by=("bamboo",)))
-    row = build_rows(idle, make_status(), ENGLISH)[0]
+def test_what_a_removal_frees_is_said() -> None:
+    overview = make_overview(make_installed_engine(), broken=(BROKEN,))
 
-    assert removal_text(row, idle, ENGLISH) == "812 MB of the disk become free."
-    assert removal_text(row, busy, ENGLISH).startswith("Models that it runs now are loaded again")
+    installed, broken, _ = build_rows(overview, make_status(), ENGLISH)
+
+    assert removal_text(installed, overview, ENGLISH) == "812 MB of the disk become free."
+    assert removal_text(broken, overview, ENGLISH) == "5.00 MB of the disk become free."
+
+
+def test_what_is_left_of_a_damaged_build_can_be_installed_again_or_removed() -> None:
+    own = replace(BROKEN, id="mine")
+
+    offered, unknown, _ = build_rows(make_overview(broken=(BROKEN, own)), make_status(), ENGLISH)
+
+    assert (offered.title, offered.state) == ("llama.cpp b11194 for graphics cards (Vulkan)", "Damaged")
+    assert offered.warnings == ("The engine cannot be used. What was noted is missing.",)
+    assert (offered.actions, offered.successor_id) == ((EngineAction.INSTALL,), VULKAN.id)
+    assert offered.more == (EngineAction.REMOVE,)
+    assert (unknown.title, unknown.actions) == ("mine", (EngineAction.REMOVE,))
+
+
+def test_what_is_left_of_a_build_is_not_offered_a_second_time() -> None:
+    overview = make_overview(broken=(replace(BROKEN, id=CUDA.id),))
+
+    assert offer_card(overview, None, ENGLISH) is None
 
 
 def test_the_setting_offers_the_installed_builds_the_newest_of_each_kind() -> None:

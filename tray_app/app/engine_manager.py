@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
     from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.store import BrokenBuild
     from tray_app.engine.kinds import Engine
 
 
@@ -40,6 +41,8 @@ class EnginesOverview:
     """What is published for this system, installed or not."""
     at_hand: tuple[Engine, ...] = ()
     """The engines that need no installation: they come with the app, or are on the PATH."""
+    broken: tuple[BrokenBuild, ...] = ()
+    """What is left of builds of which nothing certain is known: they can be removed, or installed again."""
 
 
 class EngineManager:

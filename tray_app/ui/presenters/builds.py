@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
     from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.store import BrokenBuild
     from tray_app.engine.kinds import Engine
     from tray_app.phrases import Text, Translate
 
@@ -246,7 +247,8 @@ def set_aside_card(
 def build_rows(overview: EnginesOverview, status: AppStatus, tr: Translate) -> tuple[BuildRow, ...]:
     """All engines that are here: first the installed ones, then those that needed no installation."""
     installed = (_build_row(each, overview, status, tr) for each in overview.installed)
-    return (*installed, *(_engine_row(engine, status, tr) for engine in overview.at_hand))
+    broken = (_broken_row(each, overview, tr) for each in overview.broken)
+    return (*installed, *broken, *(_engine_row(engine, status, tr) for engine in overview.at_hand))
 
 
 def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]:
@@ -286,15 +288,13 @@ def terms_of(build: PublishedBuild, tr: Translate) -> Terms | None:
 
 def removal_text(row: BuildRow, overview: EnginesOverview, tr: Translate) -> str:
     """What becomes of it when an engine is removed."""
-    each = next(each for each in overview.installed if each.build.id == row.id)
-    text = tr("{size} of the disk become free.").format(size=size_text(each.size_bytes, tr))
-    if not each.in_use_by:
-        return text
-    return "\n".join((tr("Models that it runs now are loaded again with another engine."), text))
+    sizes = {each.build.id: each.size_bytes for each in overview.installed}
+    sizes |= {each.id: each.size_bytes for each in overview.broken}
+    return tr("{size} of the disk become free.").format(size=size_text(sizes[row.id], tr))
 
 
 def _installed_ids(overview: EnginesOverview) -> set[str]:
-    return {each.build.id for each in overview.installed}
+    return {each.build.id for each in overview.installed} | {each.id for each in overview.broken}
 
 
 def _occupies(installation: Installation | None, build: PublishedBuild) -> bool:
@@ -400,6 +400,22 @@ def _successor(build: InstalledBuild, overview: EnginesOverview) -> str:
         if offer.release != build.release and offer.id == f"{offer.release}{variant}":
             return "" if offer.id in _installed_ids(overview) else offer.id
     return ""
+
+
+def _broken_row(broken: BrokenBuild, overview: EnginesOverview, tr: Translate) -> BuildRow:
+    """What is left of a build of which nothing certain is known."""
+    offer = next((each for each in overview.offers if each.id == broken.id), None)
+    return BuildRow(
+        broken.id,
+        build_title(offer, tr) if offer else broken.id,
+        "✕",
+        tr("Damaged"),
+        details=(size_text(broken.size_bytes, tr),),
+        warnings=(" ".join(error_lines(broken.error, tr)[:2]),),
+        actions=(EngineAction.INSTALL,) if offer else (EngineAction.REMOVE,),
+        more=(EngineAction.REMOVE,) if offer else (),
+        successor_id=broken.id if offer else "",
+    )
 
 
 def _engine_row(engine: Engine, status: AppStatus, tr: Translate) -> BuildRow:

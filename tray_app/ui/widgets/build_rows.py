@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _FIXED_SPACE = "\N{NO-BREAK SPACE}"
 _SHORT = 24
-_WORDS = 2
-"""Before the buttons stand the shape and the words."""
 
 
 class BuildRows(QWidget):
@@ -82,12 +80,17 @@ class RowWidget(Card):
         words.setSpacing(2)
         for label in (self.name, self.facts, self.warnings, self.origin):
             words.addWidget(label)
-        self._line = QHBoxLayout(self)
-        self._line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
-        self._line.setSpacing(SPACING // 2)
-        self._line.addWidget(self.shape, alignment=Qt.AlignmentFlag.AlignTop)
-        self._line.addLayout(words, 1)
-        self._line.addWidget(self.more_button)
+        self._actions = QVBoxLayout()  # one below the other: a small window has no room for two beside
+        self._actions.setSpacing(SPACING // 2)
+        self._actions.addStretch()
+        self._actions.addWidget(self.more_button)
+        self._actions.addStretch()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
+        line.setSpacing(SPACING // 2)
+        line.addWidget(self.shape, alignment=Qt.AlignmentFlag.AlignTop)
+        line.addLayout(words, 1)
+        line.addLayout(self._actions)
 
     def controls(self) -> tuple[QPushButton, ...]:
         """The buttons in their order."""
@@ -126,15 +129,15 @@ class RowWidget(Card):
     def _offer(self, row: BuildRow) -> None:
         for action in [each for each in self.buttons if each not in row.actions]:
             button = self.buttons.pop(action)
-            self._line.removeWidget(button)
+            self._actions.removeWidget(button)
             button.hide()
             button.deleteLater()
         for place, action in enumerate(row.actions):
             if action not in self.buttons:
                 self.buttons[action] = QPushButton(action_label(action, tr), self)
                 self.buttons[action].clicked.connect(lambda _=False, action=action: self._want(action))
-            self._line.removeWidget(self.buttons[action])
-            self._line.insertWidget(_WORDS + place, self.buttons[action])
+            self._actions.removeWidget(self.buttons[action])
+            self._actions.insertWidget(1 + place, self.buttons[action])
             self.buttons[action].show()
         self._menu.clear()
         for action in row.more:
