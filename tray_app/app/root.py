@@ -108,10 +108,17 @@ class App(Workspace):
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, paths.state, logs, engine_id=engine_id),
+            lambda engine_id: Supervisor(
+                launcher,
+                paths.state,
+                logs,
+                engine_id=engine_id,
+                check_engine=self._fallbacks.check_engine,
+            ),
             budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
             is_kept=self._is_kept,
             called_off=StartCalledOffError,
+            instead_of=self._plan_instead,
         )
         self._served = ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other)
         self._server = Server(
@@ -134,6 +141,7 @@ class App(Workspace):
         self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
         self._pool.changed.connect(self._failures.note)
+        self._pool.changed.connect(self._fallbacks.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -482,6 +490,16 @@ class App(Workspace):
     def _preview_other(self, settings: Settings) -> Plan:
         """The plan for a model that requests name: with the threads that are being tried for all."""
         return self.preview(replace(self._with_trial(), model=settings.model))
+
+    def _plan_instead(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        """The plan of another engine for a model with which an installed build has failed."""
+        self._fallbacks.suspect(failed, failure)
+        if failed.model.id != self._pool.main().model_id:
+            return self._served.plan(failed.model.id)
+        plan = self.preview(self._with_trial())
+        if not isinstance(plan, LaunchPlan) or plan.model.id != failed.model.id:
+            raise StartCalledOffError  # another model has been chosen meanwhile
+        return plan
 
     def _is_kept(self, model_id: str | None) -> bool:
         """Whether a model is never unloaded for another, or because nobody asks."""

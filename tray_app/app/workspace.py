@@ -19,6 +19,8 @@ from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.engine.builds.fallback import Fallbacks
+from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.kinds import EngineFinder, EngineKind, engine_setting
 from tray_app.engine.report import foreseen
@@ -89,7 +91,9 @@ class Workspace:
         self._login = self._login_state()
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
-        self._engines = EngineFinder(host)
+        self.engine_store = EngineStore(paths.engines)
+        self._fallbacks = Fallbacks(self.engine_store)
+        self._engines = EngineFinder(host, self._fallbacks)
         self.engines = EngineManager()
         self.models = ModelManager(
             library=lambda: self.library,

@@ -27,7 +27,7 @@ from filelock import Timeout
 from psygnal import Signal
 
 from tray_app.engine.builds import store_errors
-from tray_app.engine.builds.build import BackEnd, InstalledBuild, Verdict, WeightKind
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.installed_files import (
     MANIFEST,
     Files,
@@ -85,15 +85,6 @@ class _Notes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     speed: float | None = None
     served: bool = False
     set_aside: dict[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """An engine that is not used for one model any more, until the person wants it again."""
-
-    build_id: str
-    model_id: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
