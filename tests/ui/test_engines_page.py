@@ -16,6 +16,8 @@ from tests.fakes.engines_shown import CUDA, VULKAN, make_installed, make_install
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.kinds import PassedOver, WhyPassedOver
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.settings import SettingsDialog
@@ -421,16 +423,20 @@ def test_the_page_status_follows_an_installation(
 def test_an_engine_that_was_set_aside_is_told_with_the_reason_and_a_way_back(
     qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
 ) -> None:
-    overview = make_overview(make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,)))
-    show(qtbot, bridge, fake, overview)
-    assert "SIGSEGV" in status_page.set_aside.text.text()
+    loaded = make_loaded("BGE M3 Q8_0")
+    assert isinstance(loaded.told, LaunchPlan)
+    passed = PassedOver(make_installed(VULKAN), WhyPassedOver.SET_ASIDE, ASIDE.reason)
+    plan = replace(loaded.told, engine=replace(loaded.told.engine, passed_over=(passed,)))
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(with_engines(make_status(State.READY), replace(loaded, told=plan)))
+    assert "SIGSEGV" in status_page.fallback.text.text()
 
-    status_page.set_aside.buttons[EngineAction.ALLOW].click()
+    status_page.fallback.buttons[EngineAction.ALLOW].click()
     fake.wait_for_call("allow_again", VULKAN.id)
     settle(qtbot, bridge)
-    status_page.set_aside.buttons[EngineAction.HIDE].click()
+    status_page.fallback.buttons[EngineAction.HIDE].click()
 
-    assert status_page.set_aside.isHidden()
+    assert status_page.fallback.isHidden()
     assert ("cancel_installation",) not in fake.calls
 
 

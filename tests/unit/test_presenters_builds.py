@@ -25,7 +25,8 @@ from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.builds.store import BrokenBuild
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, PassedOver, WhyPassedOver
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.settings.schema import Settings
@@ -34,17 +35,19 @@ from tray_app.ui.presenters.builds import (
     action_label,
     action_name,
     build_rows,
+    fallback_card,
     installation_card,
+    key_of,
     offer_card,
     offer_rows,
     removal_text,
-    set_aside_card,
-    set_asides,
     terms_of,
 )
 from tray_app.ui.presenters.engine_names import build_title, engine_choices
+from tray_app.ui.presenters.notices import Page, notices
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.builds import (
         BuildRow,
     )
@@ -56,6 +59,15 @@ BROKEN = BrokenBuild(
     EngineError(ErrorCode.ENGINE_NOTES_UNREADABLE, "The engine cannot be used", "What was noted is missing."),
 )
 ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It ended with SIGSEGV.")
+
+
+def not_used(why: WhyPassedOver) -> AppStatus:
+    """A model runs on the built-in engine, because an installed one is not used."""
+    passed = PassedOver(make_installed(), why, "It ended with SIGSEGV.")
+    loaded = make_loaded("BGE M3 Q8_0")
+    assert isinstance(loaded.told, LaunchPlan)
+    plan = replace(loaded.told, engine=replace(BUILT_IN, passed_over=(passed,)))
+    return with_engines(make_status(State.READY), replace(loaded, told=plan))
 
 
 def row_of(*installed: object, **changes: object) -> BuildRow:
@@ -362,25 +374,45 @@ def test_terms_of_others_are_shown_with_the_files_that_they_hold_for() -> None:
     assert terms_of(CPU, ENGLISH) is None
 
 
-def test_a_failure_is_told_until_it_has_been_read() -> None:
-    overview = make_overview(make_installed_engine(set_aside=(ASIDE,)))
-    status = with_engines(make_status(State.READY), make_loaded("BGE M3 Q8_0"))
+def test_an_engine_that_is_not_used_is_told_until_it_has_been_read() -> None:
+    status = not_used(WhyPassedOver.SET_ASIDE)
 
-    card = set_aside_card(overview, status, ENGLISH)
+    card = fallback_card(status, ENGLISH)
 
     assert card is not None
-    assert card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) has failed and was set aside"
-    assert card.text == "Not used for BGE M3 Q8_0: It ended with SIGSEGV."
+    assert (card.build_id, card.text) == (CUDA.id, "It ended with SIGSEGV.")
+    assert card.title.startswith("BGE M3 Q8_0 is not run by")
     assert card.actions == (EngineAction.ALLOW, EngineAction.HIDE)
-    assert set_aside_card(overview, status, ENGLISH, read=set_asides(overview)) is None
-    assert set_aside_card(make_overview(), status, ENGLISH) is None
+    assert fallback_card(status, ENGLISH, read=set(map(key_of, status.notices))) is None
+    assert fallback_card(make_status(State.READY), ENGLISH) is None
 
 
-def test_a_new_failure_is_told_beside_one_that_was_read() -> None:
-    other = replace(ASIDE, model_id="bamboo")
-    overview = make_overview(make_installed_engine(set_aside=(ASIDE, other)))
+def test_an_engine_that_cannot_be_used_now_is_not_let_try_again() -> None:
+    card = fallback_card(not_used(WhyPassedOver.UNUSABLE), ENGLISH)
 
-    assert set_aside_card(overview, make_status(), ENGLISH, read={ASIDE}) is not None
+    assert card is not None
+    assert card.actions == (EngineAction.HIDE,)
+
+
+def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
+    before, after = make_status(State.READY), not_used(WhyPassedOver.SET_ASIDE)
+
+    (notice,) = notices(before, after, ENGLISH)
+
+    assert (notice.text, notice.page, notice.failed) == ("It ended with SIGSEGV.", Page.STATUS, True)
+    assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
+
+
+def test_a_person_is_told_once_how_an_installation_ended() -> None:
+    going, done, failed = (
+        replace(make_status(), installation=replace(HALFWAY, phase=phase))
+        for phase in (InstallPhase.PROVING, InstallPhase.DONE, InstallPhase.FAILED)
+    )
+
+    assert [each.page for each in notices(going, done, ENGLISH)] == [Page.ENGINES]
+    assert [each.failed for each in notices(going, failed, ENGLISH)] == [True]
+    assert notices(make_status(), going, ENGLISH) == ()
+    assert notices(done, done, ENGLISH) == ()
 
 
 def test_what_a_removal_frees_is_said() -> None:

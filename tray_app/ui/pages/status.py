@@ -19,10 +19,10 @@ from tray_app.ui.engines_look import EnginesLook
 from tray_app.ui.operations import keep_loaded, load_model, start_server, verify_chosen
 from tray_app.ui.presenters.builds import (
     EngineAction,
+    fallback_card,
     installation_card,
+    key_of,
     offer_card,
-    set_aside_card,
-    set_asides,
 )
 from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.engines import (
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.app.status import AppStatus
-    from tray_app.engine.builds.build import SetAside
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.presenters.builds import NoticeKey
     from tray_app.ui.presenters.engines import EngineView
 
 _ICON_SIZE = 64
@@ -75,7 +75,7 @@ class StatusPage(QWidget):
         self.origin = OriginCard()
         self.look = EnginesLook(bridge, self)
         self.controller = EngineController(bridge, self._load_failed, self)
-        self.set_aside, self.installation, self.offer = ActionCard(), ActionCard(), ActionCard()
+        self.fallback, self.installation, self.offer = ActionCard(), ActionCard(), ActionCard()
         self.model = text_label()
         self.engine = text_label()
         self.address = QLineEdit(readOnly=True)
@@ -97,14 +97,14 @@ class StatusPage(QWidget):
         self.engines.keep_wanted.connect(self._keep)
         self.usage.looked.connect(self._adopt_measures)
         self.look.seen.connect(self._show_cards)
-        for card in (self.set_aside, self.installation, self.offer):
+        for card in (self.fallback, self.installation, self.offer):
             card.wanted.connect(self._act)
         self._measures: AppStatus | None = None
         """What was measured last."""
         self._put_off: set[str] = set()
         """The builds that were offered, and are to be offered no more until the app is started again."""
-        self._read: frozenset[SetAside] = frozenset()
-        """What the person has been told of engines that failed."""
+        self._read: set[NoticeKey] = set()
+        """What the person has been told of engines that are not used."""
         self._failed_wish: AppError | None = None
         self._failed_load: AppError | None = None
         """Of a wish that concerned one of several models."""
@@ -177,7 +177,7 @@ class StatusPage(QWidget):
         column.addLayout(top)
         column.addLayout(buttons)
         column.addWidget(self.card)
-        for card in (self.origin, self.set_aside, self.installation, self.offer):
+        for card in (self.origin, self.fallback, self.installation, self.offer):
             column.addWidget(card)
         column.addWidget(self.engines)
         for bar in self.memory_bars:
@@ -298,14 +298,14 @@ class StatusPage(QWidget):
             put_off = offer.build_id in self._put_off
             offer = None if put_off else replace(offer, actions=(*offer.actions, EngineAction.LATER))
         self.offer.show_view(offer)
-        self.set_aside.show_view(set_aside_card(overview, status, tr, read=self._read) if overview else None)
+        self.fallback.show_view(fallback_card(status, tr, read=self._read))
 
     def _act(self, action: EngineAction, build_id: str) -> None:
         match action:
             case EngineAction.LATER:
                 self._put_off.add(build_id)
             case EngineAction.HIDE:
-                self._read = set_asides(self.look.overview)
+                self._read = {key_of(notice) for notice in self._bridge.status.notices}
             case _:
                 self.controller.do(action, build_id, self.look.overview)
         self._show_cards()

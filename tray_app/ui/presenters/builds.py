@@ -12,7 +12,7 @@ from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.builds.wording import by_hand, cost
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.errors import DownloadError, ErrorCode
+from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tray_app.app.engine_manager import EnginesOverview, InstalledEngine
-    from tray_app.app.status import AppStatus
-    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
+    from tray_app.app.status import AppStatus, Problem
+    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.engine.builds.installing import Installation
     from tray_app.engine.builds.store import BrokenBuild
     from tray_app.engine.kinds import Engine
     from tray_app.phrases import Text, Translate
 
+NoticeKey = tuple[str, str, str]
+"""Build, title and reason of a notice."""
 FREE_TERMS = "MIT"
 """A licence that nobody has to accept before the program may be used."""
 _TERMS_PAGES = {"NVIDIA": "https://docs.nvidia.com/cuda/eula/index.html"}
@@ -221,27 +223,29 @@ def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[Engin
             return " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, EngineAction.CANCEL)
 
 
-def set_asides(overview: EnginesOverview | None) -> frozenset[SetAside]:
-    """Which engines are not used for which models any more, because they failed with them."""
-    return frozenset(aside for each in (overview.installed if overview else ()) for aside in each.set_aside)
-
-
-def set_aside_card(
-    overview: EnginesOverview, status: AppStatus, tr: Translate, *, read: Collection[SetAside] = ()
-) -> CardView | None:
-    """An engine that was set aside, of those that nobody has `read` of yet."""
-    for each in overview.installed:
-        if set(each.set_aside).difference(read):
-            title = build_title(each.build, tr, overview.offers)
-            return CardView(
-                each.build.id,
-                title=tr("{engine} has failed and was set aside").format(engine=title),
-                text="\n".join(_set_aside_lines(each, status, tr)),
-                note=tr("Another engine takes its place until you let it try again."),
-                urgent=True,
-                actions=(EngineAction.ALLOW, EngineAction.HIDE),
-            )
+def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKey] = ()) -> CardView | None:
+    """Why an installed engine does not run a model that is loaded, of what nobody has `read` yet."""
+    for notice in status.notices:
+        if key_of(notice) in read:
+            continue
+        _, reason, _ = notice.error.texts
+        again = notice.error.fix is Fix.ALLOW_ENGINE
+        return CardView(
+            notice.build_id,
+            title=error_title(notice.error, tr),
+            text=tr.said(reason),
+            note=tr("Another engine takes its place until you let it try again.")
+            if again
+            else tr("Another engine takes its place. The page Engines says more."),
+            urgent=True,
+            actions=(EngineAction.ALLOW, EngineAction.HIDE) if again else (EngineAction.HIDE,),
+        )
     return None
+
+
+def key_of(notice: Problem) -> NoticeKey:
+    """What tells a notice of `AppStatus.notices` from others."""
+    return notice.build_id, notice.error.title, notice.error.message
 
 
 def build_rows(overview: EnginesOverview, status: AppStatus, tr: Translate) -> tuple[BuildRow, ...]:

@@ -10,6 +10,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.lifecycle import State
 from tray_app.models.model_files import stem_of
+from tray_app.ui.presenters.builds import key_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
@@ -49,6 +50,12 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         notice
         for parts in of_one_model(new.downloads).values()
         if _event_of(parts) not in before and (notice := _download_notice(parts, tr))
+    ]
+    told = set(map(key_of, old.notices))
+    found += [
+        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.STATUS, failed=True)
+        for each in new.notices
+        if key_of(each) not in told
     ]
     if engine := _engine_notice(old.installation, new.installation, tr):
         found.append(engine)

@@ -80,6 +80,7 @@ class RowWidget(Card):
         words.setSpacing(2)
         for label in (self.name, self.facts, self.warnings, self.origin):
             words.addWidget(label)
+        words.addStretch()
         self._actions = QVBoxLayout()  # one below the other: a small window has no room for two beside
         self._actions.setSpacing(SPACING // 2)
         self._actions.addStretch()
