@@ -137,11 +137,13 @@ class FakeEngines:
     def cancel(self) -> None:
         self._note("cancel_installation")
 
-    def remove(self, build_id: str) -> None:
+    def remove(self, build_id: str) -> int:
         self._note("remove_engine", build_id)
+        return 0
 
     def prove(self, build_id: str) -> None:
         self._note("prove", build_id)
 
-    def allow_again(self, build_id: str) -> None:
+    def allow_again(self, build_id: str) -> tuple[str, ...]:
         self._note("allow_again", build_id)
+        return ()

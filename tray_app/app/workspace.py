@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
     from tray_app.download.connection_pool import TransferLimits
@@ -93,14 +94,21 @@ class Workspace:
         self._settings_of_library = self.store.current
         self.engine_store = EngineStore(paths.engines)
         self._fallbacks = Fallbacks(self.engine_store)
-        self._engines = EngineFinder(host, self._fallbacks)
-        self.engines = EngineManager()
+        self._finder = EngineFinder(host, self._fallbacks)
+        self.engines = EngineManager(
+            self.engine_store,
+            self._finder,
+            host,
+            new_queue=self._new_engine_queue,
+            in_use=self._builds_in_use,
+            act_on_change=self._act_on_engines,
+        )
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,
             session=self._session,
             served=self._served_path,
-            engines=self._engines,
+            engines=self._finder,
             host=host,
         )
 
@@ -111,7 +119,8 @@ class Workspace:
         return cls(paths, detect_host(), secrets=KeyStore(paths.keys, environ))
 
     def close(self, timeout_s: float = _CLOSE_S) -> None:
-        """Pause every download; they go on next time."""
+        """Pause every download and an installation; they go on next time."""
+        self.engines.close(timeout_s)
         if self._downloads:
             self._downloads.close(timeout_s)
 
@@ -198,7 +207,7 @@ class Workspace:
         of_model = effective(settings, model.id)
         model = self.library.with_projector(model, of_model.projector)
         needs = ModelNeeds.of(model.header, model.id)
-        engine = choose_engine(engine_setting(of_model.engine), needs, self._engines)
+        engine = choose_engine(engine_setting(of_model.engine), needs, self._finder)
         return plan_launch(of_model, model, engine, self.host)
 
     def download(
@@ -277,11 +286,17 @@ class Workspace:
             host=self.host,
             settings=self.store.current,
             library=self.library,
-            finder=self._engines,
+            finder=self._finder,
             secrets=self._secrets,
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def examine_engines(self) -> EnginesReport:
+        """See `engines_report`."""
+        from tray_app.app.engines_report import examine_engines
+
+        return examine_engines(self.host, self._finder)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
@@ -358,9 +373,26 @@ class Workspace:
             # First check that an engine can run it: a download may have 40 GB.
             wanted = effective(settings, exc.entry.id).engine
             needs = ModelNeeds.of(foreseen(exc.entry).header, exc.entry.id)
-            choose_engine(engine_setting(wanted), needs, self._engines)
+            choose_engine(engine_setting(wanted), needs, self._finder)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
+
+    def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """The installed builds of engines that run now, by id, with the names of the models that they run."""
+        return {}
+
+    def _act_on_engines(self) -> None:
+        """Do what follows from another engine being the best one now. `AppError`."""
+
+    def _new_engine_queue(self) -> DownloadQueue:
+        """That of engines: none of them waits for a model of 40 GB."""
+        from tray_app.download.queue import DownloadQueue
+
+        return DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            keep_awake=keep_awake_on(self.host.system),
+        )
 
     def _new_queue(self) -> DownloadQueue:
         from tray_app.download.queue import DownloadQueue

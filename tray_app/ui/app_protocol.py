@@ -137,14 +137,14 @@ class EnginesProtocol(Protocol):
     def cancel(self) -> None:
         """Give it up, or forget that it has failed."""
 
-    def remove(self, build_id: str) -> None:
-        """Delete an installed build."""
+    def remove(self, build_id: str) -> int:
+        """Delete an installed build that does not run; the bytes that it had."""
 
     def prove(self, build_id: str) -> None:
         """Look anew whether an installed build computes right on this machine."""
 
-    def allow_again(self, build_id: str) -> None:
-        """Use a build again also for models with which it has failed."""
+    def allow_again(self, build_id: str) -> tuple[str, ...]:
+        """Use a build again also for models with which it has failed; their ids."""
 
 
 class AppProtocol(TuningTarget, Protocol):

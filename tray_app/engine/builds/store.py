@@ -266,13 +266,15 @@ class EngineStore:
             build_id, lambda before: {each: before[each] for each in before if model_id not in (None, each)}
         )
 
-    def remove(self, build_id: str) -> None:
-        """Delete a build, also a broken one, and what was noted of it."""
+    def remove(self, build_id: str) -> int:
+        """Delete a build, also a broken one, and what was noted of it; the bytes that its files had."""
         with self._changing():
             if build_id not in self._entries():
                 raise store_errors.not_installed(build_id)
+            size_bytes = size_of(self.folder / build_id)
             self._discard(build_id)
         self.changed.emit()
+        return size_bytes
 
     # How
 
