@@ -6,7 +6,7 @@ It is for this computer alone, at a free port, with an engine of its own whose o
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tray_app.app.start_job import StartJob
@@ -51,7 +51,7 @@ class TemporaryServer:
         secrets: KeyStore,
     ) -> None:
         self._settings = replace(settings, port=free_port(), network="local")
-        self._trial_threads: int | None = None
+        self._trial: Mapping[str, Any] = {}
         launcher, folder = launcher_for(host.system), state_dir / _FOLDER
         self._pool = EnginePool(
             lambda engine_id: Supervisor(launcher, folder, None, engine_id=engine_id),
@@ -65,7 +65,7 @@ class TemporaryServer:
             settings=lambda: self._settings,
             settings_of=lambda _: self._settings,
             secrets=secrets,
-            plan=lambda start: plan(self._with_trial(), start),
+            plan=lambda start: plan(replace(self._settings, **self._trial), start),
             announce=lambda: None,
         )
 
@@ -85,27 +85,21 @@ class TemporaryServer:
         """Stop it, or call off its start, which then fails."""
         self._serving.stop()
 
-    def try_threads(self, count: int | None) -> None:
-        """See `tuning.Server`."""
-        self._trial_threads = count
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        """See `tuning.TuningTarget`."""
+        self._trial = dict(values)
         self._serving.apply_settings()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         return self._serving.wait_until_ready(timeout_s)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         base_url, key = self._serving.access()
         return request_embeddings(base_url, texts, key=key)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         base_url, key = self._serving.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
-
-    def _with_trial(self) -> Settings:
-        count = self._trial_threads
-        return (
-            self._settings if count is None else replace(self._settings, threads=count, threads_batch=count)
-        )

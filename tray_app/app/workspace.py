@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
+    from tray_app.app.tuning import EngineOption
     from tray_app.download.connection_pool import TransferLimits
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
@@ -273,6 +274,16 @@ class Workspace:
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        """The engines of this machine among which the model that these settings choose has a choice.
+
+        `AppError` if there is no such model.
+        """
+        from tray_app.app.tuning import engine_options
+
+        model = self._model(settings, None)
+        return engine_options(model.header, self._engines.embedded(), (), {})
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""

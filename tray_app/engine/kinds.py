@@ -34,6 +34,7 @@ from tray_app.system.paths import expanded, resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
+    from tray_app.engine.builds.build import InstalledBuild
     from tray_app.engine.devices import EngineDevice
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
@@ -94,6 +95,8 @@ class Engine:
     """The architectures that its program was built for; none for a script."""
     devices: tuple[EngineDevice, ...] | None = None
     """The graphics cards that it says it can use; None if it cannot list them."""
+    build: InstalledBuild | None = None
+    """The installed build that it is; None for the built-in engine and a program of the person's own."""
 
 
 class Finder(Protocol):

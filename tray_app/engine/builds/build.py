@@ -110,6 +110,12 @@ class InstalledBuild:
     """The cards that it listed when it was proven."""
     verdicts: dict[WeightKind, Verdict] = field(default_factory=dict, hash=False, compare=False)
 
+    @property
+    def setting(self) -> str:
+        """What the setting `engine` calls it, such as `llama.cpp-cuda`."""
+        kind = "powerinfer" if self.kind == "powerinfer" else "llama.cpp"
+        return f"{kind}-{self.back_end}"
+
     def works_with(self, weights: WeightKind) -> bool:
         """Whether it was proven with such weights."""
         verdict = self.verdicts.get(weights)
