@@ -222,6 +222,14 @@ class ErrorCode(StrEnum):
     """The engine took more than it should while it loaded the model."""
     REQUEST_EXCEEDS_LIMITS = "request_exceeds_limits"
     """The engine computed over a request without end."""
+    ENGINE_NOT_INSTALLED = "engine_not_installed"
+    """No engine of this name was installed with this app."""
+    ENGINE_FINDS_NO_CARD = "engine_finds_no_card"
+    """An engine for graphics cards lists none."""
+    ENGINE_SET_ASIDE = "engine_set_aside"
+    """An installed engine has failed with a model, which another engine runs meanwhile."""
+    GRAPHICS_MEMORY_SHORT = "graphics_memory_short"
+    """The engine asked for more memory than the graphics card could give."""
     TUNING_UNDER_WAY = "tuning_under_way"
     """The number of threads is being measured already."""
     THREADS_NOT_TUNABLE = "threads_not_tunable"
@@ -419,6 +427,8 @@ class Fix(StrEnum):
     SETTING = "setting"
     """Open the settings at the field that `AppError.setting` names: that of a setting, or of a key."""
     CHOOSE_ENGINE = "choose-engine"
+    ALLOW_ENGINE = "allow-engine"
+    """Use an engine again that was set aside."""
 
     @classmethod
     def _missing_(cls, _value: object) -> Fix:

@@ -81,7 +81,7 @@ class Machine(FakeApp):
         self.plan = replace(self.plan, engine=ENGINES[values.get("engine", "llama.cpp")])
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        setting = self.plan.engine.build.setting if self.plan.engine.build else "llama.cpp"
+        setting = self.plan.engine.name
         if self.count == self.fails_with or setting == self.broken:
             raise GatewayError(ErrorCode.SERVER_UNREACHABLE, "The server did not answer")
         speed = self.speeds.get(setting, 1.0)
@@ -374,7 +374,7 @@ def test_an_engine_is_an_option_where_it_was_proven_with_the_weights_and_not_set
     assert [(each.setting, each.release, str(each.obstacle)) for each in options] == [
         ("llama.cpp", "2026.10", ""),
         ("llama.cpp-cpu", "b1", ""),
-        ("llama.cpp-vulkan", "b1", "It cannot compute with Q4_0 weights here: Segmentation fault"),
+        ("llama.cpp-vulkan", "b1", "It does not compute with Q4_0 weights: Segmentation fault"),
         ("llama.cpp-cuda", "b1", "It crashed twice"),
-        ("llama.cpp-rocm", "b1", "It was not tried with Q4_0 weights."),
+        ("llama.cpp-rocm", "b1", "It was not proven with Q4_0 weights."),
     ]

@@ -26,8 +26,9 @@ RTX_MEMORY = 24_576 << 20
 
 
 def test_a_llama_server_lists_its_cards_with_their_memory() -> None:
-    radeon = EngineDevice("AMD Radeon RX 7900 (RADV NAVI31)", 20_464 << 20)
-    assert parse_devices(LLAMA_SERVER) == (*2 * (EngineDevice(RTX, 24_126 << 20),), radeon)
+    radeon = EngineDevice("AMD Radeon RX 7900 (RADV NAVI31)", 20_464 << 20, "Vulkan0")
+    cuda = (EngineDevice(RTX, 24_126 << 20, "CUDA0"), EngineDevice(RTX, 24_126 << 20, "CUDA1"))
+    assert parse_devices(LLAMA_SERVER) == (*cuda, radeon)
 
 
 def test_powerinfer_names_its_cards_alone() -> None:

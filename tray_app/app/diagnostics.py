@@ -35,12 +35,13 @@ from tray_app.app.diagnostic_report import (
 )
 from tray_app.app.public_address import check_client_key, client_key, listening_address
 from tray_app.engine import lastfailure
+from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
+from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
-from tray_app.engine.report import look_for_engine, report_on
+from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, Fix, ModelError, SettingsError
 from tray_app.gateway.public_client import request_embeddings
 from tray_app.models.file_errors import none_chosen
@@ -211,7 +212,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
     settings, host = effective(inputs.settings, model.id), inputs.host
     notes.settings, notes.sparse = settings, model.header.sparse
     model = inputs.library.with_projector(model, settings.projector)
-    choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
+    choice = look_for_engine(settings, inputs.finder, ModelNeeds.of(model.header, model.id))
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
         ModelFinding(model.id, presentable(model.path), fit_line(found.verdict, Translate())),
@@ -240,7 +241,8 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(engine_setting(settings.engine), entry.sparse, inputs.finder)
+        needs = ModelNeeds.of(foreseen(entry).header, entry.id)
+        notes.engine = choose_engine(engine_setting(settings.engine), needs, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     space = _space(inputs.library.folder)

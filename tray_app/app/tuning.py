@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import weight_kind_of
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import BuildSetting, EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import phrase
@@ -219,22 +219,21 @@ def engine_options(
 
     `set_aside` says of builds, by id, why they are not used for this model.
     """
-    options = [EngineOption(built_in.kind, built_in.version or "")] if built_in else []
+    options = [EngineOption(built_in.name, built_in.version or "")] if built_in else []
     weights = weight_kind_of(header)
     for build in builds:
-        if build.kind is not EngineKind.LLAMA_SERVER or build.setting in {each.setting for each in options}:
+        setting = str(BuildSetting(build.kind, build.back_end))
+        if build.kind is not EngineKind.LLAMA_SERVER or setting in {each.setting for each in options}:
             continue  # of several builds for one back end, the newest runs
         verdict = build.verdicts.get(weights)
         obstacle: Text = ""
         if verdict is None:
-            obstacle = phrase("It was not tried with {weights} weights.", weights=weights)
+            obstacle = phrase("It was not proven with {weights} weights.", weights=weights)
         elif not verdict.works:
             obstacle = phrase(
-                "It cannot compute with {weights} weights here: {reason}",
-                weights=weights,
-                reason=verdict.reason,
+                "It does not compute with {weights} weights: {reason}", weights=weights, reason=verdict.reason
             )
-        options.append(EngineOption(build.setting, build.release, set_aside.get(build.id, obstacle)))
+        options.append(EngineOption(setting, build.release, set_aside.get(build.id, obstacle)))
     return tuple(options)
 
 
@@ -285,9 +284,9 @@ def _engine_of(plan: Plan) -> str:
     """What the setting `engine` calls the engine of a plan: by its name, else by its program."""
     if not isinstance(plan, LaunchPlan):
         return EngineKind.REMOTE
-    if plan.engine.build:
-        return plan.engine.build.setting
-    return plan.engine.kind if plan.engine.kind is EngineKind.LLAMA_CPP else plan.engine.command[0]
+    engine = plan.engine
+    is_own = engine.build is None and engine.kind is not EngineKind.LLAMA_CPP
+    return engine.command[0] if is_own else engine.name
 
 
 def _to_compare(options: Sequence[EngineOption], present: str) -> tuple[EngineOption, ...]:

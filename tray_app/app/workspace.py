@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from tray_app.app.model_manager import ModelManager
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
+from tray_app.engine.choosing import ModelNeeds, choose_engine
+from tray_app.engine.kinds import EngineFinder, EngineKind, engine_setting
+from tray_app.engine.report import foreseen
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
@@ -190,7 +192,8 @@ class Workspace:
         model = self._model(settings, start)
         of_model = effective(settings, model.id)
         model = self.library.with_projector(model, of_model.projector)
-        engine = choose_engine(engine_setting(of_model.engine), model.header.sparse, self._engines)
+        needs = ModelNeeds.of(model.header, model.id)
+        engine = choose_engine(engine_setting(of_model.engine), needs, self._engines)
         return plan_launch(of_model, model, engine, self.host)
 
     def download(
@@ -282,8 +285,9 @@ class Workspace:
         """
         from tray_app.app.tuning import engine_options
 
-        model = self._model(settings, None)
-        return engine_options(model.header, self._engines.embedded(), (), {})
+        model, finder = self._model(settings, None), self._engines
+        set_aside = {each.build_id: each.reason for each in finder.set_asides() if each.model_id == model.id}
+        return engine_options(model.header, finder.embedded(), finder.builds(), set_aside)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
@@ -359,7 +363,8 @@ class Workspace:
                 raise
             # First check that an engine can run it: a download may have 40 GB.
             wanted = effective(settings, exc.entry.id).engine
-            choose_engine(engine_setting(wanted), exc.entry.sparse, self._engines)
+            needs = ModelNeeds.of(foreseen(exc.entry).header, exc.entry.id)
+            choose_engine(engine_setting(wanted), needs, self._engines)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tray_app.system.host import Gpu
 
-_LISTED = re.compile(r"^\s+\w+: (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
+_LISTED = re.compile(r"^\s+(?P<id>\w+): (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
 """A line of `llama-server --list-devices`. Processor libraries are listed too, without memory."""
 _FOUND = re.compile(r"^\s*Device \d+: (?P<name>.+?), compute capability ", re.MULTILINE)
 """A line that PowerInfer prints when it starts. It does not say how much memory the card has."""
@@ -27,6 +27,8 @@ class EngineDevice:
 
     name: str
     memory_bytes: int | None
+    id: str = ""
+    """What the engine calls it, such as `CUDA0`; empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class Device:
 
 def parse_devices(output: str) -> tuple[EngineDevice, ...]:
     """The cards in what an engine prints."""
-    found = ((each["name"], int(each["mib"]) << 20) for each in _LISTED.finditer(output))
-    listed = tuple(EngineDevice(name, size_bytes) for name, size_bytes in found if size_bytes)
+    found = (
+        EngineDevice(each["name"], int(each["mib"]) << 20, each["id"]) for each in _LISTED.finditer(output)
+    )
+    listed = tuple(each for each in found if each.memory_bytes)
     return listed or tuple(EngineDevice(each["name"], None) for each in _FOUND.finditer(output))
 
 

@@ -109,17 +109,29 @@ class InstalledBuild:
     devices: tuple[EngineDevice, ...] = ()
     """The cards that it listed when it was proven."""
     verdicts: dict[WeightKind, Verdict] = field(default_factory=dict, hash=False, compare=False)
+    speed: float | None = None
+    """How many times as fast as the built-in engine it was at its proof; None: not measured."""
+    installed_at_s: float = 0.0
+    """When it was installed, as `time.time`."""
 
     @property
-    def setting(self) -> str:
-        """What the setting `engine` calls it, such as `llama.cpp-cuda`."""
-        kind = "powerinfer" if self.kind == "powerinfer" else "llama.cpp"
-        return f"{kind}-{self.back_end}"
+    def is_published(self) -> bool:
+        """Whether it was downloaded from its makers, and not given by the person as a file or folder."""
+        return "://" in self.source
 
     def works_with(self, weights: WeightKind) -> bool:
         """Whether it was proven with such weights."""
         verdict = self.verdicts.get(weights)
         return verdict is not None and verdict.works
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """That a build failed with a model and is not used for it, until a person says that it may try again."""
+
+    build_id: str
+    model_id: str
+    reason: str
 
 
 def weight_kind_of(header: ModelHeader) -> WeightKind:

@@ -23,6 +23,8 @@ def fix_title(error: AppError, tr: Translate) -> str:
             return tr("&Open the Setting…")
         case Fix.CHOOSE_ENGINE:
             return tr("Choose Another &Engine…")
+        case Fix.ALLOW_ENGINE:
+            return tr("&Try Again")
         case Fix.NONE:
             return ""
 
