@@ -174,6 +174,16 @@ _CAUSES_BY_LINE = (
     (r"^exec-child: cannot now run (.+)", _NOT_NOW),
     (r"^exec-child: cannot run (.+)", _NOT_STARTED),
     (
+        r"version [`'](GLIBC(?:XX)?_[\d.]+)' not found",
+        Cause(
+            ErrorCode.ENGINE_NEEDS_NEWER_SYSTEM,
+            "The engine needs a newer system",
+            "It was built for one that has {named}, which this one lacks.",
+            "Use the engine that comes with the app, or one that was built on this system or an older one.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
         # Not lines of the debugger that PowerInfer starts when one of its assertions fails.
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(

@@ -124,7 +124,8 @@ class EngineSnapshot:
         return self.address.base_url if self.state is State.READY and self.address else None
 
 
-def _address_for(plan: LaunchPlan) -> Address:
+def address_for(plan: LaunchPlan) -> Address:
+    """A new address for one run of a plan."""
     key = new_key() if plan.engine.kind.takes_key else ""
     return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
@@ -351,7 +352,7 @@ class Supervisor:
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
         try:
-            address = _address_for(plan)
+            address = address_for(plan)
             self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
             command = plan.command(address.port, address.host)
             env = {**self._environ, **address.environment}

@@ -110,7 +110,8 @@ class InstalledBuild:
     """The cards that it listed when it was proven."""
     verdicts: dict[WeightKind, Verdict] = field(default_factory=dict, hash=False, compare=False)
     speed: float | None = None
-    """How many times as fast as the built-in engine it was at its proof; None: not measured."""
+    """How many times as fast as the built-in engine it was on the processor when it was proven; None if it
+    computes with a card, or nothing could be compared."""
     installed_at_s: float = 0.0
     """When it was installed, as `time.time`."""
 
