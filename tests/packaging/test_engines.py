@@ -256,7 +256,10 @@ def test_a_build_with_another_digest_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (tarball("llama-b1/llama-server", elf(ARM64)), "built for linux-arm64, but is wanted for linux-x86_64"),
+        (
+            tarball("llama-b1/llama-server", elf(ARM64)),
+            "built for linux-arm64, but is wanted for linux-x86_64",
+        ),
         (tarball("llama-b1/llama-cli", elf(X86_64)), "has no llama-server in it"),
         (tarball("../llama-server", elf(X86_64)), "cannot be unpacked"),
         (b"no archive", "cannot be unpacked"),
