@@ -87,7 +87,8 @@ def main(mode: Mode, arguments: list[str]) -> None:
     elif arguments == ["--version"]:
         sys.stderr.write(VERSION)
     elif arguments == ["--list-devices"]:
-        sys.stdout.write("Available devices:\n" + (CARD if mode is Mode.CUDA else ""))
+        has_card = mode is Mode.CUDA and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+        sys.stdout.write("Available devices:\n" + (CARD if has_card else ""))
     elif arguments == ["--help"]:
         sys.stdout.write(HELP)
     else:

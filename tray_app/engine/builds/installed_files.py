@@ -25,7 +25,7 @@ MANIFEST = "build.json"
 _OF_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What the systems put into a folder that a person looks at; no program loads it."""
 
-RelativePath = Annotated[str, msgspec.Meta(min_length=1, pattern=r"\A[^/\\]")]
+RelativePath = Annotated[str, msgspec.Meta(pattern=r"(?s)\A(?!(.*/)?\.{1,2}(/|\Z))[^/]")]
 """With `/` between its parts on every system."""
 Stamp = tuple[int, int, int]
 """By which a file is seen to be another: its time, its size, its number."""

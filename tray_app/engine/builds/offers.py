@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Text
 
-BUILD_ID = r"\A(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z))[a-z0-9][a-z0-9.-]{0,99}(?<!\.)\Z"
+BUILD_ID = r"\A(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z))[a-z0-9][a-z0-9.-]{0,99}(?<!\.)(?<!\.json)\Z"
 """The names of builds, which are those of folders, too, on every system."""
 BuildId = Annotated[str, msgspec.Meta(pattern=BUILD_ID)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]

@@ -47,7 +47,7 @@ from tray_app.system.file_lock import locked
 from tray_app.system.files import NOT_JSON, private_folder, read_regular, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 
@@ -57,6 +57,7 @@ _ID = re.compile(BUILD_ID)
 _NEW, _GONE = ".new-", ".gone-"
 _MOST_MANIFEST_BYTES = 8 << 20
 _LOCK_S = 10.0
+_A_MOMENT_S = 0.001
 _RENAME_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.6) if sys.platform == "win32" else ()
 """Windows' virus scanners have new files open for a moment; a folder with an open file cannot be renamed."""
 
@@ -70,7 +71,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     release: str
     program: RelativePath
     source: str
-    sha256: Sha256 | Annotated[str, msgspec.Meta(max_length=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
     installed_at_s: float
     contents: Files
 
@@ -111,8 +112,8 @@ class _Entry:
     notes: _Notes
 
 
-_Looked = tuple[tuple[Stamp | None, Stamp | None], "_Entry | EngineError"]
-"""The stamps of a build's two files, and what they say."""
+_Looked = tuple[tuple[Stamp | None, ...], "_Entry | EngineError"]
+"""The stamps of a build's folder and of its two files, and what these say."""
 
 
 class EngineStore:
@@ -227,11 +228,14 @@ class EngineStore:
             program=build.program.relative_to(staging).as_posix(),
             source=build.source,
             sha256=build.sha256,
-            installed_at_s=time.time(),
+            installed_at_s=self._now_s(),
             contents=contents,
         )
-        content = msgspec.json.encode(manifest)
-        msgspec.json.decode(content, type=_Manifest)  # what could not be read again must not get there
+        try:
+            content = msgspec.json.encode(manifest)
+            msgspec.json.decode(content, type=_Manifest)  # what could not be read again must not get there
+        except ValueError as exc:  # of a file whose name is no text, too
+            raise store_errors.cannot_be_noted(build.id, str(exc)) from exc
         notes = _Notes(
             manifest_sha256=hashlib.sha256(content).hexdigest(),
             devices=build.devices,
@@ -253,25 +257,23 @@ class EngineStore:
         speed: float | None,
     ) -> InstalledBuild:
         """Keep what another proof has shown; the build as it is known from then on."""
-        self._note(build_id, devices=devices, verdicts=dict(verdicts), speed=speed)
+        shown = {"devices": devices, "verdicts": dict(verdicts), "speed": speed}
+        self._note(build_id, lambda notes: msgspec.structs.replace(notes, **shown))
         return self.find(build_id)
 
     def served(self, build_id: str) -> None:
         """Note that a model ran on a build, so that those before it are `outdated`."""
-        if not self._entry(build_id).notes.served:
-            self._note(build_id, served=True)
+        self._note(build_id, lambda notes: msgspec.structs.replace(notes, served=True))
 
     def set_aside(self, build_id: str, model_id: str, reason: str) -> None:
         """Use an engine no more for a model, until `allow_again`."""
-        entry = self._entry(build_id)
-        self._note(build_id, set_aside={**entry.notes.set_aside, model_id: reason})
+        self._set_aside(build_id, lambda before: {**before, model_id: reason})
 
     def allow_again(self, build_id: str, model_id: str | None = None) -> None:
         """Use an engine again for a model for which it was set aside; None: for all of them."""
-        entry = self._entry(build_id)
-        kept = {each: why for each, why in entry.notes.set_aside.items() if model_id not in (None, each)}
-        if kept != entry.notes.set_aside:
-            self._note(build_id, set_aside=kept)
+        self._set_aside(
+            build_id, lambda before: {each: before[each] for each in before if model_id not in (None, each)}
+        )
 
     def remove(self, build_id: str) -> None:
         """Delete a build, also a broken one, and what was noted of it."""
@@ -282,6 +284,10 @@ class EngineStore:
         self.changed.emit()
 
     # How
+
+    def _now_s(self) -> float:
+        """Later than every installation before, also where the clock was set back."""
+        return max([time.time(), *(each.installed_at_s + _A_MOMENT_S for each in self.installed())])
 
     def _entries(self) -> dict[str, _Entry | EngineError]:
         """By name, all folders of the store, in no order."""
@@ -303,8 +309,9 @@ class EngineStore:
         return entry
 
     def _look(self, name: str) -> _Looked:
-        """What is known of a folder; read again only when one of its two files is another."""
-        stamps = _stamp(self.folder / name / MANIFEST), _stamp(self._notes_file(name))
+        """What is known of a build; read again only when its folder or one of its two files is another."""
+        folder = self.folder / name
+        stamps = _stamp(folder), _stamp(folder / MANIFEST), _stamp(self._notes_file(name))
         known = self._looked.get(name)
         if known and known[0] == stamps:
             return known
@@ -345,10 +352,17 @@ class EngineStore:
         )
         return _Entry(build, manifest, notes)
 
-    def _note(self, build_id: str, **changes: object) -> None:
+    def _set_aside(self, build_id: str, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        self._note(build_id, lambda notes: msgspec.structs.replace(notes, set_aside=change(notes.set_aside)))
+
+    def _note(self, build_id: str, change: Callable[[_Notes], _Notes]) -> None:
+        """Change what is noted, whatever others note meanwhile."""
+        before = self._entry(build_id).notes
+        if change(before) == before:
+            return
         with self._changing():
-            notes = msgspec.structs.replace(self._entry(build_id).notes, **changes)
-            self._write(build_id, notes)
+            self._looked.pop(build_id, None)
+            self._write(build_id, change(self._entry(build_id).notes))
         self.changed.emit()
 
     def _write(self, build_id: str, notes: _Notes) -> None:
@@ -360,27 +374,35 @@ class EngineStore:
     def _put_in_place(self, staging: Path, build_id: str, notes: _Notes) -> None:
         """With the lock held. The one that is there comes back where this fails."""
         noted = self._notes_file(build_id)
-        notes_before = noted.read_bytes() if noted.exists() else None
+        notes_before = noted.read_bytes() if noted.is_file() else None
         before = self._move_away(build_id)
+        self._forget(build_id)
         try:
             self._write(build_id, notes)
             _rename(staging, self.folder / build_id)
         except OSError:
-            if before and notes_before is not None:
-                write_atomically(noted, notes_before)
+            self._forget(build_id)
+            if before:
                 _rename(before, self.folder / build_id)
-            else:
-                noted.unlink(missing_ok=True)
+            if notes_before is not None:
+                write_atomically(noted, notes_before)
             raise
-        self._seen.pop(build_id, None)
         self._sweep(_GONE)
 
     def _discard(self, build_id: str) -> None:
         """With the lock held."""
         self._move_away(build_id)
-        self._notes_file(build_id).unlink(missing_ok=True)
-        self._seen.pop(build_id, None)
+        self._forget(build_id)
         self._sweep(_GONE)
+
+    def _forget(self, build_id: str) -> None:
+        """With the lock held: delete what was noted, whatever that is."""
+        noted = self._notes_file(build_id)
+        if noted.is_dir() and not noted.is_symlink():
+            shutil.rmtree(noted)
+        else:
+            noted.unlink(missing_ok=True)
+        self._seen.pop(build_id, None)
 
     def _move_away(self, build_id: str) -> Path | None:
         """Give a build's folder another name, under which nobody finds it; None if there is none.

@@ -94,3 +94,13 @@ def locked_elsewhere(folder: Path) -> EngineError:
         phrase("It has locked {folder}.", folder=folder),
         "Try again when it has finished; if it stays so, end the other PowerInfer Tray.",
     )
+
+
+def cannot_be_noted(build_id: str, why: Text) -> EngineError:
+    """Its files cannot be listed, so nobody could say later whether they changed."""
+    return EngineError(
+        ErrorCode.ENGINE_NOT_STORED,
+        phrase("The engine “{id}” cannot be kept", id=build_id),
+        phrase("The list of its files cannot be written: {why}", why=why),
+        "Give its files and folders names in plain letters.",
+    )
