@@ -31,7 +31,7 @@ from tray_app.settings.schema import Settings
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tray_app.app.root import App
@@ -67,12 +67,22 @@ def held_up(app: App) -> Iterator[psutil.Process]:
 
 def wait_for_requests(app: App, count: int) -> None:
     """Until so many requests are in the gateway."""
+    wait_until(lambda: app.status().traffic.active == count)
+
+
+def wait_for_waiting(app: App, count: int) -> None:
+    """Until so many requests wait for the engine: some time after they have come, as they are read first."""
+    wait_until(lambda: len(app._pool._main.waiting) == count)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Until the app says so; it tells nobody of each request."""
     tick = threading.Event()
     for _ in range(500):
-        if app.status().traffic.active == count:
+        if is_so():
             return
         tick.wait(0.02)
-    raise AssertionError(f"{app.status().traffic.active} requests, not {count}")
+    raise AssertionError("It never became so.")
 
 
 def test_clients_that_never_retry_get_their_answer_once_the_model_is_loaded() -> None:
@@ -117,7 +127,7 @@ def test_a_client_that_leaves_frees_its_place() -> None:
 def test_a_start_that_is_called_off_ends_the_waiting() -> None:
     with real_app() as app, held_up(app), ThreadPoolExecutor(1) as clients:
         asked = clients.submit(post, f"{app.status().server.base_url}/embeddings", BODY)
-        wait_for_requests(app, 1)
+        wait_for_waiting(app, 1)
         app.stop_server()
         refused = asked.result(DEADLINE_S)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, ErrorCode.START_CALLED_OFF)

@@ -1,5 +1,6 @@
 """What `dev.py` says before anything is installed."""
 
+import json
 import os
 import re
 import signal
@@ -166,3 +167,46 @@ def test_ctrl_c_ends_the_tool_which_still_says_what_it_has_found() -> None:
 
     assert process.communicate(timeout=30) == ("2 failed\n", "")
     assert process.returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("failed", "codes", "code"),
+    [
+        (["a.py::test_x"], [1, 0], 0),
+        (["a.py::test_x"], [1, 1], 1),
+        ([f"a.py::test_{number}" for number in range(6)], [1], 1),
+        ([], [0], 0),
+        ([], [2], 2),
+    ],
+    ids=["passes-alone", "broken", "many", "none", "interrupted"],
+)
+def test_the_few_tests_that_failed_are_run_once_more_alone_and_named(
+    failed: list[str],
+    codes: list[int],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cache = tmp_path / "lastfailed"
+    cache.write_text(json.dumps(dict.fromkeys(failed, True)))
+    monkeypatch.setattr(dev, "LAST_FAILED", cache)
+    calls: list[dev.Command] = []
+
+    def call(command: dev.Command) -> int:
+        calls.append(command)
+        return codes[len(calls) - 1]
+
+    monkeypatch.setattr(dev, "call", call)
+
+    assert dev.run_tests([]) == code
+    assert len(calls) == len(codes)
+    assert ["--last-failed" in command for command in calls[1:]] == [True] * (len(codes) - 1)
+    assert ("so to be mended" in capsys.readouterr().out) == (codes == [1, 0])
+
+
+def test_tests_that_somebody_names_are_run_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter([1])
+    monkeypatch.setattr(dev, "call", lambda _: next(codes))
+
+    assert dev.run_tests(["tests/unit"]) == 1

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.launches import PC
-from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
+from tray_app.engine.devices import Card, Device, EngineDevice, cards_of, merge_devices, parse_devices
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.sizing import memory_budget
 from tray_app.system.host import Gpu
@@ -60,9 +60,25 @@ def test_an_engine_that_does_not_tell_leaves_it_open() -> None:
 
 
 def test_only_memory_of_cards_that_have_their_own_is_room_for_a_model() -> None:
-    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 1 << 30)))
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 4 << 30)))
     seen = (EngineDevice(RTX, None), EngineDevice("Intel UHD Graphics", 16 << 30))
-    assert memory_budget(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == RTX_MEMORY
+    usable = RTX_MEMORY * 9 // 10
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == pytest.approx(usable)
     assert memory_budget(EngineKind.LLAMA_SERVER, host, ()).graphics_bytes == 0
-    assert memory_budget(EngineKind.LLAMA_SERVER, host).graphics_bytes == RTX_MEMORY + (1 << 30)
+    both = memory_budget(EngineKind.LLAMA_SERVER, host).graphics_bytes
+    assert both == pytest.approx(usable + (3 << 30))
     assert memory_budget(EngineKind.POWERINFER, host, seen).graphics_bytes == 0
+
+
+def test_a_budget_holds_for_each_card() -> None:
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 4 << 30)))
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 6).graphics_bytes == (6 + 4) << 30
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 0).graphics_bytes == 0
+
+
+def test_the_card_in_the_processor_computes_only_where_there_is_no_other() -> None:
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY),))
+    inside = EngineDevice("Intel UHD Graphics", 12 << 30, "Vulkan0")
+    outside = EngineDevice(RTX, 24_126 << 20, "Vulkan1")
+    assert cards_of((inside, outside), host) == (Card("Vulkan1", 24_126 << 20, has_own_memory=True),)
+    assert cards_of((inside,), PC) == (Card("Vulkan0", 12 << 30, has_own_memory=False),)

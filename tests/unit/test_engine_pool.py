@@ -30,7 +30,16 @@ BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 class Pool:
     """A pool of engines that take so many bytes, in a test's hands."""
 
-    def __init__(self, budget_bytes: int = 100, *, longest_stay_s: float = 0, **sizes: int) -> None:
+    def __init__(
+        self,
+        budget_bytes: int = 100,
+        *,
+        card_bytes: int = 0,
+        longest_stay_s: float = 0,
+        **sizes: int | tuple[int, int],
+    ) -> None:
+        """`sizes`: what models take of main memory, or of that and of a card that has `card_bytes`."""
+        self.card_bytes = card_bytes
         self.budget_bytes = budget_bytes
         self.sizes = sizes
         self.kept: set[str] = set()
@@ -64,7 +73,10 @@ class Pool:
     def plan(self, model_id: str) -> LaunchPlan:
         plan = make_plan()
         model = replace(plan.model, id=model_id, name=model_id)
-        return replace(plan, model=model, memory_bytes=self.sizes[model_id])
+        size = self.sizes[model_id]
+        main, card = size if isinstance(size, tuple) else (size, 0)
+        room = self.card_bytes if card else 0
+        return replace(plan, model=model, memory_bytes=main, graphics_bytes=card, graphics_room_bytes=room)
 
     def ask(self, model_id: str) -> EngineLease | Future[EngineLease]:
         """As a request does; returns when the pool has made up its mind."""
@@ -408,3 +420,57 @@ def test_names_of_every_alphabet_make_engines_of_their_own() -> None:
     ids = [EngineId.of_model(each) for each in ("é", "è", "模型", "a b", "a-b", "main", "a" * 200, "")]
     assert len({str(each) for each in ids}) == len(ids)
     assert MAIN_ENGINE not in ids
+
+
+# Cards -----------------------------------------------------------------------------------------------------
+
+
+def counted(pool: Pool, model_id: str) -> tuple[int, int]:
+    status = pool.pool.snapshot().of(model_id)
+    assert status
+    return status.expected_bytes, status.expected_graphics_bytes
+
+
+def test_for_the_memory_of_a_card_the_engine_goes_that_has_it() -> None:
+    pool = Pool(card_bytes=50, a=(10, 40), b=(10, 0), c=(10, 30))
+    pool.loaded("a").release()
+    pool.loaded("b").release()
+    waiting(pool.ask("c"))
+    assert pool.told() == {"b"}
+    pool["a"].becomes(State.STOPPED)
+    assert pool.told() == {"b", "c"}
+    assert counted(pool, "c") == (10, 30)
+    seen = pool.pool.snapshot()
+    assert (seen.budget_bytes, seen.graphics_budget_bytes) == (100, 50)
+
+
+def test_what_kept_models_leave_no_room_for_on_a_card_goes_into_main_memory() -> None:
+    pool = Pool(card_bytes=50, a=(10, 40), b=(10, 30))
+    pool.kept = {"a"}
+    pool.loaded("a").release()
+    pool.loaded("b")
+    assert counted(pool, "a") == (10, 40)
+    assert counted(pool, "b") == (30, 10)
+
+
+def test_where_nothing_computes_with_a_card_none_is_told_of() -> None:
+    pool = Pool(a=10)
+    pool.loaded("a")
+    assert pool.pool.snapshot().graphics_budget_bytes == 0
+    assert counted(pool, "a") == (10, 0)
+
+
+def test_what_an_engine_really_has_of_a_card_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tray_app.engine import pool as module
+    from tray_app.system.process import ProcessUsage
+
+    monkeypatch.setattr(module, "usage_together", lambda *_: ProcessUsage(0, 0, 12, 5))
+    monkeypatch.setattr(module, "graphics_used_by", lambda _: 45)
+    pool = Pool(card_bytes=50, a=(10, 40), b=10)
+    for model_id in ("a", "b"):
+        pool.loaded(model_id)
+        pool[model_id]._now = replace(pool[model_id]._now, pid=4711)
+    pool.pool.measure()
+    assert counted(pool, "a") == (12, 45)
+    measured = [each.graphics_bytes for each in pool.pool.snapshot().others]
+    assert measured == [45, None]

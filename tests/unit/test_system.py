@@ -193,8 +193,21 @@ class FakeNvml:
     def nvmlDeviceGetMemoryInfo(self, handle: Gpu) -> Any:  # noqa: N802
         return SimpleNamespace(total=handle.memory_bytes)
 
+    def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
+        return "580.95.05"
 
-RTX, A100 = Gpu("NVIDIA RTX 4090", 24 << 30), Gpu("NVIDIA A100", 80 << 30)
+    def nvmlSystemGetCudaDriverVersion_v2(self) -> int:  # noqa: N802
+        return 13_020
+
+    def nvmlDeviceGetCudaComputeCapability(self, handle: Gpu) -> tuple[int, int]:  # noqa: N802
+        if handle.compute is None:
+            raise self.NVMLError("Function Not Found")
+        return handle.compute
+
+
+DRIVER, CUDA = (580, 95, 5), (13, 2)
+RTX = Gpu("NVIDIA RTX 4090", 24 << 30, DRIVER, CUDA, (8, 9))
+A100 = Gpu("NVIDIA A100", 80 << 30, DRIVER, CUDA)
 
 
 @pytest.mark.warns("The NVIDIA driver does not tell")

@@ -163,6 +163,8 @@ def status_document(status: AppStatus, *, apple_silicon: bool = False) -> Status
         engines=tuple(_row(each, status, apple_silicon=apple_silicon) for each in status.pool.engines),
         memory_budget_bytes=status.pool.budget_bytes,
         memory_used_bytes=sum(each.memory_bytes or 0 for each in status.pool.engines),
+        graphics_memory_budget_bytes=status.pool.graphics_budget_bytes,
+        graphics_memory_used_bytes=sum(each.graphics_bytes or 0 for each in status.pool.engines),
     )
 
 
@@ -190,6 +192,8 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
         chosen=each is status.pool.main,
         idle_s=each.idle_s,
         problem=_problem_document(Problem(ProblemSource.ENGINE, engine.failure)) if engine.failure else None,
+        graphics_memory_bytes=each.graphics_bytes,
+        expected_graphics_bytes=each.expected_graphics_bytes,
     )
 
 

@@ -10,10 +10,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.settings.schema import AUTO
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tray_app.system.host import Gpu
+    from tray_app.settings.schema import Auto
+    from tray_app.system.host import Gpu, Host
+
+_GIB = 1 << 30
+_LEFT_FREE_BYTES = _GIB
+"""What llama.cpp by itself leaves free on each card (`--fit-target`)."""
+_SHARE_LEFT_FREE = 1 / 10
 
 _LISTED = re.compile(r"^\s+(?P<id>\w+): (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
 """A line of `llama-server --list-devices`. Processor libraries are listed too, without memory."""
@@ -39,6 +47,47 @@ class Device:
     memory_bytes: int | None
     used: bool | None
     """Whether the engine can use it; None if the engine does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that an engine would compute with."""
+
+    id: str
+    """As in `EngineDevice`."""
+    memory_bytes: int
+    has_own_memory: bool
+    """Not if it is a part of the processor: what it takes is then taken of the main memory."""
+
+    def usable_bytes(self, vram_budget: float | Auto) -> int:
+        """What an engine may take of its memory; the budget of a person is in GiB."""
+        if vram_budget != AUTO:
+            return min(self.memory_bytes, int(vram_budget * _GIB))
+        left_free = max(_LEFT_FREE_BYTES, int(self.memory_bytes * _SHARE_LEFT_FREE))
+        return max(0, self.memory_bytes - left_free)
+
+    def left_free_mib(self, vram_budget: float) -> int:
+        """What is to stay free of it so that all programs together keep to a budget."""
+        return (self.memory_bytes - self.usable_bytes(vram_budget)) >> 20
+
+
+def cards_of(devices: Iterable[EngineDevice] | None, host: Host) -> tuple[Card, ...]:
+    """The cards that a llama-server computes with, of those that it lists: as llama.cpp chooses them, those
+    that are a part of the processor only where there are no others.
+
+    `devices` is None if the engine does not list its cards.
+    """
+    if devices is None:
+        return tuple(Card("", gpu.memory_bytes, has_own_memory=True) for gpu in host.gpus)
+    known = list(host.gpus)
+    cards = []
+    for device in devices:
+        gpu = next((gpu for gpu in known if gpu.name == device.name), None)
+        if gpu:
+            known.remove(gpu)
+        memory_bytes = device.memory_bytes or (gpu.memory_bytes if gpu else 0)
+        cards.append(Card(device.id, memory_bytes, has_own_memory=gpu is not None))
+    return tuple(card for card in cards if card.has_own_memory) or tuple(cards)
 
 
 def parse_devices(output: str) -> tuple[EngineDevice, ...]:

@@ -27,11 +27,12 @@ from psygnal import Signal
 from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide, too_many
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed_bytes
-from tray_app.engine.resource_usage import usage_together
+from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed
+from tray_app.engine.resource_usage import graphics_used_by, usage_together
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
 from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.models.memory import MemoryAmount
 from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
@@ -60,7 +61,9 @@ class PoolSnapshot:
     others: tuple[EngineStatus, ...] = ()
     """In the order in which they were first asked for."""
     budget_bytes: int = 0
-    """The memory that all of them together may take."""
+    """The main memory that all of them together may take."""
+    graphics_budget_bytes: int = 0
+    """The same of graphics cards that have memory of their own; 0 while no engine computes with any."""
 
     @property
     def engines(self) -> tuple[EngineStatus, ...]:
@@ -75,10 +78,10 @@ class PoolSnapshot:
 class EnginePool:
     """Owns every engine of the app.
 
-    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the memory in bytes that
-    all engines may take, given what their processes have for themselves now. `is_kept` says whether a model
-    is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by a
-    person.
+    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the main memory in bytes
+    that all engines may take, given what their processes have for themselves now. `is_kept` says whether a
+    model is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by
+    a person.
     """
 
     changed = Signal(EngineSnapshot)
@@ -113,7 +116,8 @@ class EnginePool:
         """All engines now."""
         with self._lock:
             others = tuple(map(self._status, self._others.values()))
-            return PoolSnapshot(self._status(self._main), others, self._budget_bytes())
+            budget = self._memory_budget()
+            return PoolSnapshot(self._status(self._main), others, budget.main_bytes, budget.graphics_bytes)
 
     def main(self) -> EngineStatus:
         """The main engine now."""
@@ -209,7 +213,7 @@ class EnginePool:
         with self._lock:
             engines = [each for each in self._engines() if each.holds_memory]
             holders = [each.holder(kept=each.forced or self._is_kept(each.model_id)) for each in engines]
-            keys = too_many(holders, self._budget_bytes())
+            keys = too_many(holders, self._memory_budget())
             self._make_room(keys, {each.key: each for each in engines})
 
     def put_to_sleep(self, *, made_room: bool) -> None:
@@ -398,8 +402,10 @@ class EnginePool:
         if engine.told == plan:
             engine.next = None
             engine.supervisor.ensure(plan)
-        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan, forced=forced):
-            engine.tell(plan, self._clock())
+        elif (
+            engine.holds_memory and engine.told and (size := self._size_in_place(engine, plan, forced=forced))
+        ):
+            engine.tell(plan, self._clock(), size)
         else:
             if engine.told is not None:
                 engine.stop()
@@ -407,25 +413,38 @@ class EnginePool:
         engine.forced = forced
         return self._advance()
 
-    def _fits_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> bool:
-        """Whether a plan may replace the engine's own without others having to go first."""
-        return isinstance(self._decision(plan, forced, engine), Load)
+    def _size_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> MemoryAmount | None:
+        """What a plan takes that may replace the engine's own without others having to go first; None if it
+        may not.
+        """
+        size, decision = self._decision(plan, forced, engine)
+        return size if isinstance(decision, Load) else None
 
     def _refusal(
         self, plan: Plan, engine: PooledEngine, twin: PooledEngine | None = None
     ) -> EngineError | None:
         """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
-        decision = self._decision(plan, False, engine, twin)
+        _, decision = self._decision(plan, False, engine, twin)
         if not isinstance(decision, Refuse):
             return None
         by_key = {each.key: each for each in self._engines()}
         return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
 
-    def _decision(self, plan: Plan, forced: bool, *gone: PooledEngine | None) -> Decision:  # noqa: FBT001
-        """What would be decided if these engines had gone and the plan were the newest wish."""
+    def _decision(
+        self,
+        plan: Plan,
+        forced: bool,  # noqa: FBT001
+        *gone: PooledEngine | None,
+    ) -> tuple[MemoryAmount, Decision]:
+        """What a plan would take, and what would be decided, if these engines had gone and it were the newest
+        wish.
+        """
         holders, queue = self._view(gone)
-        newest = Wish("", needed_bytes(plan), forced=forced)
-        return decide(holders, [*(each.wish() for each in queue), newest], self._budget_bytes())[-1]
+        budget = self._memory_budget(plan)
+        left_bytes = _left_of_cards(budget, holders)
+        size = needed(plan).with_graphics_within(left_bytes)
+        wishes = [*(each.wish(left_bytes) for each in queue), Wish("", size, forced=forced)]
+        return size, decide(holders, wishes, budget)[-1]
 
     def _view(self, gone: Container[PooledEngine | None] = ()) -> tuple[list[Holder], list[PooledEngine]]:
         """The engines that hold memory, and those that are to be loaded in order of arrival.
@@ -437,8 +456,13 @@ class EnginePool:
         queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
         return holders, sorted(queue, key=lambda each: each.order_of_wish)
 
-    def _budget_bytes(self) -> int:
-        return self._budget(sum(each.private_bytes for each in self._engines() if each.holds_memory))
+    def _memory_budget(self, *plans: Plan) -> MemoryAmount:
+        """What all engines may take, these plans included. Only who plans an engine knows its cards."""
+        engines = self._engines()
+        all_plans = (*plans, *(plan for each in engines for plan in (each.told, each.next)))
+        rooms = (plan.graphics_room_bytes for plan in all_plans if isinstance(plan, LaunchPlan))
+        own_bytes = sum(each.private_bytes for each in engines if each.holds_memory)
+        return MemoryAmount(self._budget(own_bytes), max(rooms, default=0))
 
     def _advance(self) -> list[Settlement]:
         """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
@@ -448,25 +472,27 @@ class EnginePool:
             if engine is not self._main and not engine.waiting:
                 engine.next = None  # those who have asked for it have left
         holders, queue = self._view()
-        decisions = decide(holders, [each.wish() for each in queue], self._budget_bytes()) if queue else ()
+        budget = self._memory_budget()
+        wishes = [each.wish(_left_of_cards(budget, holders)) for each in queue]
+        decisions = decide(holders, wishes, budget) if queue else ()
         by_key = {each.key: each for each in self._engines()}
         for engine in by_key.values():
             engine.drain_order = None
-        for engine, decision in zip(queue, decisions, strict=True):
-            settled += self._carry_out(engine, decision, by_key)
+        for engine, wish, decision in zip(queue, wishes, decisions, strict=True):
+            settled += self._carry_out(engine, wish.size, decision, by_key)
         for engine in by_key.values():
             settled += self._grant(engine)
         self._lock.notify_all()
         return settled
 
     def _carry_out(
-        self, engine: PooledEngine, decision: Decision, by_key: dict[str, PooledEngine]
+        self, engine: PooledEngine, size: MemoryAmount, decision: Decision, by_key: dict[str, PooledEngine]
     ) -> list[Settlement]:
         match decision:
             case Load(unload):
                 self._make_room(unload, by_key)
                 if engine.next:
-                    engine.tell(engine.next, self._clock())
+                    engine.tell(engine.next, self._clock(), size)
             case Wait(unload, drain):
                 self._make_room([key for key in unload if self._has_had_its_time(by_key[key])], by_key)
                 for key in drain:
@@ -575,9 +601,12 @@ class EnginePool:
         if not pids:
             return
         used = usage_together(pids, snapshot.weights_bytes)
+        has_cards = isinstance(snapshot.plan, LaunchPlan) and snapshot.plan.graphics_room_bytes > 0
+        graphics_bytes = graphics_used_by(pids) if has_cards else None
         with self._lock:
             if engine.told is not None and engine.supervisor.snapshot().pids == pids:
                 engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
+                engine.graphics_bytes = graphics_bytes
 
     def _settle(self, settled: list[Settlement]) -> None:
         """Without the lock: whoever waits may call back."""
@@ -591,6 +620,12 @@ class EnginePool:
                 waiting.set_exception(outcome)
 
 
+def _left_of_cards(budget: MemoryAmount, holders: Sequence[Holder]) -> int:
+    """What kept engines leave of the cards. Others put into main memory what does not fit there."""
+    kept = (each.size.graphics_bytes for each in holders if each.kept and not each.leaving)
+    return max(0, budget.graphics_bytes - sum(kept))
+
+
 def _names(keys: Sequence[str], by_key: dict[str, PooledEngine]) -> list[Text]:
     return [by_key[key].model_id or key for key in keys]
 
@@ -600,8 +635,8 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
     name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
     message = phrase(
         "It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.",
-        needed=refusal.needed_bytes / _GIB,
-        budget=refusal.budget_bytes / _GIB,
+        needed=refusal.needed.main_bytes / _GIB,
+        budget=refusal.budget.main_bytes / _GIB,
     )
     hint: Text = phrase(
         "Choose a smaller model or context size, or set another budget: "
@@ -612,7 +647,7 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
             "{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to "
             "go: {models}.",
             numbers=message,
-            free=refusal.free_bytes / _GIB,
+            free=refusal.free.main_bytes / _GIB,
             models=joined(", ", in_the_way),
         )
         hint = phrase("Unload one of them: powerinfer-tray unload {model}", model=in_the_way[0])

@@ -57,7 +57,8 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
     model = as_loaded(settings, model, kind, choice.engine.flags if choice.engine else frozenset())
-    budget = memory_budget(kind, host, choice.engine.devices if choice.engine else None)
+    devices = choice.engine.devices if choice.engine else None
+    budget = memory_budget(kind, host, devices, settings.vram_budget)
     config = context_config(settings, model, kind, budget, usual_workers(choice.engine, host))
     verdict = judge(model.header, model.weights_bytes, config, budget)
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)

@@ -165,7 +165,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0.0, le=1024.0)] | Auto,
         _about(
             "VRAM budget",
-            "The most graphics memory that the PowerInfer engine may use.",
+            "The most memory of each graphics card that engines may use.",
             "server",
             "GiB",
             scope=Scope.EACH,

@@ -177,6 +177,8 @@ def _zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry:
     mode = info.external_attr >> 16 if info.create_system == _MADE_ON_UNIX else 0
     kind = stat.S_IFMT(mode)
     if name.endswith("/") or kind == stat.S_IFDIR:
+        if info.file_size:
+            raise unsafe(name, _NO_FILE)
         return Entry(name, Sort.FOLDER)
     if kind == stat.S_IFLNK:
         if info.file_size > _MOST_LINK_BYTES:

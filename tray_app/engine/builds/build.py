@@ -74,6 +74,8 @@ class PublishedBuild:
     """Of the graphics card's driver, as (525,); empty if any will do."""
     version: str = ""
     """Of what it computes with, such as CUDA «13.4»."""
+    oldest_glibc: tuple[int, ...] = ()
+    """Of the C library on Linux: that of the system that it was made on; empty on other systems."""
 
     @property
     def size_bytes(self) -> int:
