@@ -21,7 +21,7 @@ FOLDER = "llama-b11434"
 LIBRARY = "libggml-base.so"
 
 
-def engine_tar(mode: Mode = Mode.RIGHT, padding_bytes: int = 0) -> bytes:
+def engine_tar(mode: Mode = Mode.CUDA, padding_bytes: int = 0) -> bytes:
     """A .tar.gz with the program in a folder, a library and a link to it, as those for Linux are."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w:gz") as archive:
@@ -53,7 +53,7 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
 
 
 def published(
-    address: str, host: Host, files: Mapping[str, bytes], back_end: BackEnd = BackEnd.CPU
+    address: str, host: Host, files: Mapping[str, bytes], back_end: BackEnd = BackEnd.CUDA
 ) -> PublishedBuild:
     """The build whose archives these are, by name."""
     return PublishedBuild(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
 import threading
 from contextlib import contextmanager
@@ -112,7 +111,7 @@ def place(folder: Path, *offers: PublishedBuild) -> Iterator[Place]:
 
 
 def offered(
-    server: FileServer, files: Mapping[str, bytes], back_end: BackEnd = BackEnd.CPU
+    server: FileServer, files: Mapping[str, bytes], back_end: BackEnd = BackEnd.CUDA
 ) -> PublishedBuild:
     for name, content in files.items():
         server.put(f"/{name}", content)
@@ -132,7 +131,7 @@ def refused(at: Place, code: ErrorCode) -> AppError:
 def test_a_published_build_is_downloaded_unpacked_proven_and_then_installed(
     server: FileServer, tmp_path: Path
 ) -> None:
-    build = offered(server, {ARCHIVE: engine_tar()})
+    build = offered(server, {ARCHIVE: engine_tar(Mode.RIGHT)}, BackEnd.CPU)
     with place(tmp_path, build) as at:
         at.installer.install(build)
         installed = at.installer.wait(PATIENCE_S)
@@ -160,7 +159,7 @@ def test_a_published_build_is_downloaded_unpacked_proven_and_then_installed(
 
 def test_what_belongs_to_a_build_is_laid_beside_its_program(server: FileServer, tmp_path: Path) -> None:
     runtime = tar_of({"libcudart.so.13": b"runtime", LIBRARY: b"another"})
-    build = offered(server, {ARCHIVE: engine_tar(Mode.CUDA), RUNTIME: runtime}, BackEnd.CUDA)
+    build = offered(server, {ARCHIVE: engine_tar(), RUNTIME: runtime})
     with place(tmp_path, build) as at:
         at.installer.install(build)
         installed = at.installer.wait(PATIENCE_S)
@@ -359,8 +358,8 @@ def test_the_engine_that_is_there_stays_when_its_successor_is_not_proven(
     with place(tmp_path, good) as at:
         at.installer.install(good)
         installed = at.installer.wait(PATIENCE_S)
-        bad = replace(offered(server, {ARCHIVE: engine_tar(Mode.CRASH_AT_LOAD)}), id=good.id)
-        at.installer.install(bad)
+        bad = offered(server, {ARCHIVE: engine_tar(Mode.CRASH_AT_LOAD)}, BackEnd.CPU)
+        at.installer.install(replace(bad, id=good.id))
         refused(at, ErrorCode.ENGINE_PROOF_FAILED)
 
         assert at.store.installed() == (installed,)
@@ -440,8 +439,8 @@ def test_an_archive_that_a_person_has_is_installed_and_its_digest_shown_and_kept
 def test_an_archive_that_a_person_has_is_known_if_it_is_a_published_one(
     server: FileServer, tmp_path: Path
 ) -> None:
-    files = {ARCHIVE: engine_tar(Mode.CUDA), RUNTIME: tar_of({"libcudart.so.13": b"runtime"})}
-    build = offered(server, files, BackEnd.CUDA)
+    files = {ARCHIVE: engine_tar(), RUNTIME: tar_of({"libcudart.so.13": b"runtime"})}
+    build = offered(server, files)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     with place(tmp_path, build) as at:
@@ -511,7 +510,7 @@ def test_a_folder_without_an_engine_is_refused(tmp_path: Path) -> None:
 def test_an_engine_that_works_no_more_is_proven_again_and_its_verdicts_kept(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = offered(server, {ARCHIVE: engine_tar(Mode.CUDA)}, BackEnd.CUDA)
+    build = offered(server, {ARCHIVE: engine_tar()})
     with place(tmp_path, build) as at:
         at.installer.install(build)
         installed = at.installer.wait(PATIENCE_S)
@@ -542,15 +541,35 @@ def test_what_a_person_gives_has_a_name_that_every_system_takes(
     assert own_id(tmp_path / name) == build_id
 
 
+@pytest.mark.warns("could not be installed")
 def test_a_defect_is_told_and_the_next_installation_can_begin(
     server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = offered(server, {ARCHIVE: engine_tar()})
     with place(tmp_path, build) as at:
-        monkeypatch.setattr(shutil, "rmtree", _fail)
+        with monkeypatch.context() as patch:
+            patch.setattr(at.store, "add", _fail)
+            at.installer.install(build)
+            with pytest.raises(EngineError, check=coded(ErrorCode.INTERNAL_ERROR)):
+                at.installer.wait(PATIENCE_S)
+        assert at.is_as_new()
+
         at.installer.install(build)
-        with pytest.raises(EngineError, check=coded(ErrorCode.INTERNAL_ERROR)):
-            at.installer.wait(PATIENCE_S)
+        assert at.installer.wait(PATIENCE_S).id == build.id
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = tmp_path / "llama-server"
+    given.write_text(llama_server(Mode.CUDA))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "engines")
+
+    monkeypatch.setattr(installing, "copy_given", full)
+    with place(tmp_path) as at:
+        at.installer.install_file(given)
+        error = refused(at, ErrorCode.ENGINE_NOT_STORED)
+        assert "No space left" in error.message
 
 
 def _fail(*_: object, **__: object) -> None:

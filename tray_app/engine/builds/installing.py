@@ -20,6 +20,7 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.download.part import JOURNAL_ENDING
 from tray_app.download.verify import sha256_of
+from tray_app.engine.builds import store_errors
 from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
 from tray_app.engine.builds.contents import (
@@ -274,6 +275,8 @@ class BuildInstaller:
             phase = InstallPhase.PAUSED
         except AppError as exc:
             error = exc
+        except OSError as exc:
+            error = store_errors.unwritable(self._store.folder, exc)
         except Exception as exc:  # noqa: BLE001 - the top of the thread
             _log.exception("An engine could not be installed")
             error = EngineError(ErrorCode.INTERNAL_ERROR, "The installation failed unexpectedly", repr(exc))
