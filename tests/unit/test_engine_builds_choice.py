@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,121 +13,33 @@ from tests.fakes.launches import MAC, PC
 from tray_app.engine.builds.build import (
     BackEnd,
     InstalledBuild,
-    PublishedBuild,
-    PublishedFile,
     Verdict,
     WeightKind,
 )
 from tray_app.engine.builds.choice import advise
+from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import by_hand
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import EngineKind
+from tray_app.phrases import Translate
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu, System
 
 if TYPE_CHECKING:
+    from tray_app.engine.builds.build import PublishedBuild
     from tray_app.system.host import Host
 
-RELEASE = "b11194"
-ADDRESS = f"https://github.com/ggml-org/llama.cpp/releases/download/{RELEASE}"
+ADDRESS = "https://github.com/ggml-org/llama.cpp/releases/download/b11194"
+OFFERS = published_builds()
 
 
-def offer(
-    system: System, machine: str, back_end: BackEnd, *files: tuple[str, int], **details: Any
-) -> PublishedBuild:
-    version = details.get("version", "")
-    return PublishedBuild(
-        id="-".join(filter(None, (RELEASE, back_end, version))),
-        release=RELEASE,
-        system=system,
-        machine=machine,
-        back_end=back_end,
-        address=ADDRESS,
-        files=tuple(
-            PublishedFile(name, size, "0" * 64, "NVIDIA" if name.startswith("cudart") else "MIT")
-            for name, size in files
-        ),
-        **details,
+def offer(system: System, build_id: str) -> PublishedBuild:
+    return next(
+        each for each in OFFERS if (each.system, each.machine, each.id) == (system, "x86_64", build_id)
     )
 
 
-WIN, TUX = System.WINDOWS, System.LINUX
-DRIVER_12, DRIVER_13 = (525,), (580,)
-NEW_LINUX, OLD_LINUX = (2, 39), (2, 35)
-OFFERS = (
-    offer(WIN, "x86_64", BackEnd.CPU, ("llama-b11194-bin-win-cpu-x64.zip", 18_579_455)),
-    offer(WIN, "x86_64", BackEnd.VULKAN, ("llama-b11194-bin-win-vulkan-x64.zip", 32_469_369)),
-    offer(
-        WIN,
-        "x86_64",
-        BackEnd.CUDA,
-        ("llama-b11194-bin-win-cuda-12.4-x64.zip", 262_445_663),
-        ("cudart-llama-bin-win-cuda-12.4-x64.zip", 391_443_627),
-        version="12.4",
-        oldest_driver=DRIVER_12,
-    ),
-    offer(
-        WIN,
-        "x86_64",
-        BackEnd.CUDA,
-        ("llama-b11194-bin-win-cuda-13.4-x64.zip", 151_727_000),
-        ("cudart-llama-bin-win-cuda-13.4-x64.zip", 423_535_356),
-        version="13.4",
-        oldest_driver=DRIVER_13,
-    ),
-    offer(
-        WIN, "x86_64", BackEnd.ROCM, ("llama-b11194-bin-win-rocm-10.0-x64.zip", 256_736_852), version="10.0"
-    ),
-    offer(WIN, "arm64", BackEnd.CPU, ("llama-b11194-bin-win-cpu-arm64.zip", 12_051_155)),
-    offer(
-        TUX, "x86_64", BackEnd.CPU, ("llama-b11194-bin-ubuntu-x64.tar.gz", 17_014_362), oldest_glibc=OLD_LINUX
-    ),
-    offer(
-        TUX,
-        "x86_64",
-        BackEnd.VULKAN,
-        ("llama-b11194-bin-ubuntu-vulkan-x64.tar.gz", 30_955_864),
-        oldest_glibc=OLD_LINUX,
-    ),
-    offer(
-        TUX,
-        "x86_64",
-        BackEnd.CUDA,
-        ("llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz", 151_252_143),
-        ("cudart-llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz", 440_236_666),
-        version="13.4",
-        oldest_driver=DRIVER_13,
-        oldest_glibc=NEW_LINUX,
-    ),
-    offer(
-        TUX,
-        "x86_64",
-        BackEnd.CUDA,
-        ("llama-b11194-bin-ubuntu-cuda-12.8-x64.tar.gz", 170_498_826),
-        ("cudart-llama-b11194-bin-ubuntu-cuda-12.8-x64.tar.gz", 594_377_795),
-        version="12.8",
-        oldest_driver=DRIVER_12,
-        oldest_glibc=NEW_LINUX,
-    ),
-    offer(
-        TUX,
-        "arm64",
-        BackEnd.CPU,
-        ("llama-b11194-bin-ubuntu-arm64.tar.gz", 13_608_309),
-        oldest_glibc=NEW_LINUX,
-    ),
-    offer(
-        TUX,
-        "arm64",
-        BackEnd.VULKAN,
-        ("llama-b11194-bin-ubuntu-vulkan-arm64.tar.gz", 24_776_725),
-        oldest_glibc=NEW_LINUX,
-    ),
-    offer(System.MACOS, "arm64", BackEnd.METAL, ("llama-b11194-bin-macos-arm64.tar.gz", 11_767_333)),
-    offer(System.MACOS, "x86_64", BackEnd.CPU, ("llama-b11194-bin-macos-x64.tar.gz", 11_250_068)),
-)
-
-WINDOWS = replace(PC, system=WIN, vulkan=True, extensions=("avx", "avx2"))
+WINDOWS = replace(PC, system=System.WINDOWS, vulkan=True, extensions=("avx", "avx2"))
 LINUX = replace(PC, vulkan=True, extensions=("avx", "avx2"), glibc=(2, 41))
 RTX = Gpu("NVIDIA GeForce RTX 4070", 12 << 30, (581, 29), (13, 0), (8, 9))
 GTX = Gpu("NVIDIA GeForce GTX 1080", 8 << 30, (581, 29), (13, 0), (6, 1))
@@ -376,6 +289,32 @@ def test_each_machine_gets_the_build_that_suits_it_in_words(
     assert here == {each.id for each, _ in advice.others} | ({build} if build else set())
 
 
+class Foreign(Translate):
+    """Says x for each letter of every text that it is given to translate."""
+
+    def _lookup(self, text: str) -> str:
+        return re.sub(r"[A-Za-z](?![^{]*\})", "x", text)
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        replace(LINUX, virtual=True),
+        replace(LINUX, glibc=()),
+        replace(LINUX, extensions=AVX_512),
+        replace(WINDOWS, adapters=(XE,)),
+        replace(WINDOWS, gpus=(KEPLER,)),
+        MAC,
+    ],
+)
+def test_all_words_can_be_translated(machine: Host) -> None:
+    advice, foreign = advise(machine, OFFERS), Foreign()
+    names = "llama.cpp b11194 CUDA CPU Vulkan MB github.com ggml-org MIT AVX-512 NVIDIA GeForce GTX"
+    for text in (advice.sentence, *(why for _, why in advice.others)):
+        words = re.findall(r"[A-Za-z][\w.-]*", foreign.said(text))
+        assert {word.strip(".") for word in words if word.strip("x-.")} <= {*names.split(), *XE.name.split()}
+
+
 def reasons(machine: Host, *installed: InstalledBuild) -> dict[str, str]:
     return {each.id: str(why) for each, why in advise(machine, OFFERS, installed).others}
 
@@ -451,9 +390,12 @@ def test_what_is_installed_and_works_is_not_offered_again() -> None:
 
     assert advice.build is None
     assert str(advice.sentence) == (
-        "llama.cpp b11194 for NVIDIA (CUDA) is installed, and uses your NVIDIA GeForce RTX 4070."
+        "llama.cpp b11194 for NVIDIA (CUDA 13.4) is installed, and uses your NVIDIA GeForce RTX 4070."
     )
-    assert str(dict(advice.others)[OFFERS[3]]) == "llama.cpp b11194 for NVIDIA (CUDA) does the same."
+    assert (
+        str(dict(advice.others)[offer(System.WINDOWS, "b11194-cuda-12.4")])
+        == "llama.cpp b11194 for NVIDIA (CUDA 13.4) does the same."
+    )
 
 
 def test_a_later_release_is_an_update_but_not_of_what_a_person_has_brought() -> None:
@@ -465,7 +407,7 @@ def test_a_later_release_is_an_update_but_not_of_what_a_person_has_brought() -> 
     assert advice.build
     assert advice.build.id == "b11194-cuda-13.4"
     assert str(advice.sentence) == (
-        f"Update llama.cpp b11000 for NVIDIA (CUDA) to {WINDOWS_CUDA_13.replace('), ', '): ')}"
+        f"Update llama.cpp b11000 for NVIDIA (CUDA 13.4) to {WINDOWS_CUDA_13.replace('), ', '): ')}"
     )
     assert advise(machine, OFFERS, [replace(old, source="/home/me/llama.zip")]).build is None
     assert advise(machine, OFFERS, [replace(old, release="b12000")]).build is None
@@ -501,16 +443,20 @@ def test_a_build_for_a_card_counts_only_while_the_card_is_there() -> None:
 
 
 def test_an_installed_build_for_the_processor_is_told() -> None:
-    advice = advise(replace(LINUX, extensions=AVX_512), OFFERS, [installed("b11194-cpu")])
+    machine, build = replace(LINUX, extensions=AVX_512), installed("b11194-cpu")
+    advice = advise(machine, OFFERS, [build])
 
     assert advice.build is None
+    assert str(advise(machine, OFFERS, [replace(build, speed=1.87)]).sentence) == (
+        "llama.cpp b11194 for the processor (CPU) is installed: 1.9 times as fast as the built-in engine."
+    )
     assert str(advice.sentence) == (
         "llama.cpp b11194 for the processor (CPU) is installed, and made for your processor."
     )
 
 
 def test_a_machine_without_a_network_is_told_what_to_bring() -> None:
-    one, two = OFFERS[0], OFFERS[2]
+    one, two = offer(System.WINDOWS, "b11194-cpu"), offer(System.WINDOWS, "b11194-cuda-12.4")
 
     assert str(by_hand(one)) == (
         f"Without a network: fetch llama-b11194-bin-win-cpu-x64.zip from {ADDRESS} on another computer, "

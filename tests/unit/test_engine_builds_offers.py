@@ -57,6 +57,11 @@ def test_cuda_comes_with_its_runtime_under_nvidias_terms_and_says_which_driver_i
         assert bool(build.oldest_driver) is (build.back_end is BackEnd.CUDA)
 
 
+def test_builds_for_linux_alone_say_which_c_library_they_need() -> None:
+    for build in published_builds():
+        assert bool(build.oldest_glibc) is (build.system is System.LINUX)
+
+
 def test_no_file_is_offered_under_two_digests_and_all_come_from_the_makers() -> None:
     files = [each for build in published_builds() for each in build.files]
 

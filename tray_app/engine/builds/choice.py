@@ -29,9 +29,11 @@ _OWN_CODE = (((0, 0), (8, 6), (8, 9)), ((12, 8), (12, 0), (12, 0)), ((12, 9), (1
 """Since which CUDA the builds have machine code of their own for cards from and to which compute capability
 (llama.cpp's `ggml-cuda/CMakeLists.txt`). For all others the driver makes it, if it knows that CUDA.
 """
-_METAL: Text = "The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install."
-_NO_GAIN: Text = "It does no more with this processor than the built-in engine."
-_NOTHING_FASTER: Text = "Nothing on offer is faster here than the built-in engine."
+_METAL = phrase(
+    "The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install."
+)
+_NO_GAIN = phrase("It does no more with this processor than the built-in engine.")
+_NOTHING_FASTER = phrase("Nothing on offer is faster here than the built-in engine.")
 _BEYOND_AVX2 = {"avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "amx_int8": "AMX"}
 
 
@@ -53,7 +55,7 @@ class Advice:
 class _Obstacle:
     """Why a build is not for a machine."""
 
-    reason: Text
+    reason: Phrase
     told: bool = False
     """Whether the machine would be better off without this obstacle, so that a person should know."""
 
@@ -108,7 +110,7 @@ def _against_cuda(build: PublishedBuild, machine: Host) -> _Obstacle | None:
         return next(filter(None, (_against_card(build, gpu) for gpu in machine.gpus)), None)
     card = next((each for each in machine.adapters if each.maker is Maker.NVIDIA), None)
     if card is None:
-        return _Obstacle("It needs a card of NVIDIA.")
+        return _Obstacle(phrase("It needs a card of NVIDIA."))
     return _Obstacle(
         phrase(
             "NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.",
@@ -160,14 +162,14 @@ def _has_own_code(cuda: tuple[int, ...], compute: tuple[int, int] | None) -> boo
 
 def _against_rocm(machine: Host) -> _Obstacle:
     if any(each.maker is Maker.AMD for each in machine.adapters):
-        return _Obstacle("Vulkan works with more cards of AMD, and is a small part of the download.")
-    return _Obstacle("It needs a card of AMD.")
+        return _Obstacle(phrase("Vulkan works with more cards of AMD, and is a small part of the download."))
+    return _Obstacle(phrase("It needs a card of AMD."))
 
 
 def _against_vulkan(machine: Host) -> _Obstacle | None:
     names = _vulkan_cards(machine)
     if not names:
-        return _Obstacle("It needs a graphics card.")
+        return _Obstacle(phrase("It needs a graphics card."))
     if machine.vulkan:
         return None
     if machine.system is System.WINDOWS:
@@ -185,7 +187,9 @@ def _against_library(build: PublishedBuild, machine: Host) -> _Obstacle | None:
     if not build.oldest_glibc or machine.glibc >= build.oldest_glibc:
         return None
     if not machine.glibc:
-        return _Obstacle("What is on offer needs GNU's C library, which this Linux does not have.", told=True)
+        return _Obstacle(
+            phrase("What is on offer needs GNU's C library, which this Linux does not have."), told=True
+        )
     return _Obstacle(
         phrase(
             "{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.",
@@ -256,7 +260,7 @@ def _in_place(
 
 def _is_update(best: PublishedBuild, there: InstalledBuild) -> bool:
     """Whether it is a later release of the same. What people have brought themselves stays."""
-    same = best.back_end is there.back_end and "://" in there.source
+    same = best.back_end is there.back_end and there.is_published
     return same and () < _numbers(there.release) < _numbers(best.release)
 
 
@@ -275,10 +279,20 @@ def _reason(
 
 def _of_installed(build: InstalledBuild, machine: Host) -> Text:
     if not build.back_end.uses_card:
-        return phrase("{build} is installed, and made for your processor.", build=build_name(build))
+        return _of_processor(build)
     listed = [each.name for each in build.devices] or _cards(build.back_end, machine)
     return phrase(
         "{build} is installed, and uses your {card}.", build=build_name(build), card=in_words(listed)
+    )
+
+
+def _of_processor(build: InstalledBuild) -> Text:
+    if build.speed is None:
+        return phrase("{build} is installed, and made for your processor.", build=build_name(build))
+    return phrase(
+        "{build} is installed: {speed:.1f} times as fast as the built-in engine.",
+        build=build_name(build),
+        speed=build.speed,
     )
 
 
@@ -307,7 +321,7 @@ def _of_best(
     return _sentences(hindrance or _without_card(machine), gain)
 
 
-def _hindrance(better: Sequence[PublishedBuild], obstacles: Mapping[str, _Obstacle | None]) -> Text | None:
+def _hindrance(better: Sequence[PublishedBuild], obstacles: Mapping[str, _Obstacle | None]) -> Phrase | None:
     """What a person should know of the builds that would be better: of the fastest kind, the easiest one."""
     told = [(each, found) for each in better if (found := obstacles[each.id]) and found.told]
     return next(
@@ -315,15 +329,15 @@ def _hindrance(better: Sequence[PublishedBuild], obstacles: Mapping[str, _Obstac
     )
 
 
-def _without_card(machine: Host) -> Text | None:
+def _without_card(machine: Host) -> Phrase | None:
     if machine.system is System.MACOS:
         return None
     if machine.virtual:
-        return "This is a virtual machine without a graphics card of its own."
-    return "No graphics card of NVIDIA, AMD or Intel was found."
+        return phrase("This is a virtual machine without a graphics card of its own.")
+    return phrase("No graphics card of NVIDIA, AMD or Intel was found.")
 
 
-def _of_card(best: PublishedBuild, machine: Host, *, hindered: bool) -> Text:
+def _of_card(best: PublishedBuild, machine: Host, *, hindered: bool) -> Phrase:
     cards = _cards(best.back_end, machine)
     build, price, card = build_name(best), cost(best), in_words(cards)
     integrated = [each.name for each in _usable(machine) if each.integrated]
@@ -357,5 +371,5 @@ def _cards(back_end: BackEnd, machine: Host) -> list[str]:
     return [each.name for each in machine.gpus] if back_end is BackEnd.CUDA else _vulkan_cards(machine)
 
 
-def _sentences(*texts: Text | None) -> Text:
+def _sentences(*texts: Phrase | None) -> Phrase:
     return joined(" ", [text for text in texts if text is not None])

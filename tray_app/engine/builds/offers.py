@@ -27,6 +27,8 @@ _Filled = Annotated[str, msgspec.Meta(min_length=1)]
 _Address = Annotated[str, msgspec.Meta(pattern=r"\Ahttps://[^\s?#]+[^\s?#/]\Z")]
 _ArchiveName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]*\.(zip|tar\.gz)\Z")]
 
+_Numbers = tuple[Annotated[int, msgspec.Meta(ge=0)], ...]
+
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: _ArchiveName
@@ -42,7 +44,8 @@ class _Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     back_end: BackEnd
     files: Annotated[tuple[_File, ...], msgspec.Meta(min_length=1)]
     version: str = ""
-    oldest_driver: tuple[Annotated[int, msgspec.Meta(ge=0)], ...] = ()
+    oldest_driver: _Numbers = ()
+    oldest_glibc: _Numbers = ()
 
 
 class _Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +92,7 @@ def _published(build: _Build, offers: _Offers) -> PublishedBuild:
         ),
         oldest_driver=build.oldest_driver,
         version=build.version,
+        oldest_glibc=build.oldest_glibc,
     )
 
 
