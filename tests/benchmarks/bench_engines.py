@@ -3,9 +3,9 @@
     python -m tests.benchmarks.bench_engines [PROGRAM …]
 
 A PROGRAM is a llama-server; without one, those that are installed with the app of the person who runs this.
-All engines have a model loaded, and work in turns, each round in the other order. What counts is the median
-of the ratios within a round, as other programs slow a whole round down. An engine that crashes is told, and
-the others are compared all the same.
+All engines have a model loaded, and answer one request each in turns, each round in the other order. What
+counts is the median of the ratios within a round, as other programs slow a whole round down. An engine that
+crashes is told, and the others are compared all the same.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 
     from tray_app.engine.kinds import Engine
 
-FULL_ROUNDS, QUICK_ROUNDS = 11, 3
-ROUND_S = 1.0
+FULL_S, QUICK_S = 40.0, 5.0
+"""How long all engines together are asked, for each kind of work."""
+FEWEST_ROUNDS = 3
 TIMEOUT_S = 300.0
 TEXTS = [f"{number} texts of about fifty letters are what one embeds" for number in range(32)]
 TOKENS = 32
@@ -120,7 +121,7 @@ def compare(others: dict[str, Engine], *, full: bool) -> Iterator[Result]:
                 for engine_here in here:
                     yield Result(f"{size}: {engine_here.name}: start", engine_here.start_s, "s")
                     yield Result(f"{size}: {engine_here.name}: memory", engine_here.memory_bytes / 1e6, "MB")
-                yield from in_turns(work, size, here, FULL_ROUNDS if full else QUICK_ROUNDS)
+                yield from in_turns(work, size, here, FULL_S if full else QUICK_S)
 
 
 def works(folder: Path, *, full: bool) -> Iterator[Work]:
@@ -136,35 +137,35 @@ def works(folder: Path, *, full: bool) -> Iterator[Work]:
         yield Work("writing", writer, "/v1/completions", prompt, TOKENS, "tokens/s")
 
 
-def in_turns(work: Work, size: str, here: Sequence[Serving], rounds: int) -> Iterator[Result]:
+def in_turns(work: Work, size: str, here: Sequence[Serving], seconds: float) -> Iterator[Result]:
     """What each does in a second, and in times of the first one."""
     rates: dict[str, list[float]] = {each.name: [] for each in here}
-    for number in range(rounds + 1):
+    until_s = time.perf_counter() + seconds
+    number = 0
+    while number <= FEWEST_ROUNDS or time.perf_counter() < until_s:
         for each in here if number % 2 else reversed(here):
             try:
-                rate = ask_for_a_round(work, each)
+                rate = work.units / answered_s(work, each)
             except requests.RequestException as exc:
                 print(f"{size}: {each.name} answers no more: {type(exc).__name__}")
                 rate = 0.0
             if number:  # the first one is for warming up
                 rates[each.name].append(rate)
+        number += 1
     for each in here:
         yield Result(f"{size}: {each.name}: {work.name}", statistics.median(rates[each.name]), work.unit)
     for other in here[1:]:
         ratios = [one / base for one, base in zip(rates[other.name], rates[here[0].name], strict=True)]
-        yield Result(f"{size}: {other.name} by built-in", statistics.median(ratios), "times")
+        times = f"{size}: {work.name}, {other.name} by built-in"
+        yield Result(times, statistics.median(ratios), "times")
 
 
-def ask_for_a_round(work: Work, engine: Serving) -> float:
-    began_s = now_s = time.perf_counter()
-    done = 0
-    with requests.Session() as session:
-        session.headers.update(engine.headers)
-        while now_s - began_s < ROUND_S:
-            session.post(engine.url + work.path, json=work.body, timeout=TIMEOUT_S).raise_for_status()
-            done += work.units
-            now_s = time.perf_counter()
-    return done / (now_s - began_s)
+def answered_s(work: Work, engine: Serving) -> float:
+    """How long one answer takes."""
+    began_s = time.perf_counter()
+    answer = requests.post(engine.url + work.path, json=work.body, headers=engine.headers, timeout=TIMEOUT_S)
+    answer.raise_for_status()
+    return time.perf_counter() - began_s
 
 
 @contextmanager
