@@ -236,6 +236,8 @@ class ErrorCode(StrEnum):
     """The list of engines on offer, which comes with the app, cannot be read."""
     ENGINE_NOT_INSTALLED = "engine_not_installed"
     """No engine of this name was installed with this app."""
+    ENGINE_NOT_ON_OFFER = "engine_not_on_offer"
+    """No engine of this name is on offer for this machine."""
     ENGINE_CHANGED = "engine_changed"
     """An installed engine's files are others than those that were installed."""
     ENGINE_NOTES_UNREADABLE = "engine_notes_unreadable"

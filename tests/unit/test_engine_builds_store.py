@@ -16,8 +16,8 @@ import pytest
 
 from tests.fakes.errors import coded
 from tray_app.engine.builds import store as store_module
-from tray_app.engine.builds.build import BackEnd, InstalledBuild, Verdict, WeightKind
-from tray_app.engine.builds.store import EngineStore, SetAside
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
+from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import EngineKind
 from tray_app.errors import EngineError, ErrorCode

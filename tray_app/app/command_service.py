@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from tray_app.app import engine_commands
 from tray_app.app.diagnostic_report import document, report
 from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
 from tray_app.app.workspace import TEST_MODEL
@@ -47,13 +48,22 @@ if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
     from tray_app.gateway.commands import (
+        AllowingEngine,
         Cancellation,
         Changing,
         Downloading,
+        EngineAllowed,
+        EngineBuild,
+        EngineList,
+        EngineRemoved,
         Examining,
+        InstallingEngine,
+        ListingEngines,
         Loading,
         Measuring,
+        ProvingEngine,
         Removing,
+        RemovingEngine,
         Tell,
         TextsToEmbed,
         Unloading,
@@ -151,6 +161,27 @@ class CommandService:
     def unload(self, wish: Unloading) -> Unloaded:
         """See `AppCommands`."""
         return Unloaded(self._workspace.unload_model(wish.model))
+
+    def list_engines(self, wish: ListingEngines) -> EngineList:
+        """See `AppCommands`."""
+        del wish
+        return engine_commands.list_engines(self._workspace.engines)
+
+    def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        return engine_commands.install(self._workspace.engines, wish, tell, cancelled)
+
+    def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        return engine_commands.prove(self._workspace.engines, wish, tell, cancelled)
+
+    def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
+        """See `AppCommands`."""
+        return engine_commands.remove(self._workspace.engines, wish)
+
+    def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
+        """See `AppCommands`."""
+        return engine_commands.allow(self._workspace.engines, wish)
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         """See `AppCommands`."""

@@ -28,6 +28,7 @@ from tray_app.app.workspace import Workspace
 from tray_app.engine.kinds import EngineKind, engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EnginePool
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.sizing import engine_budget
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
@@ -134,6 +136,8 @@ class App(Workspace):
         self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
         self._pool.changed.connect(self._failures.note)
+        self._pool.changed.connect(self._note_served)
+        self.engines.changed.connect(self._announce)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -163,6 +167,7 @@ class App(Workspace):
             traffic=self._server.traffic(),
             traffic_of=self._server.traffic_of(),
             refused_origins=self._server.refused_origins(),
+            installation=self.engines.installation(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -514,6 +519,26 @@ class App(Workspace):
             with suppress(ModelError):  # no model is chosen, or it is not installed
                 return parts_of(self.library.locate(settings.model))[0]
         return None
+
+    def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """See `Workspace`."""
+        used: dict[str, tuple[str, ...]] = {}
+        for each in self._pool.snapshot().engines:
+            plan = each.told or each.engine.plan
+            if isinstance(plan, LaunchPlan) and plan.engine.build:
+                build_id = plan.engine.build.id
+                used[build_id] = (*used.get(build_id, ()), plan.model.name)
+        return used
+
+    def _note_served(self, engine: EngineSnapshot) -> None:
+        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
+            self.engines.note_served(engine.plan.engine.build.id)
+
+    def _act_on_engines(self) -> None:
+        """See `Workspace`: engines whose plan is another one now start again."""
+        if self._server.snapshot()[0].base_url:
+            self._server.apply_settings()
+        self._announce()
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.builds.installing import Installation
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
@@ -82,6 +83,8 @@ class AppStatus:
     refused_origins: tuple[str, ...] = ()
     """Apps and pages of this computer that wanted to use the server, and that the person is to be asked
     about: see `App.answer_origin`."""
+    installation: Installation | None = None
+    """The engine that is being installed."""
 
     @property
     def engine(self) -> EngineSnapshot:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.kinds import EngineFinder, EngineKind, engine_setting
 from tray_app.engine.report import foreseen
@@ -89,13 +91,22 @@ class Workspace:
         self._login = self._login_state()
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
-        self._engines = EngineFinder(host)
+        self.engine_store = EngineStore(paths.engines)
+        self._finder = EngineFinder(host, self.engine_store)
+        self.engines = EngineManager(
+            self.engine_store,
+            self._finder,
+            host,
+            new_queue=self._new_engine_queue,
+            in_use=self._builds_in_use,
+            act_on_change=self._act_on_engines,
+        )
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,
             session=self._session,
             served=self._served_path,
-            engines=self._engines,
+            engines=self._finder,
             host=host,
         )
 
@@ -106,7 +117,8 @@ class Workspace:
         return cls(paths, detect_host(), secrets=KeyStore(paths.keys, environ))
 
     def close(self, timeout_s: float = _CLOSE_S) -> None:
-        """Pause every download; they go on next time."""
+        """Pause every download and an installation; they go on next time."""
+        self.engines.close(timeout_s)
         if self._downloads:
             self._downloads.close(timeout_s)
 
@@ -193,7 +205,7 @@ class Workspace:
         of_model = effective(settings, model.id)
         model = self.library.with_projector(model, of_model.projector)
         needs = ModelNeeds.of(model.header, model.id)
-        engine = choose_engine(engine_setting(of_model.engine), needs, self._engines)
+        engine = choose_engine(engine_setting(of_model.engine), needs, self._finder)
         return plan_launch(of_model, model, engine, self.host)
 
     def download(
@@ -272,7 +284,7 @@ class Workspace:
             host=self.host,
             settings=self.store.current,
             library=self.library,
-            finder=self._engines,
+            finder=self._finder,
             secrets=self._secrets,
             running=running,
             known_errors=tuple(filter(None, known)),
@@ -364,9 +376,26 @@ class Workspace:
             # First check that an engine can run it: a download may have 40 GB.
             wanted = effective(settings, exc.entry.id).engine
             needs = ModelNeeds.of(foreseen(exc.entry).header, exc.entry.id)
-            choose_engine(engine_setting(wanted), needs, self._engines)
+            choose_engine(engine_setting(wanted), needs, self._finder)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
+
+    def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """The installed builds of engines that run now, by id, with the names of the models that they run."""
+        return {}
+
+    def _act_on_engines(self) -> None:
+        """Do what follows from another engine being the best one now. `AppError`."""
+
+    def _new_engine_queue(self) -> DownloadQueue:
+        """That of engines: none of them waits for a model of 40 GB."""
+        from tray_app.download.queue import DownloadQueue
+
+        return DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            keep_awake=keep_awake_on(self.host.system),
+        )
 
     def _new_queue(self) -> DownloadQueue:
         from tray_app.download.queue import DownloadQueue

@@ -26,6 +26,7 @@ from tray_app.cli.common import (
     open_workspace,
     tell_of_test_model,
 )
+from tray_app.cli.engines import engine_commands
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
@@ -56,6 +57,7 @@ commands = typer.Typer(
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
+commands.add_typer(engine_commands, name="engines")
 commands.command()(serve)
 commands.command()(status)
 commands.command()(ps)

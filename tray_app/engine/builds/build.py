@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tray_app.system.host import System
 
 
+_FREE = frozenset({"MIT"})
+"""Licences that ask nothing of who only uses a program."""
+
+
 class BackEnd(StrEnum):
     """What a build computes with, by llama.cpp's names."""
 
@@ -81,6 +85,11 @@ class PublishedBuild:
     def size_bytes(self) -> int:
         """What has to be downloaded."""
         return sum(each.size_bytes for each in self.files)
+
+    @property
+    def terms_to_accept(self) -> tuple[str, ...]:
+        """Whose terms a person has to accept first; none for what anybody may use as they like."""
+        return tuple(dict.fromkeys(each.terms for each in self.files if each.terms not in _FREE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from filelock import Timeout
 from psygnal import Signal
 
 from tray_app.engine.builds import store_errors
-from tray_app.engine.builds.build import BackEnd, InstalledBuild, Verdict, WeightKind
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.installed_files import (
     MANIFEST,
     Files,
@@ -85,15 +85,6 @@ class _Notes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     speed: float | None = None
     served: bool = False
     set_aside: dict[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """An engine that is not used for one model any more, until the person wants it again."""
-
-    build_id: str
-    model_id: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,13 +266,15 @@ class EngineStore:
             build_id, lambda before: {each: before[each] for each in before if model_id not in (None, each)}
         )
 
-    def remove(self, build_id: str) -> None:
-        """Delete a build, also a broken one, and what was noted of it."""
+    def remove(self, build_id: str) -> int:
+        """Delete a build, also a broken one, and what was noted of it; the bytes that its files had."""
         with self._changing():
             if build_id not in self._entries():
                 raise store_errors.not_installed(build_id)
+            size_bytes = size_of(self.folder / build_id)
             self._discard(build_id)
         self.changed.emit()
+        return size_bytes
 
     # How
 
