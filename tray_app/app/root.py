@@ -110,10 +110,17 @@ class App(Workspace):
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, paths.state, logs, engine_id=engine_id),
+            lambda engine_id: Supervisor(
+                launcher,
+                paths.state,
+                logs,
+                engine_id=engine_id,
+                check_engine=self._fallbacks.check_engine,
+            ),
             budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
             is_kept=self._is_kept,
             called_off=StartCalledOffError,
+            instead_of=self._plan_instead,
         )
         self._served = ServedModels(lambda: self.library, lambda: self.store.current, self.preview)
         self._server = Server(
@@ -138,6 +145,7 @@ class App(Workspace):
         self._pool.changed.connect(self._failures.note)
         self._pool.changed.connect(self._note_served)
         self.engines.changed.connect(self._announce)
+        self._pool.changed.connect(self._fallbacks.note)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -181,9 +189,10 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched.
+        nothing. From then on the models folder is watched. What the package carries is installed beside.
         """
         self._watch.start()
+        self.engines.install_carried()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -481,6 +490,16 @@ class App(Workspace):
     def _with_trial(self) -> Settings:
         settings, model_id = self.store.current, self.chosen_id()
         return with_own(settings, model_id, self._trial) if self._trial and model_id else settings
+
+    def _plan_instead(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        """The plan of another engine for a model with which an installed build has failed."""
+        self._fallbacks.suspect(failed, failure)
+        if failed.model.id != self._pool.main().model_id:
+            return self._served.plan(failed.model.id)
+        plan = self.preview(self._with_trial())
+        if not isinstance(plan, LaunchPlan) or plan.model.id != failed.model.id:
+            raise StartCalledOffError  # another model has been chosen meanwhile
+        return plan
 
     def _is_kept(self, model_id: str | None) -> bool:
         """Whether a model is never unloaded for another, or because nobody asks."""

@@ -380,7 +380,8 @@ class Server:
             if not self._wanted:
                 return self._unavailable(self._status(self._pool.main()), self._pool.main())
             status = self._pool.status_of(model_id)
-            if status and status.told and status.engine.state is State.FAILED and status.heard:
+            failed_now = status and status.told and status.engine.state is State.FAILED and status.heard
+            if status and failed_now and not status.queued:
                 pause_s = math.ceil(self._pause_s(status))
                 if pause_s:
                     return failed(status, pause_s if status.engine.gave_up else None)

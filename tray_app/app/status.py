@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.kinds import EngineKind, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.documents import (
     Chosen,
@@ -21,7 +22,7 @@ from tray_app.gateway.documents import (
     ProblemDocument,
     StatusDocument,
 )
-from tray_app.phrases import presentable
+from tray_app.phrases import phrase, presentable
 from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
 
 
@@ -48,6 +51,8 @@ class ProblemSource(StrEnum):
     SETTINGS_FILE = "settings file"
     CATALOGUE = "catalogue"
     """The person's own list of models."""
+    SET_ASIDE = "set aside"
+    """An installed engine is not used for a model that is loaded; another one runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,8 @@ class Problem:
 
     source: ProblemSource
     error: AppError
+    build_id: str = ""
+    """Of the installed engine that `Fix.ALLOW_ENGINE` is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,14 @@ class AppStatus:
         return self.settings.start_on_demand or self.pool.main.made_room
 
     @property
+    def notices(self) -> tuple[Problem, ...]:
+        """What people should know although everything works: which loaded models an installed engine does not
+        run, and why.
+        """
+        plans = (each.told for each in self.pool.engines)
+        return tuple(notice for plan in plans if isinstance(plan, LaunchPlan) for notice in notices_of(plan))
+
+    @property
     def problem(self) -> AppError | None:
         """The most important problem."""
         return self.problems[0].error if self.problems else None
@@ -120,6 +135,31 @@ def problems_of(engine: EngineSnapshot, others: dict[ProblemSource, AppError | N
     ended = engine.state in (State.FAILED, State.BACKOFF, State.WAITING)
     errors = {**others, ProblemSource.ENGINE: engine.failure if ended else None}
     return tuple(Problem(source, error) for source in ProblemSource if (error := errors.get(source)))
+
+
+def notices_of(plan: LaunchPlan) -> tuple[Problem, ...]:
+    """The installed engines that should run this, and do not; of several for one card, the first."""
+    found = {
+        each.why: each
+        for each in reversed(plan.engine.passed_over)
+        if each.why in (WhyPassedOver.SET_ASIDE, WhyPassedOver.UNUSABLE)
+    }
+    return tuple(
+        Problem(ProblemSource.SET_ASIDE, _not_used(each, plan.model.name), each.build.id)
+        for each in found.values()
+    )
+
+
+def _not_used(passed: PassedOver, model_name: str) -> EngineError:
+    fails = passed.why is WhyPassedOver.SET_ASIDE
+    again: Text = phrase("To try it again: powerinfer-tray engines allow {id}", id=passed.build.id)
+    return EngineError(
+        ErrorCode.ENGINE_SET_ASIDE,
+        phrase("{model} is not run by the engine {id}", model=model_name, id=passed.build.id),
+        passed.reason,
+        again if fails else "This says more: powerinfer-tray engines list",
+        fix=Fix.ALLOW_ENGINE if fails else Fix.NONE,
+    )
 
 
 def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
@@ -163,6 +203,7 @@ def status_document(status: AppStatus, *, apple_silicon: bool = False) -> Status
         ),
         problem=problems[0] if problems else None,
         problems=problems,
+        notices=tuple(map(_problem_document, status.notices)),
         engines=tuple(_row(each, status, apple_silicon=apple_silicon) for each in status.pool.engines),
         memory_budget_bytes=status.pool.budget_bytes,
         memory_used_bytes=sum(each.memory_bytes or 0 for each in status.pool.engines),

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.kinds import EngineFinder, EngineKind, engine_setting
@@ -92,7 +93,8 @@ class Workspace:
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
         self.engine_store = EngineStore(paths.engines)
-        self._finder = EngineFinder(host, self.engine_store)
+        self._fallbacks = Fallbacks(self.engine_store)
+        self._finder = EngineFinder(host, self._fallbacks)
         self.engines = EngineManager(
             self.engine_store,
             self._finder,
@@ -297,7 +299,7 @@ class Workspace:
         """
         from tray_app.app.tuning import engine_options
 
-        model, finder = self._model(settings, None), self._engines
+        model, finder = self._model(settings, None), self._finder
         set_aside = {each.build_id: each.reason for each in finder.set_asides() if each.model_id == model.id}
         return engine_options(model.header, finder.embedded(), finder.builds(), set_aside)
 

@@ -44,7 +44,7 @@ def _print_status(told: StatusDocument) -> None:
             echo(f"{row.state}: {presentable(row.model)}, {_memory(row)}")
     for download in told.downloads:
         echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
-    for problem in told.problems:
+    for problem in (*told.problems, *told.notices):
         echo(_words(problem))
 
 

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.settings.schema import AUTO
+from tray_app.system.graphics import Maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.settings.schema import Auto
+    from tray_app.system.graphics import Adapter
     from tray_app.system.host import Gpu, Host
 
+_NAMES = {Maker.NVIDIA: ("nvidia",), Maker.AMD: ("amd", "radeon"), Maker.INTEL: ("intel",)}
+"""Of which a card's name has one, in small letters."""
 _GIB = 1 << 30
 _LEFT_FREE_BYTES = _GIB
 """What llama.cpp by itself leaves free on each card (`--fit-target`)."""
@@ -86,8 +90,16 @@ def cards_of(devices: Iterable[EngineDevice] | None, host: Host) -> tuple[Card, 
         if gpu:
             known.remove(gpu)
         memory_bytes = device.memory_bytes or (gpu.memory_bytes if gpu else 0)
-        cards.append(Card(device.id, memory_bytes, has_own_memory=gpu is not None))
+        has_own_memory = gpu is not None or _is_no_part_of_processor(device.name, host.adapters)
+        cards.append(Card(device.id, memory_bytes, has_own_memory))
     return tuple(card for card in cards if card.has_own_memory) or tuple(cards)
+
+
+def _is_no_part_of_processor(name: str, adapters: Iterable[Adapter]) -> bool:
+    """Whether a card has memory of its own, by what the system knows of its maker's cards."""
+    words = name.lower()
+    of_maker = [each for each in adapters if any(word in words for word in _NAMES.get(each.maker, ()))]
+    return bool(of_maker) and all(each.integrated is False for each in of_maker)
 
 
 def parse_devices(output: str) -> tuple[EngineDevice, ...]:

@@ -282,6 +282,17 @@ _CAUSES_BY_LINE = (
     ),
     (r"has wrong shape|tensor '[^']*' not found|wrong number of tensors|invalid n_rot", _UNUSABLE_MODEL),
     (
+        r"(?:cuda|hip)Malloc.* failed|CUDA error: out of memory|OutOfDeviceMemory|to allocate \w+\d buffer",
+        Cause(
+            ErrorCode.GRAPHICS_MEMORY_SHORT,
+            "There is not enough graphics memory for this model",
+            "The engine asked for more than the card could give; other programs may have some of it.",
+            "Set a smaller «VRAM budget» or context size, or close other programs that use the card.",
+            Fix.SETTING,
+            "vram_budget",
+        ),
+    ),
+    (
         r"^(?!warning).*(?:bad_alloc|llama\.cpp:\d+: data$|insufficient mem|out of memory|failed to alloc)",
         _NO_MEMORY,
     ),

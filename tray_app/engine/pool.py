@@ -81,19 +81,21 @@ class EnginePool:
     `make_supervisor` makes the supervisor of an engine's process. `budget` returns the main memory in bytes
     that all engines may take, given what their processes have for themselves now. `is_kept` says whether a
     model is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by
-    a person.
+    a person. `instead_of` makes the plan of another engine for a model with which a replaceable one has
+    failed, on a thread of its own; it may raise an `AppError`.
     """
 
     changed = Signal(EngineSnapshot)
     """Emitted on the thread of an engine's supervisor after each change of it. Listeners must return soon."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
         make_supervisor: Callable[[EngineId], Supervisor],
         *,
         budget: Callable[[int], int],
         is_kept: Callable[[str | None], bool],
         called_off: Callable[[], AppError],
+        instead_of: Callable[[LaunchPlan, EngineError], LaunchPlan] | None = None,
         clock: Callable[[], float] = time.monotonic,
         longest_stay_s: float = _LONGEST_STAY_S,
     ) -> None:
@@ -101,6 +103,7 @@ class EnginePool:
         self._budget = budget
         self._is_kept = is_kept
         self._called_off = called_off
+        self._instead_of = instead_of
         self._clock = clock
         self._longest_stay_s = longest_stay_s
         self._timer: threading.Timer | None = None
@@ -188,7 +191,7 @@ class EnginePool:
         """As `acquire` on behalf of a person: an engine that has failed is started again at once."""
         with self._lock:
             engine = self._engine_of(model_id)
-            if engine.has_failed:
+            if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -240,13 +243,19 @@ class EnginePool:
         self._settle(settled)
 
     def wait_for_main(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
-        """As `Supervisor.wait_for`, once the main engine no longer waits for memory. `TimeoutError`."""
-        deadline_s = time.monotonic() + timeout_s
-        with self._lock:
-            if not self._lock.wait_for(lambda: self._main.next is None, timeout_s):
-                raise TimeoutError("The engine waits for memory")
-            supervisor = self._main.supervisor
-        return supervisor.wait_for(states, max(0.0, deadline_s - time.monotonic()))
+        """As `Supervisor.wait_for`, once the main engine waits for memory no longer and no other engine is to
+        take its place. `TimeoutError`.
+        """
+        main, deadline_s = self._main, time.monotonic() + timeout_s
+        while True:
+            with self._lock:
+                left_s = max(0.0, deadline_s - time.monotonic())
+                if not self._lock.wait_for(lambda: not (main.next or main.planning), left_s):
+                    raise TimeoutError("The engine waits for memory")
+            snapshot = main.supervisor.wait_for(states, max(0.0, deadline_s - time.monotonic()))
+            with self._lock:
+                if not (main.next or main.planning or self._failure_to_replace(main)):
+                    return snapshot
 
     def wait_until_gone(self, model_id: str | None, timeout_s: float) -> None:
         """Wait until the engine of a model has ended; None: until all have. `TimeoutError`."""
@@ -310,7 +319,7 @@ class EnginePool:
             engine = self._engine_of(model_id)
             if lease := self._leased(engine):
                 return lease
-            if engine.has_failed:
+            if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -525,6 +534,19 @@ class EnginePool:
             _logger.info("engine %s: unloaded to make room", engine.supervisor.id)
             engine.stop(asleep=engine is self._main, made_room=True)
 
+    def _is_given_up(self, engine: PooledEngine) -> bool:
+        """Whether nothing more happens to an engine that has failed."""
+        return engine.has_failed and not engine.planning and self._failure_to_replace(engine) is None
+
+    def _failure_to_replace(self, engine: PooledEngine) -> EngineError | None:
+        """Why another engine is to take the place of one; None if none is."""
+        if self._instead_of is None or engine.planning or not engine.has_failed:
+            return None
+        snapshot = engine.supervisor.snapshot()
+        if not snapshot.makes_place or snapshot.failure is engine.failure:
+            return None
+        return snapshot.failure
+
     def _grant(self, engine: PooledEngine) -> list[Settlement]:
         """Leases for those who wait, if the engine is ready; why not, if it has failed."""
         if engine.is_ready:
@@ -532,7 +554,9 @@ class EnginePool:
             granted = [each for each in engine.waiting if first is None or each.order < first]
             engine.waiting = [each for each in engine.waiting if each not in granted]
             return [(each.lease, self._lease(engine)) for each in granted]
-        if engine.waiting and engine.has_failed and not engine.awaited:
+        if failure := self._failure_to_replace(engine):
+            self._replace(engine, failure)
+        if engine.waiting and self._is_given_up(engine) and not engine.awaited:
             return engine.refuse(engine.supervisor.snapshot().failure or self._called_off())
         return []
 
@@ -560,6 +584,38 @@ class EnginePool:
                 engine.next = plan
                 engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
                 settled = self._advance()
+        self._settle(settled)
+
+    def _replace(self, engine: PooledEngine, failure: EngineError) -> None:
+        """Begin to have another engine run the model with which one has failed. With the lock held."""
+        engine.planning, engine.failure = object(), failure
+        if not engine.waiting:  # it was loaded, so the other one is to be
+            self._wait(engine).add_done_callback(_let_go)
+        threading.Thread(
+            target=self._plan_instead,
+            args=(engine, engine.planning, engine.told, failure),
+            name=f"plan-{engine.supervisor.id}",
+            daemon=True,
+        ).start()
+
+    def _plan_instead(
+        self, engine: PooledEngine, token: object, failed: LaunchPlan, failure: EngineError
+    ) -> None:
+        plan: LaunchPlan | None = None
+        try:
+            plan = self._instead_of(failed, failure) if self._instead_of else None
+            self.measure()
+        except AppError as exc:
+            _logger.warning("No other engine can run %s: %s", engine.model_id, exc.title)
+        except Exception:  # the top of a thread: requests wait for it
+            _logger.exception("No other engine can be found for %s", engine.model_id)
+        with self._lock:
+            if engine.planning is not token:
+                return  # it was stopped, or has got another plan meanwhile
+            engine.planning = None
+            # The chosen model goes on in any case, also if it now takes more of the main memory.
+            forced = engine.forced or engine is self._main
+            settled = self._run(engine, plan, forced=forced) if plan else self._advance()
         self._settle(settled)
 
     def _on_change(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
@@ -624,6 +680,12 @@ def _left_of_cards(budget: MemoryAmount, holders: Sequence[Holder]) -> int:
     """What kept engines leave of the cards. Others put into main memory what does not fit there."""
     kept = (each.size.graphics_bytes for each in holders if each.kept and not each.leaving)
     return max(0, budget.graphics_bytes - sum(kept))
+
+
+def _let_go(loaded: Future[EngineLease]) -> None:
+    """Of an engine that is to be there, but that nobody uses yet."""
+    if not loaded.cancelled() and loaded.exception() is None:
+        loaded.result().release()
 
 
 def _names(keys: Sequence[str], by_key: dict[str, PooledEngine]) -> list[Text]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.engine.workers import WorkerGroup
-    from tray_app.errors import AppError
+    from tray_app.errors import AppError, EngineError
     from tray_app.system.engine_id import RunId
 
 _ENDED = (State.STOPPED, State.FAILED, State.WAITING)
@@ -110,6 +110,8 @@ class PooledEngine:
     """Whether somebody has promised to say soon what it is to run."""
     planning: object = None
     """The token of the thread that makes a plan, if one does: a newer wish replaces it."""
+    failure: EngineError | None = None
+    """The last failure for which another engine was looked for."""
     asleep: bool = False
     made_room: bool = False
     leases: int = 0

@@ -126,6 +126,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     problem: ProblemDocument | None = None
     """The first of `problems`."""
     problems: tuple[ProblemDocument, ...] = ()
+    notices: tuple[ProblemDocument, ...] = ()
+    """What people should know although everything works."""
     engines: tuple[EngineRow, ...] = ()
     memory_budget_bytes: int | None = None
     """The main memory that all engines together may take; None if that is not known."""
