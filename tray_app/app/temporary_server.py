@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server
 from tray_app.app.start_job import StartCalledOffError
+from tray_app.engine.lifecycle import RestartPolicy
 from tray_app.engine.pool import EnginePool
-from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
+_NO_RESTART = Timing(policy=RestartPolicy(restart_delays_s=()))
+"""Whoever waits for one answer hears at once why there is none."""
 _FOLDER = "temporary-server"
 """Below the state folder: both servers have an engine of the same name, and each a record of its own."""
 
@@ -54,7 +57,7 @@ class TemporaryServer:
         self._trial: Mapping[str, Any] = {}
         launcher, folder = launcher_for(host.system), state_dir / _FOLDER
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, folder, None, engine_id=engine_id),
+            lambda engine_id: Supervisor(launcher, folder, None, _NO_RESTART, engine_id),
             budget=lambda _: host.memory_bytes,
             is_kept=lambda _: False,
             called_off=StartCalledOffError,
