@@ -177,9 +177,8 @@ def test_a_download_is_paused_and_goes_on_from_there(server: FileServer, tmp_pat
     content = engine_tar(padding_bytes=200_000)
     build = offered(server, {ARCHIVE: content})
     served = server.files[f"/{ARCHIVE}"]
-    served.faults.extend([Stall(512), Stall(100_000)])
+    served.always = Stall(100_000)
     with place(tmp_path, build) as at:
-        served.faults.popleft()
         at.installer.install(build)
         at.seen.wait_for(InstallPhase.DOWNLOADING, 50_000)
         at.installer.pause()
@@ -190,6 +189,7 @@ def test_a_download_is_paused_and_goes_on_from_there(server: FileServer, tmp_pat
         assert paused.phase is InstallPhase.PAUSED
         assert at.is_as_new()
 
+        served.always = None
         at.installer.resume()
         assert at.installer.wait(PATIENCE_S).id == build.id
     assert served.requests[-1].offset > 0
@@ -436,15 +436,16 @@ def test_an_archive_that_a_person_has_is_installed_and_its_digest_shown_and_kept
         assert installed.works_with(WeightKind.F16)
 
 
+@pytest.mark.parametrize("named", [ARCHIVE, "."], ids=["archive", "its-folder"])
 def test_an_archive_that_a_person_has_is_known_if_it_is_a_published_one(
-    server: FileServer, tmp_path: Path
+    server: FileServer, tmp_path: Path, named: str
 ) -> None:
     files = {ARCHIVE: engine_tar(), RUNTIME: tar_of({"libcudart.so.13": b"runtime"})}
     build = offered(server, files)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     with place(tmp_path, build) as at:
-        at.installer.install_file(tmp_path / ARCHIVE)
+        at.installer.install_file(tmp_path / named)
         installed = at.installer.wait(PATIENCE_S)
 
         assert (installed.id, installed.back_end) == (build.id, BackEnd.CUDA)

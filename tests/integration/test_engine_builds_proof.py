@@ -76,7 +76,7 @@ def test_a_build_that_crashes_with_one_kind_of_weights_is_usable_with_the_others
 def test_a_build_for_cards_is_proven_on_its_card_and_not_compared_with_the_processor(tmp_path: Path) -> None:
     found = proven(program(tmp_path, Mode.CUDA), BackEnd.CUDA)
 
-    assert found.devices == (EngineDevice("NVIDIA GeForce RTX 4070", 12282 << 20),)
+    assert found.devices == (EngineDevice("NVIDIA GeForce RTX 4070", 12282 << 20, "CUDA0"),)
     assert all(verdict.works for verdict in found.verdicts.values())
     assert found.speed is None
 

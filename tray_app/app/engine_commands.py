@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 def list_engines(engines: EngineManager) -> EngineList:
     """See `AppCommands`."""
-    overview = engines.overview()
+    overview, shown = engines.overview(), engines.installation()
     advised, against = overview.advice.build, dict(overview.advice.others)
     return EngineList(
         installed=tuple(map(_installed, overview.installed)),
@@ -50,6 +50,7 @@ def list_engines(engines: EngineManager) -> EngineList:
         offers=tuple(_offer(each, str(against.get(each, ""))) for each in overview.offers),
         advised=advised.id if advised else None,
         advice=str(overview.advice.sentence),
+        unfinished=_arriving(shown) if shown and shown.phase is not InstallPhase.DONE else None,
     )
 
 

@@ -90,8 +90,8 @@ class EngineManager:
         self._act_on_change = act_on_change
         self._guard = threading.Lock()
         self._made: BuildInstaller | None = None
-        self._served: set[str] = set()
-        """Builds of which it is noted already that they have served."""
+        self._have_run: set[str] = set()
+        """Builds that have run a model since they were installed."""
         self._threads: list[threading.Thread] = []
         self._closing = False
         store.changed.connect(self.changed.emit)
@@ -189,7 +189,10 @@ class EngineManager:
     # What is installed
 
     def remove(self, build_id: str) -> int:
-        """Delete an installed build, also a broken one; the bytes that it had. `EngineError` if it runs."""
+        """Delete a build, also a broken one, or what an unfinished installation has; the bytes that it had.
+
+        `EngineError` if it runs, or is not there.
+        """
         if models := self._in_use().get(build_id):
             raise EngineError(
                 ErrorCode.ENGINE_IN_USE,
@@ -197,6 +200,9 @@ class EngineManager:
                 phrase("It runs {models}.", models=", ".join(models)),
                 "Stop the server or unload these models first, or choose another engine for them.",
             )
+        if unfinished := self._unfinished(build_id):
+            self.cancel()
+            return unfinished.received_bytes
         size_bytes = self._store.remove(build_id)
         self._later(self._act_on_change)
         return size_bytes
@@ -219,13 +225,13 @@ class EngineManager:
                 except EngineError as exc:
                     _log.info("The engine %s stays for now: %s", build.id, exc.message)
 
-    def note_served(self, build_id: str) -> None:
-        """Take note, at once, that a model runs on a build: those before it can go now."""
+    def let_older_go(self, build_id: str) -> None:
+        """Clean up, on another thread, when a build has run a model for the first time in this run."""
         with self._guard:
-            if build_id in self._served:
-                return
-            self._served.add(build_id)
-        self._later(lambda: self._note_served(build_id))
+            is_new = build_id not in self._have_run
+            self._have_run.add(build_id)
+        if is_new:
+            self._later(self.clean_up)
 
     def close(self, timeout_s: float) -> None:
         """Pause an installation, which goes on next time, and end all threads."""
@@ -257,8 +263,17 @@ class EngineManager:
 
         self.changed.emit()
         if installation and installation.phase is InstallPhase.DONE:
-            self._served.discard(installation.build_id)
+            with self._guard:
+                self._have_run.discard(installation.build_id)
             self._later(self._act_on_change)
+
+    def _unfinished(self, build_id: str) -> Installation | None:
+        """The installation of a build that is not installed yet."""
+        shown = self.installation()
+        if shown is None or shown.build_id != build_id:
+            return None
+        there = {each.id for each in self._store.installed()} | {each.id for each in self._store.broken()}
+        return None if build_id in there else shown
 
     def _at_hand(self) -> tuple[Engine, ...]:
         found = []
@@ -274,10 +289,6 @@ class EngineManager:
             _log.info("%s. %s", exc.title, exc.message)
             return True
         return False
-
-    def _note_served(self, build_id: str) -> None:
-        self._store.served(build_id)
-        self.clean_up()
 
     def _later(self, work: Callable[[], None]) -> None:
         """Do this on a thread of its own: whoever tells of it may hold what it waits for."""

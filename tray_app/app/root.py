@@ -143,9 +143,9 @@ class App(Workspace):
         self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
         self._pool.changed.connect(self._failures.note)
-        self._pool.changed.connect(self._note_served)
-        self.engines.changed.connect(self._announce)
         self._pool.changed.connect(self._fallbacks.note)
+        self._pool.changed.connect(self._let_old_builds_go)
+        self.engines.changed.connect(self._announce)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -549,9 +549,9 @@ class App(Workspace):
                 used[build_id] = (*used.get(build_id, ()), plan.model.name)
         return used
 
-    def _note_served(self, engine: EngineSnapshot) -> None:
+    def _let_old_builds_go(self, engine: EngineSnapshot) -> None:
         if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
-            self.engines.note_served(engine.plan.engine.build.id)
+            self.engines.let_older_go(engine.plan.engine.build.id)
 
     def _act_on_engines(self) -> None:
         """See `Workspace`: engines whose plan is another one now start again."""

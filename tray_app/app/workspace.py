@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
     from tray_app.app.tuning import EngineOption
@@ -302,6 +303,12 @@ class Workspace:
         model, finder = self._model(settings, None), self._finder
         set_aside = {each.build_id: each.reason for each in finder.set_asides() if each.model_id == model.id}
         return engine_options(model.header, finder.embedded(), finder.builds(), set_aside)
+
+    def examine_engines(self) -> EnginesReport:
+        """See `engines_report`."""
+        from tray_app.app.engines_report import examine_engines
+
+        return examine_engines(self.host, self._finder)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""

@@ -43,6 +43,7 @@ def engines_list(*, as_json: Json = False) -> None:
             {
                 "installed": [_document(each) for each in told.installed],
                 "broken": [msgspec.to_builtins(each) for each in told.broken],
+                "unfinished": msgspec.to_builtins(told.unfinished),
                 "offers": [msgspec.to_builtins(each) for each in told.offers],
                 "advised": told.advised,
                 "advice": told.advice,
@@ -53,6 +54,10 @@ def engines_list(*, as_json: Json = False) -> None:
         _print_build(build)
     for broken in told.broken:
         echo(f"cannot be used: {broken.id}, {broken.size_bytes:,} bytes: {broken.problem}")
+    if told.unfinished:
+        now = told.unfinished
+        trouble = f": {now.trouble}" if now.trouble else ""
+        echo(f"unfinished: {now.id}, {now.phase}, {now.received_bytes:,} bytes are here{trouble}")
     for offer in told.offers:
         echo(
             f"offered: {offer.id}: {offer.name}, {offer.cost}.{f' {offer.why_not}' if offer.why_not else ''}"
@@ -81,7 +86,7 @@ def engines_install(
 
 @engine_commands.command("remove", cls=TakesTexts)
 def engines_remove(engine: EngineId, *, as_json: Json = False) -> None:
-    """Delete an installed engine that no loaded model runs on."""
+    """Delete an installed engine that no model runs on, or what an unfinished installation has left."""
     from tray_app.gateway.commands import RemovingEngine
 
     with app_commands() as app:

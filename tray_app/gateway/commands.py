@@ -314,6 +314,8 @@ class EngineList(msgspec.Struct, frozen=True):
     """The id of the offer that suits this machine best, if it is better than what is there."""
     advice: str
     """In words."""
+    unfinished: EngineArriving | None = None
+    """What is being installed, or was begun and has not ended."""
 
 
 class InstallingEngine(msgspec.Struct, frozen=True):

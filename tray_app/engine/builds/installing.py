@@ -159,8 +159,8 @@ class BuildInstaller:
     def install_file(self, path: Path) -> None:
         """Begin to install what the person has: an archive, a folder or a program.
 
-        `EngineError` as `install`. An archive that is one of a published build is installed as that; a second
-        one that belongs to it is looked for beside.
+        `EngineError` as `install`. An archive that is one of a published build is installed as that, also if
+        its folder is named; a second one that belongs to it is looked for beside.
         """
         shown = Installation(own_id(path), InstallPhase.UNPACKING)
         self._start(shown, partial(self._install_given, path), partial(self.install_file, path))
@@ -250,11 +250,15 @@ class BuildInstaller:
                 or (before.phase is InstallPhase.PAUSED and before.build_id != shown.build_id)
             )
             if under_way or self._thread is not None:
+                other = before.build_id if before else shown.build_id
                 raise EngineError(
                     ErrorCode.INSTALLATION_UNDER_WAY,
                     "Another engine is being installed",
-                    phrase("It is {id}.", id=before.build_id if before else shown.build_id),
-                    "Wait until it is installed, or cancel it.",
+                    phrase("It is {id}.", id=other),
+                    phrase(
+                        "Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}",
+                        id=other,
+                    ),
                 )
             self._shown, self._again, self._installed = shown, again, None
             self._pausing = self._discarding = False
@@ -419,8 +423,9 @@ class BuildInstaller:
 
     def _install_given(self, path: Path) -> InstalledBuild:
         with self._store.new_folder() as new:
-            if path.is_file() and is_archive(path):
-                return self._install_given_archive(path, new)
+            archive = self._published_archive_in(path) if path.is_dir() else path
+            if archive and archive.is_file() and is_archive(archive):
+                return self._install_given_archive(archive, new)
             unpacked = new / "engine"
             unpacked.mkdir()
             self._require_room(0)
@@ -455,6 +460,11 @@ class BuildInstaller:
             source=str(given),
             sha256=sha256,
         )
+
+    def _published_archive_in(self, folder: Path) -> Path | None:
+        """The first archive of a published build that a person has put into a folder, by its name."""
+        paths = (folder / build.files[0].name for build in self._offers)
+        return next((path for path in paths if path.is_file()), None)
 
     def _belonging_to(self, build: PublishedBuild, path: Path) -> list[Path]:
         """The build's other archives beside its first one: those that are there, and right."""

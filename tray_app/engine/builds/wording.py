@@ -70,7 +70,7 @@ def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
     if setting != AUTO:
         reason = phrase("{engine} is used, as the setting «Engine» says.", engine=name)
     elif engine.kind is EngineKind.POWERINFER:
-        reason = phrase("{engine} is used: other engines cannot run such a model.", engine=name)
+        reason = phrase("{engine} is used: no other engine here can run this model.", engine=name)
     elif engine.build and engine.build.back_end.uses_card:
         reason = phrase("{engine} is used: it is the fastest that is installed and proven here.", engine=name)
     elif engine.build and engine.build.speed:
