@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.archive import MOST_BYTES
@@ -19,7 +20,6 @@ from tray_app.system.host import System
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
-    from pathlib import Path
 
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
 """The best first: PowerInfer calls its program as many others are called, too."""
@@ -85,7 +85,8 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     """Copy what a person has into a new folder: a folder with all that is in it, or a program with the
     libraries and the quantizer beside it.
 
-    Links become copies of what they lead to. `EngineError`, also `CALLED_OFF`; `OSError` of the new folder.
+    Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
+    `CALLED_OFF`; `OSError` of the new folder.
     """
     top = given if given.is_dir() else given.parent
     try:
@@ -108,6 +109,9 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
 
 def _copy(path: Path, target: Path, given: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    if sys.platform != "win32" and path.is_symlink() and (name := path.readlink()).parent == Path():
+        target.symlink_to(name)
+        return
     try:
         source = path.open("rb")
     except OSError as exc:
