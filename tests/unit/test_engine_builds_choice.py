@@ -460,14 +460,11 @@ def test_a_machine_without_a_network_is_told_what_to_bring() -> None:
 
     assert str(by_hand(one)) == (
         f"Without a network: fetch llama-b11194-bin-win-cpu-x64.zip from {ADDRESS} on another computer, "
-        "bring it "
-        "here, and choose it with «From a file…» or type: powerinfer-tray engines install "
+        "bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install "
         "llama-b11194-bin-win-cpu-x64.zip"
     )
     assert str(by_hand(two)) == (
         "Without a network: fetch llama-b11194-bin-win-cuda-12.4-x64.zip, "
-        "cudart-llama-bin-win-cuda-12.4-x64.zip "
-        f"from {ADDRESS} on another computer, bring them here in one folder, and choose that with «From a "
-        "file…» "
-        "or type: powerinfer-tray engines install FOLDER"
+        f"cudart-llama-bin-win-cuda-12.4-x64.zip from {ADDRESS} on another computer, bring them here in one "
+        "folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER"
     )
