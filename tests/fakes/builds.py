@@ -42,6 +42,9 @@ class FakeBuilds:
     aside: list[SetAside] = field(default_factory=list)
     changed_ones: dict[str, EngineError] = field(default_factory=dict)
     """By id, the errors about those whose files have changed."""
+    served_ones: list[str] = field(default_factory=list)
+    locked: EngineError | None = None
+    """Why nothing can be noted now."""
 
     def installed(self) -> tuple[InstalledBuild, ...]:
         return self.there
@@ -54,6 +57,8 @@ class FakeBuilds:
             raise self.changed_ones[build.id]
 
     def set_aside(self, build_id: str, model_id: str, reason: str) -> None:
+        if self.locked:
+            raise self.locked
         self.aside.append(SetAside(build_id, model_id, reason))
 
     def allow_again(self, build_id: str, model_id: str | None = None) -> None:
@@ -64,4 +69,4 @@ class FakeBuilds:
         ]
 
     def served(self, build_id: str) -> None:
-        """Nothing is older here."""
+        self.served_ones.append(build_id)
