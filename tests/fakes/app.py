@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psygnal import Signal
 
+from tests.fakes.engines_shown import FakeEngines
 from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
@@ -392,6 +393,7 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.models = FakeCare(self)
+        self.engines = FakeEngines(self.note)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()
