@@ -258,10 +258,16 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(WINDOWS, machine="arm64", extensions=(), adapters=(ADRENO,)),
             "b11194-cpu",
-            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
-            "llama.cpp "
-            "b11194 for the processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} This app comes without an engine made for Windows on ARM: llama.cpp b11194 for the "
+            "processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
             id="Windows on ARM",
+        ),
+        pytest.param(
+            replace(LINUX, machine="arm64", extensions=()),
+            "b11194-cpu",
+            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
+            "llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org; terms: MIT.",
+            id="Linux on ARM",
         ),
         pytest.param(
             MAC,
@@ -440,6 +446,14 @@ def test_what_does_not_work_here_makes_room_for_the_next_best() -> None:
 
 def test_a_build_for_a_card_counts_only_while_the_card_is_there() -> None:
     assert str(advise(WINDOWS, OFFERS, [installed("b11194-cuda-13.4")]).sentence) == f"{NO_CARD} {NOTHING}"
+
+
+def test_vulkan_may_use_a_card_that_the_system_does_not_list() -> None:
+    advice = advise(WINDOWS, OFFERS, [installed("b11194-vulkan", "Mali-G610")])
+
+    assert str(advice.sentence) == (
+        "llama.cpp b11194 for graphics cards (Vulkan) is installed, and uses your Mali-G610."
+    )
 
 
 def test_an_installed_build_for_the_processor_is_told() -> None:

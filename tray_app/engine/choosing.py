@@ -194,8 +194,8 @@ def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
                     "No build of it for {back_end} was installed with this app.",
                     back_end=setting.back_end.label,
                 ),
-                "Install one: powerinfer-tray engines install ID. This lists them: powerinfer-tray engines list. "
-                "Or set «Engine» to auto.",
+                "Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines "
+                "list. Or set «Engine» to auto.",
             )
     if setting is EngineKind.POWERINFER or sparse:
         return UnusableEngineError(
