@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray_app.engine.builds.build import InstalledBuild, SetAside, Verdict, WeightKind
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.kinds import EngineKind
 
 if TYPE_CHECKING:
-    from tray_app.engine.builds.build import BackEnd
+    from tray_app.engine.builds.store import EngineStore
     from tray_app.errors import EngineError
 
 PROVEN = dict.fromkeys(WeightKind, Verdict(works=True))
@@ -32,6 +32,25 @@ def make_build(
         "verdicts": PROVEN,
     } | changes
     return InstalledBuild(**values)
+
+
+def install(
+    store: EngineStore,
+    build_id: str = "b1-cuda",
+    back_end: BackEnd = BackEnd.CUDA,
+    *,
+    text: str = "program",
+    **others: Any,
+) -> InstalledBuild:
+    """A build with a program and a library, put into a store as an installation does it."""
+    with store.new_folder() as folder:
+        staging = folder / "unpacked"
+        (staging / "bin").mkdir(parents=True)
+        program = staging / "bin" / "llama-server"
+        program.write_text(text)
+        program.chmod(0o700)
+        (staging / "bin" / "libggml.so").write_text("library")
+        return store.add(staging, make_build(back_end, id=build_id, program=program, **others))
 
 
 @dataclass
