@@ -64,8 +64,11 @@ class FakeBuilds:
     served_ones: list[str] = field(default_factory=list)
     locked: EngineError | None = None
     """Why nothing can be noted now."""
+    unreadable: EngineError | None = None
 
     def installed(self) -> tuple[InstalledBuild, ...]:
+        if self.unreadable:
+            raise self.unreadable
         return self.there
 
     def set_asides(self) -> tuple[SetAside, ...]:

@@ -214,6 +214,15 @@ def test_what_the_system_lacks_for_a_moment_is_no_reason_to_pass_a_build_over() 
         choose_engine(AUTO, PLAIN, finder)
 
 
+def test_where_the_installed_engines_cannot_be_read_the_built_in_one_runs() -> None:
+    locked = EngineError(ErrorCode.ENGINE_NOT_STORED, "The folder of the engines cannot be read")
+    finder = FakeFinder(store=FakeBuilds((CUDA,), unreadable=locked))
+    assert choose_engine(AUTO, PLAIN, finder) is EMBEDDED
+    with pytest.raises(EngineError) as refused:
+        choose_engine(engine_setting("llama.cpp-cuda"), PLAIN, finder)
+    assert refused.value is locked
+
+
 @pytest.mark.parametrize("setting", ["auto", "powerinfer"])
 def test_a_sparse_model_takes_an_installed_powerinfer(setting: str) -> None:
     assert choose_engine(engine_setting(setting), SPARSE, with_builds(CUDA, SPARSE_CUDA)).build == SPARSE_CUDA

@@ -85,6 +85,13 @@ class LaunchPlan:
     """How many processes run this command line at the same time, to compute a sparse model."""
 
     @property
+    def soon_replaceable(self) -> bool:
+        """Whether another engine takes its place as soon as it seems to be at fault. While it has several
+        processes, the others go on.
+        """
+        return self.engine.replaceable and self.workers == 1
+
+    @property
     def sees(self) -> bool:
         """Whether requests may have pictures: the model has a projector for them, or the extra arguments name
         one, which is taken to be for pictures.
@@ -114,6 +121,11 @@ class RemotePlan:
     """The model for requests that name none of the server's models; empty: the first one that it lists."""
     key: str = field(default="", repr=False)
     engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
+
+    @property
+    def soon_replaceable(self) -> bool:
+        """No engine of this machine has its models."""
+        return False
 
     @property
     def argv(self) -> tuple[str, ...]:
