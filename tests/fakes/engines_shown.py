@@ -65,8 +65,8 @@ ADVICE = Advice(
     CUDA,
     phrase("Use your {card}: {build}, {cost}.", card=CARD, build=build_name(CUDA), cost=cost(CUDA)),
     (
-        (VULKAN, "Works on your card, too, but slower than CUDA."),
-        (CPU, "Uses only the processor."),
+        (VULKAN, phrase("{build} is faster.", build=build_name(CUDA))),
+        (CPU, "It uses no graphics card."),
     ),
 )
 BUILT_IN = Engine(EngineKind.LLAMA_CPP, ("/opt/tray/python",), "2026.11.2")
@@ -109,7 +109,7 @@ class FakeEngines:
         self._note = note
         self.fault: AppError | None = None
         self.shown = make_overview(
-            advice=Advice(None, "The engine that comes with the app suits this machine.")
+            advice=Advice(None, "Nothing on offer is faster here than the built-in engine.")
         )
 
     def show(self, overview: EnginesOverview) -> None:

@@ -355,7 +355,7 @@ def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
         (
             "llama.cpp b11194 for graphics cards (Vulkan)",
             ("31 MB from github.com/ggml-org; terms: MIT",),
-            "Works on your card, too, but slower than CUDA.",
+            "llama.cpp b11194 for NVIDIA (CUDA 13.4) is faster.",
         )
     ]
     assert (rows[0].actions, rows[0].successor_id) == ((EngineAction.INSTALL,), VULKAN.id)

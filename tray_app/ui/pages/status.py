@@ -254,7 +254,7 @@ class StatusPage(QWidget):
                 )
             case Fix.SETTING | Fix.CHOOSE_ENGINE:
                 self.settings_wanted.emit(setting_of(error))
-            case Fix.NONE:
+            case Fix.NONE | Fix.ALLOW_ENGINE:
                 pass
 
     def _show_checking(self, percent: int) -> None:
