@@ -21,8 +21,10 @@ VECTORS = ROOT / "resources" / "proof-models" / "vectors.json"
 CARD_OF_POWERINFER = "  Device 0: NVIDIA GeForce RTX 4070, compute capability 8.9"
 _PROGRAM = """#!{python} -I
 import os, sys
+os.environ["FAKE_PROGRAM"] = os.path.abspath(__file__)
 os.execv({python!r}, [{python!r}, {script!r}, {mode!r}, *sys.argv[1:]])
 """
+AMX = "libggml-cpu-sapphirerapids.so"
 VERSION = "version: 11434 (9f70b2cec)\nbuilt with GNU 13.3.0 for Linux x86_64\n"
 HELP = """----- common params -----
 
@@ -58,6 +60,8 @@ class Mode(StrEnum):
     NO_DEVICE = "no-device"
     CRASH_ON_Q4_K = "crash-on-q4_k"
     """By SIGSEGV when it computes, as a native build on a machine that names AMX and does not give it."""
+    CRASH_WITH_AMX = "crash-with-amx"
+    """By SIGSEGV with quantized weights, as long as the library for AMX is beside it."""
     CRASH_AT_LOAD = "crash-at-load"
     WRONG_VECTORS = "wrong-vectors"
     MISSING_RUNTIME = "missing-runtime"
@@ -117,7 +121,13 @@ def play_powerinfer(arguments: list[str]) -> None:
 
 def serve(mode: Mode, arguments: list[str]) -> None:
     model = Path(arguments[arguments.index("--model") + 1]).read_bytes()
-    if mode is Mode.CRASH_AT_LOAD or (mode is Mode.CRASH_ON_Q4_K and b"Proof of Q4_K" in model):
+    has_amx = Path(os.environ["FAKE_PROGRAM"]).with_name(AMX).exists()
+    crashes = {
+        Mode.CRASH_AT_LOAD: True,
+        Mode.CRASH_ON_Q4_K: b"Proof of Q4_K" in model,
+        Mode.CRASH_WITH_AMX: has_amx and b"Proof of Q" in model,
+    }
+    if crashes.get(mode):
         sys.stderr.write("load_tensors: loading model tensors, this can take a while... (mmap = true)\n")
         sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGSEGV)
