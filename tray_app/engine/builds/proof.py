@@ -50,7 +50,7 @@ from tray_app.system.engine_id import EngineId, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import resources
-from tray_app.system.process import ask
+from tray_app.system.process import ask, usage
 from tray_app.system.runfolder import RunFolder
 
 if TYPE_CHECKING:
@@ -211,25 +211,29 @@ class _Trial:
         return Verdict(works=True)
 
     def _compare(self, serving: _Serving) -> None:
-        """Note how fast the engine is beside the built-in one; nothing if that cannot be run."""
+        """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
+
+        By what both take of the processors, with as many threads: on a machine that had much other work, that
+        varied by a tenth, and the time by the clock threefold.
+        """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
             return
         texts = _expected().texts[-1:] * _TIMED_TEXTS
-        own_s: list[float] = []
-        others_s: list[float] = []
+        own_s = others_s = 0.0
         with ExitStack() as stack:
             try:
                 other = stack.enter_context(self._serving(builtin))
                 for _ in range(_TIMED_ROUNDS):  # in turns, as the machine may have other work for a while
-                    others_s.append(other.timed(texts))
-                    own_s.append(serving.timed(texts))
+                    others_s += other.took_s(texts)
+                    own_s += serving.took_s(texts)
             except EngineError as exc:
                 if serving.ended or exc.code is ErrorCode.CALLED_OFF:
                     raise
                 _log.info("The built-in engine cannot be compared with: %s", exc)
                 return
-        self.speeds.append(min(others_s) / min(own_s))
+        if own_s and others_s:
+            self.speeds.append(others_s / own_s)
 
     @contextmanager
     def _serving(self, engine: Engine) -> Iterator[_Serving]:
@@ -306,11 +310,11 @@ class _Serving:
         self._raise_if_ended(self._next_event(_LAST_WORDS_S))
         raise hung(_LAST_WORDS_S).error
 
-    def timed(self, texts: Sequence[str]) -> float:
-        """How long it computes at so many texts, in seconds. As `embed`."""
-        began_s = time.perf_counter()
+    def took_s(self, texts: Sequence[str]) -> float:
+        """How much time of all processors it takes for so many texts. As `embed`."""
+        before_s = self._used_s()
         self.embed(texts)
-        return time.perf_counter() - began_s
+        return self._used_s() - before_s
 
     def stop(self) -> None:
         """End it, and wait for its end."""
@@ -328,6 +332,10 @@ class _Serving:
             return self._events.get(timeout=timeout_s)
         except queue.Empty:
             raise hung(timeout_s).error from None
+
+    def _used_s(self) -> float:
+        assert self._run  # noqa: S101  it was started
+        return usage(self._run.pid).cpu_s
 
     def _limit(self) -> None:
         """End the process when nobody wants it any more, or it takes too long."""
