@@ -18,7 +18,7 @@ from tray_app.cli import main
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.gateway.control import Control
 from tray_app.gateway.documents import StatusDocument
 

@@ -19,7 +19,7 @@ from tray_app.engine.builds import store as store_module
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.file_lock import locked
 

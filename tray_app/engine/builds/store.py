@@ -40,7 +40,7 @@ from tray_app.engine.builds.installed_files import (
 )
 from tray_app.engine.builds.offers import BUILD_ID, BuildId, Sha256
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system.file_lock import locked
