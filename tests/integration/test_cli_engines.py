@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 scripts = pytest.mark.skipif(sys.platform == "win32", reason="the fake engine is a script")
-CHANGED = "Its files have changed since it was installed, so it is not started. Install it again:"
+CHANGED = "Its files have changed since it was installed: it is not started. Install it again:"
 VERDICTS = PROVEN | {WeightKind.Q4_K: Verdict(works=False, reason="It crashed (SIGSEGV)")}
 
 

@@ -361,6 +361,22 @@ def test_what_file_managers_leave_is_no_change(store: EngineStore) -> None:
     store.check_unchanged(build)
 
 
+@pytest.mark.parametrize(
+    ("source", "again"),
+    [(HERE, "powerinfer-tray engines install b1-cuda"), ("/home/me/my.zip", "from /home/me/my.zip")],
+)
+def test_a_changed_build_is_installed_again_from_where_it_came(
+    store: EngineStore, source: str, again: str
+) -> None:
+    build = install(store, source=source)
+    library(build).unlink()
+
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_CHANGED)) as told:
+        store.check_unchanged(build)
+
+    assert again in told.value.hint
+
+
 def test_many_changes_are_told_in_a_line(store: EngineStore) -> None:
     build = install(store)
     for number in range(10):
