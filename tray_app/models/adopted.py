@@ -97,7 +97,7 @@ class AdoptedModels:
         try:
             text = read_regular(self._path).decode()
             return msgspec.convert(tomllib.loads(text), _List).models
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         except (OSError, ValueError) as exc:  # msgspec's and tomllib's errors are ValueErrors, too
             _log.warning("The list of models of other apps cannot be read, and counts as empty: %s", exc)
