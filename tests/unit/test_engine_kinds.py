@@ -252,4 +252,4 @@ def test_a_build_whose_files_have_changed_is_not_even_asked(tmp_path: Path) -> N
 
 
 def test_without_a_store_nothing_is_installed() -> None:
-    assert EngineFinder(PC).builds() == EngineFinder(PC).set_asides() == ()
+    assert (EngineFinder(PC).builds(), EngineFinder(PC).set_asides()) == ((), ())
