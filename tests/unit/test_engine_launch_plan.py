@@ -351,6 +351,24 @@ def test_a_card_that_is_to_give_too_little_for_any_layer_is_not_used() -> None:
     assert "--device CUDA0 --fit on --fit-target 3904" in " ".join(both.argv)
 
 
+@pytest.mark.parametrize(
+    ("settings", "cards"),
+    [
+        (Settings(), (CARD,)),
+        (Settings(vram_budget=0), ()),
+        (Settings(extra_arguments=("--device", "none")), ()),
+        (Settings(extra_arguments=("-dev=none",)), ()),
+        (Settings(extra_arguments=("--device", "none", "--device", "CUDA0")), (CARD,)),
+    ],
+)
+def test_a_plan_tells_the_cards_that_it_computes_with(
+    settings: Settings, cards: tuple[EngineDevice, ...]
+) -> None:
+    plan = plan_launch(settings, make_model(sparse=False), replace(FITS_ITSELF, devices=(CARD,)), TWO_CARDS)
+    assert plan.devices == cards
+    assert bool(plan.graphics_bytes) is bool(plan.graphics_room_bytes) is bool(cards)
+
+
 def test_what_goes_to_the_cards_is_counted_apart_from_main_memory() -> None:
     whole = make_model(sparse=False)
     on_processor = plan_launch(Settings(), whole, replace(FITS_ITSELF, devices=()), TWO_CARDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -40,6 +41,7 @@ from tray_app.settings.schema import AUTO
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
+    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.launch_dir import LaunchDir
     from tray_app.models.library import Model
     from tray_app.models.memory import ContextConfig, MemoryEstimate
@@ -91,6 +93,11 @@ class LaunchPlan:
         processes, the others go on.
         """
         return self.engine.replaceable and self.workers == 1
+
+    @property
+    def devices(self) -> tuple[EngineDevice, ...]:
+        """The graphics cards that it computes with, as far as the engine lists any."""
+        return () if _wants_no_card(self.argv) else self.engine.devices or ()
 
     @property
     def sees(self) -> bool:
@@ -170,7 +177,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    room_bytes = graphics_room(engine, host, settings.vram_budget)
+    room_bytes = 0 if _wants_no_card(argv) else graphics_room(engine, host, settings.vram_budget)
     estimate = estimate_memory(model.header, model.weights_bytes, config)
     needed = needed_memory(estimate, engine.kind, room_bytes)
     return LaunchPlan(
@@ -186,6 +193,17 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
         room_bytes,
         config.workers,
     )
+
+
+def _wants_no_card(argv: tuple[str, ...]) -> bool:
+    """Whether a command line says that no graphics card is to be used; of several devices the last counts."""
+    named = ""
+    for word, following in pairwise((*argv, "")):
+        flag, equals, value = word.partition("=")
+        argument = argument_named(flag)
+        if argument and argument.parameter == "devices":
+            named = value if equals else following
+    return named == "none"
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
