@@ -210,7 +210,7 @@ def test_nothing_is_said_of_an_installation_that_is_over() -> None:
 
 def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> None:
     overview = make_overview(make_installed_engine())
-    proof = replace(HALFWAY, phase=InstallPhase.PROVING, weights=WeightKind.Q4_0)
+    proof = Installation(CUDA.id, InstallPhase.PROVING, weights=WeightKind.Q4_0)
     failed = replace(proof, phase=InstallPhase.FAILED)
 
     card, failed_card = (installation_card(each, overview, ENGLISH) for each in (proof, failed))
@@ -221,6 +221,15 @@ def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> Non
     assert card.note == "Proving that it computes right with weights in Q4_0 …"
     assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be proven"
     assert failed_card.text == "unknown cause"
+
+
+def test_an_engine_that_is_installed_again_is_not_said_to_be_proven() -> None:
+    overview = make_overview(make_installed_engine())
+
+    card = installation_card(replace(HALFWAY, phase=InstallPhase.PROVING), overview, ENGLISH)
+
+    assert card is not None
+    assert card.title == "Installing llama.cpp b11194 for NVIDIA (CUDA 13.4)"
 
 
 def test_a_download_that_waits_says_for_what_and_how_else_it_gets_here() -> None:

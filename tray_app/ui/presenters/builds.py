@@ -190,9 +190,10 @@ def installation_card(
 def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
     """What people call the build, and whether it is yet to be installed."""
     build_id, offers = installation.build_id, overview.offers if overview else ()
-    for each in overview.installed if overview else ():
-        if each.build.id == build_id and installation.phase in (InstallPhase.PROVING, InstallPhase.FAILED):
-            return build_title(each.build, tr, offers), False
+    if installation.total_bytes is None:  # nothing is fetched or unpacked
+        for each in overview.installed if overview else ():
+            if each.build.id == build_id:
+                return build_title(each.build, tr, offers), False
     offer = next((each for each in offers if each.id == build_id), None)
     return (build_title(offer, tr) if offer else build_id), True
 
