@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CHILD = ROOT / "tray_app" / "engine" / "llamacpp_child.py"
 ENGINE = Path(__file__).with_name("engine.py")
+VECTORS = ROOT / "resources" / "proof-models" / "vectors.json"
+CARD_OF_POWERINFER = "  Device 0: NVIDIA GeForce RTX 4070, compute capability 8.9"
 _PROGRAM = """#!{python} -I
 import os, sys
 os.execv({python!r}, [{python!r}, {script!r}, {mode!r}, *sys.argv[1:]])
@@ -62,6 +64,9 @@ class Mode(StrEnum):
     OLD_GLIBC = "old-glibc"
     HANG = "hang"
     OTHER_PROGRAM = "other-program"
+    POWERINFER = "powerinfer"
+    """PowerInfer's server, built for CUDA: it has neither a version nor a list, and names its card as it
+    starts."""
 
 
 def llama_server(mode: Mode) -> str:
@@ -82,7 +87,9 @@ def main(mode: Mode, arguments: list[str]) -> None:
             " (required by llama-server)\n"
         )
         sys.exit(1)
-    if mode is Mode.OTHER_PROGRAM:
+    if mode is Mode.POWERINFER:
+        play_powerinfer(arguments)
+    elif mode is Mode.OTHER_PROGRAM:
         sys.stdout.write("Usage: ls [OPTION]... [FILE]...\n")
     elif arguments == ["--version"]:
         sys.stderr.write(VERSION)
@@ -93,6 +100,19 @@ def main(mode: Mode, arguments: list[str]) -> None:
         sys.stdout.write(HELP)
     else:
         serve(mode, arguments)
+
+
+def play_powerinfer(arguments: list[str]) -> None:
+    if arguments == ["--help"]:
+        play(["--like", "powerinfer"], arguments)
+    if "--model" not in arguments:
+        sys.stderr.write(f"error: unknown argument: {arguments[0]}\n")
+        sys.exit(1)
+    model = Path(arguments[arguments.index("--model") + 1]).read_bytes()
+    expected = json.loads(VECTORS.read_bytes())
+    kind = next(each for each in expected["vectors"] if f"Proof of {each}".encode() in model)
+    vectors = dict(zip(expected["texts"], expected["vectors"][kind]["last"], strict=True))
+    play(["--answers", json.dumps(vectors), "--say", CARD_OF_POWERINFER], arguments)
 
 
 def serve(mode: Mode, arguments: list[str]) -> None:
@@ -106,9 +126,14 @@ def serve(mode: Mode, arguments: list[str]) -> None:
     if mode is Mode.WRONG_VECTORS:
         width = 128 if b"Proof of F16" in model else 256
         answer = json.dumps([1.0] + [0.0] * (width - 1))
-        command = [sys.executable, "-I", "-S", str(ENGINE), *arguments, "--answer", answer]
-    else:
-        command = [sys.executable, "-P", str(CHILD), *_known(arguments)]
+        play(["--answer", answer], arguments)
+    command = [sys.executable, "-P", str(CHILD), *_known(arguments)]
+    os.execv(command[0], command)  # noqa: S606  as below
+
+
+def play(how: list[str], arguments: list[str]) -> None:
+    """Become the fake engine of `engine.py`."""
+    command = [sys.executable, "-I", "-S", str(ENGINE), *arguments, *how]
     os.execv(command[0], command)  # noqa: S606  as a program is replaced by another
 
 

@@ -21,7 +21,7 @@ from tests.fakes.file_server import Drop, FileServer, Stall
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
 from tray_app.engine.builds.build import BackEnd, WeightKind
-from tray_app.engine.builds.installing import BuildInstaller, InstallPhase, own_id
+from tray_app.engine.builds.installing import BuildInstaller, InstallPhase, own_id, release_of
 from tray_app.engine.builds.proof import Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.kinds import EngineKind
@@ -461,6 +461,7 @@ def test_a_folder_that_a_person_has_is_copied_and_stays(tmp_path: Path) -> None:
     program.chmod(0o755)
     (given / "bin" / "libggml-vulkan.so").symlink_to(tmp_path / "elsewhere.so")
     (tmp_path / "elsewhere.so").write_bytes(b"\x7fELF")
+    (given / "bin" / "libother.so.1").symlink_to("libother.so")
     with place(tmp_path) as at:
         at.installer.install_file(given)
         error = refused(at, ErrorCode.ENGINE_WITHOUT_CARD)
@@ -474,6 +475,7 @@ def test_a_folder_that_a_person_has_is_copied_and_stays(tmp_path: Path) -> None:
         copied = installed.program.with_name("libother.so")
         assert copied.read_bytes() == b"\x7fELF"
         assert not copied.is_symlink()
+        assert str(copied.with_name("libother.so.1").readlink()) == "libother.so"
     assert program.exists()
 
 
@@ -540,6 +542,20 @@ def test_what_a_person_gives_has_a_name_that_every_system_takes(
     tmp_path: Path, name: str, build_id: str
 ) -> None:
     assert own_id(tmp_path / name) == build_id
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [
+        ("11194 (9f70b2cec)", "b11194"),
+        ("0.6.0-dev (build 11434, commit sdist)", "b11434"),
+        ("0 (unknown)", ""),
+        ("1.2.3", ""),
+        ("", ""),
+    ],
+)
+def test_the_release_of_an_own_build_is_the_one_it_names(version: str, release: str) -> None:
+    assert release_of(version) == release
 
 
 @pytest.mark.warns("could not be installed")

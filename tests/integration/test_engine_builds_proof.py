@@ -81,6 +81,15 @@ def test_a_build_for_cards_is_proven_on_its_card_and_not_compared_with_the_proce
     assert found.speed is None
 
 
+def test_powerinfer_is_proven_by_the_vectors_that_it_makes_and_the_card_that_it_names(tmp_path: Path) -> None:
+    found = proven(program(tmp_path, Mode.POWERINFER))
+
+    assert (found.kind, found.back_end, found.version) == (EngineKind.POWERINFER, BackEnd.CUDA, "")
+    assert [each.name for each in found.devices] == ["NVIDIA GeForce RTX 4070"]
+    assert all(verdict.works for verdict in found.verdicts.values())
+    assert found.speed is None
+
+
 @pytest.mark.parametrize(
     ("mode", "back_end", "code", "named"),
     [

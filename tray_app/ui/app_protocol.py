@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
     from tray_app.app.status import AppStatus
+    from tray_app.app.tuning import EngineOption
     from tray_app.download.progress import Progress
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.report import ModelReport
@@ -232,6 +233,9 @@ class AppProtocol(TuningTarget, Protocol):
 
     def kept_keys(self) -> KeptKeys:
         """The keys that there are, and where; may take long."""
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        """The engines among which the chosen model has a choice; may take long."""
 
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> Plan:
         """What the engine would be started with; may take long."""

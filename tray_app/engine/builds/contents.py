@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.archive import MOST_BYTES
@@ -19,11 +20,11 @@ from tray_app.system.host import System
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
-    from pathlib import Path
 
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
 """The best first: PowerInfer calls its program as many others are called, too."""
 _QUANTIZERS = ("quantize", "llama-quantize")
+_WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
 _LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
 _MOST_FILES = 10_000
@@ -66,11 +67,26 @@ def lay_beside(program: Path, folder: Path) -> None:
             path.rename(target)
 
 
+def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
+    """Copy Microsoft's C++ runtime from the app's own libraries to where a program looks for it, if it is not
+    there.
+
+    Published builds need it, and not every Windows has it. `bundle` is the folder of a frozen app's
+    libraries; without one, and on other systems, there is none.
+    """
+    sources = [bundle / name for name in _WINDOWS_RUNTIME] if bundle else []
+    for source in sources:
+        target = program.with_name(source.name)
+        if source.is_file() and not os.path.lexists(target):
+            shutil.copyfile(source, target)
+
+
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     """Copy what a person has into a new folder: a folder with all that is in it, or a program with the
     libraries and the quantizer beside it.
 
-    Links become copies of what they lead to. `EngineError`, also `CALLED_OFF`; `OSError` of the new folder.
+    Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
+    `CALLED_OFF`; `OSError` of the new folder.
     """
     top = given if given.is_dir() else given.parent
     try:
@@ -93,6 +109,9 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
 
 def _copy(path: Path, target: Path, given: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    if sys.platform != "win32" and path.is_symlink() and (name := path.readlink()).parent == Path():
+        target.symlink_to(name)
+        return
     try:
         source = path.open("rb")
     except OSError as exc:

@@ -23,10 +23,17 @@ from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
 from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
-from tray_app.engine.builds.contents import copy_given, find_program, is_archive, lay_beside
+from tray_app.engine.builds.contents import (
+    copy_given,
+    find_program,
+    is_archive,
+    lay_beside,
+    lay_runtime_beside,
+)
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
+from tray_app.system.environment import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +64,9 @@ _WORTH_TRYING_AGAIN = frozenset(
     }
 )
 """What a person can put right, so that the same archive will do: then it is kept."""
-_RELEASE = re.compile(r"\d+")
+_BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
+"""The number by which llama.cpp's releases are called: «11194 (9f70b2cec)», or in newer ones
+«0.6.0-dev (build 11434, commit 9f70b2cec)»."""
 
 
 class InstallPhase(StrEnum):
@@ -400,6 +409,7 @@ class BuildInstaller:
         program = find_program(unpacked, archives[0], self._prover.host.system)
         for number in range(1, len(archives)):
             lay_beside(program, new / str(number))
+        lay_runtime_beside(program, bundle_folder())
         first = build.files[0]
         return self._add(
             unpacked,
@@ -440,14 +450,14 @@ class BuildInstaller:
         self, given: Path, unpacked: Path, program: Path | None, *, sha256: str
     ) -> InstalledBuild:
         program = program or find_program(unpacked, given, self._prover.host.system)
+        lay_runtime_beside(program, bundle_folder())
         proof = self._proven(program, None)
-        number = _RELEASE.match(proof.version)
         return self._add(
             unpacked,
             proof,
             program,
             build_id=own_id(given),
-            release=f"b{number[0]}" if number else "",
+            release=release_of(proof.version),
             source=str(given),
             sha256=sha256,
         )
@@ -571,6 +581,13 @@ def own_id(path: Path) -> str:
         name = name.removesuffix(ending)
     plain = re.sub(r"[^a-z0-9.]+", "-", name)[:_MOST_NAME_LETTERS].strip("-.")
     return f"own-{plain}" if plain else "own"
+
+
+def release_of(version: str) -> str:
+    """What llama.cpp's release is called that says so of its version; empty if it does not say."""
+    found = _BUILD_NUMBER.search(version)
+    number = int(found[1] or found[2]) if found else 0
+    return f"b{number}" if number else ""
 
 
 def _wrong_size(name: str, size_bytes: int, expected_bytes: int) -> DownloadError:

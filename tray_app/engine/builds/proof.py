@@ -86,7 +86,7 @@ _BY_LIBRARY = {
 _ALL_LAYERS = ("--n-gpu-layers", "99")
 """Older engines compute on the processor if they are not told; then nothing would be proven of the card."""
 _TIMED_TEXTS = 12
-_TIMED_ROUNDS = 6
+_TIMED_ROUNDS = 12
 
 
 class _Expected(msgspec.Struct):
@@ -275,7 +275,7 @@ class _Serving:
             self.ended = True
             raise failure_to_start(exc).error from exc
         threading.Thread(target=self._limit, name="proof-limit", daemon=True).start()
-        self._raise_if_ended(self._events.get())
+        self._raise_if_ended(self._next_event(self._prover.longest_s + _LAST_WORDS_S))
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """The vector of each text. `EngineError` if it ends over that, or hangs."""
@@ -288,9 +288,7 @@ class _Serving:
             raise hung(_REQUEST_S).error from None
         except (OSError, http.client.HTTPException) as exc:
             _log.debug("The engine of a proof gave no answer: %r", exc)
-        # It ends, as a rule; if it does not, it is no better.
-        with suppress(queue.Empty):
-            self._raise_if_ended(self._events.get(timeout=_LAST_WORDS_S))
+        self._raise_if_ended(self._next_event(_LAST_WORDS_S))
         raise hung(_LAST_WORDS_S).error
 
     def timed(self, texts: Sequence[str]) -> float:
@@ -305,8 +303,16 @@ class _Serving:
         if self._run is None:
             return
         self._run.kill()
-        while not self.ended:
-            self.ended = isinstance(self._events.get(), Exited)
+        with suppress(EngineError):  # one that the system does not end is left to it
+            while not self.ended:
+                self.ended = isinstance(self._next_event(_LAST_WORDS_S), Exited)
+
+    def _next_event(self, timeout_s: float) -> Event:
+        """What happens to it next. `EngineError` if nothing does."""
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            raise hung(timeout_s).error from None
 
     def _limit(self) -> None:
         """End the process when nobody wants it any more, or it takes too long."""
@@ -369,7 +375,9 @@ def _reason(error: EngineError) -> str:
     """Why it does not work, in a line. That a model's file may be damaged does not hold of these models."""
     if error.code is ErrorCode.ENGINE_CRASHED:
         return f"{error.title}: {error.message.partition('. ')[0]}."
-    said = next(iter(error.evidence[-1:]), "")
+    # Where only its end is known, its last line may say more; elsewhere that has nothing to do with it.
+    unclear = error.code in (ErrorCode.ENGINE_ENDED, ErrorCode.ENGINE_ABORTED)
+    said = error.evidence[-1] if unclear and error.evidence else ""
     return f"{error.title}: {error.message} {said}".rstrip()
 
 

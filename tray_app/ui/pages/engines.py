@@ -103,8 +103,8 @@ class EnginesPage(QWidget):
 
     def _lay_out(self) -> None:
         menu = QMenu(self.add_button)
-        menu.addAction(tr("From a &file…"), lambda: self._choose(QFileDialog.FileMode.ExistingFile))
-        menu.addAction(tr("From a f&older…"), lambda: self._choose(QFileDialog.FileMode.Directory))
+        menu.addAction(tr("From a &File…"), lambda: self._choose(QFileDialog.FileMode.ExistingFile))
+        menu.addAction(tr("From a F&older…"), lambda: self._choose(QFileDialog.FileMode.Directory))
         self.add_button.setMenu(menu)
         top = QHBoxLayout()
         top.addWidget(self.installed_title, 1)
