@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton
 
 from tests.fakes.app import make_loaded, make_status, with_engines
+from tests.fakes.apps import real_app
 from tests.fakes.bridges import settle
 from tests.fakes.engines_shown import CUDA, VULKAN, make_installed, make_installed_engine, make_overview
+from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installing import Installation, InstallPhase
@@ -20,6 +23,7 @@ from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
+from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.terms import TermsDialog
 from tray_app.ui.pages.engines import EnginesPage
@@ -35,9 +39,9 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app.engine_manager import EnginesOverview
-    from tray_app.ui.bridge import Bridge
     from tray_app.ui.widgets.build_rows import RowWidget
 
+PROOF_MS = 120_000
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43, 100, 12_300_000, 27.0)
 ASIDE = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
 
@@ -473,3 +477,34 @@ def test_an_engine_that_is_installed_can_be_chosen_in_the_settings(
 
     assert dialog.draft() == {"engine": "llama.cpp-cuda"}
     assert "must be" not in dialog.rows["engine"].note.text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a script with a first line")
+def test_an_engine_of_the_persons_own_is_proven_shown_and_removed_by_the_real_app(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    program = tmp_path / "mine" / "llama-server"
+    program.parent.mkdir()
+    program.write_text(llama_server(Mode.CRASH_ON_Q4_K))
+    program.chmod(0o755)
+    with real_app() as app:
+        bridge = Bridge(app)
+        page = EnginesPage(bridge)
+        qtbot.addWidget(page)
+        page.show()
+        settle(qtbot, bridge)
+        before = len(page.installed.rows)
+        assert "comes with the app" in only_row(page).accessibleDescription()
+
+        page.controller.add(program.parent)
+        press(question(page), "&Add")
+        qtbot.waitUntil(lambda: len(page.installed.rows) > before, timeout=PROOF_MS)
+        row = only_row(page)
+        assert "proven for F16, Q8_0, Q4_0" in row.facts.text()
+        assert row.warnings.text().startswith("⚠ Not used for weights in Q4_K: ")
+        assert page.installation.isHidden()
+
+        entry(row, "Remove…")()
+        press(question(page), "&Remove")
+        qtbot.waitUntil(lambda: len(page.installed.rows) == before)
+        bridge.close(timeout_s=5)
