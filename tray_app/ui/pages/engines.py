@@ -132,7 +132,8 @@ class EnginesPage(QWidget):
         overview, status = self.look.overview, self._bridge.status
         others = offer_rows(overview, tr) if overview else ()
         self.machine.setText(machine_text(overview, tr) if overview else tr("Looking at the engines …"))
-        self.installed.show_rows(build_rows(overview, status, tr) if overview else ())
+        host = self._bridge.app.host
+        self.installed.show_rows(build_rows(overview, host, status, tr) if overview else ())
         self.others.show_rows(others)
         self.others_button.setVisible(bool(others))
         self._show_others()
