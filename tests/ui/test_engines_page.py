@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPu
 from tests.fakes.app import make_loaded, make_status, with_engines
 from tests.fakes.apps import real_app
 from tests.fakes.bridges import settle
-from tests.fakes.engines_shown import CUDA, VULKAN, make_installed, make_installed_engine, make_overview
+from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
 from tests.fakes.fake_llama_server import Mode, llama_server
-from tests.ui.test_accessibility import nameless, unreachable
+from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.kinds import PassedOver, WhyPassedOver
@@ -341,6 +341,32 @@ def test_another_language_keeps_what_was_unfolded(qtbot: QtBot, page: EnginesPag
 
     assert not anew.others.isHidden()
     assert list(anew.others.rows) == list(page.others.rows)
+
+
+def test_the_tab_key_comes_by_from_top_to_bottom(
+    qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    aside = make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,))
+    own = make_installed_engine(make_installed(CPU, id="own"))
+    page.others_button.click()
+    show(qtbot, bridge, fake, make_overview(aside, own))
+    install(qtbot, bridge, fake, HALFWAY)
+    show(qtbot, bridge, fake, make_overview(own, aside))
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
+
+    vulkan, cpu = (
+        f"llama.cpp b11194 for {each}" for each in ("graphics cards (Vulkan)", "the processor (CPU)")
+    )
+    assert by_tab(page.offer.title, page.others.last) == [
+        "Install: Let the graphics card compute",
+        "&Add an Engine",
+        f"More: {cpu}",
+        f"Try Again: {vulkan}",
+        f"More: {vulkan}",
+        "Hide other engines",
+        f"Install: {cpu}",
+    ]
 
 
 def states() -> dict[str, tuple[EnginesOverview, Installation | None]]:
