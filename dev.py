@@ -126,6 +126,8 @@ def run_tests(arguments: list[str]) -> int:
     Real processes and clocks on a busy machine fail now and then. What fails again is broken; what does not
     is named, because a test that only passes alone has a defect of its own. As Python's own tests do it.
     """
+    # They start the app hundreds of times, which is to be compiled once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     code = call([PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments])
     if code != TESTS_FAILED or arguments:
         return code

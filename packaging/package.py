@@ -8,6 +8,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from tray_app.engine.builds.offers import published_builds
+
 import engines
 import freeze
 import linux
@@ -55,7 +57,8 @@ def make(system: str, own_build: Path | None) -> list[Path]:
         raise PackagingError(f"Not on the PATH: {', '.join(absent)}. Install {source}.")
     programs = freeze.BUILD / "programs"
     bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
-    frozen = freeze.freeze(system, programs if bundled else None)
+    carried = engines.carry_llama_cpp(target, published_builds(), freeze.BUILD / "carried")
+    frozen = freeze.freeze(system, programs if bundled else None, carried)
     if bundled:
         engines.check_places(frozen.code, target)
     print(f"Unpacked: {freeze.size_bytes(frozen.folder) / 1e6:.0f} MB")

@@ -256,8 +256,6 @@ class ErrorCode(StrEnum):
     """Something in the archive would be written elsewhere, or be no ordinary file."""
     ARCHIVE_TOO_LARGE = "archive_too_large"
     """What the archive holds is far more than an engine takes."""
-    ENGINE_FINDS_NO_CARD = "engine_finds_no_card"
-    """An engine for graphics cards lists none."""
     ENGINE_SET_ASIDE = "engine_set_aside"
     """An installed engine has failed with a model, which another engine runs meanwhile."""
     GRAPHICS_MEMORY_SHORT = "graphics_memory_short"

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tray_app.engine.builds.build import InstalledBuild, SetAside, Verdict, WeightKind
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.kinds import EngineKind
 
 if TYPE_CHECKING:
-    from tray_app.engine.builds.build import BackEnd
+    from tray_app.engine.builds.store import EngineStore
     from tray_app.errors import EngineError
 
 PROVEN = dict.fromkeys(WeightKind, Verdict(works=True))
@@ -34,6 +34,25 @@ def make_build(
     return InstalledBuild(**values)
 
 
+def install(
+    store: EngineStore,
+    build_id: str = "b1-cuda",
+    back_end: BackEnd = BackEnd.CUDA,
+    *,
+    text: str = "program",
+    **others: Any,
+) -> InstalledBuild:
+    """A build with a program and a library, put into a store as an installation does it."""
+    with store.new_folder() as folder:
+        staging = folder / "unpacked"
+        (staging / "bin").mkdir(parents=True)
+        program = staging / "bin" / "llama-server"
+        program.write_text(text)
+        program.chmod(0o700)
+        (staging / "bin" / "libggml.so").write_text("library")
+        return store.add(staging, make_build(back_end, id=build_id, program=program, **others))
+
+
 @dataclass
 class FakeBuilds:
     """What `EngineStore` would tell."""
@@ -42,6 +61,9 @@ class FakeBuilds:
     aside: list[SetAside] = field(default_factory=list)
     changed_ones: dict[str, EngineError] = field(default_factory=dict)
     """By id, the errors about those whose files have changed."""
+    served_ones: list[str] = field(default_factory=list)
+    locked: EngineError | None = None
+    """Why nothing can be noted now."""
 
     def installed(self) -> tuple[InstalledBuild, ...]:
         return self.there
@@ -54,6 +76,8 @@ class FakeBuilds:
             raise self.changed_ones[build.id]
 
     def set_aside(self, build_id: str, model_id: str, reason: str) -> None:
+        if self.locked:
+            raise self.locked
         self.aside.append(SetAside(build_id, model_id, reason))
 
     def allow_again(self, build_id: str, model_id: str | None = None) -> None:
@@ -64,4 +88,4 @@ class FakeBuilds:
         ]
 
     def served(self, build_id: str) -> None:
-        """Nothing is older here."""
+        self.served_ones.append(build_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -41,9 +42,18 @@ while not end.wait(0.02):
 class Watched:
     """What was seen of an app: its memory, and how long its address took to answer."""
 
+    whole_ms: float = 0.0
+    """How long it was looked at."""
     peak_mib: float = 0.0
     answers_ms: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
+
+    def is_quick(self) -> bool:
+        """Whether an ordinary answer comes at once, or on a slow machine before one of 32 others.
+
+        An address whose thread reads what those others send has them wait for at least one of them.
+        """
+        return statistics.median(self.answers_ms) < max(100, self.whole_ms / 32)
 
 
 @contextmanager
@@ -54,9 +64,11 @@ def watched(pid: int, url: str) -> Iterator[Watched]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
         assert watcher.stdout
         watcher.stdout.readline()
+        began_s = time.perf_counter()
         try:
             yield seen
         finally:
+            seen.whole_ms = 1000 * (time.perf_counter() - began_s)
             told, _ = watcher.communicate()
     for line in told.splitlines():
         status, answer_ms, memory_mib = line.split()

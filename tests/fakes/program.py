@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import signal
@@ -12,6 +13,8 @@ import threading
 from typing import TYPE_CHECKING
 
 import psutil
+
+from tray_app.cli.main import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +36,13 @@ def powerinfer_tray(
         timeout=timeout_s,
         check=False,
     )
+
+
+def command_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in this process, for what it does and prints: to start one takes a second."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        code = run(list(arguments))
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 class RunningProgram:

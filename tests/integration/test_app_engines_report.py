@@ -16,11 +16,14 @@ from tests.fakes.launches import PC
 from tests.fakes.program import powerinfer_tray
 from tray_app.app.engines_report import engines_document, engines_text, examine_engines
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
+from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.kinds import EngineFinder
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu
+from tray_app.system.paths import AppPaths
+from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -180,3 +183,31 @@ def test_the_command_tells_what_is_here_as_text_and_as_json() -> None:
     assert found["advice"] in as_text.stdout
     assert found["built_in"] is True
     assert powerinfer_tray("doctor", "--engines", "--network").returncode == 2
+
+
+@needs_scripts
+def test_the_doctor_tells_which_installed_engine_runs_the_model_and_which_one_cannot(
+    private_home: Path,
+) -> None:
+    private_home.joinpath("settings.toml").write_text(f"port = {free_port()}\nmodel = 'test'\n")
+    build = install(private_home)
+    found = json.loads(powerinfer_tray("doctor", "--json").stdout)
+
+    name = "llama.cpp b11194 for NVIDIA (CUDA 13.4)"
+    assert [each["kind"] for each in found["engines"] if each["chosen"]] == ["llama.cpp-cuda"]
+    assert found["choice"] == f"{name} is used: it is the fastest that is installed and proven here."
+
+    build.program.write_text("another program")
+    found = json.loads(powerinfer_tray("doctor", "--json").stdout)
+
+    (changed,) = (each for each in found["engines"] if each["kind"] == "llama.cpp-cuda")
+    assert changed["problem"]["code"] == ErrorCode.ENGINE_CHANGED
+    assert [each["kind"] for each in found["engines"] if each["chosen"]] == ["llama.cpp"]
+    assert found["choice"].startswith(f"The built-in llama.cpp is used. Not {name}: ")
+
+
+def install(home: Path) -> InstalledBuild:
+    """A build in the person's own folder, as an installation leaves it there."""
+    store = EngineStore(AppPaths.below(home).engines)
+    with store.new_folder() as staging:
+        return store.add(staging, cuda(staging))

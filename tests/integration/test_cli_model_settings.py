@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.models import write_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tray_app.settings.schema import MODEL_FIELDS
 from tray_app.system.ports import free_port
 
@@ -25,13 +25,13 @@ def file(private_home: Path) -> Path:
 
 
 def does(*arguments: str) -> str:
-    done = powerinfer_tray(*arguments)
+    done = command_here(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def fails(*arguments: str) -> str:
-    done = powerinfer_tray(*arguments)
+    done = command_here(*arguments)
     assert done.returncode == 1, done.stdout
     return done.stderr
 

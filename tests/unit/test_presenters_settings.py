@@ -21,14 +21,13 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
 from tray_app.system.host import Host, System
+from tray_app.ui.presenters.engine_names import ENGINES, engine_title
 from tray_app.ui.presenters.settings import (
-    ENGINES,
     GROUPS,
     automatic_context,
     command_line,
     consequence,
     doubts,
-    engine_title,
     group_title,
     read_draft,
     refusals,

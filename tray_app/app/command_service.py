@@ -25,6 +25,7 @@ from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.commands import (
     Arriving,
     Changed,
+    EngineSpeed,
     Examined,
     FileArriving,
     Loaded,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.app.temporary_server import TemporaryServer
-    from tray_app.app.tuning import ThreadMeasurement, Threads
+    from tray_app.app.tuning import EngineMeasurement, Threads
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
     from tray_app.gateway.commands import (
@@ -203,20 +204,29 @@ class CommandService:
         with workspace.without_server():
             with workspace.temporary_server(settings) as server:
                 tuning = self._measure(server, workspace.in_force(settings), tell, cancelled)
-            applied = wish.apply and tuning.advice != tuning.present
+            applied = wish.apply and tuning.complete and not tuning.keeps
             if applied:
-                best = tuning.advice
-                model_id = workspace.chosen_id(settings)
-                workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
+                self._apply(tuning, workspace.chosen_id(settings))
         return _tuned(tuning, applied=applied)
+
+    def _apply(self, tuning: Tuning, model_id: str | None) -> None:
+        """Keep what is best. The engine is the model's own: those of other kinds may need another one."""
+        best = tuning.advice
+        if best != tuning.present:
+            self._workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
+        if tuning.engine != tuning.present_engine:
+            if model_id:
+                self._workspace.change_own(model_id, engine=tuning.engine)
+            else:
+                self._workspace.change(engine=tuning.engine)
 
     def _measure(
         self, server: TemporaryServer, settings: Settings, tell: Tell, cancelled: Cancellation
     ) -> Tuning:
         host = self._workspace.host
 
-        def measured(samples: tuple[ThreadMeasurement, ...], total: int) -> None:
-            tell(Measured(len(samples), total))
+        def measured(found: Tuning, total: int) -> None:
+            tell(Measured(len(found.engines) + len(found.samples), total))
 
         try:
             with cancelled.calling(server.stop):  # its start may wait for a download of hours
@@ -226,7 +236,8 @@ class CommandService:
                 raise
         if cancelled.is_set():
             return Tuning(threads_of(settings, host), (), complete=False)
-        return tune(server, settings, host, cancelled, measured)
+        options = self._workspace.engine_options(settings)
+        return tune(server, settings, host, cancelled, measured, options)
 
     def _refuse_what_cannot_be_tuned(self, settings: Settings) -> None:
         """Before a server is stopped, or a model downloaded, for nothing. `AppError` says why."""
@@ -283,6 +294,20 @@ def _tuned(tuning: Tuning, *, applied: bool) -> Tuned:
         present=_counts(tuning.present),
         best=_counts(tuning.advice),
         applied=applied,
+        engines=tuple(_speed(tuning, each) for each in tuning.engines),
+        present_engine=tuning.present_engine,
+        best_engine=tuning.engine,
+    )
+
+
+def _speed(tuning: Tuning, each: EngineMeasurement) -> EngineSpeed:
+    return EngineSpeed(
+        engine=each.option.setting,
+        release=each.option.release,
+        embeddings_per_s=each.embeddings_per_s,
+        tokens_per_s=each.tokens_per_s,
+        times_built_in=tuning.times_built_in(each),
+        failure=str(each.failure),
     )
 
 

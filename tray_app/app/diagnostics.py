@@ -41,7 +41,7 @@ from tray_app.engine.builds.wording import why_it_runs
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.kinds import BuildSetting, EngineKind, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import foreseen, look_for_engine, report_on
@@ -380,8 +380,9 @@ def _builds(finder: EngineFinder, notes: _Notes) -> Iterator[EngineFinding]:
             yield _engine_finding(finder.of_build(build), notes)
         except EngineError as exc:
             problem = FoundProblem.of(exc, stops=False)
+            name = str(BuildSetting(build.kind, build.back_end))
             yield EngineFinding(
-                str(build.program), None, build.release, (), (), chosen=False, problem=problem
+                str(build.program), name, build.release, (), (), chosen=False, problem=problem
             )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
+from tray_app.engine.builds.carried import carried_archive, install_carried
 from tray_app.engine.builds.choice import advise
 from tray_app.engine.builds.offers import published_builds
 from tray_app.errors import AppError, EngineError, ErrorCode
@@ -179,6 +180,11 @@ class EngineManager:
     def wait(self, timeout_s: float | None = None) -> InstalledBuild:
         """The build, once it is installed or proven; errors as `BuildInstaller.wait`."""
         return self._installer().wait(timeout_s)
+
+    def install_carried(self) -> None:
+        """Begin to install the build that this package brings along, if there is one that was not tried."""
+        if archive := carried_archive():
+            self._later(lambda: install_carried(archive, self._store, self._installer()))
 
     # What is installed
 

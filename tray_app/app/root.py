@@ -41,7 +41,7 @@ from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.settings.model_settings import aliases_of, effective, for_every_model
+from tray_app.settings.model_settings import aliases_of, effective, with_own
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
 from tray_app.system.host import detect_host, free_memory
@@ -105,7 +105,7 @@ class App(Workspace):
         super().__init__(paths, host, overrides, secrets)
         self._delays = delays or ServerDelays()
         self._folder_changes = 0
-        self._trial_threads: int | None = None
+        self._trial: Mapping[str, Any] = {}
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
@@ -122,7 +122,7 @@ class App(Workspace):
             called_off=StartCalledOffError,
             instead_of=self._plan_instead,
         )
-        self._served = ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other)
+        self._served = ServedModels(lambda: self.library, lambda: self.store.current, self.preview)
         self._server = Server(
             self._pool,
             self._served,
@@ -189,9 +189,10 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched.
+        nothing. From then on the models folder is watched. What the package carries is installed beside.
         """
         self._watch.start()
+        self.engines.install_carried()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -226,13 +227,13 @@ class App(Workspace):
         """
         return self._server.wait_until_ready(timeout_s)
 
-    def try_threads(self, count: int | None) -> None:
-        """Restart a running engine with so many threads without changing the settings; None restores those of
-        the settings.
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        """Restart the chosen model's engine with other values without changing the settings; none restores
+        those of the settings. Other models run on as they are.
 
         `AppError` if the engine cannot be started so.
         """
-        self._trial_threads = count
+        self._trial = dict(values)
         self._server.apply_settings()
 
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
@@ -487,14 +488,8 @@ class App(Workspace):
         self._announce()
 
     def _with_trial(self) -> Settings:
-        settings, count = self.store.current, self._trial_threads
-        if count is None:
-            return settings
-        return for_every_model(settings, {"threads": count, "threads_batch": count})
-
-    def _preview_other(self, settings: Settings) -> Plan:
-        """The plan for a model that requests name: with the threads that are being tried for all."""
-        return self.preview(replace(self._with_trial(), model=settings.model))
+        settings, model_id = self.store.current, self.chosen_id()
+        return with_own(settings, model_id, self._trial) if self._trial and model_id else settings
 
     def _plan_instead(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
         """The plan of another engine for a model with which an installed build has failed."""

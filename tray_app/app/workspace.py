@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
+    from tray_app.app.tuning import EngineOption
     from tray_app.download.connection_pool import TransferLimits
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
@@ -291,6 +292,17 @@ class Workspace:
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        """The engines of this machine among which the model that these settings choose has a choice.
+
+        `AppError` if there is no such model.
+        """
+        from tray_app.app.tuning import engine_options
+
+        model, finder = self._model(settings, None), self._finder
+        set_aside = {each.build_id: each.reason for each in finder.set_asides() if each.model_id == model.id}
+        return engine_options(model.header, finder.embedded(), finder.builds(), set_aside)
 
     def examine_engines(self) -> EnginesReport:
         """See `engines_report`."""

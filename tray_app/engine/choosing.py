@@ -194,10 +194,8 @@ def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
                     "No build of it for {back_end} was installed with this app.",
                     back_end=setting.back_end.label,
                 ),
-                phrase(
-                    "Install it: powerinfer-tray engines install {name}. Or set «Engine» to auto.",
-                    name=setting,
-                ),
+                "Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines "
+                "list. Or set «Engine» to auto.",
             )
     if setting is EngineKind.POWERINFER or sparse:
         return UnusableEngineError(

@@ -282,7 +282,10 @@ _CAUSES_BY_LINE = (
     ),
     (r"has wrong shape|tensor '[^']*' not found|wrong number of tensors|invalid n_rot", _UNUSABLE_MODEL),
     (
-        r"(?:cuda|hip)Malloc.* failed|CUDA error: out of memory|OutOfDeviceMemory|to allocate \w+\d buffer",
+        (
+            r"(?:CUDA error|cudaMalloc|hipMalloc).*out of memory|ErrorOutOfDeviceMemory"
+            r"|to allocate (?:CUDA|ROCm|Vulkan)\d+ buffer"
+        ),
         Cause(
             ErrorCode.GRAPHICS_MEMORY_SHORT,
             "There is not enough graphics memory for this model",

@@ -233,7 +233,7 @@ class EngineFinder:
             engine = replace(engine, devices=())
         elif engine.devices == ():
             raise UnusableEngineError(
-                ErrorCode.ENGINE_FINDS_NO_CARD,
+                ErrorCode.ENGINE_WITHOUT_CARD,
                 phrase("The engine {name} finds no graphics card", name=build.id),
                 "It lists none that it could compute with.",
                 "Look whether the card's driver works, or set «Engine» to auto.",

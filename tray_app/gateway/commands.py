@@ -160,7 +160,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Measuring(msgspec.Struct, frozen=True):
-    """The wish to know with how many threads a model is fastest."""
+    """The wish to know on which engine and with how many threads a model is fastest."""
 
     model: str = ""
     """A file or an id; empty: the chosen model."""
@@ -169,7 +169,7 @@ class Measuring(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """How many of the numbers of threads have been measured."""
+    """How many of the engines and numbers of threads have been measured."""
 
     done: int
     total: int
@@ -183,11 +183,25 @@ class ThreadCounts(msgspec.Struct, frozen=True):
 
 
 class SpeedSample(msgspec.Struct, frozen=True):
-    """See `tuning.Sample`."""
+    """See `tuning.ThreadMeasurement`."""
 
     threads: int
     embeddings_per_s: float
     tokens_per_s: float | None
+
+
+class EngineSpeed(msgspec.Struct, frozen=True):
+    """See `tuning.EngineMeasurement`."""
+
+    engine: str
+    """As the setting `engine` calls it."""
+    release: str
+    embeddings_per_s: float
+    tokens_per_s: float | None
+    times_built_in: float | None
+    """How many times as fast as the engine that comes with the app; None if one of both was not measured."""
+    failure: str
+    """Why it was not measured; empty if it was."""
 
 
 class Tuned(msgspec.Struct, frozen=True):
@@ -199,6 +213,10 @@ class Tuned(msgspec.Struct, frozen=True):
     best: ThreadCounts
     applied: bool
     """Whether the settings have been changed to what is best."""
+    engines: tuple[EngineSpeed, ...] = ()
+    """Empty if there was nothing to compare."""
+    present_engine: str = ""
+    best_engine: str = ""
 
 
 class Loading(msgspec.Struct, frozen=True):

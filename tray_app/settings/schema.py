@@ -175,7 +175,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Words,
         _about(
             "Engine",
-            "auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.",
+            "auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or "
+            "the path of a server program of your own.",
             "engine",
             scope=Scope.EACH,
         ),

@@ -221,6 +221,8 @@ def _failure(build: InstalledBuild) -> str | None:
 
 def _gain(machine: Host) -> Phrase | None:
     """What a build for the processor can do here that the built-in engine cannot."""
+    if machine.machine == "arm64" and machine.system is System.WINDOWS:
+        return phrase("This app comes without an engine made for Windows on ARM")
     if machine.machine == "arm64":
         return phrase("The built-in engine is made for all ARM processors, not for what yours can do")
     if machine.system is System.MACOS:
@@ -252,10 +254,20 @@ def _in_place(
 ) -> InstalledBuild | None:
     """The installed build that is as good as the best one on offer."""
     works = [each for each in installed if each.kind is EngineKind.LLAMA_SERVER and _failure(each) is None]
-    works = [each for each in works if not each.back_end.uses_card or _cards(each.back_end, machine)]
+    works = [each for each in works if _has_its_card(each, machine)]
     works.sort(key=lambda each: _numbers(each.release), reverse=True)
     first = min(works, key=lambda each: _RANKS[each.back_end], default=None)
     return None if first and best and _RANKS[best.back_end] < _RANKS[first.back_end] else first
+
+
+def _has_its_card(build: InstalledBuild, machine: Host) -> bool:
+    """Whether it can still compute with what it was proven with, as far as the system tells.
+
+    Vulkan may know a card that is no PCI device, as in boards with ARM.
+    """
+    if build.back_end is BackEnd.CUDA:
+        return bool(machine.gpus)
+    return not build.back_end.uses_card or bool(build.devices or _vulkan_cards(machine))
 
 
 def _is_update(best: PublishedBuild, there: InstalledBuild) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
 """The best first: PowerInfer calls its program as many others are called, too."""
 _QUANTIZERS = ("quantize", "llama-quantize")
+_WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
 _LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
 _CPU_LIBRARY = "ggml-cpu-"
 _WITH_AMX = "ggml-cpu-sapphirerapids"
@@ -82,6 +83,20 @@ def drop_amx(program: Path) -> bool:
     for path in with_amx:
         path.unlink()
     return bool(with_amx)
+
+
+def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
+    """Copy Microsoft's C++ runtime from the app's own libraries to where a program looks for it, if it is not
+    there.
+
+    Published builds need it, and not every Windows has it. `bundle` is the folder of a frozen app's
+    libraries; without one, and on other systems, there is none.
+    """
+    sources = [bundle / name for name in _WINDOWS_RUNTIME] if bundle else []
+    for source in sources:
+        target = program.with_name(source.name)
+        if source.is_file() and not os.path.lexists(target):
+            shutil.copyfile(source, target)
 
 
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:

@@ -23,10 +23,18 @@ from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
 from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
-from tray_app.engine.builds.contents import copy_given, drop_amx, find_program, is_archive, lay_beside
+from tray_app.engine.builds.contents import (
+    copy_given,
+    drop_amx,
+    find_program,
+    is_archive,
+    lay_beside,
+    lay_runtime_beside,
+)
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
+from tray_app.system.environment import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -402,6 +410,7 @@ class BuildInstaller:
         program = find_program(unpacked, archives[0], self._prover.host.system)
         for number in range(1, len(archives)):
             lay_beside(program, new / str(number))
+        lay_runtime_beside(program, bundle_folder())
         first = build.files[0]
         return self._add(
             unpacked,
@@ -442,6 +451,7 @@ class BuildInstaller:
         self, given: Path, unpacked: Path, program: Path | None, *, sha256: str
     ) -> InstalledBuild:
         program = program or find_program(unpacked, given, self._prover.host.system)
+        lay_runtime_beside(program, bundle_folder())
         proof = self._proven_at_its_best(program, None)
         return self._add(
             unpacked,

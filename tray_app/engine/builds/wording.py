@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.builds.build import BackEnd, PublishedBuild
 from tray_app.engine.kinds import EngineKind
-from tray_app.phrases import Phrase, joined, phrase
+from tray_app.phrases import Phrase, joined, phrase, presentable
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def by_hand(build: PublishedBuild) -> Phrase:
     if len(names) == 1:
         return phrase(
             "Without a network: fetch {name} from {address} on another computer, bring it here, and choose "
-            "it with «From a file…» or type: powerinfer-tray engines install {name}",
+            "it with «From a File…» or type: powerinfer-tray engines install {name}",
             name=names[0],
             address=build.address,
         )
     return phrase(
         "Without a network: fetch {names} from {address} on another computer, bring them here in one folder, "
-        "and choose that with «From a file…» or type: powerinfer-tray engines install FOLDER",
+        "and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER",
         names=joined(", ", names),
         address=build.address,
     )
@@ -127,7 +127,7 @@ def _other_name(engine: Engine) -> Phrase:
         case EngineKind.REMOTE:
             return phrase("A server on another machine")
         case EngineKind.LLAMA_SERVER:
-            return phrase("{program}", program=engine.command[0])
+            return _as_phrase(presentable(engine.command[0]))
 
 
 def _as_phrase(text: Text) -> Phrase:
