@@ -24,7 +24,7 @@ from tray_app.engine.builds.build import BackEnd, WeightKind
 from tray_app.engine.builds.installing import BuildInstaller, InstallPhase, own_id, release_of
 from tray_app.engine.builds.proof import Prover
 from tray_app.engine.builds.store import EngineStore
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.system.disk import DiskSpace
 from tray_app.system.host import detect_host

@@ -17,7 +17,7 @@ from tray_app.engine.builds import proof
 from tray_app.engine.builds.build import BackEnd, WeightKind
 from tray_app.engine.builds.proof import Prover, back_end_of, cosine
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.host import detect_host

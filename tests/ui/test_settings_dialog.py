@@ -11,8 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings

@@ -25,7 +25,8 @@ from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.builds.store import BrokenBuild
-from tray_app.engine.kinds import EngineKind, PassedOver, WhyPassedOver
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.arguments import argument_named
 from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import FIT_FLAG, LAYERS_FLAG, VRAM_FLAG, without_effect
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
@@ -85,6 +86,13 @@ class LaunchPlan:
     """How many processes run this command line at the same time, to compute a sparse model."""
 
     @property
+    def soon_replaceable(self) -> bool:
+        """Whether another engine takes its place as soon as it seems to be at fault. While it has several
+        processes, the others go on.
+        """
+        return self.engine.replaceable and self.workers == 1
+
+    @property
     def sees(self) -> bool:
         """Whether requests may have pictures: the model has a projector for them, or the extra arguments name
         one, which is taken to be for pictures.
@@ -114,6 +122,11 @@ class RemotePlan:
     """The model for requests that name none of the server's models; empty: the first one that it lists."""
     key: str = field(default="", repr=False)
     engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
+
+    @property
+    def soon_replaceable(self) -> bool:
+        """No engine of this machine has its models."""
+        return False
 
     @property
     def argv(self) -> tuple[str, ...]:

@@ -31,8 +31,9 @@ import msgspec
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import failure_to_start, hung
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import crash, inspect
-from tray_app.engine.kinds import EngineFinder, EngineKind
+from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import Exited

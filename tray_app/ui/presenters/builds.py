@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.builds.wording import by_hand, cost
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import presentable
