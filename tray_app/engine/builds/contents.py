@@ -70,20 +70,6 @@ def lay_beside(program: Path, folder: Path) -> None:
             path.rename(target)
 
 
-def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
-    """Copy Microsoft's C++ runtime from the app's own libraries to where a program looks for it, if it is not
-    there.
-
-    Published builds need it, and not every Windows has it. `bundle` is the folder of a frozen app's
-    libraries; without one, and on other systems, there is none.
-    """
-    sources = [bundle / name for name in _WINDOWS_RUNTIME] if bundle else []
-    for source in sources:
-        target = program.with_name(source.name)
-        if source.is_file() and not os.path.lexists(target):
-            shutil.copyfile(source, target)
-
-
 def drop_amx(program: Path) -> bool:
     """Delete the library for processors with AMX beside a program that has others to take in its place.
 
@@ -97,6 +83,20 @@ def drop_amx(program: Path) -> bool:
     for path in with_amx:
         path.unlink()
     return bool(with_amx)
+
+
+def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
+    """Copy Microsoft's C++ runtime from the app's own libraries to where a program looks for it, if it is not
+    there.
+
+    Published builds need it, and not every Windows has it. `bundle` is the folder of a frozen app's
+    libraries; without one, and on other systems, there is none.
+    """
+    sources = [bundle / name for name in _WINDOWS_RUNTIME] if bundle else []
+    for source in sources:
+        target = program.with_name(source.name)
+        if source.is_file() and not os.path.lexists(target):
+            shutil.copyfile(source, target)
 
 
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
