@@ -26,6 +26,7 @@ from tray_app.engine.sizing import (
     context_config,
     graphics_room,
     layers_on_cards,
+    least_on_card,
     memory_budget,
     missing_pooling,
     needed_memory,
@@ -291,17 +292,21 @@ def _on_cards(
     """
     if "vram_budget" in without_effect(engine, host, sparse=model.header.sparse):
         return ()
-    cards, budget = cards_of(engine.devices, host), settings.vram_budget
+    cards = listed = cards_of(engine.devices, host)
+    budget = settings.vram_budget
+    if budget != AUTO:
+        least_bytes = least_on_card(model, estimate)
+        cards = tuple(card for card in cards if card.usable_bytes(budget) >= least_bytes)
+        if not cards:
+            return (("--device", "none"),)
     if FIT_FLAG not in engine.flags:
         layers = layers_on_cards(model, estimate, cards, budget)
         return () if layers is None else ((LAYERS_FLAG, str(layers)),)
     if budget == AUTO:
         return ()
-    if budget == 0:
-        return (("--device", "none"),)
     left_free = [str(card.left_free_mib(budget)) for card in cards]
     fit: Options = (("--fit", "on"), (FIT_FLAG, ",".join(left_free)))
-    if len(cards) == 1 or not all(card.id for card in cards):
+    if len(listed) == 1 or not all(card.id for card in cards):
         return fit
     return (("--device", ",".join(card.id for card in cards)), *fit)  # so that their order is known
 
