@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
-from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
+from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def test_tune_measures_and_applies_only_what_is_faster() -> None:
     assert all(sample["embeddings_per_s"] > 0 for sample in told["samples"])
     assert told["applied"] is not told["keep"]
     expected = "auto" if told["keep"] else told["best"]["threads"]
-    assert json.loads(powerinfer_tray("settings", "show", "--json").stdout)["threads"] == expected
+    assert json.loads(command_here("settings", "show", "--json").stdout)["threads"] == expected
 
 
 def test_the_server_of_a_running_app_rests_and_is_there_again() -> None:
@@ -48,7 +48,7 @@ def test_the_server_of_a_running_app_rests_and_is_there_again() -> None:
 
 
 def test_without_a_model_it_says_what_to_do() -> None:
-    result = powerinfer_tray("tune")
+    result = command_here("tune")
 
     assert result.returncode == 1
     assert "No model is chosen" in result.stderr
