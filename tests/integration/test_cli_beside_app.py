@@ -64,11 +64,8 @@ def document(*arguments: str, code: int = 0, run: Run = command_here) -> Any:
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["models list", "models info test", "models verify", "settings set metrics on", "embed x", "doctor"],
-)
-def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_opens_a_log_for_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = ["models list", "models info test", "models verify", "doctor"]
     opened: list[str] = []
     opens = PrivateLogFile._open
 
@@ -79,8 +76,8 @@ def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(PrivateLogFile, "_open", note)
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
-        assert main.run(command.split()) == 0
-    assert opened == []
+        for command in [*looking, "settings set metrics on", "embed x"]:
+            assert (command, main.run(command.split()), opened) == (command, 0, [])
 
 
 @pytest.mark.warns("Another PowerInfer Tray writes the log files", "both run", "a third runs")

@@ -495,7 +495,7 @@ def test_a_name_does_not_make_us_fetch_hundreds_of_files(server: FileServer, cou
     assert len(all_parts(f"{server.base_url}/m-00001-of-00200.gguf")) == 200
 
 
-def test_the_last_of_a_thousand_downloads_is_queued_as_fast_as_the_first(
+def test_of_a_thousand_downloads_the_last_is_queued_as_fast_as_the_first(
     server: FileServer, tmp_path: Path
 ) -> None:
     server.put("/0.gguf", b"").always = Silence()
