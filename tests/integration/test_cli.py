@@ -244,28 +244,30 @@ def error_of(result: subprocess.CompletedProcess[str]) -> str:
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "does not exist.gguf"
 
-    assert str(missing) in fails("serve", "--model", str(missing), "--port", str(free_port()))
+    assert str(missing) in fails_here("serve", "--model", str(missing), "--port", str(free_port()))
 
 
 def test_an_html_page_named_gguf_is_recognised(tmp_path: Path) -> None:
     page = tmp_path / "page.gguf"
     page.write_bytes(HTML_PAGE)
 
-    assert "HTML" in fails("serve", "--model", str(page), "--port", str(free_port()))
+    assert "HTML" in fails_here("serve", "--model", str(page), "--port", str(free_port()))
 
 
 def test_a_truncated_model_is_recognised_before_it_is_loaded(tmp_path: Path) -> None:
     model = tmp_path / "short.gguf"
     write_truncated_model(model)
 
-    assert "missing" in fails("serve", "--model", str(model), "--port", str(free_port()))
+    assert "missing" in fails_here("serve", "--model", str(model), "--port", str(free_port()))
 
 
 def test_an_engine_that_is_no_program_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a program")
 
-    assert "notes.txt" in fails("serve", "--model", "test", "--engine", str(text), "--port", str(free_port()))
+    assert "notes.txt" in fails_here(
+        "serve", "--model", "test", "--engine", str(text), "--port", str(free_port())
+    )
 
 
 def test_a_setting_of_the_wrong_type_is_refused_and_nothing_is_saved(private_home: Path) -> None:
@@ -276,7 +278,7 @@ def test_a_setting_of_the_wrong_type_is_refused_and_nothing_is_saved(private_hom
 def test_a_settings_file_with_a_wrong_value_is_reported_and_kept(private_home: Path) -> None:
     (private_home / "settings.toml").write_text("ctx_size = 'big'\nmine = 1\n")
 
-    assert "line 1" in fails("serve", "--model", "test", "--port", str(free_port()))
+    assert "line 1" in fails_here("serve", "--model", "test", "--port", str(free_port()))
     assert (private_home / "settings.toml").read_text() == "ctx_size = 'big'\nmine = 1\n"
 
 
