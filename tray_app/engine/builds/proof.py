@@ -220,8 +220,8 @@ class _Trial:
     def _compare(self, serving: _Serving) -> None:
         """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
 
-        By what both take of the processors, with as many threads: on a machine that had much other work, that
-        varied by a tenth, and the time by the clock threefold.
+        By what both take of the processors, with as many threads. On a machine with much other work that was
+        seen to vary by a quarter, and the time by the clock tenfold.
         """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
