@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.store import EngineStore

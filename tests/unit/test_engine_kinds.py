@@ -12,10 +12,10 @@ from tray_app.engine import inspection
 from tray_app.engine.builds.build import BackEnd, InstalledBuild
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import (
     BuildSetting,
     EngineFinder,
-    EngineKind,
     EngineSetting,
     engine_setting,
     recognise,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind, WhyPassedOver
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import BackEnd, weight_kind_of
 from tray_app.engine.diagnosis import ShortageError
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import UnusableEngineError
-from tray_app.engine.kinds import BuildSetting, EngineKind, PassedOver, WhyPassedOver
+from tray_app.engine.kinds import BuildSetting, PassedOver, WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 

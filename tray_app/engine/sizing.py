@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.arguments import argument_named
 from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import may_use_card
-from tray_app.engine.kinds import EngineKind
 from tray_app.models.header import Pooling, Purpose
 from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryAmount, MemoryBudget, fit_of, reserve_of
 from tray_app.settings.schema import AUTO
