@@ -55,7 +55,7 @@ from tray_app.system.process import ask, usage
 from tray_app.system.runfolder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine
@@ -73,9 +73,9 @@ LEAST_COSINE = 0.999
 _VECTORS = "vectors.json"
 _FIRST_ANSWER_S = 60.0
 """For the first start of a program: a virus scanner may read half a gigabyte of libraries before."""
-_REQUEST_S = 120.0
 _LONGEST_S = 900.0
-"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start."""
+"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start, and
+Mesa's Vulkan on two cores for three."""
 _LOOK_S = 0.1
 _LAST_WORDS_S = 10.0
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
@@ -94,8 +94,12 @@ _BY_LIBRARY = {
     "ggml-vulkan": BackEnd.VULKAN,
     "ggml-metal": BackEnd.METAL,
 }
-_ALL_LAYERS = ("--n-gpu-layers", "99")
-"""Older engines compute on the processor if they are not told; then nothing would be proven of the card."""
+_ON_CARD = (("--n-gpu-layers", "99"), ("--verbosity", "4"))
+"""Older engines compute on the processor if they are not told, and newer ones do not say where they do; then
+nothing would be proven of the card."""
+_WEIGHTS_ON = re.compile(r"\b(\w+) model buffer size =")
+"""Where llama.cpp keeps weights: a card, by the name that it lists, or such as `CPU_Mapped`. That it has
+«offloaded» layers it says without any card, too."""
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
 
@@ -203,6 +207,8 @@ class _Trial:
                 likeness = [cosine(*pair) for pair in zip(vectors, right, strict=False)]
                 if len(vectors) < len(right) or not all(each >= LEAST_COSINE for each in likeness):
                     return Verdict(works=False, reason=_wrong(likeness))
+                if self.back_end.uses_card and serving.is_off(self.engine.devices or ()):
+                    return Verdict(works=False, reason="It computes on the processor, not on the card.")
                 self._compare(serving)
         except EngineError as exc:
             if exc.code is ErrorCode.CALLED_OFF:
@@ -214,8 +220,8 @@ class _Trial:
     def _compare(self, serving: _Serving) -> None:
         """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
 
-        By what both take of the processors, with as many threads: on a machine that had much other work, that
-        varied by a tenth, and the time by the clock threefold.
+        By what both take of the processors, with as many threads. On a machine with much other work that was
+        seen to vary by a quarter, and the time by the clock tenfold.
         """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
@@ -256,7 +262,8 @@ class _Trial:
 
     def _plan(self, engine: Engine, path: Path) -> LaunchPlan:
         """As it would serve any model, with all of it on the card if it computes with one."""
-        extra = _ALL_LAYERS if self.back_end.uses_card and _ALL_LAYERS[0] in engine.flags else ()
+        wanted = _ON_CARD if self.back_end.uses_card else ()
+        extra = tuple(chain.from_iterable(each for each in wanted if each[0] in engine.flags))
         model = Model("proof", "proof", path, path.stat().st_size, read_header(path))
         return plan_launch(Settings(pooling="mean", extra_arguments=extra), model, engine, self.prover.host)
 
@@ -281,6 +288,12 @@ class _Serving:
         """The cards that it has named so far."""
         return parse_devices("\n".join(self._output.since(0)))
 
+    def is_off(self, cards: Iterable[EngineDevice]) -> bool:
+        """Whether it says where its weights are, and none of them is on one of these cards."""
+        found = filter(None, map(_WEIGHTS_ON.search, self._output.since(0)))
+        places = {each[1] for each in found}
+        return bool(places) and places.isdisjoint(each.id for each in cards)
+
     def start(self, cancelled: threading.Event) -> None:
         """Start it, and wait until it answers. `EngineError`."""
         self._cancelled = cancelled
@@ -302,10 +315,10 @@ class _Serving:
         assert self._run  # noqa: S101  it was started
         kind, address = self._plan.engine.kind, self._run.address
         try:
-            return request_vectors(kind, texts, address, _REQUEST_S)
+            return request_vectors(kind, texts, address, self._prover.longest_s)
         except TimeoutError:
             self._run.kill()
-            raise hung(_REQUEST_S).error from None
+            raise hung(self._prover.longest_s).error from None
         except (OSError, http.client.HTTPException) as exc:
             _log.debug("The engine of a proof gave no answer: %r", exc)
         self._raise_if_ended(self._next_event(_LAST_WORDS_S))
