@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from tests.fakes.other_apps import (
     in_ollama,
 )
 from tests.fakes.program import powerinfer_tray, running
+from tray_app.app.root import App
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.system.host import detect_host
@@ -32,6 +34,10 @@ from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tray_app.app.status import AppStatus
+
+WAIT_S = 30
 
 
 def document(*arguments: str, code: int = 0) -> Any:
@@ -100,6 +106,8 @@ def test_models_of_six_apps_are_used_where_they_are(home: Path, tmp_path: Path) 
     adopted = {each["name"]: each["id"] for each in document("models", "adopt", *there)["adopted"]}
 
     assert document("models", "adopt") == {"adopted": [], "found": []}
+    whole = document("models", "verify", "oll:1b", "hf")["models"]
+    assert [each["checked"] for each in whole] == ["digest", "digest" if os.name == "posix" else "header"]
     assert (adopted["oll:1b"], adopted["jan-hq/j"]) == ("oll-1b", "jan-hq-j")
     port = free_port()
     with running("serve", "--model", "oll:1b", "--port", str(port)) as program:
@@ -179,6 +187,29 @@ def test_outdated_without_a_network_is_one_sentence(folder: Path) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     assert "Could not reach 127.0.0.1" in result.stderr
+
+
+def test_an_app_that_may_looks_by_itself_and_downloads_nothing(folder: Path) -> None:
+    with FileServer() as server:
+        address = f"{server.base_url}/a.gguf"
+        server.put_like_hugging_face("/a.gguf", model_bytes())
+        assert powerinfer_tray("download", address).returncode == 0
+        server.put_like_hugging_face("/a.gguf", model_bytes(name="another"))
+        app = App.on_this_machine({"check_for_newer": True, "port": free_port()})
+        seen: queue.SimpleQueue[AppStatus] = queue.SimpleQueue()
+        app.changed.connect(seen.put)
+        try:
+            app.begin()
+            while not (newer := seen.get(timeout=WAIT_S).newer_models):
+                pass
+            assert newer == {"a": address}
+            assert (folder / "a.gguf").read_bytes() == model_bytes()
+
+            (folder / "a.gguf").write_bytes(model_bytes(name="another"))
+            while seen.get(timeout=WAIT_S).newer_models:
+                pass
+        finally:
+            app.close()
 
 
 def test_a_source_that_refuses_is_told_of_its_model_alone(folder: Path) -> None:

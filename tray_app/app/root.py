@@ -116,8 +116,9 @@ class App(Workspace):
         self._weekly = WeeklyLook(
             self._look_for_newer,
             is_on=lambda: self.store.current.check_for_newer,
-            last_s=lambda: self.upkeep.newer().checked_at_s,
+            last_s=self.upkeep.last_look_s,
         )
+        self._newer: Mapping[str, str] = {}
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
@@ -188,6 +189,7 @@ class App(Workspace):
             traffic_of=self._server.traffic_of(),
             refused_origins=self._server.refused_origins(),
             installation=self.engines.installation(),
+            newer_models=self._newer,
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -205,6 +207,7 @@ class App(Workspace):
         that is switched on. What the package carries is installed beside.
         """
         self._watch.start()
+        self._newer = self.upkeep.newer()
         self._weekly.start()
         self.engines.install_carried()
         settings = self.store.current
@@ -575,6 +578,7 @@ class App(Workspace):
 
     def _look_for_newer(self) -> None:
         self.upkeep.outdated()
+        self._newer = self.upkeep.newer()
         self._announce()
 
     def _act_on_engines(self) -> None:
@@ -586,6 +590,7 @@ class App(Workspace):
     def _folder_changed(self) -> None:
         self._folder_changes += 1
         self._look_at_folder()
+        self._newer = self.upkeep.newer()
         self._announce()
 
     def _look_at_folder(self) -> None:
