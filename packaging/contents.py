@@ -86,7 +86,12 @@ _DEBUGGABLE = re.compile(r"^(xllamacpp/xllamacpp\.[^/]*|libpython[^/]*)$")
 
 _EVERYWHERE = [
     r"resources/catalog\.toml",
+    r"resources/engines\.toml",
+    *(rf"resources/proof-models/proof-{kind}\.gguf" for kind in ("F16", "Q8_0", "Q4_0", "Q4_K")),
+    r"resources/proof-models/vectors\.json",
     r"resources/test-model/test\.gguf",
+    r"resources/proof-models/proof-Q4_K\.gguf",
+    r"resources/proof-models/vectors\.json",
     r"resources/icons/app\.svg",
     r"resources/icons/app-32\.png",
     r"licences\.txt",

@@ -1,25 +1,37 @@
-"""Gets PowerInfer's programs for a package, and lets in only what was pinned and runs there. Main thread.
+"""Gets the engines for a package, and lets in only what was pinned and runs there. Main thread.
 
-`engines.toml` pins the published ones. A packager's own build is checked the same way, but for its digest.
+PowerInfer's programs are bundled; `engines.toml` pins the published ones, and a packager's own build is
+checked the same way, but for its digest. Of llama.cpp, the published build for the processor is carried as it
+is published, see docs/decisions/0017-carried-build.md; `resources/engines.toml` pins it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freeze import BUILD, PackagingError
 from tray_app.download.queue import DownloadQueue
-from tray_app.errors import DownloadError
+from tray_app.engine.builds.archive import unpack
+from tray_app.engine.builds.build import BackEnd
+from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.system.executable import read_executable
 from tray_app.system.host import System
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.engine.builds.build import PublishedBuild
 
 MANIFEST = Path(__file__).with_name("engines.toml")
 DOWNLOADS = BUILD / "engines"
 NAMES = ("server", "quantize")
+LLAMA_SERVER = "llama-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +129,69 @@ def fetch(name: str, pins: tuple[Pin, ...], into: Path) -> Path:
     pin = next((pin for pin in pins if pin.name == name), None)
     if pin is None:
         raise PackagingError(f"engines.toml has no {name} for this platform")
+    try:
+        return _verified(pin, into)
+    except DownloadError as exc:
+        raise _not_to_be_had(pin, exc) from exc
+
+
+def carry_llama_cpp(platform: str, builds: Iterable[PublishedBuild], into: Path) -> Path | None:
+    """Put the archive of llama.cpp's published build for the processor into a folder; None if there is none.
+
+    It is none also where it cannot be fetched: the package then has the engine of the wheel alone, and this
+    is said. `PackagingError` if something else came than what was pinned, or it has no program for the
+    platform.
+    """
+    shutil.rmtree(into, ignore_errors=True)
+    if platform.startswith(System.MACOS):  # what lies in an archive is not signed, and Apple refuses that
+        return None
+    of_platform = (each for each in builds if f"{each.system}-{each.machine}" == platform)
+    build = next((each for each in of_platform if each.back_end is BackEnd.CPU), None)
+    if build is None:
+        print(f"llama.cpp's own build is not carried: none is published for {platform}.")
+        return None
+    (file,) = build.files
+    pin = Pin(file.name, f"{build.address}/{file.name}", file.sha256)
+    try:
+        archive = _verified(pin, DOWNLOADS)
+    except DownloadError as exc:
+        if exc.code is ErrorCode.CHECKSUM_DIFFERS:
+            raise _not_to_be_had(pin, exc) from exc
+        print(f"llama.cpp's own build is not carried: {exc.title}. The package has the wheel's alone.")
+        return None
+    _check_archive(archive, platform)
+    into.mkdir(parents=True)
+    return Path(shutil.copyfile(archive, into / file.name))
+
+
+def _check_archive(archive: Path, platform: str) -> None:
+    """`PackagingError` unless an archive can be unpacked and has a llama-server for a platform in it."""
+    name = f"{LLAMA_SERVER}.exe" if platform.startswith(System.WINDOWS) else LLAMA_SERVER
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            unpack(archive, Path(folder))
+        except EngineError as exc:
+            raise PackagingError(f"{archive.name} cannot be unpacked: {exc}") from exc
+        program = next(Path(folder).rglob(name), None)
+        if program is None:
+            raise PackagingError(f"{archive.name} has no {name} in it")
+        check(program, platform)
+
+
+def _verified(pin: Pin, into: Path) -> Path:
+    """The file that was pinned, in a folder of its own; it is fetched once. `DownloadError`."""
     folder = into / pin.sha256[:12]  # another version is another file
-    if (kept := folder / name).is_file() and _sha256(kept) == pin.sha256:
+    if (kept := folder / pin.name).is_file() and _sha256(kept) == pin.sha256:
         return kept
     queue = DownloadQueue()
     try:
         return queue.wait(queue.add(pin.url, folder, sha256=pin.sha256))
-    except DownloadError as exc:
-        raise PackagingError(f"{name} cannot be had from {pin.url}: {exc}") from exc
     finally:
         queue.close(timeout_s=5)
+
+
+def _not_to_be_had(pin: Pin, why: DownloadError) -> PackagingError:
+    return PackagingError(f"{pin.name} cannot be had from {pin.url}: {why}")
 
 
 def _sha256(file: Path) -> str:

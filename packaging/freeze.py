@@ -72,9 +72,11 @@ class Frozen:
         print(f"The frozen app's self-test passes ({time.monotonic() - began_s:.1f} s): {report}", flush=True)
 
 
-def freeze(system: str, programs: Path | None = None) -> Frozen:
-    """Freeze the app. `programs` are to be bundled, and lie below `<platform>/`."""
-    if lines := contents.unresolved(_run_pyinstaller(system, programs)):
+def freeze(system: str, programs: Path | None = None, carried: Path | None = None) -> Frozen:
+    """Freeze the app. `programs` are to be bundled, and lie below `<platform>/`; `carried` is an archive of
+    an engine.
+    """
+    if lines := contents.unresolved(_run_pyinstaller(system, programs, carried)):
         raise PackagingError("Libraries are missing on this machine:\n" + "\n".join(lines))
     frozen = Frozen.of(system, place(system))
     languages = contents.languages(ROOT / "resources" / "translations")
@@ -124,12 +126,12 @@ def run_tool(
     return done.stdout
 
 
-def _run_pyinstaller(system: str, programs: Path | None) -> str:
+def _run_pyinstaller(system: str, programs: Path | None, carried: Path | None) -> str:
     """Its log. The same sources give the same bytes."""
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", str(SPEC)]
     command += ["--distpath", str(place(system)), "--workpath", str(BUILD / "pyinstaller" / system)]
-    if programs is not None:
-        command += ["--", "--programs", str(programs)]
+    own = {"--programs": programs, "--carried": carried}
+    command += ["--", *(word for name, path in own.items() if path for word in (name, str(path)))]
     print("Freezing …", flush=True)
     run = subprocess.run(
         command,

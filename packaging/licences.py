@@ -21,8 +21,11 @@ _FILE = ("licen", "copying", "notice")
 _RULE = "=" * 100
 
 
-def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
-    """Write `licences.txt` into a folder. `binaries` are PyInstaller's: name in the bundle, source, kind."""
+def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path | None = None) -> Path:
+    """Write `licences.txt` into a folder. `binaries` are PyInstaller's: name in the bundle, source, kind.
+
+    `carried` is the archive of llama.cpp's own build, if the package has it.
+    """
     binaries = list(binaries)
     family = contents.closure()
     loader = importlib.metadata.distribution("pyinstaller")
@@ -32,6 +35,8 @@ def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
     parts |= {name: _text(name) for name in ("LGPL-3.0", "GPL-3.0")}
     if any("resources/bin/" in Path(name).as_posix() for name, _, _ in binaries):
         parts |= {"PowerInfer": _text("PowerInfer")}
+    if carried:
+        parts |= {f"llama.cpp, as published ({carried.name})": _text("llama.cpp")}
     if sys.platform == "linux":
         parts |= of_debian(source for _, source, _ in binaries)
     file = folder / "licences.txt"

@@ -14,6 +14,7 @@ import linux
 import macos
 import windows
 from freeze import PackagingError
+from tray_app.engine.builds.offers import published_builds
 from tray_app.system.host import detect_system, normalise_machine
 
 MAKERS = {"linux": linux.make, "macos": macos.make, "windows": windows.make}
@@ -55,7 +56,8 @@ def make(system: str, own_build: Path | None) -> list[Path]:
         raise PackagingError(f"Not on the PATH: {', '.join(absent)}. Install {source}.")
     programs = freeze.BUILD / "programs"
     bundled = engines.gather(target, own_build, programs, engines.Manifest.read())
-    frozen = freeze.freeze(system, programs if bundled else None)
+    carried = engines.carry_llama_cpp(target, published_builds(), freeze.BUILD / "carried")
+    frozen = freeze.freeze(system, programs if bundled else None, carried)
     if bundled:
         engines.check_places(frozen.code, target)
     print(f"Unpacked: {freeze.size_bytes(frozen.folder) / 1e6:.0f} MB")

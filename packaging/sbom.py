@@ -21,6 +21,7 @@ import contents
 import freeze
 import licences
 from tray_app import __version__
+from tray_app.engine.builds.offers import published_builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 NAME = "sbom.cdx.json"
 
 
-def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
-    """Write the bill into a folder. `binaries` as for `licences.write`."""
+def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path | None = None) -> Path:
+    """Write the bill into a folder. `binaries` and `carried` as for `licences.write`."""
     binaries = list(binaries)
     distributions = [*contents.closure().values(), importlib.metadata.distribution("pyinstaller")]
     parts = [_component("pypi", part.name, part.version) for part in distributions]
@@ -38,6 +39,9 @@ def write(folder: Path, binaries: Iterable[tuple[str, str, str]]) -> Path:
     parts.append(_component("generic", "qt", importlib.metadata.version("PySide6-Essentials")))
     if contents.has_llama_cpp():  # inside of xllamacpp, which does not say which state of it
         parts.append(_component("github", "llama.cpp", None, namespace="ggml-org"))
+    if carried:
+        (build,) = (each for each in published_builds() if carried.name in {file.name for file in each.files})
+        parts.append(_component("github", "llama.cpp", build.release, namespace="ggml-org"))
     if any("resources/bin/" in name.replace("\\", "/") for name, _, _ in binaries):
         parts.append(_component("github", "PowerInfer", None, namespace="SJTU-IPADS"))
     if sys.platform == "linux":

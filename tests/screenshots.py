@@ -33,17 +33,31 @@ from tests.fakes.app import (
     make_status,
     with_engines,
 )
+from tests.fakes.engines_shown import (
+    CARD,
+    CUDA,
+    VULKAN,
+    make_installed,
+    make_installed_engine,
+    make_overview,
+)
 from tests.fakes.languages import ENGLISH
 from tests.ui.conftest import dark_palette
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.builds.build import SetAside
+from tray_app.engine.builds.choice import Advice
+from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.wording import build_name
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.public_client import Embeddings
+from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import read_facts
+from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
@@ -133,6 +147,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield "several", _several(window, fake)
         yield "question", _question(window, fake)
         yield "models", _models(window, fake)
+        yield from _engines(window, fake)
         yield "embedding", _embedding(window)
         yield "settings", _settings(bridge)
         window.close()
@@ -234,6 +249,35 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
     assert isinstance(table, QTableView)
     _wait_for(lambda: table.model().rowCount() > 0)
     return window
+
+
+def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
+    """An engine is offered, is on its way, and is there beside one that has failed."""
+    window.open(Page.ENGINES)
+    page = window.page(Page.ENGINES)
+    assert isinstance(page, EnginesPage)
+    fake.engines.show(make_overview())
+    _wait_for(page.offer.isVisible)
+    yield "engines-offer", window
+    downloading = Installation(
+        CUDA.id, InstallPhase.DOWNLOADING, 247_400_000, CUDA.size_bytes, 12_300_000, remaining_s=27
+    )
+    fake.show(replace(_ready(), installation=downloading))
+    _wait_for(page.installation.isVisible)
+    yield "engines-installing", window
+    fake.show(_ready())
+    aside = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
+    fake.engines.show(
+        make_overview(
+            make_installed_engine(in_use_by=("Bamboo 7B Q4_0",)),
+            make_installed_engine(make_installed(VULKAN, size_bytes=97_000_000), set_aside=(aside,)),
+            advice=Advice(
+                None, phrase("{build} is installed, and uses your {card}.", build=build_name(CUDA), card=CARD)
+            ),
+        )
+    )
+    _wait_for(lambda: VULKAN.id in page.installed.rows)
+    yield "engines-installed", window
 
 
 def _embedding(window: Window) -> QWidget:

@@ -4,9 +4,12 @@ A llama of two layers with random weights: `python make_test_model.py [OUTPUT]`.
 time and everywhere: all randomness is PCG64's stream of raw integers, which NumPy promises never to change.
 Tests that need several models make two more, which come with nothing: another llama and a BERT
 (`--kind digits`, `--kind bert`). By the length of its embeddings one can tell which model gave an answer.
+With `--proofs FOLDER` it writes what engines are proven with: a small llama in each kind of weights, and the
+vectors that the built-in engine makes of `PROOF_TEXTS` with it.
 """
 
 import argparse
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -78,6 +81,19 @@ DIGITS_MODEL = Llama(
     description="Random weights: its answers are digits and mean nothing.",
     digits=True,
 )
+PROOF_WIDTHS = {"F16": 128, "Q8_0": 256, "Q4_0": 256, "Q4_K": 256}
+"""How wide the model is that engines are proven with, for each kind of weights.
+
+Q4_K stores 256 weights at a time. All matrices have a multiple of 32 rows and of 128 columns: engines have
+their fastest code, which is what may fail on a machine, for such sizes alone.
+"""
+PROOF_TEXTS = ("a", " ".join(["the weights of a model are told by what it reads"] * 6))
+"""A text of few tokens and one of many: engines compute the two in different ways."""
+_PROOF_SEED = 20231222
+_PROOF_NAME = "proof-{kind}.gguf"
+_PROOF_VECTORS = "vectors.json"
+_PROOF_DIGITS = 5
+
 KINDS: dict[str, Llama | Bert] = {"test": TEST_MODEL, "digits": DIGITS_MODEL, "bert": Bert()}
 
 
@@ -131,6 +147,19 @@ class _Weights:
 
     def matrix(self, rows: int, columns: int) -> Floats:
         return self.uniform(rows, columns) * math.sqrt(3 / columns)
+
+    def blocks_of_q4_k(self, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+        """A matrix as Q4_K stores it: blocks of 256 weights, each with two numbers, 12 bytes and 128 bytes.
+
+        Only an engine can make such blocks of a matrix, so the bytes themselves are drawn. A weight is
+        `d * scale * q - dmin * least`, with q of 4 bits and the other two of 6; `dmin` makes zero its mean.
+        """
+        count, sizes = rows * columns // 256, (12, 128)
+        raw = np.asarray(self._bits.random_raw(count * sum(sizes)), dtype=np.uint64)
+        drawn = (raw >> np.uint64(56)).astype(np.uint8).reshape(count, sum(sizes))
+        unit = 1 / math.sqrt(columns) / 258  # by which numbers of 6 and 4 bits, drawn so, spread
+        numbers = np.tile(np.array([unit, unit * 7.5], dtype="<f2").view(np.uint8), (count, 1))
+        return np.concatenate((numbers, drawn), axis=1).reshape(rows, -1)
 
     def silent_in_channel_0(self, rows: int, columns: int) -> Floats:
         weights = self.matrix(rows, columns)
@@ -257,6 +286,105 @@ def _add_tensor(writer: gguf.GGUFWriter, name: str, values: Floats, *, exact: bo
     writer.add_tensor(name, values.astype(np.float32 if exact or values.ndim == 1 else np.float16))
 
 
+def _add_proof(writer: gguf.GGUFWriter, kind: str) -> None:
+    """A llama of one layer that shares its keys and values among all heads, and knows letters only."""
+    width = PROOF_WIDTHS[kind]
+    tokens, types = _proof_vocabulary()
+    writer.add_name(f"Proof of {kind}")
+    writer.add_license("mit")
+    writer.add_file_type(
+        {
+            "F16": gguf.LlamaFileType.MOSTLY_F16,
+            "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+            "Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
+            "Q4_K": gguf.LlamaFileType.MOSTLY_Q4_K_S,
+        }[kind]
+    )
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(width)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(width // HEADS)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores(_scores(tokens, types))
+    writer.add_token_types(types)
+    writer.add_unk_token_id(UNKNOWN)
+    writer.add_bos_token_id(BEGIN)
+    writer.add_eos_token_id(END)
+    writer.add_add_bos_token(True)
+    shared = width // HEADS
+    weights = _Weights(_PROOF_SEED, width)
+    for name, rows in (
+        ("token_embd", len(tokens)),
+        ("blk.0.attn_q", width),
+        ("blk.0.attn_k", shared),
+        ("blk.0.attn_v", shared),
+        ("blk.0.attn_output", width),
+        ("blk.0.ffn_gate", width),
+        ("blk.0.ffn_up", width),
+        ("blk.0.ffn_down", width),
+        ("output", len(tokens)),
+    ):
+        _add_stored(writer, f"{name}.weight", kind, weights, rows, width)
+    for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
+        _add_tensor(writer, f"{name}.weight", np.ones(width))
+
+
+def _proof_vocabulary() -> tuple[list[str], list[gguf.TokenType]]:
+    """As `_vocabulary`; the line end, which PowerInfer looks for, is the only token for a byte."""
+    special, words = ["<unk>", "<s>", "</s>", "<0x0A>"], [SPACE + word for word in WORDS]
+    pieces = [SPACE, *LETTERS, *(SPACE + letter for letter in LETTERS), *PAIRS, *words, *LETTERS.upper()]
+    kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL, gguf.TokenType.BYTE]
+    unused = [f"<unused{number}>" for number in range(-(len(special) + len(pieces)) % 32)]
+    kinds += [gguf.TokenType.NORMAL] * len(pieces) + [gguf.TokenType.UNUSED] * len(unused)
+    return special + pieces + unused, kinds
+
+
+def _add_stored(
+    writer: gguf.GGUFWriter, name: str, kind: str, weights: _Weights, rows: int, columns: int
+) -> None:
+    stored = gguf.GGMLQuantizationType[kind]
+    if kind == "F16":
+        _add_tensor(writer, name, weights.matrix(rows, columns))
+    elif kind == "Q4_K":
+        writer.add_tensor(name, weights.blocks_of_q4_k(rows, columns), raw_dtype=stored)
+    else:
+        exact = weights.matrix(rows, columns).astype(np.float32)
+        writer.add_tensor(name, gguf.quants.quantize(exact, stored), raw_dtype=stored)
+
+
+def write_proofs(folder: Path) -> None:
+    """Write the models that engines are proven with, and the vectors that they are to make with them."""
+    folder.mkdir(exist_ok=True)
+    vectors = {}
+    for kind in PROOF_WIDTHS:
+        path = folder / _PROOF_NAME.format(kind=kind)
+        writer = gguf.GGUFWriter(path, "llama")
+        _add_proof(writer, kind)
+        _write(writer)
+        vectors[kind] = {pooling: vectors_of(path, pooling) for pooling in ("mean", "last")}
+    document = {"texts": PROOF_TEXTS, "vectors": vectors}
+    (folder / _PROOF_VECTORS).write_text(json.dumps(document) + "\n", encoding="utf-8")
+
+
+def vectors_of(path: Path, pooling: str) -> list[list[float]]:
+    """What the built-in engine makes of each of `PROOF_TEXTS` with this pooling."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.embedding = True
+    params.n_ctx, params.n_batch, params.n_ubatch = CONTEXT, CONTEXT, CONTEXT
+    params.n_parallel = 1
+    params.pooling_type = xllamacpp.llama_pooling_type[f"LLAMA_POOLING_TYPE_{pooling.upper()}"]
+    answer = xllamacpp.Server(params).handle_embeddings({"input": list(PROOF_TEXTS)})
+    return [[round(number, _PROOF_DIGITS) for number in each["embedding"]] for each in answer["data"]]
+
+
 def main(output: Path, model: Llama | Bert = TEST_MODEL) -> None:
     """Write a model to `output`, replacing what is there."""
     writer = gguf.GGUFWriter(output, type(model).__name__.lower())
@@ -264,6 +392,10 @@ def main(output: Path, model: Llama | Bert = TEST_MODEL) -> None:
         _add_llama(writer, model)
     else:
         _add_bert(writer, model)
+    _write(writer)
+
+
+def _write(writer: gguf.GGUFWriter) -> None:
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -274,5 +406,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("output", nargs="?", type=Path, default=Path(__file__).with_name("test.gguf"))
     parser.add_argument("--kind", choices=KINDS, default="test", help="which model (default: test)")
+    parser.add_argument("--proofs", type=Path, metavar="FOLDER", help="write the models of proofs there")
     options = parser.parse_args()
-    main(options.output, KINDS[options.kind])
+    if options.proofs:
+        write_proofs(options.proofs)
+    else:
+        main(options.output, KINDS[options.kind])

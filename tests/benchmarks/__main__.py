@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tests.benchmarks import bench_download, bench_engine, bench_gateway, bench_several, bench_ui
+from tests.benchmarks import (
+    bench_download,
+    bench_engine,
+    bench_engines,
+    bench_gateway,
+    bench_several,
+    bench_ui,
+)
 from tests.benchmarks.plots import bars
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ class Part(Protocol):
 PARTS: dict[str, Part] = {
     "download": bench_download.results,
     "engine": bench_engine.results,
+    "engines": bench_engines.results,
     "several": bench_several.results,
     "gateway": bench_gateway.results,
     "desktop": bench_ui.results,

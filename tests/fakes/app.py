@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from psygnal import Signal
 
+from tests.fakes.engines_shown import FakeEngines
 from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
@@ -22,7 +23,8 @@ from tray_app.app.status import AppStatus, ProblemSource, problems_of
 from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import PoolSnapshot
@@ -48,9 +50,10 @@ from tray_app.system.logs import Lines
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tray_app.app.diagnostic_report import FoundProblem
+    from tray_app.app.tuning import EngineOption
     from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.import_modes import How
@@ -391,11 +394,13 @@ class FakeApp:
         )
         self.downloads = FakeDownloads(self)
         self.models = FakeCare(self)
+        self.engines = FakeEngines(self.note)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()
         self.plan: Plan = make_plan()
         self.owners: dict[int, tuple[PortOwner, ...]] = {}
+        self.options: tuple[EngineOption, ...] = ()
         self.kept: set[str] = set()
         self.has_keychain = True
         self.app_lines = Lines(1000)
@@ -524,8 +529,12 @@ class FakeApp:
         vectors = tuple(_vector(len(text)) for text in texts)
         return Embeddings(vectors, DIMENSIONS, sum(len(text.split()) for text in texts), 3.5 * len(texts))
 
-    def try_threads(self, count: int | None) -> None:
-        self.note("try_threads", count)
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        self.note("try_settings", dict(values))
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        assert settings is self.store.current
+        return self.options
 
     def wait_until_ready(self, timeout_s: float) -> Plan:
         assert timeout_s > 0

@@ -12,7 +12,14 @@ from msgspec import structs
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.gateway.commands import (
     Arriving,
+    BrokenEngine,
     Changed,
+    EngineAllowed,
+    EngineArriving,
+    EngineBuild,
+    EngineList,
+    EngineOffer,
+    EngineRemoved,
     Examined,
     FileArriving,
     Loaded,
@@ -28,13 +35,18 @@ from tray_app.models.memory import GIB
 
 if TYPE_CHECKING:
     from tray_app.gateway.commands import (
+        AllowingEngine,
         Cancellation,
         Changing,
         Downloading,
         Examining,
+        InstallingEngine,
+        ListingEngines,
         Loading,
         Measuring,
+        ProvingEngine,
         Removing,
+        RemovingEngine,
         Tell,
         TextsToEmbed,
         Unloading,
@@ -90,11 +102,67 @@ class FakeCommands:
         self.names.append(f"unload {Path(wish.model).stem}")
         return Unloaded(Path(wish.model).stem)
 
+    def list_engines(self, wish: ListingEngines) -> EngineList:
+        del wish
+        self.names.append("engines")
+        offer = EngineOffer("b2-cuda", "llama.cpp b2", "9 MB", 9, "https://example.org", ("NVIDIA",), "")
+        broken = BrokenEngine("b0", 3, "It is damaged.")
+        return EngineList(
+            (_engine("b1-cpu"),), (broken,), (offer,), "b2-cuda", "Use your card.", _ENGINE_HALF
+        )
+
+    def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        self.names.append(f"install {wish.name} {wish.path} {wish.accepts_terms}")
+        tell(_ENGINE_HALF)
+        with cancelled.calling(self.goes_on.set):
+            self.goes_on.wait()
+        if cancelled.is_set():
+            raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes are here.")
+        return _engine(wish.name)
+
+    def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        del cancelled
+        self.names.append(f"prove {wish.id}")
+        tell(EngineArriving(wish.id, "proving", 0, None, "Q4_K", ""))
+        return _engine(wish.id)
+
+    def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
+        self.names.append(f"remove engine {wish.id}")
+        return EngineRemoved(wish.id, 7)
+
+    def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
+        self.names.append(f"allow {wish.id} {wish.model}")
+        return EngineAllowed(wish.id, (wish.model,) if wish.model else ())
+
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         self.names.append(f"tune {wish.model} {wish.apply}")
         tell(Measured(1, 2))
         counts = ThreadCounts(2, 4)
         return Tuned(not cancelled.is_set(), (), counts, counts, applied=wish.apply)
+
+
+_ENGINE_HALF = EngineArriving("b2-cuda", "downloading", 50, 100, "", "no network")
+
+
+def _engine(build_id: str) -> EngineBuild:
+    return EngineBuild(
+        id=build_id,
+        name="llama.cpp b1 for the processor (CPU)",
+        kind="llama-server",
+        back_end="cpu",
+        release="b1",
+        program=Path("/engines/a b/llama-server"),
+        size_bytes=7,
+        source="https://example.org/b1.zip",
+        sha256="ab" * 32,
+        devices=("RTX 4070",),
+        works_with=("F16",),
+        fails_with={"Q4_K": "It crashed"},
+        speed=2.5,
+        in_use_by=("Zoë",),
+        changed=True,
+        set_aside={"bge": "out of memory"},
+    )
 
 
 def engine_row(model: str, **others: Any) -> EngineRow:

@@ -79,6 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--spin", action="store_true", help="compute meanwhile, as PowerInfer does")
     parser.add_argument("--spam-lines", type=int, default=0, help="print so many lines a second")
     parser.add_argument("--answer", type=json.loads, default=[0.25, -0.5], help="the vector")
+    parser.add_argument("--answers", type=json.loads, default={}, help="by text, vectors for /embedding")
     parser.add_argument("--model", default="")
     parser.add_argument("--threads-batch", type=int, default=1)
     parser.add_argument("--lose-sums", action="store_true", help="with one thread too")
@@ -132,7 +133,8 @@ def answer(path: str, body: bytes, options: argparse.Namespace) -> tuple[int, st
     status = 200
     document: dict[str, Any] = {}
     if path == "/embedding":
-        document = {"embedding": computed(options)}
+        known = options.answers.get(json.loads(body).get("content"))
+        document = {"embedding": known or computed(options)}
     elif path == "/tokenize":
         document = {"tokens": [1, 2]}
     elif path == "/v1/embeddings":

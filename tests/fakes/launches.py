@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import engine
-from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, choose_engine
+from tray_app.engine.choosing import ModelNeeds, choose_engine
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import Engine, EngineFinder
 from tray_app.engine.launch_dir import LaunchDir
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
 from tray_app.models.gguf import read_header
@@ -61,4 +63,4 @@ def llamacpp_plan(path: Path = _BUILTIN, **settings: Any) -> LaunchPlan:
     """A launch of the real llama.cpp on a model's file."""
     file = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
     chosen = Settings(**{"threads": 1, **settings})
-    return plan_launch(chosen, file, choose_engine(AUTO, sparse=False, finder=EngineFinder(PC)), PC)
+    return plan_launch(chosen, file, choose_engine(AUTO, ModelNeeds.of(file.header), EngineFinder(PC)), PC)

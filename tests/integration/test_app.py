@@ -29,7 +29,7 @@ from tray_app.app.server import ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus
-from tray_app.app.tuning import ThreadMeasurement, tune
+from tray_app.app.tuning import Tuning, tune
 from tray_app.cli.serve import _choose_test_model_if_none
 from tray_app.engine.lifecycle import State
 from tray_app.errors import (
@@ -613,9 +613,9 @@ def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before
     seen: list[list[str]] = []
     cancelled = threading.Event()
 
-    def note(samples: tuple[ThreadMeasurement, ...], _total: int) -> None:
+    def note(found: Tuning, _total: int) -> None:
         seen.append(threads_in_use(app))
-        if len(samples) == 2:
+        if len(found.samples) == 2:
             cancelled.set()
 
     tuning = tune(

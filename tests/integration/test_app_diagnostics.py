@@ -67,6 +67,8 @@ def test_a_machine_that_can_serve_says_so_and_nothing_is_made(private_home: Path
 
     assert found["model"]["name"] == "test"
     assert [engine["kind"] for engine in found["engines"] if engine["chosen"]] == ["llama.cpp"]
+    assert found["choice"].startswith("The built-in llama.cpp is used")
+    assert found["advice"]
     assert [folder["purpose"] for folder in found["folders"]] == ["models", "state", "logs", "settings"]
     assert found["network"] == []
     assert [path.name for path in private_home.iterdir()] == ["settings.toml"]

@@ -17,7 +17,7 @@ from tests.fakes.random_models import Shape, write_llama
 from tray_app.app.diagnostic_report import report
 from tray_app.app.diagnostics import run_diagnostics
 from tray_app.app.root import App
-from tray_app.app.tuning import threads_of
+from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning, threads_of
 from tray_app.app.workspace import Workspace
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import ErrorCode, ModelError, SettingsError
@@ -25,7 +25,7 @@ from tray_app.settings.model_settings import effective, with_own
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import free_port
-from tray_app.ui.operations import set_threads
+from tray_app.ui.operations import keep_tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,27 +189,24 @@ def test_a_pooling_of_its_own_reaches_the_engine_and_changes_its_vectors(app: Ap
 def test_threads_that_were_found_go_where_the_model_has_them_from(app: App) -> None:
     app.apply(replace(own(app, "test", threads=3), threads_batch=2))
     assert threads_of(effective(app.store.current, app.chosen_id()), app.host).generation == 3
-    advice = replace_threads(app, 1, 4)
+    samples = (ThreadMeasurement(3, 1.0, 1.0), ThreadMeasurement(2, 1.0, 1.0))
+    fastest = (ThreadMeasurement(1, 1.0, 9.0), ThreadMeasurement(4, 9.0, 1.0))
 
-    set_threads(app, advice)
+    keep_tuning(app, Tuning(Threads(3, 2), samples + fastest, complete=True))
 
     assert app.store.current.models == {"test": {"threads": 1}}
     assert app.store.current.threads_batch == 4
     assert app.store.current.threads == "auto"
 
 
-def replace_threads(app: App, generation: int, prompt: int) -> Any:
-    return type(threads_of(app.store.current, app.host))(generation, prompt)
-
-
 def test_a_trial_of_threads_counts_also_for_a_model_with_its_own(app: App) -> None:
     app.apply(own(app, "test", threads=2, threads_batch=2))
     started(app)
 
-    app.try_threads(1)
+    app.try_settings({"threads": 1, "threads_batch": 1})
     plan = ready(app)
     assert plan.argv[plan.argv.index("--threads") + 1] == "1"
-    app.try_threads(None)
+    app.try_settings({})
     plan = ready(app)
     assert plan.argv[plan.argv.index("--threads") + 1] == "2"
 
@@ -219,8 +216,8 @@ def test_a_server_of_one_command_has_what_the_model_has_of_its_own(app: App) -> 
 
     with app.temporary_server(app.store.current) as server:
         server.start()
-        for tried, expected in ((None, "2"), (1, "1"), (None, "2")):
-            server.try_threads(tried)
+        for tried, expected in (({}, "2"), ({"threads": 1, "threads_batch": 1}, "1"), ({}, "2")):
+            server.try_settings(tried)
             plan = server.wait_until_ready(DEADLINE_S)
             assert isinstance(plan, LaunchPlan)
             assert plan.argv[plan.argv.index("--threads") + 1] == expected

@@ -22,7 +22,7 @@ from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
 from tests.fakes.program import command_here, gone, powerinfer_tray, running
 from tray_app.app.server_status import ServerState
-from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
+from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.cli import main
 from tray_app.gateway.client import find_running
 from tray_app.gateway.commands import Cancellation, Changing, Measuring
@@ -112,6 +112,45 @@ def test_what_tune_finds_best_is_taken_up_by_the_running_app(
         assert threads == ("2" if apply else "1")
     saved = json.loads(command_here("settings", "show", "--json").stdout)
     assert saved["threads"] == (2 if apply else "auto")
+
+
+def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engines = (
+        EngineMeasurement(EngineOption("llama.cpp", "2026.10"), 100.0, 40.0),
+        EngineMeasurement(EngineOption("llama.cpp-cpu", "b11194"), 190.0, 40.0),
+        EngineMeasurement(EngineOption("llama.cpp-cuda", "b11194"), failure="The engine crashed"),
+    )
+    samples = (ThreadMeasurement(1, 190.0, 40.0),)
+    found = Tuning(Threads(1, 1), samples, complete=True, present_engine="llama.cpp", engines=engines)
+    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    with app_that_is_asked() as (app, _):
+        app.change(model="test")
+
+        shown = powerinfer_tray("tune")
+        best = "engine = llama.cpp-cpu, threads = 1, threads_batch = 1"
+        assert shown.stdout.splitlines() == [
+            "engine                 embeddings/s  tokens/s  built-in = 1",
+            "llama.cpp 2026.10            100.00      40.0          1.00",
+            "llama.cpp-cpu b11194         190.00      40.0          1.38",
+            "llama.cpp-cuda b11194  not compared: The engine crashed",
+            "",
+            "threads  embeddings/s  tokens/s",
+            "      1        190.00      40.0",
+            f"Best: {best}. To set it: powerinfer-tray tune --apply",
+        ]
+        assert app.store.current.models == {}
+
+        told = json.loads(powerinfer_tray("tune", "--apply", "--json").stdout)
+        assert (told["applied"], told["keep"], told["best"]["engine"]) == (True, False, "llama.cpp-cpu")
+        assert [each["times_built_in"] and round(each["times_built_in"], 2) for each in told["engines"]] == [
+            1.0,
+            1.38,
+            None,
+        ]
+        assert app.store.current.models == {"test": {"engine": "llama.cpp-cpu"}}
+        assert app.store.current.engine == "auto"
 
 
 def test_a_server_that_sleeps_does_so_again_after_tune_and_its_address_rested(

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.builds import make_build
+from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
 from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, running
+from tray_app.engine.builds.build import BackEnd
+from tray_app.engine.builds.store import EngineStore
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -45,6 +49,33 @@ def test_the_server_of_a_running_app_rests_and_is_there_again() -> None:
         assert result.stdout.startswith("threads  embeddings/s  tokens/s\n")
         program.line_with("Ready")
         assert "dimensions" in powerinfer_tray("embed", "hello").stdout
+
+
+@posix
+def test_installed_engines_are_compared_and_one_that_crashes_is_told(private_home: Path) -> None:
+    store = EngineStore(private_home / "engines")
+    for back_end, mode in ((BackEnd.CUDA, Mode.CUDA), (BackEnd.CPU, Mode.CRASH_AT_LOAD)):
+        with store.new_folder() as new:
+            program = new / "llama-server"
+            program.write_text(llama_server(mode))
+            program.chmod(0o755)
+            store.add(new, make_build(back_end, program=program))
+
+    result = powerinfer_tray("tune", "--model", "test", "--apply", "--json", timeout_s=110)
+
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    by_name = {each["engine"]: each for each in told["engines"]}
+    assert list(by_name) == ["llama.cpp", "llama.cpp-cpu", "llama.cpp-cuda"]
+    assert by_name["llama.cpp-cpu"]["failure"] == "The engine crashed"
+    assert by_name["llama.cpp"]["times_built_in"] == 1
+    assert by_name["llama.cpp-cuda"]["times_built_in"] > 0
+    assert by_name["llama.cpp-cuda"]["tokens_per_s"] > 0
+    # What auto takes, as it is for a card. It is the built-in engine, so which one is faster is chance.
+    assert told["present"]["engine"] == "llama.cpp-cuda"
+    shown = json.loads(command_here("models", "info", "test", "--json").stdout)
+    changed = told["best"]["engine"] != "llama.cpp-cuda"
+    assert shown["settings"].get("engine") == (told["best"]["engine"] if changed else None)
 
 
 def test_without_a_model_it_says_what_to_do() -> None:

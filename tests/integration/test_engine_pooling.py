@@ -16,7 +16,8 @@ import requests
 from tests.fakes.launches import PC
 from tests.fakes.random_embedders import CONTEXT, Kind, write_embedder
 from tray_app.engine.access import Address
-from tray_app.engine.kinds import EngineFinder, choose_engine
+from tray_app.engine.choosing import ModelNeeds, choose_engine
+from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
@@ -67,7 +68,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 def run(supervisor: Supervisor, path: Path, **settings: Any) -> EngineSnapshot:
     """The app's own engine on a model, as a start in the app would run it."""
     model = Model(path.stem, path.stem, path, path.stat().st_size, read_header(path))
-    engine = choose_engine(AUTO, sparse=False, finder=EngineFinder(PC))
+    engine = choose_engine(AUTO, ModelNeeds.of(model.header), EngineFinder(PC))
     supervisor.ensure(plan_launch(Settings(threads=1, **settings), model, engine, PC))
     return supervisor.wait_for({State.READY, State.FAILED}, TIMEOUT_S)
 

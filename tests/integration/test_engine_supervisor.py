@@ -31,7 +31,7 @@ from tests.fakes.supervisors import (
     until,
     until_back,
 )
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models

@@ -35,16 +35,24 @@ from tray_app.errors import (
 )
 from tray_app.gateway.client import ControlClient, find_running
 from tray_app.gateway.commands import (
+    AllowingEngine,
     Arriving,
     Cancellation,
     Changing,
     Downloading,
+    EngineAllowed,
+    EngineArriving,
+    EngineRemoved,
     Examining,
+    InstallingEngine,
+    ListingEngines,
     Loaded,
     Loading,
     Measuring,
+    ProvingEngine,
     Removed,
     Removing,
+    RemovingEngine,
     TextsToEmbed,
     Unloaded,
     Unloading,
@@ -498,6 +506,49 @@ def test_commands_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Ca
         "load モデル True",
         "unload モデル",
     ]
+
+
+@pytest.mark.usefixtures("control")
+def test_commands_about_engines_reach_the_app_with_all_that_they_say(tmp_path: Path, calls: Calls) -> None:
+    client = find_running(tmp_path)
+    assert client
+    told: list[msgspec.Struct] = []
+    calls.goes_on.set()
+    file = tmp_path / "Zoë's b1.zip"
+
+    listed = client.list_engines(ListingEngines())
+    wish = InstallingEngine("b2-cuda", file, accepts_terms=True)
+    installed = client.install_engine(wish, told.append, Cancellation())
+    proven = client.prove_engine(ProvingEngine("b1-cpu"), told.append, Cancellation())
+    removed = client.remove_engine(RemovingEngine("b1-cpu"))
+    allowed = client.allow_engine(AllowingEngine("b1-cpu", "モデル"))
+
+    assert listed == FakeCommands().list_engines(ListingEngines())
+    assert (installed.id, installed.program) == ("b2-cuda", Path("/engines/a b/llama-server"))
+    assert (proven.id, proven.fails_with, proven.set_aside) == (
+        "b1-cpu",
+        {"Q4_K": "It crashed"},
+        {"bge": "out of memory"},
+    )
+    assert (removed, allowed) == (EngineRemoved("b1-cpu", 7), EngineAllowed("b1-cpu", ("モデル",)))
+    assert calls.names == [
+        "engines",
+        f"install b2-cuda {file} True",
+        "prove b1-cpu",
+        "remove engine b1-cpu",
+        "allow b1-cpu モデル",
+    ]
+    assert {type(each) for each in told} <= {EngineArriving}
+
+
+@pytest.mark.usefixtures("control")
+def test_an_installation_is_paused_from_afar(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+    cancelled = Cancellation()
+
+    with pytest.raises(DownloadError, check=coded(ErrorCode.DOWNLOAD_PAUSED)):
+        client.install_engine(InstallingEngine("b2"), lambda _: cancelled.set(), cancelled)
 
 
 @pytest.mark.usefixtures("control")

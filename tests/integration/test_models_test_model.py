@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.fakes.models import header_bytes, write_model
+from tray_app.engine.builds.build import weight_kind_of
 from tray_app.models.ggml import FILE_TYPES, TENSOR_TYPES
 from tray_app.models.gguf import read_header
 from tray_app.models.header import Heads
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = resources() / "test-model"
+PROOFS = resources() / "proof-models"
 
 
 def field(reader: gguf.GGUFReader, key: str) -> Any:
@@ -32,6 +35,30 @@ def test_the_script_writes_the_test_model_again_byte_for_byte(tmp_path: Path) ->
     script["main"](tmp_path / "again.gguf")
 
     assert (tmp_path / "again.gguf").read_bytes() == (FOLDER / "test.gguf").read_bytes()
+
+
+def test_the_script_writes_the_models_of_proofs_again_byte_for_byte(tmp_path: Path) -> None:
+    script = runpy.run_path(str(FOLDER / "make_test_model.py"))
+    there = {path.name: path.read_bytes() for path in PROOFS.glob("*.gguf")}
+
+    script["write_proofs"](tmp_path)
+
+    assert len(there) == 4
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.gguf")} == there
+    kept, again = (json.loads((folder / "vectors.json").read_bytes()) for folder in (PROOFS, tmp_path))
+    for kind, vectors in kept["vectors"].items():
+        for pooling, of_texts in vectors.items():
+            np.testing.assert_allclose(of_texts, again["vectors"][kind][pooling], atol=0.01)
+
+
+def test_the_models_of_proofs_are_small_and_each_is_of_its_kind() -> None:
+    paths = sorted(PROOFS.glob("*.gguf"))
+
+    assert sum(path.stat().st_size for path in PROOFS.iterdir()) < 1_500_000
+    assert [weight_kind_of(read_header(path)) for path in paths] == ["F16", "Q4_0", "Q4_K", "Q8_0"]
+    for path in paths:
+        matrices = [each for each in gguf.GGUFReader(path).tensors if len(each.shape) > 1]
+        assert {f"proof-{each.tensor_type.name}.gguf" for each in matrices} == {path.name}
 
 
 def test_the_test_model_can_spell_every_text_and_has_no_token_twice() -> None:

@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 import urllib.request
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ import freeze
 import windows
 from freeze import Frozen
 from tests.fakes.desktop import desktop, photograph
-from tests.packaging.wine.disk import Wine
+from tests.packaging.wine.disk import SHIMS, Wine, compile_program
 from tests.packaging.wine.interpreter import FULL_VERSION, make_python
 from tests.packaging.wine.lock import windows_lock
 from tests.packaging.wine.signing import Authority
@@ -54,6 +55,7 @@ PERSON = "users/root"
 HOME = f"{PERSON}/AppData/Local/Programs/PowerInfer Tray"
 DATA = f"{PERSON}/AppData/Local/PowerInferTray"
 MODELS = f"{PERSON}/.PowerInfer"
+UNPACK_ENGINE = ROOT / "tests" / "packaging" / "wine" / "unpack_engine.py"
 UNINSTALL_KEY = "HKCU/Software/Microsoft/Windows/CurrentVersion/Uninstall/PowerInferTray"
 RUN_VALUE = "HKCU/Software/Microsoft/Windows/CurrentVersion/Run/PowerInferTray"
 STARTED_TIMEOUT_S = 60.0
@@ -384,6 +386,35 @@ def test_purging_it_leaves_nothing_and_takes_nothing_through_a_link(
     link.unlink()
     link.parent.rmdir()
     assert not difference(fresh, snapshot(machine.wine.folder))
+
+
+@pytest.mark.parametrize(
+    ("changed", "seen"),
+    [
+        (None, {"kind": "llama-server", "machines": ["x86_64"], "cards": [["Vulkan0", "Wine's card"]]}),
+        (b"\x64\xaa", {"code": "engine_for_other_machine"}),  # its header says ARM64
+    ],
+    ids=["for this machine", "for another machine"],
+)
+def test_an_engine_in_a_zip_is_unpacked_and_looked_at(
+    wine: Wine, python: Path, tmp_path: Path, changed: bytes | None, seen: dict[str, object]
+) -> None:
+    program = tmp_path / "llama-server.exe"
+    compile_program(program, SHIMS / "llama_server.c")
+    if changed:
+        content = bytearray(program.read_bytes())
+        machine = int.from_bytes(content[0x3C:0x40], "little") + len(b"PE\0\0")
+        content[machine : machine + len(changed)] = changed
+        program.write_bytes(content)
+    archive = tmp_path / "llama-b1-bin-win-vulkan-x64.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(program, "build/bin/llama-server.exe")
+        packed.writestr("build/bin/ggml-vulkan.dll", b"")
+
+    done = wine.run(python, UNPACK_ENGINE, archive, tmp_path / "unpacked")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout) == seen
 
 
 def serving(wine: Wine, folder: Path, home: Path) -> subprocess.Popen[bytes]:

@@ -163,6 +163,19 @@ def test_the_bill_of_materials_is_valid_and_names_the_parts_as_scanners_know_the
     assert text == sbom.write(tmp_path, binaries).read_text("utf-8")  # the same sources give the same bytes
 
 
+def test_an_archive_that_is_carried_has_a_licence_and_its_release_in_the_bill(tmp_path: Path) -> None:
+    carried = tmp_path / "llama-b11194-bin-ubuntu-x64.tar.gz"
+
+    licence = licences.write(tmp_path, (), carried).read_text("utf-8")
+    bill = json.loads(sbom.write(tmp_path, (), carried).read_text("utf-8"))
+
+    title = f"llama.cpp, as published ({carried.name})"
+    assert licence.count(title) == 2  # in the list, and above the text
+    assert "The ggml authors" in licence.rpartition(title)[2].partition("====\n\n")[2][:600]
+    purls = {component["purl"] for component in bill["components"]}
+    assert "pkg:github/ggml-org/llama.cpp@b11194" in purls
+
+
 @pytest.mark.skipif(not Path("/usr/bin/dpkg-query").exists(), reason="not a Debian")
 def test_libraries_of_the_system_are_named_with_their_package_and_version() -> None:
     (library,) = {str(path) for path in Path("/usr/lib").glob("*/libgomp.so.1")}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import sys
+import tarfile
+import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +16,11 @@ import pytest
 import engines
 from engines import Manifest, Pin
 from freeze import PackagingError
-from tests.fakes.file_server import FileServer
+from tests.fakes.file_server import FileServer, Status
 from tests.fakes.programs import elf, fat, pe
+from tray_app.engine.builds.build import BackEnd, PublishedBuild, PublishedFile
+from tray_app.engine.builds.offers import published_builds
+from tray_app.system.host import System
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +36,13 @@ def own_build(tmp_path: Path) -> Path:
     folder.mkdir()
     for name in engines.NAMES:
         (folder / name).write_bytes(elf(X86_64))
+    return folder
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "downloads"
+    monkeypatch.setattr(engines, "DOWNLOADS", folder)
     return folder
 
 
@@ -158,3 +172,126 @@ def test_a_published_program_with_another_digest_is_refused(tmp_path: Path) -> N
 def test_a_program_without_a_pin_is_not_fetched(tmp_path: Path) -> None:
     with pytest.raises(PackagingError, match=r"engines.toml has no quantize"):
         engines.fetch("quantize", (Pin("server", "http://127.0.0.1:1/", "0" * 64),), tmp_path)
+
+
+def tarball(name: str, program: bytes) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(program), 0o755
+        archive.addfile(member, io.BytesIO(program))
+    return content.getvalue()
+
+
+def zipped(name: str, program: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, program)
+    return content.getvalue()
+
+
+def published(
+    server: FileServer, content: bytes, *, name: str = "llama-b1-bin-ubuntu-x64.tar.gz", sha256: str = ""
+) -> tuple[PublishedBuild, ...]:
+    """What is on offer: a build for graphics cards, which is not fetched, and one for the processor."""
+    address = server.put(f"/b1/{name}", content).url.removesuffix(f"/{name}")
+    system = System.WINDOWS if name.endswith(".zip") else System.LINUX
+    file = PublishedFile(name, len(content), sha256 or hashlib.sha256(content).hexdigest(), "MIT")
+    cpu = PublishedBuild("b1-cpu", "b1", system, "x86_64", BackEnd.CPU, address, (file,))
+    elsewhere = PublishedFile("none.zip", 1, "0" * 64, "MIT")
+    return replace(cpu, id="b1-vulkan", back_end=BackEnd.VULKAN, files=(elsewhere,)), cpu
+
+
+@pytest.mark.parametrize(
+    ("platform", "name", "content"),
+    [
+        (LINUX, "llama-b1-bin-ubuntu-x64.tar.gz", tarball("llama-b1/llama-server", elf(X86_64))),
+        ("windows-x86_64", "llama-b1-bin-win-cpu-x64.zip", zipped("llama-server.exe", pe(0x8664))),
+    ],
+)
+def test_llama_cpps_own_build_is_carried_as_it_is_published(
+    tmp_path: Path, downloads: Path, platform: str, name: str, content: bytes
+) -> None:
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried" / "of an earlier release.zip").touch()
+    with FileServer() as server:
+        builds = published(server, content, name=name)
+        carried = engines.carry_llama_cpp(platform, builds, tmp_path / "carried")
+
+    assert carried is not None
+    assert (carried.name, carried.read_bytes()) == (name, content)
+    assert list(carried.parent.iterdir()) == [carried]
+    # A second package needs no network.
+    assert engines.carry_llama_cpp(platform, builds, tmp_path / "carried")
+    assert [path.name for path in downloads.rglob("*.*")] == [name]
+
+
+def test_without_a_network_the_package_has_the_wheels_engine_alone_and_says_so(
+    tmp_path: Path, downloads: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FileServer() as server:
+        builds = published(server, tarball("llama-server", elf(X86_64)))
+        published_file = server.put("/b1/llama-b1-bin-ubuntu-x64.tar.gz", b"")
+        published_file.always = Status(403)
+
+        assert engines.carry_llama_cpp(LINUX, builds, tmp_path / "carried") is None
+
+    told = capsys.readouterr().out
+    assert "llama.cpp's own build is not carried: " in told
+    assert "The package has the wheel's alone." in told
+    assert not (tmp_path / "carried").exists()
+    assert not downloads.exists() or not list(downloads.rglob("*.gz"))
+
+
+@pytest.mark.usefixtures("downloads")
+def test_a_build_with_another_digest_is_refused(tmp_path: Path) -> None:
+    with FileServer() as server:
+        builds = published(server, tarball("llama-server", elf(X86_64)), sha256="0" * 64)
+
+        with pytest.raises(PackagingError, match=r"(?s)cannot be had from .*SHA-256"):
+            engines.carry_llama_cpp(LINUX, builds, tmp_path / "carried")
+
+
+@pytest.mark.usefixtures("downloads")
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (
+            tarball("llama-b1/llama-server", elf(ARM64)),
+            "built for linux-arm64, but is wanted for linux-x86_64",
+        ),
+        (tarball("llama-b1/llama-cli", elf(X86_64)), "has no llama-server in it"),
+        (tarball("../llama-server", elf(X86_64)), "cannot be unpacked"),
+        (b"no archive", "cannot be unpacked"),
+    ],
+    ids=["arm64", "no server", "climbs out", "no archive"],
+)
+def test_an_archive_without_a_program_for_the_platform_is_refused(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    with FileServer() as server, pytest.raises(PackagingError, match=complaint):
+        engines.carry_llama_cpp(LINUX, published(server, content), tmp_path / "carried")
+
+
+def test_packages_for_macos_carry_no_archive_as_what_is_in_it_is_not_signed(tmp_path: Path) -> None:
+    assert engines.carry_llama_cpp("macos-arm64", published_builds(), tmp_path / "carried") is None
+
+
+def test_a_machine_for_which_none_is_published_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engines.carry_llama_cpp("linux-riscv64", published_builds(), tmp_path / "carried") is None
+    assert "none is published for linux-riscv64" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("platform", ["linux-x86_64", "linux-arm64", "windows-x86_64", "windows-arm64"])
+def test_there_is_one_archive_for_the_processor_of_each_platform_that_packages_are_made_for(
+    platform: str,
+) -> None:
+    builds = [
+        each
+        for each in published_builds()
+        if f"{each.system}-{each.machine}" == platform and each.back_end is BackEnd.CPU
+    ]
+
+    assert [len(each.files) for each in builds] == [1]

@@ -69,7 +69,7 @@ def test_rows_come_with_the_second_model_and_go_with_it(
 ) -> None:
     show(make_status(State.READY))
     assert page.engines.isHidden()
-    assert page.memory.isHidden()
+    assert page.memory_bars[0].isHidden()
     assert page.model.isVisible()
 
     show(two())
@@ -93,8 +93,11 @@ def test_a_screen_reader_hears_of_each_row_and_of_the_bar(
     assert row(page).accessibleName() == "Tiny"
     assert row(page).accessibleDescription() == "Ready · llama.cpp 1.2 · CPU · 1.1 GiB · idle"
     assert row(page).shape.accessibleName() == "Ready"
-    assert page.memory.accessibleName() == "Memory of all models"
-    assert page.memory.accessibleDescription() == "Memory of all models: 5.1 GiB of 12.0 GiB that can be used"
+    assert page.memory_bars[0].accessibleName() == "Memory of all models"
+    assert (
+        page.memory_bars[0].accessibleDescription()
+        == "Memory of all models: 5.1 GiB of 12.0 GiB that can be used"
+    )
 
 
 def test_a_row_stays_the_same_widget_so_that_the_keyboard_stays_where_it_is(

@@ -34,11 +34,14 @@ from tests.fakes.app import (
     with_engines,
 )
 from tests.fakes.bridges import settle
+from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
+from tray_app.engine.builds.build import SetAside
+from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import EngineError, ErrorCode, Fix, SettingsError
+from tray_app.errors import DownloadError, EngineError, ErrorCode, Fix, SettingsError
 from tray_app.models.catalog import load_catalog
 from tray_app.models.memory import Fit
 from tray_app.phrases import phrase
@@ -52,8 +55,10 @@ from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import number_locale, spoken
+from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.trial import TrialPage
+from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
@@ -138,6 +143,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
         qtbot.waitUntil(lambda status=status: bridge.status is status)  # type: ignore[misc]
         settle(qtbot, bridge)
         yield name, window
+    yield from engines(qtbot, bridge, fake, window)
     window.open(Page.EMBEDDING)
     trial = window.page(Page.EMBEDDING)
     assert isinstance(trial, TrialPage)
@@ -173,6 +179,47 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     box.show()
     yield "about", box
     yield from questions(qtbot, bridge, window)
+
+
+def engines(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:
+    """The page Engines and its dialogs; on the page Status what it says of them."""
+    window.open(Page.ENGINES)
+    page = window.page(Page.ENGINES)
+    assert isinstance(page, EnginesPage)
+    page.others_button.click()
+    aside = SetAside(VULKAN.id, "tiny", "It ended with SIGSEGV.")
+    there = (
+        make_installed_engine(in_use_by=("Tiny",)),
+        make_installed_engine(make_installed(VULKAN), set_aside=(aside,)),
+        make_installed_engine(make_installed(CPU, speed=1.9), changed=True),
+    )
+    for name, overview in (("offer", make_overview()), ("installed", make_overview(*there))):
+        fake.engines.show(overview)
+        qtbot.waitUntil(lambda overview=overview: page.look.overview is overview)  # type: ignore[misc]
+        settle(qtbot, bridge)
+        yield f"engines-{name}", window
+    halfway = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43, 100, 12_300_000, 27)
+    for phase in InstallPhase:
+        error = DownloadError(ErrorCode.SOURCE_UNREACHABLE, "The file is empty.")
+        with qtbot.waitSignal(bridge.status_changed):
+            fake.show(replace(make_status(), installation=replace(halfway, phase=phase, error=error)))
+        yield f"engines-{phase}", window
+    page.controller.add(Path("/a.gguf"))
+    assert page.controller.dialog is not None
+    yield "question-add-engine", page.controller.dialog
+    page.controller.dialog.close()
+    page.controller.do(EngineAction.INSTALL, CUDA.id, fake.engines.shown)
+    yield "question-terms", page.controller.dialog
+    page.controller.dialog.close()
+    fake.engines.show(make_overview())
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status())
+    window.open(Page.STATUS)
+    settle(qtbot, bridge)
+    yield "status-offer", window
+    fake.engines.show(make_overview(make_installed_engine()))
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
 
 
 def keys(dialog: SettingsDialog) -> Iterator[tuple[str, QWidget]]:

@@ -55,7 +55,7 @@ def test_a_model_is_loaded_beside_the_chosen_one_and_unloaded_on_the_page(
     qtbot.waitUntil(lambda: page.headline.text() == "Ready: 2 models loaded", timeout=DEADLINE_MS)
     row = page.engines.rows[other]
     qtbot.waitUntil(lambda: "MiB · idle" in row.accessibleDescription(), timeout=DEADLINE_MS)
-    assert page.memory.accessibleDescription().startswith("Memory of all models: ")
+    assert page.memory_bars[0].accessibleDescription().startswith("Memory of all models: ")
 
     row.keep.click()
     qtbot.waitUntil(lambda: app.store.current.models.get(other) == {"keep_loaded": True}, timeout=DEADLINE_MS)

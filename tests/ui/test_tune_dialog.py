@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
 from tests.fakes.bridges import settle
 from tests.ui.test_accessibility import nameless, unreachable
-from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
+from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError, SettingsError
 from tray_app.ui.dialogs import tune
@@ -41,13 +41,14 @@ class Bench:
         self.steps = threading.Semaphore(0)
         self.error: GatewayError | None = None
         self.samples: tuple[ThreadMeasurement, ...] = SAMPLES
+        self.engines: tuple[EngineMeasurement, ...] = ()
 
     def measure(
         self,
         _app: App,
         cancelled: threading.Event,
         _closing: threading.Event,
-        tell: Callable[[tuple[ThreadMeasurement, ...], int], None],
+        tell: Callable[[Tuning, int], None],
     ) -> Tuning:
         if self.error:
             raise self.error
@@ -55,14 +56,17 @@ class Bench:
         while len(done) < len(self.samples) and not cancelled.is_set():
             if self.steps.acquire(timeout=0.02):
                 done = self.samples[: len(done) + 1]
-                tell(done, len(self.samples))
-        return Tuning(Threads(4, 4), done, complete=not cancelled.is_set())
+                tell(self._found(done, complete=False), len(self.samples))
+        return self._found(done, complete=not cancelled.is_set())
+
+    def _found(self, done: tuple[ThreadMeasurement, ...], *, complete: bool) -> Tuning:
+        return Tuning(Threads(4, 4), done, complete, "llama.cpp", self.engines)
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench()
-    monkeypatch.setattr(tune, "measure_threads", made.measure)
+    monkeypatch.setattr(tune, "measure_speed", made.measure)
     return made
 
 
@@ -112,6 +116,33 @@ def test_the_curves_grow_and_the_best_is_offered_and_set(
     dialog.apply_button.click()
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"threads": 4, "threads_batch": 6})])
+
+
+def test_engines_are_compared_in_words_and_the_fastest_is_the_models_own(
+    qtbot: QtBot, dialog: TuneDialog, bench: Bench, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+) -> None:
+    bench.engines = (
+        EngineMeasurement(EngineOption("llama.cpp", "2026.10"), 100.0, 40.0),
+        EngineMeasurement(EngineOption("llama.cpp-cpu", "b11194"), 190.0, 40.0),
+        EngineMeasurement(EngineOption("llama.cpp-vulkan", "b11194"), failure="The engine crashed"),
+    )
+    bench.samples = SAMPLES[:2]
+    bench.steps.release(2)
+    dialog.measure()
+    qtbot.waitUntil(lambda: not dialog.busy)
+
+    assert dialog.engines.text() == (
+        "llama.cpp 2026.10: 100.0 embeddings/s · 40.0 tokens/s\n"
+        "llama.cpp-cpu b11194: 190.0 embeddings/s · 40.0 tokens/s"
+        " · 1.38 times as fast as the built-in engine\n"
+        "llama.cpp-vulkan b11194: not compared. The engine crashed"
+    )
+    assert dialog.outcome.text() == "Fastest on llama.cpp-cpu with 4 threads."
+    photograph(dialog, "tune-engines")
+    dialog.apply_button.click()
+
+    model_id = fake.chosen_id()
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"models": {model_id: {"engine": "llama.cpp-cpu"}}})])
 
 
 def test_a_dialog_that_is_closed_before_its_advice_is_taken_is_not_asked_again(

@@ -1,26 +1,67 @@
-"""The best number of threads: which are tried, which wins, and that the server is left as it was."""
+"""The best engine and number of threads: what is tried, what wins, and that the server is left as it was."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.app import FakeApp, make_host, make_model, make_plan
 from tests.fakes.errors import coded
-from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning, candidates, threads_of, tune
+from tray_app.app.tuning import (
+    EngineMeasurement,
+    EngineOption,
+    ThreadMeasurement,
+    Threads,
+    Tuning,
+    candidates,
+    engine_options,
+    threads_of,
+    tune,
+)
+from tray_app.engine.builds.build import BackEnd, InstalledBuild, Verdict, WeightKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_remote
 from tray_app.errors import EngineError, ErrorCode, GatewayError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PRESENT = Threads(generation=4, prompt=4)
+BUILT_IN = Engine(EngineKind.LLAMA_CPP, ("/app/powerinfer-tray",), "2026.10")
+
+
+def build(
+    back_end: BackEnd = BackEnd.CPU,
+    verdict: Verdict | None = None,
+    kind: EngineKind = EngineKind.LLAMA_SERVER,
+) -> InstalledBuild:
+    verdicts = {WeightKind.Q4_0: verdict or Verdict(works=True)}
+    program = Path("/engines") / back_end / "llama-server"
+    return InstalledBuild(f"b1-{back_end}", kind, back_end, "b1", program, 1, "", "", verdicts=verdicts)
+
+
+def engine_of(installed: InstalledBuild) -> Engine:
+    return Engine(installed.kind, (str(installed.program),), build=installed)
+
+
+ENGINES = {
+    "llama.cpp": BUILT_IN,
+    "llama.cpp-cpu": engine_of(build()),
+    "llama.cpp-cuda": engine_of(build(BackEnd.CUDA)),
+}
+OPTIONS = tuple(EngineOption(setting, "b1") for setting in ENGINES)
+
+
+def speed(setting: str, embeddings_per_s: float, tokens_per_s: float | None = None) -> EngineMeasurement:
+    return EngineMeasurement(EngineOption(setting), embeddings_per_s, tokens_per_s)
 
 
 class Machine(FakeApp):
@@ -28,22 +69,37 @@ class Machine(FakeApp):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plan = replace(make_plan(), model=make_model(sparse=False))
-        self.count = 0
+        self.plan = replace(make_plan(), model=make_model(sparse=False), engine=BUILT_IN)
+        self.count = 4
+        self.speeds = {"llama.cpp": 1.0}
+        """Of the engines, in times of the built-in one."""
+        self.broken = ""
         self.fails_with: int | None = None
 
-    def try_threads(self, count: int | None) -> None:
-        self.note("try_threads", count)
-        self.count = count or 0
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        super().try_settings(values)
+        self.count = values.get("threads", 4)
+        self.plan = replace(self.plan, engine=ENGINES[values.get("engine", "llama.cpp")])
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        if self.count == self.fails_with:
+        setting = self.plan.engine.name
+        if self.count == self.fails_with or setting == self.broken:
             raise GatewayError(ErrorCode.SERVER_UNREACHABLE, "The server did not answer")
-        return Embeddings(((1.0,),), 1, len(texts), 600.0 / min(self.count, 6))
+        speed = self.speeds.get(setting, 1.0)
+        return Embeddings(((1.0,),), 1, len(texts), 600.0 / min(self.count, 6) / speed)
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
+        assert not cancelled.is_set()
+        self.note("complete", prompt, max_tokens)
+        yield "too few to measure"
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        return [call[1] for call in self.calls if call[0] == "try_settings"]
 
     @property
     def tried(self) -> list[int | None]:
-        return [call[1] for call in self.calls if call[0] == "try_threads"]
+        return [values.get("threads") for values in self.trials]
 
 
 def sample(threads: int, embeddings_per_s: float, tokens_per_s: float | None = 10.0) -> ThreadMeasurement:
@@ -114,7 +170,7 @@ def test_every_candidate_is_measured_and_the_server_left_as_it_was() -> None:
         Settings(),
         machine.host,
         threading.Event(),
-        lambda done, total: told.append((len(done), total)),
+        lambda found, total: told.append((len(found.samples), total)),
     )
 
     assert machine.tried == [2, 3, 4, 6, 8, None]
@@ -173,3 +229,153 @@ def test_a_model_that_only_reads_is_not_asked_to_write() -> None:
 
     assert {each.tokens_per_s for each in tuning.samples} == {None}
     assert not [call for call in machine.calls if call[0] == "complete"]
+
+
+def compared(*engines: EngineMeasurement, present: str = "llama.cpp", complete: bool = True) -> Tuning:
+    return Tuning(PRESENT, (), complete=complete, present_engine=present, engines=engines)
+
+
+BROKEN = EngineMeasurement(EngineOption("llama.cpp-cuda"), failure="It crashed")
+
+
+@pytest.mark.parametrize(
+    ("tuning", "expected"),
+    [
+        (compared(speed("llama.cpp", 100), speed("llama.cpp-cpu", 190)), "llama.cpp-cpu"),
+        (compared(speed("llama.cpp", 100), speed("llama.cpp-cpu", 104)), "llama.cpp"),
+        (compared(speed("llama.cpp", 100), speed("llama.cpp-cpu", 90)), "llama.cpp"),
+        (compared(speed("llama.cpp", 100, 40), speed("llama.cpp-cpu", 120, 30)), "llama.cpp"),
+        (compared(speed("llama.cpp", 100, 40), speed("llama.cpp-cpu", 99, 60)), "llama.cpp-cpu"),
+        (compared(speed("llama.cpp", 100), BROKEN), "llama.cpp"),
+        (compared(speed("llama.cpp", 100), BROKEN, present="llama.cpp-cuda"), "llama.cpp"),
+        (compared(BROKEN, present="llama.cpp-cuda"), "llama.cpp-cuda"),
+        (compared(), "llama.cpp"),
+        (compared(speed("llama.cpp", 1), speed("llama.cpp-cpu", 9), complete=False), "llama.cpp"),
+    ],
+    ids=[
+        "faster",
+        "not worth it",
+        "slower",
+        "faster in one, slower in the other",
+        "faster in one",
+        "another crashes",
+        "the present one crashes",
+        "all crash",
+        "nothing to compare",
+        "broken off",
+    ],
+)
+def test_an_engine_must_be_faster_by_a_margin(tuning: Tuning, expected: str) -> None:
+    assert tuning.engine == expected
+    assert tuning.keeps is (expected == tuning.present_engine)
+
+
+def test_the_speed_of_each_engine_is_told_in_times_of_the_built_in_one() -> None:
+    built_in, native = speed("llama.cpp", 100, 40), speed("llama.cpp-cpu", 400, 40)
+    tuning = compared(built_in, native, BROKEN)
+
+    assert [tuning.times_built_in(each) for each in tuning.engines] == [1.0, 2.0, None]
+    assert compared(native).times_built_in(native) is None
+
+
+def test_engines_are_compared_first_and_the_threads_on_the_fastest() -> None:
+    machine, told = Machine(), []
+    machine.speeds |= {"llama.cpp-cpu": 2.0, "llama.cpp-cuda": 1.5}
+
+    tuning = tune(
+        machine,
+        Settings(threads=4),
+        machine.host,
+        threading.Event(),
+        lambda found, total: told.append((len(found.engines), len(found.samples), total)),
+        OPTIONS,
+    )
+
+    assert machine.trials == [
+        *({"engine": setting} for setting in ENGINES),
+        *({"threads": count, "threads_batch": count, "engine": "llama.cpp-cpu"} for count in (2, 3, 4, 6, 8)),
+        {},
+    ]
+    assert told == [(1, 0, 8), (2, 0, 8), (3, 0, 8), *((3, done, 8) for done in (1, 2, 3, 4, 5))]
+    assert [round(tuning.times_built_in(each) or 0, 2) for each in tuning.engines] == [1.0, 2.0, 1.5]
+    assert (tuning.present_engine, tuning.engine, tuning.advice) == (
+        "llama.cpp",
+        "llama.cpp-cpu",
+        Threads(4, 6),
+    )
+
+
+def test_an_engine_that_crashes_ends_no_comparison() -> None:
+    machine = Machine()
+    machine.speeds["llama.cpp-cuda"] = 3.0
+    machine.broken = "llama.cpp-cpu"
+
+    tuning = tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None, OPTIONS)
+
+    assert [str(each.failure) for each in tuning.engines] == ["", "The server did not answer", ""]
+    assert (tuning.complete, tuning.engine) == (True, "llama.cpp-cuda")
+
+
+def test_an_engine_in_whose_place_another_one_ran_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    monkeypatch.setitem(ENGINES, "llama.cpp-cuda", BUILT_IN)  # as the server does after a crash
+
+    tuning = tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None, OPTIONS)
+
+    assert str(tuning.engines[2].failure) == "It failed; llama.cpp ran in its place."
+
+
+def test_an_engine_that_is_not_tried_is_told_with_the_reason() -> None:
+    machine = Machine()
+    options = (EngineOption("llama.cpp"), EngineOption("llama.cpp-cpu", obstacle="It crashed"))
+
+    tuning = tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None, options)
+
+    assert [(each.option.setting, each.failure) for each in tuning.engines] == [
+        ("llama.cpp-cpu", "It crashed")
+    ]
+    assert tuning.engine == "llama.cpp"
+    assert all("engine" not in values or values["engine"] == "llama.cpp" for values in machine.trials)
+
+
+def test_a_program_of_the_persons_own_is_compared_with_the_installed_ones() -> None:
+    machine = Machine()
+    own = Engine(EngineKind.LLAMA_SERVER, ("/opt/llama-server",))
+    machine.plan = replace(machine.plan, engine=own)
+    cancelled = threading.Event()
+    tell = lambda found, _: cancelled.set() if len(found.engines) == 1 else None  # noqa: E731
+
+    tuning = tune(machine, Settings(engine="/opt/llama-server"), machine.host, cancelled, tell, OPTIONS)
+
+    assert (tuning.present_engine, tuning.complete) == ("/opt/llama-server", False)
+
+
+def test_a_single_engine_is_not_compared() -> None:
+    machine = Machine()
+
+    tuning = tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None, OPTIONS[:1])
+
+    assert tuning.engines == ()
+    assert machine.tried == [2, 3, 4, 6, 8, None]
+
+
+def test_an_engine_is_an_option_where_it_was_proven_with_the_weights_and_not_set_aside() -> None:
+    header = make_model(sparse=False).header
+    builds = (
+        build(),
+        build(BackEnd.VULKAN, Verdict(works=False, reason="Segmentation fault")),
+        build(BackEnd.CUDA),
+        replace(build(BackEnd.ROCM), verdicts={}),
+        build(kind=EngineKind.POWERINFER),
+        replace(build(), release="b0"),
+    )
+
+    options = engine_options(header, BUILT_IN, builds, {"b1-cuda": "It crashed twice"})
+
+    assert [(each.setting, each.release, str(each.obstacle)) for each in options] == [
+        ("llama.cpp", "2026.10", ""),
+        ("llama.cpp-cpu", "b1", ""),
+        ("llama.cpp-vulkan", "b1", "It does not compute with Q4_0 weights: Segmentation fault"),
+        ("llama.cpp-cuda", "b1", "It crashed twice"),
+        ("llama.cpp-rocm", "b1", "It was not proven with Q4_0 weights."),
+    ]

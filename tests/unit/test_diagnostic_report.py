@@ -80,6 +80,8 @@ def test_everything_that_was_found_has_its_line() -> None:
             running=RunningApp(42, "ready", serving=True, base_url="http://127.0.0.1:8080/v1"),
             last_failure=NotedFailure(title="The engine crashed", message="", hint="", at_s=0.0),
             network=(NetworkFinding("https://a.example", 12.4), NetworkFinding("https://b.example", None)),
+            choice="PowerInfer is used.",
+            advice="Use your card.",
         ),
         HOME,
     )
@@ -88,6 +90,8 @@ def test_everything_that_was_found_has_its_line() -> None:
         "             AMD B",
         "Engines      powerinfer · x86_64 · /opt/server · 1 options · chosen",
         "             no engine · /x/server · server was built for another kind of machine",
+        "Choice       PowerInfer is used.",
+        "Advice       Use your card.",
         "Port         8080 · nginx (PID 4) · 8081 is free",
         "             port=9000, threads=3",
         "             without effect on this engine: threads",

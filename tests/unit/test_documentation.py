@@ -318,14 +318,17 @@ def test_the_packages_in_contributing_are_those_of_the_contract() -> None:
 
 
 def packages() -> list[Path]:
-    """The folders of the packages that the contract names; its other entries are single modules."""
+    """The folders of the packages that the contract names, and those in them that have a README of their own;
+    the contract's other entries are single modules.
+    """
     names = [name for layer in layers() for name in layer.split(" | ")]
-    return [folder for name in names if (folder := ROOT / "tray_app" / name).is_dir()]
+    named = [folder for name in names if (folder := ROOT / "tray_app" / name).is_dir()]
+    return named + [readme.parent for folder in named for readme in folder.glob("*/README.md")]
 
 
 def test_each_package_has_a_readme_and_contributing_links_to_it() -> None:
     linked = re.findall(
-        r"\]\((tray_app/\w+/README\.md)\)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+        r"\]\((tray_app/[\w/]+/README\.md)\)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     )
 
     assert sorted(ROOT / name for name in linked) == sorted(PACKAGE_READMES)
@@ -336,7 +339,11 @@ def test_each_package_has_a_readme_and_contributing_links_to_it() -> None:
 def test_the_readme_of_a_package_has_each_of_its_modules_once_and_no_other(package: Path) -> None:
     lines = section(package / "README.md", "To change …").splitlines()
     named = [code_spans(line)[-1] for line in lines if line.startswith("- ")]
-    files = (path.relative_to(package).as_posix() for path in package.rglob("*.py"))
+    files = (
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if path.parent == package or path.parent not in packages()
+    )
 
     assert sorted(named) == sorted(name for name in files if not name.endswith("__init__.py"))
 

@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes.launches import PC
-from tray_app.engine.devices import Device, EngineDevice, merge_devices, parse_devices
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.devices import Card, Device, EngineDevice, cards_of, merge_devices, parse_devices
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.sizing import memory_budget
+from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
@@ -26,8 +27,9 @@ RTX_MEMORY = 24_576 << 20
 
 
 def test_a_llama_server_lists_its_cards_with_their_memory() -> None:
-    radeon = EngineDevice("AMD Radeon RX 7900 (RADV NAVI31)", 20_464 << 20)
-    assert parse_devices(LLAMA_SERVER) == (*2 * (EngineDevice(RTX, 24_126 << 20),), radeon)
+    radeon = EngineDevice("AMD Radeon RX 7900 (RADV NAVI31)", 20_464 << 20, "Vulkan0")
+    cuda = (EngineDevice(RTX, 24_126 << 20, "CUDA0"), EngineDevice(RTX, 24_126 << 20, "CUDA1"))
+    assert parse_devices(LLAMA_SERVER) == (*cuda, radeon)
 
 
 def test_powerinfer_names_its_cards_alone() -> None:
@@ -59,9 +61,49 @@ def test_an_engine_that_does_not_tell_leaves_it_open() -> None:
 
 
 def test_only_memory_of_cards_that_have_their_own_is_room_for_a_model() -> None:
-    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 1 << 30)))
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 4 << 30)))
     seen = (EngineDevice(RTX, None), EngineDevice("Intel UHD Graphics", 16 << 30))
-    assert memory_budget(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == RTX_MEMORY
+    usable = RTX_MEMORY * 9 // 10
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, seen).graphics_bytes == pytest.approx(usable)
     assert memory_budget(EngineKind.LLAMA_SERVER, host, ()).graphics_bytes == 0
-    assert memory_budget(EngineKind.LLAMA_SERVER, host).graphics_bytes == RTX_MEMORY + (1 << 30)
+    both = memory_budget(EngineKind.LLAMA_SERVER, host).graphics_bytes
+    assert both == pytest.approx(usable + (3 << 30))
     assert memory_budget(EngineKind.POWERINFER, host, seen).graphics_bytes == 0
+
+
+def test_a_budget_holds_for_each_card() -> None:
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY), Gpu("NVIDIA A100", 4 << 30)))
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 6).graphics_bytes == (6 + 4) << 30
+    assert memory_budget(EngineKind.LLAMA_SERVER, host, None, 0).graphics_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("adapters", "own"),
+    [
+        ((Adapter("AMD Radeon RX 7900 XT", Maker.AMD, integrated=False),), True),
+        ((Adapter("AMD Radeon 780M Graphics", Maker.AMD, integrated=True),), False),
+        ((Adapter("AMD device", Maker.AMD),), False),
+        (
+            (
+                Adapter("AMD Radeon RX 7900 XT", Maker.AMD, integrated=False),
+                Adapter("Intel UHD", Maker.INTEL),
+            ),
+            True,
+        ),
+        ((Adapter("Intel Arc A770", Maker.INTEL, integrated=False),), False),
+    ],
+)
+def test_what_the_system_knows_of_a_maker_tells_whether_its_card_has_memory(
+    adapters: tuple[Adapter, ...], *, own: bool
+) -> None:
+    listed = (EngineDevice("AMD Radeon RX 7900 XT (RADV NAVI31)", 20 << 30, "Vulkan0"),)
+    (card,) = cards_of(listed, replace(PC, adapters=adapters))
+    assert card.has_own_memory is own
+
+
+def test_the_card_in_the_processor_computes_only_where_there_is_no_other() -> None:
+    host = replace(PC, gpus=(Gpu(RTX, RTX_MEMORY),))
+    inside = EngineDevice("Intel UHD Graphics", 12 << 30, "Vulkan0")
+    outside = EngineDevice(RTX, 24_126 << 20, "Vulkan1")
+    assert cards_of((inside, outside), host) == (Card("Vulkan1", 24_126 << 20, has_own_memory=True),)
+    assert cards_of((inside,), PC) == (Card("Vulkan0", 12 << 30, has_own_memory=False),)

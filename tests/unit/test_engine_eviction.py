@@ -6,22 +6,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tray_app.engine.eviction import Decision, Holder, Load, Refuse, Wait, Wish, decide, too_many
+from tray_app.models.memory import MemoryAmount
+
+NOTHING = MemoryAmount()
 
 
-def idle(model: str, size: int, used_s: float = 0) -> Holder:
-    return Holder(model, size, used_s, busy=False)
+Size = int | tuple[int, int]
+"""Of main memory, and of that of cards."""
 
 
-def busy(model: str, size: int, used_s: float = 0) -> Holder:
-    return Holder(model, size, used_s, busy=True)
+def amount(size: Size) -> MemoryAmount:
+    return MemoryAmount(size) if isinstance(size, int) else MemoryAmount(*size)
 
 
-def kept(model: str, size: int, used_s: float = 0) -> Holder:
-    return Holder(model, size, used_s, busy=False, kept=True)
+def wish(model: str, size: Size, *, forced: bool = False) -> Wish:
+    return Wish(model, amount(size), forced=forced)
 
 
-def leaving(model: str, size: int) -> Holder:
-    return Holder(model, size, used_s=0, busy=False, leaving=True)
+def decided(holders: Sequence[Holder], wishes: Sequence[Wish], budget: Size) -> tuple[Decision, ...]:
+    return decide(holders, wishes, amount(budget))
+
+
+def refuse(needed: Size, budget: Size, free: Size, *in_the_way: str) -> Refuse:
+    return Refuse(amount(needed), amount(budget), amount(free), in_the_way)
+
+
+def idle(model: str, size: Size, used_s: float = 0) -> Holder:
+    return Holder(model, amount(size), used_s, busy=False)
+
+
+def busy(model: str, size: Size, used_s: float = 0) -> Holder:
+    return Holder(model, amount(size), used_s, busy=True)
+
+
+def kept(model: str, size: Size, used_s: float = 0) -> Holder:
+    return Holder(model, amount(size), used_s, busy=False, kept=True)
+
+
+def leaving(model: str, size: Size) -> Holder:
+    return Holder(model, amount(size), used_s=0, busy=False, leaving=True)
 
 
 def unload(*models: str) -> Wait:
@@ -37,192 +60,234 @@ WAIT = unload()
 
 
 def test_what_fits_into_free_memory_is_loaded() -> None:
-    assert decide([idle("a", 6)], [Wish("w", 4)], 10) == (Load(),)
+    assert decided([idle("a", 6)], [wish("w", 4)], 10) == (Load(),)
 
 
 def test_what_earlier_wishes_load_is_no_longer_free() -> None:
-    assert decide([], [Wish("v", 6), Wish("w", 5)], 10) == (Load(), WAIT)
+    assert decided([], [wish("v", 6), wish("w", 5)], 10) == (Load(), WAIT)
 
 
 def test_the_least_recently_used_idle_engine_goes() -> None:
-    assert decide([idle("a", 5, 20), idle("b", 5, 10)], [Wish("w", 5)], 10) == (unload("b"),)
+    assert decided([idle("a", 5, 20), idle("b", 5, 10)], [wish("w", 5)], 10) == (unload("b"),)
 
 
 def test_as_many_go_as_are_needed() -> None:
     holders = [idle("a", 3, 10), idle("b", 3, 20), idle("c", 3, 30)]
-    assert decide(holders, [Wish("w", 6)], 10) == (unload("a", "b"),)
+    assert decided(holders, [wish("w", 6)], 10) == (unload("a", "b"),)
 
 
 def test_a_small_engine_stays_if_a_larger_one_must_go_anyway() -> None:
-    assert decide([idle("a", 1, 10), idle("b", 8, 20)], [Wish("w", 5)], 10) == (unload("b"),)
+    assert decided([idle("a", 1, 10), idle("b", 8, 20)], [wish("w", 5)], 10) == (unload("b"),)
 
 
 def test_the_later_used_of_two_unneeded_engines_stays() -> None:
     holders = [idle("a", 2, 10), idle("b", 2, 20), idle("c", 4, 30)]
-    assert decide(holders, [Wish("w", 6)], 8) == (unload("a", "c"),)
+    assert decided(holders, [wish("w", 6)], 8) == (unload("a", "c"),)
 
 
 def test_engines_that_were_used_at_the_same_time_go_by_name() -> None:
     for holders in ([idle("a", 5), idle("b", 5)], [idle("b", 5), idle("a", 5)]):
-        assert decide(holders, [Wish("w", 5)], 10) == (unload("a"),)
+        assert decided(holders, [wish("w", 5)], 10) == (unload("a"),)
 
 
 def test_a_busy_engine_stays_while_an_idle_one_is_enough() -> None:
-    assert decide([busy("a", 5, 10), idle("b", 5, 20)], [Wish("w", 5)], 10) == (unload("b"),)
+    assert decided([busy("a", 5, 10), idle("b", 5, 20)], [wish("w", 5)], 10) == (unload("b"),)
 
 
 def test_a_busy_engine_drains_if_idle_ones_are_not_enough() -> None:
     holders = [busy("a", 4, 20), busy("b", 4, 10), idle("c", 2, 30)]
-    assert decide(holders, [Wish("w", 6)], 10) == (Wait(unload=("c",), drain=("b",)),)
+    assert decided(holders, [wish("w", 6)], 10) == (Wait(unload=("c",), drain=("b",)),)
 
 
 def test_an_idle_engine_stays_if_a_busy_one_must_drain_and_is_enough() -> None:
-    assert decide([idle("a", 2), busy("b", 8)], [Wish("w", 5)], 10) == (drain("b"),)
+    assert decided([idle("a", 2), busy("b", 8)], [wish("w", 5)], 10) == (drain("b"),)
 
 
 def test_the_engine_that_drains_already_goes_on_draining() -> None:
     """Its last request has ended later than the last one of the other began."""
     holders = [busy("a", 5, 10), replace(busy("b", 5, 20), draining=True)]
-    assert decide(holders, [Wish("w", 5)], 10) == (drain("b"),)
+    assert decided(holders, [wish("w", 5)], 10) == (drain("b"),)
 
 
 def test_an_engine_that_has_drained_is_unloaded() -> None:
-    assert decide([replace(idle("a", 8), draining=True)], [Wish("w", 5)], 10) == (unload("a"),)
+    assert decided([replace(idle("a", 8), draining=True)], [wish("w", 5)], 10) == (unload("a"),)
 
 
 def test_an_older_idle_engine_goes_rather_than_one_that_has_drained() -> None:
     holders = [replace(idle("a", 5, 20), draining=True), idle("b", 5, 10)]
-    assert decide(holders, [Wish("w", 5)], 10) == (unload("b"),)
+    assert decided(holders, [wish("w", 5)], 10) == (unload("b"),)
 
 
 def test_what_leaves_is_not_free_yet_but_will_be() -> None:
-    assert decide([leaving("a", 8), idle("b", 2)], [Wish("w", 8)], 10) == (WAIT,)
+    assert decided([leaving("a", 8), idle("b", 2)], [wish("w", 8)], 10) == (WAIT,)
 
 
 def test_an_engine_that_leaves_although_it_has_requests_is_not_asked_to_drain() -> None:
-    assert decide([replace(leaving("a", 8), busy=True)], [Wish("w", 8)], 10) == (WAIT,)
+    assert decided([replace(leaving("a", 8), busy=True)], [wish("w", 8)], 10) == (WAIT,)
 
 
 def test_a_kept_engine_that_leaves_is_not_in_the_way() -> None:
-    assert decide([replace(leaving("a", 8), kept=True)], [Wish("w", 8)], 10) == (WAIT,)
+    assert decided([replace(leaving("a", 8), kept=True)], [wish("w", 8)], 10) == (WAIT,)
 
 
 def test_more_goes_if_engines_have_grown_beyond_the_budget() -> None:
     holders = [idle("a", 4, 10), idle("b", 4, 20), idle("c", 4, 30)]
-    assert decide(holders, [Wish("w", 5)], 10) == (unload("a", "b"),)
+    assert decided(holders, [wish("w", 5)], 10) == (unload("a", "b"),)
 
 
 def test_nothing_goes_while_nothing_is_wanted() -> None:
-    assert decide([idle("a", 12)], [], 10) == ()
+    assert decided([idle("a", 12)], [], 10) == ()
 
 
 @pytest.mark.parametrize("in_use", [False, True])
 def test_kept_engines_never_go(in_use: bool) -> None:
     holders = [replace(kept("a", 5, 10), busy=in_use), idle("b", 5, 20)]
-    assert decide(holders, [Wish("w", 5)], 10) == (unload("b"),)
+    assert decided(holders, [wish("w", 5)], 10) == (unload("b"),)
 
 
 def test_a_refusal_names_the_kept_models_that_would_have_to_go() -> None:
     holders = [kept("a", 1, 10), kept("b", 5, 20), kept("c", 3, 30), idle("d", 1)]
-    assert decide(holders, [Wish("w", 6)], 10) == (
-        Refuse(needed_bytes=6, budget_bytes=10, free_bytes=1, in_the_way=("b",)),
-    )
+    assert decided(holders, [wish("w", 6)], 10) == (refuse(6, 10, 1, "b"),)
 
 
 def test_a_model_larger_than_the_budget_is_refused_and_nothing_is_in_its_way() -> None:
-    assert decide([kept("a", 4)], [Wish("w", 11)], 10) == (
-        Refuse(needed_bytes=11, budget_bytes=10, free_bytes=6, in_the_way=()),
-    )
+    assert decided([kept("a", 4)], [wish("w", 11)], 10) == (refuse(11, 10, 6),)
 
 
 def test_no_less_than_nothing_is_free() -> None:
-    assert decide([kept("a", 12)], [Wish("w", 1)], 10) == (
-        Refuse(needed_bytes=1, budget_bytes=10, free_bytes=0, in_the_way=("a",)),
-    )
+    assert decided([kept("a", 12)], [wish("w", 1)], 10) == (refuse(1, 10, 0, "a"),)
 
 
 def test_a_refused_wish_has_no_claim() -> None:
-    decisions = decide([idle("a", 10)], [Wish("v", 11), Wish("w", 5)], 10)
+    decisions = decided([idle("a", 10)], [wish("v", 11), wish("w", 5)], 10)
     assert decisions[1] == unload("a")
 
 
 def test_what_other_wishes_hold_is_no_reason_to_refuse() -> None:
-    assert decide([kept("a", 2)], [Wish("v", 8), Wish("w", 8)], 10) == (Load(), WAIT)
+    assert decided([kept("a", 2)], [wish("v", 8), wish("w", 8)], 10) == (Load(), WAIT)
 
 
 def test_each_wish_has_engines_of_its_own_that_go() -> None:
     holders = [idle("a", 5, 10), idle("b", 5, 20)]
-    assert decide(holders, [Wish("v", 5), Wish("w", 5)], 10) == (unload("a"), unload("b"))
+    assert decided(holders, [wish("v", 5), wish("w", 5)], 10) == (unload("a"), unload("b"))
 
 
 def test_what_one_wish_leaves_over_is_enough_for_the_next() -> None:
-    assert decide([idle("a", 10)], [Wish("v", 5), Wish("w", 5)], 10) == (unload("a"), WAIT)
+    assert decided([idle("a", 10)], [wish("v", 5), wish("w", 5)], 10) == (unload("a"), WAIT)
 
 
 def test_a_later_wish_is_loaded_beside_the_claim_of_one_that_waits_for_a_busy_engine() -> None:
-    assert decide([busy("a", 7)], [Wish("v", 8), Wish("w", 2)], 10) == (drain("a"), Load())
+    assert decided([busy("a", 7)], [wish("v", 8), wish("w", 2)], 10) == (drain("a"), Load())
 
 
 def test_a_later_wish_does_not_take_what_an_earlier_one_needs() -> None:
     holders = [busy("a", 7)]
-    assert decide(holders, [Wish("v", 8), Wish("w", 3)], 10) == (drain("a"), WAIT)
+    assert decided(holders, [wish("v", 8), wish("w", 3)], 10) == (drain("a"), WAIT)
 
 
 def test_an_earlier_wish_waits_for_nothing_that_later_ones_bring_about() -> None:
     """Else `w` could load now against what `b` leaves; when `w` is idle, it leaves for another; and so on."""
-    assert decide([leaving("b", 3), busy("c", 4)], [Wish("v", 5), Wish("w", 1)], 10) == (WAIT, WAIT)
+    assert decided([leaving("b", 3), busy("c", 4)], [wish("v", 5), wish("w", 1)], 10) == (WAIT, WAIT)
 
 
 def test_a_wish_for_which_it_is_not_yet_the_turn_unloads_nothing() -> None:
-    assert decide([idle("a", 4), busy("b", 6)], [Wish("v", 6), Wish("w", 5)], 10)[1] == WAIT
+    assert decided([idle("a", 4), busy("b", 6)], [wish("v", 6), wish("w", 5)], 10)[1] == WAIT
 
 
 def test_a_wish_that_waits_for_its_turn_is_not_overtaken() -> None:
-    wishes = [Wish("v", 9), Wish("w", 5), Wish("x", 1)]
-    assert decide([busy("a", 9)], wishes, 10) == (drain("a"), WAIT, WAIT)
+    wishes = [wish("v", 9), wish("w", 5), wish("x", 1)]
+    assert decided([busy("a", 9)], wishes, 10) == (drain("a"), WAIT, WAIT)
 
 
 def test_a_model_that_leaves_and_is_wanted_again_waits_until_it_has_gone() -> None:
-    assert decide([leaving("w", 2)], [Wish("w", 2)], 10) == (WAIT,)
-    assert decide([leaving("w", 2)], [Wish("w", 2, forced=True)], 10) == (WAIT,)
+    assert decided([leaving("w", 2)], [wish("w", 2)], 10) == (WAIT,)
+    assert decided([leaving("w", 2)], [wish("w", 2, forced=True)], 10) == (WAIT,)
 
 
 def test_a_model_that_drains_for_another_waits_behind_it() -> None:
     holders = [replace(busy("a", 8), draining=True)]
-    assert decide(holders, [Wish("v", 8), Wish("a", 8)], 10) == (drain("a"), WAIT)
+    assert decided(holders, [wish("v", 8), wish("a", 8)], 10) == (drain("a"), WAIT)
 
 
 def test_a_model_that_need_not_drain_any_more_goes_on() -> None:
     holders = [replace(busy("a", 8), draining=True)]
-    assert decide(holders, [Wish("a", 8)], 10) == (Load(),)
-    assert decide(holders, [Wish("a", 8), Wish("w", 8)], 10) == (Load(), WAIT)
+    assert decided(holders, [wish("a", 8)], 10) == (Load(),)
+    assert decided(holders, [wish("a", 8), wish("w", 8)], 10) == (Load(), WAIT)
 
 
 def test_a_forced_wish_is_loaded_at_once_and_idle_engines_go_for_it() -> None:
     holders = [idle("a", 4, 20), idle("b", 4, 10), busy("c", 2)]
-    assert decide(holders, [Wish("w", 4, forced=True)], 10) == (Load(unload=("b",)),)
+    assert decided(holders, [wish("w", 4, forced=True)], 10) == (Load(unload=("b",)),)
 
 
 def test_for_a_forced_wish_no_busy_or_kept_engine_goes_even_if_that_exceeds_the_budget() -> None:
     holders = [busy("a", 5), kept("b", 4), idle("c", 1)]
     for size in (4, 40):
-        assert decide(holders, [Wish("w", size, forced=True)], 10) == (Load(unload=("c",)),)
+        assert decided(holders, [wish("w", size, forced=True)], 10) == (Load(unload=("c",)),)
 
 
 def test_a_forced_wish_comes_before_those_that_wait() -> None:
-    wishes = [Wish("v", 5), Wish("w", 5, forced=True)]
-    assert decide([idle("a", 5)], wishes, 10) == (unload("a"), Load())
+    wishes = [wish("v", 5), wish("w", 5, forced=True)]
+    assert decided([idle("a", 5)], wishes, 10) == (unload("a"), Load())
+
+
+# Cards -----------------------------------------------------------------------------------------------------
+
+
+def test_what_fits_into_main_memory_may_lack_memory_of_a_card() -> None:
+    holders = [idle("a", (1, 6), 20), idle("b", (6, 0), 10)]
+    assert decided(holders, [wish("w", (1, 4))], (10, 8)) == (unload("a"),)
+
+
+def test_an_engine_that_has_nothing_of_what_lacks_stays() -> None:
+    holders = [idle("a", (8, 0), 10), idle("b", (1, 8), 20)]
+    assert decided(holders, [wish("w", (1, 8))], (10, 8)) == (unload("b"),)
+    assert decided(holders, [wish("w", (5, 0))], (10, 8)) == (unload("a"),)
+
+
+def test_engines_go_for_either_kind_of_memory() -> None:
+    holders = [idle("a", (8, 0), 10), idle("b", (1, 8), 20), idle("c", (1, 0), 5)]
+    assert decided(holders, [wish("w", (6, 4))], (10, 8)) == (unload("a", "b"),)
+
+
+def test_a_card_that_is_overfull_is_no_matter_to_a_model_that_needs_none_of_it() -> None:
+    assert decided([idle("a", (1, 12))], [wish("w", (5, 0))], (10, 8)) == (Load(),)
+    assert decided([kept("a", (1, 12))], [wish("w", (5, 0))], (10, 8)) == (Load(),)
+
+
+def test_a_refusal_tells_both_kinds_of_memory() -> None:
+    holders = [kept("a", (1, 6)), kept("b", (8, 0)), idle("c", (1, 2))]
+    assert decided(holders, [wish("w", (1, 4))], (10, 8)) == (refuse((1, 4), (10, 8), (1, 2), "a"),)
+    assert decided(holders, [wish("w", (1, 9))], (10, 8)) == (refuse((1, 9), (10, 8), (1, 2)),)
+
+
+def test_a_later_wish_takes_what_an_earlier_one_does_not_need_of_a_card() -> None:
+    wishes = [wish("v", (9, 1)), wish("w", (0, 7))]
+    assert decided([busy("a", (5, 0))], wishes, (10, 8)) == (drain("a"), Load())
+    assert decided([busy("a", (5, 0))], [wishes[0], wish("w", (0, 8))], (10, 8)) == (drain("a"), WAIT)
 
 
 # Histories -------------------------------------------------------------------------------------------------
 
-SIZES = {"a": 1, "b": 1, "c": 1, "d": 1, "e": 3, "f": 5, "g": 8}
+SIZES = {
+    name: MemoryAmount(*size)
+    for name, size in {
+        "a": (1, 0),
+        "b": (1, 1),
+        "c": (1, 2),
+        "d": (0, 1),
+        "e": (3, 0),
+        "f": (5, 3),
+        "g": (8, 0),
+        "h": (2, 6),
+    }.items()
+}
 """Models and what they are expected to take."""
 
 
 @dataclass
 class Engine:
-    size: int
+    size: MemoryAmount
     used_s: int
     requests: list[int]
     """When each began."""
@@ -235,7 +300,7 @@ class Engine:
 class Pool:
     """Engines that do what is decided, and the wishes that wait."""
 
-    budget: int
+    budget: MemoryAmount
     leaving_s: int = 1
     """How long an engine takes to end."""
     now_s: int = 0
@@ -278,7 +343,7 @@ class Pool:
     def grow(self, model: str) -> None:
         """It turns out to be larger than expected."""
         if model in self.engines:
-            self.engines[model].size += 2
+            self.engines[model].size += MemoryAmount(2, 1)
 
     def keep(self, model: str) -> None:
         """A person changes whether it is kept."""
@@ -287,7 +352,7 @@ class Pool:
 
     def resize(self, model: str) -> None:
         """The budget changes."""
-        self.budget = 6 + SIZES[model]
+        self.budget = MemoryAmount(6, 4) + SIZES[model]
 
     def holders(self) -> list[Holder]:
         return [
@@ -320,7 +385,7 @@ class Pool:
             match decision:
                 case Load(unload=going):
                     self.granted.append(wish.model_id)
-                    engine = self.engines.setdefault(wish.model_id, Engine(wish.size_bytes, self.now_s, []))
+                    engine = self.engines.setdefault(wish.model_id, Engine(wish.size, self.now_s, []))
                     engine.requests.append(self.now_s)
                     engine.used_s = self.now_s
                     self.unload(going)
@@ -352,7 +417,9 @@ class Pool:
                 self.gone(model)
 
 
-def check(holders: list[Holder], wishes: list[Wish], budget: int, decisions: Sequence[Decision]) -> None:
+def check(
+    holders: list[Holder], wishes: list[Wish], budget: MemoryAmount, decisions: Sequence[Decision]
+) -> None:
     """That these decisions keep to the rules."""
     by_id = {holder.model_id: holder for holder in holders if not holder.leaving}
     going = {model for d in decisions for model in _going(d)}
@@ -388,38 +455,45 @@ def _check_what_goes(by_id: dict[str, Holder], decisions: Sequence[Decision]) ->
 
 
 def _check_what_is_loaded(
-    holders: list[Holder], staying: set[str], wishes: list[Wish], budget: int, decisions: Sequence[Decision]
+    holders: list[Holder],
+    staying: set[str],
+    wishes: list[Wish],
+    budget: MemoryAmount,
+    decisions: Sequence[Decision],
 ) -> None:
     granted = [wish for wish, d in zip(wishes, decisions, strict=True) if isinstance(d, Load)]
     loaded = [wish for wish in granted if wish.model_id not in staying]
     present = {holder.model_id for holder in holders}
     assert not any(wish.model_id in present for wish in loaded), "two engines of one model"
     if not all(wish.forced for wish in loaded):
-        assert _total(holders) + _total(loaded) <= budget
+        lacking = _total(loaded).lacking_in(budget - _total(holders))
+        assert lacking == NOTHING
 
 
 def _check_refusals(
     by_id: dict[str, Holder],
     staying: set[str],
     wishes: list[Wish],
-    budget: int,
+    budget: MemoryAmount,
     decisions: Sequence[Decision],
 ) -> None:
     """A wish is refused if and only if kept models leave no room for it, whatever else is going on."""
-    kept = {model: holder.size_bytes for model, holder in by_id.items() if holder.kept}
-    free = budget - sum(kept.values())
+    kept = {model: holder.size for model, holder in by_id.items() if holder.kept}
+    free = budget - sum(kept.values(), NOTHING)
     for wish, decision in zip(wishes, decisions, strict=True):
-        hopeless = wish.size_bytes > free and not wish.forced and wish.model_id not in staying
+        lacks = wish.size.lacking_in(free) != NOTHING
+        hopeless = lacks and not wish.forced and wish.model_id not in staying
         assert isinstance(decision, Refuse) == hopeless
-        if isinstance(decision, Refuse) and wish.size_bytes > budget:
+        if isinstance(decision, Refuse) and wish.size.lacking_in(budget) != NOTHING:
             assert not decision.in_the_way
         elif isinstance(decision, Refuse):
-            others_go = free + sum(kept[model] for model in decision.in_the_way)
-            assert others_go >= wish.size_bytes
-            assert all(others_go - kept[model] < wish.size_bytes for model in decision.in_the_way)
+            others_go = free + sum((kept[model] for model in decision.in_the_way), NOTHING)
+            assert wish.size.lacking_in(others_go) == NOTHING
+            for model in decision.in_the_way:
+                assert wish.size.lacking_in(others_go - kept[model]) != NOTHING
 
 
-def _check_first_choice(holders: list[Holder], wish: Wish, budget: int, decision: Decision) -> None:
+def _check_first_choice(holders: list[Holder], wish: Wish, budget: MemoryAmount, decision: Decision) -> None:
     """Of all sets of engines that would be enough, the one whose last engine comes earliest, and so on.
 
     With the engines in the order in which they go as the digits of a binary number, that is the smallest.
@@ -435,12 +509,12 @@ def _check_first_choice(holders: list[Holder], wish: Wish, budget: int, decision
     leaving = _total(h for h in holders if h.leaving)
     free = budget - _total(holders)
     own_is_leaving = any(holder.model_id == wish.model_id for holder in holders)
-    if free >= wish.size_bytes and not own_is_leaving:
+    if wish.size.lacking_in(free) == NOTHING and not own_is_leaving:
         assert decision == Load()
         return
     for number in range(2 ** len(in_turn)):
         chosen = [holder for digit, holder in enumerate(in_turn) if number >> digit & 1]
-        if free + leaving + _total(chosen) >= wish.size_bytes:
+        if _total(chosen).holds(wish.size.lacking_in(free + leaving)):
             assert decision == Wait(
                 unload=tuple(holder.model_id for holder in chosen if not holder.busy),
                 drain=tuple(holder.model_id for holder in chosen if holder.busy),
@@ -449,8 +523,8 @@ def _check_first_choice(holders: list[Holder], wish: Wish, budget: int, decision
     pytest.fail("a wish waits for what can never be")
 
 
-def _total(sized: Iterable[Holder | Wish]) -> int:
-    return sum(one.size_bytes for one in sized)
+def _total(sized: Iterable[Holder | Wish]) -> MemoryAmount:
+    return sum((one.size for one in sized), NOTHING)
 
 
 HAPPENINGS = {
@@ -464,15 +538,16 @@ HAPPENINGS = {
     "resize": Pool.resize,
 }
 OFTEN = ["ask", "ask", "ask", "ask", "ask", "end", "end", "gone", "gone", *HAPPENINGS]
-LARGE = ["e", "f", "f", "g", "g"]
+LARGE = ["e", "f", "f", "g", "g", "h", "h"]
 STEPS = [(name, model) for name in OFTEN for model in [*SIZES, *LARGE]]
+assert len(STEPS) <= 256, "more than a byte can tell"
 HISTORIES = st.binary(min_size=5, max_size=25).map(  # which are made in half the time of lists of steps
     lambda numbers: [STEPS[number % len(STEPS)] for number in numbers]
 )
 
 
 def pool_after(history: list[tuple[str, str]], leaving_s: int = 1) -> Pool:
-    pool = Pool(budget=10, leaving_s=leaving_s)
+    pool = Pool(budget=MemoryAmount(10, 8), leaving_s=leaving_s)
     for name, model in history:
         HAPPENINGS[name](pool, model)
         pool.settle()
@@ -518,12 +593,17 @@ def test_no_wish_waits_forever_whatever_is_asked_for_meanwhile(
 
 def test_for_a_smaller_budget_the_least_recently_used_idle_engines_go() -> None:
     holders = [idle("a", 4, 10), idle("b", 4, 30), idle("c", 4, 20)]
-    assert too_many(holders, 12) == ()
-    assert too_many(holders, 11) == ("a",)
-    assert too_many(holders, 4) == ("a", "c")
+    assert too_many(holders, amount(12)) == ()
+    assert too_many(holders, amount(11)) == ("a",)
+    assert too_many(holders, amount(4)) == ("a", "c")
 
 
 def test_for_a_smaller_budget_busy_and_kept_engines_stay_and_leaving_ones_count_no_more() -> None:
     holders = [busy("a", 4), kept("b", 4), leaving("c", 4), idle("d", 4)]
-    assert too_many(holders, 12) == ()
-    assert too_many(holders, 1) == ("d",)
+    assert too_many(holders, amount(12)) == ()
+    assert too_many(holders, amount(1)) == ("d",)
+
+
+def test_for_a_smaller_card_only_engines_that_have_something_of_it_go() -> None:
+    holders = [idle("a", (4, 0), 10), idle("b", (1, 4), 30), idle("c", (1, 4), 20)]
+    assert too_many(holders, amount((10, 6))) == ("c",)

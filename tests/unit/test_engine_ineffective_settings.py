@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import pytest
 
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
+from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
-from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.kinds import Engine, recognise
 from tray_app.settings.model_settings import effective, with_own
 from tray_app.settings.schema import Settings
 
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
 POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
 LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+LLAMA_WITH_CARD = replace(
+    LLAMA_SERVER,
+    flags=LLAMA_SERVER.flags | {"--fit-target"},
+    devices=(EngineDevice("AMD Radeon RX 7900", 20 << 30, "Vulkan0"),),
+)
+CANNOT = "The engine that runs this model cannot use a VRAM budget."
+NO_CARD = "The engine that runs this model computes with no graphics card."
 LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
 
 
@@ -82,6 +92,18 @@ def test_several_processes_are_for_sparse_models_alone() -> None:
         (PC_WITH_NVIDIA, POWERINFER, "The engine that runs this model cannot use a VRAM budget."),
         (PC_WITH_NVIDIA, POWERINFER_FOR_CUDA, None),
         (PC_WITH_NVIDIA, None, None),
+        (PC, LLAMA_WITH_CARD, None),
+        (PC, replace(LLAMA_WITH_CARD, flags=LLAMA_SERVER.flags | {"--n-gpu-layers"}), None),
+        (PC, replace(LLAMA_WITH_CARD, flags=LLAMA_SERVER.flags), CANNOT),
+        (PC_WITH_NVIDIA, replace(LLAMA_WITH_CARD, devices=()), NO_CARD),
+        (PC_WITH_NVIDIA, replace(LLAMA_WITH_CARD, devices=None), None),
+        (
+            PC,
+            replace(LLAMA_WITH_CARD, devices=None),
+            "This machine has no NVIDIA GPU that the engine could use.",
+        ),
+        (MAC, LLAMA_WITH_CARD, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
+        (PC_WITH_NVIDIA, LLAMA_CPP, CANNOT),
     ],
 )
 def test_a_vram_budget_that_has_no_effect_says_why(

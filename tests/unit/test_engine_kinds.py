@@ -1,69 +1,30 @@
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.builds import FakeBuilds, make_build
 from tests.fakes.engine import HELP
 from tests.fakes.errors import coded
 from tests.fakes.launches import FAKE_ENGINE, PC
 from tests.fakes.programs import elf, fat, pe
 from tray_app.engine import inspection
+from tray_app.engine.builds.build import BackEnd, InstalledBuild
+from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import (
-    Engine,
+    BuildSetting,
     EngineFinder,
-    EngineKind,
     EngineSetting,
-    choose_engine,
     engine_setting,
     recognise,
 )
 from tray_app.errors import EngineError, ErrorCode, Fix
+from tray_app.models.header import ModelHeader
 from tray_app.settings.schema import AUTO
 
-EMBEDDED = Engine(EngineKind.LLAMA_CPP, ("python",))
-POWERINFER = Engine(EngineKind.POWERINFER, ("/opt/server",))
-OWN_LLAMA = Engine(EngineKind.LLAMA_SERVER, ("/opt/llama-server",))
-
 posix = pytest.mark.skipif(sys.platform == "win32", reason="makes a shell script")
-
-
-@dataclass
-class FakeFinder:
-    has_llama: Engine | None = EMBEDDED
-    has_powerinfer: Engine | None = POWERINFER
-    has_llama_server: Engine | None = OWN_LLAMA
-    at_path: Engine = OWN_LLAMA
-
-    def embedded(self) -> Engine | None:
-        return self.has_llama
-
-    def powerinfer(self) -> Engine | None:
-        return self.has_powerinfer
-
-    def llama_server(self) -> Engine | None:
-        return self.has_llama_server
-
-    def probe(self, path: Path) -> Engine:
-        assert path == Path("/opt/own")
-        return self.at_path
-
-
-@pytest.mark.parametrize(
-    ("setting", "sparse", "chosen"),
-    [
-        ("auto", False, EMBEDDED),
-        ("auto", True, POWERINFER),
-        ("llama.cpp", False, EMBEDDED),
-        ("powerinfer", True, POWERINFER),
-        ("powerinfer", False, POWERINFER),
-        ("llama-server", False, OWN_LLAMA),
-        ("/opt/own", False, OWN_LLAMA),
-    ],
-)
-def test_the_setting_and_the_file_decide(setting: str, *, sparse: bool, chosen: Engine) -> None:
-    assert choose_engine(engine_setting(setting), sparse, FakeFinder()) is chosen
 
 
 @pytest.mark.parametrize(
@@ -75,6 +36,9 @@ def test_the_setting_and_the_file_decide(setting: str, *, sparse: bool, chosen: 
         ("llama-server", EngineKind.LLAMA_SERVER),
         (" llama-server ", EngineKind.LLAMA_SERVER),
         ("remote", EngineKind.REMOTE),
+        ("llama.cpp-cuda", BuildSetting(EngineKind.LLAMA_SERVER, BackEnd.CUDA)),
+        ("powerinfer-cpu", BuildSetting(EngineKind.POWERINFER, BackEnd.CPU)),
+        ("llama.cpp-other", Path("llama.cpp-other")),
         ("/opt/llama-server", Path("/opt/llama-server")),
         ("./llama-server", Path("llama-server")),
         ("~/llama-server", Path.home() / "llama-server"),
@@ -83,41 +47,6 @@ def test_the_setting_and_the_file_decide(setting: str, *, sparse: bool, chosen: 
 )
 def test_the_setting_is_a_name_or_the_path_of_a_program(text: str, meaning: EngineSetting) -> None:
     assert engine_setting(text) == meaning
-
-
-def test_the_llama_server_on_the_path_is_found_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError, match="no llama-server on this machine"):
-        choose_engine(EngineKind.LLAMA_SERVER, False, EngineFinder(PC))
-
-
-def test_a_server_on_another_machine_runs_no_model_of_this_one() -> None:
-    with pytest.raises(EngineError, match="a server on another machine"):
-        choose_engine(EngineKind.REMOTE, False, FakeFinder())
-
-
-@pytest.mark.parametrize("setting", ["auto", "powerinfer"])
-def test_without_powerinfer_a_sparse_model_is_refused_with_a_remedy(setting: str) -> None:
-    with pytest.raises(EngineError, check=coded(ErrorCode.POWERINFER_NOT_FOUND)) as caught:
-        choose_engine(engine_setting(setting), True, FakeFinder(has_powerinfer=None))
-    assert "«Engine»" in caught.value.hint
-
-
-@pytest.mark.parametrize("setting", ["llama.cpp", "/opt/own"])
-def test_a_sparse_model_is_not_given_to_another_engine(setting: str) -> None:
-    with pytest.raises(EngineError, check=coded(ErrorCode.MODEL_NEEDS_POWERINFER)):
-        choose_engine(engine_setting(setting), True, FakeFinder())
-
-
-def test_without_the_embedded_engine_powerinfer_runs_plain_models_too() -> None:
-    assert choose_engine(AUTO, False, FakeFinder(has_llama=None)) is POWERINFER
-
-
-def test_without_any_engine_a_person_is_told_to_bring_one() -> None:
-    with pytest.raises(EngineError, check=coded(ErrorCode.LLAMA_CPP_NOT_FOUND), match="llama-server"):
-        choose_engine(AUTO, False, FakeFinder(has_llama=None, has_powerinfer=None))
 
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
@@ -193,7 +122,7 @@ def test_a_path_with_nothing_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("setting", ["~nobody-here/server", "a\0b"])
 def test_what_can_be_no_path_is_no_engine(setting: str) -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
-        choose_engine(engine_setting(setting), False, EngineFinder(PC))
+        choose_engine(engine_setting(setting), ModelNeeds.of(ModelHeader(sparse=False)), EngineFinder(PC))
 
 
 @posix
@@ -277,4 +206,50 @@ def test_an_engine_that_lists_its_cards_is_asked_for_them(tmp_path: Path) -> Non
     program = shell(
         tmp_path / "server", f"{answers} *) echo '  CUDA0: NVIDIA RTX (8192 MiB, 1 MiB free)';; esac"
     )
-    assert EngineFinder(PC).probe(program).devices == (EngineDevice("NVIDIA RTX", 8192 << 20),)
+    assert EngineFinder(PC).probe(program).devices == (EngineDevice("NVIDIA RTX", 8192 << 20, "CUDA0"),)
+
+
+# Installed builds ------------------------------------------------------------------------------------------
+
+_CARD = "  CUDA0: NVIDIA RTX (8192 MiB, 1 MiB free)"
+
+
+def built(folder: Path, back_end: BackEnd, devices: str = _CARD) -> InstalledBuild:
+    """A build whose program answers as a llama-server, and lists these cards."""
+    help_text = "case $1 in --help) echo '--port --pooling --list-devices';;"
+    program = shell(folder / "llama-server", f"{help_text} *) echo '{devices}';; esac")
+    return make_build(back_end, program=program)
+
+
+@posix
+def test_a_build_is_the_engine_that_its_program_is(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CUDA)
+    engine = EngineFinder(PC, FakeBuilds((build,))).of_build(build)
+    assert (engine.kind, engine.build, engine.version) == (EngineKind.LLAMA_SERVER, build, "b11194")
+    assert engine.devices == (EngineDevice("NVIDIA RTX", 8192 << 20, "CUDA0"),)
+    assert engine.name == "llama.cpp-cuda"
+
+
+@posix
+def test_a_build_for_the_processor_has_no_card_whatever_it_lists(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CPU)
+    assert EngineFinder(PC, FakeBuilds((build,))).of_build(build).devices == ()
+
+
+@posix
+def test_a_build_for_cards_that_lists_none_cannot_be_used(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.VULKAN, "Available devices:")
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
+        EngineFinder(PC, FakeBuilds((build,))).of_build(build)
+
+
+def test_a_build_whose_files_have_changed_is_not_even_asked(tmp_path: Path) -> None:
+    build = make_build(BackEnd.CUDA, program=tmp_path / "gone")
+    changed = EngineError(ErrorCode.ENGINE_CHANGED, "It has changed")
+    with pytest.raises(EngineError) as refused:
+        EngineFinder(PC, FakeBuilds((build,), changed_ones={build.id: changed})).of_build(build)
+    assert refused.value is changed
+
+
+def test_without_a_store_nothing_is_installed() -> None:
+    assert (EngineFinder(PC).builds(), EngineFinder(PC).set_asides()) == ((), ())

@@ -5,15 +5,21 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.app import make_model
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
+from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.kinds import Engine, recognise
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
+from tray_app.models.library import Model
+from tray_app.models.memory import GIB
 from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
+from tray_app.system.host import Gpu
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
 POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
@@ -274,3 +280,96 @@ def test_extra_arguments_decide_about_the_projector(extra: str, sees: bool) -> N
 
     assert "mmproj-some" not in plan.display(1)
     assert (plan.sees, plan.model.projector) == (sees, None)
+
+
+# Graphics cards --------------------------------------------------------------------------------------------
+
+ABOUT_CARDS = {"--device", "--fit", "--fit-target", "--n-gpu-layers", "--list-devices", "--load-mode"}
+FITS_ITSELF = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | ABOUT_CARDS)
+COUNTS_LAYERS = replace(FITS_ITSELF, flags=FITS_ITSELF.flags - {"--fit", "--fit-target"})
+CARD = EngineDevice("NVIDIA RTX", 8000 << 20, "CUDA0")
+OTHER_CARD = EngineDevice("NVIDIA RTX", 6000 << 20, "CUDA1")
+TWO_CARDS = replace(PC, gpus=(Gpu("NVIDIA RTX", 8000 << 20), Gpu("NVIDIA RTX", 6000 << 20)))
+
+
+def on_cards(engine: Engine, *devices: EngineDevice, host: Any = TWO_CARDS, **settings: Any) -> str:
+    """The arguments about cards."""
+    argv = plan_launch(Settings(**settings), model(), replace(engine, devices=devices), host).argv
+    names = ("--device", "--fit", "--fit-target", "--n-gpu-layers")
+    return " ".join(word for at, word in enumerate(argv) if word in names or argv[at - 1] in names)
+
+
+@pytest.mark.parametrize(
+    ("devices", "budget", "expected"),
+    [
+        ((CARD,), "auto", ""),
+        ((CARD,), 2, "--fit on --fit-target 5952"),
+        ((CARD,), 64, "--fit on --fit-target 0"),
+        ((CARD, OTHER_CARD), 2.5, "--device CUDA0,CUDA1 --fit on --fit-target 5440,3440"),
+        ((CARD,), 0, "--device none"),
+        ((), 2, ""),
+    ],
+)
+def test_a_budget_is_told_as_what_stays_free_of_each_card(
+    devices: tuple[EngineDevice, ...], budget: Any, expected: str
+) -> None:
+    assert on_cards(FITS_ITSELF, *devices, vram_budget=budget) == expected
+
+
+def test_beside_a_card_the_one_in_the_processor_is_not_used() -> None:
+    inside = EngineDevice("Intel UHD Graphics", 12 << 30, "Vulkan0")
+    outside = replace(CARD, id="Vulkan1")
+    assert on_cards(FITS_ITSELF, inside, outside, vram_budget=2) == "--fit on --fit-target 5952"
+    assert on_cards(FITS_ITSELF, inside, host=PC, vram_budget=2) == "--fit on --fit-target 10240"
+
+
+def layers(of: Model, budget: Any, *devices: EngineDevice) -> int | None:
+    engine = replace(COUNTS_LAYERS, devices=devices)
+    words = plan_launch(Settings(vram_budget=budget), of, engine, TWO_CARDS).argv
+    return int(words[words.index("--n-gpu-layers") + 1]) if "--n-gpu-layers" in words else None
+
+
+def test_an_engine_that_does_not_fit_itself_is_told_how_many_layers() -> None:
+    whole = make_model(sparse=False)  # 32 layers of together 4.36 GiB, and a cache
+    most, half, none = (layers(whole, budget, CARD) for budget in ("auto", 3, 0))
+    assert (most, none) == (33, 0)
+    assert half
+    assert 10 < half < 25
+    assert layers(whole, 5, CARD, OTHER_CARD) == 33
+    unknown = replace(whole, header=replace(whole.header, block_count=None))
+    assert layers(unknown, 3, CARD) is None
+
+
+def test_what_goes_to_the_cards_is_counted_apart_from_main_memory() -> None:
+    whole = make_model(sparse=False)
+    on_processor = plan_launch(Settings(), whole, replace(FITS_ITSELF, devices=()), TWO_CARDS)
+    on_card = plan_launch(Settings(), whole, replace(FITS_ITSELF, devices=(CARD,)), TWO_CARDS)
+    in_part = plan_launch(Settings(vram_budget=2), whole, replace(FITS_ITSELF, devices=(CARD,)), TWO_CARDS)
+    assert on_processor.graphics_bytes == on_processor.graphics_room_bytes == 0
+    assert whole.size_bytes < on_card.graphics_bytes <= on_card.graphics_room_bytes < 8000 << 20
+    assert in_part.graphics_bytes == in_part.graphics_room_bytes == 2 * GIB
+    for plan in (on_processor, on_card, in_part):
+        assert plan.memory_bytes + plan.graphics_bytes >= whole.size_bytes
+    assert on_card.memory_bytes < in_part.memory_bytes < on_processor.memory_bytes
+
+
+def test_powerinfer_copies_weights_to_a_card_and_keeps_them_in_main_memory() -> None:
+    whole = make_model()
+    plan = plan_launch(Settings(vram_budget=2), whole, POWERINFER_FOR_CUDA, PC_WITH_NVIDIA)
+    assert (plan.graphics_bytes, plan.graphics_room_bytes) == (2 * GIB, 2 * GIB)
+    assert plan.memory_bytes > whole.size_bytes
+    assert plan_launch(Settings(), whole, POWERINFER, PC_WITH_NVIDIA).graphics_bytes == 0
+
+
+def test_apple_silicon_has_one_memory() -> None:
+    metal = replace(FITS_ITSELF, devices=(EngineDevice("Apple M1", 10 << 30, "MTL0"),))
+    plan = plan_launch(Settings(vram_budget=2), make_model(sparse=False), metal, MAC)
+    assert (plan.graphics_bytes, plan.graphics_room_bytes) == (0, 0)
+    assert "--fit-target" not in plan.argv
+
+
+def test_rearranged_weights_are_not_mapped_in_the_words_that_the_server_knows() -> None:
+    whole = make_model(sparse=False)  # Q4_0
+    assert "--load-mode none" in " ".join(plan_launch(Settings(), whole, FITS_ITSELF, PC).argv)
+    old = replace(FITS_ITSELF, flags=FITS_ITSELF.flags - {"--load-mode"} | {"--no-mmap"})
+    assert "--no-mmap" in plan_launch(Settings(), whole, old, PC).argv

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -244,6 +244,62 @@ def test_news_of_an_older_run_changes_nothing(ready: World) -> None:
     for event in (Spawned(1), Answered(1), Exited(1, HOPELESS), Due(1)):
         ready.take(event)
     assert ready.machine is before
+
+
+REPLACEABLE = replace(A, engine=replace(A.engine, replaceable=True))
+PORT_TAKEN = Failure(EngineError(ErrorCode.ENGINE_PORT_TAKEN, "port"), permanent=False)
+KILLED = Failure(EngineError(ErrorCode.ENGINE_KILLED, "killed"), permanent=False)
+
+
+def started(plan: LaunchPlan) -> World:
+    world = World()
+    world.take(Ensure(plan))
+    world.take(Spawned(world.machine.run))
+    return world
+
+
+def test_an_engine_that_another_can_replace_is_given_up_when_it_fails_to_load() -> None:
+    world = started(REPLACEABLE)
+    world.crash()
+    assert world.machine.state is State.FAILED
+    insisted_on = started(A)
+    insisted_on.crash()
+    assert insisted_on.machine.state is State.BACKOFF
+
+
+def test_while_others_compute_the_same_model_a_process_is_restarted_as_ever() -> None:
+    world = started(replace(REPLACEABLE, workers=2))
+    world.crash()
+    assert world.machine.state is State.BACKOFF
+
+
+@pytest.mark.parametrize("failure", [PORT_TAKEN, KILLED])
+def test_what_comes_from_outside_while_it_loads_is_no_reason_to_replace_it(failure: Failure) -> None:
+    world = started(REPLACEABLE)
+    world.crash(failure)
+    assert world.machine.state is State.BACKOFF
+
+
+@pytest.mark.parametrize("failure", [CRASH, KILLED])
+def test_an_engine_that_another_can_replace_is_given_up_when_it_crashes_again(failure: Failure) -> None:
+    world = started(REPLACEABLE)
+    world.make_ready()
+    world.crash(failure)
+    assert world.machine.state is State.BACKOFF
+    world.pass_time()
+    world.make_ready()
+    world.crash(failure)
+    assert (world.machine.state, world.machine.failure) == (State.FAILED, failure)
+
+
+def test_crashes_with_a_steady_run_between_them_are_each_the_first() -> None:
+    world = started(REPLACEABLE)
+    for _ in range(3):
+        world.make_ready()
+        world.now_s += RestartPolicy().steady_s
+        world.crash()
+        assert world.machine.state is State.BACKOFF
+        world.pass_time()
 
 
 class Life(RuleBasedStateMachine):

@@ -21,6 +21,7 @@ from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
     from tray_app.engine.supervisor import Supervisor
+    from tray_app.errors import AppError
 
 DEADLINE_S = 20.0
 CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was called off")
@@ -30,18 +31,33 @@ BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 class Pool:
     """A pool of engines that take so many bytes, in a test's hands."""
 
-    def __init__(self, budget_bytes: int = 100, *, longest_stay_s: float = 0, **sizes: int) -> None:
+    def __init__(
+        self,
+        budget_bytes: int = 100,
+        *,
+        card_bytes: int = 0,
+        longest_stay_s: float = 0,
+        **sizes: int | tuple[int, int],
+    ) -> None:
+        """`sizes`: what models take of main memory, or of that and of a card that has `card_bytes`."""
+        self.card_bytes = card_bytes
         self.budget_bytes = budget_bytes
         self.sizes = sizes
         self.kept: set[str] = set()
         self.now_s = 0.0
         self.planned: list[str] = []
+        self.replaceable: set[str] = set()
+        """The models whose engines another one may replace, as long as none has."""
+        self.replaced: list[tuple[str, EngineError]] = []
+        self.none_instead: AppError | None = None
+        """Why no other engine can run a model."""
         self._supervisors: dict[EngineId, ScriptedSupervisor] = {}
         self.pool = EnginePool(
             self._make,
             budget=lambda _: self.budget_bytes,
             is_kept=lambda model_id: model_id in self.kept,
             called_off=lambda: CALLED_OFF,
+            instead_of=self._instead_of,
             clock=self._tick,
             longest_stay_s=longest_stay_s,
         )
@@ -49,6 +65,14 @@ class Pool:
     def _make(self, engine_id: EngineId) -> Supervisor:
         made = self._supervisors[engine_id] = ScriptedSupervisor(engine_id)
         return cast("Supervisor", made)
+
+    def _instead_of(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        model_id = failed.model.id
+        self.replaced.append((model_id, failure))
+        if self.none_instead:
+            raise self.none_instead
+        self.replaceable -= {model_id}
+        return self.plan(model_id)
 
     def _tick(self) -> float:
         self.now_s += 0.01
@@ -64,7 +88,12 @@ class Pool:
     def plan(self, model_id: str) -> LaunchPlan:
         plan = make_plan()
         model = replace(plan.model, id=model_id, name=model_id)
-        return replace(plan, model=model, memory_bytes=self.sizes[model_id])
+        size = self.sizes[model_id]
+        main, card = size if isinstance(size, tuple) else (size, 0)
+        room = self.card_bytes if card else 0
+        engine = replace(plan.engine, replaceable=model_id in self.replaceable)
+        plan = replace(plan, engine=engine, model=model)
+        return replace(plan, memory_bytes=main, graphics_bytes=card, graphics_room_bytes=room)
 
     def ask(self, model_id: str) -> EngineLease | Future[EngineLease]:
         """As a request does; returns when the pool has made up its mind."""
@@ -408,3 +437,166 @@ def test_names_of_every_alphabet_make_engines_of_their_own() -> None:
     ids = [EngineId.of_model(each) for each in ("é", "è", "模型", "a b", "a-b", "main", "a" * 200, "")]
     assert len({str(each) for each in ids}) == len(ids)
     assert MAIN_ENGINE not in ids
+
+
+# Cards -----------------------------------------------------------------------------------------------------
+
+
+def counted(pool: Pool, model_id: str) -> tuple[int, int]:
+    status = pool.pool.snapshot().of(model_id)
+    assert status
+    return status.expected_bytes, status.expected_graphics_bytes
+
+
+def test_for_the_memory_of_a_card_the_engine_goes_that_has_it() -> None:
+    pool = Pool(card_bytes=50, a=(10, 40), b=(10, 0), c=(10, 30))
+    pool.loaded("a").release()
+    pool.loaded("b").release()
+    waiting(pool.ask("c"))
+    assert pool.told() == {"b"}
+    pool["a"].becomes(State.STOPPED)
+    assert pool.told() == {"b", "c"}
+    assert counted(pool, "c") == (10, 30)
+    seen = pool.pool.snapshot()
+    assert (seen.budget_bytes, seen.graphics_budget_bytes) == (100, 50)
+
+
+def test_what_kept_models_leave_no_room_for_on_a_card_goes_into_main_memory() -> None:
+    pool = Pool(card_bytes=50, a=(10, 40), b=(10, 30))
+    pool.kept = {"a"}
+    pool.loaded("a").release()
+    pool.loaded("b")
+    assert counted(pool, "a") == (10, 40)
+    assert counted(pool, "b") == (30, 10)
+
+
+def test_where_nothing_computes_with_a_card_none_is_told_of() -> None:
+    pool = Pool(a=10)
+    pool.loaded("a")
+    assert pool.pool.snapshot().graphics_budget_bytes == 0
+    assert counted(pool, "a") == (10, 0)
+
+
+def test_what_an_engine_really_has_of_a_card_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tray_app.engine import pool as module
+    from tray_app.system.process import ProcessUsage
+
+    monkeypatch.setattr(module, "usage_together", lambda *_: ProcessUsage(0, 0, 12, 5))
+    monkeypatch.setattr(module, "graphics_used_by", lambda _: 45)
+    pool = Pool(card_bytes=50, a=(10, 40), b=10)
+    for model_id in ("a", "b"):
+        pool.loaded(model_id)
+        pool[model_id]._now = replace(pool[model_id]._now, pid=4711)
+    pool.pool.measure()
+    assert counted(pool, "a") == (12, 45)
+    measured = [each.graphics_bytes for each in pool.pool.snapshot().others]
+    assert measured == [45, None]
+
+
+# Another engine instead ------------------------------------------------------------------------------------
+
+
+def runs(pool: Pool, model_id: str) -> str:
+    """Which engine is told to run a model."""
+    plan = (pool.pool.snapshot().of(model_id) or pool.pool.main()).told
+    assert isinstance(plan, LaunchPlan)
+    return "first" if plan.engine.replaceable else "other"
+
+
+def fails(pool: Pool, model_id: str) -> None:
+    pool[model_id].becomes(State.FAILED, BROKEN)
+    join_plans()
+
+
+def test_requests_that_wait_get_their_answer_from_the_engine_that_takes_the_place() -> None:
+    pool = Pool(a=10)
+    pool.replaceable = {"a"}
+    wait = waiting(pool.ask("a"))
+    assert runs(pool, "a") == "first"
+    fails(pool, "a")
+    assert pool.replaced == [("a", BROKEN)]
+    pool["a"].becomes(State.STOPPED)
+    assert runs(pool, "a") == "other"
+    late = waiting(pool.ask("a"))
+    pool["a"].becomes(State.READY)
+    assert isinstance(wait.result(0), EngineLease)
+    assert isinstance(late.result(0), EngineLease)
+    assert pool.planned == ["a"]
+
+
+def test_the_chosen_model_goes_on_with_another_engine_also_if_nobody_asks() -> None:
+    pool = Pool(a=10)
+    pool.replaceable = {"a"}
+    pool.pool.run_main(pool.plan("a"), in_any_case=False)
+    pool.main.becomes(State.READY)
+    pool.main.becomes(State.FAILED, BROKEN)
+    join_plans()
+    pool.main.becomes(State.STOPPED)
+    assert runs(pool, "a") == "other"
+    pool.main.becomes(State.READY)
+    assert pool.pool.main().engine.state is State.READY
+    assert pool.pool.main().leases == 0
+
+
+def test_a_loaded_model_that_nobody_uses_is_loaded_into_the_other_engine_too() -> None:
+    pool = Pool(a=10)
+    pool.replaceable = {"a"}
+    pool.loaded("a").release()
+    fails(pool, "a")
+    pool["a"].becomes(State.STOPPED)
+    assert runs(pool, "a") == "other"
+    pool["a"].becomes(State.READY)
+    assert pool.pool.snapshot().others[0].leases == 0
+
+
+def test_where_no_other_engine_can_run_the_model_the_first_failure_is_told() -> None:
+    pool = Pool(a=10)
+    pool.replaceable, pool.none_instead = {"a"}, EngineError(ErrorCode.LLAMA_CPP_NOT_FOUND, "There is none")
+    wait = waiting(pool.ask("a"))
+    fails(pool, "a")
+    assert wait.exception(DEADLINE_S) is BROKEN
+    assert len(pool.replaced) == 1
+    status = pool.pool.snapshot().of("a")
+    assert status
+    assert (status.engine.state, status.queued) == (State.FAILED, False)
+
+
+def test_an_engine_that_nothing_replaces_fails_as_ever() -> None:
+    pool = Pool(a=10)
+    wait = waiting(pool.ask("a"))
+    fails(pool, "a")
+    assert wait.exception(0) is BROKEN
+    assert pool.replaced == []
+
+
+@pytest.mark.parametrize("code", [ErrorCode.NOT_ENOUGH_MEMORY, ErrorCode.MODEL_FILE_INCOMPLETE])
+def test_what_is_no_fault_of_the_engine_replaces_none(code: ErrorCode) -> None:
+    pool = Pool(a=10)
+    pool.replaceable = {"a"}
+    wait = waiting(pool.ask("a"))
+    error = EngineError(code, "Not its fault")
+    pool["a"].becomes(State.FAILED, error)
+    assert wait.exception(0) is error
+    assert pool.replaced == []
+
+
+def test_what_was_stopped_meanwhile_gets_no_other_engine() -> None:
+    pool = Pool(a=10)
+    pool.replaceable = {"a"}
+    stopped, looked = threading.Event(), threading.Event()
+
+    def slowly(failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        del failure
+        looked.set()
+        assert stopped.wait(DEADLINE_S)
+        return failed
+
+    pool.pool._instead_of = slowly
+    wait = waiting(pool.ask("a"))
+    pool["a"].becomes(State.FAILED, BROKEN)
+    assert looked.wait(DEADLINE_S)
+    pool.pool.unload("a")
+    stopped.set()
+    join_plans()
+    assert wait.exception(0) is CALLED_OFF
+    assert pool.told() == set()

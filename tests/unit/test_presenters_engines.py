@@ -10,7 +10,6 @@ from tests.fakes.app import (
     make_engine,
     make_host,
     make_loaded,
-    make_plan,
     make_sleeping,
     make_snapshot,
     make_status,
@@ -18,16 +17,16 @@ from tests.fakes.app import (
 )
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.counters import Traffic
 from tray_app.settings.schema import Settings
 from tray_app.system.drives import DriveGoneError
+from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.engines import (
     Standing,
-    engine_text,
     engine_views,
     models_memory,
     standing,
@@ -58,7 +57,7 @@ def view_of(engine: EngineStatus) -> EngineView:
 
 def test_the_chosen_model_alone_has_no_row_and_no_bar() -> None:
     assert views(make_status(State.READY)) == ()
-    assert models_memory(make_status(State.READY), ENGLISH) is None
+    assert models_memory(make_status(State.READY), ENGLISH) == ()
     assert views(make_status()) == ()
 
 
@@ -175,8 +174,8 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
     ],
 )
 def test_an_engine_is_called_as_people_know_it(kind: EngineKind, title: str) -> None:
-    assert engine_text(make_plan(engine=make_engine(kind)), ENGLISH) == title
-    assert engine_text(RemotePlan("http://box:8000/v1"), ENGLISH) == "A server on another machine"
+    assert engine_text(make_engine(kind), ENGLISH) == title
+    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another machine"
 
 
 def test_the_memory_of_all_models_is_one_bar() -> None:
@@ -184,9 +183,8 @@ def test_the_memory_of_all_models_is_one_bar() -> None:
         make_status(State.READY), make_loaded("Tiny", memory_bytes=GIB), memory_bytes=4 * GIB
     )
 
-    bar = models_memory(status, ENGLISH)
+    (bar,) = models_memory(status, ENGLISH)
 
-    assert bar is not None
     assert (bar.title, bar.summary) == ("Memory of all models", "5.0 GiB of 12.0 GiB that can be used")
     assert (bar.parts, bar.usable_bytes, bar.warning) == ((("", 5 * GIB),), 12 * GIB, "")
 
@@ -195,21 +193,53 @@ def test_a_model_that_is_being_loaded_counts_with_what_it_will_take() -> None:
     loading = make_loaded("Tiny", State.LOADING, memory_bytes=None, expected_bytes=2 * GIB)
     status = with_engines(make_status(State.READY), loading, memory_bytes=4 * GIB)
 
-    bar = models_memory(status, ENGLISH)
+    (bar,) = models_memory(status, ENGLISH)
 
-    assert bar is not None
     assert bar.parts == (("Loaded", 4 * GIB), ("Being loaded", 2 * GIB))
     assert bar.summary == "6.0 GiB of 12.0 GiB that can be used"
 
 
+def test_the_memory_of_graphics_cards_has_a_bar_of_its_own_also_for_one_model() -> None:
+    status = with_engines(make_status(State.READY), memory_bytes=GIB, graphics_bytes=3 * GIB)
+    status = replace(status, pool=replace(status.pool, graphics_budget_bytes=11 * GIB))
+
+    main, graphics = models_memory(status, ENGLISH)
+
+    assert main.summary == "1.0 GiB of 12.0 GiB that can be used"
+    assert (graphics.title, graphics.parts) == ("Graphics memory", (("", 3 * GIB),))
+    assert graphics.summary == "3.0 GiB of 11.0 GiB that can be used"
+
+
+def test_a_model_that_is_being_loaded_onto_a_card_counts_there() -> None:
+    loading = make_loaded("Tiny", State.LOADING, memory_bytes=None, expected_graphics_bytes=12 * GIB)
+    status = with_engines(make_status(State.READY), loading, graphics_bytes=GIB)
+    status = replace(status, pool=replace(status.pool, graphics_budget_bytes=11 * GIB))
+
+    graphics = models_memory(status, ENGLISH)[1]
+
+    assert graphics.parts == (("Loaded", GIB), ("Being loaded", 12 * GIB))
+    assert graphics.warning == "This is more than they may take together."
+
+
+def test_a_model_on_a_card_says_how_much_of_it_it_has() -> None:
+    assert "3.0 GiB on the card" in view_of(make_loaded("Tiny", graphics_bytes=3 * GIB)).details
+
+
 def test_a_look_tells_numbers_of_the_same_processes_and_no_states() -> None:
     traffic = {"tiny": Traffic(requests_per_s=1)}
-    look = with_engines(make_status(State.READY), make_loaded("Tiny", memory_bytes=2 * GIB), memory_bytes=GIB)
+    look = with_engines(
+        make_status(State.READY),
+        make_loaded("Tiny", memory_bytes=2 * GIB, graphics_bytes=3),
+        memory_bytes=GIB,
+    )
     now = with_engines(make_sleeping(), make_loaded("Tiny"), make_loaded("Other", memory_bytes=None))
 
     seen = with_measures(now, replace(look, traffic_of=traffic))
 
-    assert [each.memory_bytes for each in seen.pool.others] == [2 * GIB, None]
+    assert [(each.memory_bytes, each.graphics_bytes) for each in seen.pool.others] == [
+        (2 * GIB, 3),
+        (None, None),
+    ]
     assert seen.pool.main == now.pool.main
     assert (seen.server, seen.traffic_of) == (now.server, traffic)
 
@@ -217,9 +247,8 @@ def test_a_look_tells_numbers_of_the_same_processes_and_no_states() -> None:
 def test_more_than_the_budget_is_told() -> None:
     status = with_engines(make_status(State.READY), make_loaded("Tiny"), memory_bytes=20 * GIB)
 
-    bar = models_memory(status, ENGLISH)
+    (bar,) = models_memory(status, ENGLISH)
 
-    assert bar is not None
     assert bar.warning == "This is more than they may take together."
 
 

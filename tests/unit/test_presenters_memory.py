@@ -7,7 +7,8 @@ import pytest
 
 from tests.fakes.app import make_engine, make_host, make_model
 from tests.fakes.languages import ENGLISH
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import RemotePlan, plan_launch
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.settings.schema import Settings
@@ -66,6 +67,38 @@ def test_a_vram_budget_is_compared_with_the_card() -> None:
     assert automatic.summary == "what is free of 8.0 GiB"
     assert (modest.summary, modest.warning) == ("6.0 GiB of 8.0 GiB that can be used", "")
     assert vain.warning == "The graphics card has less than this budget."
+
+
+CARD = EngineDevice("NVIDIA GeForce", 8 * GIB, "CUDA0")
+
+
+def on_card(**settings: float) -> tuple[MemoryBarView, ...]:
+    """The bars of llama.cpp with a card of 8 GiB."""
+    engine = replace(make_engine(EngineKind.LLAMA_SERVER, "--fit-target"), devices=(CARD,))
+    chosen, host = Settings(**settings), make_host(gpu=True)  # type: ignore[arg-type]
+    model = replace(make_model(sparse=False), size_bytes=4 * GIB)
+    return memory_bars(plan_launch(chosen, model, engine, host), chosen, host, ENGLISH)
+
+
+def test_llama_cpp_moves_what_fits_to_the_card() -> None:
+    main, graphics = on_card()
+
+    assert (main.title, graphics.title) == ("Memory", "Graphics memory")
+    assert graphics.parts[0][1] > 4 * GIB
+    assert main.parts[0][1] < GIB
+    assert main.summary.endswith("of 14.0 GiB that can be used")
+    assert graphics.summary.endswith("of 7.0 GiB that can be used")
+
+
+def test_what_is_beyond_a_vram_budget_stays_in_main_memory() -> None:
+    main, graphics = on_card(vram_budget=2)
+
+    assert (graphics.parts, graphics.usable_bytes, graphics.warning) == ((("", 2 * GIB),), 2 * GIB, "")
+    assert main.parts[0][1] > 2 * GIB
+
+
+def test_a_vram_budget_that_is_more_than_the_card_has_is_told() -> None:
+    assert on_card(vram_budget=12)[1].warning == "The graphics card has less than this budget."
 
 
 def test_graphics_memory_is_left_out_where_the_budget_means_nothing() -> None:

@@ -15,20 +15,19 @@ from tests.fakes.app import (
     with_engines,
 )
 from tests.fakes.languages import ENGLISH
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import HOST, LaunchPlan, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
 from tray_app.system.host import Host, System
+from tray_app.ui.presenters.engine_names import ENGINES, engine_title
 from tray_app.ui.presenters.settings import (
-    ENGINES,
     GROUPS,
     automatic_context,
     command_line,
     consequence,
     doubts,
-    engine_title,
     group_title,
     read_draft,
     refusals,

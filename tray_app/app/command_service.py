@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from tray_app.app import engine_commands
 from tray_app.app.diagnostic_report import document, report
 from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
 from tray_app.app.workspace import TEST_MODEL
 from tray_app.download.session import Session
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.commands import (
     Arriving,
     Changed,
+    EngineSpeed,
     Examined,
     FileArriving,
     Loaded,
@@ -42,17 +45,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.app.temporary_server import TemporaryServer
-    from tray_app.app.tuning import ThreadMeasurement, Threads
+    from tray_app.app.tuning import EngineMeasurement, Threads
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
     from tray_app.gateway.commands import (
+        AllowingEngine,
         Cancellation,
         Changing,
         Downloading,
+        EngineAllowed,
+        EngineBuild,
+        EngineList,
+        EngineRemoved,
         Examining,
+        InstallingEngine,
+        ListingEngines,
         Loading,
         Measuring,
+        ProvingEngine,
         Removing,
+        RemovingEngine,
         Tell,
         TextsToEmbed,
         Unloading,
@@ -151,6 +163,27 @@ class CommandService:
         """See `AppCommands`."""
         return Unloaded(self._workspace.unload_model(wish.model))
 
+    def list_engines(self, wish: ListingEngines) -> EngineList:
+        """See `AppCommands`."""
+        del wish
+        return engine_commands.list_engines(self._workspace.engines)
+
+    def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        return engine_commands.install(self._workspace.engines, wish, tell, cancelled)
+
+    def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        return engine_commands.prove(self._workspace.engines, wish, tell, cancelled)
+
+    def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
+        """See `AppCommands`."""
+        return engine_commands.remove(self._workspace.engines, wish)
+
+    def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
+        """See `AppCommands`."""
+        return engine_commands.allow(self._workspace.engines, wish)
+
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         """See `AppCommands`."""
         if not self._measures.acquire(blocking=False):
@@ -172,20 +205,29 @@ class CommandService:
         with workspace.without_server():
             with workspace.temporary_server(settings) as server:
                 tuning = self._measure(server, workspace.in_force(settings), tell, cancelled)
-            applied = wish.apply and tuning.advice != tuning.present
+            applied = wish.apply and tuning.complete and not tuning.keeps
             if applied:
-                best = tuning.advice
-                model_id = workspace.chosen_id(settings)
-                workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
+                self._apply(tuning, workspace.chosen_id(settings))
         return _tuned(tuning, applied=applied)
+
+    def _apply(self, tuning: Tuning, model_id: str | None) -> None:
+        """Keep what is best. The engine is the model's own: those of other kinds may need another one."""
+        best = tuning.advice
+        if best != tuning.present:
+            self._workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
+        if tuning.engine != tuning.present_engine:
+            if model_id:
+                self._workspace.change_own(model_id, engine=tuning.engine)
+            else:
+                self._workspace.change(engine=tuning.engine)
 
     def _measure(
         self, server: TemporaryServer, settings: Settings, tell: Tell, cancelled: Cancellation
     ) -> Tuning:
         host = self._workspace.host
 
-        def measured(samples: tuple[ThreadMeasurement, ...], total: int) -> None:
-            tell(Measured(len(samples), total))
+        def measured(found: Tuning, total: int) -> None:
+            tell(Measured(len(found.engines) + len(found.samples), total))
 
         try:
             with cancelled.calling(server.stop):  # its start may wait for a download of hours
@@ -195,7 +237,8 @@ class CommandService:
                 raise
         if cancelled.is_set():
             return Tuning(threads_of(settings, host), (), complete=False)
-        return tune(server, settings, host, cancelled, measured)
+        options = self._workspace.engine_options(settings)
+        return tune(server, settings, host, cancelled, measured, options)
 
     def _refuse_what_cannot_be_tuned(self, settings: Settings) -> None:
         """Before a server is stopped, or a model downloaded, for nothing. `AppError` says why."""
@@ -252,6 +295,20 @@ def _tuned(tuning: Tuning, *, applied: bool) -> Tuned:
         present=_counts(tuning.present),
         best=_counts(tuning.advice),
         applied=applied,
+        engines=tuple(_speed(tuning, each) for each in tuning.engines),
+        present_engine=tuning.present_engine,
+        best_engine=tuning.engine,
+    )
+
+
+def _speed(tuning: Tuning, each: EngineMeasurement) -> EngineSpeed:
+    return EngineSpeed(
+        engine=each.option.setting,
+        release=each.option.release,
+        embeddings_per_s=each.embeddings_per_s,
+        tokens_per_s=each.tokens_per_s,
+        times_built_in=tuning.times_built_in(each),
+        failure=str(each.failure),
     )
 
 

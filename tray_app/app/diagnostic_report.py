@@ -18,7 +18,7 @@ from tray_app.errors import ErrorDocument
 from tray_app.phrases import presentable, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tray_app.engine.devices import Device
     from tray_app.engine.lastfailure import NotedFailure
@@ -178,6 +178,10 @@ class DiagnosticReport:
     """Where each key is kept, by its name."""
     repetition: Repetition | None = None
     """Only for a running PowerInfer engine."""
+    choice: str | None = None
+    """Which engine runs the chosen model, and why; None if none does."""
+    advice: str | None = None
+    """What had best be installed."""
 
     @property
     def ok(self) -> bool:
@@ -187,7 +191,7 @@ class DiagnosticReport:
 
 def document(examination: DiagnosticReport, home: Path) -> dict[str, Any]:
     """For `doctor --json`."""
-    found: dict[str, Any] = _redacted(msgspec.to_builtins(examination), home)
+    found: dict[str, Any] = redacted(msgspec.to_builtins(examination), home)
     return {"ok": examination.ok, **found}
 
 
@@ -208,21 +212,23 @@ def summary(examination: DiagnosticReport) -> Iterator[str]:
     It contains private data: pass it through `redact` before it is shown.
     """
     yield " · ".join(f"{name} {version}" for name, version in examination.versions.items())
-    yield _machine(examination.host)
-    yield from _rows("Graphics", map(_card, examination.cards) if examination.cards else ["none"])
-    yield from _rows("Engines", map(_engine, examination.engines) if examination.engines else ["none"])
-    yield from _rows("Model", [_model(examination.model)])
-    yield from _rows("Port", [_port(examination.port)])
-    yield from _rows("Settings", _settings(examination.settings))
-    yield from _rows("Keys", [f"{name} · {place}" for name, place in examination.keys.items()])
-    yield from _rows("Folders", map(_folder, examination.folders))
+    yield machine_line(examination.host)
+    yield from rows("Graphics", map(_card, examination.cards) if examination.cards else ["none"])
+    yield from rows("Engines", map(_engine, examination.engines) if examination.engines else ["none"])
+    yield from rows("Choice", filter(None, [examination.choice]))
+    yield from rows("Advice", filter(None, [examination.advice]))
+    yield from rows("Model", [_model(examination.model)])
+    yield from rows("Port", [_port(examination.port)])
+    yield from rows("Settings", _settings(examination.settings))
+    yield from rows("Keys", [f"{name} · {place}" for name, place in examination.keys.items()])
+    yield from rows("Folders", map(_folder, examination.folders))
     if examination.running:
-        yield from _rows("App", [_running(examination.running)])
+        yield from rows("App", [_running(examination.running)])
     if examination.repetition:
-        yield from _rows("Answers", [str(examination.repetition)])
+        yield from rows("Answers", [str(examination.repetition)])
     if examination.last_failure:
-        yield from _rows("Last failure", [_failure(examination.last_failure)])
-    yield from _rows("Network", map(_network, examination.network))
+        yield from rows("Last failure", [_failure(examination.last_failure)])
+    yield from rows("Network", map(_network, examination.network))
 
 
 def redact(text: str, home: Path) -> str:
@@ -235,19 +241,20 @@ def redact(text: str, home: Path) -> str:
     return text
 
 
-def _redacted(value: Any, home: Path) -> Any:
+def redacted(value: Any, home: Path) -> Any:
+    """A document of JSON's values, whose texts have gone through `redact`."""
     match value:
         case str():
             return redact(value, home)
         case dict():
-            return {key: _redacted(each, home) for key, each in value.items()}
+            return {key: redacted(each, home) for key, each in value.items()}
         case list() | tuple():
-            return [_redacted(each, home) for each in value]
+            return [redacted(each, home) for each in value]
         case _:
             return value
 
 
-def _rows(title: str, texts: Sequence[str] | Iterator[str]) -> Iterator[str]:
+def rows(title: str, texts: Iterable[str]) -> Iterator[str]:
     """Lines in two columns, with the title in the first line."""
     for text in texts:
         yield f"{title:<13}{text}"
@@ -263,7 +270,8 @@ def _conclusion(examination: DiagnosticReport) -> str:
     return "The server is running." if serving else "The server can start."
 
 
-def _machine(host: Host) -> str:
+def machine_line(host: Host) -> str:
+    """System, processor and memory."""
     return (
         f"{host.system} {host.machine}{' (translated)' if host.translated else ''}"
         f" · {host.physical_cores} cores, {host.logical_cores} threads · {host.memory_bytes / _GIB:.1f} GiB"

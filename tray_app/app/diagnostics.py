@@ -35,12 +35,17 @@ from tray_app.app.diagnostic_report import (
 )
 from tray_app.app.public_address import check_client_key, client_key, listening_address
 from tray_app.engine import lastfailure
+from tray_app.engine.builds.choice import advise
+from tray_app.engine.builds.offers import published_builds
+from tray_app.engine.builds.wording import why_it_runs
+from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
+from tray_app.engine.kinds import BuildSetting, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
-from tray_app.engine.report import look_for_engine, report_on
+from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, Fix, ModelError, SettingsError
 from tray_app.gateway.public_client import request_embeddings
 from tray_app.models.file_errors import none_chosen
@@ -56,7 +61,7 @@ from tray_app.system.files import folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.download.session import Session
@@ -130,11 +135,12 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
     if given_up:
         notes.note(given_up)
     repetition = _look_at_answers(inputs, notes)
+    engines, advice = _engines(inputs, notes), _advice(inputs, notes)
     return DiagnosticReport(
         versions=versions(),
         host=inputs.host,
         cards=merge_devices(inputs.host.gpus, notes.engine.devices if notes.engine else None),
-        engines=_engines(inputs, notes),
+        engines=engines,
         model=notes.model,
         port=port,
         settings=_settings_finding(inputs, notes),
@@ -145,6 +151,8 @@ def run_diagnostics(inputs: DiagnosticInputs, session: Session | None = None) ->
         keys=keys,
         problems=tuple(sorted(notes.problems.values(), key=lambda problem: not problem.stops)),
         repetition=repetition,
+        choice=_choice(inputs, notes),
+        advice=advice,
     )
 
 
@@ -211,7 +219,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
     settings, host = effective(inputs.settings, model.id), inputs.host
     notes.settings, notes.sparse = settings, model.header.sparse
     model = inputs.library.with_projector(model, settings.projector)
-    choice = look_for_engine(settings, inputs.finder, sparse=model.header.sparse)
+    choice = look_for_engine(settings, inputs.finder, ModelNeeds.of(model.header, model.id))
     found = report_on(model, settings, choice, host)
     notes.model, notes.engine = (
         ModelFinding(model.id, presentable(model.path), fit_line(found.verdict, Translate())),
@@ -240,7 +248,8 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)
     try:
-        notes.engine = choose_engine(engine_setting(settings.engine), entry.sparse, inputs.finder)
+        needs = ModelNeeds.of(foreseen(entry).header, entry.id)
+        notes.engine = choose_engine(engine_setting(settings.engine), needs, inputs.finder)
     except EngineError as exc:
         notes.add(exc, stops=True)
     space = _space(inputs.library.folder)
@@ -349,6 +358,7 @@ def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ..
         found.append(_engine_finding(embedded, notes))
     if wanted is EngineKind.LLAMA_SERVER and notes.engine:
         found.append(_engine_finding(notes.engine, notes))
+    found += _builds(inputs.finder, notes)
     named = [wanted] if isinstance(wanted, Path) else []
     for path in dict.fromkeys((*named, *finder.candidates())):
         try:
@@ -359,14 +369,47 @@ def _engines(inputs: DiagnosticInputs, notes: _Notes) -> tuple[EngineFinding, ..
     return tuple(found)
 
 
+def _builds(finder: EngineFinder, notes: _Notes) -> Iterator[EngineFinding]:
+    """The engines that were installed with this app."""
+    try:
+        builds = finder.builds()
+    except EngineError as exc:
+        notes.add(exc, stops=False)
+        return
+    for build in builds:
+        try:
+            yield _engine_finding(finder.of_build(build), notes)
+        except EngineError as exc:
+            problem = FoundProblem.of(exc, stops=False)
+            name = str(BuildSetting(build.kind, build.back_end))
+            yield EngineFinding(
+                str(build.program), name, build.release, (), (), chosen=False, problem=problem
+            )
+
+
+def _choice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
+    if notes.engine is None:
+        return None
+    wanted = engine_setting((notes.settings or inputs.settings).engine)
+    return str(why_it_runs(notes.engine, wanted))
+
+
+def _advice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
+    try:
+        return str(advise(inputs.host, published_builds(), inputs.finder.builds()).sentence)
+    except EngineError as exc:
+        notes.add(exc, stops=False)
+        return None
+
+
 def _engine_finding(engine: Engine, notes: _Notes) -> EngineFinding:
     return EngineFinding(
         program="comes with this app" if engine.kind is EngineKind.LLAMA_CPP else engine.command[0],
-        kind=engine.kind,
+        kind=engine.name,
         version=engine.version,
         machines=engine.machines,
         flags=tuple(sorted(engine.flags)),
-        chosen=engine == notes.engine,
+        chosen=notes.engine is not None and engine.command == notes.engine.command,
         problem=None,
     )
 

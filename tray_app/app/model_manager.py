@@ -19,6 +19,7 @@ from tray_app.download.part import PartFile
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
 from tray_app.download.source import DownloadSource
+from tray_app.engine.choosing import ModelNeeds
 from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.importing import import_model
@@ -109,7 +110,7 @@ class ModelManager:
             model = self._fetch_model(exc.entry.source)
         settings = effective(self._settings(), model.id)
         model = self._library().with_projector(model, settings.projector)
-        choice = look_for_engine(settings, self._engines, sparse=model.header.sparse)
+        choice = look_for_engine(settings, self._engines, ModelNeeds.of(model.header, model.id))
         return report_on(model, settings, choice, self._host)
 
     def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
@@ -117,15 +118,15 @@ class ModelManager:
 
         Models of the catalogue are judged by its data alone; those without a size are left out.
         """
-        choices: dict[tuple[str, bool], EngineChoice] = {}
+        choices: dict[tuple[str, ModelNeeds], EngineChoice] = {}
 
         def report(model: Model) -> ModelReport:
-            settings, sparse = effective(self._settings(), model.id), model.header.sparse
+            settings, needs = effective(self._settings(), model.id), ModelNeeds.of(model.header, model.id)
             with suppress(ModelError):  # the start will say what is wrong
                 model = self._library().with_projector(model, settings.projector)
-            wish = settings.engine, sparse
+            wish = settings.engine, needs
             if wish not in choices:
-                choices[wish] = look_for_engine(settings, self._engines, sparse=sparse)
+                choices[wish] = look_for_engine(settings, self._engines, needs)
             return report_on(model, settings, choices[wish], self._host)
 
         on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}

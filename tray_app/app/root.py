@@ -25,9 +25,11 @@ from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.workspace import Workspace
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import EnginePool
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.sizing import engine_budget
@@ -40,7 +42,7 @@ from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
-from tray_app.settings.model_settings import aliases_of, effective, for_every_model
+from tray_app.settings.model_settings import aliases_of, effective, with_own
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import return_large_blocks
 from tray_app.system.host import detect_host, free_memory
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
@@ -103,17 +106,24 @@ class App(Workspace):
         super().__init__(paths, host, overrides, secrets)
         self._delays = delays or ServerDelays()
         self._folder_changes = 0
-        self._trial_threads: int | None = None
+        self._trial: Mapping[str, Any] = {}
         self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, paths.state, logs, engine_id=engine_id),
+            lambda engine_id: Supervisor(
+                launcher,
+                paths.state,
+                logs,
+                engine_id=engine_id,
+                check_engine=self._fallbacks.check_engine,
+            ),
             budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
             is_kept=self._is_kept,
             called_off=StartCalledOffError,
+            instead_of=self._plan_instead,
         )
-        self._served = ServedModels(lambda: self.library, lambda: self.store.current, self._preview_other)
+        self._served = ServedModels(lambda: self.library, lambda: self.store.current, self.preview)
         self._server = Server(
             self._pool,
             self._served,
@@ -134,6 +144,9 @@ class App(Workspace):
         self._pool.changed.connect(self._announce)
         self._failures = FailureKeeper(paths.state)
         self._pool.changed.connect(self._failures.note)
+        self._pool.changed.connect(self._fallbacks.note)
+        self._pool.changed.connect(self._let_old_builds_go)
+        self.engines.changed.connect(self._announce)
 
     @classmethod
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
@@ -163,6 +176,7 @@ class App(Workspace):
             traffic=self._server.traffic(),
             traffic_of=self._server.traffic_of(),
             refused_origins=self._server.refused_origins(),
+            installation=self.engines.installation(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -176,9 +190,10 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched.
+        nothing. From then on the models folder is watched. What the package carries is installed beside.
         """
         self._watch.start()
+        self.engines.install_carried()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -213,13 +228,13 @@ class App(Workspace):
         """
         return self._server.wait_until_ready(timeout_s)
 
-    def try_threads(self, count: int | None) -> None:
-        """Restart a running engine with so many threads without changing the settings; None restores those of
-        the settings.
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        """Restart the chosen model's engine with other values without changing the settings; none restores
+        those of the settings. Other models run on as they are.
 
         `AppError` if the engine cannot be started so.
         """
-        self._trial_threads = count
+        self._trial = dict(values)
         self._server.apply_settings()
 
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
@@ -474,14 +489,18 @@ class App(Workspace):
         self._announce()
 
     def _with_trial(self) -> Settings:
-        settings, count = self.store.current, self._trial_threads
-        if count is None:
-            return settings
-        return for_every_model(settings, {"threads": count, "threads_batch": count})
+        settings, model_id = self.store.current, self.chosen_id()
+        return with_own(settings, model_id, self._trial) if self._trial and model_id else settings
 
-    def _preview_other(self, settings: Settings) -> Plan:
-        """The plan for a model that requests name: with the threads that are being tried for all."""
-        return self.preview(replace(self._with_trial(), model=settings.model))
+    def _plan_instead(self, failed: LaunchPlan, failure: EngineError) -> LaunchPlan:
+        """The plan of another engine for a model with which an installed build has failed."""
+        self._fallbacks.suspect(failed, failure)
+        if failed.model.id != self._pool.main().model_id:
+            return self._served.plan(failed.model.id)
+        plan = self.preview(self._with_trial())
+        if not isinstance(plan, LaunchPlan) or plan.model.id != failed.model.id:
+            raise StartCalledOffError  # another model has been chosen meanwhile
+        return plan
 
     def _is_kept(self, model_id: str | None) -> bool:
         """Whether a model is never unloaded for another, or because nobody asks."""
@@ -520,6 +539,26 @@ class App(Workspace):
             with suppress(ModelError):  # no model is chosen, or it is not installed
                 return parts_of(self.library.locate(settings.model))[0]
         return None
+
+    def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """See `Workspace`."""
+        used: dict[str, tuple[str, ...]] = {}
+        for each in self._pool.snapshot().engines:
+            plan = each.told or each.engine.plan
+            if isinstance(plan, LaunchPlan) and plan.engine.build:
+                build_id = plan.engine.build.id
+                used[build_id] = (*used.get(build_id, ()), plan.model.name)
+        return used
+
+    def _let_old_builds_go(self, engine: EngineSnapshot) -> None:
+        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
+            self.engines.let_older_go(engine.plan.engine.build.id)
+
+    def _act_on_engines(self) -> None:
+        """See `Workspace`: engines whose plan is another one now start again."""
+        if self._server.snapshot()[0].base_url:
+            self._server.apply_settings()
+        self._announce()
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1

@@ -26,9 +26,12 @@ from tray_app.app.diagnostics import ask_again, differing_answers
 from tray_app.app.root import App
 from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
-from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
+from tray_app.engine.choosing import ModelNeeds, choose_engine
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.models.header import ModelHeader
 from tray_app.models.library import builtin_model
 from tray_app.models.memory import Fit
 from tray_app.system.paths import AppPaths
@@ -217,7 +220,7 @@ def _powerinfer(inputs: DiagnosticInputs) -> Engine | None:
     """The PowerInfer engine that the person has chosen, else the one that would be found."""
     for setting in (engine_setting(inputs.settings.engine), EngineKind.POWERINFER):
         with suppress(EngineError):
-            return choose_engine(setting, sparse=True, finder=inputs.finder)
+            return choose_engine(setting, ModelNeeds.of(ModelHeader(sparse=True)), inputs.finder)
     return None
 
 

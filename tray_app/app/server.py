@@ -26,7 +26,8 @@ from tray_app.app.public_address import PublicAddress
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.app.start_job import StartCalledOffError, StartJob
 from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease
@@ -380,7 +381,8 @@ class Server:
             if not self._wanted:
                 return self._unavailable(self._status(self._pool.main()), self._pool.main())
             status = self._pool.status_of(model_id)
-            if status and status.told and status.engine.state is State.FAILED and status.heard:
+            failed_now = status and status.told and status.engine.state is State.FAILED and status.heard
+            if status and failed_now and not status.queued:
                 pause_s = math.ceil(self._pause_s(status))
                 if pause_s:
                     return failed(status, pause_s if status.engine.gave_up else None)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
+from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.documents import (
     Chosen,
@@ -21,7 +23,7 @@ from tray_app.gateway.documents import (
     ProblemDocument,
     StatusDocument,
 )
-from tray_app.phrases import presentable
+from tray_app.phrases import phrase, presentable
 from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login
 
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
 
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
 
 
@@ -47,6 +52,8 @@ class ProblemSource(StrEnum):
     SETTINGS_FILE = "settings file"
     CATALOGUE = "catalogue"
     """The person's own list of models."""
+    SET_ASIDE = "set aside"
+    """An installed engine is not used for a model that is loaded; another one runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,8 @@ class Problem:
 
     source: ProblemSource
     error: AppError
+    build_id: str = ""
+    """Of the installed engine that `Fix.ALLOW_ENGINE` is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,8 @@ class AppStatus:
     refused_origins: tuple[str, ...] = ()
     """Apps and pages of this computer that wanted to use the server, and that the person is to be asked
     about: see `App.answer_origin`."""
+    installation: Installation | None = None
+    """The engine that is being installed."""
 
     @property
     def engine(self) -> EngineSnapshot:
@@ -98,6 +109,14 @@ class AppStatus:
     def wakes_on_request(self) -> bool:
         """Whether a request loads the chosen model while it sleeps."""
         return self.settings.start_on_demand or self.pool.main.made_room
+
+    @property
+    def notices(self) -> tuple[Problem, ...]:
+        """What people should know although everything works: which loaded models an installed engine does not
+        run, and why.
+        """
+        plans = (each.told for each in self.pool.engines)
+        return tuple(notice for plan in plans if isinstance(plan, LaunchPlan) for notice in notices_of(plan))
 
     @property
     def problem(self) -> AppError | None:
@@ -117,6 +136,31 @@ def problems_of(engine: EngineSnapshot, others: dict[ProblemSource, AppError | N
     ended = engine.state in (State.FAILED, State.BACKOFF, State.WAITING)
     errors = {**others, ProblemSource.ENGINE: engine.failure if ended else None}
     return tuple(Problem(source, error) for source in ProblemSource if (error := errors.get(source)))
+
+
+def notices_of(plan: LaunchPlan) -> tuple[Problem, ...]:
+    """The installed engines that should run this, and do not; of several for one card, the first."""
+    found = {
+        each.why: each
+        for each in reversed(plan.engine.passed_over)
+        if each.why in (WhyPassedOver.SET_ASIDE, WhyPassedOver.UNUSABLE)
+    }
+    return tuple(
+        Problem(ProblemSource.SET_ASIDE, _not_used(each, plan.model.name), each.build.id)
+        for each in found.values()
+    )
+
+
+def _not_used(passed: PassedOver, model_name: str) -> EngineError:
+    fails = passed.why is WhyPassedOver.SET_ASIDE
+    again: Text = phrase("To try it again: powerinfer-tray engines allow {id}", id=passed.build.id)
+    return EngineError(
+        ErrorCode.ENGINE_SET_ASIDE,
+        phrase("{model} is not run by the engine {id}", model=model_name, id=passed.build.id),
+        passed.reason,
+        again if fails else "This says more: powerinfer-tray engines list",
+        fix=Fix.ALLOW_ENGINE if fails else Fix.NONE,
+    )
 
 
 def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
@@ -160,9 +204,12 @@ def status_document(status: AppStatus, *, apple_silicon: bool = False) -> Status
         ),
         problem=problems[0] if problems else None,
         problems=problems,
+        notices=tuple(map(_problem_document, status.notices)),
         engines=tuple(_row(each, status, apple_silicon=apple_silicon) for each in status.pool.engines),
         memory_budget_bytes=status.pool.budget_bytes,
         memory_used_bytes=sum(each.memory_bytes or 0 for each in status.pool.engines),
+        graphics_memory_budget_bytes=status.pool.graphics_budget_bytes,
+        graphics_memory_used_bytes=sum(each.graphics_bytes or 0 for each in status.pool.engines),
     )
 
 
@@ -190,6 +237,8 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
         chosen=each is status.pool.main,
         idle_s=each.idle_s,
         problem=_problem_document(Problem(ProblemSource.ENGINE, engine.failure)) if engine.failure else None,
+        graphics_memory_bytes=each.graphics_bytes,
+        expected_graphics_bytes=each.expected_graphics_bytes,
     )
 
 

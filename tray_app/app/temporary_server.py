@@ -6,21 +6,22 @@ It is for this computer alone, at a free port, with an engine of its own whose o
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from msgspec.structs import replace
 
 from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server
 from tray_app.app.start_job import StartCalledOffError
+from tray_app.engine.lifecycle import RestartPolicy
 from tray_app.engine.pool import EnginePool
-from tray_app.engine.supervisor import Supervisor
+from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tray_app.app.start_job import StartJob
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
+_NO_RESTART = Timing(policy=RestartPolicy(restart_delays_s=()))
+"""Whoever waits for one answer hears at once why there is none."""
 _FOLDER = "temporary-server"
 """Below the state folder: both servers have an engine of the same name, and each a record of its own."""
 
@@ -51,10 +54,10 @@ class TemporaryServer:
         secrets: KeyStore,
     ) -> None:
         self._settings = replace(settings, port=free_port(), network="local")
-        self._trial_threads: int | None = None
+        self._trial: Mapping[str, Any] = {}
         launcher, folder = launcher_for(host.system), state_dir / _FOLDER
         self._pool = EnginePool(
-            lambda engine_id: Supervisor(launcher, folder, None, engine_id=engine_id),
+            lambda engine_id: Supervisor(launcher, folder, None, _NO_RESTART, engine_id),
             budget=lambda _: host.memory_bytes,
             is_kept=lambda _: False,
             called_off=StartCalledOffError,
@@ -65,7 +68,7 @@ class TemporaryServer:
             settings=lambda: self._settings,
             settings_of=lambda _: self._settings,
             secrets=secrets,
-            plan=lambda start: plan(self._with_trial(), start),
+            plan=lambda start: plan(replace(self._settings, **self._trial), start),
             announce=lambda: None,
         )
 
@@ -85,27 +88,21 @@ class TemporaryServer:
         """Stop it, or call off its start, which then fails."""
         self._serving.stop()
 
-    def try_threads(self, count: int | None) -> None:
-        """See `tuning.Server`."""
-        self._trial_threads = count
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        """See `tuning.TuningTarget`."""
+        self._trial = dict(values)
         self._serving.apply_settings()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         return self._serving.wait_until_ready(timeout_s)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         base_url, key = self._serving.access()
         return request_embeddings(base_url, texts, key=key)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
-        """See `tuning.Server`."""
+        """See `tuning.TuningTarget`."""
         base_url, key = self._serving.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
-
-    def _with_trial(self) -> Settings:
-        count = self._trial_threads
-        return (
-            self._settings if count is None else replace(self._settings, threads=count, threads_batch=count)
-        )

@@ -1,28 +1,46 @@
-"""Finds out with how many threads the running model is fastest. Any thread; takes about a minute."""
+"""Finds out on which engine and with how many threads the running model is fastest. Any thread; takes
+minutes.
+
+The engines are compared first, each with the present numbers of threads; then numbers of threads, on the
+fastest engine.
+"""
 
 from __future__ import annotations
 
+import logging
+import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.engine.builds.build import weight_kind_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
+from tray_app.engine.kinds import BuildSetting
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.errors import EngineError, ErrorCode
+from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.phrases import phrase
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from threading import Event
+    from typing import Any
 
+    from tray_app.engine.builds.build import InstalledBuild
+    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import Plan
     from tray_app.gateway.public_client import Embeddings
+    from tray_app.models.header import ModelHeader
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
+_log = logging.getLogger(__name__)
+
 WORTH_IT = 1.05
-"""Another number of threads must be faster by this factor; smaller differences are noise."""
+"""Another engine or number of threads must be faster by this factor; smaller differences are noise."""
 
 _TEXT = "The quick brown fox jumps over the lazy dog. " * 6
 _PROMPT = "Once upon a time"
@@ -37,8 +55,8 @@ _READY_TIMEOUT_S = 600.0
 class TuningTarget(Protocol):
     """What is measured: the part of `App` that this needs."""
 
-    def try_threads(self, count: int | None) -> None:
-        """See `App.try_threads`."""
+    def try_settings(self, values: Mapping[str, Any]) -> None:
+        """See `App.try_settings`."""
 
     def wait_until_ready(self, timeout_s: float) -> Plan:
         """See `App.wait_until_ready`."""
@@ -69,6 +87,37 @@ class ThreadMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOption:
+    """An engine of this machine that may run the model."""
+
+    setting: str
+    """What the setting `engine` calls it."""
+    release: str = ""
+    """Which version of it; empty if that is not known."""
+    obstacle: Text = ""
+    """Why it is not tried with this model; empty if it can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMeasurement:
+    """The speed of the model on one engine, or why it has none."""
+
+    option: EngineOption
+    embeddings_per_s: float = 0.0
+    tokens_per_s: float | None = None
+    """None if the model generates none, or too few to measure."""
+    failure: Text = ""
+    """Why it could not be measured; empty if it was."""
+
+    def times(self, other: EngineMeasurement) -> float:
+        """How many times as fast as another one this is: of embeddings and tokens, the geometric mean."""
+        factor = self.embeddings_per_s / max(other.embeddings_per_s, _SHORTEST_S)
+        if self.tokens_per_s and other.tokens_per_s:
+            return math.sqrt(factor * self.tokens_per_s / other.tokens_per_s)
+        return factor
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """The result of the measurement."""
 
@@ -76,7 +125,38 @@ class Tuning:
     samples: tuple[ThreadMeasurement, ...]
     """Ordered by number of threads."""
     complete: bool
-    """Whether all candidates were measured; otherwise `advice` is the present numbers."""
+    """Whether all candidates were measured; otherwise what is advised is what is there."""
+    present_engine: str = ""
+    """The engine that runs the model now, as the setting `engine` calls it."""
+    engines: tuple[EngineMeasurement, ...] = ()
+    """Empty if there was nothing to compare."""
+
+    @property
+    def engine(self) -> str:
+        """The fastest engine, or the present one where a change is not worth it."""
+        measured = {each.option.setting: each for each in self.engines if not each.failure}
+        if not (self.complete and measured):
+            return self.present_engine
+        present = measured.get(self.present_engine)
+        reference = present or next(iter(measured.values()))
+        best = max(measured.values(), key=lambda each: each.times(reference))
+        if present and best.times(present) <= WORTH_IT:
+            return self.present_engine
+        return best.option.setting
+
+    @property
+    def keeps(self) -> bool:
+        """Whether nothing needs to change."""
+        return (self.engine, self.advice) == (self.present_engine, self.present)
+
+    def times_built_in(self, measured: EngineMeasurement) -> float | None:
+        """How many times as fast as the engine that comes with this app one is; None if that was not
+        measured.
+        """
+        built_in = [each for each in self.engines if each.option.setting == EngineKind.LLAMA_CPP]
+        if measured.failure or not built_in or built_in[0].failure:
+            return None
+        return measured.times(built_in[0])
 
     @property
     def advice(self) -> Threads:
@@ -129,44 +209,120 @@ def one_thread_only() -> EngineError:
     )
 
 
+def engine_options(
+    header: ModelHeader,
+    built_in: Engine | None,
+    builds: Iterable[InstalledBuild],
+    set_aside: Mapping[str, Text],
+) -> tuple[EngineOption, ...]:
+    """The engines of this machine for a dense model: the built-in one, then the installed builds of
+    llama.cpp, which are given the newest first.
+
+    `set_aside` says of builds, by id, why they are not used for this model.
+    """
+    options = [EngineOption(built_in.name, built_in.version or "")] if built_in else []
+    weights = weight_kind_of(header)
+    for build in builds:
+        setting = str(BuildSetting(build.kind, build.back_end))
+        if build.kind is not EngineKind.LLAMA_SERVER or setting in {each.setting for each in options}:
+            continue  # of several builds for one back end, the newest runs
+        verdict = build.verdicts.get(weights)
+        obstacle: Text = ""
+        if verdict is None:
+            obstacle = phrase("It was not proven with {weights} weights.", weights=weights)
+        elif not verdict.works:
+            obstacle = phrase(
+                "It does not compute with {weights} weights: {reason}", weights=weights, reason=verdict.reason
+            )
+        options.append(EngineOption(setting, build.release, set_aside.get(build.id, obstacle)))
+    return tuple(options)
+
+
 def tune(
     server: TuningTarget,
     settings: Settings,
     host: Host,
     cancelled: Event,
-    tell: Callable[[tuple[ThreadMeasurement, ...], int], object],
+    tell: Callable[[Tuning, int], object],
+    options: Sequence[EngineOption] = (),
 ) -> Tuning:
-    """Measure the running server with each candidate; afterwards it runs with its own threads again, also
-    after an error.
+    """Measure the running server on each engine and with each number of threads; afterwards it runs as its
+    settings say again, also after an error.
 
-    `tell` is called with the samples so far and their total number. `AppError` if the server is not running,
-    if it fails meanwhile, or if threads cannot be tuned for it (then nothing was changed).
+    `tell` is called with what was measured so far and with how much there is to measure. An engine that fails
+    is told among the others, with the reason. `AppError` if the server is not running, if the engine that was
+    the fastest fails meanwhile, or if the model cannot be tuned (then nothing was changed).
     """
-    if obstacle := tuning_obstacle(server.wait_until_ready(_READY_TIMEOUT_S)):
+    plan = server.wait_until_ready(_READY_TIMEOUT_S)
+    if obstacle := tuning_obstacle(plan):
         raise obstacle
     present = threads_of(settings, host)
     counts = candidates(host, present)
-    samples: list[ThreadMeasurement] = []
+    found = Tuning(present, (), complete=False, present_engine=_engine_of(plan))
+    options = _to_compare(options, found.present_engine)
+    total = len(options) + len(counts)
     try:
+        for option in options:
+            if cancelled.is_set():
+                return found
+            found = replace(found, engines=(*found.engines, _measure_engine(server, option, cancelled)))
+            tell(found, total)
+        engine = replace(found, complete=True).engine
+        on_engine = {"engine": engine} if options else {}
         for count in counts:
             if cancelled.is_set():
-                break
-            server.try_threads(count)
-            samples.append(_measure(server, count, cancelled))
-            tell(tuple(samples), len(counts))
+                return found
+            server.try_settings({"threads": count, "threads_batch": count, **on_engine})
+            speed = _measure(server, cancelled)
+            found = replace(found, samples=(*found.samples, ThreadMeasurement(count, *speed)))
+            tell(found, total)
     finally:
-        server.try_threads(None)
-    return Tuning(present, tuple(samples), complete=not cancelled.is_set())
+        server.try_settings({})
+    return replace(found, complete=not cancelled.is_set())
 
 
-def _measure(server: TuningTarget, count: int, cancelled: Event) -> ThreadMeasurement:
+def _engine_of(plan: Plan) -> str:
+    """What the setting `engine` calls the engine of a plan: by its name, else by its program."""
+    if not isinstance(plan, LaunchPlan):
+        return EngineKind.REMOTE
+    engine = plan.engine
+    is_own = engine.build is None and engine.kind is not EngineKind.LLAMA_CPP
+    return engine.command[0] if is_own else engine.name
+
+
+def _to_compare(options: Sequence[EngineOption], present: str) -> tuple[EngineOption, ...]:
+    """The engines, with the present one; those that can be tried only if there are at least two of them."""
+    if present not in {option.setting for option in options}:
+        options = (*options, EngineOption(present))
+    usable = [option for option in options if not option.obstacle]
+    return tuple(option for option in options if option.obstacle or len(usable) > 1)
+
+
+def _measure_engine(server: TuningTarget, option: EngineOption, cancelled: Event) -> EngineMeasurement:
+    """How fast one engine is. It may crash, or not even load the model: the others are compared all the
+    same.
+    """
+    if option.obstacle:
+        return EngineMeasurement(option, failure=option.obstacle)
+    try:
+        server.try_settings({"engine": option.setting})
+        embeddings_per_s, tokens_per_s = _measure(server, cancelled)
+        runs = _engine_of(server.wait_until_ready(_READY_TIMEOUT_S))
+    except AppError as exc:
+        _log.info("%s is not compared: %s", option.setting, exc)
+        return EngineMeasurement(option, failure=exc.title)
+    if runs != option.setting:  # it failed, and the server went on without it
+        return EngineMeasurement(option, failure=phrase("It failed; {engine} ran in its place.", engine=runs))
+    return EngineMeasurement(option, embeddings_per_s, tokens_per_s)
+
+
+def _measure(server: TuningTarget, cancelled: Event) -> tuple[float, float | None]:
+    """Embeddings and tokens per second."""
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     # not measured: the first request after a start also reads the weights from the disk
     server.embed([_TEXT])
     writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
-    return ThreadMeasurement(
-        count, _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
-    )
+    return _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
 
 
 def _embeddings_per_s(server: TuningTarget, cancelled: Event) -> float:

@@ -17,8 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
-from tray_app.engine.kinds import EngineFinder, EngineKind, choose_engine, engine_setting
+from tray_app.engine.builds.fallback import Fallbacks
+from tray_app.engine.builds.store import EngineStore
+from tray_app.engine.choosing import ModelNeeds, choose_engine
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import EngineFinder, engine_setting
+from tray_app.engine.report import foreseen
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
@@ -43,8 +49,10 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
+    from tray_app.app.tuning import EngineOption
     from tray_app.download.connection_pool import TransferLimits
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
@@ -86,13 +94,23 @@ class Workspace:
         self._login = self._login_state()
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
-        self._engines = EngineFinder(host)
+        self.engine_store = EngineStore(paths.engines)
+        self._fallbacks = Fallbacks(self.engine_store)
+        self._finder = EngineFinder(host, self._fallbacks)
+        self.engines = EngineManager(
+            self.engine_store,
+            self._finder,
+            host,
+            new_queue=self._new_engine_queue,
+            in_use=self._builds_in_use,
+            act_on_change=self._act_on_engines,
+        )
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,
             session=self._session,
             served=self._served_path,
-            engines=self._engines,
+            engines=self._finder,
             host=host,
         )
 
@@ -103,7 +121,8 @@ class Workspace:
         return cls(paths, detect_host(), secrets=KeyStore(paths.keys, environ))
 
     def close(self, timeout_s: float = _CLOSE_S) -> None:
-        """Pause every download; they go on next time."""
+        """Pause every download and an installation; they go on next time."""
+        self.engines.close(timeout_s)
         if self._downloads:
             self._downloads.close(timeout_s)
 
@@ -189,7 +208,8 @@ class Workspace:
         model = self._model(settings, start)
         of_model = effective(settings, model.id)
         model = self.library.with_projector(model, of_model.projector)
-        engine = choose_engine(engine_setting(of_model.engine), model.header.sparse, self._engines)
+        needs = ModelNeeds.of(model.header, model.id)
+        engine = choose_engine(engine_setting(of_model.engine), needs, self._finder)
         return plan_launch(of_model, model, engine, self.host)
 
     def download(
@@ -268,11 +288,28 @@ class Workspace:
             host=self.host,
             settings=self.store.current,
             library=self.library,
-            finder=self._engines,
+            finder=self._finder,
             secrets=self._secrets,
             running=running,
             known_errors=tuple(filter(None, known)),
         )
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        """The engines of this machine among which the model that these settings choose has a choice.
+
+        `AppError` if there is no such model.
+        """
+        from tray_app.app.tuning import engine_options
+
+        model, finder = self._model(settings, None), self._finder
+        set_aside = {each.build_id: each.reason for each in finder.set_asides() if each.model_id == model.id}
+        return engine_options(model.header, finder.embedded(), finder.builds(), set_aside)
+
+    def examine_engines(self) -> EnginesReport:
+        """See `engines_report`."""
+        from tray_app.app.engines_report import examine_engines
+
+        return examine_engines(self.host, self._finder)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
@@ -348,9 +385,27 @@ class Workspace:
                 raise
             # First check that an engine can run it: a download may have 40 GB.
             wanted = effective(settings, exc.entry.id).engine
-            choose_engine(engine_setting(wanted), exc.entry.sparse, self._engines)
+            needs = ModelNeeds.of(foreseen(exc.entry).header, exc.entry.id)
+            choose_engine(engine_setting(wanted), needs, self._finder)
             start.wait_for_downloads(self.downloads, self.download(exc.entry.id))
             return self.library.find(settings.model)
+
+    def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
+        """The installed builds of engines that run now, by id, with the names of the models that they run."""
+        return {}
+
+    def _act_on_engines(self) -> None:
+        """Do what follows from another engine being the best one now. `AppError`."""
+
+    def _new_engine_queue(self) -> DownloadQueue:
+        """That of engines: none of them waits for a model of 40 GB."""
+        from tray_app.download.queue import DownloadQueue
+
+        return DownloadQueue(
+            self._session,
+            limits=lambda: _limits(self.store.current),
+            keep_awake=keep_awake_on(self.host.system),
+        )
 
     def _new_queue(self) -> DownloadQueue:
         from tray_app.download.queue import DownloadQueue

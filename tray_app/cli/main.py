@@ -12,7 +12,8 @@ import math
 import signal
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -26,6 +27,7 @@ from tray_app.cli.common import (
     open_workspace,
     tell_of_test_model,
 )
+from tray_app.cli.engines import engine_commands
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
@@ -56,6 +58,7 @@ commands = typer.Typer(
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
+commands.add_typer(engine_commands, name="engines")
 commands.command()(serve)
 commands.command()(status)
 commands.command()(ps)
@@ -207,16 +210,35 @@ def selftest(*, as_json: Json = False) -> None:
 def doctor(
     *,
     network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    engines: Annotated[
+        bool, typer.Option(help="Only cards, drivers and engines, but all that is known of them.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
     from tray_app.gateway.commands import Examining
 
+    if engines and network:
+        raise typer.BadParameter("--network and --engines are two reports: ask for one of them.")
+    if engines:
+        _tell_engines(as_json=as_json)
     found = _examined(Examining(network))
     if as_json:
         print_json(found.document)
     else:
         echo(found.report)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+def _tell_engines(*, as_json: bool) -> NoReturn:
+    from tray_app.app.engines_report import engines_document, engines_text
+
+    with open_workspace(tolerant=True) as workspace:
+        found = workspace.examine_engines()
+    if as_json:
+        print_json(engines_document(found, Path.home()))
+    else:
+        echo(engines_text(found, Path.home()))
     raise typer.Exit(0 if found.ok else 1)
 
 

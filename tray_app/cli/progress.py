@@ -6,6 +6,7 @@ Only commands whose work takes long import it: `rich`, which draws the bars, tak
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
@@ -21,6 +22,8 @@ from rich.progress import Progress as Bars
 
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
+from tray_app.engine.builds.installing import InstallPhase
+from tray_app.gateway.commands import FileArriving
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.gateway.commands import EngineArriving
 
+_INSTALLING = (InstallPhase.DOWNLOADING, InstallPhase.UNPACKING, InstallPhase.PROVING)
 _AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 
 
@@ -148,6 +153,33 @@ def _description(progress: Shown) -> str:
     return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
 
 
+class InstallationView(ProgressBars):
+    """The steps in which an engine is installed, with a bar while it is downloaded."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._seen = ""
+
+    def show_engine(self, now: EngineArriving) -> None:
+        """Bring the terminal to how far it is now."""
+        step = f"{now.phase} with {now.weights}" if now.weights else now.phase
+        if step != self._seen and now.phase in _INSTALLING:
+            self._seen = step
+            self.say(f"{now.id}: {step} …")
+        row = FileArriving(
+            1,
+            now.id,
+            now.phase,
+            now.received_bytes,
+            now.total_bytes,
+            Path(),
+            resumed=False,
+            sha256=None,
+            trouble=now.trouble,
+        )
+        self.show((row,))
+
+
 class SelftestView(ProgressBars):
     """The steps of the self-test, with a bar while it downloads."""
 
@@ -166,10 +198,12 @@ class ServeView(ProgressBars):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._seen = ServerState.STOPPED
+        self._notices: frozenset[str] = frozenset()
 
     def show_status(self, status: AppStatus) -> None:
         """Bring the terminal to this status."""
         self.show(status.downloads)
+        self._show_notices(frozenset(str(each.error) for each in status.notices))
         server = status.server
         if server.state is self._seen:
             return
@@ -192,6 +226,11 @@ class ServeView(ProgressBars):
                 self.say(f"The server is given up; a request tries it again.\n{status.problem or ''}")
             case _:
                 pass
+
+    def _show_notices(self, notices: frozenset[str]) -> None:
+        for notice in sorted(notices - self._notices):
+            self.say(notice)
+        self._notices = notices
 
 
 def curl_line(base_url: str) -> str:

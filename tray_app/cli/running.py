@@ -44,7 +44,7 @@ def _print_status(told: StatusDocument) -> None:
             echo(f"{row.state}: {presentable(row.model)}, {_memory(row)}")
     for download in told.downloads:
         echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
-    for problem in told.problems:
+    for problem in (*told.problems, *told.notices):
         echo(_words(problem))
 
 
@@ -58,6 +58,8 @@ def ps(*, as_json: Json = False) -> None:
                 "engines": told.engines,
                 "memory_used_bytes": told.memory_used_bytes,
                 "memory_budget_bytes": told.memory_budget_bytes,
+                "graphics_memory_used_bytes": told.graphics_memory_used_bytes,
+                "graphics_memory_budget_bytes": told.graphics_memory_budget_bytes,
             }
         )
     elif told.engines:
@@ -76,6 +78,9 @@ def _print_engines(told: StatusDocument) -> None:
         echo(f"Memory: {used}")
     else:
         echo(f"Memory: {used} of {memory_words(told.memory_budget_bytes)}")
+    if told.graphics_memory_budget_bytes:
+        used = memory_words(told.graphics_memory_used_bytes)
+        echo(f"Graphics memory: {used} of {memory_words(told.graphics_memory_budget_bytes)}")
 
 
 _HEADINGS = ("model", "state", "engine", "device", "memory", "context", "active", "tokens/s", "idle")
@@ -99,10 +104,16 @@ def _cells(row: EngineRow) -> tuple[str, ...]:
 
 
 def _memory(row: EngineRow) -> str:
-    """What the engine takes, or while that is not known, what it is thought to need."""
-    if row.memory_bytes is None:
-        return f"~{memory_words(row.expected_bytes)}" if row.expected_bytes else "-"
-    return memory_words(row.memory_bytes)
+    """What the engine takes, or while that is not known, what it is thought to need; also of a card."""
+    main = _amount(row.memory_bytes, row.expected_bytes)
+    card = _amount(row.graphics_memory_bytes, row.expected_graphics_bytes)
+    return main if card == "-" else f"{main} + {card} VRAM"
+
+
+def _amount(taken_bytes: int | None, expected_bytes: int) -> str:
+    if taken_bytes is None:
+        return f"~{memory_words(expected_bytes)}" if expected_bytes else "-"
+    return memory_words(taken_bytes)
 
 
 def _duration(seconds: float) -> str:

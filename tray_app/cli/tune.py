@@ -16,7 +16,7 @@ from tray_app.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from tray_app.gateway.commands import ThreadCounts, Tuned
+    from tray_app.gateway.commands import EngineSpeed, SpeedSample, ThreadCounts, Tuned
 
 _INTERRUPTED = 130
 """As shells count an end by Ctrl-C."""
@@ -30,7 +30,9 @@ def tune_threads(
     apply: Annotated[bool, typer.Option(help="Keep the best in the settings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure with how many threads the model is fastest. A running server is stopped meanwhile."""
+    """Measure on which engine and with how many threads the model is fastest. A running server is stopped
+    meanwhile.
+    """
     from tray_app.cli.progress import WorkBar, plain_console
     from tray_app.gateway.commands import Measuring
 
@@ -45,38 +47,65 @@ def tune_threads(
         if app_has_it:
             echo("Applied to the running app.")
     if not tuned.complete:
-        raise typer.Exit(1 if tuned.samples else _INTERRUPTED)
+        raise typer.Exit(1 if tuned.engines or tuned.samples else _INTERRUPTED)
 
 
 def _print_table(tuned: Tuned) -> None:
+    _print_engines(tuned)
     echo("threads  embeddings/s  tokens/s")
     for sample in tuned.samples:
-        tokens = "-" if sample.tokens_per_s is None else f"{sample.tokens_per_s:.1f}"
-        echo(f"{sample.threads:7}  {sample.embeddings_per_s:12.2f}  {tokens:>8}")
+        echo(f"{sample.threads:7}  {sample.embeddings_per_s:12.2f}  {_tokens(sample):>8}")
     if not tuned.complete:
         echo("Stopped before all were measured.")
-    elif tuned.best == tuned.present:
-        echo(f"Keep what is set ({_words(tuned.best)}): nothing is faster by more than 5 %.")
+    elif _keeps(tuned):
+        echo(f"Keep what is set ({_words(tuned)}): nothing is faster by more than 5 %.")
     elif tuned.applied:
-        echo(f"Set: {_words(tuned.best)}.")
+        echo(f"Set: {_words(tuned)}.")
     else:
-        echo(f"Best: {_words(tuned.best)}. To set it: powerinfer-tray tune --apply")
+        echo(f"Best: {_words(tuned)}. To set it: powerinfer-tray tune --apply")
 
 
-def _words(threads: ThreadCounts) -> str:
-    return f"threads = {threads.generation}, threads_batch = {threads.prompt}"
+def _print_engines(tuned: Tuned) -> None:
+    if not tuned.engines:
+        return
+    names = {each.engine: f"{each.engine} {each.release}".strip() for each in tuned.engines}
+    width = max(len("engine"), *map(len, names.values()))
+    echo(f"{'engine':{width}}  embeddings/s  tokens/s  built-in = 1")
+    for each in tuned.engines:
+        if each.failure:
+            echo(f"{names[each.engine]:{width}}  not compared: {each.failure}")
+            continue
+        times = "-" if each.times_built_in is None else f"{each.times_built_in:.2f}"
+        numbers = f"{each.embeddings_per_s:12.2f}  {_tokens(each):>8}  {times:>12}"
+        echo(f"{names[each.engine]:{width}}  {numbers}")
+    echo()
+
+
+def _tokens(measured: SpeedSample | EngineSpeed) -> str:
+    return "-" if measured.tokens_per_s is None else f"{measured.tokens_per_s:.1f}"
+
+
+def _keeps(tuned: Tuned) -> bool:
+    return (tuned.best_engine, tuned.best) == (tuned.present_engine, tuned.present)
+
+
+def _words(tuned: Tuned) -> str:
+    """What is best, as in the settings; the engine only where there was a choice."""
+    threads = f"threads = {tuned.best.generation}, threads_batch = {tuned.best.prompt}"
+    return f"engine = {tuned.best_engine}, {threads}" if tuned.engines else threads
 
 
 def _document(tuned: Tuned) -> dict[str, Any]:
     return {
         "complete": tuned.complete,
+        "engines": [msgspec.to_builtins(each) for each in tuned.engines],
         "samples": [msgspec.to_builtins(sample) for sample in tuned.samples],
-        "present": _settings(tuned.present),
-        "best": _settings(tuned.best),
-        "keep": tuned.best == tuned.present,
+        "present": _settings(tuned.present_engine, tuned.present),
+        "best": _settings(tuned.best_engine, tuned.best),
+        "keep": _keeps(tuned),
         "applied": tuned.applied,
     }
 
 
-def _settings(threads: ThreadCounts) -> dict[str, int]:
-    return {"threads": threads.generation, "threads_batch": threads.prompt}
+def _settings(engine: str, threads: ThreadCounts) -> dict[str, Any]:
+    return {"engine": engine, "threads": threads.generation, "threads_batch": threads.prompt}

@@ -28,9 +28,10 @@ _LONGEST_HEADER = 4096
 """The longest header that is read for a name."""
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
-_WINDOWS_DEVICES = re.compile(
+WINDOWS_DEVICES = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
 )
+"""Names that mean a device on Windows, with whatever ending."""
 # One parameter of a header, as RFC 6266 has it, and as servers write it that have not read that.
 _PARAMETER = re.compile(r'(?:^|;)\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _EXTENDED = re.compile(r"([\w.:-]+)'[^']*'(.*)", re.DOTALL)
@@ -97,7 +98,7 @@ def safe_name(name: str) -> str:
     """
     name = rewritten(unicodedata.normalize("NFC", name), _seen)
     name = _UNSAFE.sub("_", name).strip(". ")
-    if _WINDOWS_DEVICES.fullmatch(name):
+    if WINDOWS_DEVICES.fullmatch(name):
         name = f"_{name}"
     return _shortened(name).strip(". ") or "model"
 

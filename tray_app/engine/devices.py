@@ -10,12 +10,24 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.settings.schema import AUTO
+from tray_app.system.graphics import Maker
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tray_app.system.host import Gpu
+    from tray_app.settings.schema import Auto
+    from tray_app.system.graphics import Adapter
+    from tray_app.system.host import Gpu, Host
 
-_LISTED = re.compile(r"^\s+\w+: (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
+_NAMES = {Maker.NVIDIA: ("nvidia",), Maker.AMD: ("amd", "radeon"), Maker.INTEL: ("intel",)}
+"""Of which a card's name has one, in small letters."""
+_GIB = 1 << 30
+_LEFT_FREE_BYTES = _GIB
+"""What llama.cpp by itself leaves free on each card (`--fit-target`)."""
+_SHARE_LEFT_FREE = 1 / 10
+
+_LISTED = re.compile(r"^\s+(?P<id>\w+): (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
 """A line of `llama-server --list-devices`. Processor libraries are listed too, without memory."""
 _FOUND = re.compile(r"^\s*Device \d+: (?P<name>.+?), compute capability ", re.MULTILINE)
 """A line that PowerInfer prints when it starts. It does not say how much memory the card has."""
@@ -27,6 +39,8 @@ class EngineDevice:
 
     name: str
     memory_bytes: int | None
+    id: str = ""
+    """What the engine calls it, such as `CUDA0`; empty where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +53,61 @@ class Device:
     """Whether the engine can use it; None if the engine does not tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that an engine would compute with."""
+
+    id: str
+    """As in `EngineDevice`."""
+    memory_bytes: int
+    has_own_memory: bool
+    """Not if it is a part of the processor: what it takes is then taken of the main memory."""
+
+    def usable_bytes(self, vram_budget: float | Auto) -> int:
+        """What an engine may take of its memory; the budget of a person is in GiB."""
+        if vram_budget != AUTO:
+            return min(self.memory_bytes, int(vram_budget * _GIB))
+        left_free = max(_LEFT_FREE_BYTES, int(self.memory_bytes * _SHARE_LEFT_FREE))
+        return max(0, self.memory_bytes - left_free)
+
+    def left_free_mib(self, vram_budget: float) -> int:
+        """What is to stay free of it so that all programs together keep to a budget."""
+        return (self.memory_bytes - self.usable_bytes(vram_budget)) >> 20
+
+
+def cards_of(devices: Iterable[EngineDevice] | None, host: Host) -> tuple[Card, ...]:
+    """The cards that a llama-server computes with, of those that it lists: as llama.cpp chooses them, those
+    that are a part of the processor only where there are no others.
+
+    `devices` is None if the engine does not list its cards.
+    """
+    if devices is None:
+        return tuple(Card("", gpu.memory_bytes, has_own_memory=True) for gpu in host.gpus)
+    known = list(host.gpus)
+    cards = []
+    for device in devices:
+        gpu = next((gpu for gpu in known if gpu.name == device.name), None)
+        if gpu:
+            known.remove(gpu)
+        memory_bytes = device.memory_bytes or (gpu.memory_bytes if gpu else 0)
+        has_own_memory = gpu is not None or _is_no_part_of_processor(device.name, host.adapters)
+        cards.append(Card(device.id, memory_bytes, has_own_memory))
+    return tuple(card for card in cards if card.has_own_memory) or tuple(cards)
+
+
+def _is_no_part_of_processor(name: str, adapters: Iterable[Adapter]) -> bool:
+    """Whether a card has memory of its own, by what the system knows of its maker's cards."""
+    words = name.lower()
+    of_maker = [each for each in adapters if any(word in words for word in _NAMES.get(each.maker, ()))]
+    return bool(of_maker) and all(each.integrated is False for each in of_maker)
+
+
 def parse_devices(output: str) -> tuple[EngineDevice, ...]:
     """The cards in what an engine prints."""
-    found = ((each["name"], int(each["mib"]) << 20) for each in _LISTED.finditer(output))
-    listed = tuple(EngineDevice(name, size_bytes) for name, size_bytes in found if size_bytes)
+    found = (
+        EngineDevice(each["name"], int(each["mib"]) << 20, each["id"]) for each in _LISTED.finditer(output)
+    )
+    listed = tuple(each for each in found if each.memory_bytes)
     return listed or tuple(EngineDevice(each["name"], None) for each in _FOUND.finditer(output))
 
 

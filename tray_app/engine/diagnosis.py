@@ -6,7 +6,7 @@ The tables of causes are in `failure_patterns.py`.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
@@ -86,6 +86,27 @@ def failure_to_start(reason: OSError | EngineError) -> Failure:
         fix=Fix.CHOOSE_ENGINE,
     )
     return Failure(error, permanent=True)
+
+
+_OR_AUTO: Text = "Or set «Engine» to auto: another engine then takes its place when it fails."
+
+
+def with_other_engine(failure: Failure) -> Failure:
+    """The same failure of an engine that a person has named, with the hint that there are others."""
+    error = failure.error
+    title, message, hint = error.texts
+    return replace(
+        failure,
+        error=EngineError(
+            error.code,
+            title,
+            message,
+            phrase("{hint} {other}", hint=hint, other=_OR_AUTO) if hint else _OR_AUTO,
+            fix=Fix.CHOOSE_ENGINE,
+            setting=error.setting,
+            evidence=error.evidence,
+        ),
+    )
 
 
 def will_not_recover(lines: Sequence[str]) -> bool:

@@ -1,5 +1,7 @@
 """Decides which models are loaded, and which loaded ones go for them, within a memory budget. Pure.
 
+Main memory and that of graphics cards are two amounts; what is said of memory here holds for both.
+
 The caller asks again after everything that happens: a request begins or ends, an engine has gone, a size,
 the budget or a setting changes. The latest decisions replace the earlier ones.
 
@@ -17,8 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.models.memory import MemoryAmount
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+_NOTHING = MemoryAmount()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class Holder:
     """An engine that holds memory: from when it is told to start until its process has exited."""
 
     model_id: str
-    size_bytes: int
+    size: MemoryAmount
     """What it takes, or is expected to take, whichever is larger."""
     used_s: float
     """When it was last used, in seconds of a clock that never goes back."""
@@ -46,7 +52,7 @@ class Wish:
     """A model that is to be loaded. If its engine is leaving or draining, it is to be loaded again."""
 
     model_id: str
-    size_bytes: int
+    size: MemoryAmount
     forced: bool = False
     """A person insists: it is loaded at once, even if that is over the budget."""
 
@@ -73,9 +79,9 @@ class Wait:
 class Refuse:
     """There is no room for the model, and there would be none if all other wishes were granted and over."""
 
-    needed_bytes: int
-    budget_bytes: int
-    free_bytes: int
+    needed: MemoryAmount
+    budget: MemoryAmount
+    free: MemoryAmount
     """What would be free if all engines had gone that may go."""
     in_the_way: tuple[str, ...]
     """The kept models that would have to go; empty if the model is larger than the budget."""
@@ -84,37 +90,37 @@ class Refuse:
 Decision = Load | Wait | Refuse
 
 
-def decide(holders: Sequence[Holder], wishes: Sequence[Wish], budget_bytes: int) -> tuple[Decision, ...]:
+def decide(holders: Sequence[Holder], wishes: Sequence[Wish], budget: MemoryAmount) -> tuple[Decision, ...]:
     """The decision for each wish; all of them are to be carried out.
 
     wishes: in order of arrival, at most one for a model.
     """
-    room = _Room(holders, budget_bytes)
+    room = _Room(holders, budget)
     forced_first = sorted(wishes, key=lambda wish: not wish.forced)
     decisions = {wish.model_id: room.grant(wish) for wish in forced_first}
     return tuple(decisions[wish.model_id] for wish in wishes)
 
 
-def too_many(holders: Sequence[Holder], budget_bytes: int) -> tuple[str, ...]:
+def too_many(holders: Sequence[Holder], budget: MemoryAmount) -> tuple[str, ...]:
     """The idle engines to unload so that the others keep to a budget that has become smaller.
 
     Busy ones stay until a wish needs their memory, kept ones for good.
     """
     staying = sorted((holder for holder in holders if not holder.leaving), key=_turn)
     idle = [holder for holder in staying if not (holder.busy or holder.kept)]
-    return tuple(holder.model_id for holder in _first_that_are_enough(idle, _size(staying) - budget_bytes))
+    return tuple(holder.model_id for holder in _first_that_are_enough(idle, _size(staying) - budget))
 
 
 class _Room:
     """What the wishes that were looked at leave to the next one."""
 
-    def __init__(self, holders: Sequence[Holder], budget_bytes: int) -> None:
+    def __init__(self, holders: Sequence[Holder], budget: MemoryAmount) -> None:
         leaving = [holder for holder in holders if holder.leaving]
         staying = sorted((holder for holder in holders if not holder.leaving), key=_turn)
-        self._budget_bytes = budget_bytes
-        self._free_bytes = budget_bytes - _size(holders)
+        self._budget = budget
+        self._free = budget - _size(holders)
         """Negative if engines have grown, the budget has shrunk, or a wish was forced."""
-        self._coming_bytes = _size(leaving)
+        self._coming = _size(leaving)
         """What will be free when all has gone that is told to; negative if earlier wishes need still more."""
         self._may_go = [holder for holder in staying if not holder.kept]
         self._kept = [holder for holder in staying if holder.kept]
@@ -125,16 +131,16 @@ class _Room:
         if wish.model_id in self._staying:  # it was draining for a wish that is no more
             self._may_go = [holder for holder in self._may_go if holder.model_id != wish.model_id]
             return Load()
-        if not wish.forced and wish.size_bytes > self._budget_bytes - _size(self._kept):
+        if not wish.forced and wish.size.lacking_in(self._budget - _size(self._kept)) != _NOTHING:
             return self._refuse(wish)
         chosen = self._choose(wish)
         self._let_go(chosen)
         unload = tuple(holder.model_id for holder in chosen if not holder.busy)
         drain = tuple(holder.model_id for holder in chosen if holder.busy)
-        if wish.model_id not in self._going and (wish.forced or wish.size_bytes <= self._free_bytes):
-            self._free_bytes -= wish.size_bytes
+        if wish.model_id not in self._going and (wish.forced or wish.size.lacking_in(self._free) == _NOTHING):
+            self._free -= wish.size
             return Load(unload)
-        self._claim(wish.size_bytes, _size(holder for holder in chosen if holder.busy))
+        self._claim(wish.size, _size(holder for holder in chosen if holder.busy))
         return Wait(unload, drain)
 
     def _choose(self, wish: Wish) -> list[Holder]:
@@ -143,37 +149,37 @@ class _Room:
         Then it waits until earlier wishes have been granted, and their engines may go as well.
         """
         may_go = [holder for holder in self._may_go if not (wish.forced and holder.busy)]
-        missing_bytes = wish.size_bytes - self._free_bytes - self._coming_bytes
-        if not wish.forced and _size(may_go) < missing_bytes:
+        missing = wish.size.lacking_in(self._free + self._coming)
+        if not wish.forced and not _size(may_go).holds(missing):
             return []
-        return _first_that_are_enough(may_go, missing_bytes)
+        return _first_that_are_enough(may_go, missing)
 
     def _let_go(self, chosen: list[Holder]) -> None:
-        self._coming_bytes += _size(chosen)
+        self._coming += _size(chosen)
         self._may_go = [holder for holder in self._may_go if holder not in chosen]
         self._staying -= _ids(chosen)
         self._going |= _ids(chosen)
 
-    def _claim(self, size_bytes: int, draining_bytes: int) -> None:
+    def _claim(self, size: MemoryAmount, draining: MemoryAmount) -> None:
         """Sets memory aside for a wish that waits.
 
         It may be long before busy engines go, so what is free meanwhile is left to later wishes as far as
         these engines make up for it. Engines that leave take seconds; what is free is not given away against
         their memory. Else later wishes could unload one another and take turns in what is free, forever.
         """
-        rest_bytes = max(0, size_bytes - draining_bytes)
-        free_bytes = min(rest_bytes, max(0, self._free_bytes))
-        self._free_bytes -= free_bytes
-        self._coming_bytes -= size_bytes - free_bytes
+        rest = (size - draining).larger(_NOTHING)
+        free = rest.smaller(self._free.larger(_NOTHING))
+        self._free -= free
+        self._coming -= size - free
 
     def _refuse(self, wish: Wish) -> Refuse:
-        free_bytes = self._budget_bytes - _size(self._kept)
-        fits_alone = wish.size_bytes <= self._budget_bytes
-        in_the_way = _first_that_are_enough(self._kept, wish.size_bytes - free_bytes) if fits_alone else ()
+        free = self._budget - _size(self._kept)
+        fits_alone = wish.size.lacking_in(self._budget) == _NOTHING
+        in_the_way = _first_that_are_enough(self._kept, wish.size.lacking_in(free)) if fits_alone else ()
         return Refuse(
-            needed_bytes=wish.size_bytes,
-            budget_bytes=self._budget_bytes,
-            free_bytes=max(0, free_bytes),
+            needed=wish.size,
+            budget=self._budget,
+            free=free.larger(_NOTHING),
             in_the_way=tuple(holder.model_id for holder in in_the_way),
         )
 
@@ -183,24 +189,24 @@ def _turn(holder: Holder) -> tuple[bool, bool, float, str]:
     return holder.busy, holder.busy and not holder.draining, holder.used_s, holder.model_id
 
 
-def _first_that_are_enough(holders: Sequence[Holder], missing_bytes: int) -> list[Holder]:
+def _first_that_are_enough(holders: Sequence[Holder], missing: MemoryAmount) -> list[Holder]:
     """As many from the front as are needed, without those that a larger one further back makes unnecessary.
 
     All of them if even that is not enough.
     """
     chosen: list[Holder] = []
     for holder in holders:
-        if _size(chosen) >= missing_bytes:
+        if _size(chosen).holds(missing):
             break
         chosen.append(holder)
     for holder in reversed(chosen.copy()):
-        if _size(chosen) - holder.size_bytes >= missing_bytes:
+        if (_size(chosen) - holder.size).holds(missing):
             chosen.remove(holder)
     return chosen
 
 
-def _size(holders: Iterable[Holder]) -> int:
-    return sum(holder.size_bytes for holder in holders)
+def _size(holders: Iterable[Holder]) -> MemoryAmount:
+    return sum((holder.size for holder in holders), _NOTHING)
 
 
 def _ids(holders: Iterable[Holder]) -> set[str]:

@@ -174,6 +174,16 @@ _CAUSES_BY_LINE = (
     (r"^exec-child: cannot now run (.+)", _NOT_NOW),
     (r"^exec-child: cannot run (.+)", _NOT_STARTED),
     (
+        r"version [`'](GLIBC(?:XX)?_[\d.]+)' not found",
+        Cause(
+            ErrorCode.ENGINE_NEEDS_NEWER_SYSTEM,
+            "The engine needs a newer system",
+            "It was built for one that has {named}, which this one lacks.",
+            "Use the engine that comes with the app, or one that was built on this system or an older one.",
+            Fix.CHOOSE_ENGINE,
+        ),
+    ),
+    (
         # Not lines of the debugger that PowerInfer starts when one of its assertions fails.
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(
@@ -271,6 +281,20 @@ _CAUSES_BY_LINE = (
         ),
     ),
     (r"has wrong shape|tensor '[^']*' not found|wrong number of tensors|invalid n_rot", _UNUSABLE_MODEL),
+    (
+        (
+            r"(?:CUDA error|cudaMalloc|hipMalloc).*out of memory|ErrorOutOfDeviceMemory"
+            r"|to allocate (?:CUDA|ROCm|Vulkan)\d+ buffer"
+        ),
+        Cause(
+            ErrorCode.GRAPHICS_MEMORY_SHORT,
+            "There is not enough graphics memory for this model",
+            "The engine asked for more than the card could give; other programs may have some of it.",
+            "Set a smaller «VRAM budget» or context size, or close other programs that use the card.",
+            Fix.SETTING,
+            "vram_budget",
+        ),
+    ),
     (
         r"^(?!warning).*(?:bad_alloc|llama\.cpp:\d+: data$|insufficient mem|out of memory|failed to alloc)",
         _NO_MEMORY,
@@ -379,3 +403,20 @@ CAUSES_BY_EXIT = {
 }
 """Keys: name of the signal, exit code as a shell has it, or status code of Windows in upper-case hexadecimal
 digits."""
+
+_NOT_OF_ENGINE = frozenset(
+    (
+        *(ErrorCode.ENGINE_PORT_TAKEN, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED, ErrorCode.NOT_ENOUGH_MEMORY),
+        *(ErrorCode.DRIVE_NOT_CONNECTED, ErrorCode.MODEL_FILE_MISSING, ErrorCode.MODEL_FILE_LOST),
+        *(ErrorCode.MODEL_FILE_INCOMPLETE, ErrorCode.NOT_A_MODEL, ErrorCode.MODEL_FILE_NAME_UNUSABLE),
+        *(ErrorCode.MODEL_EXCEEDS_LIMITS, ErrorCode.REQUEST_EXCEEDS_LIMITS, ErrorCode.MODEL_NEEDS_POWERINFER),
+    )
+)
+
+
+def may_be_of_engine(error: EngineError) -> bool:
+    """Whether another engine may run the model that one has failed with.
+
+    Not where the machine, the file or a request is certain to be the cause.
+    """
+    return error.code not in _NOT_OF_ENGINE

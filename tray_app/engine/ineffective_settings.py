@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.settings.schema import ALL_FIELDS
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ _UNKNOWN: Text = "The engine that runs this model has no such option."
 _APPLE_SILICON: Text = "Apple Silicon shares its memory with the GPU, so there is no budget to set."
 _NO_GPU: Text = "This machine has no NVIDIA GPU that the engine could use."
 _NO_BUDGET: Text = "The engine that runs this model cannot use a VRAM budget."
+_NO_CARD: Text = "The engine that runs this model computes with no graphics card."
 
 VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"
 """PowerInfer's help lists this flag only in builds for a GPU, but always lists the VRAM budget."""
+FIT_FLAG = "--fit-target"
+LAYERS_FLAG = _GPU_BUILD_FLAG
+"""With either of them, a llama-server can be kept to a budget."""
 _FLAGS = {
     "ctx_size": "--ctx-size",
     "batch_size": "--batch-size",
@@ -81,8 +85,19 @@ def _no_budget(engine: Engine | None, host: Host) -> Text:
     """Why a VRAM budget would have no effect; empty if it would."""
     if host.apple_silicon:  # also where Rosetta translates the program
         return _APPLE_SILICON
+    if engine is not None and engine.kind is EngineKind.LLAMA_SERVER:
+        return _no_budget_of_llama(engine, host)
     if not host.gpus:
         return _NO_GPU
     if engine is not None and not {VRAM_FLAG, _GPU_BUILD_FLAG} <= engine.flags:
         return _NO_BUDGET
     return ""
+
+
+def _no_budget_of_llama(engine: Engine, host: Host) -> Text:
+    """llama.cpp computes with cards of every maker, so its own list counts, if it gives one."""
+    if engine.devices == ():
+        return _NO_CARD
+    if engine.devices is None and not host.gpus:
+        return _NO_GPU
+    return "" if engine.flags & {FIT_FLAG, LAYERS_FLAG} else _NO_BUDGET

@@ -123,8 +123,12 @@ def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
             "It was downloaded, and macOS has marked it so.",
             phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
         )
-    if answer.exit_code < 0 or answer.exit_code >= _NO_HELP_FROM:
-        return diagnose(answer.exit_code, answer.text.splitlines()).error
+    if answer.exit_code:
+        reason = diagnose(answer.exit_code, answer.text.splitlines()).error
+        # The loader of programs ends with 1, as programs do, if the system's own libraries are too old.
+        too_old = reason.code is ErrorCode.ENGINE_NEEDS_NEWER_SYSTEM
+        if too_old or answer.exit_code < 0 or answer.exit_code >= _NO_HELP_FROM:
+            return reason
     return None
 
 

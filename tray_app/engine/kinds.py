@@ -1,4 +1,4 @@
-"""The engines: which programs can run a model, where they are found, and which one is chosen.
+"""The engines: which programs can run a model, and where they are found. `choosing.py` chooses one.
 
 Any thread; runs programs.
 """
@@ -9,13 +9,15 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import ShortageError
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import (
     CHOOSE,
     UnusableEngineError,
@@ -34,7 +36,9 @@ from tray_app.system.paths import expanded, resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
+    from tray_app.engine.builds.build import InstalledBuild, SetAside
     from tray_app.engine.devices import EngineDevice
+    from tray_app.phrases import Text
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
 
@@ -46,30 +50,30 @@ _POWERINFER_PROGRAM = "powerinfer-server"
 """PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
 _LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
-_GET_POWERINFER = (
-    "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
-)
 
 
-class EngineKind(StrEnum):
-    """How an engine is started and spoken to."""
+@dataclass(frozen=True, slots=True)
+class BuildSetting:
+    """An installed build for one back end, which a person wants: `llama.cpp-cuda`, `powerinfer-cpu`."""
 
-    LLAMA_CPP = "llama.cpp"
-    """The llama.cpp that comes with this app; it runs in a process of its own."""
-    LLAMA_SERVER = "llama-server"
-    """A llama-server that the person has installed."""
-    POWERINFER = "powerinfer"
-    REMOTE = "remote"
-    """A server on another machine, which this app neither starts nor stops."""
+    kind: EngineKind
+    back_end: BackEnd
 
-    @property
-    def takes_key(self) -> bool:
-        """Whether it accepts a key for each run, and answers only requests with that key."""
-        return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
+    def __str__(self) -> str:
+        name = EngineKind.LLAMA_CPP if self.kind is EngineKind.LLAMA_SERVER else self.kind
+        return f"{name}-{self.back_end}"
 
 
-EngineSetting = Auto | EngineKind | Path
+EngineSetting = Auto | EngineKind | BuildSetting | Path
 """Which engine a person wants: the one that suits the model, one of this kind, or this program."""
+_BUILD_SETTINGS = {
+    str(setting): setting
+    for setting in (
+        BuildSetting(kind, back_end)
+        for kind in (EngineKind.LLAMA_SERVER, EngineKind.POWERINFER)
+        for back_end in BackEnd
+    )
+}
 
 
 def engine_setting(text: str) -> EngineSetting:
@@ -77,7 +81,32 @@ def engine_setting(text: str) -> EngineSetting:
     name = text.strip()
     if name == AUTO:
         return AUTO
+    if name in _BUILD_SETTINGS:
+        return _BUILD_SETTINGS[name]
     return EngineKind(name) if name in set(EngineKind) else expanded(text)
+
+
+class WhyPassedOver(StrEnum):
+    """Why `auto` does not take a build that is installed."""
+
+    NOT_PROVEN = "not proven"
+    """Its proof did not show that it computes with the model's kind of weights."""
+    NOT_FASTER = "not faster"
+    """It has no graphics card, and was not measured to be faster than the built-in engine."""
+    SET_ASIDE = "set aside"
+    """It, or another one for the graphics card, has failed with this model."""
+    UNUSABLE = "unusable"
+    """Its files have changed, or it cannot be run now."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A build that `auto` has not taken for a model, although it would have come first."""
+
+    build: InstalledBuild
+    why: WhyPassedOver
+    reason: Text
+    """In words, without the build's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,88 +123,30 @@ class Engine:
     """The architectures that its program was built for; none for a script."""
     devices: tuple[EngineDevice, ...] | None = None
     """The graphics cards that it says it can use; None if it cannot list them."""
+    build: InstalledBuild | None = None
+    """The installed build that it is; None for the built-in engine and for a program of the person."""
+    replaceable: bool = False
+    """Whether another engine takes its place if it fails: the person has left the choice to this app."""
+    passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
+    """The installed builds that would have come before it, but were not taken."""
+
+    @property
+    def name(self) -> str:
+        """What the setting `engine` calls it; a program of the person by its kind."""
+        return str(BuildSetting(self.kind, self.build.back_end)) if self.build else str(self.kind)
 
 
-class Finder(Protocol):
-    """Finds engines."""
+class Builds(Protocol):
+    """The builds that are installed, see `EngineStore`. Each method may raise `EngineError`."""
 
-    def embedded(self) -> Engine | None:
-        """The llama.cpp that comes with this app, if this machine can have it."""
+    def installed(self) -> tuple[InstalledBuild, ...]:
+        """The builds that can be used, the newest first."""
 
-    def powerinfer(self) -> Engine | None:
-        """The PowerInfer server that comes with this app or is installed on this machine."""
+    def set_asides(self) -> tuple[SetAside, ...]:
+        """Which builds are not used for which models."""
 
-    def llama_server(self) -> Engine | None:
-        """The llama-server that is installed on this machine."""
-
-    def probe(self, path: Path) -> Engine:
-        """The engine that a program is; `EngineError` if it is not one."""
-
-
-def choose_engine(setting: EngineSetting, sparse: bool, finder: Finder) -> Engine:  # noqa: FBT001  as the file
-    """The engine for a model. `setting` is that of the person, `sparse` whether the file is a PWRI one.
-
-    `EngineError` if there is none on this machine, or the chosen one cannot run such a model.
-    """
-    engine = _find(setting, finder, sparse=sparse)
-    if engine is None:
-        raise _missing(setting, sparse=sparse)
-    if sparse and engine.kind is not EngineKind.POWERINFER:
-        raise UnusableEngineError(
-            ErrorCode.MODEL_NEEDS_POWERINFER,
-            "This model needs the PowerInfer engine",
-            phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.kind),
-            "Set «Engine» to auto, or to the path of a PowerInfer server.",
-        )
-    return engine
-
-
-def _find(setting: EngineSetting, finder: Finder, *, sparse: bool) -> Engine | None:
-    match setting:
-        case EngineKind.POWERINFER:
-            return finder.powerinfer()
-        case EngineKind.LLAMA_CPP:
-            return finder.embedded()
-        case EngineKind.LLAMA_SERVER:
-            return finder.llama_server()
-        case EngineKind.REMOTE:
-            return None
-        case Path() as program:
-            return finder.probe(program)
-        case _:
-            # PowerInfer also runs plain models, if old ones: better than none on a machine without llama.cpp.
-            return (None if sparse else finder.embedded()) or finder.powerinfer()
-
-
-def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
-    match setting:
-        case EngineKind.REMOTE:
-            return UnusableEngineError(
-                ErrorCode.REMOTE_NOT_WANTED,
-                "The chosen engine is a server on another machine",
-                "It runs models of its own, none of this machine.",
-                "Set «Engine» to auto to run models here.",
-            )
-        case EngineKind.LLAMA_SERVER:
-            return UnusableEngineError(
-                ErrorCode.LLAMA_SERVER_NOT_FOUND,
-                "There is no llama-server on this machine",
-                "No folder of the PATH has a program of that name.",
-                "Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.",
-            )
-    if setting is EngineKind.POWERINFER or sparse:
-        return UnusableEngineError(
-            ErrorCode.POWERINFER_NOT_FOUND,
-            "There is no PowerInfer engine on this machine",
-            "None was found in the settings, in this app or on the PATH.",
-            _GET_POWERINFER,
-        )
-    return UnusableEngineError(
-        ErrorCode.LLAMA_CPP_NOT_FOUND,
-        "There is no llama.cpp engine on this machine",
-        "The one that comes with this app does not exist for this kind of machine.",
-        "Install llama.cpp's llama-server and set «Engine» to its path in the settings.",
-    )
+    def check_unchanged(self, build: InstalledBuild) -> None:
+        """`EngineError` if the files of a build are others than at its installation."""
 
 
 class EngineFinder:
@@ -184,8 +155,9 @@ class EngineFinder:
     Each program is run for its help once, and again when its file has changed.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, builds: Builds | None = None) -> None:
         self._host = host
+        self._builds = builds
         self._known: dict[tuple[Path, int, int], Engine] = {}
 
     def embedded(self) -> Engine | None:
@@ -227,6 +199,30 @@ class EngineFinder:
         if key not in self._known:
             self._known[key] = _asked(path, executable)
         return self._known[key]
+
+    def builds(self) -> tuple[InstalledBuild, ...]:
+        """See `Finder`."""
+        return self._builds.installed() if self._builds else ()
+
+    def set_asides(self) -> tuple[SetAside, ...]:
+        """See `Finder`."""
+        return self._builds.set_asides() if self._builds else ()
+
+    def of_build(self, build: InstalledBuild) -> Engine:
+        """See `Finder`. A build without a card has none, whatever it lists."""
+        if self._builds:
+            self._builds.check_unchanged(build)
+        engine = self.probe(build.program)
+        if not build.back_end.uses_card:
+            engine = replace(engine, devices=())
+        elif engine.devices == ():
+            raise UnusableEngineError(
+                ErrorCode.ENGINE_WITHOUT_CARD,
+                phrase("The engine {name} finds no graphics card", name=build.id),
+                "It lists none that it could compute with.",
+                "Look whether the card's driver works, or set «Engine» to auto.",
+            )
+        return replace(engine, version=build.release, build=build)
 
     def candidates(self) -> list[Path]:
         """The programs that may be PowerInfer's server: first those that came with this app, then those on

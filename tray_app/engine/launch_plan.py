@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.arguments import argument_named
-from tray_app.engine.ineffective_settings import VRAM_FLAG, without_effect
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.ineffective_settings import FIT_FLAG, LAYERS_FLAG, VRAM_FLAG, without_effect
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
@@ -22,8 +24,11 @@ from tray_app.engine.sizing import (
     PROJECTOR_FLAG,
     as_loaded,
     context_config,
+    graphics_room,
+    layers_on_cards,
     memory_budget,
     missing_pooling,
+    needed_memory,
     purpose_of,
     usual_workers,
 )
@@ -37,7 +42,7 @@ from tray_app.system.ports import LOOPBACK
 if TYPE_CHECKING:
     from tray_app.engine.launch_dir import LaunchDir
     from tray_app.models.library import Model
-    from tray_app.models.memory import ContextConfig
+    from tray_app.models.memory import ContextConfig, MemoryEstimate
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
@@ -50,6 +55,7 @@ _CAP = "--kv-unified-per-slot"
 """Limits each slot to its share of the common cache. Older servers lack this argument."""
 _PATH = re.compile(r"[!-~]*")
 """The characters of a path that can be sent in a request: printable ASCII."""
+_LOAD_MODE = "--load-mode"
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
 Options = tuple[tuple[str, ...], ...]
@@ -71,9 +77,20 @@ class LaunchPlan:
     load_limits: LoadLimits = LoadLimits()  # noqa: RUF009  immutable
     """How much it may use while it loads."""
     memory_bytes: int = 0
-    """What it is expected to take, of main memory and graphics cards together, in all its processes."""
+    """The main memory that it is expected to take, in all its processes."""
+    graphics_bytes: int = 0
+    """What it is expected to take of graphics cards that have memory of their own."""
+    graphics_room_bytes: int = 0
+    """What engines may take of the memory of these cards, all together."""
     workers: int = 1
     """How many processes run this command line at the same time, to compute a sparse model."""
+
+    @property
+    def soon_replaceable(self) -> bool:
+        """Whether another engine takes its place as soon as it seems to be at fault. While it has several
+        processes, the others go on.
+        """
+        return self.engine.replaceable and self.workers == 1
 
     @property
     def sees(self) -> bool:
@@ -107,6 +124,11 @@ class RemotePlan:
     engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
 
     @property
+    def soon_replaceable(self) -> bool:
+        """No engine of this machine has its models."""
+        return False
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """Always empty; views show plans of both kinds."""
         return ()
@@ -123,13 +145,13 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     model = as_loaded(settings, model, engine.kind, engine.flags)
     launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
-    budget = memory_budget(engine.kind, host, engine.devices)
+    budget = memory_budget(engine.kind, host, engine.devices, settings.vram_budget)
     config = context_config(settings, model, engine.kind, budget, usual_workers(engine, host))
     alone = estimate_memory(model.header, model.weights_bytes, config.with_workers(1))
     load_limits = load_limits_for(
         alone.total_bytes,
         host.memory_bytes,
-        may_use_cards=engine.kind is not EngineKind.LLAMA_CPP,
+        may_use_cards=engine.kind is not EngineKind.LLAMA_CPP and engine.devices != (),
         has_extras=bool(settings.extra_arguments),
     )
     options = _common(settings, model, config, host, launch_dir)
@@ -141,12 +163,16 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
                 options += ((VRAM_FLAG, f"{settings.vram_budget:g}"),)
         case EngineKind.LLAMA_SERVER:
             options += _llama_server(settings, model, host, config, engine.flags)
+            options += _on_cards(settings, model, alone, engine, host)
         case EngineKind.LLAMA_CPP:
             options += _embedded(settings, model, host, config)
     known = (option for option in options if not engine.flags or option[0] in engine.flags)
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
+    room_bytes = graphics_room(engine, host, settings.vram_budget)
+    estimate = estimate_memory(model.header, model.weights_bytes, config)
+    needed = needed_memory(estimate, engine.kind, room_bytes)
     return LaunchPlan(
         engine,
         model,
@@ -155,7 +181,9 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
         launch_dir,
         purpose,
         load_limits,
-        estimate_memory(model.header, model.weights_bytes, config).total_bytes,
+        needed.main_bytes,
+        needed.graphics_bytes,
+        room_bytes,
         config.workers,
     )
 
@@ -239,13 +267,43 @@ def _llama_server(
         ("--kv-unified",) if _shares_cache(config, flags) else ("--no-kv-unified",),
         (_CAP, str(config.context_size)),
         ("--cache-ram", str(prompt_cache_mib(model.header, config))),
-        *((("--no-mmap",),) if _is_repacked(model, host) else ()),
+        *(_unmapped(flags) if _is_repacked(model, host) else ()),
         ("--ubatch-size", str(config.batch_size)),
         ("--embedding",),
         ("--sse-ping-interval", "0"),  # some clients stop at a comment in a stream
         ("--no-webui",),
         ("--cors-origins", ""),  # web pages must not read answers
     )
+
+
+def _unmapped(flags: frozenset[str]) -> Options:
+    """That the file is not mapped; servers had `--no-mmap` before they had `--load-mode`."""
+    return ((_LOAD_MODE, "none"),) if _LOAD_MODE in flags else (("--no-mmap",),)
+
+
+def _on_cards(
+    settings: Settings, model: Model, estimate: MemoryEstimate, engine: Engine, host: Host
+) -> Options:
+    """How much of the cards a llama-server may use.
+
+    By itself it takes what is free of them, less a reserve. `--fit-target` is what stays free of each card;
+    without it, a llama-server has to be told how many layers fit.
+    """
+    if "vram_budget" in without_effect(engine, host, sparse=model.header.sparse):
+        return ()
+    cards, budget = cards_of(engine.devices, host), settings.vram_budget
+    if FIT_FLAG not in engine.flags:
+        layers = layers_on_cards(model, estimate, cards, budget)
+        return () if layers is None else ((LAYERS_FLAG, str(layers)),)
+    if budget == AUTO:
+        return ()
+    if budget == 0:
+        return (("--device", "none"),)
+    left_free = [str(card.left_free_mib(budget)) for card in cards]
+    fit: Options = (("--fit", "on"), (FIT_FLAG, ",".join(left_free)))
+    if len(cards) == 1 or not all(card.id for card in cards):
+        return fit
+    return (("--device", ",".join(card.id for card in cards)), *fit)  # so that their order is known
 
 
 def _shares_cache(config: ContextConfig, flags: frozenset[str]) -> bool:

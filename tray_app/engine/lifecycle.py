@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app.engine.failure_patterns import may_be_of_engine
+from tray_app.errors import ErrorCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -240,10 +243,20 @@ def _recover(fsm: EngineFsm, failure: Failure, now_s: float) -> Outcome:
     after = replace(fsm, restarts_s=recent_s, failure=failure)
     if failure.absent:
         return replace(after, state=State.WAITING), (Await(fsm.run, failure.absent),)
-    if failure.permanent or len(recent_s) >= len(policy.restart_delays_s):
+    if failure.permanent or _makes_place(after) or len(recent_s) >= len(policy.restart_delays_s):
         return replace(after, state=State.FAILED), ()
     delay_s = policy.jitter(policy.restart_delays_s[len(recent_s)])
     return replace(after, state=State.BACKOFF), (WakeLater(fsm.run, delay_s),)
+
+
+def _makes_place(fsm: EngineFsm) -> bool:
+    """Whether an engine that has just failed is given up for another one: one that did not even load at once,
+    others when they fail again soon. What ends a process from outside is no fault that loading shows.
+    """
+    if not (fsm.plan and fsm.plan.soon_replaceable and fsm.failure and may_be_of_engine(fsm.failure.error)):
+        return False
+    fails_to_load = fsm.state is not State.READY and fsm.failure.error.code is not ErrorCode.ENGINE_KILLED
+    return fails_to_load or bool(fsm.restarts_s)
 
 
 def _spawn(

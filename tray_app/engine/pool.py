@@ -27,11 +27,12 @@ from psygnal import Signal
 from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide, too_many
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed_bytes
-from tray_app.engine.resource_usage import usage_together
+from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed
+from tray_app.engine.resource_usage import graphics_used_by, usage_together
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
 from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.models.memory import MemoryAmount
 from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
@@ -60,7 +61,9 @@ class PoolSnapshot:
     others: tuple[EngineStatus, ...] = ()
     """In the order in which they were first asked for."""
     budget_bytes: int = 0
-    """The memory that all of them together may take."""
+    """The main memory that all of them together may take."""
+    graphics_budget_bytes: int = 0
+    """The same of graphics cards that have memory of their own; 0 while no engine computes with any."""
 
     @property
     def engines(self) -> tuple[EngineStatus, ...]:
@@ -75,22 +78,24 @@ class PoolSnapshot:
 class EnginePool:
     """Owns every engine of the app.
 
-    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the memory in bytes that
-    all engines may take, given what their processes have for themselves now. `is_kept` says whether a model
-    is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by a
-    person.
+    `make_supervisor` makes the supervisor of an engine's process. `budget` returns the main memory in bytes
+    that all engines may take, given what their processes have for themselves now. `is_kept` says whether a
+    model is never unloaded for another. `called_off` makes the error for requests whose engine was stopped by
+    a person. `instead_of` makes the plan of another engine for a model with which a replaceable one has
+    failed, on a thread of its own; it may raise an `AppError`.
     """
 
     changed = Signal(EngineSnapshot)
     """Emitted on the thread of an engine's supervisor after each change of it. Listeners must return soon."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
         make_supervisor: Callable[[EngineId], Supervisor],
         *,
         budget: Callable[[int], int],
         is_kept: Callable[[str | None], bool],
         called_off: Callable[[], AppError],
+        instead_of: Callable[[LaunchPlan, EngineError], LaunchPlan] | None = None,
         clock: Callable[[], float] = time.monotonic,
         longest_stay_s: float = _LONGEST_STAY_S,
     ) -> None:
@@ -98,6 +103,7 @@ class EnginePool:
         self._budget = budget
         self._is_kept = is_kept
         self._called_off = called_off
+        self._instead_of = instead_of
         self._clock = clock
         self._longest_stay_s = longest_stay_s
         self._timer: threading.Timer | None = None
@@ -113,7 +119,8 @@ class EnginePool:
         """All engines now."""
         with self._lock:
             others = tuple(map(self._status, self._others.values()))
-            return PoolSnapshot(self._status(self._main), others, self._budget_bytes())
+            budget = self._memory_budget()
+            return PoolSnapshot(self._status(self._main), others, budget.main_bytes, budget.graphics_bytes)
 
     def main(self) -> EngineStatus:
         """The main engine now."""
@@ -184,7 +191,7 @@ class EnginePool:
         """As `acquire` on behalf of a person: an engine that has failed is started again at once."""
         with self._lock:
             engine = self._engine_of(model_id)
-            if engine.has_failed:
+            if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -209,7 +216,7 @@ class EnginePool:
         with self._lock:
             engines = [each for each in self._engines() if each.holds_memory]
             holders = [each.holder(kept=each.forced or self._is_kept(each.model_id)) for each in engines]
-            keys = too_many(holders, self._budget_bytes())
+            keys = too_many(holders, self._memory_budget())
             self._make_room(keys, {each.key: each for each in engines})
 
     def put_to_sleep(self, *, made_room: bool) -> None:
@@ -236,13 +243,19 @@ class EnginePool:
         self._settle(settled)
 
     def wait_for_main(self, states: Container[State], timeout_s: float) -> EngineSnapshot:
-        """As `Supervisor.wait_for`, once the main engine no longer waits for memory. `TimeoutError`."""
-        deadline_s = time.monotonic() + timeout_s
-        with self._lock:
-            if not self._lock.wait_for(lambda: self._main.next is None, timeout_s):
-                raise TimeoutError("The engine waits for memory")
-            supervisor = self._main.supervisor
-        return supervisor.wait_for(states, max(0.0, deadline_s - time.monotonic()))
+        """As `Supervisor.wait_for`, once the main engine waits for memory no longer and no other engine is to
+        take its place. `TimeoutError`.
+        """
+        main, deadline_s = self._main, time.monotonic() + timeout_s
+        while True:
+            with self._lock:
+                left_s = max(0.0, deadline_s - time.monotonic())
+                if not self._lock.wait_for(lambda: not (main.next or main.planning), left_s):
+                    raise TimeoutError("The engine waits for memory")
+            snapshot = main.supervisor.wait_for(states, max(0.0, deadline_s - time.monotonic()))
+            with self._lock:
+                if not (main.next or main.planning or self._failure_to_replace(main)):
+                    return snapshot
 
     def wait_until_gone(self, model_id: str | None, timeout_s: float) -> None:
         """Wait until the engine of a model has ended; None: until all have. `TimeoutError`."""
@@ -306,7 +319,7 @@ class EnginePool:
             engine = self._engine_of(model_id)
             if lease := self._leased(engine):
                 return lease
-            if engine.has_failed:
+            if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
             self._plan_for(engine, make_plan)
@@ -398,8 +411,10 @@ class EnginePool:
         if engine.told == plan:
             engine.next = None
             engine.supervisor.ensure(plan)
-        elif engine.holds_memory and engine.told and self._fits_in_place(engine, plan, forced=forced):
-            engine.tell(plan, self._clock())
+        elif (
+            engine.holds_memory and engine.told and (size := self._size_in_place(engine, plan, forced=forced))
+        ):
+            engine.tell(plan, self._clock(), size)
         else:
             if engine.told is not None:
                 engine.stop()
@@ -407,25 +422,38 @@ class EnginePool:
         engine.forced = forced
         return self._advance()
 
-    def _fits_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> bool:
-        """Whether a plan may replace the engine's own without others having to go first."""
-        return isinstance(self._decision(plan, forced, engine), Load)
+    def _size_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> MemoryAmount | None:
+        """What a plan takes that may replace the engine's own without others having to go first; None if it
+        may not.
+        """
+        size, decision = self._decision(plan, forced, engine)
+        return size if isinstance(decision, Load) else None
 
     def _refusal(
         self, plan: Plan, engine: PooledEngine, twin: PooledEngine | None = None
     ) -> EngineError | None:
         """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
-        decision = self._decision(plan, False, engine, twin)
+        _, decision = self._decision(plan, False, engine, twin)
         if not isinstance(decision, Refuse):
             return None
         by_key = {each.key: each for each in self._engines()}
         return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
 
-    def _decision(self, plan: Plan, forced: bool, *gone: PooledEngine | None) -> Decision:  # noqa: FBT001
-        """What would be decided if these engines had gone and the plan were the newest wish."""
+    def _decision(
+        self,
+        plan: Plan,
+        forced: bool,  # noqa: FBT001
+        *gone: PooledEngine | None,
+    ) -> tuple[MemoryAmount, Decision]:
+        """What a plan would take, and what would be decided, if these engines had gone and it were the newest
+        wish.
+        """
         holders, queue = self._view(gone)
-        newest = Wish("", needed_bytes(plan), forced=forced)
-        return decide(holders, [*(each.wish() for each in queue), newest], self._budget_bytes())[-1]
+        budget = self._memory_budget(plan)
+        left_bytes = _left_of_cards(budget, holders)
+        size = needed(plan).with_graphics_within(left_bytes)
+        wishes = [*(each.wish(left_bytes) for each in queue), Wish("", size, forced=forced)]
+        return size, decide(holders, wishes, budget)[-1]
 
     def _view(self, gone: Container[PooledEngine | None] = ()) -> tuple[list[Holder], list[PooledEngine]]:
         """The engines that hold memory, and those that are to be loaded in order of arrival.
@@ -437,8 +465,13 @@ class EnginePool:
         queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
         return holders, sorted(queue, key=lambda each: each.order_of_wish)
 
-    def _budget_bytes(self) -> int:
-        return self._budget(sum(each.private_bytes for each in self._engines() if each.holds_memory))
+    def _memory_budget(self, *plans: Plan) -> MemoryAmount:
+        """What all engines may take, these plans included. Only who plans an engine knows its cards."""
+        engines = self._engines()
+        all_plans = (*plans, *(plan for each in engines for plan in (each.told, each.next)))
+        rooms = (plan.graphics_room_bytes for plan in all_plans if isinstance(plan, LaunchPlan))
+        own_bytes = sum(each.private_bytes for each in engines if each.holds_memory)
+        return MemoryAmount(self._budget(own_bytes), max(rooms, default=0))
 
     def _advance(self) -> list[Settlement]:
         """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
@@ -448,25 +481,27 @@ class EnginePool:
             if engine is not self._main and not engine.waiting:
                 engine.next = None  # those who have asked for it have left
         holders, queue = self._view()
-        decisions = decide(holders, [each.wish() for each in queue], self._budget_bytes()) if queue else ()
+        budget = self._memory_budget()
+        wishes = [each.wish(_left_of_cards(budget, holders)) for each in queue]
+        decisions = decide(holders, wishes, budget) if queue else ()
         by_key = {each.key: each for each in self._engines()}
         for engine in by_key.values():
             engine.drain_order = None
-        for engine, decision in zip(queue, decisions, strict=True):
-            settled += self._carry_out(engine, decision, by_key)
+        for engine, wish, decision in zip(queue, wishes, decisions, strict=True):
+            settled += self._carry_out(engine, wish.size, decision, by_key)
         for engine in by_key.values():
             settled += self._grant(engine)
         self._lock.notify_all()
         return settled
 
     def _carry_out(
-        self, engine: PooledEngine, decision: Decision, by_key: dict[str, PooledEngine]
+        self, engine: PooledEngine, size: MemoryAmount, decision: Decision, by_key: dict[str, PooledEngine]
     ) -> list[Settlement]:
         match decision:
             case Load(unload):
                 self._make_room(unload, by_key)
                 if engine.next:
-                    engine.tell(engine.next, self._clock())
+                    engine.tell(engine.next, self._clock(), size)
             case Wait(unload, drain):
                 self._make_room([key for key in unload if self._has_had_its_time(by_key[key])], by_key)
                 for key in drain:
@@ -499,6 +534,19 @@ class EnginePool:
             _logger.info("engine %s: unloaded to make room", engine.supervisor.id)
             engine.stop(asleep=engine is self._main, made_room=True)
 
+    def _is_given_up(self, engine: PooledEngine) -> bool:
+        """Whether nothing more happens to an engine that has failed."""
+        return engine.has_failed and not engine.planning and self._failure_to_replace(engine) is None
+
+    def _failure_to_replace(self, engine: PooledEngine) -> EngineError | None:
+        """Why another engine is to take the place of one; None if none is."""
+        if self._instead_of is None or engine.planning or not engine.has_failed:
+            return None
+        snapshot = engine.supervisor.snapshot()
+        if not snapshot.makes_place or snapshot.failure is engine.failure:
+            return None
+        return snapshot.failure
+
     def _grant(self, engine: PooledEngine) -> list[Settlement]:
         """Leases for those who wait, if the engine is ready; why not, if it has failed."""
         if engine.is_ready:
@@ -506,7 +554,9 @@ class EnginePool:
             granted = [each for each in engine.waiting if first is None or each.order < first]
             engine.waiting = [each for each in engine.waiting if each not in granted]
             return [(each.lease, self._lease(engine)) for each in granted]
-        if engine.waiting and engine.has_failed and not engine.awaited:
+        if failure := self._failure_to_replace(engine):
+            self._replace(engine, failure)
+        if engine.waiting and self._is_given_up(engine) and not engine.awaited:
             return engine.refuse(engine.supervisor.snapshot().failure or self._called_off())
         return []
 
@@ -534,6 +584,38 @@ class EnginePool:
                 engine.next = plan
                 engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
                 settled = self._advance()
+        self._settle(settled)
+
+    def _replace(self, engine: PooledEngine, failure: EngineError) -> None:
+        """Begin to have another engine run the model with which one has failed. With the lock held."""
+        engine.planning, engine.failure = object(), failure
+        if not engine.waiting:  # it was loaded, so the other one is to be
+            self._wait(engine).add_done_callback(_let_go)
+        threading.Thread(
+            target=self._plan_instead,
+            args=(engine, engine.planning, engine.told, failure),
+            name=f"plan-{engine.supervisor.id}",
+            daemon=True,
+        ).start()
+
+    def _plan_instead(
+        self, engine: PooledEngine, token: object, failed: LaunchPlan, failure: EngineError
+    ) -> None:
+        plan: LaunchPlan | None = None
+        try:
+            plan = self._instead_of(failed, failure) if self._instead_of else None
+            self.measure()
+        except AppError as exc:
+            _logger.info("No other engine can run %s: %s", engine.model_id, exc.title)
+        except Exception:  # the top of a thread: requests wait for it
+            _logger.exception("No other engine can be found for %s", engine.model_id)
+        with self._lock:
+            if engine.planning is not token:
+                return  # it was stopped, or has got another plan meanwhile
+            engine.planning = None
+            # The chosen model goes on in any case, also if it now takes more of the main memory.
+            forced = engine.forced or engine is self._main
+            settled = self._run(engine, plan, forced=forced) if plan else self._advance()
         self._settle(settled)
 
     def _on_change(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
@@ -575,9 +657,12 @@ class EnginePool:
         if not pids:
             return
         used = usage_together(pids, snapshot.weights_bytes)
+        has_cards = isinstance(snapshot.plan, LaunchPlan) and snapshot.plan.graphics_room_bytes > 0
+        graphics_bytes = graphics_used_by(pids) if has_cards else None
         with self._lock:
             if engine.told is not None and engine.supervisor.snapshot().pids == pids:
                 engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
+                engine.graphics_bytes = graphics_bytes
 
     def _settle(self, settled: list[Settlement]) -> None:
         """Without the lock: whoever waits may call back."""
@@ -591,6 +676,18 @@ class EnginePool:
                 waiting.set_exception(outcome)
 
 
+def _left_of_cards(budget: MemoryAmount, holders: Sequence[Holder]) -> int:
+    """What kept engines leave of the cards. Others put into main memory what does not fit there."""
+    kept = (each.size.graphics_bytes for each in holders if each.kept and not each.leaving)
+    return max(0, budget.graphics_bytes - sum(kept))
+
+
+def _let_go(loaded: Future[EngineLease]) -> None:
+    """Of an engine that is to be there, but that nobody uses yet."""
+    if not loaded.cancelled() and loaded.exception() is None:
+        loaded.result().release()
+
+
 def _names(keys: Sequence[str], by_key: dict[str, PooledEngine]) -> list[Text]:
     return [by_key[key].model_id or key for key in keys]
 
@@ -600,8 +697,8 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
     name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
     message = phrase(
         "It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.",
-        needed=refusal.needed_bytes / _GIB,
-        budget=refusal.budget_bytes / _GIB,
+        needed=refusal.needed.main_bytes / _GIB,
+        budget=refusal.budget.main_bytes / _GIB,
     )
     hint: Text = phrase(
         "Choose a smaller model or context size, or set another budget: "
@@ -612,7 +709,7 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
             "{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to "
             "go: {models}.",
             numbers=message,
-            free=refusal.free_bytes / _GIB,
+            free=refusal.free.main_bytes / _GIB,
             models=joined(", ", in_the_way),
         )
         hint = phrase("Unload one of them: powerinfer-tray unload {model}", model=in_the_way[0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.eviction import Holder, Wish
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.models.memory import MemoryAmount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.engine.workers import WorkerGroup
-    from tray_app.errors import AppError
+    from tray_app.errors import AppError, EngineError
     from tray_app.system.engine_id import RunId
 
 _ENDED = (State.STOPPED, State.FAILED, State.WAITING)
@@ -46,9 +47,13 @@ class EngineStatus:
     """Requests that use it now."""
     kept: bool = False
     expected_bytes: int = 0
-    """The memory it is counted with: what was estimated, or what its processes have if that is more."""
+    """The main memory it is counted with: what was estimated, or what its processes have if that is more."""
+    expected_graphics_bytes: int = 0
+    """The same of graphics cards that have memory of their own."""
     memory_bytes: int | None = None
-    """What its processes had when they were last looked at."""
+    """What its processes had of the main memory when they were last looked at."""
+    graphics_bytes: int | None = None
+    """What they had of NVIDIA cards; None if the driver does not tell, or the engine uses none."""
     idle_s: float | None = None
     """How long nobody has used it; None while somebody does."""
 
@@ -105,6 +110,8 @@ class PooledEngine:
     """Whether somebody has promised to say soon what it is to run."""
     planning: object = None
     """The token of the thread that makes a plan, if one does: a newer wish replaces it."""
+    failure: EngineError | None = None
+    """The last failure for which another engine was looked for."""
     asleep: bool = False
     made_room: bool = False
     leases: int = 0
@@ -114,8 +121,11 @@ class PooledEngine:
     """Until then nobody's wish unloads it: it was loaded for those who ask now."""
     ready_run: RunId | None = None
     """The run for whose readiness `used_s` was set; until it is, that tells when the engine began to load."""
+    granted: MemoryAmount = MemoryAmount()  # noqa: RUF009  immutable
+    """What was counted for it when it was told to run."""
     memory_bytes: int = 0
     private_bytes: int = 0
+    graphics_bytes: int | None = None
     drain_order: int | None = None
     """Of the wish for whose sake it gets no more leases; those who came before that still get theirs."""
     waiting: list[Waiter] = field(default_factory=list)
@@ -143,10 +153,9 @@ class PooledEngine:
         )
 
     @property
-    def expected_bytes(self) -> int:
+    def expected(self) -> MemoryAmount:
         """The memory it is counted with."""
-        plan = self.told or self.last
-        return max(needed_bytes(plan) if plan else 0, self.memory_bytes)
+        return self.granted.larger(MemoryAmount(self.memory_bytes, self.graphics_bytes or 0))
 
     @property
     def key(self) -> str:
@@ -159,10 +168,11 @@ class PooledEngine:
         heard = self.supervisor.has_heard
         return self.told is not None and heard and self.supervisor.snapshot().state in _HOPELESS
 
-    def wish(self) -> Wish:
-        """That it be loaded, or loaded again."""
-        size_bytes = needed_bytes(self.next) if self.next else self.expected_bytes
-        return Wish(self.key, size_bytes, forced=self.forced and self.next is not None)
+    def wish(self, most_graphics_bytes: int) -> Wish:
+        """That it be loaded, or loaded again; what is more than that on the cards goes into main memory."""
+        size = needed(self.next) if self.next else self.expected
+        size = size.with_graphics_within(most_graphics_bytes)
+        return Wish(self.key, size, forced=self.forced and self.next is not None)
 
     def holder(self, *, kept: bool) -> Holder:
         """What it holds. A remote server takes nothing here, and goes for nobody."""
@@ -170,7 +180,7 @@ class PooledEngine:
         draining = self.drain_order is not None  # those who wait for it wait for another start
         return Holder(
             self.key,
-            self.expected_bytes,
+            self.expected,
             self.used_s,
             busy=bool(self.leases or loading or (self.waiting and not draining)),
             kept=kept or not isinstance(self.told or self.last, LaunchPlan),
@@ -193,17 +203,20 @@ class PooledEngine:
             made_room=self.made_room,
             leases=self.leases,
             kept=kept,
-            expected_bytes=self.expected_bytes if self.holds_memory else 0,
+            expected_bytes=self.expected.main_bytes if self.holds_memory else 0,
+            expected_graphics_bytes=self.expected.graphics_bytes if self.holds_memory else 0,
             memory_bytes=self.memory_bytes or None,
+            graphics_bytes=self.graphics_bytes,
             idle_s=None if busy else now_s - self.used_s,
         )
 
-    def tell(self, plan: Plan, now_s: float) -> None:
-        """Have it run this plan."""
+    def tell(self, plan: Plan, now_s: float, size: MemoryAmount) -> None:
+        """Have it run this plan, for which so much memory is counted."""
         self.told = self.last = plan
         self.next = None
         self.asleep = self.made_room = False
         self.used_s = self.told_s = now_s
+        self.granted, self.graphics_bytes = size, None
         self.memory_bytes = self.private_bytes = 0
         self.supervisor.ensure(plan)
 
@@ -228,9 +241,13 @@ class PooledEngine:
         return [(each.lease, error) for each in waiting]
 
 
-def needed_bytes(plan: Plan) -> int:
+def needed(plan: Plan) -> MemoryAmount:
     """The memory that a plan is expected to take here."""
-    return plan.memory_bytes if isinstance(plan, LaunchPlan) else 0
+    return (
+        MemoryAmount(plan.memory_bytes, plan.graphics_bytes)
+        if isinstance(plan, LaunchPlan)
+        else MemoryAmount()
+    )
 
 
 def model_of(plan: Plan) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import math
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from tray_app.engine.access import Address
     from tray_app.phrases import Text
 
+T = TypeVar("T")
+
 _TEXT = "Hello"
 _NO_VECTOR: Text = "The engine cannot make embeddings with this model"
 _NO_SCORE: Text = "The engine cannot rank with this model"
+_OTHER: Text = "Choose another model or another engine."
 _TIMEOUT_S = 30.0
+_BUSY_S = 0.01
 _NO_TASK = -1
 _BUSY_SHARE = 0.05
 """The share of a core above which an engine counts as computing. PowerInfer always uses a little, also when
@@ -104,6 +109,45 @@ def answers_probe(probe: ProbeRequest, address: Address) -> bool:
     return numbers is not None and _checked(probe, numbers)
 
 
+def request_vectors(
+    kind: EngineKind, texts: Sequence[str], address: Address, timeout_s: float
+) -> list[list[float]]:
+    """The vectors that an engine makes of texts: all in one request, or for PowerInfer one by one.
+
+    `OSError` or `HTTPException` if it gives no answer, `EngineError` if it gives none that can be used.
+    """
+    if kind is EngineKind.POWERINFER:
+        return [_patiently(text, address, timeout_s) for text in texts]
+    status, body = _ask("POST", "/v1/embeddings", msgspec.json.encode({"input": texts}), address, timeout_s)
+    return [_whole(each.embedding) for each in _understood(status, body, _Vectors).data]
+
+
+def _patiently(text: str, address: Address, timeout_s: float) -> list[float]:
+    """PowerInfer's vector: for a moment after each request it says that it is busy."""
+    end_s = time.monotonic() + timeout_s
+    while time.monotonic() < end_s:
+        status, body = _ask("POST", "/embedding", msgspec.json.encode({"content": text}), address, timeout_s)
+        if (vector := _understood(status, body, _Vector).embedding) is not None:
+            return _whole(vector)
+        time.sleep(_BUSY_S)
+    raise TimeoutError
+
+
+def _understood(status: int, body: bytes, of_type: type[T]) -> T:
+    try:
+        if status == http.HTTPStatus.OK:
+            return msgspec.json.decode(body, type=of_type)
+    except NOT_JSON:
+        pass
+    reason = _reason(body) or phrase("It answers with HTTP status {status}.", status=status)
+    raise EngineError(ErrorCode.MODEL_NOT_USABLE, _NO_VECTOR, reason, _OTHER)
+
+
+def _whole(vector: Sequence[float | None] | None) -> list[float]:
+    """The vector, with NaN for what is no number, as JSON cannot say that."""
+    return [math.nan if number is None else number for number in vector or ()]
+
+
 def shows_life(probe: ProbeRequest, kind: EngineKind, address: Address, timeout_s: float) -> bool:
     """Whether the engine answers anything at all, even that it is busy.
 
@@ -179,9 +223,7 @@ def _reason(body: bytes) -> str:
 
 
 def _useless(probe: ProbeRequest, reason: Text) -> EngineError:
-    return EngineError(
-        ErrorCode.MODEL_NOT_USABLE, probe.title, reason, "Choose another model or another engine."
-    )
+    return EngineError(ErrorCode.MODEL_NOT_USABLE, probe.title, reason, _OTHER)
 
 
 @dataclass(slots=True)

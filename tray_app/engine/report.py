@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.kinds import EngineKind, choose_engine, engine_setting
+from tray_app.engine.choosing import choose_engine
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
@@ -14,7 +16,8 @@ from tray_app.models.library import Model
 from tray_app.models.memory import judge
 
 if TYPE_CHECKING:
-    from tray_app.engine.kinds import Engine, Finder
+    from tray_app.engine.choosing import Finder, ModelNeeds
+    from tray_app.engine.kinds import Engine
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
     from tray_app.settings.schema import Settings
@@ -42,10 +45,10 @@ class EngineChoice:
     obstacle: EngineError | None
 
 
-def look_for_engine(settings: Settings, finder: Finder, *, sparse: bool) -> EngineChoice:
-    """The engine that would run models of this kind. Runs programs, so it may take a second."""
+def look_for_engine(settings: Settings, finder: Finder, needs: ModelNeeds) -> EngineChoice:
+    """The engine that would run such a model. Runs programs, so it may take a second."""
     try:
-        return EngineChoice(choose_engine(engine_setting(settings.engine), sparse, finder), None)
+        return EngineChoice(choose_engine(engine_setting(settings.engine), needs, finder), None)
     except EngineError as exc:
         return EngineChoice(None, exc)
 
@@ -55,7 +58,8 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     usual = EngineKind.POWERINFER if model.header.sparse else EngineKind.LLAMA_CPP
     kind = choice.engine.kind if choice.engine else usual
     model = as_loaded(settings, model, kind, choice.engine.flags if choice.engine else frozenset())
-    budget = memory_budget(kind, host, choice.engine.devices if choice.engine else None)
+    devices = choice.engine.devices if choice.engine else None
+    budget = memory_budget(kind, host, devices, settings.vram_budget)
     config = context_config(settings, model, kind, budget, usual_workers(choice.engine, host))
     verdict = judge(model.header, model.weights_bytes, config, budget)
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)

@@ -35,10 +35,7 @@ def resource_usage(engines: Sequence[EngineSnapshot], host: Host) -> ResourceUsa
     """The usage of engines that have processes here, all together; zero for those that have ended."""
     used = [usage_together(each.pids, each.weights_bytes) for each in engines]
     pids = tuple(pid for each in engines for pid in each.pids)
-    graphics_bytes = None
-    if host.gpus:
-        family = {process.pid for pid in pids for process in descendants(pid)}
-        graphics_bytes = graphics_memory_of({*pids, *family})
+    graphics_bytes = graphics_used_by(pids) if host.gpus else None
     return ResourceUsage(
         pids,
         time.monotonic(),
@@ -46,6 +43,12 @@ def resource_usage(engines: Sequence[EngineSnapshot], host: Host) -> ResourceUsa
         sum(each.memory_bytes for each in used),
         graphics_bytes,
     )
+
+
+def graphics_used_by(pids: Sequence[int]) -> int | None:
+    """The bytes that processes and their child processes have of NVIDIA cards; None if that is not known."""
+    family = {process.pid for pid in pids for process in descendants(pid)}
+    return graphics_memory_of({*pids, *family})
 
 
 def usage_together(pids: Sequence[int], weights_bytes: int) -> ProcessUsage:

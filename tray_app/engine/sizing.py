@@ -10,20 +10,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tray_app.engine.arguments import argument_named
-from tray_app.engine.devices import merge_devices
+from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import may_use_card
-from tray_app.engine.kinds import EngineKind
 from tray_app.models.header import Pooling, Purpose
-from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, fit_of, reserve_of
+from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryAmount, MemoryBudget, fit_of, reserve_of
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.engine.devices import EngineDevice
+    from tray_app.engine.devices import Card, EngineDevice
     from tray_app.engine.kinds import Engine
     from tray_app.models.library import Model
-    from tray_app.settings.schema import Settings
+    from tray_app.models.memory import MemoryEstimate
+    from tray_app.settings.schema import Auto, Settings
     from tray_app.system.host import Host
 
 MOST_SLOTS = 4
@@ -149,26 +150,71 @@ def _with_slots(
 
 
 def memory_budget(
-    kind: EngineKind, host: Host, devices: tuple[EngineDevice, ...] | None = None
+    kind: EngineKind,
+    host: Host,
+    devices: tuple[EngineDevice, ...] | None = None,
+    vram_budget: float | Auto = AUTO,
 ) -> MemoryBudget:
-    """The memory that an engine of this kind can use. `devices` are the cards that it lists.
+    """The memory that an engine of this kind can use.
+
+    `devices` are the cards that it lists, `vram_budget` is the setting.
 
     PowerInfer keeps every weight in main memory and only copies some to a graphics card. The embedded
     llama.cpp uses no card but Apple's.
     """
-    # Without cards that only the engine knows: integrated graphics have no memory of their own.
-    known = merge_devices(host.gpus, devices)[: len(host.gpus)]
-    cards = known if kind is EngineKind.LLAMA_SERVER else ()
+    unified = host.apple_silicon and kind is not EngineKind.POWERINFER
+    cards = cards_of(devices, host) if kind is EngineKind.LLAMA_SERVER and not unified else ()
     return MemoryBudget(
         memory_bytes=host.memory_bytes,
-        graphics_bytes=sum(card.memory_bytes or 0 for card in cards if card.used is not False),
-        unified=host.apple_silicon and kind is not EngineKind.POWERINFER,
+        graphics_bytes=sum(card.usable_bytes(vram_budget) for card in cards if card.has_own_memory),
+        unified=unified,
     )
 
 
+def graphics_room(engine: Engine, host: Host, vram_budget: float | Auto) -> int:
+    """The bytes that engines may take of the memory of the cards that this one computes with.
+
+    llama.cpp looks itself how much other programs have of it, and puts the rest into main memory.
+    """
+    if engine.kind is not EngineKind.POWERINFER:
+        return memory_budget(engine.kind, host, engine.devices, vram_budget).graphics_bytes
+    if not may_use_card(engine, host):
+        return 0
+    whole_bytes = sum(gpu.memory_bytes for gpu in host.gpus)
+    return whole_bytes if vram_budget == AUTO else min(whole_bytes, int(vram_budget * GIB))
+
+
+def needed_memory(estimate: MemoryEstimate, kind: EngineKind, room_bytes: int) -> MemoryAmount:
+    """What an engine is expected to take of main memory and of graphics cards.
+
+    `room_bytes` as `graphics_room`. llama.cpp moves weights, cache and what it works out to the cards, as far
+    as they fit; PowerInfer copies weights there.
+    """
+    if kind is EngineKind.POWERINFER:
+        return MemoryAmount(estimate.total_bytes, min(room_bytes, estimate.weights_bytes))
+    movable_bytes = estimate.weights_bytes + estimate.cache_bytes + estimate.compute_bytes
+    on_cards_bytes = min(room_bytes, movable_bytes)
+    return MemoryAmount(estimate.total_bytes - on_cards_bytes, on_cards_bytes)
+
+
+def layers_on_cards(
+    model: Model, estimate: MemoryEstimate, cards: tuple[Card, ...], vram_budget: float | Auto
+) -> int | None:
+    """How many of a model's layers to put on the cards, for an engine that does not find out by itself.
+
+    The layer that gives the result counts as one. None if the header does not tell how many there are.
+    """
+    blocks = model.header.block_count
+    if not blocks:
+        return None
+    room = sum(card.usable_bytes(vram_budget) for card in cards) - len(cards) * estimate.compute_bytes
+    each = (estimate.weights_bytes + estimate.cache_bytes) / (blocks + 1)
+    return max(0, min(blocks + 1, int(room / each)))
+
+
 def engine_budget(settings: Settings, host: Host, free_bytes: int) -> int:
-    """The memory in bytes that all engines together may take; `free_bytes` are what they have for themselves
-    and what is free now. Automatic: that, less a reserve for other programs.
+    """The main memory in bytes that all engines together may take; `free_bytes` are what they have for
+    themselves and what is free now. Automatic: that, less a reserve for other programs.
     """
     if settings.memory_budget != AUTO:
         return int(settings.memory_budget * GIB)

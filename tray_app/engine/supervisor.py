@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.access import Address, new_key
-from tray_app.engine.diagnosis import failure_to_start
+from tray_app.engine.diagnosis import failure_to_start, with_other_engine
+from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import HOST, RemotePlan
 from tray_app.engine.lifecycle import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from pathlib import Path
 
+    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
     from tray_app.system.child import Child, Launcher
@@ -114,6 +116,13 @@ class EngineSnapshot:
         return 0 if self.plan is None or isinstance(self.plan, RemotePlan) else self.plan.model.size_bytes
 
     @property
+    def makes_place(self) -> bool:
+        """Whether another engine is to run the model, with which this one has failed."""
+        if self.state is not State.FAILED or self.plan is None or self.failure is None:
+            return False
+        return self.plan.engine.replaceable and may_be_of_engine(self.failure)
+
+    @property
     def run_id(self) -> RunId:
         """The process, among those of all engines."""
         return RunId(self.engine, self.run)
@@ -124,7 +133,8 @@ class EngineSnapshot:
         return self.address.base_url if self.state is State.READY and self.address else None
 
 
-def _address_for(plan: LaunchPlan) -> Address:
+def address_for(plan: LaunchPlan) -> Address:
+    """A new address for one run of a plan."""
     key = new_key() if plan.engine.kind.takes_key else ""
     return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
@@ -169,8 +179,12 @@ class Supervisor:
         log_dir: Path | None,
         timing: Timing | None = None,
         engine_id: EngineId = MAIN_ENGINE,
+        *,
+        check_engine: Callable[[Engine], None] = lambda _: None,
     ) -> None:
+        """`check_engine` raises an `EngineError` about an engine that must not be started."""
         self.id = engine_id
+        self._check_engine = check_engine
         self._launcher = launcher
         self._state_dir = state_dir
         self._environ = engine_environment()
@@ -313,8 +327,10 @@ class Supervisor:
             self._run.check(self._timing.clock, self._timing.timeouts)
 
     def _advance(self, event: Event) -> None:
-        if isinstance(event, Exited) and self._run and event.run == self._run.id.number:
-            self._forget_run()
+        if isinstance(event, Exited):
+            if self._run and event.run == self._run.id.number:
+                self._forget_run()
+            event = self._with_hint(event)
         self._fsm, effects = step(self._fsm, event, self._timing.clock())
         if self._path_watcher and self._fsm.state is not State.WAITING:
             self._path_watcher.cancel()
@@ -322,6 +338,14 @@ class Supervisor:
         self._publish(self._current_snapshot())
         for effect in effects:
             self._perform(effect)
+
+    def _with_hint(self, event: Exited) -> Exited:
+        """The end of an engine, with what a person may do who has named this installed one."""
+        engine = self._fsm.plan.engine if self._fsm.plan else None
+        insists = engine is not None and engine.build is not None and not engine.replaceable
+        if not (insists and may_be_of_engine(event.failure.error)):
+            return event
+        return replace(event, failure=with_other_engine(event.failure))
 
     def _perform(self, effect: Effect) -> None:
         match effect:
@@ -351,7 +375,8 @@ class Supervisor:
 
     def _launch(self, number: int, plan: LaunchPlan) -> Event:
         try:
-            address = _address_for(plan)
+            self._check_engine(plan.engine)
+            address = address_for(plan)
             self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
             command = plan.command(address.port, address.host)
             env = {**self._environ, **address.environment}

@@ -21,6 +21,11 @@ from tray_app.gateway.commands import (
     Arriving,
     Cancellation,
     Changed,
+    EngineAllowed,
+    EngineArriving,
+    EngineBuild,
+    EngineList,
+    EngineRemoved,
     Examined,
     Loaded,
     Measured,
@@ -55,12 +60,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.gateway.commands import (
+        AllowingEngine,
         Changing,
         Downloading,
         Examining,
+        InstallingEngine,
+        ListingEngines,
         Loading,
         Measuring,
+        ProvingEngine,
         Removing,
+        RemovingEngine,
         Tell,
         TextsToEmbed,
         Unloading,
@@ -180,6 +190,28 @@ class ControlClient:
     def unload(self, wish: Unloading) -> Unloaded:
         """See `AppCommands`."""
         return self._do("unload", wish, Unloaded)
+
+    def list_engines(self, wish: ListingEngines) -> EngineList:
+        """See `AppCommands`."""
+        return self._do("engines", wish, EngineList)
+
+    def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        job = self._do("install-engine", wish, Following)
+        return self._follow(job, tell, cancelled, progress=EngineArriving, result=EngineBuild)
+
+    def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """See `AppCommands`."""
+        job = self._do("prove-engine", wish, Following)
+        return self._follow(job, tell, cancelled, progress=EngineArriving, result=EngineBuild)
+
+    def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
+        """See `AppCommands`."""
+        return self._do("remove-engine", wish, EngineRemoved)
+
+    def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
+        """See `AppCommands`."""
+        return self._do("allow-engine", wish, EngineAllowed)
 
     def _follow(
         self,

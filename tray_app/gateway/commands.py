@@ -160,7 +160,7 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Measuring(msgspec.Struct, frozen=True):
-    """The wish to know with how many threads a model is fastest."""
+    """The wish to know on which engine and with how many threads a model is fastest."""
 
     model: str = ""
     """A file or an id; empty: the chosen model."""
@@ -169,7 +169,7 @@ class Measuring(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """How many of the numbers of threads have been measured."""
+    """How many of the engines and numbers of threads have been measured."""
 
     done: int
     total: int
@@ -183,11 +183,25 @@ class ThreadCounts(msgspec.Struct, frozen=True):
 
 
 class SpeedSample(msgspec.Struct, frozen=True):
-    """See `tuning.Sample`."""
+    """See `tuning.ThreadMeasurement`."""
 
     threads: int
     embeddings_per_s: float
     tokens_per_s: float | None
+
+
+class EngineSpeed(msgspec.Struct, frozen=True):
+    """See `tuning.EngineMeasurement`."""
+
+    engine: str
+    """As the setting `engine` calls it."""
+    release: str
+    embeddings_per_s: float
+    tokens_per_s: float | None
+    times_built_in: float | None
+    """How many times as fast as the engine that comes with the app; None if one of both was not measured."""
+    failure: str
+    """Why it was not measured; empty if it was."""
 
 
 class Tuned(msgspec.Struct, frozen=True):
@@ -199,6 +213,10 @@ class Tuned(msgspec.Struct, frozen=True):
     best: ThreadCounts
     applied: bool
     """Whether the settings have been changed to what is best."""
+    engines: tuple[EngineSpeed, ...] = ()
+    """Empty if there was nothing to compare."""
+    present_engine: str = ""
+    best_engine: str = ""
 
 
 class Loading(msgspec.Struct, frozen=True):
@@ -231,6 +249,130 @@ class Unloaded(msgspec.Struct, frozen=True):
 
     model: str
     """Its id."""
+
+
+class ListingEngines(msgspec.Struct, frozen=True):
+    """The wish to know which engines there are."""
+
+
+class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine that is installed; see `app.engine_manager.InstalledEngine`."""
+
+    id: str
+    name: str
+    """As people call it."""
+    kind: str
+    back_end: str
+    release: str
+    program: Path
+    size_bytes: int
+    source: str
+    sha256: str
+    devices: tuple[str, ...]
+    """The cards that it computes with."""
+    works_with: tuple[str, ...]
+    """The kinds of weights with which it was proven."""
+    fails_with: dict[str, str]
+    """The others, with the reasons."""
+    speed: float | None
+    """In times of the built-in engine, at its proof."""
+    in_use_by: tuple[str, ...] = ()
+    changed: bool = False
+    set_aside: dict[str, str] = {}
+    """The models for which it is not used any more, with the reasons."""
+
+
+class BrokenEngine(msgspec.Struct, frozen=True):
+    """What is left of an engine that cannot be used, only removed or installed again."""
+
+    id: str
+    size_bytes: int
+    problem: str
+
+
+class EngineOffer(msgspec.Struct, frozen=True):
+    """An engine that can be installed here."""
+
+    id: str
+    name: str
+    cost: str
+    """How much has to be downloaded, from where, on whose terms."""
+    size_bytes: int
+    address: str
+    terms: tuple[str, ...]
+    why_not: str
+    """What speaks against it; empty for the one that suits this machine best."""
+
+
+class EngineList(msgspec.Struct, frozen=True):
+    """All engines of this machine."""
+
+    installed: tuple[EngineBuild, ...]
+    broken: tuple[BrokenEngine, ...]
+    offers: tuple[EngineOffer, ...]
+    advised: str | None
+    """The id of the offer that suits this machine best, if it is better than what is there."""
+    advice: str
+    """In words."""
+    unfinished: EngineArriving | None = None
+    """What is being installed, or was begun and has not ended."""
+
+
+class InstallingEngine(msgspec.Struct, frozen=True):
+    """An engine that somebody wants to have."""
+
+    name: str = ""
+    """That of an offer; empty: the one that suits this machine best."""
+    path: Path | None = None
+    """A file or folder of this name; counts where no offer has it."""
+    accepts_terms: bool = False
+    """Whether the person accepts the terms of all that comes with it."""
+
+
+class ProvingEngine(msgspec.Struct, frozen=True):
+    """An installed engine that shall be tried again."""
+
+    id: str
+
+
+class EngineArriving(msgspec.Struct, frozen=True):
+    """How far an installation is; see `engine.builds.installing.Installation`."""
+
+    id: str
+    phase: str
+    received_bytes: int
+    total_bytes: int | None
+    weights: str
+    """The kind of weights with which it is tried now; empty for none."""
+    trouble: str
+    """What it waits to pass before it goes on by itself; empty for nothing."""
+
+
+class RemovingEngine(msgspec.Struct, frozen=True):
+    """An installed engine that somebody wants to be rid of."""
+
+    id: str
+
+
+class EngineRemoved(msgspec.Struct, frozen=True):
+    """The engine that is gone, and what it took on the disk."""
+
+    id: str
+    size_bytes: int
+
+
+class AllowingEngine(msgspec.Struct, frozen=True):
+    """An engine that shall be used again for a model with which it has failed; without one, for all."""
+
+    id: str
+    model: str | None = None
+
+
+class EngineAllowed(msgspec.Struct, frozen=True):
+    """The models for which the engine may be used again."""
+
+    id: str
+    models: tuple[str, ...]
 
 
 def not_running() -> GatewayError:
@@ -278,3 +420,22 @@ class AppCommands(Protocol):
 
         When it is cancelled, it returns what has been measured by then.
         """
+
+    def list_engines(self, wish: ListingEngines) -> EngineList:
+        """All engines that are installed or on offer, and which one suits this machine."""
+
+    def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """Download, unpack and prove an engine, and tell `EngineArriving`; the engine, once it can be used.
+
+        When it is cancelled, the download pauses and a `DownloadError` says how much is there; what follows
+        a download is called off.
+        """
+
+    def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
+        """Try an installed engine again with each kind of weights, and tell `EngineArriving`."""
+
+    def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
+        """Delete an installed engine that no model runs on."""
+
+    def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
+        """Use an engine again for models with which it has failed."""

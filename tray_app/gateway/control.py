@@ -20,12 +20,17 @@ from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
 from tray_app.gateway.commands import (
+    AllowingEngine,
     Changing,
     Downloading,
     Examining,
+    InstallingEngine,
+    ListingEngines,
     Loading,
     Measuring,
+    ProvingEngine,
     Removing,
+    RemovingEngine,
     TextsToEmbed,
     Unloading,
 )
@@ -168,6 +173,11 @@ class Control:
         add("/load", self._beginning(Loading, lambda wish, _tell, _cancelled: commands.load(wish)))
         add("/unload", _doing(Unloading, commands.unload))
         add("/tune", self._beginning(Measuring, commands.tune))
+        add("/engines", _doing(ListingEngines, commands.list_engines))
+        add("/install-engine", self._beginning(InstallingEngine, commands.install_engine))
+        add("/prove-engine", self._beginning(ProvingEngine, commands.prove_engine))
+        add("/remove-engine", _doing(RemovingEngine, commands.remove_engine))
+        add("/allow-engine", _doing(AllowingEngine, commands.allow_engine))
         add("/follow", _doing(Following, self._follow, lambda wish: self._jobs.leave(wish.job)))
         add("/cancel", _doing(Following, lambda wish: self._jobs.cancel(wish.job)))
         # Every connection may be one that waits; the others must be heard all the same.

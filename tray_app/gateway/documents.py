@@ -79,9 +79,9 @@ class EngineRow(msgspec.Struct, frozen=True):
     device: str
     """What computes, such as "CPU" or the name of a graphics card; empty if it is not known."""
     memory_bytes: int | None
-    """What the engine's process takes; None if that is not known."""
+    """The main memory that the engine's process takes; None if that is not known."""
     expected_bytes: int
-    """What it was thought to need before it was started."""
+    """What it was thought to need of it before it was started."""
     context: int
     """Tokens for each request; 0 if that is not known."""
     purpose: str
@@ -98,6 +98,10 @@ class EngineRow(msgspec.Struct, frozen=True):
     idle_s: float | None
     """How long nobody has asked it for anything; None while requests are under way."""
     problem: ProblemDocument | None = None
+    graphics_memory_bytes: int | None = None
+    """What it takes of graphics cards that have memory of their own; None if that is not known."""
+    expected_graphics_bytes: int = 0
+    """What it was thought to need of that."""
 
 
 class StatusDocument(msgspec.Struct, frozen=True):
@@ -122,11 +126,16 @@ class StatusDocument(msgspec.Struct, frozen=True):
     problem: ProblemDocument | None = None
     """The first of `problems`."""
     problems: tuple[ProblemDocument, ...] = ()
+    notices: tuple[ProblemDocument, ...] = ()
+    """What people should know although everything works."""
     engines: tuple[EngineRow, ...] = ()
     memory_budget_bytes: int | None = None
-    """What all engines together may take; None if that is not known."""
+    """The main memory that all engines together may take; None if that is not known."""
     memory_used_bytes: int = 0
-    """What all engines together take."""
+    """What all engines together take of it."""
+    graphics_memory_budget_bytes: int = 0
+    """The same of graphics cards that have memory of their own; 0 while no engine computes with any."""
+    graphics_memory_used_bytes: int = 0
 
 
 def path_to_json(path: object) -> str:

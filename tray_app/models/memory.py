@@ -98,7 +98,7 @@ class MemoryBudget:
     memory_bytes: int
     """What the machine has."""
     graphics_bytes: int = 0
-    """What its graphics cards have besides, where the engine uses them."""
+    """What it may take of its graphics cards' memory besides, where the engine uses them."""
     unified: bool = False
     """Apple Silicon: processor and graphics share one memory, of which graphics may have a part."""
 
@@ -109,7 +109,49 @@ class MemoryBudget:
             share = 2 / 3 if self.memory_bytes <= _SMALL_MAC_BYTES else 3 / 4
             return int(self.memory_bytes * share)
         reserve_bytes = reserve_of(self.memory_bytes)
-        return max(0, self.memory_bytes - reserve_bytes) + self.graphics_bytes * 9 // 10
+        return max(0, self.memory_bytes - reserve_bytes) + self.graphics_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAmount:
+    """So much main memory, and so much of graphics cards that have memory of their own."""
+
+    main_bytes: int = 0
+    graphics_bytes: int = 0
+
+    def __add__(self, other: MemoryAmount) -> MemoryAmount:
+        return MemoryAmount(self.main_bytes + other.main_bytes, self.graphics_bytes + other.graphics_bytes)
+
+    def __sub__(self, other: MemoryAmount) -> MemoryAmount:
+        return MemoryAmount(self.main_bytes - other.main_bytes, self.graphics_bytes - other.graphics_bytes)
+
+    def holds(self, other: MemoryAmount) -> bool:
+        """Whether there is at least as much of both."""
+        return self.main_bytes >= other.main_bytes and self.graphics_bytes >= other.graphics_bytes
+
+    def lacking_in(self, room: MemoryAmount) -> MemoryAmount:
+        """How much more room this needs. Of what it takes nothing, it needs none, however little there is."""
+        return MemoryAmount(
+            max(0, self.main_bytes - room.main_bytes) if self.main_bytes else 0,
+            max(0, self.graphics_bytes - room.graphics_bytes) if self.graphics_bytes else 0,
+        )
+
+    def larger(self, other: MemoryAmount) -> MemoryAmount:
+        """Of each, the larger one."""
+        return MemoryAmount(
+            max(self.main_bytes, other.main_bytes), max(self.graphics_bytes, other.graphics_bytes)
+        )
+
+    def smaller(self, other: MemoryAmount) -> MemoryAmount:
+        """Of each, the smaller one."""
+        return MemoryAmount(
+            min(self.main_bytes, other.main_bytes), min(self.graphics_bytes, other.graphics_bytes)
+        )
+
+    def with_graphics_within(self, graphics_bytes: int) -> MemoryAmount:
+        """The same, with what is more than that on the cards in main memory instead."""
+        more_bytes = max(0, self.graphics_bytes - max(0, graphics_bytes))
+        return MemoryAmount(self.main_bytes + more_bytes, self.graphics_bytes - more_bytes)
 
 
 def reserve_of(memory_bytes: int) -> int:

@@ -165,7 +165,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[float, Meta(ge=0.0, le=1024.0)] | Auto,
         _about(
             "VRAM budget",
-            "The most graphics memory that the PowerInfer engine may use.",
+            "The most memory of each graphics card that engines may use.",
             "server",
             "GiB",
             scope=Scope.EACH,
@@ -175,7 +175,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Words,
         _about(
             "Engine",
-            "auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.",
+            "auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or "
+            "the path of a server program of your own.",
             "engine",
             scope=Scope.EACH,
         ),
@@ -399,8 +400,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _about(
             "Notices",
-            "Tell when a download has ended, when the server has crashed, and when an app or a page of this "
-            "computer was refused.",
+            "Tell when a download or the installation of an engine has ended, when the server has crashed, "
+            "when an installed engine is not used, and when an app or a page of this computer was refused.",
             "app",
         ),
     ] = True

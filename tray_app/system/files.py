@@ -147,7 +147,7 @@ def _open_with(more: int, path: str | Path, flags: int) -> int:
 def _require_regular(info: os.stat_result, path: Path) -> None:
     if stat.S_ISDIR(info.st_mode):
         raise NotOurFileError(errno.EISDIR, "It is a folder", str(path))
-    if _is_link(info):
+    if is_link(info):
         raise NotOurFileError(errno.ELOOP, "It is a link", str(path))
     if not stat.S_ISREG(info.st_mode):
         raise NotOurFileError(errno.EINVAL, "It is not an ordinary file", str(path))
@@ -162,7 +162,7 @@ def _require_own(info: os.stat_result, path: Path) -> None:
         raise NotOurFileError(errno.EPERM, "It belongs to another user", str(path))
 
 
-def _is_link(info: os.stat_result) -> bool:
+def is_link(info: os.stat_result) -> bool:
     """Also for Windows' other kinds of links, but not for a file whose content is in a cloud."""
     if getattr(info, "st_file_attributes", 0) & _REPARSE_POINT:
         return bool(getattr(info, "st_reparse_tag", 0) & _STANDS_FOR_ANOTHER)

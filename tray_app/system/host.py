@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,25 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pynvml
 
+from tray_app.system.graphics import (
+    has_vulkan_on_linux,
+    has_vulkan_on_windows,
+    pci_adapters,
+    windows_adapters,
+)
+from tray_app.system.processor import (
+    glibc_version,
+    is_virtual_on_linux,
+    is_virtual_on_windows,
+    linux_extensions,
+    windows_extensions,
+)
 from tray_app.system.resource_limits import cores_among, group_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container
+    from collections.abc import Callable, Collection, Container
+
+    from tray_app.system.graphics import Adapter
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +67,12 @@ class Gpu:
 
     name: str
     memory_bytes: int
+    driver: tuple[int, ...] = ()
+    """The version of the driver, such as (580, 95, 5); empty if it does not tell."""
+    cuda: tuple[int, int] | None = None
+    """The newest CUDA that this driver knows: code for newer ones it cannot translate for the card."""
+    compute: tuple[int, int] | None = None
+    """NVIDIA's number for what the card can do, its «compute capability»."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,17 @@ class Host:
     logical_cores: int
     memory_bytes: int
     gpus: tuple[Gpu, ...]
+    """The NVIDIA cards that their driver knows, also in a virtual machine that has got one."""
+    adapters: tuple[Adapter, ...] = ()
+    """All display adapters, those of NVIDIA too. Unknown on macOS."""
+    vulkan: bool = False
+    """Whether Vulkan's loader is installed."""
+    virtual: bool = False
+    """Whether this is a virtual machine."""
+    extensions: tuple[str, ...] = ()
+    """What an x86-64 processor can do with vectors, of `processor.EXTENSIONS`; empty if unknown."""
+    glibc: tuple[int, ...] = ()
+    """The version of GNU's C library, on Linux alone: programs made with a newer one do not start."""
 
     @property
     def apple_silicon(self) -> bool:
@@ -90,7 +122,7 @@ def detect_host() -> Host:
     system = detect_system(sys.platform)
     translated = system is System.MACOS and runs_translated()
     part = _detect_part()
-    return Host(
+    host = Host(
         system=system,
         machine="arm64" if translated else _machine(system),
         translated=translated,
@@ -99,6 +131,26 @@ def detect_host() -> Host:
         memory_bytes=part.memory_bytes,
         gpus=() if system is System.MACOS else nvidia_gpus(),
     )
+    match system:
+        case System.LINUX:
+            return replace(
+                host,
+                adapters=pci_adapters(),
+                vulkan=has_vulkan_on_linux(),
+                virtual=is_virtual_on_linux(),
+                extensions=linux_extensions(),
+                glibc=glibc_version(),
+            )
+        case System.WINDOWS:
+            return replace(
+                host,
+                adapters=windows_adapters(),
+                vulkan=has_vulkan_on_windows(),
+                virtual=is_virtual_on_windows(),
+                extensions=windows_extensions(),
+            )
+        case System.MACOS:
+            return host
 
 
 def free_memory() -> int:
@@ -191,7 +243,9 @@ def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
     except nvml.NVMLError:
         return ()
     try:
-        return tuple(filter(None, (_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))))
+        driver, cuda = _driver(nvml), _known_cuda(nvml)
+        found = (_gpu(nvml, index, driver, cuda) for index in range(nvml.nvmlDeviceGetCount()))
+        return tuple(filter(None, found))
     except nvml.NVMLError as exc:
         _log.warning("The NVIDIA driver does not tell its devices: %s", exc)
         return ()
@@ -199,13 +253,34 @@ def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
         _shut_down(nvml)
 
 
-def _gpu(nvml: Any, index: int) -> Gpu | None:
+def _gpu(nvml: Any, index: int, driver: tuple[int, ...], cuda: tuple[int, int] | None) -> Gpu | None:
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
         name = nvml.nvmlDeviceGetName(handle)
-        return Gpu(name, int(nvml.nvmlDeviceGetMemoryInfo(handle).total))
+        memory_bytes = int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
     except nvml.NVMLError as exc:
         _log.warning("The NVIDIA driver does not tell what device %d is: %s", index, exc)
+        return None
+    compute = _told(nvml, lambda: nvml.nvmlDeviceGetCudaComputeCapability(handle))
+    return Gpu(name, memory_bytes, driver, cuda, compute)
+
+
+def _driver(nvml: Any) -> tuple[int, ...]:
+    version = _told(nvml, nvml.nvmlSystemGetDriverVersion) or ""
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def _known_cuda(nvml: Any) -> tuple[int, int] | None:
+    number = _told(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)  # 12040 for 12.4
+    return (number // 1000, number % 1000 // 10) if number else None
+
+
+def _told(nvml: Any, ask: Callable[[], Any]) -> Any:
+    """What the driver answers; None if it does not: old ones lack some of the questions."""
+    try:
+        return ask()
+    except nvml.NVMLError as exc:
+        _log.info("The NVIDIA driver does not tell something: %s", exc)
         return None
 
 

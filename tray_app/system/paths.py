@@ -32,6 +32,8 @@ class AppPaths:
     logs: Path
     models: Path
     """The models folder, unless the setting `models_folder` names another one."""
+    engines: Path
+    """The engines that were installed with this app."""
 
     @property
     def own_models_file(self) -> Path:
@@ -54,6 +56,7 @@ class AppPaths:
             state=places.user_state_path,
             logs=places.user_log_path,
             models=Path.home() / ".PowerInfer",
+            engines=places.user_data_path / "engines",
         )
 
     @classmethod
@@ -64,6 +67,7 @@ class AppPaths:
             state=folder / "state",
             logs=folder / "logs",
             models=folder / "models",
+            engines=folder / "engines",
         )
 
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from psygnal import SignalInstance
 
     from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
     from tray_app.app.status import AppStatus
+    from tray_app.app.tuning import EngineOption
     from tray_app.download.progress import Progress
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.report import ModelReport
@@ -111,6 +113,41 @@ class ModelsProtocol(Protocol):
         """Delete the files of a split model that have come."""
 
 
+class EnginesProtocol(Protocol):
+    """What people do with engines. What goes on of it is in `AppStatus.installation`; all may take long."""
+
+    @property
+    def changed(self) -> SignalInstance:
+        """Emits when `overview` would give something else, from any thread."""
+
+    def overview(self) -> EnginesOverview:
+        """What is installed, what is on offer, and what suits this machine."""
+
+    def install(self, build_id: str) -> None:
+        """Begin to fetch a published build, which is proven before it is used."""
+
+    def install_file(self, path: Path) -> None:
+        """Begin to install an archive, a program or a folder of this computer."""
+
+    def pause(self) -> None:
+        """Halt the installation."""
+
+    def resume(self) -> None:
+        """Let it go on."""
+
+    def cancel(self) -> None:
+        """Give it up, or forget that it has failed."""
+
+    def remove(self, build_id: str) -> int:
+        """Delete an installed build that does not run; the bytes that it had."""
+
+    def prove(self, build_id: str) -> None:
+        """Look anew whether an installed build computes right on this machine."""
+
+    def allow_again(self, build_id: str) -> tuple[str, ...]:
+        """Use a build again also for models with which it has failed; their ids."""
+
+
 class AppProtocol(TuningTarget, Protocol):
     """The one object that windows talk to."""
 
@@ -137,6 +174,10 @@ class AppProtocol(TuningTarget, Protocol):
     @property
     def models(self) -> ModelsProtocol:
         """The care for models."""
+
+    @property
+    def engines(self) -> EnginesProtocol:
+        """The care for engines."""
 
     @property
     def downloads(self) -> DownloadsProtocol:
@@ -192,6 +233,9 @@ class AppProtocol(TuningTarget, Protocol):
 
     def kept_keys(self) -> KeptKeys:
         """The keys that there are, and where; may take long."""
+
+    def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
+        """The engines among which the chosen model has a choice; may take long."""
 
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> Plan:
         """What the engine would be started with; may take long."""

@@ -54,6 +54,9 @@ class Bridge(QObject):
 
     status_changed = Signal(object)
     """An `AppStatus` later than the one before, on the GUI thread."""
+    engines_changed = Signal()
+    """An engine has been installed or removed, or something is known of one that was not."""
+    _engines_changed = Signal()
     _arrived = Signal()
     _finished = Signal(object)
 
@@ -69,7 +72,9 @@ class Bridge(QObject):
         self._afterwards: list[tuple[set[int], Callable[[], object]]] = []
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
+        self._engines_changed.connect(self.engines_changed, Qt.ConnectionType.QueuedConnection)
         app.changed.connect(self._receive)
+        app.engines.changed.connect(self._hear_of_engines)
         # Asked after connecting, so that no change falls between.
         self.status: AppStatus = app.status()
 
@@ -103,6 +108,7 @@ class Bridge(QObject):
     def close(self, timeout_s: float) -> None:
         """Deliver nothing more, and wait for the operations that still run."""
         self.app.changed.disconnect(self._receive)
+        self.app.engines.changed.disconnect(self._hear_of_engines)
         self.closing.set()
         deadline_s = time.monotonic() + timeout_s
         for operation in self._operations.values():
@@ -117,6 +123,11 @@ class Bridge(QObject):
             self._waiting = status
         if not awake:
             self._arrived.emit()
+
+    def _hear_of_engines(self) -> None:
+        """Any thread."""
+        if not self.closing.is_set():
+            self._engines_changed.emit()
 
     def _deliver(self) -> None:
         with self._lock:

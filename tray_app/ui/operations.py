@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tray_app.app.status import AppStatus
-    from tray_app.app.tuning import ThreadMeasurement, Threads, Tuning
+    from tray_app.app.tuning import Tuning
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
@@ -186,28 +186,35 @@ def usage_now(app: AppProtocol) -> tuple[usage.UsageSample, AppStatus]:
     return usage.UsageSample(time.monotonic(), used, status.traffic), status
 
 
-def measure_threads(
+def measure_speed(
     app: AppProtocol,
     cancelled: Event,
     closing: Event,
-    tell: Callable[[tuple[ThreadMeasurement, ...], int], None],
+    tell: Callable[[Tuning, int], None],
 ) -> Tuning:
-    """Measure the running server with several numbers of threads, see `tuning.tune`."""
+    """Measure the running server on each engine and with several numbers of threads, see `tuning.tune`."""
     import_once("tray_app.ui.widgets.curve")
 
-    def tell_or_stop(samples: tuple[ThreadMeasurement, ...], total: int) -> None:
+    def tell_or_stop(found: Tuning, total: int) -> None:
         if closing.is_set():
             cancelled.set()
-        tell(samples, total)
+        tell(found, total)
 
-    settings = effective(app.store.current, app.chosen_id())
-    return tune(app, settings, app.host, cancelled, tell_or_stop)
+    settings = app.store.current
+    options = app.engine_options(settings)
+    return tune(app, effective(settings, app.chosen_id()), app.host, cancelled, tell_or_stop, options)
 
 
-def set_threads(app: AppProtocol, threads: Threads) -> None:
-    """Let the chosen model have so many from now on; a running server is started again."""
-    values = {"threads": threads.generation, "threads_batch": threads.prompt}
-    app.apply(with_values(app.store.current, app.chosen_id(), values))
+def keep_tuning(app: AppProtocol, tuning: Tuning) -> None:
+    """Let the chosen model have what is best from now on; a running server is started again."""
+    model_id, best = app.chosen_id(), tuning.advice
+    new = app.store.current
+    if best != tuning.present:
+        values = {"threads": best.generation, "threads_batch": best.prompt}
+        new = with_values(new, model_id, values)
+    if model_id and tuning.engine != tuning.present_engine:  # models of other kinds may need another one
+        new = with_own(new, model_id, {"engine": tuning.engine})
+    app.apply(new)
 
 
 def stream_completion(

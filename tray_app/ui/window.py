@@ -140,6 +140,10 @@ class Window(QWidget):
                 from tray_app.ui.pages.trial import TrialPage
 
                 return TrialPage(self._bridge)
+            case Page.ENGINES:
+                from tray_app.ui.pages.engines import EnginesPage
+
+                return EnginesPage(self._bridge)
             case Page.LOGS:
                 from tray_app.ui.pages.logs import LogsPage
 
@@ -156,6 +160,7 @@ class Window(QWidget):
             Page.STATUS: tr("Status"),
             Page.MODELS: tr("Models"),
             Page.EMBEDDING: tr("Test embedding"),
+            Page.ENGINES: tr("Engines"),
             Page.LOGS: tr("Logs"),
         }
         for page in Page:

@@ -130,6 +130,11 @@ def compile_dll(product: Path, *sources: Path) -> None:
     subprocess.run((COMPILER, *options, "-o", str(product), *map(str, sources)), check=True)
 
 
+def compile_program(product: Path, *sources: Path) -> None:
+    """Make a program for a terminal."""
+    subprocess.run((COMPILER, "-O2", "-s", "-o", str(product), *map(str, sources)), check=True)
+
+
 def exported_names(library: Path) -> list[str]:
     """The functions that a DLL offers."""
     dump = ("x86_64-w64-mingw32-objdump", "--private-headers", str(library))

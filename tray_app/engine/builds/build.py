@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.devices import EngineDevice
-    from tray_app.engine.kinds import EngineKind
+    from tray_app.engine.engine_kind import EngineKind
     from tray_app.models.header import ModelHeader
     from tray_app.system.host import System
+
+
+_FREE = frozenset({"MIT"})
+"""Licences that ask nothing of who only uses a program."""
 
 
 class BackEnd(StrEnum):
@@ -74,11 +78,18 @@ class PublishedBuild:
     """Of the graphics card's driver, as (525,); empty if any will do."""
     version: str = ""
     """Of what it computes with, such as CUDA «13.4»."""
+    oldest_glibc: tuple[int, ...] = ()
+    """Of the C library on Linux: that of the system that it was made on; empty on other systems."""
 
     @property
     def size_bytes(self) -> int:
         """What has to be downloaded."""
         return sum(each.size_bytes for each in self.files)
+
+    @property
+    def terms_to_accept(self) -> tuple[str, ...]:
+        """Whose terms a person has to accept first; none for what anybody may use as they like."""
+        return tuple(dict.fromkeys(each.terms for each in self.files if each.terms not in _FREE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +120,30 @@ class InstalledBuild:
     devices: tuple[EngineDevice, ...] = ()
     """The cards that it listed when it was proven."""
     verdicts: dict[WeightKind, Verdict] = field(default_factory=dict, hash=False, compare=False)
+    speed: float | None = None
+    """How many times as fast as the built-in engine it was on the processor when it was proven; None if it
+    computes with a card, or nothing could be compared."""
+    installed_at_s: float = 0.0
+    """When it was installed, as `time.time`."""
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it was downloaded from its makers, and not given by the person as a file or folder."""
+        return "://" in self.source
 
     def works_with(self, weights: WeightKind) -> bool:
         """Whether it was proven with such weights."""
         verdict = self.verdicts.get(weights)
         return verdict is not None and verdict.works
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """That a build failed with a model and is not used for it, until a person says that it may try again."""
+
+    build_id: str
+    model_id: str
+    reason: str
 
 
 def weight_kind_of(header: ModelHeader) -> WeightKind:

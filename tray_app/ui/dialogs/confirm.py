@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox
 
+from tray_app.phrases import presentable
 from tray_app.ui.presenters.models import RowKind
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from PySide6.QtWidgets import QPushButton, QWidget
 
@@ -52,6 +54,31 @@ def ask_to_cancel(
     box.setDefaultButton(_button(box, tr("Cancel and &Keep"), _Role.AcceptRole, keep))
     _button(box, tr("Cancel and &Delete"), _Role.DestructiveRole, discard)
     _keep(box, tr("&Go On"))
+    box.open()
+    return box
+
+
+def ask_to_remove_engine(parent: QWidget, title: str, text: str, remove: Callable[[], object]) -> QMessageBox:
+    """Whether an installed engine shall go; `remove` is called if so."""
+    box = _box(parent, tr("Remove {name}?").format(name=title), text)
+    _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
+    box.open()
+    return box
+
+
+def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) -> QMessageBox:
+    """Whether a person trusts a program that is to become an engine; `add` is called if so."""
+    box = _box(
+        parent,
+        tr("Add {name} as an engine?").format(name=presentable(path.name)),
+        tr(
+            "It is a program, which can do on this computer what you can do. Add it only if you know where "
+            "it comes from. It is copied, and proven before it is used."
+        ),
+    )
+    _button(box, tr("&Add"), _Role.AcceptRole, add)
+    box.setDefaultButton(_keep(box, tr("&Cancel")))
     box.open()
     return box
 

@@ -18,6 +18,7 @@ from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.operations import read_facts
+from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.keys import (
     copy_reminder,
     key_consequence,
@@ -42,7 +43,7 @@ from tray_app.ui.presenters.settings import (
 )
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, MessageCard, bring_into_view, text_label
-from tray_app.ui.widgets.memory_bar import MemoryBar
+from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor
 from tray_app.ui.widgets.setting_rows import SettingTabs
 from tray_app.ui.widgets.subject_box import SubjectBox
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
     from PySide6.QtWidgets import QWidget
 
+    from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
@@ -213,6 +215,7 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
+        self._bridge.run(self._bridge.app.engines.overview, self._offer_engines, self.card.show_error)
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _fill(self, settings: Settings) -> None:
@@ -281,6 +284,11 @@ class SettingsDialog(QDialog):
             editor = self.editors[name]
             if isinstance(editor, ChoiceEditor):
                 editor.offer((offered | known).items())
+
+    def _offer_engines(self, overview: EnginesOverview) -> None:
+        editor = self.editors["engine"]
+        if isinstance(editor, ChoiceEditor):
+            editor.offer(engine_choices(overview, tr))
 
     def _look_into_keychain(self) -> None:
         self._show_kept(None)
@@ -355,11 +363,7 @@ class SettingsDialog(QDialog):
 
     def _show_memory(self, new: Settings) -> None:
         """What would be taken of which memory; it warns, and forbids nothing."""
-        views = memory_bars(self._plan, new, self._bridge.app.host, tr)
-        for number, bar in enumerate(self.memory_bars):
-            bar.setVisible(number < len(views))
-            if number < len(views):
-                bar.show_view(views[number])
+        show_bars(self.memory_bars, memory_bars(self._plan, new, self._bridge.app.host, tr))
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status

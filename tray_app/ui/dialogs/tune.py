@@ -1,4 +1,6 @@
-"""Measures how many threads make the running model fastest, and offers to set that. GUI thread."""
+"""Measures on which engine and with how many threads the running model is fastest, and offers to set that.
+GUI thread.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,15 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, Q
 
 from tray_app.app.tuning import tuning_obstacle
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import measure_threads, set_threads
-from tray_app.ui.presenters.tuning import embedding_points, token_points, tuning_text
+from tray_app.ui.operations import keep_tuning, measure_speed
+from tray_app.ui.presenters.tuning import embedding_points, engines_text, token_points, tuning_text
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.app.tuning import ThreadMeasurement, Tuning
+    from tray_app.app.tuning import Tuning
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.widgets.curve import CurvePlot
@@ -33,7 +35,7 @@ class TuneDialog(QDialog):
     def __init__(self, bridge: Bridge, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(tr("Best number of threads"))
+        self.setWindowTitle(tr("Best engine and number of threads"))
         self._bridge = bridge
         plan = bridge.status.engine.plan
         self._obstacle = tuning_obstacle(plan) if plan else None
@@ -41,15 +43,16 @@ class TuneDialog(QDialog):
         self._plot: CurvePlot | None = None
         self.intro = text_label(
             tr(
-                "The server is started again with several numbers of threads, and asked for embeddings and "
-                "text with each. Meanwhile other programs have to wait. Close what else keeps the processor "
-                "busy."
+                "The server is started again on each engine and with several numbers of threads, and asked "
+                "for embeddings and text each time. Meanwhile other programs have to wait. Close what else "
+                "keeps the processor busy."
             )
         )
         self.progress = QProgressBar()
-        self.progress.setAccessibleName(tr("Numbers of threads measured"))
+        self.progress.setAccessibleName(tr("Engines and numbers of threads measured"))
         self.card = MessageCard()
         self._job = CancellableJob(bridge, self._permit, self._fail)
+        self.engines = text_label()
         self.outcome = text_label(bold=True)
         self.start_button = QPushButton(tr("&Measure"))
         self.apply_button = QPushButton(tr("&Use These"))
@@ -59,7 +62,7 @@ class TuneDialog(QDialog):
         self.start_button.clicked.connect(self.measure)
         self.apply_button.clicked.connect(self._apply)
         self.close_button.clicked.connect(self.reject)
-        self._measured.connect(self._show_samples)
+        self._measured.connect(self._show_measured)
         self._lay_out()
         self._permit()
         if self._obstacle:
@@ -77,10 +80,11 @@ class TuneDialog(QDialog):
         self._tuning = None
         self.card.clear()
         self.outcome.setText("")
+        self.engines.setText("")
         self.progress.setRange(0, 0)
         app, closing = self._bridge.app, self._bridge.closing
         self._job.start(
-            lambda cancelled: measure_threads(app, cancelled, closing, self._measured.emit), self._show
+            lambda cancelled: measure_speed(app, cancelled, closing, self._measured.emit), self._show
         )
 
     def reject(self) -> None:
@@ -102,25 +106,29 @@ class TuneDialog(QDialog):
         self._column.addWidget(self.intro)
         self._column.addWidget(self.card)
         self._column.addStretch()
+        self._column.addWidget(self.engines)
         self._column.addWidget(self.outcome)
         self._column.addWidget(self.progress)
         self._column.addLayout(actions)
 
     def _permit(self) -> None:
         self.progress.setVisible(self.busy)
-        advice = self._tuning is not None and self._tuning.advice != self._tuning.present
+        advice = self._tuning is not None and self._tuning.complete and not self._tuning.keeps
         self.start_button.setEnabled(not self.busy and not self._obstacle)
         self.apply_button.setEnabled(advice and not self.busy)
         self.close_button.setText(tr("&Stop") if self.busy else tr("&Close"))
 
-    def _show_samples(self, samples: tuple[ThreadMeasurement, ...], total: int) -> None:
+    def _show_measured(self, found: Tuning, total: int) -> None:
         from tray_app.ui.widgets.curve import Curve
 
         self.progress.setRange(0, total)
-        self.progress.setValue(len(samples))
+        self.progress.setValue(len(found.engines) + len(found.samples))
+        self.engines.setText(engines_text(found, tr))
+        if not found.samples:
+            return
         curves = (
-            Curve(tr("Embeddings/s"), embedding_points(samples)),
-            Curve(tr("Tokens/s"), token_points(samples)),
+            Curve(tr("Embeddings/s"), embedding_points(found.samples)),
+            Curve(tr("Tokens/s"), token_points(found.samples)),
         )
         self._curves().show_curves([curve for curve in curves if curve.points])
 
@@ -144,7 +152,7 @@ class TuneDialog(QDialog):
 
     def _apply(self) -> None:
         if self._tuning is not None:
-            app, advice = self._bridge.app, self._tuning.advice
+            app, tuning = self._bridge.app, self._tuning
             self.apply_button.setEnabled(False)
-            forget = self._bridge.run(lambda: set_threads(app, advice), lambda _: self.accept(), self._fail)
+            forget = self._bridge.run(lambda: keep_tuning(app, tuning), lambda _: self.accept(), self._fail)
             self.finished.connect(lambda _: forget())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QTimer, Signal
@@ -13,9 +14,18 @@ from tray_app.app.server_status import ServerState
 from tray_app.engine.lifecycle import State
 from tray_app.errors import Fix
 from tray_app.ui import icons
+from tray_app.ui.engine_controller import EngineController
+from tray_app.ui.engines_look import EnginesLook
 from tray_app.ui.operations import keep_loaded, load_model, start_server, verify_chosen
+from tray_app.ui.presenters.builds import (
+    EngineAction,
+    fallback_card,
+    installation_card,
+    key_of,
+    offer_card,
+)
+from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.engines import (
-    engine_text,
     engine_views,
     loading_engines,
     models_memory,
@@ -26,9 +36,10 @@ from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusa
 from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.action_card import ActionCard
 from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
 from tray_app.ui.widgets.engine_rows import EngineRows
-from tray_app.ui.widgets.memory_bar import MemoryBar
+from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.origin_card import OriginCard
 from tray_app.ui.widgets.usage_panel import UsagePanel
 
@@ -40,6 +51,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.presenters.builds import NoticeKey
     from tray_app.ui.presenters.engines import EngineView
 
 _ICON_SIZE = 64
@@ -61,6 +73,9 @@ class StatusPage(QWidget):
         self.headline = heading()
         self.card = MessageCard()
         self.origin = OriginCard()
+        self.look = EnginesLook(bridge, self)
+        self.controller = EngineController(bridge, self._load_failed, self)
+        self.fallback, self.installation, self.offer = ActionCard(), ActionCard(), ActionCard()
         self.model = text_label()
         self.engine = text_label()
         self.address = QLineEdit(readOnly=True)
@@ -72,7 +87,7 @@ class StatusPage(QWidget):
         self.stop_button.clicked.connect(self.stop)
         self.copy_button.clicked.connect(lambda: QGuiApplication.clipboard().setText(self.address.text()))
         self.engines = EngineRows(before=self.stop_button)
-        self.memory = MemoryBar()
+        self.memory_bars = (MemoryBar(), MemoryBar())
         self.usage = UsagePanel(bridge)
         self._facts = QFormLayout()
         self._lay_out()
@@ -80,9 +95,16 @@ class StatusPage(QWidget):
         self.engines.load_wanted.connect(self._load)
         self.engines.unload_wanted.connect(self._unload)
         self.engines.keep_wanted.connect(self._keep)
-        self.usage.looked.connect(self._adopt_look)
-        self._look: AppStatus | None = None
-        """What the last look has measured."""
+        self.usage.looked.connect(self._adopt_measures)
+        self.look.seen.connect(self._show_cards)
+        for card in (self.fallback, self.installation, self.offer):
+            card.wanted.connect(self._act)
+        self._measures: AppStatus | None = None
+        """What was measured last."""
+        self._put_off: set[str] = set()
+        """The builds that were offered, and are to be offered no more until the app is started again."""
+        self._read: set[NoticeKey] = set()
+        """What the person has been told of engines that are not used."""
         self._failed_wish: AppError | None = None
         self._failed_load: AppError | None = None
         """Of a wish that concerned one of several models."""
@@ -107,9 +129,16 @@ class StatusPage(QWidget):
         self._bridge.run(self._bridge.app.stop_server, lambda _: None, self._wish_failed)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Count again."""
+        """Count again, and look at the engines."""
         super().showEvent(event)
+        self.look.refresh()
         self._render()
+
+    def take_over(self, old: StatusPage) -> None:
+        """What the person has read or put off is not said again."""
+        self._put_off, self._read = old._put_off, old._read
+        self.look.overview = old.look.overview
+        self._show_cards()
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the mark anew when light becomes dark."""
@@ -148,9 +177,11 @@ class StatusPage(QWidget):
         column.addLayout(top)
         column.addLayout(buttons)
         column.addWidget(self.card)
-        column.addWidget(self.origin)
+        for card in (self.origin, self.fallback, self.installation, self.offer):
+            column.addWidget(card)
         column.addWidget(self.engines)
-        column.addWidget(self.memory)
+        for bar in self.memory_bars:
+            column.addWidget(bar)
         column.addLayout(facts)
         column.addWidget(self.usage)
         column.addStretch()
@@ -223,7 +254,7 @@ class StatusPage(QWidget):
                 )
             case Fix.SETTING | Fix.CHOOSE_ENGINE:
                 self.settings_wanted.emit(setting_of(error))
-            case Fix.NONE:
+            case Fix.NONE | Fix.ALLOW_ENGINE:
                 pass
 
     def _show_checking(self, percent: int) -> None:
@@ -247,6 +278,7 @@ class StatusPage(QWidget):
         self.model.setText(tr.said(status.model_name or "") or tr("none chosen"))
         self.engine.setText(_engine_text(status))
         self._show_engines()
+        self._show_cards()
         self.address.setText(status.server.base_url or "")
         self.address.setPlaceholderText(address_hint(status, tr))
         _permit(self.copy_button, copy_refusal(status, tr))
@@ -257,21 +289,39 @@ class StatusPage(QWidget):
         else:
             self.clock.stop()
 
-    def _adopt_look(self, status: AppStatus) -> None:
-        self._look = status
+    def _show_cards(self) -> None:
+        """What there is to say of engines: which one has failed, comes, or would suit this machine."""
+        overview, status = self.look.overview, self._bridge.status
+        self.installation.show_view(installation_card(status.installation, overview, tr))
+        offer = offer_card(overview, status.installation, tr) if overview else None
+        if offer is not None:
+            put_off = offer.build_id in self._put_off
+            offer = None if put_off else replace(offer, actions=(*offer.actions, EngineAction.LATER))
+        self.offer.show_view(offer)
+        self.fallback.show_view(fallback_card(status, tr, read=self._read))
+
+    def _act(self, action: EngineAction, build_id: str) -> None:
+        match action:
+            case EngineAction.LATER:
+                self._put_off.add(build_id)
+            case EngineAction.HIDE:
+                self._read = {key_of(notice) for notice in self._bridge.status.notices}
+            case _:
+                self.controller.do(action, build_id, self.look.overview)
+        self._show_cards()
+
+    def _adopt_measures(self, status: AppStatus) -> None:
+        self._measures = status
         self._show_engines()
 
     def _show_engines(self) -> None:
         """Of several models a row each, and their memory; the one that is chosen alone has its two facts."""
         status = self._bridge.status
-        if self._look is not None:  # which may be older than the status: it tells numbers, and no states
-            status = with_measures(status, self._look)
+        if self._measures is not None:  # may be older than the status: it tells numbers, and no states
+            status = with_measures(status, self._measures)
         views = engine_views(status, self._bridge.app.host, time.time(), tr)
-        memory = models_memory(status, tr)
         self.engines.show_views(views)
-        self.memory.setVisible(memory is not None)
-        if memory is not None:
-            self.memory.show_view(memory)
+        show_bars(self.memory_bars, models_memory(status, tr))
         for fact in (self.model, self.engine):
             self._facts.setRowVisible(fact, not views)
 
@@ -281,7 +331,7 @@ def _engine_text(status: AppStatus) -> str:
     if plan is None or status.engine.state is State.STOPPED:
         return tr("not running")
     process = tr("process {pid}").format(pid=status.engine.pid) if status.engine.pid else ""
-    return " · ".join(part for part in (engine_text(plan, tr), process) if part)
+    return " · ".join(part for part in (engine_text(plan.engine, tr), process) if part)
 
 
 def _permit(button: QPushButton, refusal: str) -> None:

@@ -8,24 +8,23 @@ from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import ServerState
 from tray_app.app.status import device_of
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pool import PoolSnapshot
 from tray_app.gateway.counters import Traffic
 from tray_app.models.fit_text import memory_text
+from tray_app.models.memory import MemoryAmount
+from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.formatting import error_lines, error_title
-from tray_app.ui.presenters.memory import MemoryBarView
-from tray_app.ui.presenters.settings import engine_title
+from tray_app.ui.presenters.memory import memory_bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.app.status import AppStatus
-    from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.phrases import Translate
     from tray_app.system.host import Host
+    from tray_app.ui.presenters.memory import MemoryBarView
 
 
 class Standing(StrEnum):
@@ -117,10 +116,17 @@ def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
 
     def measured(each: EngineStatus) -> EngineStatus:
         found = seen.get((each.engine.engine, each.engine.pid))
-        return replace(each, memory_bytes=found.memory_bytes, leases=found.leases) if found else each
+        if found is None:
+            return each
+        return replace(
+            each,
+            memory_bytes=found.memory_bytes,
+            graphics_bytes=found.graphics_bytes,
+            leases=found.leases,
+        )
 
-    pool = PoolSnapshot(
-        measured(status.pool.main), tuple(map(measured, status.pool.others)), look.pool.budget_bytes
+    pool = replace(
+        look.pool, main=measured(status.pool.main), others=tuple(map(measured, status.pool.others))
     )
     return replace(status, pool=pool, traffic_of=look.traffic_of)
 
@@ -132,14 +138,6 @@ def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
         return tr.said(plan.model.name)
     chosen = each is status.pool.main and status.model_name
     return tr.said(chosen or each.model_id or "") or tr("the model")
-
-
-def engine_text(plan: Plan, tr: Translate) -> str:
-    """An engine with its version."""
-    kind = plan.engine.kind
-    named = kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
-    title = engine_title(kind, tr) if named else str(kind)
-    return f"{title} {plan.engine.version}" if plan.engine.version else title
 
 
 def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[EngineView, ...]:
@@ -154,24 +152,36 @@ def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> 
     return tuple(_view(each, status, host, now_s, tr) for each in (*chosen, *others))
 
 
-def models_memory(status: AppStatus, tr: Translate) -> MemoryBarView | None:
-    """The memory of all models against what they may take; None while no model but the chosen one is here."""
-    engines = status.pool.engines
-    if all(each is status.pool.main for each in engines):
-        return None
+def models_memory(status: AppStatus, tr: Translate) -> tuple[MemoryBarView, ...]:
+    """The memory of all models against what they may take, and that of graphics cards where one computes with
+    such; none while the chosen model is alone on the processor.
+    """
+    engines, pool = status.pool.engines, status.pool
+    if all(each is pool.main for each in engines) and not pool.graphics_budget_bytes:
+        return ()
     loading = {id(each) for each in loading_engines(status)}
-    used = sum(each.memory_bytes or 0 for each in engines if id(each) not in loading)
-    expected = sum(each.expected_bytes for each in engines if id(each) in loading)
-    usable = status.pool.budget_bytes
-    return MemoryBarView(
-        title=tr("Memory of all models"),
-        parts=((tr("Loaded"), used), (tr("Being loaded"), expected)) if expected else (("", used),),
-        usable_bytes=usable,
-        summary=tr("{need} of {usable} that can be used").format(
-            need=memory_text(used + expected, tr), usable=memory_text(usable, tr)
-        ),
-        warning=tr("This is more than they may take together.") if used + expected > usable else "",
+    loaded, coming = MemoryAmount(), MemoryAmount()
+    for each in engines:
+        if id(each) in loading:
+            coming += MemoryAmount(each.expected_bytes, each.expected_graphics_bytes)
+        else:
+            loaded += MemoryAmount(each.memory_bytes or 0, each.graphics_bytes or 0)
+    main = _models_bar(
+        tr("Memory of all models"), loaded.main_bytes, coming.main_bytes, pool.budget_bytes, tr
     )
+    if not pool.graphics_budget_bytes:
+        return (main,)
+    on_cards = loaded.graphics_bytes, coming.graphics_bytes
+    return (main, _models_bar(tr("Graphics memory"), *on_cards, pool.graphics_budget_bytes, tr))
+
+
+def _models_bar(
+    title: str, loaded_bytes: int, coming_bytes: int, usable_bytes: int, tr: Translate
+) -> MemoryBarView:
+    parts = ((tr("Loaded"), loaded_bytes), (tr("Being loaded"), coming_bytes))
+    too_much = loaded_bytes + coming_bytes > usable_bytes
+    warning = tr("This is more than they may take together.") if too_much else ""
+    return memory_bar(title, parts if coming_bytes else (("", loaded_bytes),), usable_bytes, tr, warning)
 
 
 def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: Translate) -> EngineView:
@@ -224,7 +234,7 @@ def _state_text(each: EngineStatus, status: AppStatus, now_s: float, tr: Transla
 def _details(each: EngineStatus, status: AppStatus, host: Host, tr: Translate) -> Iterator[str]:
     plan = each.told or each.engine.plan
     if plan is not None:
-        yield engine_text(plan, tr)
+        yield engine_text(plan.engine, tr)
     if isinstance(plan, LaunchPlan):
         yield device_of(plan, apple_silicon=host.apple_silicon)
     if standing(each) is not Standing.READY:
@@ -233,6 +243,8 @@ def _details(each: EngineStatus, status: AppStatus, host: Host, tr: Translate) -
         return
     if each.memory_bytes:
         yield memory_text(each.memory_bytes, tr)
+    if each.graphics_bytes:
+        yield tr("{size} on the card").format(size=memory_text(each.graphics_bytes, tr))
     traffic = status.traffic_of.get(each.model_id or "", Traffic())
     if each.leases or traffic.requests_per_s or traffic.tokens_per_s:
         yield tr("{number} requests/s").format(number=tr.number(traffic.requests_per_s, 1))

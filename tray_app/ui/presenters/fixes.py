@@ -23,7 +23,7 @@ def fix_title(error: AppError, tr: Translate) -> str:
             return tr("&Open the Setting…")
         case Fix.CHOOSE_ENGINE:
             return tr("Choose Another &Engine…")
-        case Fix.NONE:
+        case Fix.NONE | Fix.ALLOW_ENGINE:  # the card of an engine that failed has a button of its own
             return ""
 
 

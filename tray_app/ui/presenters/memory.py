@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.engine.sizing import context_config, memory_budget, usual_workers
+from tray_app.engine.sizing import context_config, memory_budget, needed_memory, usual_workers
 from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import GIB, Fit, judge
 from tray_app.settings.model_settings import effective
@@ -39,39 +40,71 @@ class MemoryBarView:
 def memory_bars(
     plan: Plan | AppError | None, settings: Settings, host: Host, tr: Translate
 ) -> tuple[MemoryBarView, ...]:
-    """Main memory, and that of graphics cards where the settings have an effect on it.
+    """Main memory, and that of graphics cards where the engine computes with some.
 
     `plan` tells model and engine; nothing can be said without, or of a server elsewhere.
     """
     if not isinstance(plan, LaunchPlan):
         return ()
     settings = effective(settings, plan.model.id)
-    main = _main_memory(plan, settings, host, tr)
-    untold = without_effect(plan.engine, host, sparse=plan.model.header.sparse)
-    if plan.engine.kind is EngineKind.POWERINFER and "vram_budget" not in untold:
-        return (main, _graphics_memory(settings, host, tr))
-    return (main,)
+    verdict = _verdict(plan, settings, host)
+    if plan.engine.kind is EngineKind.POWERINFER:
+        main = _whole_memory(verdict, tr)
+        untold = without_effect(plan.engine, host, sparse=plan.model.header.sparse)
+        return (main,) if "vram_budget" in untold else (main, _budget_of_powerinfer(settings, host, tr))
+    if verdict.budget.graphics_bytes:
+        return _shared_memory(verdict, plan, settings, host, tr)
+    return (_whole_memory(verdict, tr),)
 
 
-def _main_memory(plan: LaunchPlan, settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
+def memory_bar(
+    title: str, parts: tuple[tuple[str, int], ...], usable_bytes: int, tr: Translate, warning: str = ""
+) -> MemoryBarView:
+    """A bar that says how much of what can be used is needed."""
+    summary = tr("{need} of {usable} that can be used").format(
+        need=memory_text(sum(size for _, size in parts), tr), usable=memory_text(usable_bytes, tr)
+    )
+    return MemoryBarView(title, parts, usable_bytes, summary, warning)
+
+
+def _verdict(plan: LaunchPlan, settings: Settings, host: Host) -> Verdict:
     model, kind = plan.model, plan.engine.kind
-    budget = memory_budget(kind, host, plan.engine.devices)
+    budget = memory_budget(kind, host, plan.engine.devices, settings.vram_budget)
     config = context_config(settings, model, kind, budget, usual_workers(plan.engine, host))
-    verdict = judge(model.header, model.weights_bytes, config, budget)
-    estimate, usable_bytes = verdict.estimate, verdict.budget.usable_bytes
+    return judge(model.header, model.weights_bytes, config, budget)
+
+
+def _whole_memory(verdict: Verdict, tr: Translate) -> MemoryBarView:
+    """All that an engine takes, in main memory."""
+    estimate = verdict.estimate
     parts = (
         (tr("Weights"), estimate.weights_bytes),
         (tr("Context"), estimate.cache_bytes),
         (tr("Overhead"), estimate.total_bytes - estimate.weights_bytes - estimate.cache_bytes),
     )
-    return MemoryBarView(
-        title=tr("Memory"),
-        parts=parts,
-        usable_bytes=usable_bytes,
-        summary=tr("{need} of {usable} that can be used").format(
-            need=memory_text(estimate.total_bytes, tr), usable=memory_text(usable_bytes, tr)
+    return memory_bar(tr("Memory"), parts, verdict.budget.usable_bytes, tr, _warning(verdict, tr))
+
+
+def _shared_memory(
+    verdict: Verdict, plan: LaunchPlan, settings: Settings, host: Host, tr: Translate
+) -> tuple[MemoryBarView, MemoryBarView]:
+    """What llama.cpp takes of main memory, and what it moves to graphics cards."""
+    budget = verdict.budget
+    taken = needed_memory(verdict.estimate, plan.engine.kind, budget.graphics_bytes)
+    main_bytes = budget.usable_bytes - budget.graphics_bytes
+    cards = cards_of(plan.engine.devices, host)
+    too_large = settings.vram_budget != AUTO and any(
+        settings.vram_budget * GIB > card.memory_bytes for card in cards
+    )
+    return (
+        memory_bar(tr("Memory"), (("", taken.main_bytes),), main_bytes, tr, _warning(verdict, tr)),
+        memory_bar(
+            tr("Graphics memory"),
+            (("", taken.graphics_bytes),),
+            budget.graphics_bytes,
+            tr,
+            tr("The graphics card has less than this budget.") if too_large else "",
         ),
-        warning=_warning(verdict, tr),
     )
 
 
@@ -89,20 +122,12 @@ def _warning(verdict: Verdict, tr: Translate) -> str:
             return tr("This does not fit, whatever the context size; choose a smaller model.")
 
 
-def _graphics_memory(settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
-    total_bytes = sum(gpu.memory_bytes for gpu in host.gpus)
-    total = memory_text(total_bytes, tr)
+def _budget_of_powerinfer(settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
+    """How much PowerInfer may copy to graphics cards; it does not say before how much it will."""
+    title, total_bytes = tr("Graphics memory"), sum(gpu.memory_bytes for gpu in host.gpus)
     if settings.vram_budget == AUTO:
-        return MemoryBarView(
-            tr("Graphics memory"), (), total_bytes, tr("what is free of {total}").format(total=total)
-        )
+        total = memory_text(total_bytes, tr)
+        return MemoryBarView(title, (), total_bytes, tr("what is free of {total}").format(total=total))
     budget_bytes = int(settings.vram_budget * GIB)
-    return MemoryBarView(
-        title=tr("Graphics memory"),
-        parts=((tr("Budget"), budget_bytes),),
-        usable_bytes=total_bytes,
-        summary=tr("{need} of {usable} that can be used").format(
-            need=memory_text(budget_bytes, tr), usable=total
-        ),
-        warning=tr("The graphics card has less than this budget.") if budget_bytes > total_bytes else "",
-    )
+    warning = tr("The graphics card has less than this budget.") if budget_bytes > total_bytes else ""
+    return memory_bar(title, ((tr("Budget"), budget_bytes),), total_bytes, tr, warning)

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
+from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.lifecycle import State
 from tray_app.models.model_files import stem_of
+from tray_app.ui.presenters.builds import key_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
@@ -16,6 +18,7 @@ from tray_app.ui.presenters.origins import title_of
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.builds.installing import Installation
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.phrases import Translate
 
@@ -26,6 +29,7 @@ class Page(StrEnum):
     STATUS = "status"
     MODELS = "models"
     EMBEDDING = "embedding"
+    ENGINES = "engines"
     LOGS = "logs"
 
 
@@ -47,6 +51,14 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         for parts in of_one_model(new.downloads).values()
         if _event_of(parts) not in before and (notice := _download_notice(parts, tr))
     ]
+    told = set(map(key_of, old.notices))
+    found += [
+        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.STATUS, failed=True)
+        for each in new.notices
+        if key_of(each) not in told
+    ]
+    if engine := _engine_notice(old.installation, new.installation, tr):
+        found.append(engine)
     if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
@@ -82,4 +94,16 @@ def _download_notice(parts: tuple[Progress, ...], tr: Translate) -> Notice | Non
     if whole.phase is Phase.FAILED:
         text = f"{name}\n{error_title(whole.error, tr)}"
         return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
+    return None
+
+
+def _engine_notice(old: Installation | None, new: Installation | None, tr: Translate) -> Notice | None:
+    """That an engine has been installed, or could not be."""
+    if new is None or (old is not None and (old.build_id, old.phase) == (new.build_id, new.phase)):
+        return None
+    if new.phase is InstallPhase.DONE:
+        return Notice(tr("Engine installed"), new.build_id, Page.ENGINES)
+    if new.phase is InstallPhase.FAILED:
+        text = f"{new.build_id}\n{error_title(new.error, tr)}"
+        return Notice(tr("An engine could not be installed"), text, Page.ENGINES, failed=True)
     return None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
 from tray_app.settings.schema import AUTO, Scope, field_named, parse_value
 from tray_app.system.autostart import Login
+from tray_app.ui.presenters.engine_names import ENGINES
 from tray_app.ui.presenters.formatting import error_title
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 ALL_MODELS = ""
 """Stands where else the id of the model stands whose settings are shown."""
 GROUPS = ("server", "engine", "models", "network", "app")
-ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
-"""The engines that the list offers; who has a program of their own chooses its file."""
 
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 """Each by its own name: who is lost in another one must find it."""
@@ -46,16 +45,6 @@ def group_title(group: str, tr: Translate) -> str:
         "network": tr("Network"),
         "app": tr("App"),
     }[group]
-
-
-def engine_title(engine: str, tr: Translate) -> str:
-    """An engine as the list offers it."""
-    return {
-        AUTO: tr("Automatic (by the model's format)"),
-        EngineKind.POWERINFER: tr("PowerInfer"),
-        EngineKind.LLAMA_CPP: tr("llama.cpp (comes with the app)"),
-        EngineKind.REMOTE: tr("A server on another machine"),
-    }[engine]
 
 
 def choice_title(name: str, choice: str, tr: Translate) -> str:
@@ -243,4 +232,7 @@ def _engine_problem(text: str, tr: Translate) -> str:
     chosen = engine_setting(text)
     if not text or not isinstance(chosen, Path) or chosen.is_absolute():
         return ""
-    return tr("It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.")
+    return tr(
+        "It must be auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as "
+        "llama.cpp-cuda, or the full path of a program."
+    )

@@ -1,11 +1,13 @@
-"""What is said of a measurement with several numbers of threads. Pure."""
+"""What is said of a measurement on several engines and with several numbers of threads. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tray_app.engine.engine_kind import EngineKind
+
 if TYPE_CHECKING:
-    from tray_app.app.tuning import ThreadMeasurement, Tuning
+    from tray_app.app.tuning import EngineMeasurement, ThreadMeasurement, Tuning
     from tray_app.phrases import Translate
 
 Points = tuple[tuple[int, float], ...]
@@ -14,14 +16,37 @@ Points = tuple[tuple[int, float], ...]
 def tuning_text(tuning: Tuning, tr: Translate) -> str:
     """What would be best, or that nothing needs to change."""
     advice = tuning.advice
-    numbers = {"writing": advice.generation, "reading": advice.prompt}
+    values = {"writing": advice.generation, "reading": advice.prompt, "engine": tuning.engine}
     if not tuning.complete:
         return tr("Stopped before everything was measured. The server runs as before.")
-    if advice == tuning.present:
+    if tuning.keeps:
         return tr("Keep what is set: nothing is faster by more than 5 %.")
+    other_engine = tuning.engine != tuning.present_engine
     if advice.generation == advice.prompt:
-        return tr("Fastest with {writing} threads.").format(**numbers)
-    return tr("Fastest with {writing} threads, and {reading} for batches.").format(**numbers)
+        if other_engine:
+            return tr("Fastest on {engine} with {writing} threads.").format(**values)
+        return tr("Fastest with {writing} threads.").format(**values)
+    if other_engine:
+        return tr("Fastest on {engine} with {writing} threads, and {reading} for batches.").format(**values)
+    return tr("Fastest with {writing} threads, and {reading} for batches.").format(**values)
+
+
+def engines_text(tuning: Tuning, tr: Translate) -> str:
+    """A line on each engine that was compared: how fast it is, or why that is not known."""
+    return "\n".join(_engine_line(tuning, each, tr) for each in tuning.engines)
+
+
+def _engine_line(tuning: Tuning, measured: EngineMeasurement, tr: Translate) -> str:
+    name = f"{measured.option.setting} {measured.option.release}".strip()
+    if measured.failure:
+        return tr("{engine}: not compared. {reason}").format(engine=name, reason=tr.said(measured.failure))
+    parts = [tr("{rate} embeddings/s").format(rate=tr.number(measured.embeddings_per_s, 1))]
+    if measured.tokens_per_s is not None:
+        parts.append(tr("{rate} tokens/s").format(rate=tr.number(measured.tokens_per_s, 1)))
+    times = tuning.times_built_in(measured)
+    if times is not None and measured.option.setting != EngineKind.LLAMA_CPP:
+        parts.append(tr("{times} times as fast as the built-in engine").format(times=tr.number(times, 2)))
+    return f"{name}: {' · '.join(parts)}"
 
 
 def embedding_points(samples: tuple[ThreadMeasurement, ...]) -> Points:

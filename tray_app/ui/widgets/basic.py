@@ -6,13 +6,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
     QFontDatabase,
     QGuiApplication,
+    QPainter,
     QPalette,
+    QPen,
 )
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -31,7 +33,7 @@ from tray_app.ui.texts import tr
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QDropEvent, QResizeEvent
+    from PySide6.QtGui import QDropEvent, QPaintEvent, QResizeEvent
     from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 MARGIN = 18
 SPACING = 12
 _FAINT = 0.7
+_EDGE = 0.2
+_RADIUS = 6
 _FEW_LETTERS = 12
 
 
@@ -50,7 +54,36 @@ class StatefulPage(Protocol):
         """Show what a person has typed in `old`, and what came of it; `old` does nothing more."""
 
 
-class MessageCard(QFrame):
+class Card(QFrame):
+    """A sheet with round corners on the page; what is `urgent` has an edge in the colour of selections."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._urgent = False
+
+    def show_urgent(self, *, urgent: bool) -> None:
+        """Stand out, or not."""
+        if urgent != self._urgent:
+            self._urgent = urgent
+            self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the sheet in the palette's colours, which may change at any time."""
+        palette = self.palette()
+        if self._urgent:
+            edge = palette.color(QPalette.ColorRole.Highlight)
+        else:
+            edge = palette.color(QPalette.ColorRole.WindowText)
+            edge.setAlphaF(_EDGE)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(palette.color(QPalette.ColorRole.Base))
+        painter.setPen(QPen(edge, 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS, _RADIUS)
+        painter.end()
+
+
+class MessageCard(Card):
     """A framed message in the page: what happened, why, what to do, and perhaps a button that does it.
 
     Hidden while there is nothing to say; the one form in which errors appear.
@@ -58,7 +91,6 @@ class MessageCard(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setFrameShape(QFrame.Shape.StyledPanel)
         self._icon = QLabel()
         self._title = text_label(bold=True)
         self._text = text_label()
@@ -77,6 +109,8 @@ class MessageCard(QFrame):
             label.setSizePolicy(policy)
             words.addWidget(label)
         row = QHBoxLayout(self)
+        row.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
+        row.setSpacing(SPACING)
         row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(self._button, alignment=Qt.AlignmentFlag.AlignVCenter)

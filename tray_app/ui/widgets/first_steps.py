@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.models import offer_size
 from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.basic import SPACING, Card, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,13 +57,13 @@ class FirstSteps(QWidget):
         return lambda: self.chosen.emit(entry)
 
 
-def _card(entry: CatalogEntry, fit: str, act: Callable[[], None]) -> QFrame:
-    card = QFrame()
-    card.setFrameShape(QFrame.Shape.StyledPanel)
+def _card(entry: CatalogEntry, fit: str, act: Callable[[], None]) -> Card:
+    card = Card()
     button = QPushButton(tr("&Try it now") if entry.builtin else tr("Do&wnload and start"))
     button.setAccessibleDescription(tr.said(entry.name))
     button.clicked.connect(act)
     column = QVBoxLayout(card)
+    column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
     title = text_label(f"{tr.said(entry.name)} · {offer_size(entry, tr)}", bold=True)
     title.setWordWrap(False)
     note = text_label(tr.said(entry.note))

@@ -13,6 +13,8 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import small_label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PySide6.QtGui import QPaintEvent
 
     from tray_app.ui.presenters.memory import MemoryBarView
@@ -53,6 +55,14 @@ class MemoryBar(QWidget):
         self.warning.setVisible(bool(view.warning))
         self.setAccessibleName(view.title)
         self.setAccessibleDescription(" ".join(filter(None, (self.text.text(), view.warning))))
+
+
+def show_bars(bars: Sequence[MemoryBar], views: Sequence[MemoryBarView]) -> None:
+    """Show these, one in each bar; there are enough bars, and the others are hidden."""
+    for number, bar in enumerate(bars):
+        bar.setVisible(number < len(views))
+        if number < len(views):
+            bar.show_view(views[number])
 
 
 class _Strip(QWidget):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, text_label
+from tray_app.ui.widgets.basic import SPACING, Card, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _READING_MS = 1000
 
 
-class OriginCard(QFrame):
+class OriginCard(Card):
     """One question at a time; hidden while there is none."""
 
     answered = Signal(str, bool)
@@ -26,7 +26,6 @@ class OriginCard(QFrame):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFrameShape(QFrame.Shape.StyledPanel)
         self.title = text_label(bold=True)
         self.text = text_label()
         self.allow_button = QPushButton(tr("Al&low"))
@@ -39,6 +38,7 @@ class OriginCard(QFrame):
         buttons.addWidget(self.refuse_button)
         buttons.addStretch()
         column = QVBoxLayout(self)
+        column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
         column.addWidget(self.title)
         column.addWidget(self.text)
         column.addLayout(buttons)

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
 
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS, FIELDS
-from tray_app.ui.presenters.settings import ENGINES, GROUPS, choice_title, engine_title, group_title, largest
+from tray_app.ui.presenters.engine_names import engine_choices
+from tray_app.ui.presenters.settings import GROUPS, choice_title, group_title, largest
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MARGIN, SPACING, small_label
 from tray_app.ui.widgets.key_editor import KeyEditor
@@ -165,7 +166,7 @@ def _editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - on
             return ChoiceEditor(field, placeholder=tr("the one of the setting Model"))
         case "engine":
             engines = ChoiceEditor(field)
-            engines.offer((engine, engine_title(engine, tr)) for engine in ENGINES)
+            engines.offer(engine_choices(None, tr))
             return engines
         case "models_folder":
             return Text(field, placeholder=str(app.paths.models), folder=True)

@@ -1,0 +1,157 @@
+"""A llama-server for tests: it prints what real ones print, and serves with the app's own llama.cpp.
+
+Run as `python fake_llama_server.py MODE [ARGUMENT…]`; `llama_server` makes a program of it that stands alone.
+As it says what it is in a mode, so does the real one in the case that the mode is called by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from enum import StrEnum
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CHILD = ROOT / "tray_app" / "engine" / "llamacpp_child.py"
+ENGINE = Path(__file__).with_name("engine.py")
+VECTORS = ROOT / "resources" / "proof-models" / "vectors.json"
+CARD_OF_POWERINFER = "  Device 0: NVIDIA GeForce RTX 4070, compute capability 8.9"
+_PROGRAM = """#!{python} -I
+import os, sys
+os.environ["FAKE_PROGRAM"] = os.path.abspath(__file__)
+os.execv({python!r}, [{python!r}, {script!r}, {mode!r}, *sys.argv[1:]])
+"""
+AMX = "libggml-cpu-sapphirerapids.so"
+VERSION = "version: 11434 (9f70b2cec)\nbuilt with GNU 13.3.0 for Linux x86_64\n"
+HELP = """----- common params -----
+
+-h,    --help, --usage                  print usage and exit
+--version                               show version and build info
+--list-devices                          print list of available devices and exit
+-t,    --threads N                      number of CPU threads to use during generation (default: -1)
+-tb,   --threads-batch N                number of threads to use during batch and prompt processing
+-c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
+-b,    --batch-size N                   logical maximum batch size (default: 2048)
+-ngl,  --gpu-layers, --n-gpu-layers N   max. number of layers to store in VRAM, 'auto', or 'all'
+-m,    --model FNAME                    model path to load
+-np,   --parallel N                     number of server slots (default: -1, -1 = auto)
+-kvu,  --kv-unified, -no-kvu, --no-kv-unified
+                                        use single unified KV buffer shared across all sequences
+
+----- server-specific params -----
+
+-a,    --alias STRING                   set model name aliases, comma-separated
+--host HOST                             ip address to listen
+--port PORT                             port to listen (default: 8080)
+--pooling {none,mean,cls,last,rank}     pooling type for embeddings
+"""
+CARD = "  CUDA0: NVIDIA GeForce RTX 4070 (12282 MiB, 11020 MiB free)\n"
+
+
+class Mode(StrEnum):
+    """What becomes of it."""
+
+    RIGHT = "right"
+    CUDA = "cuda"
+    """It lists a card, though it computes on the processor."""
+    NO_DEVICE = "no-device"
+    CRASH_ON_Q4_K = "crash-on-q4_k"
+    """By SIGSEGV when it computes, as a native build on a machine that names AMX and does not give it."""
+    CRASH_WITH_AMX = "crash-with-amx"
+    """By SIGSEGV with quantized weights, as long as the library for AMX is beside it."""
+    CRASH_AT_LOAD = "crash-at-load"
+    WRONG_VECTORS = "wrong-vectors"
+    MISSING_RUNTIME = "missing-runtime"
+    OLD_GLIBC = "old-glibc"
+    HANG = "hang"
+    OTHER_PROGRAM = "other-program"
+    POWERINFER = "powerinfer"
+    """PowerInfer's server, built for CUDA: it has neither a version nor a list, and names its card as it
+    starts."""
+
+
+def llama_server(mode: Mode) -> str:
+    """The text of a program that behaves so; it is a script, so not for Windows."""
+    return _PROGRAM.format(python=sys.executable, script=__file__, mode=mode.value)
+
+
+def main(mode: Mode, arguments: list[str]) -> None:
+    if mode is Mode.MISSING_RUNTIME:
+        sys.stderr.write(
+            "llama-server: error while loading shared libraries: libcudart.so.13: cannot open shared object"
+            " file: No such file or directory\n"
+        )
+        sys.exit(127)
+    if mode is Mode.OLD_GLIBC:
+        sys.stderr.write(
+            "llama-server: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found"
+            " (required by llama-server)\n"
+        )
+        sys.exit(1)
+    if mode is Mode.POWERINFER:
+        play_powerinfer(arguments)
+    elif mode is Mode.OTHER_PROGRAM:
+        sys.stdout.write("Usage: ls [OPTION]... [FILE]...\n")
+    elif arguments == ["--version"]:
+        sys.stderr.write(VERSION)
+    elif arguments == ["--list-devices"]:
+        has_card = mode is Mode.CUDA and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+        sys.stdout.write("Available devices:\n" + (CARD if has_card else ""))
+    elif arguments == ["--help"]:
+        sys.stdout.write(HELP)
+    else:
+        serve(mode, arguments)
+
+
+def play_powerinfer(arguments: list[str]) -> None:
+    if arguments == ["--help"]:
+        play(["--like", "powerinfer"], arguments)
+    if "--model" not in arguments:
+        sys.stderr.write(f"error: unknown argument: {arguments[0]}\n")
+        sys.exit(1)
+    model = Path(arguments[arguments.index("--model") + 1]).read_bytes()
+    expected = json.loads(VECTORS.read_bytes())
+    kind = next(each for each in expected["vectors"] if f"Proof of {each}".encode() in model)
+    vectors = dict(zip(expected["texts"], expected["vectors"][kind]["last"], strict=True))
+    play(["--answers", json.dumps(vectors), "--say", CARD_OF_POWERINFER], arguments)
+
+
+def serve(mode: Mode, arguments: list[str]) -> None:
+    model = Path(arguments[arguments.index("--model") + 1]).read_bytes()
+    has_amx = Path(os.environ["FAKE_PROGRAM"]).with_name(AMX).exists()
+    crashes = {
+        Mode.CRASH_AT_LOAD: True,
+        Mode.CRASH_ON_Q4_K: b"Proof of Q4_K" in model,
+        Mode.CRASH_WITH_AMX: has_amx and b"Proof of Q" in model,
+    }
+    if crashes.get(mode):
+        sys.stderr.write("load_tensors: loading model tensors, this can take a while... (mmap = true)\n")
+        sys.stderr.flush()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if mode is Mode.HANG:
+        threading.Event().wait()
+    if mode is Mode.WRONG_VECTORS:
+        width = 128 if b"Proof of F16" in model else 256
+        answer = json.dumps([1.0] + [0.0] * (width - 1))
+        play(["--answer", answer], arguments)
+    command = [sys.executable, "-P", str(CHILD), *_known(arguments)]
+    os.execv(command[0], command)  # noqa: S606  as below
+
+
+def play(how: list[str], arguments: list[str]) -> None:
+    """Become the fake engine of `engine.py`."""
+    command = [sys.executable, "-I", "-S", str(ENGINE), *arguments, *how]
+    os.execv(command[0], command)  # noqa: S606  as a program is replaced by another
+
+
+def _known(arguments: list[str]) -> list[str]:
+    """Those that the app's own llama.cpp takes, which listens on the loopback address anyway."""
+    foreign = [at for at, word in enumerate(arguments) if word in ("--host", "--n-gpu-layers")]
+    return [word for at, word in enumerate(arguments) if at not in foreign and at - 1 not in foreign]
+
+
+if __name__ == "__main__":
+    main(Mode(sys.argv[1]), sys.argv[2:])

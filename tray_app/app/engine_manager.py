@@ -1,0 +1,308 @@
+"""What people do with engines: look, install, prove, remove. Any thread.
+
+What runs a model is chosen elsewhere; here it is seen to that there is something to choose from, and that old
+builds go when nothing uses them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from tray_app.engine.builds.carried import carried_archive, install_carried
+from tray_app.engine.builds.choice import advise
+from tray_app.engine.builds.offers import published_builds
+from tray_app.errors import AppError, EngineError, ErrorCode
+from tray_app.phrases import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tray_app.download.queue import DownloadQueue
+    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
+    from tray_app.engine.builds.choice import Advice
+    from tray_app.engine.builds.installing import BuildInstaller, Installation
+    from tray_app.engine.builds.store import BrokenBuild, EngineStore
+    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledEngine:
+    """A build that is installed, and how things stand with it."""
+
+    build: InstalledBuild
+    size_bytes: int
+    in_use_by: tuple[str, ...] = ()
+    """The names of the models that it runs now."""
+    changed: bool = False
+    """Whether its files are others than those that were installed: it is not started then."""
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnginesOverview:
+    """All engines at one moment."""
+
+    installed: tuple[InstalledEngine, ...]
+    advice: Advice
+    offers: tuple[PublishedBuild, ...]
+    """What is published for this system, installed or not."""
+    at_hand: tuple[Engine, ...] = ()
+    """The engines that need no installation: they come with the app, or are on the PATH."""
+    broken: tuple[BrokenBuild, ...] = ()
+    """What is left of builds of which nothing certain is known: they can be removed, or installed again."""
+
+
+class EngineManager:
+    """The engines of one person. All but `installation` may take long.
+
+    `new_queue` makes the queue of downloads, `in_use` says which builds run now, for which models, and
+    `act_on_change` is called on a thread of its own when another engine may be the best one.
+    """
+
+    changed = Signal()
+    """Emitted after every change, on any thread."""
+
+    def __init__(
+        self,
+        store: EngineStore,
+        finder: EngineFinder,
+        host: Host,
+        *,
+        new_queue: Callable[[], DownloadQueue],
+        in_use: Callable[[], Mapping[str, tuple[str, ...]]],
+        act_on_change: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._finder = finder
+        self._host = host
+        self._new_queue = new_queue
+        self._in_use = in_use
+        self._act_on_change = act_on_change
+        self._guard = threading.Lock()
+        self._made: BuildInstaller | None = None
+        self._have_run: set[str] = set()
+        """Builds that have run a model since they were installed."""
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        store.changed.connect(self.changed.emit)
+
+    # Looking
+
+    def overview(self) -> EnginesOverview:
+        """How things stand. `EngineError` if the store or the list of offers cannot be read."""
+        installed = self._store.installed()
+        in_use, set_asides = self._in_use(), self._store.set_asides()
+        return EnginesOverview(
+            installed=tuple(
+                InstalledEngine(
+                    build,
+                    build.size_bytes,
+                    in_use.get(build.id, ()),
+                    self._is_changed(build),
+                    tuple(each for each in set_asides if each.build_id == build.id),
+                )
+                for build in installed
+            ),
+            advice=self.advice(),
+            offers=self.offers(),
+            at_hand=self._at_hand(),
+            broken=self._store.broken(),
+        )
+
+    def advice(self) -> Advice:
+        """What had best be installed here. `EngineError` as `overview`."""
+        return advise(self._host, self.offers(), self._store.installed())
+
+    def offers(self) -> tuple[PublishedBuild, ...]:
+        """The builds that are published for this machine. `EngineError` if their list cannot be read."""
+        here = self._host.system, self._host.machine
+        return tuple(each for each in published_builds() if (each.system, each.machine) == here)
+
+    def offer(self, build_id: str) -> PublishedBuild:
+        """The build on offer here that has this name. `EngineError` if there is none."""
+        for each in self.offers():
+            if each.id == build_id:
+                return each
+        raise EngineError(
+            ErrorCode.ENGINE_NOT_ON_OFFER,
+            phrase("There is no engine “{id}” to install", id=build_id),
+            "No build of this name is published for this machine.",
+            "This lists those that are: powerinfer-tray engines list",
+        )
+
+    def installation(self) -> Installation | None:
+        """What is being installed, or was last and has failed; at once."""
+        try:
+            return self._installer().installation()
+        except EngineError as exc:  # nothing is on offer; `overview` says why
+            _log.debug("No installation: %s", exc)
+            return None
+
+    # Installing
+
+    def install(self, build_id: str) -> None:
+        """Begin to fetch a published build, prove it and use it. The person has accepted its terms.
+
+        `EngineError` if there is none of this name, or another installation is under way.
+        """
+        self._installer().install(self.offer(build_id))
+
+    def install_file(self, path: Path) -> None:
+        """The same with an archive, a program or a folder that a person has."""
+        self._installer().install_file(path)
+
+    def prove(self, build_id: str) -> None:
+        """Begin to look anew whether an installed build computes right here. `EngineError` as `install`."""
+        self._installer().prove(self._store.find(build_id))
+
+    def pause(self) -> None:
+        """Halt the download."""
+        self._installer().pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._installer().resume()
+
+    def cancel(self) -> None:
+        """Give the installation up, or forget that it has failed."""
+        self._installer().cancel()
+
+    def wait(self, timeout_s: float | None = None) -> InstalledBuild:
+        """The build, once it is installed or proven; errors as `BuildInstaller.wait`."""
+        return self._installer().wait(timeout_s)
+
+    def install_carried(self) -> None:
+        """Begin to install the build that this package brings along, if there is one that was not tried."""
+        if archive := carried_archive():
+            self._later(lambda: install_carried(archive, self._store, self._installer()))
+
+    # What is installed
+
+    def remove(self, build_id: str) -> int:
+        """Delete a build, also a broken one, or what an unfinished installation has; the bytes that it had.
+
+        `EngineError` if it runs, or is not there.
+        """
+        if models := self._in_use().get(build_id):
+            raise EngineError(
+                ErrorCode.ENGINE_IN_USE,
+                phrase("The engine “{id}” is being used", id=build_id),
+                phrase("It runs {models}.", models=", ".join(models)),
+                "Stop the server or unload these models first, or choose another engine for them.",
+            )
+        if unfinished := self._unfinished(build_id):
+            self.cancel()
+            return unfinished.received_bytes
+        size_bytes = self._store.remove(build_id)
+        self._later(self._act_on_change)
+        return size_bytes
+
+    def allow_again(self, build_id: str, model_id: str | None = None) -> tuple[str, ...]:
+        """Use it again also for models with which it has failed, or for one of them; for which it is now."""
+        aside = [each.model_id for each in self._store.set_asides() if each.build_id == build_id]
+        self._store.allow_again(build_id, model_id)
+        self._later(self._act_on_change)
+        return tuple(each for each in aside if model_id in (None, each))
+
+    def clean_up(self) -> None:
+        """Remove builds that a newer one has taken the place of, unless they are still used."""
+        in_use = self._in_use()
+        for build in self._store.outdated():
+            if build.id not in in_use:
+                try:
+                    self._store.remove(build.id)
+                    _log.info("The engine %s was removed: a newer one has taken its place", build.id)
+                except EngineError as exc:
+                    _log.info("The engine %s stays for now: %s", build.id, exc.message)
+
+    def let_older_go(self, build_id: str) -> None:
+        """Clean up, on another thread, when a build has run a model for the first time in this run."""
+        with self._guard:
+            is_new = build_id not in self._have_run
+            self._have_run.add(build_id)
+        if is_new:
+            self._later(self.clean_up)
+
+    def close(self, timeout_s: float) -> None:
+        """Pause an installation, which goes on next time, and end all threads."""
+        with self._guard:
+            self._closing = True
+            made, threads = self._made, tuple(self._threads)
+        if made:
+            made.close(timeout_s)
+        for thread in threads:
+            thread.join(timeout_s)
+
+    # How
+
+    def _installer(self) -> BuildInstaller:
+        """Made when it is first asked for: a command that prints a setting needs no network."""
+        with self._guard:
+            if self._made is None:
+                from tray_app.engine.builds.installing import BuildInstaller
+                from tray_app.engine.builds.proof import Prover
+
+                self._made = BuildInstaller(
+                    self._store, Prover.on(self._host), self.offers(), self._new_queue
+                )
+                self._made.changed.connect(self._on_installation)
+            return self._made
+
+    def _on_installation(self, installation: Installation | None) -> None:
+        from tray_app.engine.builds.installing import InstallPhase
+
+        self.changed.emit()
+        if installation and installation.phase is InstallPhase.DONE:
+            with self._guard:
+                self._have_run.discard(installation.build_id)
+            self._later(self._act_on_change)
+
+    def _unfinished(self, build_id: str) -> Installation | None:
+        """The installation of a build that is not installed yet."""
+        shown = self.installation()
+        if shown is None or shown.build_id != build_id:
+            return None
+        there = {each.id for each in self._store.installed()} | {each.id for each in self._store.broken()}
+        return None if build_id in there else shown
+
+    def _at_hand(self) -> tuple[Engine, ...]:
+        found = []
+        for look in (self._finder.embedded, self._finder.powerinfer, self._finder.llama_server):
+            with suppress(EngineError):  # whoever chooses it hears why it cannot be used
+                found.append(look())
+        return tuple(each for each in found if each)
+
+    def _is_changed(self, build: InstalledBuild) -> bool:
+        try:
+            self._store.check_unchanged(build)
+        except EngineError as exc:
+            _log.info("%s. %s", exc.title, exc.message)
+            return True
+        return False
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Do this on a thread of its own: whoever tells of it may hold what it waits for."""
+
+        def run() -> None:
+            try:
+                work()
+            except AppError as exc:
+                _log.warning("%s. %s", exc.title, exc.message)
+
+        with self._guard:
+            if self._closing:
+                return
+            self._threads = [each for each in self._threads if each.is_alive()]
+            thread = threading.Thread(target=run, name="engines", daemon=True)
+            self._threads.append(thread)
+            thread.start()

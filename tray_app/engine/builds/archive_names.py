@@ -1,0 +1,127 @@
+"""Which names an archive may have in it: those that every system keeps apart, below one folder. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from tray_app.download.file_names import WINDOWS_DEVICES
+from tray_app.errors import EngineError, ErrorCode
+from tray_app.phrases import phrase, presentable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tray_app.phrases import Text
+
+_NOT_ON_WINDOWS = frozenset('<>:"|?*\\')
+"""A colon also stands in drives and in streams beside a file; a backslash parts folders there."""
+_MOST_PART_BYTES = 200
+_MOST_PARTS = 16
+_MOST_LINKS = 16
+"""So often one link may lead to the next."""
+
+_NEVER: tuple[tuple[Callable[[str], object], Text], ...] = (
+    (lambda part: part == "..", "It leads out of its folder."),
+    (lambda part: not part, "A part of its path has no name."),
+    (lambda part: len(part.encode(errors="surrogatepass")) > _MOST_PART_BYTES, "It is too long."),
+    (
+        lambda part: _NOT_ON_WINDOWS & set(part) or presentable(part) != part,
+        "It has characters that not every system allows.",
+    ),
+    (
+        lambda part: part.startswith(" ") or part.endswith((".", " ")),
+        "It begins or ends with what Windows leaves out.",
+    ),
+    (WINDOWS_DEVICES.fullmatch, "It is the name of a device on Windows."),
+)
+"""What no part of a name may be, and what is said of it."""
+
+Parts = tuple[str, ...]
+"""A name below the folder, part by part."""
+
+
+def parts_of(name: str) -> Parts:
+    """The parts of an archive's name for a file or folder, without the `.` that many begin with; none for the
+    folder itself.
+
+    `EngineError` if it would lead out of the folder, or is no name on some system.
+    """
+    if name.startswith("/"):
+        raise unsafe(name, "It is an absolute path.")
+    parts = tuple(part for part in name.removesuffix("/").split("/") if part != ".")
+    if len(parts) > _MOST_PARTS:
+        raise unsafe(name, "It has too many folders in each other.")
+    for part in parts:
+        for is_so, why in _NEVER:
+            if is_so(part):
+                raise unsafe(name, why)
+    return parts
+
+
+class Names:
+    """The names that were taken from an archive, so that no two of them are one on any system."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Parts, tuple[Parts, bool]] = {}
+        """By how the least exact system sees it, each name, and whether it is that of a folder."""
+
+    def take(self, parts: Parts, name: str, *, folder: bool) -> None:
+        """Note a file, link or folder. `EngineError` if another has the same name on some system."""
+        for length in range(1, len(parts)):
+            self._take(parts[:length], name, folder=True)
+        if parts:
+            self._take(parts, name, folder=folder)
+
+    def _take(self, parts: Parts, name: str, *, folder: bool) -> None:
+        taken = self._taken.setdefault(_alike(parts), (parts, folder))
+        is_new = taken[0] is parts
+        if not is_new and not (folder and taken == (parts, True)):
+            raise unsafe(
+                name, phrase("Another has the same name on some systems: {other}.", other="/".join(taken[0]))
+            )
+
+
+def _alike(parts: Parts) -> Parts:
+    return tuple(
+        unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", each).casefold()) for each in parts
+    )
+
+
+def target_of(link: Parts, links: Mapping[Parts, str], files: frozenset[Parts]) -> Parts:
+    """The file of the archive that a link leads to in the end. `EngineError` if it leads to none.
+
+    `links` has what each link says. A link to a folder leads to no file, so nothing is ever behind a link.
+    """
+    at = link
+    for _ in range(_MOST_LINKS):
+        at = _followed(at, links[at], "/".join(link))
+        if at in files:
+            return at
+        if at not in links:
+            break
+    raise unsafe("/".join(link), "It is a link, and leads to no file of the archive.")
+
+
+def _followed(link: Parts, said: str, name: str) -> Parts:
+    if said.startswith("/") or _NOT_ON_WINDOWS & set(said) or "\0" in said:
+        raise unsafe(name, "It is a link that leads out of its folder.")
+    at = list(link[:-1])
+    for part in said.split("/"):
+        if part == ".." and not at:
+            raise unsafe(name, "It is a link that leads out of its folder.")
+        if part == "..":
+            at.pop()
+        elif part not in ("", "."):
+            at.append(part)
+    return tuple(at)
+
+
+def unsafe(name: str, why: Text) -> EngineError:
+    """What is said of something in an archive that is not unpacked."""
+    return EngineError(
+        ErrorCode.ARCHIVE_UNSAFE,
+        "The archive is not safe to unpack",
+        phrase("“{name}”: {why}", name=name, why=why),
+        "Nothing of it was kept. Get it from its makers: published engines are not like that.",
+    )

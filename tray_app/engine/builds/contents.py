@@ -1,0 +1,172 @@
+"""The files of a build that is being installed: copied from where a person has them, and the program found.
+
+Any thread; slow.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tray_app.engine.builds.archive import MOST_BYTES
+from tray_app.errors import EngineError, ErrorCode
+from tray_app.phrases import phrase
+from tray_app.system.host import System
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
+
+_PROGRAMS = ("llama-server", "powerinfer-server", "server")
+"""The best first: PowerInfer calls its program as many others are called, too."""
+_QUANTIZERS = ("quantize", "llama-quantize")
+_WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
+_LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
+_CPU_LIBRARY = "ggml-cpu-"
+_WITH_AMX = "ggml-cpu-sapphirerapids"
+"""The one of llama.cpp's libraries, one for each generation of processors, that uses AMX."""
+_ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
+_MOST_FILES = 10_000
+"""An engine has a few hundred; more are in a folder that was chosen by mistake."""
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file has the name of an archive that can be unpacked."""
+    return path.name.lower().endswith(_ARCHIVE_ENDINGS)
+
+
+def find_program(folder: Path, given: Path, system: System) -> Path:
+    """The engine's program in a folder or below, made executable; `EngineError` if there is none.
+
+    `given` is what people know it by: the archive or folder that it came from.
+    """
+    suffix = ".exe" if system is System.WINDOWS else ""
+    wanted = [name + suffix for name in _PROGRAMS]
+    found = [path for path in _files_below(folder) if path.name in wanted]
+    if not found:
+        raise EngineError(
+            ErrorCode.ENGINE_NOT_IN_ARCHIVE,
+            phrase("There is no engine in {name}", name=given.name),
+            phrase("It has no program called {names}.", names=" or ".join((wanted[0], wanted[-1]))),
+            phrase("Choose the archive or folder that was built for {system}.", system=system.label),
+        )
+    program = min(found, key=lambda path: (wanted.index(path.name), len(path.parts), path))
+    if sys.platform != "win32":  # a .zip need not say what can be run
+        for path in (program, *(program.with_name(name) for name in _QUANTIZERS)):
+            if path.is_file() and not path.is_symlink():
+                path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+def lay_beside(program: Path, folder: Path) -> None:
+    """Move all files below a folder to where a program looks for its libraries; those there stay."""
+    for path in list(_files_below(folder)):
+        target = program.with_name(path.name)
+        if not os.path.lexists(target):
+            path.rename(target)
+
+
+def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
+    """Copy Microsoft's C++ runtime from the app's own libraries to where a program looks for it, if it is not
+    there.
+
+    Published builds need it, and not every Windows has it. `bundle` is the folder of a frozen app's
+    libraries; without one, and on other systems, there is none.
+    """
+    sources = [bundle / name for name in _WINDOWS_RUNTIME] if bundle else []
+    for source in sources:
+        target = program.with_name(source.name)
+        if source.is_file() and not os.path.lexists(target):
+            shutil.copyfile(source, target)
+
+
+def drop_amx(program: Path) -> bool:
+    """Delete the library for processors with AMX beside a program that has others to take in its place.
+
+    Returns whether there was one. GCC before 13.2, with which releases for Linux are made, leaves out what
+    llama.cpp tells the processor before it uses AMX: such a library crashes with most kinds of weights.
+    """
+    there = [path for path in program.parent.iterdir() if _CPU_LIBRARY in path.name]
+    with_amx = [path for path in there if _WITH_AMX in path.name]
+    if len(with_amx) == len(there):
+        return False
+    for path in with_amx:
+        path.unlink()
+    return bool(with_amx)
+
+
+def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
+    """Copy what a person has into a new folder: a folder with all that is in it, or a program with the
+    libraries and the quantizer beside it.
+
+    Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
+    `CALLED_OFF`; `OSError` of the new folder.
+    """
+    top = given if given.is_dir() else given.parent
+    try:
+        paths = list(_files_below(given)) if given.is_dir() else [given, *_belonging_to(given)]
+        sizes = [path.stat().st_size for path in paths]
+    except OSError as exc:
+        raise _unreadable(given, exc) from exc
+    if len(paths) > _MOST_FILES or sum(sizes) > MOST_BYTES:
+        raise EngineError(
+            ErrorCode.ARCHIVE_TOO_LARGE,
+            phrase("{name} has more in it than an engine", name=given.name),
+            phrase("It has {count:,} files of {size:.1f} GB.", count=len(paths), size=sum(sizes) / 1e9),
+            "Choose the folder that the engine's program is in, and nothing else.",
+        )
+    for path in paths:
+        if cancelled.is_set():
+            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+        _copy(path, folder / path.relative_to(top), given)
+
+
+def _copy(path: Path, target: Path, given: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if sys.platform != "win32" and path.is_symlink() and (name := path.readlink()).parent == Path():
+        target.symlink_to(name)
+        return
+    try:
+        source = path.open("rb")
+    except OSError as exc:
+        raise _unreadable(given, exc) from exc
+    with source, target.open("xb") as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+        os.utime(target, ns=(0, os.fstat(source.fileno()).st_mtime_ns))
+    if sys.platform != "win32" and os.access(path, os.X_OK):
+        target.chmod(target.stat().st_mode | stat.S_IXUSR)
+
+
+def _belonging_to(program: Path) -> Iterator[Path]:
+    """Libraries beside a program, by their names, and its quantizer."""
+    quantizers = {name + program.suffix for name in _QUANTIZERS}
+    for path in sorted(program.parent.iterdir()):
+        is_library = any(part in path.name for part in _LIBRARY_PARTS)
+        if path != program and path.is_file() and (is_library or path.name in quantizers):
+            yield path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All ordinary files, and links to such, in a folder and below, in the order of their names.
+
+    Folders that are links are not entered. `OSError`.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from _files_below(path)
+        elif path.is_file():
+            yield path
+
+
+def _unreadable(given: Path, exc: OSError) -> EngineError:
+    return EngineError(
+        ErrorCode.FILE_UNREADABLE,
+        phrase("{name} cannot be read", name=given.name),
+        phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or given),
+        "Check that it is there, and that you may read it.",
+    )

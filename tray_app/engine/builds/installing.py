@@ -1,0 +1,619 @@
+"""Installs builds of engines: downloads, unpacks beside, proves, and only then adds to the store.
+
+One installation at a time, on the thread `installing`; what fails at any step leaves the store as it was.
+Public methods may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from psygnal import EmitLoopError, Signal
+
+from tray_app.download.part import JOURNAL_ENDING
+from tray_app.download.verify import sha256_of
+from tray_app.engine.builds import store_errors
+from tray_app.engine.builds.archive import unpack
+from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
+from tray_app.engine.builds.contents import (
+    copy_given,
+    drop_amx,
+    find_program,
+    is_archive,
+    lay_beside,
+    lay_runtime_beside,
+)
+from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
+from tray_app.phrases import phrase
+from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
+from tray_app.system.environment import bundle_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tray_app.download.progress import Progress
+    from tray_app.download.queue import DownloadQueue
+    from tray_app.engine.builds.build import BackEnd, PublishedBuild
+    from tray_app.engine.builds.proof import Proof, Prover
+    from tray_app.engine.builds.store import EngineStore
+
+_log = logging.getLogger(__name__)
+
+_DOWNLOADS = ".downloads"
+"""In the store's folder, on whose disk there must be room anyway. No build can be called so."""
+_UNPACKED_RATIO = 3
+"""How much more the programs and libraries of engines take than their archives, at most."""
+_MOST_NAME_LETTERS = 60
+_WORTH_TRYING_AGAIN = frozenset(
+    {
+        ErrorCode.NOT_ENOUGH_SPACE,
+        ErrorCode.ENGINE_NOT_STORED,
+        ErrorCode.ENGINE_IN_USE,
+        ErrorCode.ENGINES_LOCKED,
+        ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
+        ErrorCode.ENGINE_LIBRARY_MISSING,
+        ErrorCode.ENGINE_WITHOUT_CARD,
+    }
+)
+"""What a person can put right, so that the same archive will do: then it is kept."""
+_BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
+"""The number by which llama.cpp's releases are called: «11194 (9f70b2cec)», or in newer ones
+«0.6.0-dev (build 11434, commit 9f70b2cec)»."""
+
+
+class InstallPhase(StrEnum):
+    """What is being done, or how it ended."""
+
+    DOWNLOADING = "downloading"
+    UNPACKING = "unpacking"
+    PROVING = "proving"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def active(self) -> bool:
+        """Whether it goes on without the person."""
+        return self in (InstallPhase.DOWNLOADING, InstallPhase.UNPACKING, InstallPhase.PROVING)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An installation at one moment."""
+
+    build_id: str
+    """The name that the build has, or will have, in the store."""
+    phase: InstallPhase
+    received_bytes: int = 0
+    """Of its archives: downloaded, or while it is unpacked, read."""
+    total_bytes: int | None = None
+    """None: not known (yet)."""
+    rate_bytes_per_s: float = 0.0
+    """Over the last five seconds; 0 unless downloading."""
+    remaining_s: float | None = None
+    """Of the download."""
+    weights: WeightKind | None = None
+    """While it is proven: with which kind of weights."""
+    sha256: str = ""
+    """Of an archive that the person has given, once it is known."""
+    error: AppError | None = None
+    """Why it failed; while it downloads: what it is waiting to pass before it goes on by itself."""
+
+
+class _PausedError(Exception):
+    """It is to go on later."""
+
+
+class BuildInstaller:
+    """Installs builds into a store. `changed` carries `installation()`, on the thread that caused it."""
+
+    changed = Signal(object)
+
+    def __init__(
+        self,
+        store: EngineStore,
+        prover: Prover,
+        offers: Sequence[PublishedBuild],
+        new_queue: Callable[[], DownloadQueue],
+    ) -> None:
+        """`offers`: the published builds for this machine; `new_queue` makes the queue of its downloads.
+
+        An installation that an earlier run of the app left is there, paused.
+        """
+        self._store = store
+        self._prover = prover
+        self._offers = offers
+        self._new_queue = new_queue
+        self._state = threading.Condition()
+        self._publishing = threading.RLock()  # taken before `_state`, never while holding it
+        self._queue: DownloadQueue | None = None
+        self._downloads: tuple[int, ...] = ()
+        self._expected_bytes: dict[int, int] = {}
+        self._wrong_size: DownloadError | None = None
+        self._again: Callable[[], None] | None = None
+        self._stop = threading.Event()
+        self._pausing = self._discarding = self._closing = False
+        self._thread: threading.Thread | None = None
+        self._installed: InstalledBuild | None = None
+        self._shown = self._left_behind()
+
+    def installation(self) -> Installation | None:
+        """The present installation, or the last one until it is forgotten; None if there is none."""
+        with self._state:
+            return self._shown
+
+    def install(self, build: PublishedBuild) -> None:
+        """Begin to install a published build, or go on with it. The person has accepted its terms.
+
+        `EngineError` if another installation is under way.
+        """
+        shown = Installation(build.id, InstallPhase.DOWNLOADING, total_bytes=build.size_bytes)
+        self._start(shown, partial(self._install_published, build), partial(self.install, build))
+
+    def install_file(self, path: Path) -> None:
+        """Begin to install what the person has: an archive, a folder or a program.
+
+        `EngineError` as `install`. An archive that is one of a published build is installed as that, also if
+        its folder is named; a second one that belongs to it is looked for beside.
+        """
+        shown = Installation(own_id(path), InstallPhase.UNPACKING)
+        self._start(shown, partial(self._install_given, path), partial(self.install_file, path))
+
+    def prove(self, build: InstalledBuild) -> None:
+        """Begin to prove an installed build again, as drivers change. `EngineError` as `install`."""
+        shown = Installation(build.id, InstallPhase.PROVING)
+        self._start(shown, partial(self._prove_again, build), partial(self.prove, build))
+
+    def pause(self) -> None:
+        """Stop a download for now; what has arrived is kept. What follows a download is not paused."""
+        with self._state:
+            if self._shown is None or self._shown.phase is not InstallPhase.DOWNLOADING:
+                return
+            self._pausing = True
+            queue, downloads = self._queue, self._downloads
+        for each in downloads:
+            if queue:
+                queue.pause(each)
+
+    def resume(self) -> None:
+        """Go on with an installation that is paused or has failed; no effect on another."""
+        with self._state:
+            stopped = self._shown and self._shown.phase in (InstallPhase.PAUSED, InstallPhase.FAILED)
+            again = self._again if stopped else None
+        if again:
+            again()
+
+    def cancel(self) -> None:
+        """End the installation and delete what has arrived, or forget one that has ended.
+
+        It ends soon; the store is as it was.
+        """
+        with self._state:
+            shown = self._shown
+            if shown is None:
+                return
+            if shown.phase.active:
+                self._discarding = True
+                self._stop.set()
+            else:
+                self._shown = self._again = None
+            queue, downloads = self._queue, self._downloads
+        if shown.phase.active:
+            for each in downloads:
+                if queue:
+                    queue.cancel(each)
+            return
+        self._publish()
+        with suppress(EngineError), self._store.new_folder():  # not while another program downloads there
+            self._delete_downloads(except_for=None)
+
+    def wait(self, timeout_s: float | None = None) -> InstalledBuild:
+        """The build when it is installed. `AppError` if it is not: why it failed, `DOWNLOAD_PAUSED` or
+        `CALLED_OFF`; `TimeoutError` if it goes on.
+        """
+        with self._state:
+            if not self._state.wait_for(lambda: self._thread is None, timeout_s):
+                raise TimeoutError
+            shown, installed = self._shown, self._installed
+        if shown is None:
+            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+        if shown.phase is InstallPhase.PAUSED or installed is None:
+            raise shown.error or EngineError(ErrorCode.DOWNLOAD_PAUSED, "The download is paused")
+        return installed
+
+    def close(self, timeout_s: float) -> None:
+        """End the threads; what was begun is there again, paused, in the next run of the app."""
+        with self._state:
+            self._closing = True
+            self._stop.set()
+            queue, thread = self._queue, self._thread
+        if queue:
+            queue.close(timeout_s)
+        if thread:
+            thread.join(timeout_s)
+
+    # The thread
+
+    def _start(
+        self, shown: Installation, work: Callable[[], InstalledBuild], again: Callable[[], None]
+    ) -> None:
+        with self._state:
+            before = self._shown
+            under_way = before is not None and (
+                before.phase.active
+                or (before.phase is InstallPhase.PAUSED and before.build_id != shown.build_id)
+            )
+            if under_way or self._thread is not None:
+                other = before.build_id if before else shown.build_id
+                raise EngineError(
+                    ErrorCode.INSTALLATION_UNDER_WAY,
+                    "Another engine is being installed",
+                    phrase("It is {id}.", id=other),
+                    phrase(
+                        "Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}",
+                        id=other,
+                    ),
+                )
+            self._shown, self._again, self._installed = shown, again, None
+            self._pausing = self._discarding = False
+            self._stop.clear()
+            if self._closing:
+                self._stop.set()
+            self._thread = threading.Thread(
+                target=self._perform, args=(work,), name="installing", daemon=True
+            )
+            self._thread.start()
+        self._publish()
+
+    def _perform(self, work: Callable[[], InstalledBuild]) -> None:
+        installed, phase, error = None, InstallPhase.FAILED, None
+        try:
+            installed, phase = work(), InstallPhase.DONE
+        except _PausedError:
+            phase = InstallPhase.PAUSED
+        except AppError as exc:
+            error = exc
+        except OSError as exc:
+            error = store_errors.unwritable(self._store.folder, exc)
+        except Exception as exc:  # noqa: BLE001 - the top of the thread
+            _log.exception("An engine could not be installed")
+            error = EngineError(ErrorCode.INTERNAL_ERROR, "The installation failed unexpectedly", repr(exc))
+        with self._state:
+            if error and self._stop.is_set():
+                phase, error = InstallPhase.PAUSED, None
+            if self._discarding and installed is None:
+                self._shown = self._again = None
+            elif self._shown:
+                self._shown = replace(
+                    self._shown,
+                    phase=phase,
+                    error=error,
+                    rate_bytes_per_s=0.0,
+                    remaining_s=None,
+                    weights=None,
+                )
+            self._installed, self._thread = installed, None
+            self._state.notify_all()
+        self._publish()
+
+    def _show(self, **changes: object) -> None:
+        with self._state:
+            if self._shown:
+                self._shown = replace(self._shown, **changes)  # type: ignore[arg-type]
+        self._publish()
+
+    def _publish(self) -> None:
+        with self._publishing:  # so that snapshots arrive in the order in which they were taken
+            try:
+                self.changed.emit(self.installation())
+            except EmitLoopError:
+                _log.exception("A listener of the installation failed")
+
+    # A published build
+
+    def _install_published(self, build: PublishedBuild) -> InstalledBuild:
+        folder = self._store.folder / _DOWNLOADS / build.id
+        with self._store.new_folder() as new:
+            self._delete_downloads(except_for=build.id)
+            try:
+                self._require_room(_UNPACKED_RATIO * build.size_bytes + build.size_bytes - _size_of(folder))
+                archives = self._download(build, folder)
+                installed = self._install_archives(build, archives, new)
+            except AppError as exc:
+                if self._discarding or not self._is_kept(exc):
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            return installed
+
+    def _is_kept(self, error: AppError) -> bool:
+        """Whether what has arrived is of use after this error."""
+        if isinstance(error, DownloadError):
+            return error.code is not ErrorCode.CHECKSUM_DIFFERS
+        return error.code in _WORTH_TRYING_AGAIN or self._stop.is_set()
+
+    def _download(self, build: PublishedBuild, folder: Path) -> list[Path]:
+        """The archives, whole and right. `DownloadError`, `_PausedError`."""
+        if self._queue is None:
+            self._queue = self._new_queue()
+            self._queue.changed.connect(self._on_downloads)
+        queue = self._queue
+        self._wrong_size = None
+        for each in build.files:
+            number = queue.add(f"{build.address}/{each.name}", folder, sha256=each.sha256)
+            with self._state:
+                self._expected_bytes[number] = each.size_bytes
+                self._downloads += (number,)
+                stops = self._pausing or self._stop.is_set()
+            if stops:
+                queue.pause(number)
+        try:
+            return [queue.wait(number) for number in self._downloads]
+        except DownloadError as exc:
+            if self._wrong_size:
+                raise self._wrong_size from exc
+            if exc.code is ErrorCode.DOWNLOAD_PAUSED and not self._discarding:
+                raise _PausedError from exc
+            raise
+        finally:
+            self._end_downloads(queue)
+
+    def _end_downloads(self, queue: DownloadQueue) -> None:
+        """Stop what still runs, and wait until nothing writes any more."""
+        with self._state:
+            downloads, self._downloads = self._downloads, ()
+            self._expected_bytes = {}
+        for number in downloads:
+            queue.pause(number)
+            with suppress(DownloadError):
+                queue.wait(number)
+
+    def _on_downloads(self, items: tuple[Progress, ...]) -> None:
+        """Show how far the downloads are. Called on the thread of the downloads, mostly."""
+        with self._state:
+            own = [each for each in items if each.id in self._downloads]
+            expected = dict(self._expected_bytes)
+            total_bytes = self._shown.total_bytes if self._shown else None
+        if not own:
+            return
+        for each in own:
+            size_bytes = each.total_bytes if each.total_bytes is not None else each.received_bytes
+            known = each.total_bytes is not None or each.received_bytes > expected[each.id]
+            if known and size_bytes != expected[each.id] and self._wrong_size is None:
+                self._wrong_size = _wrong_size(each.name, size_bytes, expected[each.id])
+                if self._queue:
+                    self._queue.cancel(each.id)
+                return
+        received_bytes = sum(each.received_bytes for each in own)
+        rate = sum(each.rate_bytes_per_s for each in own)
+        missing = None if total_bytes is None else max(0, total_bytes - received_bytes)
+        self._show(
+            received_bytes=received_bytes,
+            rate_bytes_per_s=rate,
+            remaining_s=missing / rate if rate and missing is not None else None,
+            error=next((each.error for each in own if each.error and each.phase.active), None),
+        )
+
+    def _install_archives(self, build: PublishedBuild, archives: Sequence[Path], new: Path) -> InstalledBuild:
+        """Unpack archives that are right, prove what was in them, and add it to the store."""
+        unpacked = new / "engine"
+        self._unpack(archives, unpacked, new)
+        program = find_program(unpacked, archives[0], self._prover.host.system)
+        for number in range(1, len(archives)):
+            lay_beside(program, new / str(number))
+        lay_runtime_beside(program, bundle_folder())
+        first = build.files[0]
+        return self._add(
+            unpacked,
+            self._proven_at_its_best(program, build.back_end),
+            program,
+            build_id=build.id,
+            release=build.release,
+            source=f"{build.address}/{first.name}",
+            sha256=first.sha256,
+        )
+
+    # What a person has
+
+    def _install_given(self, path: Path) -> InstalledBuild:
+        with self._store.new_folder() as new:
+            archive = self._published_archive_in(path) if path.is_dir() else path
+            if archive and archive.is_file() and is_archive(archive):
+                return self._install_given_archive(archive, new)
+            unpacked = new / "engine"
+            unpacked.mkdir()
+            self._require_room(0)
+            copy_given(path, unpacked, self._stop)
+            program = unpacked / path.name if path.is_file() else None
+            return self._install_found(path, unpacked, program, sha256="")
+
+    def _install_given_archive(self, path: Path, new: Path) -> InstalledBuild:
+        sha256 = self._digest(path)
+        self._show(sha256=sha256)
+        for build in self._offers:
+            if build.files[0].sha256 == sha256:
+                self._show(build_id=build.id)
+                return self._install_archives(build, [path, *self._belonging_to(build, path)], new)
+        unpacked = new / "engine"
+        self._unpack([path], unpacked, new)
+        return self._install_found(path, unpacked, None, sha256=sha256)
+
+    def _install_found(
+        self, given: Path, unpacked: Path, program: Path | None, *, sha256: str
+    ) -> InstalledBuild:
+        program = program or find_program(unpacked, given, self._prover.host.system)
+        lay_runtime_beside(program, bundle_folder())
+        proof = self._proven_at_its_best(program, None)
+        return self._add(
+            unpacked,
+            proof,
+            program,
+            build_id=own_id(given),
+            release=release_of(proof.version),
+            source=str(given),
+            sha256=sha256,
+        )
+
+    def _published_archive_in(self, folder: Path) -> Path | None:
+        """The first archive of a published build that a person has put into a folder, by its name."""
+        paths = (folder / build.files[0].name for build in self._offers)
+        return next((path for path in paths if path.is_file()), None)
+
+    def _belonging_to(self, build: PublishedBuild, path: Path) -> list[Path]:
+        """The build's other archives beside its first one: those that are there, and right."""
+        beside = [(path.with_name(each.name), each.sha256) for each in build.files[1:]]
+        return [other for other, sha256 in beside if other.is_file() and self._digest(other) == sha256]
+
+    def _digest(self, path: Path) -> str:
+        try:
+            return sha256_of(path, self._keep_going)
+        except OSError as exc:
+            raise EngineError(
+                ErrorCode.FILE_UNREADABLE,
+                phrase("{name} cannot be read", name=path.name),
+                phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
+                "Check that it is there, and that you may read it.",
+            ) from exc
+
+    # What both need
+
+    def _prove_again(self, build: InstalledBuild) -> InstalledBuild:
+        self._store.check_unchanged(build)
+        try:
+            proof = self._proven(build.program, build.back_end)
+        except EngineError as exc:
+            if not self._stop.is_set():
+                verdicts = dict.fromkeys(WeightKind, Verdict(works=False, reason=exc.title))
+                self._store.note_proof(build.id, devices=(), verdicts=verdicts, speed=None)
+            raise
+        return self._store.note_proof(
+            build.id, devices=proof.devices, verdicts=proof.verdicts, speed=proof.speed
+        )
+
+    def _unpack(self, archives: Sequence[Path], folder: Path, new: Path) -> None:
+        """Unpack the first archive into a folder, and each other one into a folder of its number beside."""
+        sizes = [path.stat().st_size for path in archives]
+        self._show(phase=InstallPhase.UNPACKING, received_bytes=0, total_bytes=sum(sizes), error=None)
+        self._require_room(_UNPACKED_RATIO * sum(sizes))
+        for number, path in enumerate(archives):
+            target = new / str(number) if number else folder
+            on_bytes = partial(self._on_read, sum(sizes[:number]), sum(sizes))
+            unpack(path, target, cancelled=self._stop, on_bytes=on_bytes)
+
+    def _on_read(self, before_bytes: int, total_bytes: int, read_bytes: int, _: int) -> None:
+        """More of an archive, or of what is copied, was read; so much of others was read before."""
+        self._keep_going()
+        self._require_room(0)
+        self._show(received_bytes=before_bytes + read_bytes, total_bytes=total_bytes)
+
+    def _keep_going(self) -> None:
+        if self._stop.is_set():
+            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+
+    def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
+        """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
+        proof = self._proven(program, back_end)
+        if proof.works_with_all or not drop_amx(program):
+            return proof
+        _log.info("%s is tried without its library for AMX", program)
+        return self._proven(program, back_end)
+
+    def _proven(self, program: Path, back_end: BackEnd | None) -> Proof:
+        self._keep_going()
+        self._show(phase=InstallPhase.PROVING, rate_bytes_per_s=0.0, remaining_s=None)
+        return self._prover.prove(program, back_end, self._stop, lambda weights: self._show(weights=weights))
+
+    def _add(  # noqa: PLR0913 - what is known of a build
+        self,
+        unpacked: Path,
+        proof: Proof,
+        program: Path,
+        *,
+        build_id: str,
+        release: str,
+        source: str,
+        sha256: str,
+    ) -> InstalledBuild:
+        self._keep_going()
+        build = InstalledBuild(
+            id=build_id,
+            kind=proof.kind,
+            back_end=proof.back_end,
+            release=release,
+            program=program,
+            size_bytes=_size_of(unpacked),
+            source=source,
+            sha256=sha256,
+            devices=proof.devices,
+            verdicts=proof.verdicts,
+            speed=proof.speed,
+        )
+        return self._store.add(unpacked, build)
+
+    def _require_room(self, wanted_bytes: int) -> None:
+        """`EngineError` if the store's disk has less room than that."""
+        folder = self._store.folder
+        space = disk_space(nearest_folder(folder))
+        if max(0, wanted_bytes) > space.usable_bytes:
+            hint = "Free some space, and press Resume. What has arrived is kept."
+            raise not_enough_space(EngineError, space, folder, max(0, wanted_bytes), hint)
+
+    def _delete_downloads(self, *, except_for: str | None) -> None:
+        """Delete what is left of other installations. To be called with the store's folder locked."""
+        for each in (self._store.folder / _DOWNLOADS).glob("*"):
+            if each.name != except_for:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def _left_behind(self) -> Installation | None:
+        """What an earlier run of the app has begun to download, paused."""
+        for build in self._offers:
+            received_bytes = _size_of(self._store.folder / _DOWNLOADS / build.id)
+            if (self._store.folder / _DOWNLOADS / build.id).is_dir():
+                self._again = partial(self.install, build)
+                return Installation(build.id, InstallPhase.PAUSED, received_bytes, build.size_bytes)
+        return None
+
+
+def own_id(path: Path) -> str:
+    """The name that a build gets in the store which a person has given as a file or folder."""
+    name = path.name.lower()
+    for ending in (".zip", ".tar.gz", ".tgz", ".exe"):
+        name = name.removesuffix(ending)
+    plain = re.sub(r"[^a-z0-9.]+", "-", name)[:_MOST_NAME_LETTERS].strip("-.")
+    return f"own-{plain}" if plain else "own"
+
+
+def release_of(version: str) -> str:
+    """What llama.cpp's release is called that says so of its version; empty if it does not say."""
+    found = _BUILD_NUMBER.search(version)
+    number = int(found[1] or found[2]) if found else 0
+    return f"b{number}" if number else ""
+
+
+def _wrong_size(name: str, size_bytes: int, expected_bytes: int) -> DownloadError:
+    return DownloadError(
+        ErrorCode.CHECKSUM_DIFFERS,
+        "The file is damaged or is not the one expected",
+        phrase(
+            "{name} has {size:,} bytes there, but should have {expected:,}.",
+            name=name,
+            size=size_bytes,
+            expected=expected_bytes,
+        ),
+        "Download it again. If that does not help, the source offers another file.",
+    )
+
+
+def _size_of(folder: Path) -> int:
+    """What the files below a folder have, without the journals of downloads; 0 if there is none."""
+    files = (path for path in folder.rglob("*") if not path.name.endswith(JOURNAL_ENDING))
+    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())

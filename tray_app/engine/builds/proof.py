@@ -1,0 +1,439 @@
+"""Proves that a build of an engine computes right on this machine, before it serves anybody.
+
+It is asked for its version and its devices, and then makes vectors with a tiny model of each kind of weights,
+in a short run of its own for each: an engine may be right with one kind and crash with another, which on real
+machines happens. Any thread; takes seconds, or minutes where a card's driver compiles its programs first.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import math
+import queue
+import re
+import shutil
+import string
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
+from tray_app.engine.devices import parse_devices
+from tray_app.engine.diagnosis import failure_to_start, hung
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.inspection import crash, inspect
+from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.launch_dir import prepare
+from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.lifecycle import Exited
+from tray_app.engine.output import EngineOutput
+from tray_app.engine.probe import request_vectors
+from tray_app.engine.run import EngineRun, HealthCheckTimeouts
+from tray_app.engine.supervisor import address_for
+from tray_app.errors import EngineError, ErrorCode
+from tray_app.models.gguf import read_header
+from tray_app.models.library import Model
+from tray_app.phrases import phrase
+from tray_app.settings.schema import Settings
+from tray_app.system.child import Launch
+from tray_app.system.engine_id import EngineId, RunId
+from tray_app.system.environment import engine_environment
+from tray_app.system.launcher import launcher_for
+from tray_app.system.paths import resources
+from tray_app.system.process import ask, usage
+from tray_app.system.runfolder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tray_app.engine.devices import EngineDevice
+    from tray_app.engine.kinds import Engine
+    from tray_app.engine.launch_plan import LaunchPlan
+    from tray_app.engine.lifecycle import Event
+    from tray_app.system.child import Launcher
+    from tray_app.system.host import Host
+
+_log = logging.getLogger(__name__)
+
+LEAST_COSINE = 0.999
+"""Between a vector and the one that is expected. Right engines, which round differently, were seen to reach
+0.9998; a single wrong row of one matrix leaves 0.998."""
+
+_VECTORS = "vectors.json"
+_FIRST_ANSWER_S = 60.0
+"""For the first start of a program: a virus scanner may read half a gigabyte of libraries before."""
+_REQUEST_S = 120.0
+_LONGEST_S = 900.0
+"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start."""
+_LOOK_S = 0.1
+_LAST_WORDS_S = 10.0
+_VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
+_ENGINE = EngineId("proof")
+_BY_DEVICE = {
+    "CUDA": BackEnd.CUDA,
+    "ROCm": BackEnd.ROCM,
+    "Vulkan": BackEnd.VULKAN,
+    "MTL": BackEnd.METAL,
+    "Metal": BackEnd.METAL,
+}
+"""What the cards are called, before their number, that llama.cpp lists."""
+_BY_LIBRARY = {
+    "ggml-cuda": BackEnd.CUDA,
+    "ggml-hip": BackEnd.ROCM,
+    "ggml-vulkan": BackEnd.VULKAN,
+    "ggml-metal": BackEnd.METAL,
+}
+_ALL_LAYERS = ("--n-gpu-layers", "99")
+"""Older engines compute on the processor if they are not told; then nothing would be proven of the card."""
+_TIMED_TEXTS = 12
+_TIMED_ROUNDS = 12
+
+
+class _Expected(msgspec.Struct):
+    """What is kept beside the models: texts, and for each kind and pooling the vector of each text."""
+
+    texts: list[str]
+    vectors: dict[WeightKind, dict[str, list[list[float]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found out about a build."""
+
+    kind: EngineKind
+    back_end: BackEnd
+    version: str
+    """As it says, such as «11194 (9f70b2cec)»; empty if it does not say."""
+    devices: tuple[EngineDevice, ...]
+    """The cards that it lists."""
+    verdicts: dict[WeightKind, Verdict]
+    speed: float | None
+    """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
+    weights; None if it computes with a card, or nothing could be compared."""
+
+    @property
+    def works_with_all(self) -> bool:
+        """Whether it computes right with every kind of weights."""
+        return all(verdict.works for verdict in self.verdicts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Prover:
+    """How builds are proven on a machine."""
+
+    host: Host
+    launcher: Launcher
+    timeouts: HealthCheckTimeouts = HealthCheckTimeouts()  # noqa: RUF009  immutable
+    longest_s: float = _LONGEST_S
+    """For one kind of weights."""
+
+    @classmethod
+    def on(cls, host: Host) -> Prover:
+        """The one for this machine."""
+        return cls(host, launcher_for(host.system))
+
+    def prove(
+        self,
+        program: Path,
+        back_end: BackEnd | None,
+        cancelled: threading.Event,
+        tell: Callable[[WeightKind], object],
+    ) -> Proof:
+        """What a program can do here. `tell` gets the kind of weights that is tried now.
+
+        `back_end`: what it is published for; None if nobody says. `EngineError` if it is no engine, cannot be
+        started, finds no card though it was built for one, or computes right with no kind of weights;
+        `CALLED_OFF` when `cancelled` is set.
+        """
+        inspect(program, self.host)
+        version = _version_of(program)
+        engine = EngineFinder(self.host).probe(program)
+        devices = engine.devices or ()
+        back_end = back_end or back_end_of(program, devices)
+        if back_end.uses_card and engine.devices is not None and not devices:
+            raise _without_card(program, back_end)
+        verdicts: dict[WeightKind, Verdict] = {}
+        speeds: list[float] = []
+        for weights in WeightKind:
+            tell(weights)
+            trial = _Trial(self, engine, back_end, weights, cancelled)
+            verdicts[weights] = trial.run()
+            speeds += trial.speeds
+            if engine.kind is EngineKind.POWERINFER:  # it tells its cards only when it runs
+                devices = devices or trial.devices
+        if not any(verdict.works for verdict in verdicts.values()):
+            raise _useless(program, verdicts)
+        if devices and engine.kind is EngineKind.POWERINFER:
+            back_end = BackEnd.CUDA
+        return Proof(engine.kind, back_end, version, devices, verdicts, median(speeds) if speeds else None)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """An engine tried with one kind of weights."""
+
+    prover: Prover
+    engine: Engine
+    back_end: BackEnd
+    weights: WeightKind
+    cancelled: threading.Event
+    speeds: list[float] = field(default_factory=list)
+    devices: tuple[EngineDevice, ...] = ()
+
+    def run(self) -> Verdict:
+        """Whether it computes right. `EngineError` only as `CALLED_OFF`."""
+        expected = _expected()
+        pooling = "last" if self.engine.kind is EngineKind.POWERINFER else "mean"
+        try:
+            with self._serving(self.engine) as serving:
+                vectors = serving.embed(expected.texts)
+                self.devices = serving.devices
+                right = expected.vectors[self.weights][pooling]
+                likeness = [cosine(*pair) for pair in zip(vectors, right, strict=False)]
+                if len(vectors) < len(right) or not all(each >= LEAST_COSINE for each in likeness):
+                    return Verdict(works=False, reason=_wrong(likeness))
+                self._compare(serving)
+        except EngineError as exc:
+            if exc.code is ErrorCode.CALLED_OFF:
+                raise
+            _log.info("%s does not work with %s: %s", self.engine.command[0], self.weights, exc)
+            return Verdict(works=False, reason=_reason(exc))
+        return Verdict(works=True)
+
+    def _compare(self, serving: _Serving) -> None:
+        """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
+
+        By what both take of the processors, with as many threads: on a machine that had much other work, that
+        varied by a tenth, and the time by the clock threefold.
+        """
+        builtin = EngineFinder(self.prover.host).embedded()
+        if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
+            return
+        texts = _expected().texts[-1:] * _TIMED_TEXTS
+        own_s = others_s = 0.0
+        with ExitStack() as stack:
+            try:
+                other = stack.enter_context(self._serving(builtin))
+                for _ in range(_TIMED_ROUNDS):  # in turns, as the machine may have other work for a while
+                    others_s += other.took_s(texts)
+                    own_s += serving.took_s(texts)
+            except EngineError as exc:
+                if serving.ended or exc.code is ErrorCode.CALLED_OFF:
+                    raise
+                _log.info("The built-in engine cannot be compared with: %s", exc)
+                return
+        if own_s and others_s:
+            self.speeds.append(others_s / own_s)
+
+    @contextmanager
+    def _serving(self, engine: Engine) -> Iterator[_Serving]:
+        """The engine while it serves the model of these weights. `EngineError` if it does not get there."""
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+            # A copy: PowerInfer on Windows may need a link beside its model, where nobody may write.
+            path = Path(name).absolute() / "model.gguf"
+            shutil.copyfile(_folder() / f"proof-{self.weights}.gguf", path)
+            plan = self._plan(engine, path)
+            folder = Path(name) / "run"
+            folder.mkdir()
+            cwd = prepare(plan.launch_dir, path, RunFolder(folder))
+            serving = _Serving(plan, self.prover, cwd)
+            try:
+                serving.start(self.cancelled)
+                yield serving
+            finally:
+                serving.stop()
+
+    def _plan(self, engine: Engine, path: Path) -> LaunchPlan:
+        """As it would serve any model, with all of it on the card if it computes with one."""
+        extra = _ALL_LAYERS if self.back_end.uses_card and _ALL_LAYERS[0] in engine.flags else ()
+        model = Model("proof", "proof", path, path.stat().st_size, read_header(path))
+        return plan_launch(Settings(pooling="mean", extra_arguments=extra), model, engine, self.prover.host)
+
+
+class _Serving:
+    """One process of an engine, from its start to its end. For one thread, which is to be the starter's."""
+
+    def __init__(self, plan: LaunchPlan, prover: Prover, folder: Path) -> None:
+        self._plan = plan
+        self._prover = prover
+        self._folder = folder
+        self._output = EngineOutput(None, _ENGINE)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._run: EngineRun | None = None
+        self._stopped = threading.Event()
+        self._cancelled = threading.Event()
+        self._too_long = False
+        self.ended = False
+
+    @property
+    def devices(self) -> tuple[EngineDevice, ...]:
+        """The cards that it has named so far."""
+        return parse_devices("\n".join(self._output.since(0)))
+
+    def start(self, cancelled: threading.Event) -> None:
+        """Start it, and wait until it answers. `EngineError`."""
+        self._cancelled = cancelled
+        address = address_for(self._plan)
+        env = {**engine_environment(), **address.environment}
+        command = self._plan.command(address.port, address.host)
+        try:
+            child = self._prover.launcher.launch(Launch(command, env, self._folder))
+            self._run = EngineRun(RunId(_ENGINE, 1), self._plan, address, child, self._output)
+            self._run.watch(self._events.put, time.monotonic, self._prover.timeouts)
+        except OSError as exc:
+            self.ended = True
+            raise failure_to_start(exc).error from exc
+        threading.Thread(target=self._limit, name="proof-limit", daemon=True).start()
+        self._raise_if_ended(self._next_event(self._prover.longest_s + _LAST_WORDS_S))
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """The vector of each text. `EngineError` if it ends over that, or hangs."""
+        assert self._run  # noqa: S101  it was started
+        kind, address = self._plan.engine.kind, self._run.address
+        try:
+            return request_vectors(kind, texts, address, _REQUEST_S)
+        except TimeoutError:
+            self._run.kill()
+            raise hung(_REQUEST_S).error from None
+        except (OSError, http.client.HTTPException) as exc:
+            _log.debug("The engine of a proof gave no answer: %r", exc)
+        self._raise_if_ended(self._next_event(_LAST_WORDS_S))
+        raise hung(_LAST_WORDS_S).error
+
+    def took_s(self, texts: Sequence[str]) -> float:
+        """How much time of all processors it takes for so many texts. As `embed`."""
+        before_s = self._used_s()
+        self.embed(texts)
+        return self._used_s() - before_s
+
+    def stop(self) -> None:
+        """End it, and wait for its end."""
+        self._stopped.set()
+        if self._run is None:
+            return
+        self._run.kill()
+        with suppress(EngineError):  # one that the system does not end is left to it
+            while not self.ended:
+                self.ended = isinstance(self._next_event(_LAST_WORDS_S), Exited)
+
+    def _next_event(self, timeout_s: float) -> Event:
+        """What happens to it next. `EngineError` if nothing does."""
+        try:
+            return self._events.get(timeout=timeout_s)
+        except queue.Empty:
+            raise hung(timeout_s).error from None
+
+    def _used_s(self) -> float:
+        assert self._run  # noqa: S101  it was started
+        return usage(self._run.pid).cpu_s
+
+    def _limit(self) -> None:
+        """End the process when nobody wants it any more, or it takes too long."""
+        end_s = time.monotonic() + self._prover.longest_s
+        while not self._stopped.wait(_LOOK_S):
+            self._too_long = time.monotonic() > end_s
+            if self._run and (self._too_long or self._cancelled.is_set()):
+                self._run.kill()
+                return
+
+    def _raise_if_ended(self, event: Event) -> None:
+        if not isinstance(event, Exited):
+            return
+        self.ended = True
+        if self._cancelled.is_set():
+            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+        raise hung(self._prover.longest_s).error if self._too_long else event.failure.error
+
+
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """How alike two vectors are, from -1 to 1; no number if one of them has none, or nothing but zeros."""
+    if len(one) != len(other):
+        return math.nan
+    product = math.fsum(a * b for a, b in zip(one, other, strict=True))
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return product / lengths if lengths else math.nan
+
+
+def back_end_of(program: Path, devices: Sequence[EngineDevice]) -> BackEnd:
+    """What a program computes with, by the cards that it lists, else by the libraries beside it."""
+    ids = [each.id.rstrip(string.digits) for each in devices]
+    names = [path.name for path in program.parent.iterdir()]
+    listed = (_BY_DEVICE[each] for each in ids if each in _BY_DEVICE)
+    beside = (back_end for part, back_end in _BY_LIBRARY.items() if any(part in name for name in names))
+    return next(chain(listed, beside), BackEnd.CPU)
+
+
+@cache
+def _expected() -> _Expected:
+    return msgspec.json.decode((_folder() / _VECTORS).read_bytes(), type=_Expected)
+
+
+def _folder() -> Path:
+    return resources() / "proof-models"
+
+
+def _version_of(program: Path) -> str:
+    """What it says of its version; empty if it does not know the question. `EngineError` if it cannot run."""
+    try:
+        answer = ask((str(program), "--version"), _FIRST_ANSWER_S)
+    except subprocess.TimeoutExpired:
+        return ""  # it is asked for its help next, and its error is that of any program
+    except OSError as exc:
+        raise failure_to_start(exc).error from exc
+    if reason := crash(program, answer):
+        raise reason
+    found = _VERSION.search(answer.text)
+    return found[1] if found else ""
+
+
+def _reason(error: EngineError) -> str:
+    """Why it does not work, in a line. That a model's file may be damaged does not hold of these models."""
+    if error.code is ErrorCode.ENGINE_CRASHED:
+        return f"{error.title}: {error.message.partition('. ')[0]}."
+    # Where only its end is known, its last line may say more; elsewhere that has nothing to do with it.
+    unclear = error.code in (ErrorCode.ENGINE_ENDED, ErrorCode.ENGINE_ABORTED)
+    said = error.evidence[-1] if unclear and error.evidence else ""
+    return f"{error.title}: {error.message} {said}".rstrip()
+
+
+def _wrong(likeness: Sequence[float]) -> str:
+    said = ", ".join(f"{each:.3f}" for each in likeness) or "none"
+    return f"It computes wrong vectors: their likeness to right ones is {said}, and should be 1."
+
+
+def _without_card(program: Path, back_end: BackEnd) -> EngineError:
+    driver = {
+        BackEnd.CUDA: phrase("Install or update NVIDIA's driver, or choose an engine for the processor."),
+        BackEnd.ROCM: phrase("Install AMD's driver, or choose an engine for the processor."),
+    }.get(back_end, phrase("Install the driver of the card's maker, or choose an engine for the processor."))
+    return EngineError(
+        ErrorCode.ENGINE_WITHOUT_CARD,
+        phrase("{name} finds no graphics card", name=program.name),
+        phrase(
+            "It computes with {back_end}, and lists no card for that: there is none, or its driver is "
+            "missing or too old.",
+            back_end=back_end.label,
+        ),
+        driver,
+    )
+
+
+def _useless(program: Path, verdicts: dict[WeightKind, Verdict]) -> EngineError:
+    return EngineError(
+        ErrorCode.ENGINE_PROOF_FAILED,
+        phrase("{name} does not compute right on this machine", name=program.name),
+        next(iter(verdicts.values())).reason,
+        "Choose another engine. The one that comes with the app goes on as before.",
+        evidence=tuple(f"{kind}: {verdict.reason}" for kind, verdict in verdicts.items()),
+    )

@@ -1,0 +1,110 @@
+"""What is said of installed engines that are missing, changed or cannot be touched. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tray_app.errors import EngineError, ErrorCode
+from tray_app.phrases import joined, phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tray_app.phrases import Text
+
+_SHOWN = 3
+"""So many changed files are named."""
+
+
+def not_installed(build_id: str) -> EngineError:
+    """Nothing has this name."""
+    return EngineError(
+        ErrorCode.ENGINE_NOT_INSTALLED,
+        phrase("There is no engine “{id}”", id=build_id),
+        "No engine of this name was installed with this app.",
+        "This lists those that are: powerinfer-tray engines list",
+    )
+
+
+def notes_unreadable(build_id: str, why: Text) -> EngineError:
+    """Nothing certain is known of a build."""
+    return EngineError(
+        ErrorCode.ENGINE_NOTES_UNREADABLE,
+        phrase("The engine “{id}” cannot be used", id=build_id),
+        phrase("What was noted at its installation is missing or damaged: {why}", why=why),
+        phrase("Install it again, or remove it: powerinfer-tray engines remove {id}", id=build_id),
+    )
+
+
+def changed(build_id: str, source: str, differences: Sequence[Text]) -> EngineError:
+    """What is there is not what was installed from `source`; `differences` name the files."""
+    more = len(differences) - _SHOWN
+    told = joined(", ", differences[:_SHOWN])
+    again = (
+        phrase("Install it again: powerinfer-tray engines install {id}", id=build_id)
+        if "://" in source
+        else phrase("Install it again from {path}", path=source)
+    )
+    return EngineError(
+        ErrorCode.ENGINE_CHANGED,
+        phrase("The engine “{id}” has changed since it was installed", id=build_id),
+        phrase(
+            "{changes}. A virus scanner may have taken or replaced files; the engine is not started.",
+            changes=phrase("{told} and {count} more", told=told, count=more) if more > 0 else told,
+        ),
+        phrase(
+            "{again}. If it comes again, have the virus scanner leave its folder alone.",
+            again=again,
+        ),
+    )
+
+
+def open_elsewhere(build_id: str) -> EngineError:
+    """The system does not let the files be moved."""
+    return EngineError(
+        ErrorCode.ENGINE_IN_USE,
+        phrase("The engine “{id}” is being used", id=build_id),
+        "A program has its files open: the engine itself, or one that looks through them.",
+        "Stop the server, and try again.",
+    )
+
+
+def unreadable(folder: Path, exc: OSError) -> EngineError:
+    """The folder or something in it cannot be read."""
+    return EngineError(
+        ErrorCode.ENGINE_NOT_STORED,
+        "The folder of the engines cannot be read",
+        phrase("{path}: {reason}", path=exc.filename or folder, reason=exc.strerror or exc),
+        "Check the rights of this folder.",
+    )
+
+
+def unwritable(folder: Path, exc: OSError) -> EngineError:
+    """Nothing can be kept in the folder."""
+    return EngineError(
+        ErrorCode.ENGINE_NOT_STORED,
+        "The folder of the engines cannot be written to",
+        phrase("{path}: {reason}", path=exc.filename or folder, reason=exc.strerror or exc),
+        "Check the rights of this folder, and the space on its disk.",
+    )
+
+
+def locked_elsewhere(folder: Path) -> EngineError:
+    """Another program holds the lock."""
+    return EngineError(
+        ErrorCode.ENGINES_LOCKED,
+        "The engines are being changed by another program",
+        phrase("It has locked {folder}.", folder=folder),
+        "Try again when it has finished; if it stays so, end the other PowerInfer Tray.",
+    )
+
+
+def cannot_be_noted(build_id: str, why: Text) -> EngineError:
+    """Its files cannot be listed, so nobody could say later whether they changed."""
+    return EngineError(
+        ErrorCode.ENGINE_NOT_STORED,
+        phrase("The engine “{id}” cannot be kept", id=build_id),
+        phrase("The list of its files cannot be written: {why}", why=why),
+        "Give its files and folders names in plain letters.",
+    )

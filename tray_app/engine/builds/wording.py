@@ -1,0 +1,142 @@
+"""How builds are spoken of: their names, what they cost, where they come from, why one runs a model. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tray_app.engine.builds.build import BackEnd, PublishedBuild
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.phrases import Phrase, joined, phrase, presentable
+from tray_app.settings.schema import AUTO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.engine.builds.build import InstalledBuild
+    from tray_app.engine.kinds import Engine, EngineSetting
+    from tray_app.phrases import Text
+
+_MB = 1e6
+
+
+def build_name(build: PublishedBuild | InstalledBuild) -> Phrase:
+    """What people call a build: «llama.cpp b11194 for NVIDIA (CUDA 13.4)»."""
+    powerinfer = not isinstance(build, PublishedBuild) and build.kind is EngineKind.POWERINFER
+    version = build.id.partition(f"{build.release}-{build.back_end}-")[2]
+    return phrase(
+        "{engine} {release} for {cards} ({back_end})",
+        engine="PowerInfer" if powerinfer else "llama.cpp",
+        release=build.release,
+        cards=_made_for(build.back_end),
+        back_end=f"{build.back_end.label} {version}".strip(),
+    )
+
+
+def cost(build: PublishedBuild) -> Phrase:
+    """What has to be downloaded, from where and on whose terms: «152 MB + 424 MB from github.com/ggml-org;
+    terms: MIT, NVIDIA».
+    """
+    return phrase(
+        "{sizes} from {place}; terms: {terms}",
+        sizes=joined(" + ", [phrase("{size:.0f} MB", size=each.size_bytes / _MB) for each in build.files]),
+        place=_place(build.address),
+        terms=", ".join(dict.fromkeys(each.terms for each in build.files)),
+    )
+
+
+def by_hand(build: PublishedBuild) -> Phrase:
+    """How a machine without a network gets a build."""
+    names = [each.name for each in build.files]
+    if len(names) == 1:
+        return phrase(
+            "Without a network: fetch {name} from {address} on another computer, bring it here, and choose "
+            "it with «From a File…» or type: powerinfer-tray engines install {name}",
+            name=names[0],
+            address=build.address,
+        )
+    return phrase(
+        "Without a network: fetch {names} from {address} on another computer, bring them here in one folder, "
+        "and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER",
+        names=joined(", ", names),
+        address=build.address,
+    )
+
+
+def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
+    """Which engine runs a model, and why this one, with what was passed over for it."""
+    name = build_name(engine.build) if engine.build else _other_name(engine)
+    if setting != AUTO:
+        reason = phrase("{engine} is used, as the setting «Engine» says.", engine=name)
+    elif engine.kind is EngineKind.POWERINFER:
+        reason = phrase("{engine} is used: no other engine here can run this model.", engine=name)
+    elif engine.build and engine.build.back_end.uses_card:
+        reason = phrase("{engine} is used: it is the fastest that is installed and proven here.", engine=name)
+    elif engine.build and engine.build.speed:
+        reason = phrase(
+            "{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.",
+            engine=name,
+            speed=engine.build.speed,
+        )
+    elif engine.build:
+        reason = phrase("{engine} is used: there is no built-in engine for this machine.", engine=name)
+    elif engine.passed_over:
+        reason = phrase("{engine} is used.", engine=name)
+    else:
+        reason = phrase("{engine} is used: no other one is installed that could be faster.", engine=name)
+    others = [
+        phrase("Not {build}: {reason}", build=build_name(each.build), reason=_as_phrase(each.reason))
+        for each in engine.passed_over
+    ]
+    return joined(" ", [reason, *others])
+
+
+def in_words(names: Iterable[str]) -> str:
+    """Cards by their names, those that are alike once: «NVIDIA GeForce RTX 3090 (2), NVIDIA A100»."""
+    counted = Counter(names).items()
+    return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counted)
+
+
+def dotted(version: Iterable[int]) -> str:
+    """A version in its two first parts, such as «551.86»."""
+    return ".".join(str(number) for number in (*version,)[:2])
+
+
+def _made_for(back_end: BackEnd) -> Phrase:
+    match back_end:
+        case BackEnd.CUDA:
+            return phrase("NVIDIA")
+        case BackEnd.ROCM:
+            return phrase("AMD")
+        case BackEnd.VULKAN:
+            return phrase("graphics cards")
+        case BackEnd.METAL:
+            return phrase("Apple Silicon")
+        case BackEnd.CPU:
+            return phrase("the processor")
+
+
+def _other_name(engine: Engine) -> Phrase:
+    """The name of an engine that was not installed as a build."""
+    match engine.kind:
+        case EngineKind.LLAMA_CPP:
+            return phrase("The built-in llama.cpp")
+        case EngineKind.POWERINFER:
+            return phrase("PowerInfer")
+        case EngineKind.REMOTE:
+            return phrase("A server on another machine")
+        case EngineKind.LLAMA_SERVER:
+            return _as_phrase(presentable(engine.command[0]))
+
+
+def _as_phrase(text: Text) -> Phrase:
+    """A text that can be translated also as a part of another one."""
+    return text if isinstance(text, Phrase) else Phrase(text.replace("{", "{{").replace("}", "}}"), {})
+
+
+def _place(address: str) -> str:
+    """The host and the owner at it: whose files they are."""
+    parts = urlsplit(address)
+    owner = parts.path.strip("/").partition("/")[0]
+    return f"{parts.hostname}/{owner}" if owner else parts.hostname or address

@@ -1,0 +1,60 @@
+"""Before an engine is installed: are the terms of its makers accepted? GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
+
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import MARGIN, SPACING, text_label
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.ui.presenters.builds import Terms
+
+_WIDTH = 560
+
+
+class TermsDialog(QDialog):
+    """Names the files and whose terms hold for them. `accepted` is emitted if the person agrees."""
+
+    def __init__(self, terms: Terms, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(tr("Terms of {owner}").format(owner=terms.owner))
+        buttons = QDialogButtonBox()
+        self.accept_button = buttons.addButton(
+            tr("&Accept and Install"), QDialogButtonBox.ButtonRole.AcceptRole
+        )
+        if terms.page:
+            read = buttons.addButton(tr("&Read the Terms"), QDialogButtonBox.ButtonRole.HelpRole)
+            read.setAutoDefault(False)
+            read.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(terms.page)))
+        cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        self.accept_button.setAutoDefault(False)  # nobody agrees by a key that was meant for something else
+        cancel.setDefault(True)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+        column.setSpacing(SPACING)
+        column.addWidget(text_label(terms.title, bold=True))
+        column.addWidget(text_label("\n".join(f"• {file}" for file in terms.files)))
+        column.addWidget(
+            text_label(
+                tr(
+                    "A part of this engine belongs to {owner}, which permits its use on its own terms. "
+                    "Install it only if you have read and accepted them."
+                ).format(owner=terms.owner)
+            )
+        )
+        if terms.page:
+            column.addWidget(text_label(terms.page))
+        column.addStretch()
+        column.addWidget(buttons)
+        cancel.setFocus()
+        self.resize(_WIDTH, self.heightForWidth(_WIDTH))

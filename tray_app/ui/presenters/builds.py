@@ -1,0 +1,493 @@
+"""Engines: what is installed, what is on offer for this machine, what is being installed, in words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.wording import by_hand, cost
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan
+from tray_app.errors import DownloadError, ErrorCode, Fix
+from tray_app.phrases import presentable
+from tray_app.ui.presenters.engine_names import build_title, engine_text
+from tray_app.ui.presenters.engines import model_name
+from tray_app.ui.presenters.formatting import error_lines, error_title, rate_text, remaining_text, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from tray_app.app.engine_manager import EnginesOverview, InstalledEngine
+    from tray_app.app.status import AppStatus, Problem
+    from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
+    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.store import BrokenBuild
+    from tray_app.engine.kinds import Engine
+    from tray_app.phrases import Text, Translate
+    from tray_app.system.host import Host
+
+NoticeKey = tuple[str, str, str]
+"""Build, title and reason of a notice."""
+FREE_TERMS = "MIT"
+"""A licence that nobody has to accept before the program may be used."""
+_TERMS_PAGES = {"NVIDIA": "https://docs.nvidia.com/cuda/eula/index.html"}
+_FEW_DIGITS = 8
+
+
+class EngineAction(StrEnum):
+    """What can be done with an engine, or with its installation."""
+
+    INSTALL = "install"
+    UPDATE = "update"
+    LATER = "later"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    """Go on with an installation that has failed."""
+    CLOSE = "close"
+    """Forget an installation that has failed."""
+    HIDE = "hide"
+    """Say no more of an engine that has failed."""
+    ALLOW = "allow"
+    PROVE = "prove"
+    REVEAL = "reveal"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class CardView:
+    """A piece of news with what can be done about it."""
+
+    build_id: str
+    title: str
+    text: str = ""
+    note: str = ""
+    """Said quietly."""
+    permille: int | None = None
+    """How far something is."""
+    busy: bool = False
+    """Whether something goes on of which nobody knows how far it is."""
+    urgent: bool = False
+    """Whether it is to stand out."""
+    actions: tuple[EngineAction, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """An engine that is here, or could be."""
+
+    id: str
+    """Of the build; empty for an engine that needed no installation."""
+    title: str
+    shape: str = ""
+    """A sign that tells the states apart without their colour or language."""
+    state: str = ""
+    details: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    origin: str = ""
+    """Where it came from, with its digest; of one that is not here, why another one was chosen."""
+    path: Path | None = None
+    actions: tuple[EngineAction, ...] = ()
+    """What is likely to be wanted: a button each."""
+    more: tuple[EngineAction, ...] = ()
+    """All else, in a menu."""
+    successor_id: str = ""
+    """The published build that `UPDATE` and `INSTALL` bring in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a person has to accept before a build is fetched."""
+
+    build_id: str
+    title: str
+    files: tuple[str, ...]
+    owner: str
+    page: str
+    """The address where the terms can be read; empty if it is not known."""
+
+
+def action_label(action: EngineAction, tr: Translate) -> str:
+    """What its button says."""
+    return {
+        EngineAction.INSTALL: tr("Install"),
+        EngineAction.UPDATE: tr("Update"),
+        EngineAction.LATER: tr("Not Now"),
+        EngineAction.PAUSE: tr("Pause"),
+        EngineAction.RESUME: tr("Resume"),
+        EngineAction.CANCEL: tr("Cancel"),
+        EngineAction.RETRY: tr("Try Again"),
+        EngineAction.CLOSE: tr("Close"),
+        EngineAction.HIDE: tr("Close"),
+        EngineAction.ALLOW: tr("Try Again"),
+        EngineAction.PROVE: tr("Prove Again"),
+        EngineAction.REVEAL: tr("Show in Folder"),
+        EngineAction.REMOVE: tr("Remove…"),
+    }[action]
+
+
+def action_name(action: EngineAction, title: str, tr: Translate) -> str:
+    """What a screen reader says of the button, which may stand beside others of its kind."""
+    return tr("{action}: {engine}").format(action=action_label(action, tr).rstrip("…"), engine=title)
+
+
+def offer_card(
+    overview: EnginesOverview, installation: Installation | None, tr: Translate
+) -> CardView | None:
+    """The build that suits this machine; None while it is installed or on its way, or if there is none."""
+    build = overview.advice.build
+    if build is None or build.id in _installed_ids(overview) or _occupies(installation, build):
+        return None
+    return CardView(
+        build.id,
+        title=_offer_title(build, tr, update=overview.advice.replaces is not None),
+        text=tr.said(overview.advice.sentence),
+        urgent=True,
+        actions=(EngineAction.UPDATE if overview.advice.replaces else EngineAction.INSTALL,),
+    )
+
+
+def _offer_title(build: PublishedBuild, tr: Translate, *, update: bool) -> str:
+    if update:
+        return tr("A newer engine is on offer")
+    if build.back_end.uses_card:
+        return tr("Let the graphics card compute")
+    return tr("A faster engine for this processor")
+
+
+def machine_text(overview: EnginesOverview, tr: Translate) -> str:
+    """What there is to say about this machine where no card offers it a build."""
+    return tr.said(overview.advice.sentence)
+
+
+def installation_card(
+    installation: Installation | None, overview: EnginesOverview | None, tr: Translate
+) -> CardView | None:
+    """An installation or a proof that goes on, waits or has failed."""
+    if installation is None or installation.phase is InstallPhase.DONE:
+        return None
+    name, is_new = _name_of(installation, overview, tr)
+    help_text = _help_without_network(installation, overview, tr)
+    if installation.phase is InstallPhase.FAILED:
+        return _failed_card(installation, name, help_text, tr, is_new=is_new)
+    course, actions = _course(installation, tr)
+    share = None if installation.phase is InstallPhase.PROVING else _permille(installation)
+    return CardView(
+        installation.build_id,
+        title=(tr("Installing {engine}") if is_new else tr("Proving {engine}")).format(engine=name),
+        text=help_text,
+        note=course,
+        permille=share,
+        busy=share is None and installation.phase is not InstallPhase.PAUSED,
+        actions=actions,
+    )
+
+
+def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
+    """What people call the build, and whether it is yet to be installed."""
+    build_id, offers = installation.build_id, overview.offers if overview else ()
+    if installation.total_bytes is None:  # nothing is fetched or unpacked
+        for each in overview.installed if overview else ():
+            if each.build.id == build_id:
+                return build_title(each.build, tr, offers), False
+    offer = next((each for each in offers if each.id == build_id), None)
+    return (build_title(offer, tr) if offer else build_id), True
+
+
+def _help_without_network(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> str:
+    """How else a published build gets here; empty where the network is not to blame."""
+    offers = overview.offers if overview else ()
+    offer = next((each for each in offers if each.id == installation.build_id), None)
+    error = installation.error
+    blamed = isinstance(error, DownloadError) and error.code is not ErrorCode.CHECKSUM_DIFFERS
+    return tr.said(by_hand(offer)) if offer and blamed else ""
+
+
+def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[EngineAction, ...]]:
+    """What is being done, and what can be done about it."""
+    match installation.phase:
+        case InstallPhase.PAUSED:
+            text = tr("Paused at {amount}").format(amount=_amount(installation, tr))
+            return text, (EngineAction.RESUME, EngineAction.CANCEL)
+        case InstallPhase.UNPACKING:
+            return tr("Unpacking …"), (EngineAction.CANCEL,)
+        case InstallPhase.PROVING if installation.weights:
+            text = tr("Proving that it computes right with weights in {kind} …")
+            return text.format(kind=installation.weights), (EngineAction.CANCEL,)
+        case InstallPhase.PROVING:
+            return tr("Proving that it computes right on this machine …"), (EngineAction.CANCEL,)
+        case _:
+            return " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, EngineAction.CANCEL)
+
+
+def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKey] = ()) -> CardView | None:
+    """Why an installed engine does not run a model that is loaded, of what nobody has `read` yet."""
+    for notice in status.notices:
+        if key_of(notice) in read:
+            continue
+        _, reason, _ = notice.error.texts
+        again = notice.error.fix is Fix.ALLOW_ENGINE
+        return CardView(
+            notice.build_id,
+            title=error_title(notice.error, tr),
+            text=tr.said(reason),
+            note=tr("Another engine takes its place until you let it try again.")
+            if again
+            else tr("Another engine takes its place. The page Engines says more."),
+            urgent=True,
+            actions=(EngineAction.ALLOW, EngineAction.HIDE) if again else (EngineAction.HIDE,),
+        )
+    return None
+
+
+def key_of(notice: Problem) -> NoticeKey:
+    """What tells a notice of `AppStatus.notices` from others."""
+    return notice.build_id, notice.error.title, notice.error.message
+
+
+def build_rows(
+    overview: EnginesOverview, host: Host, status: AppStatus, tr: Translate
+) -> tuple[BuildRow, ...]:
+    """All engines that are here: first the installed ones, then those that needed no installation."""
+    installed = (_build_row(each, overview, status, tr) for each in overview.installed)
+    broken = (_broken_row(each, overview, tr) for each in overview.broken)
+    return (*installed, *broken, *(_engine_row(engine, host, status, tr) for engine in overview.at_hand))
+
+
+def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]:
+    """The other builds for this system that are not installed, each with why it was not chosen."""
+    reasons: dict[str, Text] = {build.id: reason for build, reason in overview.advice.others}
+    known = {build.id: build for build in (*(build for build, _ in overview.advice.others), *overview.offers)}
+    without = _installed_ids(overview)
+    if overview.advice.build:
+        without.add(overview.advice.build.id)
+    return tuple(
+        BuildRow(
+            build.id,
+            build_title(build, tr),
+            details=(tr.said(cost(build)),),
+            origin=tr.said(reasons.get(build.id, "")),
+            actions=(EngineAction.INSTALL,),
+            successor_id=build.id,
+        )
+        for build in known.values()
+        if build.id not in without
+    )
+
+
+def terms_of(build: PublishedBuild, tr: Translate) -> Terms | None:
+    """What has to be accepted before a build is fetched; None if nothing has to."""
+    owner = next((each.terms for each in build.files if each.terms != FREE_TERMS), "")
+    if not owner:
+        return None
+    files = tuple(
+        tr("{file}: {size}, terms: {terms}").format(
+            file=each.name, size=size_text(each.size_bytes, tr), terms=each.terms
+        )
+        for each in build.files
+    )
+    return Terms(build.id, build_title(build, tr), files, owner, _TERMS_PAGES.get(owner, ""))
+
+
+def removal_text(row: BuildRow, overview: EnginesOverview, tr: Translate) -> str:
+    """What becomes of it when an engine is removed."""
+    sizes = {each.build.id: each.size_bytes for each in overview.installed}
+    sizes |= {each.id: each.size_bytes for each in overview.broken}
+    return tr("{size} of the disk become free.").format(size=size_text(sizes[row.id], tr))
+
+
+def _installed_ids(overview: EnginesOverview) -> set[str]:
+    return {each.build.id for each in overview.installed} | {each.id for each in overview.broken}
+
+
+def _occupies(installation: Installation | None, build: PublishedBuild) -> bool:
+    """Whether something is being installed; of a build whose installation has failed, another card tells."""
+    if installation is None or installation.phase is InstallPhase.DONE:
+        return False
+    return installation.phase is not InstallPhase.FAILED or installation.build_id == build.id
+
+
+def _build_row(
+    each: InstalledEngine, overview: EnginesOverview, status: AppStatus, tr: Translate
+) -> BuildRow:
+    build = each.build
+    successor = _successor(build, overview)
+    works = [kind for kind, verdict in build.verdicts.items() if verdict.works]
+    actions: list[EngineAction] = []
+    more = [EngineAction.PROVE, EngineAction.REVEAL, EngineAction.REMOVE]
+    warnings = [*_set_aside_lines(each, status, tr), *_failed_proofs(build, tr)]
+    if each.changed:
+        shape, state = "⚠", tr("Changed")
+        warnings.insert(
+            0, tr("Its files are not those that were installed, so it is not started. Install it again.")
+        )
+        if any(offer.id == build.id for offer in overview.offers):
+            actions.append(EngineAction.INSTALL)
+            successor = build.id
+    elif each.set_aside:
+        shape, state = "⚠", tr("Set aside")
+        actions.append(EngineAction.ALLOW)
+    elif not works:
+        shape, state = "✕", tr("Does not work here")
+        actions.append(EngineAction.PROVE)
+        more.remove(EngineAction.PROVE)
+    elif each.in_use_by:
+        shape, state = "●", tr("In use by {models}").format(models=_names(each.in_use_by, status, tr))
+    else:
+        shape, state = "○", tr("Ready")
+    if successor and not each.changed:
+        actions.append(EngineAction.UPDATE)
+    return BuildRow(
+        build.id,
+        build_title(build, tr, overview.offers),
+        shape,
+        state,
+        details=tuple(_details(each, tr)),
+        warnings=tuple(warnings),
+        origin=_origin(build, tr),
+        path=build.program,
+        actions=tuple(actions),
+        more=tuple(more),
+        successor_id=successor,
+    )
+
+
+def _details(each: InstalledEngine, tr: Translate) -> Iterator[str]:
+    build = each.build
+    cards = ", ".join(device.name for device in build.devices)
+    yield cards or (tr("no card found") if build.back_end.uses_card else tr("processor"))
+    if works := [str(kind) for kind, verdict in build.verdicts.items() if verdict.works]:
+        yield tr("proven for {kinds}").format(kinds=", ".join(works))
+    if build.speed is not None:
+        yield tr("{factor} times as fast as the built-in engine").format(factor=tr.number(build.speed, 1))
+    yield size_text(each.size_bytes, tr)
+
+
+def _failed_proofs(build: InstalledBuild, tr: Translate) -> Iterator[str]:
+    for kind, verdict in build.verdicts.items():
+        if not verdict.works:
+            yield tr("Not used for weights in {kind}: {reason}").format(
+                kind=kind, reason=tr.said(verdict.reason) or tr("unknown cause")
+            )
+
+
+def _set_aside_lines(each: InstalledEngine, status: AppStatus, tr: Translate) -> list[str]:
+    return [
+        tr("Not used for {model}: {reason}").format(
+            model=_names((aside.model_id,), status, tr), reason=tr.said(aside.reason)
+        )
+        for aside in each.set_aside
+    ]
+
+
+def _names(models: tuple[str, ...], status: AppStatus, tr: Translate) -> str:
+    """What people call models, where the status knows it."""
+    known = {each.model_id: model_name(each, status, tr) for each in status.pool.engines}
+    return ", ".join(known.get(model, model) for model in models)
+
+
+def _origin(build: InstalledBuild, tr: Translate) -> str:
+    """Where a build has come from; of what a person gave, its digest too."""
+    if build.is_published:  # and so its digest was that of the list of builds
+        return tr("from {place}").format(place=urlsplit(build.source).hostname or build.source)
+    text = tr("from {place}").format(place=presentable(Path(build.source).name))
+    return f"{text} · SHA-256 {build.sha256[:_FEW_DIGITS]}…" if build.sha256 else text
+
+
+def _successor(build: InstalledBuild, overview: EnginesOverview) -> str:
+    """The published build that an update brings; empty if there is none."""
+    if not build.is_published or not build.id.startswith(build.release):
+        return ""
+    variant = build.id.removeprefix(build.release)
+    for offer in overview.offers:
+        if offer.release != build.release and offer.id == f"{offer.release}{variant}":
+            return "" if offer.id in _installed_ids(overview) else offer.id
+    return ""
+
+
+def _broken_row(broken: BrokenBuild, overview: EnginesOverview, tr: Translate) -> BuildRow:
+    """What is left of a build of which nothing certain is known."""
+    offer = next((each for each in overview.offers if each.id == broken.id), None)
+    return BuildRow(
+        broken.id,
+        build_title(offer, tr) if offer else broken.id,
+        "✕",
+        tr("Damaged"),
+        details=(size_text(broken.size_bytes, tr),),
+        warnings=(" ".join(error_lines(broken.error, tr)[:2]),),
+        actions=(EngineAction.INSTALL,) if offer else (EngineAction.REMOVE,),
+        more=(EngineAction.REMOVE,) if offer else (),
+        successor_id=broken.id if offer else "",
+    )
+
+
+def _engine_row(engine: Engine, host: Host, status: AppStatus, tr: Translate) -> BuildRow:
+    users = ", ".join(
+        model_name(each, status, tr)
+        for each in status.pool.engines
+        if each.engine.pid
+        and isinstance(plan := each.engine.plan, LaunchPlan)
+        and (plan.engine.kind, plan.engine.command) == (engine.kind, engine.command)
+    )
+    comes_along = engine.kind is EngineKind.LLAMA_CPP
+    if host.apple_silicon and engine.kind is not EngineKind.POWERINFER:
+        device = tr("graphics of Apple Silicon")
+    else:
+        device = ", ".join(card.name for card in engine.devices or ()) or tr("processor")
+    return BuildRow(
+        "",
+        engine_text(engine, tr),
+        "●" if users else "○",
+        tr("In use by {models}").format(models=users) if users else tr("Ready"),
+        details=(
+            device,
+            tr("comes with the app") if comes_along else tr("found on this computer"),
+        ),
+        path=None if comes_along else Path(engine.command[0]),
+        more=() if comes_along else (EngineAction.REVEAL,),
+    )
+
+
+def _failed_card(
+    installation: Installation, name: str, help_text: str, tr: Translate, *, is_new: bool
+) -> CardView:
+    error = installation.error
+    title = tr("{engine} could not be installed") if is_new else tr("{engine} could not be proven")
+    return CardView(
+        installation.build_id,
+        title=title.format(engine=name),
+        text="\n".join(error_lines(error, tr)) if error else error_title(None, tr),
+        note=help_text,
+        urgent=True,
+        actions=(EngineAction.RETRY, EngineAction.CLOSE),
+    )
+
+
+def _permille(installation: Installation) -> int | None:
+    if not installation.total_bytes:
+        return None
+    return min(1000, installation.received_bytes * 1000 // installation.total_bytes)
+
+
+def _amount(installation: Installation, tr: Translate) -> str:
+    share = _permille(installation)
+    if share is None:
+        return size_text(installation.received_bytes, tr)
+    return tr("{percent} %").format(percent=share // 10)
+
+
+def _transfer(installation: Installation, tr: Translate) -> Iterator[str]:
+    if installation.error:
+        yield tr("Waiting: {cause}").format(cause=error_title(installation.error, tr))
+    else:
+        yield tr("Downloading")
+    yield _amount(installation, tr)
+    if installation.rate_bytes_per_s > 0:
+        yield rate_text(installation.rate_bytes_per_s, tr)
+    if installation.remaining_s is not None:
+        yield remaining_text(installation.remaining_s, tr)

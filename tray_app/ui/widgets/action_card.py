@@ -1,0 +1,128 @@
+"""A framed piece of news with buttons for what can be done about it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
+
+from tray_app.ui.presenters.builds import action_label, action_name
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import SPACING, Card, announce, small_label, text_label
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.ui.presenters.builds import CardView, EngineAction
+
+_BAR_STEPS = 1000
+_BAR_HEIGHT = 10
+
+
+class ActionCard(Card):
+    """One piece of news at a time; hidden while there is none."""
+
+    wanted = Signal(object, str)
+    """An `EngineAction`, and the id of the build that the card speaks of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title = text_label(bold=True)
+        self.text = text_label()
+        self.note = small_label()
+        self.bar = _Bar()
+        self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
+        self.bar.setFixedHeight(_BAR_HEIGHT)
+        self.buttons: dict[EngineAction, QPushButton] = {}
+        self._row = QHBoxLayout()
+        self._row.setSpacing(SPACING // 2)
+        self._row.addWidget(self.bar, 1)
+        self._row.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
+        column.setSpacing(SPACING // 2)
+        for widget in (self.title, self.text, self.note):
+            column.addWidget(widget)
+        column.addLayout(self._row)
+        self.setFocusProxy(self.title)
+        self._view: CardView | None = None
+        self.hide()
+
+    def show_view(self, view: CardView | None) -> None:
+        """Show this, or nothing."""
+        before, self._view = self._view, view
+        self.setVisible(view is not None)
+        if view is None:
+            return
+        for label, words in ((self.title, view.title), (self.text, view.text), (self.note, view.note)):
+            label.setText(words)
+            label.setVisible(bool(words))
+        self.show_urgent(urgent=view.urgent)
+        self._show_bar(view)
+        if before is None or before.actions != view.actions:
+            self._offer(view.actions)
+        for action, button in self.buttons.items():
+            button.setAccessibleName(action_name(action, view.title, tr))
+        self.setAccessibleName(view.title)
+        self.setAccessibleDescription("\n".join(filter(None, (view.text, view.note))))
+        if before is None or before.title != view.title:
+            announce(self, "\n".join(filter(None, (view.title, view.text))))
+
+    def _show_bar(self, view: CardView) -> None:
+        self.bar.setVisible(view.permille is not None or view.busy)
+        self.bar.setRange(0, 0 if view.permille is None else _BAR_STEPS)
+        self.bar.setValue(view.permille or 0)
+        self.bar.setAccessibleName(view.title)
+        self._row.setStretch(self._row.count() - 1, 0 if self.bar.isVisibleTo(self) else 1)
+
+    def _offer(self, actions: tuple[EngineAction, ...]) -> None:
+        """Buttons for these; one that stays keeps the keyboard."""
+        for action in [each for each in self.buttons if each not in actions]:
+            button = self.buttons.pop(action)
+            if button.hasFocus():
+                self.setFocus()
+            self._row.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        last: QWidget = self.text
+        for place, action in enumerate(actions):
+            if action not in self.buttons:
+                self.buttons[action] = self._button(action)
+            button = self.buttons[action]
+            self.setTabOrder(last, button)
+            last = button
+            self._row.removeWidget(button)
+            self._row.insertWidget(1 + place, button)
+            button.show()
+
+    def _button(self, action: EngineAction) -> QPushButton:
+        button = QPushButton(action_label(action, tr), self)
+        button.clicked.connect(lambda: self._press(action))
+        return button
+
+    def _press(self, action: EngineAction) -> None:
+        if self._view is not None:
+            self.wanted.emit(action, self._view.build_id)
+
+
+class _Bar(QProgressBar):
+    """A bar whose empty part is seen on a card: as a rule, both have the same colour."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._adopt_palette()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._adopt_palette()
+
+    def _adopt_palette(self) -> None:
+        empty = self.palette().color(QPalette.ColorRole.Window)
+        if self.palette().color(QPalette.ColorRole.Base) != empty:
+            palette = QPalette()  # of the others, none shall be fixed
+            palette.setColor(QPalette.ColorRole.Base, empty)
+            self.setPalette(palette)

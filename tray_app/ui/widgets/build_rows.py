@@ -1,0 +1,156 @@
+"""Engines one below the other, each with what can be done with it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from tray_app.ui.presenters.builds import action_label, action_name
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import SPACING, Card, small_label, text_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtGui import QContextMenuEvent
+
+    from tray_app.ui.presenters.builds import BuildRow, EngineAction
+
+_FIXED_SPACE = "\N{NO-BREAK SPACE}"
+_SHORT = 24
+
+
+class BuildRows(QWidget):
+    """A row for each engine. The Tab key comes to them after `before`."""
+
+    wanted = Signal(object, object)
+    """An `EngineAction`, and the `BuildRow` of the engine."""
+
+    def __init__(self, name: str, before: QWidget) -> None:
+        super().__init__()
+        self.last = before
+        """Where the Tab key has been when it leaves them."""
+        self._before = before
+        self.setAccessibleName(name)
+        self.rows: dict[str, RowWidget] = {}
+        self.setSizePolicy(
+            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum
+        )  # no taller than its rows
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(SPACING // 2)
+
+    def show_rows(self, rows: Sequence[BuildRow]) -> None:
+        """Show these. A row that stays is filled anew, so that the keyboard stays where it is."""
+        by_key = {row.id or row.title: row for row in rows}
+        for key in [key for key in self.rows if key not in by_key]:
+            gone = self.rows.pop(key)
+            self._column.removeWidget(gone)
+            gone.hide()
+            gone.deleteLater()
+        for key in by_key.keys() - self.rows.keys():
+            self.rows[key] = RowWidget(self)
+        self.rows = {key: self.rows[key] for key in by_key}
+        self.last = self._before
+        for place, (key, row) in enumerate(by_key.items()):
+            widget = self.rows[key]
+            self._column.removeWidget(widget)
+            self._column.insertWidget(place, widget)
+            widget.show_row(row)
+            for control in widget.controls():
+                self.setTabOrder(self.last, control)
+                self.last = control
+
+
+class RowWidget(Card):
+    """One engine: its name, below it how things stand with it, at the right what can be done."""
+
+    def __init__(self, rows: BuildRows) -> None:
+        super().__init__(rows)
+        self._rows = rows
+        self._row: BuildRow | None = None
+        self.shape = QLabel()
+        self.name = text_label(bold=True)
+        self.facts = small_label()
+        self.warnings = text_label()
+        self.origin = small_label()
+        self.buttons: dict[EngineAction, QPushButton] = {}
+        self._menu = QMenu(self)
+        self.more_button = QPushButton(tr("More"))
+        self.more_button.setMenu(self._menu)
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        for label in (self.name, self.facts, self.warnings, self.origin):
+            words.addWidget(label)
+        words.addStretch()
+        self._actions = QVBoxLayout()  # one below the other: a small window has no room for two beside
+        self._actions.setSpacing(SPACING // 2)
+        self._actions.addStretch()
+        self._actions.addWidget(self.more_button)
+        self._actions.addStretch()
+        line = QHBoxLayout(self)
+        line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
+        line.setSpacing(SPACING // 2)
+        line.addWidget(self.shape, alignment=Qt.AlignmentFlag.AlignTop)
+        line.addLayout(words, 1)
+        line.addLayout(self._actions)
+
+    def controls(self) -> tuple[QWidget, ...]:
+        """What the keyboard comes by, in this order."""
+        return (self.name, self.warnings, *self.buttons.values(), self.more_button)
+
+    def show_row(self, row: BuildRow) -> None:
+        """Show another state of this engine."""
+        before, self._row = self._row, row
+        # A line had better end between two facts, but a long one must not make the window wider.
+        facts = tuple(
+            fact.replace(" ", _FIXED_SPACE) if len(fact) <= _SHORT else fact for fact in row.details
+        )
+        self.shape.setText(row.shape)
+        self.shape.setAccessibleName(row.state)
+        self.shape.setVisible(bool(row.shape))
+        self.name.setText(row.title)
+        self.facts.setText(f"{_FIXED_SPACE}· ".join(filter(None, (row.state, *facts))))
+        self.warnings.setText("\n".join(f"⚠ {each}" for each in row.warnings))
+        self.warnings.setVisible(bool(row.warnings))
+        self.origin.setText(row.origin)
+        self.origin.setVisible(bool(row.origin))
+        if before is None or (before.actions, before.more) != (row.actions, row.more):
+            self._offer(row)
+        for action, button in self.buttons.items():
+            button.setAccessibleName(action_name(action, row.title, tr))
+        self.more_button.setAccessibleName(tr("More: {engine}").format(engine=row.title))
+        self.setAccessibleName(row.title)
+        said = (row.state, *row.details, *row.warnings, row.origin)
+        self.setAccessibleDescription("\n".join(filter(None, said)))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """By the mouse, or by the key for it."""
+        if not self._menu.isEmpty():
+            self._menu.popup(event.globalPos())
+
+    def _offer(self, row: BuildRow) -> None:
+        for action in [each for each in self.buttons if each not in row.actions]:
+            button = self.buttons.pop(action)
+            self._actions.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        for place, action in enumerate(row.actions):
+            if action not in self.buttons:
+                self.buttons[action] = QPushButton(action_label(action, tr), self)
+                self.buttons[action].clicked.connect(lambda _=False, action=action: self._want(action))
+            self._actions.removeWidget(self.buttons[action])
+            self._actions.insertWidget(1 + place, self.buttons[action])
+            self.buttons[action].show()
+        self._menu.clear()
+        for action in row.more:
+            entry = QAction(action_label(action, tr), self._menu)
+            entry.triggered.connect(lambda _=False, action=action: self._want(action))
+            self._menu.addAction(entry)
+        self.more_button.setVisible(bool(row.more))
+
+    def _want(self, action: EngineAction) -> None:
+        self._rows.wanted.emit(action, self._row)
