@@ -96,6 +96,7 @@ def test_powerinfer_is_proven_by_the_vectors_that_it_makes_and_the_card_that_it_
     [
         (Mode.NO_DEVICE, BackEnd.CUDA, ErrorCode.ENGINE_WITHOUT_CARD, "NVIDIA's driver"),
         (Mode.NO_DEVICE, BackEnd.VULKAN, ErrorCode.ENGINE_WITHOUT_CARD, "Vulkan"),
+        (Mode.CUDA_ON_PROCESSOR, BackEnd.CUDA, ErrorCode.ENGINE_PROOF_FAILED, "on the processor"),
         (Mode.CRASH_AT_LOAD, None, ErrorCode.ENGINE_PROOF_FAILED, "crashed"),
         (Mode.WRONG_VECTORS, None, ErrorCode.ENGINE_PROOF_FAILED, "wrong vectors"),
         (Mode.MISSING_RUNTIME, BackEnd.CUDA, ErrorCode.ENGINE_LIBRARY_MISSING, "libcudart.so.13"),

@@ -244,7 +244,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
 
 def device_of(plan: LaunchPlan, *, apple_silicon: bool) -> str:
     """What the engine computes with."""
-    cards = [each.name for each in plan.engine.devices or ()]
+    cards = [each.name for each in plan.devices]
     if cards:
         return ", ".join(cards)
     return "GPU" if apple_silicon and plan.engine.kind is not EngineKind.POWERINFER else "CPU"

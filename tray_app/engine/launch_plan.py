@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from tray_app.engine.sizing import (
     context_config,
     graphics_room,
     layers_on_cards,
+    least_on_card,
     memory_budget,
     missing_pooling,
     needed_memory,
@@ -40,6 +42,7 @@ from tray_app.settings.schema import AUTO
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
+    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.launch_dir import LaunchDir
     from tray_app.models.library import Model
     from tray_app.models.memory import ContextConfig, MemoryEstimate
@@ -91,6 +94,11 @@ class LaunchPlan:
         processes, the others go on.
         """
         return self.engine.replaceable and self.workers == 1
+
+    @property
+    def devices(self) -> tuple[EngineDevice, ...]:
+        """The graphics cards that it computes with, as far as the engine lists any."""
+        return () if _wants_no_card(self.argv) else self.engine.devices or ()
 
     @property
     def sees(self) -> bool:
@@ -170,7 +178,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    room_bytes = graphics_room(engine, host, settings.vram_budget)
+    room_bytes = 0 if _wants_no_card(argv) else graphics_room(engine, host, settings.vram_budget)
     estimate = estimate_memory(model.header, model.weights_bytes, config)
     needed = needed_memory(estimate, engine.kind, room_bytes)
     return LaunchPlan(
@@ -186,6 +194,17 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
         room_bytes,
         config.workers,
     )
+
+
+def _wants_no_card(argv: tuple[str, ...]) -> bool:
+    """Whether a command line says that no graphics card is to be used; of several devices the last counts."""
+    named = ""
+    for word, following in pairwise((*argv, "")):
+        flag, equals, value = word.partition("=")
+        argument = argument_named(flag)
+        if argument and argument.parameter == "devices":
+            named = value if equals else following
+    return named == "none"
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -291,17 +310,21 @@ def _on_cards(
     """
     if "vram_budget" in without_effect(engine, host, sparse=model.header.sparse):
         return ()
-    cards, budget = cards_of(engine.devices, host), settings.vram_budget
+    cards = listed = cards_of(engine.devices, host)
+    budget = settings.vram_budget
+    if budget != AUTO:
+        least_bytes = least_on_card(model, estimate)
+        cards = tuple(card for card in cards if card.usable_bytes(budget) >= least_bytes)
+        if not cards:
+            return (("--device", "none"),)
     if FIT_FLAG not in engine.flags:
         layers = layers_on_cards(model, estimate, cards, budget)
         return () if layers is None else ((LAYERS_FLAG, str(layers)),)
     if budget == AUTO:
         return ()
-    if budget == 0:
-        return (("--device", "none"),)
     left_free = [str(card.left_free_mib(budget)) for card in cards]
     fit: Options = (("--fit", "on"), (FIT_FLAG, ",".join(left_free)))
-    if len(cards) == 1 or not all(card.id for card in cards):
+    if len(listed) == 1 or not all(card.id for card in cards):
         return fit
     return (("--device", ",".join(card.id for card in cards)), *fit)  # so that their order is known
 
