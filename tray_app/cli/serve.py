@@ -139,7 +139,7 @@ def _serve(app: App, others: Sequence[str]) -> None:
             return
         for name in others:
             events.put(_loaded(app, name))
-        app.engines.install_carried()
+        app.engines.begin()
 
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)

@@ -86,8 +86,8 @@ class EnginePool:
     """
 
     changed = Signal(EngineSnapshot)
-    """Emitted after each change of an engine, mostly on the thread of its supervisor, and when no other one can
-    take the place of one that has failed. Listeners must return soon."""
+    """Emitted after each change of an engine, mostly on the thread of its supervisor, and when no other one
+    can take the place of one that has failed. Listeners must return soon."""
 
     def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
