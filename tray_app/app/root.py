@@ -190,10 +190,10 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched. What the package carries is installed beside.
+        nothing. From then on the models folder is watched. See also `EngineManager.begin`.
         """
         self._watch.start()
-        self.engines.install_carried()
+        self.engines.begin()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
