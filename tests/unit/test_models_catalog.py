@@ -59,12 +59,6 @@ def test_exactly_the_test_model_comes_with_the_app_and_its_size_is_true(
     assert builtin.size_bytes == (resources() / "test-model" / builtin.file_name).stat().st_size
 
 
-def test_the_default_of_the_4d_component_is_the_recommended_one(shipped: tuple[CatalogEntry, ...]) -> None:
-    assert [entry.file_name for entry in shipped if entry.recommended] == [
-        "bamboo-7b-v0.1.Q4_0.powerinfer.gguf"
-    ]
-
-
 def test_every_entry_is_described_in_one_sentence(shipped: tuple[CatalogEntry, ...]) -> None:
     for entry in shipped:
         assert entry.note.endswith(".")

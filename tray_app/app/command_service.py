@@ -115,7 +115,8 @@ class CommandService:
         else:
             self._workspace.change_own(wish.model_id, **{wish.name: value})
         if value is None:
-            value = getattr(effective(store.current, wish.model_id), wish.name)
+            known = self._workspace.library.known_defaults(wish.model_id) if wish.model_id else None
+            value = getattr(effective(store.current, wish.model_id, known), wish.name)
         told = msgspec.json.encode(value).decode()
         if problem is None:
             return Changed(told)
