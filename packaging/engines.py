@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.builds.archive import unpack
-
 from freeze import BUILD, PackagingError
 from tray_app.download.queue import DownloadQueue
+from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import BackEnd
 from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.system.executable import read_executable

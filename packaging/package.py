@@ -8,14 +8,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from tray_app.engine.builds.offers import published_builds
-
 import engines
 import freeze
 import linux
 import macos
 import windows
 from freeze import PackagingError
+from tray_app.engine.builds.offers import published_builds
 from tray_app.system.host import detect_system, normalise_machine
 
 MAKERS = {"linux": linux.make, "macos": macos.make, "windows": windows.make}

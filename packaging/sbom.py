@@ -16,12 +16,12 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
-from tray_app.engine.builds.offers import published_builds
 
 import contents
 import freeze
 import licences
 from tray_app import __version__
+from tray_app.engine.builds.offers import published_builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

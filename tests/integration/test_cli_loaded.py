@@ -122,7 +122,7 @@ def test_ps_as_json_has_every_field_of_every_model() -> None:
 def test_ps_tells_the_memory_of_cards_apart() -> None:
     row = msgspec.structs.replace(ROWS[0], memory_bytes=GIB, graphics_memory_bytes=3 * GIB)
     loading = msgspec.structs.replace(ROWS[0], memory_bytes=GIB, expected_graphics_bytes=2 * GIB)
-    numbers = {"graphics_memory_used_bytes": 5 * GIB, "graphics_memory_budget_bytes": 7 * GIB}
+    numbers: dict[str, Any] = {"graphics_memory_used_bytes": 5 * GIB, "graphics_memory_budget_bytes": 7 * GIB}
     with app_with(row, loading, memory_used_bytes=2 * GIB, memory_budget_bytes=8 * GIB, **numbers):
         told = printed("ps")
     assert "1.0 GiB + 3.0 GiB VRAM" in told

@@ -88,25 +88,7 @@ def failure_to_start(reason: OSError | EngineError) -> Failure:
     return Failure(error, permanent=True)
 
 
-_NOT_OF_ENGINE = frozenset(
-    (
-        *(ErrorCode.ENGINE_PORT_TAKEN, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED, ErrorCode.NOT_ENOUGH_MEMORY),
-        *(ErrorCode.DRIVE_NOT_CONNECTED, ErrorCode.MODEL_FILE_MISSING, ErrorCode.MODEL_FILE_LOST),
-        *(ErrorCode.MODEL_FILE_INCOMPLETE, ErrorCode.NOT_A_MODEL, ErrorCode.MODEL_FILE_NAME_UNUSABLE),
-        *(ErrorCode.MODEL_EXCEEDS_LIMITS, ErrorCode.REQUEST_EXCEEDS_LIMITS, ErrorCode.MODEL_NEEDS_POWERINFER),
-    )
-)
-
-
 _OR_AUTO: Text = "Or set «Engine» to auto: another engine then takes its place when it fails."
-
-
-def may_be_of_engine(error: EngineError) -> bool:
-    """Whether another engine may run the model that one has failed with.
-
-    Not where the machine, the file or a request is certain to be the cause.
-    """
-    return error.code not in _NOT_OF_ENGINE
 
 
 def with_other_engine(failure: Failure) -> Failure:

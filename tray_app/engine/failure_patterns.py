@@ -403,3 +403,20 @@ CAUSES_BY_EXIT = {
 }
 """Keys: name of the signal, exit code as a shell has it, or status code of Windows in upper-case hexadecimal
 digits."""
+
+_NOT_OF_ENGINE = frozenset(
+    (
+        *(ErrorCode.ENGINE_PORT_TAKEN, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED, ErrorCode.NOT_ENOUGH_MEMORY),
+        *(ErrorCode.DRIVE_NOT_CONNECTED, ErrorCode.MODEL_FILE_MISSING, ErrorCode.MODEL_FILE_LOST),
+        *(ErrorCode.MODEL_FILE_INCOMPLETE, ErrorCode.NOT_A_MODEL, ErrorCode.MODEL_FILE_NAME_UNUSABLE),
+        *(ErrorCode.MODEL_EXCEEDS_LIMITS, ErrorCode.REQUEST_EXCEEDS_LIMITS, ErrorCode.MODEL_NEEDS_POWERINFER),
+    )
+)
+
+
+def may_be_of_engine(error: EngineError) -> bool:
+    """Whether another engine may run the model that one has failed with.
+
+    Not where the machine, the file or a request is certain to be the cause.
+    """
+    return error.code not in _NOT_OF_ENGINE

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tray_app.engine.diagnosis import may_be_of_engine
+from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.errors import ErrorCode
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from psygnal import EmitLoopError, Signal
 
 from tray_app.engine.access import Address, new_key
-from tray_app.engine.diagnosis import failure_to_start, may_be_of_engine, with_other_engine
+from tray_app.engine.diagnosis import failure_to_start, with_other_engine
+from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import HOST, RemotePlan
 from tray_app.engine.lifecycle import (
