@@ -167,6 +167,11 @@ class Workspace:
         known = self.library.known_defaults(settings.model) if model_id else None
         return effective(settings, model_id, known)
 
+    def settings_of(self, model_id: str | None) -> Settings:
+        """What holds now for one model, here or not, or for all."""
+        known = self.library.known_defaults(model_id) if model_id else None
+        return effective(self.store.current, model_id, known)
+
     def change(self, model_id: str | None = None, /, **values: Any) -> None:
         """Save these settings, whatever others change meanwhile, and act on them. `AppError`.
 

@@ -13,6 +13,7 @@ from tray_app.cli.common import (
     headless_app,
     next_of,
     open_workspace,
+    person_language,
     reference_for_app,
     signals_to,
     tell_of_test_model,
@@ -182,4 +183,9 @@ def _choose_test_model_if_none(app: App) -> None:
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
         tell_of_test_model()
+        for each in app.models.recommended([person_language(settings)]):
+            echo(
+                f"{each.entry.name} suits this computer: powerinfer-tray serve --model {each.entry.id}",
+                err=True,
+            )
         app.store.override(model=TEST_MODEL)

@@ -126,12 +126,17 @@ def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], 
     return values, problems
 
 
-def whose(name: str, own: Collection[str] | None, tr: Translate) -> str:
+def whose(name: str, own: Collection[str] | None, known: Collection[str], tr: Translate) -> str:
     """Whether a value is a model's own; `own` has the names of these, None where all models are shown.
 
-    Nothing is said where there is no value for all.
+    `known` has the names of those that the catalogue knows. Otherwise nothing is said where there is no value
+    for all.
     """
-    if own is None or field_named(name).scope is Scope.ONE:
+    if own is None:
+        return ""
+    if name in known and name not in own:
+        return tr("From the catalogue.")
+    if field_named(name).scope is Scope.ONE:
         return ""
     return tr("This model's own value.") if name in own else tr("As for all models.")
 
