@@ -47,7 +47,7 @@ from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.builds.wording import build_name
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.counters import Traffic

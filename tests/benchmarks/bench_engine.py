@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.engine.access import Address
-    from tray_app.engine.kinds import EngineKind
+    from tray_app.engine.engine_kind import EngineKind
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.supervisor import EngineSnapshot
 

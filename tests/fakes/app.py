@@ -23,7 +23,8 @@ from tray_app.app.status import AppStatus, ProblemSource, problems_of
 from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import PoolSnapshot

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.store import EngineStore
@@ -64,8 +64,11 @@ class FakeBuilds:
     served_ones: list[str] = field(default_factory=list)
     locked: EngineError | None = None
     """Why nothing can be noted now."""
+    unreadable: EngineError | None = None
 
     def installed(self) -> tuple[InstalledBuild, ...]:
+        if self.unreadable:
+            raise self.unreadable
         return self.there
 
     def set_asides(self) -> tuple[SetAside, ...]:

@@ -21,8 +21,10 @@ VECTORS = ROOT / "resources" / "proof-models" / "vectors.json"
 CARD_OF_POWERINFER = "  Device 0: NVIDIA GeForce RTX 4070, compute capability 8.9"
 _PROGRAM = """#!{python} -I
 import os, sys
+os.environ["FAKE_PROGRAM"] = os.path.abspath(__file__)
 os.execv({python!r}, [{python!r}, {script!r}, {mode!r}, *sys.argv[1:]])
 """
+AMX = "libggml-cpu-sapphirerapids.so"
 VERSION = "version: 11434 (9f70b2cec)\nbuilt with GNU 13.3.0 for Linux x86_64\n"
 HELP = """----- common params -----
 
@@ -33,6 +35,7 @@ HELP = """----- common params -----
 -tb,   --threads-batch N                number of threads to use during batch and prompt processing
 -c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
 -b,    --batch-size N                   logical maximum batch size (default: 2048)
+-lv,   --verbosity, --log-verbosity N   Set the verbosity threshold.
 -ngl,  --gpu-layers, --n-gpu-layers N   max. number of layers to store in VRAM, 'auto', or 'all'
 -m,    --model FNAME                    model path to load
 -np,   --parallel N                     number of server slots (default: -1, -1 = auto)
@@ -54,10 +57,14 @@ class Mode(StrEnum):
 
     RIGHT = "right"
     CUDA = "cuda"
-    """It lists a card, though it computes on the processor."""
+    """It lists a card and says that it computes there; in truth it has none."""
+    CUDA_ON_PROCESSOR = "cuda-on-processor"
+    """The same, but it says that it computes on the processor."""
     NO_DEVICE = "no-device"
     CRASH_ON_Q4_K = "crash-on-q4_k"
     """By SIGSEGV when it computes, as a native build on a machine that names AMX and does not give it."""
+    CRASH_WITH_AMX = "crash-with-amx"
+    """By SIGSEGV with quantized weights, as long as the library for AMX is beside it."""
     CRASH_AT_LOAD = "crash-at-load"
     WRONG_VECTORS = "wrong-vectors"
     MISSING_RUNTIME = "missing-runtime"
@@ -67,6 +74,10 @@ class Mode(StrEnum):
     POWERINFER = "powerinfer"
     """PowerInfer's server, built for CUDA: it has neither a version nor a list, and names its card as it
     starts."""
+
+
+OFFLOADED = {Mode.CUDA: 2, Mode.CUDA_ON_PROCESSOR: 0}
+"""How many of its two layers it says are on the card."""
 
 
 def llama_server(mode: Mode) -> str:
@@ -94,7 +105,7 @@ def main(mode: Mode, arguments: list[str]) -> None:
     elif arguments == ["--version"]:
         sys.stderr.write(VERSION)
     elif arguments == ["--list-devices"]:
-        has_card = mode is Mode.CUDA and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+        has_card = mode in OFFLOADED and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
         sys.stdout.write("Available devices:\n" + (CARD if has_card else ""))
     elif arguments == ["--help"]:
         sys.stdout.write(HELP)
@@ -117,7 +128,13 @@ def play_powerinfer(arguments: list[str]) -> None:
 
 def serve(mode: Mode, arguments: list[str]) -> None:
     model = Path(arguments[arguments.index("--model") + 1]).read_bytes()
-    if mode is Mode.CRASH_AT_LOAD or (mode is Mode.CRASH_ON_Q4_K and b"Proof of Q4_K" in model):
+    has_amx = Path(os.environ["FAKE_PROGRAM"]).with_name(AMX).exists()
+    crashes = {
+        Mode.CRASH_AT_LOAD: True,
+        Mode.CRASH_ON_Q4_K: b"Proof of Q4_K" in model,
+        Mode.CRASH_WITH_AMX: has_amx and b"Proof of Q" in model,
+    }
+    if crashes.get(mode):
         sys.stderr.write("load_tensors: loading model tensors, this can take a while... (mmap = true)\n")
         sys.stderr.flush()
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -127,6 +144,9 @@ def serve(mode: Mode, arguments: list[str]) -> None:
         width = 128 if b"Proof of F16" in model else 256
         answer = json.dumps([1.0] + [0.0] * (width - 1))
         play(["--answer", answer], arguments)
+    if mode in OFFLOADED and "--verbosity" in arguments:
+        sys.stderr.write(f"0.00.233.442 I load_tensors: offloaded {OFFLOADED[mode]}/2 layers to GPU\n")
+        sys.stderr.flush()
     command = [sys.executable, "-P", str(CHILD), *_known(arguments)]
     os.execv(command[0], command)  # noqa: S606  as below
 
@@ -139,7 +159,8 @@ def play(how: list[str], arguments: list[str]) -> None:
 
 def _known(arguments: list[str]) -> list[str]:
     """Those that the app's own llama.cpp takes, which listens on the loopback address anyway."""
-    foreign = [at for at, word in enumerate(arguments) if word in ("--host", "--n-gpu-layers")]
+    unknown = ("--host", "--n-gpu-layers", "--verbosity")
+    foreign = [at for at, word in enumerate(arguments) if word in unknown]
     return [word for at, word in enumerate(arguments) if at not in foreign and at - 1 not in foreign]
 
 

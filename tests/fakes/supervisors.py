@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.fakes.gateways import FixedBackend
 from tray_app.app.start_job import StartCalledOffError
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.pool import EnginePool
 from tray_app.engine.run import HealthCheckTimeouts

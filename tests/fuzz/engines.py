@@ -16,7 +16,7 @@ from tests.fakes import llamacpp_parser
 from tests.fuzz.harness import Target, edited
 from tray_app.engine.arguments import NAMES
 from tray_app.engine.diagnosis import diagnose, will_not_recover
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.llamacpp_child import default_params
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.parameters import UsageError, apply_arguments

@@ -20,7 +20,7 @@ import pytest
 from tests.fakes.app import make_snapshot, make_status
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, powerinfer_tray, running
 from tests.fakes.programs import elf, pe
 from tray_app.app.diagnostic_report import FoundProblem, RunningApp
 from tray_app.app.diagnostics import run_diagnostics
@@ -47,7 +47,7 @@ def codes(found: dict[str, Any]) -> list[str]:
 
 
 def doctor(*arguments: str, code: int) -> dict[str, Any]:
-    result = powerinfer_tray("doctor", "--json", *arguments)
+    result = command_here("doctor", "--json", *arguments)
     assert result.returncode == code, result.stdout + result.stderr
     found: dict[str, Any] = json.loads(result.stdout)
     assert found["ok"] is (code == 0)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.fakes.models import HTML_PAGE, write_truncated_model
-from tests.fakes.program import COMMAND, DEADLINE_S, powerinfer_tray, running
+from tests.fakes.program import COMMAND, DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app import __version__
 from tray_app.system.ports import free_port
 
@@ -25,7 +25,7 @@ def test_version() -> None:
     "arguments", [["frobnicate"], ["serve", "--port", "0"], ["settings", "set", "port"], ["embed"]]
 )
 def test_wrong_usage_ends_with_2_and_says_so_on_stderr(arguments: list[str]) -> None:
-    result = powerinfer_tray(*arguments)
+    result = command_here(*arguments)
 
     assert (result.returncode, result.stdout) == (2, "")
     assert "Usage" in result.stderr
@@ -112,14 +112,14 @@ def test_a_text_may_begin_with_a_dash() -> None:
     ],
 )
 def test_a_mistyped_option_is_no_text(arguments: list[str], meant: str) -> None:
-    result = powerinfer_tray(*arguments)
+    result = command_here(*arguments)
 
     assert (result.returncode, result.stdout) == (2, "")
     assert f"Did you mean {meant}?" in result.stderr
 
 
 def test_a_models_name_may_begin_with_a_dash() -> None:
-    result = powerinfer_tray("models", "info", "-5.gguf")
+    result = command_here("models", "info", "-5.gguf")
 
     assert result.returncode == 1
     assert "There is no model -5.gguf" in result.stderr
@@ -127,16 +127,16 @@ def test_a_models_name_may_begin_with_a_dash() -> None:
 
 @pytest.mark.parametrize("before", [[], ["--"]])
 def test_a_settings_value_may_begin_with_a_dash(before: list[str]) -> None:
-    done = powerinfer_tray("settings", "set", "extra_arguments", *before, "--pooling mean -ngl 0")
+    done = command_here("settings", "set", "extra_arguments", *before, "--pooling mean -ngl 0")
 
     assert done.returncode == 0, done.stderr
-    got = powerinfer_tray("settings", "get", "extra_arguments").stdout
+    got = command_here("settings", "get", "extra_arguments").stdout
     assert json.loads(got) == ["--pooling", "mean", "-ngl", "0"]
-    assert "cannot be -1" in powerinfer_tray("settings", "set", "temperature", *before, "-1").stderr
+    assert "cannot be -1" in command_here("settings", "set", "temperature", *before, "-1").stderr
 
 
 def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() -> None:
-    powerinfer_tray("settings", "set", "extra_arguments", "--model.path /other.gguf")
+    command_here("settings", "set", "extra_arguments", "--model.path /other.gguf")
 
     result = powerinfer_tray("embed", "x")
 
@@ -146,7 +146,7 @@ def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() 
 
 
 def test_the_server_that_embed_starts_is_not_for_the_network() -> None:
-    powerinfer_tray("settings", "set", "network", "lan")
+    command_here("settings", "set", "network", "lan")
 
     result = powerinfer_tray("embed", "one", "--json")
 
@@ -167,14 +167,14 @@ def test_status_and_embed_ask_the_app_that_runs() -> None:
 
 
 def test_status_without_an_app_says_that_none_runs() -> None:
-    result = powerinfer_tray("status", "--json")
+    result = command_here("status", "--json")
 
     assert (result.returncode, json.loads(result.stdout)["running"]) == (0, False)
 
 
 def test_the_running_app_is_stopped_started_restarted_and_ended() -> None:
     def state() -> str:
-        return str(json.loads(powerinfer_tray("status", "--json").stdout)["state"])
+        return str(json.loads(command_here("status", "--json").stdout)["state"])
 
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
@@ -193,7 +193,7 @@ def test_the_running_app_is_stopped_started_restarted_and_ended() -> None:
 def test_where_no_app_runs_nothing_can_be_told_to_start_and_nothing_needs_to_stop(
     command: str, code: int
 ) -> None:
-    result = powerinfer_tray(command)
+    result = command_here(command)
 
     assert result.returncode == code
     assert ("PowerInfer Tray is not running" in result.stderr) if code else ("Not running" in result.stdout)
@@ -212,22 +212,30 @@ def test_a_running_app_takes_up_a_setting_at_once() -> None:
     port = free_port()
     with running("serve", "--model", "test", "--port", str(port)) as program:
         program.line_with("Ready")
-        changed = powerinfer_tray("settings", "set", "metrics", "on")
+        changed = command_here("settings", "set", "metrics", "on")
         assert changed.stdout == "metrics = true\nApplied to the running app.\n"
         assert requests.get(f"http://127.0.0.1:{port}/metrics", timeout=20).status_code == 200
 
 
 def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:
-    assert powerinfer_tray("settings", "set", "ctx_size", "4096").returncode == 0
+    assert command_here("settings", "set", "ctx_size", "4096").returncode == 0
 
-    assert powerinfer_tray("settings", "get", "ctx_size").stdout == "4096\n"
-    assert json.loads(powerinfer_tray("settings", "show", "--json").stdout)["ctx_size"] == 4096
-    assert powerinfer_tray("settings", "path").stdout.strip() == str(private_home / "settings.toml")
+    assert command_here("settings", "get", "ctx_size").stdout == "4096\n"
+    assert json.loads(command_here("settings", "show", "--json").stdout)["ctx_size"] == 4096
+    assert command_here("settings", "path").stdout.strip() == str(private_home / "settings.toml")
 
 
 def fails(*arguments: str) -> str:
     """The error of a command that must fail with exit code 1 and nothing on stdout but, perhaps, progress."""
-    result = powerinfer_tray(*arguments)
+    return error_of(powerinfer_tray(*arguments))
+
+
+def fails_here(*arguments: str) -> str:
+    """The same of a command that is run in this process."""
+    return error_of(command_here(*arguments))
+
+
+def error_of(result: subprocess.CompletedProcess[str]) -> str:
     assert result.returncode == 1, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     return result.stderr
@@ -236,50 +244,52 @@ def fails(*arguments: str) -> str:
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "does not exist.gguf"
 
-    assert str(missing) in fails("serve", "--model", str(missing), "--port", str(free_port()))
+    assert str(missing) in fails_here("serve", "--model", str(missing), "--port", str(free_port()))
 
 
 def test_an_html_page_named_gguf_is_recognised(tmp_path: Path) -> None:
     page = tmp_path / "page.gguf"
     page.write_bytes(HTML_PAGE)
 
-    assert "HTML" in fails("serve", "--model", str(page), "--port", str(free_port()))
+    assert "HTML" in fails_here("serve", "--model", str(page), "--port", str(free_port()))
 
 
 def test_a_truncated_model_is_recognised_before_it_is_loaded(tmp_path: Path) -> None:
     model = tmp_path / "short.gguf"
     write_truncated_model(model)
 
-    assert "missing" in fails("serve", "--model", str(model), "--port", str(free_port()))
+    assert "missing" in fails_here("serve", "--model", str(model), "--port", str(free_port()))
 
 
 def test_an_engine_that_is_no_program_is_refused(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a program")
 
-    assert "notes.txt" in fails("serve", "--model", "test", "--engine", str(text), "--port", str(free_port()))
+    assert "notes.txt" in fails_here(
+        "serve", "--model", "test", "--engine", str(text), "--port", str(free_port())
+    )
 
 
 def test_a_setting_of_the_wrong_type_is_refused_and_nothing_is_saved(private_home: Path) -> None:
-    assert "a whole number" in fails("settings", "set", "ctx_size", "big")
+    assert "a whole number" in fails_here("settings", "set", "ctx_size", "big")
     assert not (private_home / "settings.toml").exists()
 
 
 def test_a_settings_file_with_a_wrong_value_is_reported_and_kept(private_home: Path) -> None:
     (private_home / "settings.toml").write_text("ctx_size = 'big'\nmine = 1\n")
 
-    assert "line 1" in fails("serve", "--model", "test", "--port", str(free_port()))
+    assert "line 1" in fails_here("serve", "--model", "test", "--port", str(free_port()))
     assert (private_home / "settings.toml").read_text() == "ctx_size = 'big'\nmine = 1\n"
 
 
 def test_an_unreachable_host_is_named() -> None:
-    error = fails("download", f"http://127.0.0.1:{free_port()}/model.gguf")
+    error = fails_here("download", f"http://127.0.0.1:{free_port()}/model.gguf")
 
     assert "127.0.0.1" in error
 
 
 def test_with_json_an_error_is_a_document_too() -> None:
-    result = powerinfer_tray("download", "not a source", "--json")
+    result = command_here("download", "not a source", "--json")
 
     assert result.returncode == 1
     assert json.loads(result.stdout)["ok"] is False
@@ -290,14 +300,14 @@ def test_launch_at_login_is_what_the_system_has_also_after_the_file_was_edited(p
     entry = private_home / "config" / "autostart" / "powerinfer-tray.desktop"
 
     def setting() -> str:
-        return powerinfer_tray("settings", "get", "launch_at_login").stdout.strip()
+        return command_here("settings", "get", "launch_at_login").stdout.strip()
 
-    powerinfer_tray("settings", "set", "launch_at_login", "on")
+    command_here("settings", "set", "launch_at_login", "on")
     seen = [(setting(), entry.exists())]
     entry.unlink()  # as the system's own settings do
     seen.append((setting(), entry.exists()))
-    powerinfer_tray("settings", "set", "launch_at_login", "on")
-    powerinfer_tray("settings", "set", "launch_at_login", "off")
+    command_here("settings", "set", "launch_at_login", "on")
+    command_here("settings", "set", "launch_at_login", "off")
     seen.append((setting(), entry.exists()))
 
     assert seen == [("true", True), ("false", False), ("false", False)]
@@ -308,7 +318,7 @@ def test_a_second_app_does_not_take_the_first_ones_place() -> None:
     with running("serve", "--model", "test", "--port", str(first_port)) as first:
         first.line_with("Ready")
         error = fails("serve", "--model", "test", "--port", str(second_port))
-        status = json.loads(powerinfer_tray("status", "--json").stdout)
+        status = json.loads(command_here("status", "--json").stdout)
         first.interrupt()
 
     assert f"PowerInfer Tray runs already (PID {first.process.pid})" in error
@@ -332,7 +342,7 @@ def test_a_second_serve_leaves_it_to_the_app_that_runs() -> None:
     with running("serve", "--model", "test", "--port", str(port)) as program:
         program.line_with("Ready")
         for arguments in ([], ["--model", "test", "--port", str(port)]):
-            second = powerinfer_tray("serve", *arguments)
+            second = command_here("serve", *arguments)
             assert second.returncode == 0, second.stderr
             assert f"runs already (PID {program.process.pid})" in second.stdout
             assert f"http://127.0.0.1:{port}/v1" in second.stdout
@@ -400,10 +410,10 @@ def test_what_could_not_be_read_of_the_settings_is_told_when_the_file_is_written
     file = private_home / "settings.toml"
     file.write_text("network: lan\nport = 9000\n", encoding="utf-8")
 
-    done = powerinfer_tray("settings", "set", "connections", "4")
+    done = command_here("settings", "set", "connections", "4")
 
     kept = f"{file}.broken"
     assert (done.returncode, Path(kept).read_text("utf-8")) == (0, "network: lan\nport = 9000\n")
     assert "line 1" in done.stderr
     assert kept in done.stderr.replace("\n", "")
-    assert powerinfer_tray("settings", "set", "connections", "5").stderr == ""
+    assert command_here("settings", "set", "connections", "5").stderr == ""

@@ -20,7 +20,7 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app
 from tests.fakes.commands import FakeCommands
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
-from tests.fakes.program import gone, powerinfer_tray, running
+from tests.fakes.program import command_here, gone, powerinfer_tray, running
 from tray_app.app.server_status import ServerState
 from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.cli import main
@@ -34,11 +34,14 @@ from tray_app.system.logs import PrivateLogFile
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+    from subprocess import CompletedProcess
 
     from tray_app.app.root import App
     from tray_app.gateway.client import ControlClient
+
+    Run = Callable[..., CompletedProcess[str]]
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are those of POSIX systems")
 VARIABLE = GATEWAY.variables[0]
@@ -55,17 +58,14 @@ def app_that_is_asked() -> Iterator[tuple[App, ControlClient]]:
         yield app, client
 
 
-def document(*arguments: str, code: int = 0) -> Any:
-    result = powerinfer_tray(*arguments, "--json")
+def document(*arguments: str, code: int = 0, run: Run = command_here) -> Any:
+    result = run(*arguments, "--json")
     assert result.returncode == code, result.stdout + result.stderr
     return json.loads(result.stdout)
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["models list", "models info test", "models verify", "settings set metrics on", "embed x", "doctor"],
-)
-def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_command_opens_a_log_for_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = ["models list", "models info test", "models verify", "doctor"]
     opened: list[str] = []
     opens = PrivateLogFile._open
 
@@ -76,8 +76,8 @@ def test_a_command_opens_no_log_for_writing(command: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(PrivateLogFile, "_open", note)
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
-        assert main.run(command.split()) == 0
-    assert opened == []
+        for command in [*looking, "settings set metrics on", "embed x"]:
+            assert (command, main.run(command.split()), opened) == (command, 0, [])
 
 
 @pytest.mark.warns("Another PowerInfer Tray writes the log files", "both run", "a third runs")
@@ -110,7 +110,7 @@ def test_what_tune_finds_best_is_taken_up_by_the_running_app(
         assert app.store.current.threads == (2 if apply else 1)
         threads = plan.argv[plan.argv.index("--threads") + 1] if hasattr(plan, "argv") else ""
         assert threads == ("2" if apply else "1")
-    saved = json.loads(powerinfer_tray("settings", "show", "--json").stdout)
+    saved = json.loads(command_here("settings", "show", "--json").stdout)
     assert saved["threads"] == (2 if apply else "auto")
 
 
@@ -209,9 +209,9 @@ def test_the_doctor_and_embed_know_the_key_that_only_the_app_has(
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
         monkeypatch.delenv(VARIABLE)
-        found = document("doctor")
+        found = document("doctor", run=powerinfer_tray)
         embedded = powerinfer_tray("embed", "hello")
-    alone = document("doctor", code=1)
+    alone = document("doctor", code=1, run=powerinfer_tray)
 
     assert found["keys"]["gateway"] == f"in the environment variable {VARIABLE}"
     assert not [each for each in found["problems"] if "needs an API key" in each["title"]]
@@ -222,7 +222,7 @@ def test_the_doctor_and_embed_know_the_key_that_only_the_app_has(
 
 def test_embed_leaves_a_server_stopped_that_a_person_has_stopped() -> None:
     with app_that_is_asked() as (app, _):
-        result = powerinfer_tray("embed", "hello")
+        result = command_here("embed", "hello")
         status = app.status()
     assert "64 dimensions" in result.stdout, result.stderr
     assert (status.server.state, status.engine.run) == (ServerState.STOPPED, 0)
@@ -302,7 +302,7 @@ def test_an_app_that_is_ended_while_it_measures_leaves_nothing_behind(private_ho
             while not list(state.glob("engine-*.json")):
                 pass
             engines = program.descendants()
-            assert powerinfer_tray("quit").returncode == 0
+            assert command_here("quit").returncode == 0
             assert program.process.wait(DEADLINE_S) == 0
             assert command.process.wait(DEADLINE_S) != 0
             assert "Traceback" not in command.rest()
@@ -322,7 +322,7 @@ def test_a_command_ends_with_a_reason_if_the_app_ends_meanwhile(*, killed: bool)
             if killed:
                 program.process.kill()
             else:
-                assert powerinfer_tray("quit").returncode == 0
+                assert command_here("quit").returncode == 0
             program.process.wait(DEADLINE_S)
             assert command.process.wait(DEADLINE_S) == 1
             output = command.rest()
@@ -346,7 +346,7 @@ def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
         done = [people.submit(client.change, Changing(name, text)) for name, text in changes.items()]
         assert [each.result(DEADLINE_S).value for each in done]
         current = app.store.current
-    shown = json.loads(powerinfer_tray("settings", "show", "--json").stdout)
+    shown = json.loads(command_here("settings", "show", "--json").stdout)
     for values in (shown, {name: getattr(current, name) for name in shown}):
         assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 512)
         assert (values["idle_minutes"], values["temperature"], values["native_routes"]) == (7, 0.5, True)
@@ -356,10 +356,10 @@ def test_a_port_that_holds_for_this_run_is_kept_for_good_when_somebody_sets_it()
     port = free_port()
     with running("serve", "--model", "test", "--port", str(port)) as program:
         program.line_with("Ready")
-        powerinfer_tray("settings", "set", "port", str(port))
+        command_here("settings", "set", "port", str(port))
         other = free_port()
-        kept = powerinfer_tray("settings", "get", "port").stdout.strip()
-        powerinfer_tray("settings", "set", "port", str(other))
+        kept = command_here("settings", "get", "port").stdout.strip()
+        command_here("settings", "set", "port", str(other))
         assert requests.get(f"http://127.0.0.1:{other}/health", timeout=DEADLINE_S).ok
     assert kept == str(port)
 
@@ -377,17 +377,17 @@ def test_settings_of_one_model_are_changed_by_the_app_that_runs(
             ("set aliases gpt --model test", 'aliases = ["gpt"]  # for test\n'),
             ("set pooling mean --model GPT", 'pooling = "mean"  # for test\n'),
         ):
-            result = powerinfer_tray("settings", *arguments.split())
+            result = command_here("settings", *arguments.split())
             assert (result.returncode, result.stdout) == (0, printed + TAKEN_UP), result.stderr
         app.wait_until_ready(DEADLINE_S)
         assert app.status().engine.run == run + 1  # the other two concern no engine that runs
-        result = powerinfer_tray("settings", "unset", "pooling", "--model", "gpt")
+        result = command_here("settings", "unset", "pooling", "--model", "gpt")
         assert result.stdout == 'pooling = "auto"  # for test\n' + TAKEN_UP, result.stderr
         assert app.store.current.models == {"mine": {"ctx_size": 512}, "test": {"aliases": ("gpt",)}}
-        refused = powerinfer_tray("settings", "set", "aliases", "TEST", "--model", "mine")
+        refused = command_here("settings", "set", "aliases", "TEST", "--model", "mine")
         assert (refused.returncode, refused.stdout) == (1, "")
         assert "It is the id of another model, test." in refused.stderr
-        assert powerinfer_tray("settings", "unset", "notices").stdout == "notices = true\n" + TAKEN_UP
+        assert command_here("settings", "unset", "notices").stdout == "notices = true\n" + TAKEN_UP
     kept = tomllib.loads((private_home / "settings.toml").read_text())
     assert kept["models"] == {"mine": {"ctx_size": 512}, "test": {"aliases": ["gpt"]}}
 
@@ -424,10 +424,10 @@ def test_what_tune_finds_best_goes_where_the_model_has_it_from(monkeypatch: pyte
 def test_a_setting_of_a_model_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
     with app_that_is_asked() as (app, _):
         ready(app)
-        result = powerinfer_tray("settings", "set", "extra_arguments", "--port 1", "--model", "test")
+        result = command_here("settings", "set", "extra_arguments", "--port 1", "--model", "test")
         assert (result.returncode, result.stdout) == (1, 'extra_arguments = ["--port","1"]  # for test\n')
         assert "--port" in result.stderr
-        result = powerinfer_tray("settings", "unset", "extra_arguments", "--model", "test")
+        result = command_here("settings", "unset", "extra_arguments", "--model", "test")
         assert result.stdout == "extra_arguments = []  # for test\n" + TAKEN_UP, result.stderr
         assert app.embed(["still here"]).dimensions == 64
 
@@ -435,7 +435,7 @@ def test_a_setting_of_a_model_that_is_saved_and_cannot_be_acted_on_says_both() -
 def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
     with app_that_is_asked() as (app, _):
         ready(app)
-        result = powerinfer_tray("settings", "set", "model", "gone")
+        result = command_here("settings", "set", "model", "gone")
         assert (result.returncode, result.stdout) == (1, 'model = "gone"\n')
         assert "gone" in result.stderr
         assert app.embed(["still here"]).dimensions == 64
@@ -445,9 +445,9 @@ def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
 def test_launch_at_login_is_switched_by_the_app(private_home: Path) -> None:
     entry = private_home / "config" / "autostart" / "powerinfer-tray.desktop"
     with app_that_is_asked() as (app, _):
-        powerinfer_tray("settings", "set", "launch_at_login", "on")
+        command_here("settings", "set", "launch_at_login", "on")
         on = (app.status().settings.launch_at_login, app.status().login, entry.exists())
-        powerinfer_tray("settings", "set", "launch_at_login", "off")
+        command_here("settings", "set", "launch_at_login", "off")
         off = (app.status().settings.launch_at_login, app.status().login, entry.exists())
     assert (on, off) == ((True, Login.ON, True), (False, Login.OFF, False))
 
@@ -500,8 +500,8 @@ def test_an_app_of_another_version_is_told_to_be_restarted(
         private_home / "state", lambda: told, {"stop": lambda: None}, print, FakeCommands()
     )
     with earlier.running():
-        result = powerinfer_tray(*command.split())
-        stopped = powerinfer_tray("stop")
+        result = command_here(*command.split())
+        stopped = command_here("stop")
     assert (result.returncode, stopped.returncode) == (1, 0)
     assert f"(PID {os.getpid()}) is of another version" in result.stderr
     assert (f"Version {version} runs" if version else "An earlier version runs") in result.stderr

@@ -18,7 +18,7 @@ from tray_app.cli import main
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.gateway.control import Control
 from tray_app.gateway.documents import StatusDocument
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 scripts = pytest.mark.skipif(sys.platform == "win32", reason="the fake engine is a script")
-CHANGED = "Its files have changed since it was installed, so it is not started. Install it again:"
+CHANGED = "Its files have changed since it was installed: it is not started. Install it again:"
 VERDICTS = PROVEN | {WeightKind.Q4_K: Verdict(works=False, reason="It crashed (SIGSEGV)")}
 
 

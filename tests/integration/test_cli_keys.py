@@ -11,7 +11,7 @@ import psutil
 import pytest
 import requests
 
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, powerinfer_tray, running
 from tray_app.app.root import App
 from tray_app.settings.keys import GATEWAY, KEYS
 from tray_app.system.host import detect_host
@@ -34,7 +34,8 @@ def no_keychain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(*arguments: str, text: str = "") -> str:
     """Everything that a command prints; the key is never in it."""
-    result = powerinfer_tray(*arguments, text=text)
+    own = text or arguments[0] not in ("settings", "status")  # a process that reads, or asks for keys
+    result = powerinfer_tray(*arguments, text=text) if own else command_here(*arguments)
     printed = result.stdout + result.stderr
     assert KEY not in printed
     return printed
@@ -135,4 +136,4 @@ def test_a_token_of_the_environment_goes_to_hugging_face_and_to_no_mirror(
 
 def test_no_command_takes_a_key_as_an_argument() -> None:
     for key in KEYS:
-        assert powerinfer_tray("key", "set", key.name, "sk-1").returncode == 2
+        assert command_here("key", "set", key.name, "sk-1").returncode == 2

@@ -19,7 +19,7 @@ import pytest
 from tests.fakes.commands import FakeCommands, engine_row
 from tests.fakes.crowds import eventually
 from tests.fakes.launches import FAKE_ENGINE
-from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
+from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app.app.root import App
 from tray_app.cli import main
 from tray_app.errors import EngineError, ErrorCode, ModelError
@@ -88,14 +88,14 @@ def model(private_home: Path) -> Path:
 
 def printed(*arguments: str) -> str:
     """What a command prints that must succeed."""
-    result = powerinfer_tray(*arguments)
+    result = command_here(*arguments)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout
 
 
 def refused(*arguments: str) -> str:
     """What a command complains of that must fail."""
-    result = powerinfer_tray(*arguments)
+    result = command_here(*arguments)
     assert (result.returncode, result.stdout) == (1, "")
     assert "Traceback" not in result.stderr
     return result.stderr
@@ -103,7 +103,7 @@ def refused(*arguments: str) -> str:
 
 def test_ps_lists_the_models_and_their_memory() -> None:
     with app_with(*ROWS, memory_used_bytes=3 * GIB // 2, memory_budget_bytes=8 * GIB):
-        assert printed("ps") == TABLE
+        assert powerinfer_tray("ps").stdout == TABLE
 
 
 def test_ps_as_json_has_every_field_of_every_model() -> None:

@@ -14,7 +14,7 @@ from gguf import PoolingType
 
 from tests.fakes.file_server import FileServer
 from tests.fakes.models import HTML_PAGE, model_bytes, write_model, write_split_model, write_truncated_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, powerinfer_tray, running
 from tests.fakes.random_embedders import Kind, write_embedder
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def document(*arguments: str, code: int = 0) -> Any:
     """The JSON that a command prints."""
-    result = powerinfer_tray(*arguments, "--json")
+    result = command_here(*arguments, "--json")
     assert result.returncode == code, result.stdout + result.stderr
     return json.loads(result.stdout)
 
@@ -43,7 +43,7 @@ def test_info_says_what_a_model_is_and_whether_it_fits() -> None:
 
     assert (info["architecture"], info["kind"], info["engine"]) == ("llama", "dense", "llama.cpp")
     assert (info["context_length"], info["quantization"], info["verdict"]["fit"]) == (512, "F16", "fits")
-    assert "memory: fits. It needs " in powerinfer_tray("models", "info", "test").stdout
+    assert "memory: fits. It needs " in command_here("models", "info", "test").stdout
 
 
 def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(
@@ -75,7 +75,7 @@ def test_info_of_what_is_no_whole_model_fails_with_the_reason(tmp_path: Path, ki
     else:
         write_truncated_model(path)
 
-    result = powerinfer_tray("models", "info", str(path))
+    result = command_here("models", "info", str(path))
 
     assert (result.returncode, result.stdout) == (1, "")
     assert {"page": "HTML page", "half": "are missing"}[kind] in result.stderr
@@ -116,7 +116,7 @@ def test_what_is_downloaded_is_verified_by_every_byte_later(folder: Path) -> Non
     with (folder / "some.gguf").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x01")
-    result = powerinfer_tray("models", "verify", "some")
+    result = command_here("models", "verify", "some")
     assert result.returncode == 1
     assert "damaged" in result.stdout
 
@@ -168,7 +168,7 @@ def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
 
     assert (half["arriving"], half["path"]) == (False, str(folder / "half.gguf"))
     assert half["problem"]["code"] == ErrorCode.MODEL_FILE_INCOMPLETE
-    printed = powerinfer_tray("models", "list").stdout
+    printed = command_here("models", "list").stdout
     assert "cannot be used: half.gguf: The model file" in printed
     assert "offered: bamboo-7b-q4: Bamboo 7B (Q4_0), 4.7 GB. " in printed
 
@@ -202,7 +202,7 @@ def test_a_folder_is_never_removed(folder: Path, tmp_path: Path, monkeypatch: py
 
     for reference in (".", "Documents", "./Documents", "Documents/", str(thesis), "./Documents/thesis.txt"):
         for more in ((), ("--yes",)):
-            result = powerinfer_tray("models", "remove", reference, "--for-good", *more)
+            result = command_here("models", "remove", reference, "--for-good", *more)
             assert (result.returncode, result.stdout) == (1, "")
             assert "Traceback" not in result.stderr
     assert thesis.read_text() == "years of work"
@@ -215,7 +215,7 @@ def test_a_model_outside_of_the_models_folder_is_removed_with_yes_alone(
     model = write_model(tmp_path / "mine.gguf")
     monkeypatch.chdir(tmp_path)
 
-    refused = powerinfer_tray("models", "remove", "./mine.gguf", "--for-good")
+    refused = command_here("models", "remove", "./mine.gguf", "--for-good")
     assert (refused.returncode, model.exists()) == (1, True)
     assert "--yes" in refused.stderr
     assert document("models", "remove", "./mine.gguf", "--for-good", "--yes")["removed"] == [str(model)]
@@ -231,7 +231,7 @@ def test_a_name_that_is_no_text_is_listed_looked_at_served_and_removed_by_its_id
     write_model(folder / os.fsdecode(b"new\xff.gguf.part"))
 
     listed = document("models", "list")
-    assert powerinfer_tray("models", "list").returncode == 0
+    assert powerinfer_tray("models", "list").returncode == 0  # a pipe takes it
     bad = next(each["id"] for each in listed["models"] if each["id"] not in ("good", "test"))
     assert len(listed["unusable"]) == len(listed["partials"]) == 1
     assert document("models", "info", bad)["path"] == str(folder / "\ufffd\ufffd\ufffd{\ufffd\ufffd.gguf")
@@ -239,7 +239,7 @@ def test_a_name_that_is_no_text_is_listed_looked_at_served_and_removed_by_its_id
     with running("serve", "--model", bad, "--port", str(free_port())) as program:
         program.line_with("Ready")
         assert document("status")["chosen"]["model"] == bad
-        removed = powerinfer_tray("models", "remove", bad, "--for-good")
+        removed = command_here("models", "remove", bad, "--for-good")
         assert document("status")["state"] == "stopped"
     assert "The server was stopped: it had this model." in removed.stdout
     assert not model.exists()
@@ -296,9 +296,9 @@ def test_list_and_info_say_what_a_model_is_for(
     folder.mkdir(exist_ok=True)
     path = write_embedder(folder / "mine.gguf", Kind("llama", pooling))
 
-    listed = json.loads(powerinfer_tray("models", "list", "--json").stdout)["models"]
+    listed = json.loads(command_here("models", "list", "--json").stdout)["models"]
     assert next(each for each in listed if each["path"] == str(path))["purpose"] == purpose
-    told = powerinfer_tray("models", "info", str(path)).stdout
+    told = command_here("models", "info", str(path)).stdout
     assert f"purpose: {purpose}\n" in told
     assert "context: 1024 tokens for each of " in told
 
@@ -318,8 +318,8 @@ def test_list_and_info_say_whether_a_model_sees_and_with_what(folder: Path) -> N
     info = document("models", "info", "a")
     assert (info["projector"], info["pictures"]) == (str(projector), True)
     assert info["verdict"]["weights_bytes"] == before + projector.stat().st_size
-    assert "sees pictures" in powerinfer_tray("models", "list").stdout
-    assert powerinfer_tray("settings", "set", "projector", "none", "--model", "a").returncode == 0
+    assert "sees pictures" in command_here("models", "list").stdout
+    assert command_here("settings", "set", "projector", "none", "--model", "a").returncode == 0
     info = document("models", "info", "a")
     assert (info["projector"], info["pictures"]) == (None, False)
 
@@ -334,7 +334,7 @@ def test_the_download_of_a_model_brings_the_projector_that_is_listed_with_it(
         (private_home / "models.toml").write_text(
             f'[[models]]\nid = "mine"\nsource = "{model}"\nprojector = "{eyes}"\n'
         )
-        assert powerinfer_tray("download", "mine").returncode == 0
+        assert command_here("download", "mine").returncode == 0
 
     assert {each.name for each in folder.glob("*.gguf")} == {"some.gguf", "eyes-mmproj.gguf"}
     assert document("models", "info", "mine")["pictures"] is True

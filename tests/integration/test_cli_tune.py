@@ -12,7 +12,7 @@ from tests.fakes.builds import make_build
 from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
-from tests.fakes.program import DEADLINE_S, powerinfer_tray, running
+from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.store import EngineStore
 from tray_app.system.ports import free_port
@@ -35,7 +35,7 @@ def test_tune_measures_and_applies_only_what_is_faster() -> None:
     assert all(sample["embeddings_per_s"] > 0 for sample in told["samples"])
     assert told["applied"] is not told["keep"]
     expected = "auto" if told["keep"] else told["best"]["threads"]
-    assert json.loads(powerinfer_tray("settings", "show", "--json").stdout)["threads"] == expected
+    assert json.loads(command_here("settings", "show", "--json").stdout)["threads"] == expected
 
 
 def test_the_server_of_a_running_app_rests_and_is_there_again() -> None:
@@ -79,7 +79,7 @@ def test_installed_engines_are_compared_and_one_that_crashes_is_told(private_hom
 
 
 def test_without_a_model_it_says_what_to_do() -> None:
-    result = powerinfer_tray("tune")
+    result = command_here("tune")
 
     assert result.returncode == 1
     assert "No model is chosen" in result.stderr

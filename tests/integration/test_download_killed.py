@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.downloads import Recorder, fetch, model_bytes, received
 from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Stall, Trickle
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tray_app.download.part_lock import sole_writer
 from tray_app.errors import DownloadError, ErrorCode
 
@@ -117,7 +117,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(server: FileServer, tmp_path
         assert program.interrupt() == 1
         assert "The same command goes on" in program.rest()
     assert received(tmp_path) == ((0, 2_000_000),)
-    result = powerinfer_tray("download", served.url, "--to", str(tmp_path), "--json")
+    result = command_here("download", served.url, "--to", str(tmp_path), "--json")
     document = json.loads(result.stdout)
     assert (document["bytes"], document["sha256"], document["resumed"]) == (len(CONTENT), DIGEST, True)
     assert (tmp_path / "m.gguf").read_bytes() == CONTENT
@@ -126,13 +126,13 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(server: FileServer, tmp_path
 def test_a_limit_and_connections_are_taken_from_the_command_line(server: FileServer, tmp_path: Path) -> None:
     served = server.put("/m.gguf", CONTENT)
     options = ("--limit", "50MB/s", "--connections", "2", "--sha256", DIGEST)
-    result = powerinfer_tray("download", served.url, "--to", str(tmp_path), *options)
+    result = command_here("download", served.url, "--to", str(tmp_path), *options)
     assert result.returncode == 0, result.stderr
     assert "4,000,000 bytes" in result.stdout
 
 
 @pytest.mark.parametrize(("option", "code"), [(("--limit", "fast"), 1), (("--connections", "9"), 2)])
 def test_impossible_options_are_refused(tmp_path: Path, option: tuple[str, str], code: int) -> None:
-    result = powerinfer_tray("download", "http://127.0.0.1:9/m.gguf", "--to", str(tmp_path), *option)
+    result = command_here("download", "http://127.0.0.1:9/m.gguf", "--to", str(tmp_path), *option)
     assert result.returncode == code
     assert list(tmp_path.iterdir()) == []

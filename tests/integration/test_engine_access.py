@@ -17,7 +17,7 @@ import requests
 from tests.fakes.gateways import gateway_to, get, post
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.supervisors import SupervisedEngine, quick_supervisor
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import ErrorCode

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.engine_archives import engine_tar, published, tar_of
 from tests.fakes.fake_llama_server import Mode
 from tray_app.download.queue import DownloadQueue
+from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.carried import carried_archive, install_carried
 from tray_app.engine.builds.contents import lay_runtime_beside
 from tray_app.engine.builds.installing import BuildInstaller, InstallPhase
@@ -33,7 +34,7 @@ NAME = "llama-b11434-bin-ubuntu-x64.tar.gz"
 @contextmanager
 def run_of_the_app(store: EngineStore, content: bytes) -> Iterator[BuildInstaller]:
     """The installer of one run, which knows an archive with this content as that of a published build."""
-    offers = (published("https://example.invalid/b11434", HOST, {NAME: content}),)
+    offers = (published("https://example.invalid/b11434", HOST, {NAME: content}, BackEnd.CPU),)
     installer = BuildInstaller(store, Prover.on(HOST), offers, DownloadQueue)
     try:
         yield installer
@@ -56,7 +57,7 @@ def store(tmp_path: Path) -> EngineStore:
 def test_it_is_proven_and_installed_as_the_published_build_that_it_is(
     tmp_path: Path, store: EngineStore
 ) -> None:
-    content = engine_tar()
+    content = engine_tar(Mode.RIGHT)
     archive = package(tmp_path, content)
 
     with run_of_the_app(store, content) as installer:
@@ -70,7 +71,7 @@ def test_it_is_proven_and_installed_as_the_published_build_that_it_is(
 def test_one_that_a_person_has_removed_is_not_installed_again_but_that_of_the_next_release_is(
     tmp_path: Path, store: EngineStore
 ) -> None:
-    content = engine_tar()
+    content = engine_tar(Mode.RIGHT)
     archive = package(tmp_path, content)
     with run_of_the_app(store, content) as installer:
         install_carried(archive, store, installer)
@@ -112,7 +113,7 @@ def test_one_that_does_not_work_here_is_tried_once_and_nobody_sees_it(
 def test_an_app_that_is_ended_meanwhile_tries_again_at_its_next_start(
     tmp_path: Path, store: EngineStore
 ) -> None:
-    content = engine_tar()
+    content = engine_tar(Mode.RIGHT)
     archive = package(tmp_path, content)
     with run_of_the_app(store, content) as installer:
         ends = threading.Thread(target=installer.close, args=(60,))
@@ -131,10 +132,10 @@ def test_an_app_that_is_ended_meanwhile_tries_again_at_its_next_start(
 
 
 def test_what_a_person_installs_comes_first(tmp_path: Path, store: EngineStore) -> None:
-    content = engine_tar()
+    content = engine_tar(Mode.RIGHT)
     archive = package(tmp_path, content)
     with run_of_the_app(store, content) as installer:
-        installer.install_file(package(tmp_path, engine_tar(padding_bytes=9), "another.tar.gz"))
+        installer.install_file(package(tmp_path, engine_tar(Mode.RIGHT, padding_bytes=9), "another.tar.gz"))
         install_carried(archive, store, installer)
         assert installer.wait(60).id != "b11434-cpu"
         installer.cancel()

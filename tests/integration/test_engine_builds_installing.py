@@ -16,7 +16,7 @@ import pytest
 from tests.fakes.downloads import QUICK
 from tests.fakes.engine_archives import FOLDER, LIBRARY, engine_tar, published, tar_of, zip_of
 from tests.fakes.errors import coded
-from tests.fakes.fake_llama_server import Mode, llama_server
+from tests.fakes.fake_llama_server import AMX, Mode, llama_server
 from tests.fakes.file_server import Drop, FileServer, Stall
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
@@ -24,7 +24,7 @@ from tray_app.engine.builds.build import BackEnd, WeightKind
 from tray_app.engine.builds.installing import BuildInstaller, InstallPhase, own_id, release_of
 from tray_app.engine.builds.proof import Prover
 from tray_app.engine.builds.store import EngineStore
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.system.disk import DiskSpace
 from tray_app.system.host import detect_host
@@ -434,6 +434,29 @@ def test_an_archive_that_a_person_has_is_installed_and_its_digest_shown_and_kept
         assert (installed.back_end, installed.is_published) == (BackEnd.CPU, False)
         assert not installed.works_with(WeightKind.Q4_K)
         assert installed.works_with(WeightKind.F16)
+
+
+@pytest.mark.parametrize("has_others", [True, False])
+def test_an_engine_that_crashes_with_amx_is_kept_without_its_library_if_it_has_others(
+    tmp_path: Path, *, has_others: bool
+) -> None:
+    given = tmp_path / "bin" / "llama-server"
+    given.parent.mkdir()
+    given.write_text(llama_server(Mode.CRASH_WITH_AMX))
+    given.chmod(0o755)
+    names = {AMX, "libggml-cpu-icelake.so"} if has_others else {AMX}
+    for name in names:
+        given.with_name(name).touch()
+    with place(tmp_path) as at:
+        at.installer.install_file(given.parent)
+        installed = at.installer.wait(PATIENCE_S)
+
+        libraries = {path.name for path in installed.program.parent.glob("*.so")}
+        assert libraries == (names - {AMX} if has_others else names)
+        assert installed.works_with(WeightKind.Q4_0) is has_others
+        assert installed.works_with(WeightKind.F16)
+        at.store.check_unchanged(installed)
+    assert given.with_name(AMX).exists()
 
 
 @pytest.mark.parametrize("named", [ARCHIVE, "."], ids=["archive", "its-folder"])

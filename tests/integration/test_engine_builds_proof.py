@@ -15,9 +15,9 @@ from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import VERSION, Mode, llama_server
 from tray_app.engine.builds import proof
 from tray_app.engine.builds.build import BackEnd, WeightKind
-from tray_app.engine.builds.proof import Prover, back_end_beside, cosine
+from tray_app.engine.builds.proof import Prover, back_end_of, cosine
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.host import detect_host
@@ -74,8 +74,9 @@ def test_a_build_that_crashes_with_one_kind_of_weights_is_usable_with_the_others
 
 
 def test_a_build_for_cards_is_proven_on_its_card_and_not_compared_with_the_processor(tmp_path: Path) -> None:
-    found = proven(program(tmp_path, Mode.CUDA), BackEnd.CUDA)
+    found = proven(program(tmp_path, Mode.CUDA))
 
+    assert found.back_end is BackEnd.CUDA
     assert found.devices == (EngineDevice("NVIDIA GeForce RTX 4070", 12282 << 20, "CUDA0"),)
     assert all(verdict.works for verdict in found.verdicts.values())
     assert found.speed is None
@@ -95,6 +96,7 @@ def test_powerinfer_is_proven_by_the_vectors_that_it_makes_and_the_card_that_it_
     [
         (Mode.NO_DEVICE, BackEnd.CUDA, ErrorCode.ENGINE_WITHOUT_CARD, "NVIDIA's driver"),
         (Mode.NO_DEVICE, BackEnd.VULKAN, ErrorCode.ENGINE_WITHOUT_CARD, "Vulkan"),
+        (Mode.CUDA_ON_PROCESSOR, BackEnd.CUDA, ErrorCode.ENGINE_PROOF_FAILED, "on the processor"),
         (Mode.CRASH_AT_LOAD, None, ErrorCode.ENGINE_PROOF_FAILED, "crashed"),
         (Mode.WRONG_VECTORS, None, ErrorCode.ENGINE_PROOF_FAILED, "wrong vectors"),
         (Mode.MISSING_RUNTIME, BackEnd.CUDA, ErrorCode.ENGINE_LIBRARY_MISSING, "libcudart.so.13"),
@@ -172,11 +174,13 @@ def test_vectors_that_are_none_are_like_no_other(one: list[float], other: list[f
         ("ggml-vulkan.dll", BackEnd.VULKAN),
         ("libggml-hip.so.0", BackEnd.ROCM),
         ("libggml-metal.dylib", BackEnd.METAL),
-        ("libggml-cpu-haswell.so", None),
+        ("libggml-cpu-haswell.so", BackEnd.CPU),
     ],
 )
-def test_the_libraries_beside_a_program_tell_what_it_computes_with(
-    tmp_path: Path, library: str, back_end: BackEnd | None
+def test_the_libraries_beside_a_program_tell_what_it_computes_with_if_it_lists_no_card(
+    tmp_path: Path, library: str, back_end: BackEnd
 ) -> None:
     (tmp_path / library).touch()
-    assert back_end_beside(tmp_path / "llama-server") is back_end
+    assert back_end_of(tmp_path / "llama-server", ()) is back_end
+    listed = EngineDevice("AMD Radeon", 8 << 30, "Vulkan0")
+    assert back_end_of(tmp_path / "llama-server", [listed]) is BackEnd.VULKAN

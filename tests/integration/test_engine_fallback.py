@@ -48,8 +48,8 @@ def install(store: EngineStore, back_end: BackEnd, mode: Mode) -> InstalledBuild
 
 def embed(app: App, model: str = "") -> list[float]:
     base_url, key = app._server.access()
-    client = OpenAI(base_url=base_url, api_key=key or "none", max_retries=0, timeout=DEADLINE_S)
-    return client.embeddings.create(model=model, input="Hello").data[0].embedding
+    with OpenAI(base_url=base_url, api_key=key or "none", max_retries=0, timeout=DEADLINE_S) as client:
+        return client.embeddings.create(model=model, input="Hello").data[0].embedding
 
 
 def engine_of(status: AppStatus, model_id: str = "test") -> str | None:

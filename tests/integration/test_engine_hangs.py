@@ -125,11 +125,11 @@ def test_a_long_text_at_full_load_is_no_hang(supervisor: Supervisor, tmp_path: P
     assert before.state is State.READY, before.failure
     with gateway_to(SupervisedEngine(supervisor), silence_limit_s=SILENCE_S) as url:
         began_s = time.monotonic()
-        body = {"prompt": [[5] * 2000] * 4, "max_tokens": 1}
+        body = {"prompt": [[5] * 1000] * 4, "max_tokens": 1}
         answer = requests.post(f"{url}/completions", json=body, timeout=TIMEOUT_S)
         took_s = time.monotonic() - began_s
     assert answer.status_code == 200, answer.text
-    assert took_s > 10 * SILENCE_S  # it was suspected again and again
+    assert took_s > 4 * SILENCE_S  # it was suspected again and again
     assert supervisor.snapshot().pid == before.pid
 
 

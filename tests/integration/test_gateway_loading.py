@@ -21,7 +21,7 @@ from tests.fakes.supervisors import quick_pool
 from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.errors import AppError, ErrorCode
 from tray_app.gateway.upstream import Unavailable

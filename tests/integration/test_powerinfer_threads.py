@@ -12,7 +12,7 @@ import requests
 
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_model
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, powerinfer_tray, running
 from tray_app.engine import ineffective_settings
 from tray_app.errors import ErrorCode
 from tray_app.system.ports import free_port
@@ -58,7 +58,7 @@ def serving(*arguments: str) -> Iterator[RunningProgram]:
 
 def doctor(code: int) -> tuple[Any, str]:
     """What it says to programs and to people."""
-    told, read = powerinfer_tray("doctor", "--json"), powerinfer_tray("doctor")
+    told, read = powerinfer_tray("doctor", "--json"), command_here("doctor")
     assert (told.returncode, read.returncode) == (code, code), told.stdout + told.stderr
     return json.loads(told.stdout), read.stdout
 
@@ -125,23 +125,23 @@ def test_selftest_starts_powerinfer_where_there_is_a_model_for_it(
 def test_tune_refuses_with_the_reason_and_leaves_a_running_server_alone(port: int) -> None:
     assert port
     with serving():
-        before = json.loads(powerinfer_tray("status", "--json").stdout)["engine"]["pid"]
-        refused = powerinfer_tray("tune")
-        after = json.loads(powerinfer_tray("status", "--json").stdout)["engine"]["pid"]
+        before = json.loads(command_here("status", "--json").stdout)["engine"]["pid"]
+        refused = command_here("tune")
+        after = json.loads(command_here("status", "--json").stdout)["engine"]["pid"]
     assert refused.returncode == 1
     assert ONE_THREAD in refused.stderr
     assert before == after
 
 
 def test_tune_fetches_no_sparse_model_to_refuse_it_then(private_home: Path) -> None:
-    refused = powerinfer_tray("tune", "--model", "bamboo-7b-q4")
+    refused = command_here("tune", "--model", "bamboo-7b-q4")
     assert refused.returncode == 1
     assert ONE_THREAD in refused.stderr
     assert not list(private_home.rglob("*.part"))
 
 
 def test_settings_without_effect_are_marked(port: int) -> None:
-    lines = powerinfer_tray("settings", "show").stdout.splitlines()
+    lines = command_here("settings", "show").stdout.splitlines()
     assert f"threads = 4  # without effect: {ONE_THREAD}" in lines
     assert f"threads_batch = 4  # without effect: {ONE_THREAD}" in lines
     assert f"port = {port}" in lines
@@ -150,7 +150,7 @@ def test_settings_without_effect_are_marked(port: int) -> None:
 def test_info_says_why_a_sparse_model_has_one_thread(port: int) -> None:
     assert port
     sparse, dense = (
-        json.loads(powerinfer_tray("models", "info", model, "--json").stdout) for model in ("sparse", "test")
+        json.loads(command_here("models", "info", model, "--json").stdout) for model in ("sparse", "test")
     )
     assert (sparse["one_thread"], dense["one_thread"]) == (ONE_THREAD, None)
-    assert f"one thread: {ONE_THREAD}\n" in powerinfer_tray("models", "info", "sparse").stdout
+    assert f"one thread: {ONE_THREAD}\n" in command_here("models", "info", "sparse").stdout

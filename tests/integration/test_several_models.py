@@ -22,7 +22,7 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
 from tests.fakes.crowds import request_of
 from tests.fakes.errors import coded
 from tests.fakes.processes import all_ended, halt
-from tests.fakes.program import gone, powerinfer_tray, running
+from tests.fakes.program import command_here, gone, running
 from tests.fakes.several_models import (
     BUDGET_GIB,
     DIMENSIONS,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
 
 CHAT: Any = {"messages": [{"role": "user", "content": "Hi"}]}
-KILLS = 5
+KILLS = 2
 
 
 @pytest.fixture(autouse=True)
@@ -543,7 +543,7 @@ def test_a_persons_stop_ends_all_engines_and_closes_the_address() -> None:
 
 
 def document(*arguments: str) -> Any:
-    told = powerinfer_tray(*arguments, "--json")
+    told = command_here(*arguments, "--json")
     assert told.returncode == 0, told.stdout + told.stderr
     return json.loads(told.stdout)
 
@@ -566,13 +566,13 @@ def test_models_are_loaded_listed_and_unloaded_from_a_terminal_beside_requests()
 
         asked = threads.submit(ask_until_end)
         try:
-            assert powerinfer_tray("load", "bge").returncode == 0
+            assert command_here("load", "bge").returncode == 0
             rows = {row["model"]: row for row in document("ps")["engines"]}
             assert {name: row["state"] for name, row in rows.items()} == {"test": "ready", "bge": "ready"}
             assert all(row["memory_bytes"] > 2**20 and row["device"] for row in rows.values())
             assert (rows["bge"]["chosen"], rows["test"]["chosen"]) == (False, True)
             assert [row["model"] for row in document("status")["engines"]] == ["test", "bge"]
-            assert powerinfer_tray("unload", "bge").returncode == 0
+            assert command_here("unload", "bge").returncode == 0
             assert states(client)["bge"] == "not loaded"
         finally:
             end.set()

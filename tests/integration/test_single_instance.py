@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -115,8 +116,10 @@ def test_a_lock_that_all_could_read_is_closed(tmp_path: Path) -> None:
 def test_another_program_that_holds_the_lock_is_told_and_no_app_starts_beside_it(private_home: Path) -> None:
     lock = SingleInstanceLock(private_home / "state", "control")
     assert lock.acquire()
-    for command in (("status",), ("serve", "--model", "test"), ("embed", "text")):
-        done = powerinfer_tray(*command)
+    commands = (("status",), ("serve", "--model", "test"), ("embed", "text"))
+    with ThreadPoolExecutor(len(commands)) as people:  # each of them waits for a while
+        results = list(people.map(lambda command: powerinfer_tray(*command), commands))
+    for done in results:
         assert (done.returncode, done.stdout) == (1, "")
         assert "PowerInfer Tray cannot be reached" in done.stderr
         assert "control.lock" in done.stderr

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +12,18 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton
 
 from tests.fakes.app import make_loaded, make_status, with_engines
+from tests.fakes.apps import real_app
 from tests.fakes.bridges import settle
-from tests.fakes.engines_shown import CUDA, VULKAN, make_installed, make_installed_engine, make_overview
-from tests.ui.test_accessibility import nameless, unreachable
+from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
+from tests.fakes.fake_llama_server import Mode, llama_server
+from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
+from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.terms import TermsDialog
 from tray_app.ui.pages.engines import EnginesPage
@@ -35,9 +39,9 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app.engine_manager import EnginesOverview
-    from tray_app.ui.bridge import Bridge
     from tray_app.ui.widgets.build_rows import RowWidget
 
+PROOF_MS = 120_000
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43, 100, 12_300_000, 27.0)
 ASIDE = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
 
@@ -339,6 +343,32 @@ def test_another_language_keeps_what_was_unfolded(qtbot: QtBot, page: EnginesPag
     assert list(anew.others.rows) == list(page.others.rows)
 
 
+def test_the_tab_key_comes_by_from_top_to_bottom(
+    qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    aside = make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,))
+    own = make_installed_engine(make_installed(CPU, id="own"))
+    page.others_button.click()
+    show(qtbot, bridge, fake, make_overview(aside, own))
+    install(qtbot, bridge, fake, HALFWAY)
+    show(qtbot, bridge, fake, make_overview(own, aside))
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
+
+    vulkan, cpu = (
+        f"llama.cpp b11194 for {each}" for each in ("graphics cards (Vulkan)", "the processor (CPU)")
+    )
+    assert by_tab(page.offer.title, page.others.last) == [
+        "Install: Let the graphics card compute",
+        "&Add an Engine",
+        f"More: {cpu}",
+        f"Try Again: {vulkan}",
+        f"More: {vulkan}",
+        "Hide other engines",
+        f"Install: {cpu}",
+    ]
+
+
 def states() -> dict[str, tuple[EnginesOverview, Installation | None]]:
     """What the page can look like."""
     aside = make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,))
@@ -473,3 +503,34 @@ def test_an_engine_that_is_installed_can_be_chosen_in_the_settings(
 
     assert dialog.draft() == {"engine": "llama.cpp-cuda"}
     assert "must be" not in dialog.rows["engine"].note.text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="makes a script with a first line")
+def test_an_engine_of_the_persons_own_is_proven_shown_and_removed_by_the_real_app(
+    qtbot: QtBot, tmp_path: Path
+) -> None:
+    program = tmp_path / "mine" / "llama-server"
+    program.parent.mkdir()
+    program.write_text(llama_server(Mode.CRASH_ON_Q4_K))
+    program.chmod(0o755)
+    with real_app() as app:
+        bridge = Bridge(app)
+        page = EnginesPage(bridge)
+        qtbot.addWidget(page)
+        page.show()
+        settle(qtbot, bridge)
+        before = len(page.installed.rows)
+        assert "comes with the app" in only_row(page).accessibleDescription()
+
+        page.controller.add(program.parent)
+        press(question(page), "&Add")
+        qtbot.waitUntil(lambda: len(page.installed.rows) > before, timeout=PROOF_MS)
+        row = only_row(page)
+        assert "proven for F16, Q8_0, Q4_0" in row.facts.text()
+        assert row.warnings.text().startswith("⚠ Not used for weights in Q4_K: ")
+        qtbot.waitUntil(page.installation.isHidden)  # the store has it a moment before it is done
+
+        entry(row, "Remove…")()
+        press(question(page), "&Remove")
+        qtbot.waitUntil(lambda: len(page.installed.rows) == before)
+        bridge.close(timeout_s=5)

@@ -11,8 +11,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
+from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
@@ -31,11 +32,17 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
+    from tray_app.engine.kinds import Engine
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget", "--n-gpu-layers")
+
+
+def llama_server(*devices: EngineDevice) -> Engine:
+    """One that lists these cards."""
+    return replace(make_engine(EngineKind.LLAMA_SERVER, "--fit-target"), devices=devices)
 
 
 @pytest.fixture
@@ -259,6 +266,25 @@ def test_the_memory_bar_follows_the_fields_and_forbids_nothing(
     assert button(dialog, OK).isEnabled()
 
 
+def test_graphics_memory_has_a_bar_that_follows_the_vram_budget(
+    qtbot: QtBot, open_dialog: Callable[[FakeApp], SettingsDialog], tmp_path: Path
+) -> None:
+    fake = FakeApp(make_status(), host=make_host(gpu=True), folder=tmp_path)
+    model = fake.library.models[0]
+    dense = replace(model, header=replace(model.header, sparse=False))
+    fake.library.models = (dense, *fake.library.models[1:])
+    fake.engine = llama_server(EngineDevice("NVIDIA GeForce", 8 << 30, "CUDA0"))
+    dialog = open_dialog(fake)
+    _, graphics = dialog.memory_bars
+    qtbot.waitUntil(lambda: graphics.accessibleDescription().endswith("of 7.0 GiB that can be used"))
+
+    dialog.editors["vram_budget"].set_value(2.0)
+    dialog.editors["vram_budget"].changed.emit()
+
+    expected = "Graphics memory: 2.0 GiB of 2.0 GiB that can be used"
+    qtbot.waitUntil(lambda: graphics.accessibleDescription() == expected)
+
+
 def test_a_change_from_elsewhere_does_not_undo_what_is_typed_nor_is_it_undone(
     qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
 ) -> None:
@@ -396,6 +422,8 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
         (make_host(), POWERINFER, "This machine has no NVIDIA GPU"),
         (make_host(gpu=True), make_engine(), "The engine that runs this model cannot use a VRAM budget"),
         (make_host(gpu=True), POWERINFER, ""),
+        (make_host(), llama_server(), "The engine that runs this model computes with no graphics card"),
+        (make_host(), llama_server(EngineDevice("AMD Radeon", 8 << 30, "Vulkan0")), ""),
     ],
 )
 def test_the_vram_budget_is_grey_where_it_means_nothing_and_says_why(

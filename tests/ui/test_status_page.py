@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton
 from tests.fakes.app import make_engine, make_plan, make_sleeping, make_snapshot, make_status
 from tests.fakes.bridges import settle
 from tray_app.app.start_job import StartCalledOffError
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix, GatewayError, ModelError

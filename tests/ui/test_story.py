@@ -17,7 +17,7 @@ from PySide6.QtGui import QColor, QImage
 
 from tests.fakes.desktop import photograph
 from tests.fakes.file_server import FileServer
-from tests.fakes.program import gone, powerinfer_tray
+from tests.fakes.program import command_here, gone, powerinfer_tray
 from tests.ui.conftest import ARTIFACTS
 from tray_app.gateway.client import find_running
 from tray_app.system.paths import resources
@@ -48,7 +48,7 @@ def port(private_home: Path) -> int:
 
 
 def choose(model: str) -> None:
-    assert powerinfer_tray("settings", "set", "model", model).returncode == 0
+    assert command_here("settings", "set", "model", model).returncode == 0
 
 
 class Person:
@@ -95,7 +95,7 @@ def read_settings(home: Path) -> dict[str, object]:
 
 
 def requests_answered() -> int:
-    count: int = json.loads(powerinfer_tray("status", "--json").stdout)["traffic"]["requests"]
+    count: int = json.loads(command_here("status", "--json").stdout)["traffic"]["requests"]
     return count
 
 
@@ -177,7 +177,7 @@ def test_start_ask_stop_and_quit_from_the_tray(real_desktop: Desktop, port: int)
         engines = psutil.Process(app.pid).children(recursive=True)
         answer = requests.post(f"{base_url}/embeddings", json={"input": "hello"}, timeout=DEADLINE_S)
         assert len(answer.json()["data"][0]["embedding"]) == 64
-        assert powerinfer_tray("status").stdout.startswith("ready")
+        assert command_here("status").stdout.startswith("ready")
 
         host.click("Stop Server")
         host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")

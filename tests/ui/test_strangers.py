@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractItemView, QLabel, QMessageBox, QTextEdit,
 from tests.fakes.app import make_engine, make_model, make_plan, make_progress, make_snapshot, make_status
 from tests.fakes.strangers import CORPUS, harm_in
 from tray_app.download.progress import Phase
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.models.library import Unusable

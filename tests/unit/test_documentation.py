@@ -194,7 +194,9 @@ def codes_of(node: ast.AST) -> set[str]:
     return {
         child.attr.lower()
         for child in ast.walk(node)
-        if isinstance(child, ast.Attribute) and ast.unparse(child.value) == "ErrorCode"
+        if isinstance(child, ast.Attribute)
+        and isinstance(child.value, ast.Name)
+        and child.value.id == "ErrorCode"
     }
 
 

@@ -176,7 +176,6 @@ def test_the_only_model_needs_no_quantization_and_none_is_said_to_be_none() -> N
         choose_file(Repository(HF, "o/r"), ["model.safetensors"])
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize(
     "text",
     [

@@ -20,7 +20,7 @@ from tray_app.engine.builds.choice import advise
 from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import by_hand
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.phrases import Translate
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu, System

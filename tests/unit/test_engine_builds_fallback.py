@@ -11,7 +11,8 @@ from tests.fakes.app import make_model, make_snapshot
 from tests.fakes.builds import FakeBuilds, make_build
 from tray_app.engine.builds.build import BackEnd, SetAside
 from tray_app.engine.builds.fallback import Fallbacks
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode

@@ -19,7 +19,7 @@ from tray_app.engine.builds import store as store_module
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.file_lock import locked
 
@@ -359,6 +359,22 @@ def test_what_file_managers_leave_is_no_change(store: EngineStore) -> None:
         build.program.with_name(name).write_text("view")
 
     store.check_unchanged(build)
+
+
+@pytest.mark.parametrize(
+    ("source", "again"),
+    [(HERE, "powerinfer-tray engines install b1-cuda"), ("/home/me/my.zip", "from /home/me/my.zip")],
+)
+def test_a_changed_build_is_installed_again_from_where_it_came(
+    store: EngineStore, source: str, again: str
+) -> None:
+    build = install(store, source=source)
+    library(build).unlink()
+
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_CHANGED)) as told:
+        store.check_unchanged(build)
+
+    assert again in told.value.hint
 
 
 def test_many_changes_are_told_in_a_line(store: EngineStore) -> None:

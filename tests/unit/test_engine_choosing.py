@@ -14,7 +14,8 @@ from tests.fakes.launches import PC
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.diagnosis import ShortageError
-from tray_app.engine.kinds import Engine, EngineFinder, EngineKind, WhyPassedOver, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import Engine, EngineFinder, WhyPassedOver, engine_setting
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import ModelHeader
 from tray_app.settings.schema import AUTO
@@ -212,6 +213,15 @@ def test_what_the_system_lacks_for_a_moment_is_no_reason_to_pass_a_build_over() 
     finder = replace(with_builds(CUDA), unusable={CUDA.id: ShortageError(OSError(12, "no memory"))})
     with pytest.raises(ShortageError):
         choose_engine(AUTO, PLAIN, finder)
+
+
+def test_where_the_installed_engines_cannot_be_read_the_built_in_one_runs() -> None:
+    locked = EngineError(ErrorCode.ENGINE_NOT_STORED, "The folder of the engines cannot be read")
+    finder = FakeFinder(store=FakeBuilds((CUDA,), unreadable=locked))
+    assert choose_engine(AUTO, PLAIN, finder) is EMBEDDED
+    with pytest.raises(EngineError) as refused:
+        choose_engine(engine_setting("llama.cpp-cuda"), PLAIN, finder)
+    assert refused.value is locked
 
 
 @pytest.mark.parametrize("setting", ["auto", "powerinfer"])

@@ -4,7 +4,7 @@ import pytest
 
 from tests.fakes.launches import PC
 from tray_app.engine.devices import Card, Device, EngineDevice, cards_of, merge_devices, parse_devices
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.sizing import memory_budget
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu

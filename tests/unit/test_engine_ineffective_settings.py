@@ -11,8 +11,9 @@ import pytest
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
 from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
-from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.kinds import Engine, recognise
 from tray_app.settings.model_settings import effective, with_own
 from tray_app.settings.schema import Settings
 

@@ -3,18 +3,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.builds import FakeBuilds, make_build
 from tests.fakes.engine import HELP
 from tests.fakes.errors import coded
 from tests.fakes.launches import FAKE_ENGINE, PC
 from tests.fakes.programs import elf, fat, pe
 from tray_app.engine import inspection
-from tray_app.engine.builds.build import BackEnd
+from tray_app.engine.builds.build import BackEnd, InstalledBuild
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import (
     BuildSetting,
     EngineFinder,
-    EngineKind,
     EngineSetting,
     engine_setting,
     recognise,
@@ -206,3 +207,49 @@ def test_an_engine_that_lists_its_cards_is_asked_for_them(tmp_path: Path) -> Non
         tmp_path / "server", f"{answers} *) echo '  CUDA0: NVIDIA RTX (8192 MiB, 1 MiB free)';; esac"
     )
     assert EngineFinder(PC).probe(program).devices == (EngineDevice("NVIDIA RTX", 8192 << 20, "CUDA0"),)
+
+
+# Installed builds ------------------------------------------------------------------------------------------
+
+_CARD = "  CUDA0: NVIDIA RTX (8192 MiB, 1 MiB free)"
+
+
+def built(folder: Path, back_end: BackEnd, devices: str = _CARD) -> InstalledBuild:
+    """A build whose program answers as a llama-server, and lists these cards."""
+    help_text = "case $1 in --help) echo '--port --pooling --list-devices';;"
+    program = shell(folder / "llama-server", f"{help_text} *) echo '{devices}';; esac")
+    return make_build(back_end, program=program)
+
+
+@posix
+def test_a_build_is_the_engine_that_its_program_is(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CUDA)
+    engine = EngineFinder(PC, FakeBuilds((build,))).of_build(build)
+    assert (engine.kind, engine.build, engine.version) == (EngineKind.LLAMA_SERVER, build, "b11194")
+    assert engine.devices == (EngineDevice("NVIDIA RTX", 8192 << 20, "CUDA0"),)
+    assert engine.name == "llama.cpp-cuda"
+
+
+@posix
+def test_a_build_for_the_processor_has_no_card_whatever_it_lists(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CPU)
+    assert EngineFinder(PC, FakeBuilds((build,))).of_build(build).devices == ()
+
+
+@posix
+def test_a_build_for_cards_that_lists_none_cannot_be_used(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.VULKAN, "Available devices:")
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
+        EngineFinder(PC, FakeBuilds((build,))).of_build(build)
+
+
+def test_a_build_whose_files_have_changed_is_not_even_asked(tmp_path: Path) -> None:
+    build = make_build(BackEnd.CUDA, program=tmp_path / "gone")
+    changed = EngineError(ErrorCode.ENGINE_CHANGED, "It has changed")
+    with pytest.raises(EngineError) as refused:
+        EngineFinder(PC, FakeBuilds((build,), changed_ones={build.id: changed})).of_build(build)
+    assert refused.value is changed
+
+
+def test_without_a_store_nothing_is_installed() -> None:
+    assert (EngineFinder(PC).builds(), EngineFinder(PC).set_asides()) == ((), ())

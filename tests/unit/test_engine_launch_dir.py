@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.errors import coded
 from tests.fakes.models import write_split_model
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_dir import LaunchDir, launch_dir_for, prepare
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.host import System

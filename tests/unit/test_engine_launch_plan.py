@@ -9,8 +9,9 @@ from tests.fakes.app import make_model
 from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.devices import EngineDevice
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import Engine, EngineKind, recognise
+from tray_app.engine.kinds import Engine, recognise
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
@@ -331,12 +332,42 @@ def layers(of: Model, budget: Any, *devices: EngineDevice) -> int | None:
 def test_an_engine_that_does_not_fit_itself_is_told_how_many_layers() -> None:
     whole = make_model(sparse=False)  # 32 layers of together 4.36 GiB, and a cache
     most, half, none = (layers(whole, budget, CARD) for budget in ("auto", 3, 0))
-    assert (most, none) == (33, 0)
+    assert (most, none) == (33, None)
     assert half
     assert 10 < half < 25
     assert layers(whole, 5, CARD, OTHER_CARD) == 33
     unknown = replace(whole, header=replace(whole.header, block_count=None))
     assert layers(unknown, 3, CARD) is None
+
+
+def test_a_card_that_is_to_give_too_little_for_any_layer_is_not_used() -> None:
+    """Else llama.cpp would have on it what it computes with, and exceed the budget."""
+    whole = make_model(sparse=False)
+    small = replace(OTHER_CARD, memory_bytes=100 << 20)
+    for engine in (FITS_ITSELF, COUNTS_LAYERS):
+        argv = plan_launch(Settings(vram_budget=0.1), whole, replace(engine, devices=(CARD,)), TWO_CARDS).argv
+        assert "--device none" in " ".join(argv)
+        assert not {"--fit-target", "--n-gpu-layers"} & set(argv)
+    both = plan_launch(Settings(vram_budget=4), whole, replace(FITS_ITSELF, devices=(CARD, small)), TWO_CARDS)
+    assert "--device CUDA0 --fit on --fit-target 3904" in " ".join(both.argv)
+
+
+@pytest.mark.parametrize(
+    ("settings", "cards"),
+    [
+        (Settings(), (CARD,)),
+        (Settings(vram_budget=0), ()),
+        (Settings(extra_arguments=("--device", "none")), ()),
+        (Settings(extra_arguments=("-dev=none",)), ()),
+        (Settings(extra_arguments=("--device", "none", "--device", "CUDA0")), (CARD,)),
+    ],
+)
+def test_a_plan_tells_the_cards_that_it_computes_with(
+    settings: Settings, cards: tuple[EngineDevice, ...]
+) -> None:
+    plan = plan_launch(settings, make_model(sparse=False), replace(FITS_ITSELF, devices=(CARD,)), TWO_CARDS)
+    assert plan.devices == cards
+    assert bool(plan.graphics_bytes) is bool(plan.graphics_room_bytes) is bool(cards)
 
 
 def test_what_goes_to_the_cards_is_counted_apart_from_main_memory() -> None:

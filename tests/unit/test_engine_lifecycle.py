@@ -267,6 +267,12 @@ def test_an_engine_that_another_can_replace_is_given_up_when_it_fails_to_load() 
     assert insisted_on.machine.state is State.BACKOFF
 
 
+def test_while_others_compute_the_same_model_a_process_is_restarted_as_ever() -> None:
+    world = started(replace(REPLACEABLE, workers=2))
+    world.crash()
+    assert world.machine.state is State.BACKOFF
+
+
 @pytest.mark.parametrize("failure", [PORT_TAKEN, KILLED])
 def test_what_comes_from_outside_while_it_loads_is_no_reason_to_replace_it(failure: Failure) -> None:
     world = started(REPLACEABLE)

@@ -549,7 +549,6 @@ def test_a_loaded_model_that_nobody_uses_is_loaded_into_the_other_engine_too() -
     assert pool.pool.snapshot().others[0].leases == 0
 
 
-@pytest.mark.warns("No other engine can run a")
 def test_where_no_other_engine_can_run_the_model_the_first_failure_is_told() -> None:
     pool = Pool(a=10)
     pool.replaceable, pool.none_instead = {"a"}, EngineError(ErrorCode.LLAMA_CPP_NOT_FOUND, "There is none")

@@ -3,7 +3,7 @@ import pytest
 from tests.fakes.errors import coded
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.engine.access import Address
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.probe import QuietWatch, answers_probe, probe_request_for
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.upstream import Upstream

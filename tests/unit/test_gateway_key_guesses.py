@@ -28,9 +28,12 @@ class Clock:
         return self.now_s
 
 
+REQUEST = make_mocked_request("GET", "/v1/models")
+
+
 def asked(key: str | None, address: str) -> web.Request:
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-    return make_mocked_request("GET", "/v1/models", headers).clone(remote=address)
+    return REQUEST.clone(headers=headers, remote=address)
 
 
 def status_of(guesses: Guesses, key: str | None, address: str) -> int:

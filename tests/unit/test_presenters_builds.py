@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.app import make_engine, make_loaded, make_plan, make_snapshot, make_status, with_engines
+from tests.fakes.app import (
+    make_engine,
+    make_host,
+    make_loaded,
+    make_plan,
+    make_snapshot,
+    make_status,
+    with_engines,
+)
 from tests.fakes.engines_shown import (
     ADVICE,
     BUILT_IN,
@@ -25,11 +33,13 @@ from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.builds.store import BrokenBuild
-from tray_app.engine.kinds import EngineKind, PassedOver, WhyPassedOver
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.settings.schema import Settings
+from tray_app.system.host import System
 from tray_app.ui.presenters.builds import (
     EngineAction,
     action_label,
@@ -52,6 +62,7 @@ if TYPE_CHECKING:
         BuildRow,
     )
 
+HOST = make_host()
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43_000_000, 100_000_000, 12_300_000, 200.0)
 BROKEN = BrokenBuild(
     VULKAN.id,
@@ -73,7 +84,7 @@ def not_used(why: WhyPassedOver) -> AppStatus:
 def row_of(*installed: object, **changes: object) -> BuildRow:
     """The row of the one engine that is installed."""
     engine = make_installed_engine(*installed, **changes)  # type: ignore[arg-type]
-    return build_rows(make_overview(engine), make_status(), ENGLISH)[0]
+    return build_rows(make_overview(engine), HOST, make_status(), ENGLISH)[0]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +221,7 @@ def test_nothing_is_said_of_an_installation_that_is_over() -> None:
 
 def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> None:
     overview = make_overview(make_installed_engine())
-    proof = replace(HALFWAY, phase=InstallPhase.PROVING, weights=WeightKind.Q4_0)
+    proof = Installation(CUDA.id, InstallPhase.PROVING, weights=WeightKind.Q4_0)
     failed = replace(proof, phase=InstallPhase.FAILED)
 
     card, failed_card = (installation_card(each, overview, ENGLISH) for each in (proof, failed))
@@ -221,6 +232,15 @@ def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> Non
     assert card.note == "Proving that it computes right with weights in Q4_0 …"
     assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be proven"
     assert failed_card.text == "unknown cause"
+
+
+def test_an_engine_that_is_installed_again_is_not_said_to_be_proven() -> None:
+    overview = make_overview(make_installed_engine())
+
+    card = installation_card(replace(HALFWAY, phase=InstallPhase.PROVING), overview, ENGLISH)
+
+    assert card is not None
+    assert card.title == "Installing llama.cpp b11194 for NVIDIA (CUDA 13.4)"
 
 
 def test_a_download_that_waits_says_for_what_and_how_else_it_gets_here() -> None:
@@ -262,7 +282,7 @@ def test_an_engine_says_which_models_it_runs_by_their_names() -> None:
     status = with_engines(make_status(State.READY), make_loaded("BGE M3 Q8_0"))
     engine = make_installed_engine(in_use_by=("bge-m3-q8_0", "gone"))
 
-    row = build_rows(make_overview(engine), status, ENGLISH)[0]
+    row = build_rows(make_overview(engine), HOST, status, ENGLISH)[0]
 
     assert (row.shape, row.state) == ("●", "In use by BGE M3 Q8_0, gone")
 
@@ -317,8 +337,8 @@ def test_an_older_release_can_be_updated_unless_the_newer_one_is_there() -> None
     )
     new = make_installed_engine(make_installed(VULKAN))
 
-    alone = build_rows(make_overview(old), make_status(), ENGLISH)[0]
-    beside = build_rows(make_overview(old, new), make_status(), ENGLISH)[0]
+    alone = build_rows(make_overview(old), HOST, make_status(), ENGLISH)[0]
+    beside = build_rows(make_overview(old, new), HOST, make_status(), ENGLISH)[0]
 
     assert (alone.actions, alone.successor_id) == ((EngineAction.UPDATE,), VULKAN.id)
     assert beside.actions == ()
@@ -328,7 +348,7 @@ def test_what_needs_no_installation_stands_last_and_can_not_be_removed() -> None
     installed = make_engine(EngineKind.POWERINFER)
     overview = make_overview(make_installed_engine(), at_hand=(BUILT_IN, installed))
 
-    rows = build_rows(overview, make_status(), ENGLISH)[1:]
+    rows = build_rows(overview, HOST, make_status(), ENGLISH)[1:]
 
     assert [row.title for row in rows] == ["llama.cpp 2026.11.2", "PowerInfer 1.2"]
     assert [row.details for row in rows] == [
@@ -339,11 +359,19 @@ def test_what_needs_no_installation_stands_last_and_can_not_be_removed() -> None
     assert rows[1].path == Path(installed.command[0])
 
 
+def test_the_built_in_engine_computes_with_the_graphics_of_apple_silicon() -> None:
+    mac = make_host(system=System.MACOS, machine="arm64")
+
+    row = build_rows(make_overview(), mac, make_status(), ENGLISH)[0]
+
+    assert row.details == ("graphics of Apple Silicon", "comes with the app")
+
+
 def test_the_built_in_engine_says_what_it_runs() -> None:
     plan = make_plan(Settings(), BUILT_IN)
     status = make_status(State.READY, engine=make_snapshot(State.READY, plan=plan))
 
-    row = build_rows(make_overview(), status, ENGLISH)[0]
+    row = build_rows(make_overview(), HOST, status, ENGLISH)[0]
 
     assert (row.shape, row.state) == ("●", "In use by Bamboo 7B Q4_0")
 
@@ -418,7 +446,7 @@ def test_a_person_is_told_once_how_an_installation_ended() -> None:
 def test_what_a_removal_frees_is_said() -> None:
     overview = make_overview(make_installed_engine(), broken=(BROKEN,))
 
-    installed, broken, _ = build_rows(overview, make_status(), ENGLISH)
+    installed, broken, _ = build_rows(overview, HOST, make_status(), ENGLISH)
 
     assert removal_text(installed, overview, ENGLISH) == "812 MB of the disk become free."
     assert removal_text(broken, overview, ENGLISH) == "5.00 MB of the disk become free."
@@ -427,7 +455,7 @@ def test_what_a_removal_frees_is_said() -> None:
 def test_what_is_left_of_a_damaged_build_can_be_installed_again_or_removed() -> None:
     own = replace(BROKEN, id="mine")
 
-    offered, unknown, _ = build_rows(make_overview(broken=(BROKEN, own)), make_status(), ENGLISH)
+    offered, unknown, _ = build_rows(make_overview(broken=(BROKEN, own)), HOST, make_status(), ENGLISH)
 
     assert (offered.title, offered.state) == ("llama.cpp b11194 for graphics cards (Vulkan)", "Damaged")
     assert offered.warnings == ("The engine cannot be used. What was noted is missing.",)

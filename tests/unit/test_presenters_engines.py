@@ -17,7 +17,7 @@ from tests.fakes.app import (
 )
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.app import make_engine, make_host, make_model
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import RemotePlan, plan_launch
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.settings.schema import Settings

@@ -15,7 +15,7 @@ from tests.fakes.app import (
     with_engines,
 )
 from tests.fakes.languages import ENGLISH
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import HOST, LaunchPlan, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tray_app.system.files import write_atomically
+from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import (
     Gpu,
     Host,
@@ -163,8 +164,15 @@ class FakeNvml:
     class NVMLError(Exception):
         pass
 
-    def __init__(self, *devices: Gpu | str, missing: bool = False, count_fails: bool = False) -> None:
+    def __init__(
+        self,
+        *devices: Gpu | str,
+        missing: bool = False,
+        count_fails: bool = False,
+        driver: str | None = "580.95.05",
+    ) -> None:
         self.devices, self.missing, self.count_fails = devices, missing, count_fails
+        self.driver = driver
         self.shut_down = False
 
     def nvmlInit(self) -> None:  # noqa: N802 - NVIDIA's names
@@ -194,9 +202,13 @@ class FakeNvml:
         return SimpleNamespace(total=handle.memory_bytes)
 
     def nvmlSystemGetDriverVersion(self) -> str:  # noqa: N802
-        return "580.95.05"
+        if self.driver is None:
+            raise self.NVMLError("Unknown Error")
+        return self.driver
 
     def nvmlSystemGetCudaDriverVersion_v2(self) -> int:  # noqa: N802
+        if self.driver is None:
+            raise self.NVMLError("Function Not Found")
         return 13_020
 
     def nvmlDeviceGetCudaComputeCapability(self, handle: Gpu) -> tuple[int, int]:  # noqa: N802
@@ -226,6 +238,36 @@ def test_the_driver_tells_its_devices_and_its_faults_stop_nobody(
 ) -> None:
     assert nvidia_gpus(driver) == found
     assert driver.shut_down is not driver.missing
+
+
+def test_an_old_driver_that_does_not_tell_its_version_still_tells_its_cards() -> None:
+    (gpu,) = nvidia_gpus(FakeNvml(RTX, driver=None))
+
+    assert gpu == Gpu(RTX.name, RTX.memory_bytes, (), None, (8, 9))
+
+
+def test_each_system_is_asked_in_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Adapter("AMD Radeon RX 7900 XTX", Maker.AMD, "1002:744c", integrated=False)
+    for name, answer in (
+        ("windows_adapters", (card,)),
+        ("has_vulkan_on_windows", True),
+        ("is_virtual_on_windows", True),
+        ("windows_extensions", ("avx", "avx2")),
+    ):
+        monkeypatch.setattr(f"tray_app.system.host.{name}", lambda answer=answer: answer)
+    monkeypatch.setattr("tray_app.system.host.runs_translated", lambda: False)
+    found = {}
+    for system in System:
+        monkeypatch.setattr("tray_app.system.host.detect_system", lambda _, system=system: system)
+        found[system] = detect_host()
+
+    windows, mac, linux = (found[each] for each in (System.WINDOWS, System.MACOS, System.LINUX))
+    assert (windows.adapters, windows.vulkan, windows.virtual) == ((card,), True, True)
+    assert (windows.extensions, windows.glibc) == (("avx", "avx2"), ())
+    assert (mac.gpus, mac.adapters, mac.vulkan, mac.extensions, mac.glibc) == ((), (), False, (), ())
+    assert card not in linux.adapters
+    if sys.platform == "linux":
+        assert linux.glibc >= (2, 17)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")

@@ -19,7 +19,8 @@ from tray_app.app.diagnostic_report import document, report
 from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
 from tray_app.app.workspace import TEST_MODEL
 from tray_app.download.session import Session
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.commands import (

@@ -40,8 +40,9 @@ from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import why_it_runs
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import BuildSetting, EngineKind, engine_setting
+from tray_app.engine.kinds import BuildSetting, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import foreseen, look_for_engine, report_on

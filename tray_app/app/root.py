@@ -25,7 +25,8 @@ from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.workspace import Workspace
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State

@@ -27,7 +27,8 @@ from tray_app.app.root import App
 from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.header import ModelHeader

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from tray_app import __version__
 from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
-from tray_app.engine.kinds import EngineKind, WhyPassedOver
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix
@@ -245,7 +246,7 @@ def _row(each: EngineStatus, status: AppStatus, *, apple_silicon: bool) -> Engin
 
 def device_of(plan: LaunchPlan, *, apple_silicon: bool) -> str:
     """What the engine computes with."""
-    cards = [each.name for each in plan.engine.devices or ()]
+    cards = [each.name for each in plan.devices]
     if cards:
         return ", ".join(cards)
     return "GPU" if apple_silicon and plan.engine.kind is not EngineKind.POWERINFER else "CPU"

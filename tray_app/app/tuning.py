@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import weight_kind_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import BuildSetting, EngineKind
+from tray_app.engine.kinds import BuildSetting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import phrase

@@ -153,10 +153,8 @@ def _print_build(build: EngineBuild) -> None:
 def _lines(build: EngineBuild) -> Iterator[str]:
     """What is to be said of an installed engine, besides its name."""
     if build.changed:
-        yield (
-            "Its files have changed since it was installed, so it is not started. Install it again: "
-            f"powerinfer-tray engines install {build.id}"
-        )
+        again = f"powerinfer-tray engines install {build.id}" if "://" in build.source else "from its file"
+        yield f"Its files have changed since it was installed: it is not started. Install it again: {again}"
     if build.devices:
         yield f"computes with {', '.join(map(presentable, build.devices))}"
     if build.works_with:

@@ -198,10 +198,12 @@ class ServeView(ProgressBars):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._seen = ServerState.STOPPED
+        self._notices: frozenset[str] = frozenset()
 
     def show_status(self, status: AppStatus) -> None:
         """Bring the terminal to this status."""
         self.show(status.downloads)
+        self._show_notices(frozenset(str(each.error) for each in status.notices))
         server = status.server
         if server.state is self._seen:
             return
@@ -224,6 +226,11 @@ class ServeView(ProgressBars):
                 self.say(f"The server is given up; a request tries it again.\n{status.problem or ''}")
             case _:
                 pass
+
+    def _show_notices(self, notices: frozenset[str]) -> None:
+        for notice in sorted(notices - self._notices):
+            self.say(notice)
+        self._notices = notices
 
 
 def curl_line(base_url: str) -> str:

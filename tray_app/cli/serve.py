@@ -140,6 +140,7 @@ def _serve(app: App, others: Sequence[str]) -> None:
             return
         for name in others:
             events.put(_loaded(app, name))
+        app.engines.install_carried()
 
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
@@ -178,7 +179,8 @@ def _loaded(app: App, name: str) -> str:
 
 def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
-    from tray_app.engine.kinds import EngineKind, engine_setting
+    from tray_app.engine.engine_kind import EngineKind
+    from tray_app.engine.kinds import engine_setting
 
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:

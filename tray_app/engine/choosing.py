@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import BackEnd, weight_kind_of
 from tray_app.engine.diagnosis import ShortageError
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import UnusableEngineError
-from tray_app.engine.kinds import BuildSetting, EngineKind, PassedOver, WhyPassedOver
+from tray_app.engine.kinds import BuildSetting, PassedOver, WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from tray_app.engine.kinds import Engine, EngineSetting
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
+
+_log = logging.getLogger(__name__)
 
 _GET_POWERINFER = (
     "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
@@ -114,10 +118,15 @@ _FASTER = 1.05
 
 def _best(kind: EngineKind, needs: ModelNeeds, finder: Finder) -> Engine | None:
     """The best build of this kind for a model, else the engine that comes with the app."""
-    builds = [each for each in finder.builds() if each.kind is kind]
-    builds.sort(key=lambda each: _FASTEST_FIRST.index(each.back_end))
     comes_with_app = finder.embedded() if kind is EngineKind.LLAMA_SERVER else None
-    failed = _failed(needs, builds, finder) if builds else {}
+    builds: list[InstalledBuild] = []
+    failed: dict[str, str] = {}
+    try:
+        builds = [each for each in finder.builds() if each.kind is kind]
+        failed = _failed(needs, builds, finder) if builds else {}
+    except EngineError as exc:  # their folder cannot be read: the engine that comes with the app can
+        _log.info("No installed engine is used: %s", exc)
+    builds.sort(key=lambda each: _FASTEST_FIRST.index(each.back_end))
     passed_over: list[PassedOver] = []
     engine: Engine | None = None
     for build in builds:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import ShortageError
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import (
     CHOOSE,
     UnusableEngineError,
@@ -49,23 +50,6 @@ _POWERINFER_PROGRAM = "powerinfer-server"
 """PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
 _LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
-
-
-class EngineKind(StrEnum):
-    """How an engine is started and spoken to."""
-
-    LLAMA_CPP = "llama.cpp"
-    """The llama.cpp that comes with this app; it runs in a process of its own."""
-    LLAMA_SERVER = "llama-server"
-    """A llama-server that the person has installed."""
-    POWERINFER = "powerinfer"
-    REMOTE = "remote"
-    """A server on another machine, which this app neither starts nor stops."""
-
-    @property
-    def takes_key(self) -> bool:
-        """Whether it accepts a key for each run, and answers only requests with that key."""
-        return self in (EngineKind.LLAMA_CPP, EngineKind.LLAMA_SERVER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.model_files import ACTIVATION, GPU_INDEX, SUFFIX, parts_of, split_of
 from tray_app.phrases import phrase

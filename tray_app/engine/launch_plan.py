@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.arguments import argument_named
 from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import FIT_FLAG, LAYERS_FLAG, VRAM_FLAG, without_effect
-from tray_app.engine.kinds import Engine, EngineKind
+from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
@@ -25,6 +27,7 @@ from tray_app.engine.sizing import (
     context_config,
     graphics_room,
     layers_on_cards,
+    least_on_card,
     memory_budget,
     missing_pooling,
     needed_memory,
@@ -39,6 +42,7 @@ from tray_app.settings.schema import AUTO
 from tray_app.system.ports import LOOPBACK
 
 if TYPE_CHECKING:
+    from tray_app.engine.devices import EngineDevice
     from tray_app.engine.launch_dir import LaunchDir
     from tray_app.models.library import Model
     from tray_app.models.memory import ContextConfig, MemoryEstimate
@@ -85,6 +89,18 @@ class LaunchPlan:
     """How many processes run this command line at the same time, to compute a sparse model."""
 
     @property
+    def soon_replaceable(self) -> bool:
+        """Whether another engine takes its place as soon as it seems to be at fault. While it has several
+        processes, the others go on.
+        """
+        return self.engine.replaceable and self.workers == 1
+
+    @property
+    def devices(self) -> tuple[EngineDevice, ...]:
+        """The graphics cards that it computes with, as far as the engine lists any."""
+        return () if _wants_no_card(self.argv) else self.engine.devices or ()
+
+    @property
     def sees(self) -> bool:
         """Whether requests may have pictures: the model has a projector for them, or the extra arguments name
         one, which is taken to be for pictures.
@@ -114,6 +130,11 @@ class RemotePlan:
     """The model for requests that name none of the server's models; empty: the first one that it lists."""
     key: str = field(default="", repr=False)
     engine: Engine = Engine(EngineKind.REMOTE, ())  # noqa: RUF009  immutable
+
+    @property
+    def soon_replaceable(self) -> bool:
+        """No engine of this machine has its models."""
+        return False
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -157,7 +178,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     words = (word for option in known for word in option)
     argv = (*engine.command, *words, *settings.extra_arguments)
     purpose = purpose_of(settings, model, engine.kind)
-    room_bytes = graphics_room(engine, host, settings.vram_budget)
+    room_bytes = 0 if _wants_no_card(argv) else graphics_room(engine, host, settings.vram_budget)
     estimate = estimate_memory(model.header, model.weights_bytes, config)
     needed = needed_memory(estimate, engine.kind, room_bytes)
     return LaunchPlan(
@@ -173,6 +194,17 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
         room_bytes,
         config.workers,
     )
+
+
+def _wants_no_card(argv: tuple[str, ...]) -> bool:
+    """Whether a command line says that no graphics card is to be used; of several devices the last counts."""
+    named = ""
+    for word, following in pairwise((*argv, "")):
+        flag, equals, value = word.partition("=")
+        argument = argument_named(flag)
+        if argument and argument.parameter == "devices":
+            named = value if equals else following
+    return named == "none"
 
 
 def plan_remote(settings: Settings, key: str) -> RemotePlan:
@@ -278,17 +310,21 @@ def _on_cards(
     """
     if "vram_budget" in without_effect(engine, host, sparse=model.header.sparse):
         return ()
-    cards, budget = cards_of(engine.devices, host), settings.vram_budget
+    cards = listed = cards_of(engine.devices, host)
+    budget = settings.vram_budget
+    if budget != AUTO:
+        least_bytes = least_on_card(model, estimate)
+        cards = tuple(card for card in cards if card.usable_bytes(budget) >= least_bytes)
+        if not cards:
+            return (("--device", "none"),)
     if FIT_FLAG not in engine.flags:
         layers = layers_on_cards(model, estimate, cards, budget)
         return () if layers is None else ((LAYERS_FLAG, str(layers)),)
     if budget == AUTO:
         return ()
-    if budget == 0:
-        return (("--device", "none"),)
     left_free = [str(card.left_free_mib(budget)) for card in cards]
     fit: Options = (("--fit", "on"), (FIT_FLAG, ",".join(left_free)))
-    if len(cards) == 1 or not all(card.id for card in cards):
+    if len(listed) == 1 or not all(card.id for card in cards):
         return fit
     return (("--device", ",".join(card.id for card in cards)), *fit)  # so that their order is known
 

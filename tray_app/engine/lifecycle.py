@@ -253,7 +253,7 @@ def _makes_place(fsm: EngineFsm) -> bool:
     """Whether an engine that has just failed is given up for another one: one that did not even load at once,
     others when they fail again soon. What ends a process from outside is no fault that loading shows.
     """
-    if not (fsm.plan and fsm.plan.engine.replaceable and fsm.failure and may_be_of_engine(fsm.failure.error)):
+    if not (fsm.plan and fsm.plan.soon_replaceable and fsm.failure and may_be_of_engine(fsm.failure.error)):
         return False
     fails_to_load = fsm.state is not State.READY and fsm.failure.error.code is not ErrorCode.ENGINE_KILLED
     return fails_to_load or bool(fsm.restarts_s)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.arguments import argument_named
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import EngineKind
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 

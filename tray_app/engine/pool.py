@@ -606,7 +606,7 @@ class EnginePool:
             plan = self._instead_of(failed, failure) if self._instead_of else None
             self.measure()
         except AppError as exc:
-            _logger.warning("No other engine can run %s: %s", engine.model_id, exc.title)
+            _logger.info("No other engine can run %s: %s", engine.model_id, exc.title)
         except Exception:  # the top of a thread: requests wait for it
             _logger.exception("No other engine can be found for %s", engine.model_id)
         with self._lock:

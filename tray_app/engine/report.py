@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.engine.choosing import choose_engine
-from tray_app.engine.kinds import EngineKind, engine_setting
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import engine_setting
 from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader

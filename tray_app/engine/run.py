@@ -22,7 +22,7 @@ from tray_app.engine.diagnosis import (
     stuck_on_request,
     will_not_recover,
 )
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.load_limits import LoadWatch, SpinWatch
 from tray_app.engine.probe import QuietWatch, answers_probe, last_tasks, probe_request_for, shows_life

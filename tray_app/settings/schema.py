@@ -400,8 +400,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         _about(
             "Notices",
-            "Tell when a download has ended, when the server has crashed, and when an app or a page of this "
-            "computer was refused.",
+            "Tell when a download or the installation of an engine has ended, when the server has crashed, "
+            "when an installed engine is not used, and when an app or a page of this computer was refused.",
             "app",
         ),
     ] = True

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.devices import EngineDevice
-    from tray_app.engine.kinds import EngineKind
+    from tray_app.engine.engine_kind import EngineKind
     from tray_app.models.header import ModelHeader
     from tray_app.system.host import System
 

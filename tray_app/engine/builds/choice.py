@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.wording import build_name, cost, dotted, in_words
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.phrases import joined, phrase
 from tray_app.system.graphics import Maker
 from tray_app.system.host import System

@@ -26,6 +26,9 @@ _PROGRAMS = ("llama-server", "powerinfer-server", "server")
 _QUANTIZERS = ("quantize", "llama-quantize")
 _WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
 _LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
+_CPU_LIBRARY = "ggml-cpu-"
+_WITH_AMX = "ggml-cpu-sapphirerapids"
+"""The one of llama.cpp's libraries, one for each generation of processors, that uses AMX."""
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
 _MOST_FILES = 10_000
 """An engine has a few hundred; more are in a folder that was chosen by mistake."""
@@ -79,6 +82,21 @@ def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
         target = program.with_name(source.name)
         if source.is_file() and not os.path.lexists(target):
             shutil.copyfile(source, target)
+
+
+def drop_amx(program: Path) -> bool:
+    """Delete the library for processors with AMX beside a program that has others to take in its place.
+
+    Returns whether there was one. GCC before 13.2, with which releases for Linux are made, leaves out what
+    llama.cpp tells the processor before it uses AMX: such a library crashes with most kinds of weights.
+    """
+    there = [path for path in program.parent.iterdir() if _CPU_LIBRARY in path.name]
+    with_amx = [path for path in there if _WITH_AMX in path.name]
+    if len(with_amx) == len(there):
+        return False
+    for path in with_amx:
+        path.unlink()
+    return bool(with_amx)
 
 
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:

@@ -86,7 +86,8 @@ def differences(folder: Path, noted: Files, seen: dict[str, Stamp]) -> list[Text
             found.append(phrase("{file} is another", file=name))
         elif info.st_mtime_ns != note.modified_ns:
             seen[name] = stamp_of(info)
-    return found + [phrase("{file} is gone", file=name) for name in (*files, *links)]
+    found += [phrase("{file} is gone", file=name) for name in (*files, *links)]
+    return found
 
 
 def _is_same(path: Path, info: os.stat_result, note: FileNote, seen: Stamp | None) -> bool:

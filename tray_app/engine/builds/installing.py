@@ -25,6 +25,7 @@ from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
 from tray_app.engine.builds.contents import (
     copy_given,
+    drop_amx,
     find_program,
     is_archive,
     lay_beside,
@@ -413,7 +414,7 @@ class BuildInstaller:
         first = build.files[0]
         return self._add(
             unpacked,
-            self._proven(program, build.back_end),
+            self._proven_at_its_best(program, build.back_end),
             program,
             build_id=build.id,
             release=build.release,
@@ -451,7 +452,7 @@ class BuildInstaller:
     ) -> InstalledBuild:
         program = program or find_program(unpacked, given, self._prover.host.system)
         lay_runtime_beside(program, bundle_folder())
-        proof = self._proven(program, None)
+        proof = self._proven_at_its_best(program, None)
         return self._add(
             unpacked,
             proof,
@@ -517,6 +518,14 @@ class BuildInstaller:
     def _keep_going(self) -> None:
         if self._stop.is_set():
             raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+
+    def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
+        """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
+        proof = self._proven(program, back_end)
+        if proof.works_with_all or not drop_amx(program):
+            return proof
+        _log.info("%s is tried without its library for AMX", program)
+        return self._proven(program, back_end)
 
     def _proven(self, program: Path, back_end: BackEnd | None) -> Proof:
         self._keep_going()

@@ -13,6 +13,7 @@ import math
 import queue
 import re
 import shutil
+import string
 import subprocess
 import tempfile
 import threading
@@ -20,6 +21,7 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -29,8 +31,9 @@ import msgspec
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import failure_to_start, hung
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import crash, inspect
-from tray_app.engine.kinds import EngineFinder, EngineKind
+from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import Exited
@@ -48,7 +51,7 @@ from tray_app.system.engine_id import EngineId, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import resources
-from tray_app.system.process import ask
+from tray_app.system.process import ask, usage
 from tray_app.system.runfolder import RunFolder
 
 if TYPE_CHECKING:
@@ -70,21 +73,31 @@ LEAST_COSINE = 0.999
 _VECTORS = "vectors.json"
 _FIRST_ANSWER_S = 60.0
 """For the first start of a program: a virus scanner may read half a gigabyte of libraries before."""
-_REQUEST_S = 120.0
 _LONGEST_S = 900.0
-"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start."""
+"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start, and
+Mesa's Vulkan on two cores for three."""
 _LOOK_S = 0.1
 _LAST_WORDS_S = 10.0
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
 _ENGINE = EngineId("proof")
+_BY_DEVICE = {
+    "CUDA": BackEnd.CUDA,
+    "ROCm": BackEnd.ROCM,
+    "Vulkan": BackEnd.VULKAN,
+    "MTL": BackEnd.METAL,
+    "Metal": BackEnd.METAL,
+}
+"""What the cards are called, before their number, that llama.cpp lists."""
 _BY_LIBRARY = {
     "ggml-cuda": BackEnd.CUDA,
     "ggml-hip": BackEnd.ROCM,
     "ggml-vulkan": BackEnd.VULKAN,
     "ggml-metal": BackEnd.METAL,
 }
-_ALL_LAYERS = ("--n-gpu-layers", "99")
-"""Older engines compute on the processor if they are not told; then nothing would be proven of the card."""
+_ON_CARD = (("--n-gpu-layers", "99"), ("--verbosity", "4"))
+"""Older engines compute on the processor if they are not told, and newer ones do not say where they do; then
+nothing would be proven of the card."""
+_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
 
@@ -110,6 +123,11 @@ class Proof:
     speed: float | None
     """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
     weights; None if it computes with a card, or nothing could be compared."""
+
+    @property
+    def works_with_all(self) -> bool:
+        """Whether it computes right with every kind of weights."""
+        return all(verdict.works for verdict in self.verdicts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +161,8 @@ class Prover:
         inspect(program, self.host)
         version = _version_of(program)
         engine = EngineFinder(self.host).probe(program)
-        back_end = back_end or back_end_beside(program) or BackEnd.CPU
         devices = engine.devices or ()
+        back_end = back_end or back_end_of(program, devices)
         if back_end.uses_card and engine.devices is not None and not devices:
             raise _without_card(program, back_end)
         verdicts: dict[WeightKind, Verdict] = {}
@@ -187,6 +205,8 @@ class _Trial:
                 likeness = [cosine(*pair) for pair in zip(vectors, right, strict=False)]
                 if len(vectors) < len(right) or not all(each >= LEAST_COSINE for each in likeness):
                     return Verdict(works=False, reason=_wrong(likeness))
+                if self.back_end.uses_card and serving.is_on_processor:
+                    return Verdict(works=False, reason="It computes on the processor, not on the card.")
                 self._compare(serving)
         except EngineError as exc:
             if exc.code is ErrorCode.CALLED_OFF:
@@ -196,25 +216,29 @@ class _Trial:
         return Verdict(works=True)
 
     def _compare(self, serving: _Serving) -> None:
-        """Note how fast the engine is beside the built-in one; nothing if that cannot be run."""
+        """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
+
+        By what both take of the processors, with as many threads. On a machine with much other work that was
+        seen to vary by a quarter, and the time by the clock tenfold.
+        """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
             return
         texts = _expected().texts[-1:] * _TIMED_TEXTS
-        own_s: list[float] = []
-        others_s: list[float] = []
+        own_s = others_s = 0.0
         with ExitStack() as stack:
             try:
                 other = stack.enter_context(self._serving(builtin))
                 for _ in range(_TIMED_ROUNDS):  # in turns, as the machine may have other work for a while
-                    others_s.append(other.timed(texts))
-                    own_s.append(serving.timed(texts))
+                    others_s += other.took_s(texts)
+                    own_s += serving.took_s(texts)
             except EngineError as exc:
                 if serving.ended or exc.code is ErrorCode.CALLED_OFF:
                     raise
                 _log.info("The built-in engine cannot be compared with: %s", exc)
                 return
-        self.speeds.append(min(others_s) / min(own_s))
+        if own_s and others_s:
+            self.speeds.append(others_s / own_s)
 
     @contextmanager
     def _serving(self, engine: Engine) -> Iterator[_Serving]:
@@ -236,7 +260,8 @@ class _Trial:
 
     def _plan(self, engine: Engine, path: Path) -> LaunchPlan:
         """As it would serve any model, with all of it on the card if it computes with one."""
-        extra = _ALL_LAYERS if self.back_end.uses_card and _ALL_LAYERS[0] in engine.flags else ()
+        wanted = _ON_CARD if self.back_end.uses_card else ()
+        extra = tuple(chain.from_iterable(each for each in wanted if each[0] in engine.flags))
         model = Model("proof", "proof", path, path.stat().st_size, read_header(path))
         return plan_launch(Settings(pooling="mean", extra_arguments=extra), model, engine, self.prover.host)
 
@@ -261,6 +286,12 @@ class _Serving:
         """The cards that it has named so far."""
         return parse_devices("\n".join(self._output.since(0)))
 
+    @property
+    def is_on_processor(self) -> bool:
+        """Whether it says that some layers of the model are not on a card."""
+        found = (_OFFLOADED.search(line) for line in self._output.since(0))
+        return any(each and int(each[1]) < int(each[2]) for each in found)
+
     def start(self, cancelled: threading.Event) -> None:
         """Start it, and wait until it answers. `EngineError`."""
         self._cancelled = cancelled
@@ -282,20 +313,20 @@ class _Serving:
         assert self._run  # noqa: S101  it was started
         kind, address = self._plan.engine.kind, self._run.address
         try:
-            return request_vectors(kind, texts, address, _REQUEST_S)
+            return request_vectors(kind, texts, address, self._prover.longest_s)
         except TimeoutError:
             self._run.kill()
-            raise hung(_REQUEST_S).error from None
+            raise hung(self._prover.longest_s).error from None
         except (OSError, http.client.HTTPException) as exc:
             _log.debug("The engine of a proof gave no answer: %r", exc)
         self._raise_if_ended(self._next_event(_LAST_WORDS_S))
         raise hung(_LAST_WORDS_S).error
 
-    def timed(self, texts: Sequence[str]) -> float:
-        """How long it computes at so many texts, in seconds. As `embed`."""
-        began_s = time.perf_counter()
+    def took_s(self, texts: Sequence[str]) -> float:
+        """How much time of all processors it takes for so many texts. As `embed`."""
+        before_s = self._used_s()
         self.embed(texts)
-        return time.perf_counter() - began_s
+        return self._used_s() - before_s
 
     def stop(self) -> None:
         """End it, and wait for its end."""
@@ -313,6 +344,10 @@ class _Serving:
             return self._events.get(timeout=timeout_s)
         except queue.Empty:
             raise hung(timeout_s).error from None
+
+    def _used_s(self) -> float:
+        assert self._run  # noqa: S101  it was started
+        return usage(self._run.pid).cpu_s
 
     def _limit(self) -> None:
         """End the process when nobody wants it any more, or it takes too long."""
@@ -341,11 +376,13 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return product / lengths if lengths else math.nan
 
 
-def back_end_beside(program: Path) -> BackEnd | None:
-    """What the libraries beside a program are for; None if they do not tell."""
+def back_end_of(program: Path, devices: Sequence[EngineDevice]) -> BackEnd:
+    """What a program computes with, by the cards that it lists, else by the libraries beside it."""
+    ids = [each.id.rstrip(string.digits) for each in devices]
     names = [path.name for path in program.parent.iterdir()]
-    found = (back_end for part, back_end in _BY_LIBRARY.items() if any(part in name for name in names))
-    return next(found, None)
+    listed = (_BY_DEVICE[each] for each in ids if each in _BY_DEVICE)
+    beside = (back_end for part, back_end in _BY_LIBRARY.items() if any(part in name for name in names))
+    return next(chain(listed, beside), BackEnd.CPU)
 
 
 @cache

@@ -40,7 +40,7 @@ from tray_app.engine.builds.installed_files import (
 )
 from tray_app.engine.builds.offers import BUILD_ID, BuildId, Sha256
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError
 from tray_app.phrases import phrase
 from tray_app.system.file_lock import locked
@@ -178,7 +178,7 @@ class EngineStore:
         except OSError as exc:
             raise store_errors.unreadable(folder, exc) from exc
         if found:
-            raise store_errors.changed(build.id, found)
+            raise store_errors.changed(build.id, build.source, found)
 
     # What changes it
 
@@ -326,7 +326,7 @@ class EngineStore:
         except NOT_JSON as exc:
             raise store_errors.notes_unreadable(name, str(exc)) from exc
         if hashlib.sha256(content).hexdigest() != notes.manifest_sha256:
-            raise store_errors.changed(name, [phrase("{file} is another", file=MANIFEST)])
+            raise store_errors.changed(name, manifest.source, [phrase("{file} is another", file=MANIFEST)])
         if manifest.id != name or manifest.program not in manifest.contents:
             raise store_errors.notes_unreadable(name, phrase("{file} contradicts itself.", file=MANIFEST))
         build = InstalledBuild(

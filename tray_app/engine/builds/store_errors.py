@@ -37,10 +37,15 @@ def notes_unreadable(build_id: str, why: Text) -> EngineError:
     )
 
 
-def changed(build_id: str, differences: Sequence[Text]) -> EngineError:
-    """What is there is not what was installed; `differences` name the files."""
+def changed(build_id: str, source: str, differences: Sequence[Text]) -> EngineError:
+    """What is there is not what was installed from `source`; `differences` name the files."""
     more = len(differences) - _SHOWN
     told = joined(", ", differences[:_SHOWN])
+    again = (
+        phrase("Install it again: powerinfer-tray engines install {id}", id=build_id)
+        if "://" in source
+        else phrase("Install it again from {path}", path=source)
+    )
     return EngineError(
         ErrorCode.ENGINE_CHANGED,
         phrase("The engine “{id}” has changed since it was installed", id=build_id),
@@ -49,9 +54,8 @@ def changed(build_id: str, differences: Sequence[Text]) -> EngineError:
             changes=phrase("{told} and {count} more", told=told, count=more) if more > 0 else told,
         ),
         phrase(
-            "Install it again: powerinfer-tray engines install {id}. If it comes again, have the virus "
-            "scanner leave its folder alone.",
-            id=build_id,
+            "{again}. If it comes again, have the virus scanner leave its folder alone.",
+            again=again,
         ),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tray_app.engine.builds.build import BackEnd, PublishedBuild
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.phrases import Phrase, joined, phrase, presentable
 from tray_app.settings.schema import AUTO
 

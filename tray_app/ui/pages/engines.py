@@ -57,13 +57,13 @@ class EnginesPage(QWidget):
         self.offer = ActionCard()
         self.machine = text_label()
         self.installed_title = text_label(tr("On this computer"), bold=True)
-        self.installed = BuildRows(tr("On this computer"))
+        self.add_button = QPushButton(tr("&Add an Engine"))
+        self.installed = BuildRows(tr("On this computer"), before=self.add_button)
         self.others_button = QToolButton(autoRaise=True)
         self.others_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.others_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.others = BuildRows(tr("Other engines"))
+        self.others = BuildRows(tr("Other engines"), before=self.others_button)
         self._unfolded = False
-        self.add_button = QPushButton(tr("&Add an Engine"))
         self._lay_out()
         self._connect()
         self._show()
@@ -132,7 +132,9 @@ class EnginesPage(QWidget):
         overview, status = self.look.overview, self._bridge.status
         others = offer_rows(overview, tr) if overview else ()
         self.machine.setText(machine_text(overview, tr) if overview else tr("Looking at the engines …"))
-        self.installed.show_rows(build_rows(overview, status, tr) if overview else ())
+        host = self._bridge.app.host
+        self.installed.show_rows(build_rows(overview, host, status, tr) if overview else ())
+        self.setTabOrder(self.installed.last, self.others_button)
         self.others.show_rows(others)
         self.others_button.setVisible(bool(others))
         self._show_others()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.builds.wording import by_hand, cost
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import presentable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.store import BrokenBuild
     from tray_app.engine.kinds import Engine
     from tray_app.phrases import Text, Translate
+    from tray_app.system.host import Host
 
 NoticeKey = tuple[str, str, str]
 """Build, title and reason of a notice."""
@@ -190,9 +191,10 @@ def installation_card(
 def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
     """What people call the build, and whether it is yet to be installed."""
     build_id, offers = installation.build_id, overview.offers if overview else ()
-    for each in overview.installed if overview else ():
-        if each.build.id == build_id and installation.phase in (InstallPhase.PROVING, InstallPhase.FAILED):
-            return build_title(each.build, tr, offers), False
+    if installation.total_bytes is None:  # nothing is fetched or unpacked
+        for each in overview.installed if overview else ():
+            if each.build.id == build_id:
+                return build_title(each.build, tr, offers), False
     offer = next((each for each in offers if each.id == build_id), None)
     return (build_title(offer, tr) if offer else build_id), True
 
@@ -248,11 +250,13 @@ def key_of(notice: Problem) -> NoticeKey:
     return notice.build_id, notice.error.title, notice.error.message
 
 
-def build_rows(overview: EnginesOverview, status: AppStatus, tr: Translate) -> tuple[BuildRow, ...]:
+def build_rows(
+    overview: EnginesOverview, host: Host, status: AppStatus, tr: Translate
+) -> tuple[BuildRow, ...]:
     """All engines that are here: first the installed ones, then those that needed no installation."""
     installed = (_build_row(each, overview, status, tr) for each in overview.installed)
     broken = (_broken_row(each, overview, tr) for each in overview.broken)
-    return (*installed, *broken, *(_engine_row(engine, status, tr) for engine in overview.at_hand))
+    return (*installed, *broken, *(_engine_row(engine, host, status, tr) for engine in overview.at_hand))
 
 
 def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]:
@@ -422,7 +426,7 @@ def _broken_row(broken: BrokenBuild, overview: EnginesOverview, tr: Translate) -
     )
 
 
-def _engine_row(engine: Engine, status: AppStatus, tr: Translate) -> BuildRow:
+def _engine_row(engine: Engine, host: Host, status: AppStatus, tr: Translate) -> BuildRow:
     users = ", ".join(
         model_name(each, status, tr)
         for each in status.pool.engines
@@ -431,14 +435,17 @@ def _engine_row(engine: Engine, status: AppStatus, tr: Translate) -> BuildRow:
         and (plan.engine.kind, plan.engine.command) == (engine.kind, engine.command)
     )
     comes_along = engine.kind is EngineKind.LLAMA_CPP
-    cards = ", ".join(device.name for device in engine.devices or ())
+    if host.apple_silicon and engine.kind is not EngineKind.POWERINFER:
+        device = tr("graphics of Apple Silicon")
+    else:
+        device = ", ".join(card.name for card in engine.devices or ()) or tr("processor")
     return BuildRow(
         "",
         engine_text(engine, tr),
         "●" if users else "○",
         tr("In use by {models}").format(models=users) if users else tr("Ready"),
         details=(
-            cards or tr("processor"),
+            device,
             tr("comes with the app") if comes_along else tr("found on this computer"),
         ),
         path=None if comes_along else Path(engine.command[0]),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.wording import build_name
-from tray_app.engine.kinds import BuildSetting, EngineKind
+from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.kinds import BuildSetting
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.engine.devices import cards_of
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import context_config, memory_budget, needed_memory, usual_workers
 from tray_app.models.fit_text import memory_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.engine.kinds import EngineKind
+from tray_app.engine.engine_kind import EngineKind
 
 if TYPE_CHECKING:
     from tray_app.app.tuning import EngineMeasurement, ThreadMeasurement, Tuning

@@ -13,6 +13,8 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import SPACING, Card, announce, small_label, text_label
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
     from tray_app.ui.presenters.builds import CardView, EngineAction
 
 _BAR_STEPS = 1000
@@ -84,10 +86,13 @@ class ActionCard(Card):
             self._row.removeWidget(button)
             button.hide()
             button.deleteLater()
+        last: QWidget = self.text
         for place, action in enumerate(actions):
             if action not in self.buttons:
                 self.buttons[action] = self._button(action)
             button = self.buttons[action]
+            self.setTabOrder(last, button)
+            last = button
             self._row.removeWidget(button)
             self._row.insertWidget(1 + place, button)
             button.show()

@@ -24,13 +24,16 @@ _SHORT = 24
 
 
 class BuildRows(QWidget):
-    """A row for each engine."""
+    """A row for each engine. The Tab key comes to them after `before`."""
 
     wanted = Signal(object, object)
     """An `EngineAction`, and the `BuildRow` of the engine."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, before: QWidget) -> None:
         super().__init__()
+        self.last = before
+        """Where the Tab key has been when it leaves them."""
+        self._before = before
         self.setAccessibleName(name)
         self.rows: dict[str, RowWidget] = {}
         self.setSizePolicy(
@@ -51,16 +54,15 @@ class BuildRows(QWidget):
         for key in by_key.keys() - self.rows.keys():
             self.rows[key] = RowWidget(self)
         self.rows = {key: self.rows[key] for key in by_key}
-        last: QWidget | None = None
+        self.last = self._before
         for place, (key, row) in enumerate(by_key.items()):
             widget = self.rows[key]
             self._column.removeWidget(widget)
             self._column.insertWidget(place, widget)
             widget.show_row(row)
             for control in widget.controls():
-                if last is not None:
-                    self.setTabOrder(last, control)
-                last = control
+                self.setTabOrder(self.last, control)
+                self.last = control
 
 
 class RowWidget(Card):
@@ -96,9 +98,9 @@ class RowWidget(Card):
         line.addLayout(words, 1)
         line.addLayout(self._actions)
 
-    def controls(self) -> tuple[QPushButton, ...]:
-        """The buttons in their order."""
-        return (*self.buttons.values(), self.more_button)
+    def controls(self) -> tuple[QWidget, ...]:
+        """What the keyboard comes by, in this order."""
+        return (self.name, self.warnings, *self.buttons.values(), self.more_button)
 
     def show_row(self, row: BuildRow) -> None:
         """Show another state of this engine."""
