@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -185,9 +186,8 @@ def _choose_test_model_if_none(app: App) -> None:
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
         tell_of_test_model()
-        for each in app.models.recommended([person_language(settings)]):
-            echo(
-                f"{each.entry.name} suits this computer: powerinfer-tray serve --model {each.entry.id}",
-                err=True,
-            )
+        with suppress(ModelError):  # the space for models cannot be told
+            for each in app.models.recommended([person_language(settings)]):
+                entry = each.entry
+                echo(f"{entry.name} suits this computer: powerinfer-tray serve --model {entry.id}", err=True)
         app.store.override(model=TEST_MODEL)
