@@ -143,8 +143,8 @@ def carry_llama_cpp(platform: str, builds: Iterable[PublishedBuild], into: Path)
     platform.
     """
     shutil.rmtree(into, ignore_errors=True)
-    if platform.startswith(System.MACOS):  # what lies in an archive is not signed, and Apple refuses that
-        return None
+    if not platform.startswith(System.LINUX):
+        return None  # docs/decisions/0017-carried-build.md says why
     of_platform = (each for each in builds if f"{each.system}-{each.machine}" == platform)
     build = next((each for each in of_platform if each.back_end is BackEnd.CPU), None)
     if build is None:

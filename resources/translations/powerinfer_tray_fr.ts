@@ -64,6 +64,76 @@
             <translation>Choisissez un autre dossier.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>{name}: {cost}. It comes with files on terms of {owners}.</source>
+            <translation>{name} : {cost}. Il comporte des fichiers soumis aux conditions de {owners}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>If you accept them: powerinfer-tray engines install {id} --yes</source>
+            <translation>Si vous les acceptez : powerinfer-tray engines install {id} --yes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>There is no engine that would do better here</source>
+            <translation>Aucun moteur ne ferait mieux ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>To install one all the same, name it: powerinfer-tray engines list</source>
+            <translation>Pour en installer un malgré tout, nommez-le : powerinfer-tray engines list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>Paused</source>
+            <translation>En pause</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>{size:,} bytes are here.</source>
+            <translation>{size:,} octets sont déjà là.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>The same command goes on from there.</source>
+            <translation>La même commande reprend à cet endroit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>There is no engine “{id}” to install</source>
+            <translation>Il n’y a pas de moteur « {id} » à installer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>No build of this name is published for this machine.</source>
+            <translation>Aucune version de ce nom n’est publiée pour cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>This lists those that are: powerinfer-tray engines list</source>
+            <translation>Cette commande les liste : powerinfer-tray engines list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>The engine “{id}” is being used</source>
+            <translation>Le moteur « {id} » est utilisé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>It runs {models}.</source>
+            <translation>Il fait tourner {models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>Stop the server or unload these models first, or choose another engine for them.</source>
+            <translation>Arrêtez d’abord le serveur, déchargez ces modèles, ou choisissez-leur un autre moteur.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is being served</source>
             <translation>{name} est utilisé par le serveur</translation>
@@ -284,6 +354,21 @@
             <translation>Le serveur a été arrêté avant d’avoir démarré.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>To try it again: powerinfer-tray engines allow {id}</source>
+            <translation>Pour réessayer : powerinfer-tray engines allow {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>{model} is not run by the engine {id}</source>
+            <translation>{model} n’est pas exécuté par le moteur {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>This says more: powerinfer-tray engines list</source>
+            <translation>Pour en savoir plus : powerinfer-tray engines list</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/tuning.py" />
             <source>Threads can only be tuned for a local engine</source>
             <translation>Le nombre de threads ne peut être ajusté que pour un moteur local</translation>
@@ -302,6 +387,21 @@
             <location filename="../../tray_app/app/tuning.py" />
             <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
             <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It was not proven with {weights} weights.</source>
+            <translation>Il n’a pas été éprouvé avec des poids {weights}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It does not compute with {weights} weights: {reason}</source>
+            <translation>Il ne calcule pas avec des poids {weights} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It failed; {engine} ran in its place.</source>
+            <translation>Il a échoué ; {engine} a pris sa place.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/workspace.py" />
@@ -467,11 +567,6 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
             <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, en écrivant %40, %3A pour les caractères tels que @ ou : du mot de passe, puis redémarrez cette application. Si des identifiants y figurent déjà, ils ne sont pas corrects.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1009,6 +1104,811 @@
             <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>Called off</source>
+            <translation>Annulé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has more than {count:,} files.</source>
+            <translation>Elle contient plus de {count:,} fichiers.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has more than {size:,} bytes in it.</source>
+            <translation>Elle contient plus de {size:,} octets.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>What is in it is {times} times its own size.</source>
+            <translation>Son contenu fait {times} fois sa propre taille.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It would run with the rights of another user or group.</source>
+            <translation>Il s’exécuterait avec les droits d’un autre utilisateur ou groupe.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has no name.</source>
+            <translation>Il n’a pas de nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>“{name}” is not whole.</source>
+            <translation>« {name} » n’est pas complet.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It stands for a file that is not in the archive before it.</source>
+            <translation>Il renvoie à un fichier qui ne le précède pas dans l’archive.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>Something of this name is there already.</source>
+            <translation>Quelque chose porte déjà ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is neither a file nor a folder.</source>
+            <translation>Ce n’est ni un fichier ni un dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is a link, and leads to no file of the archive.</source>
+            <translation>C’est un lien qui ne mène à aucun fichier de l’archive.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} is locked with a password</source>
+            <translation>{name} est protégé par un mot de passe</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>What is in it cannot be read without.</source>
+            <translation>Sans lui, son contenu ne peut pas être lu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Unpack it yourself, and give the folder.</source>
+            <translation>Décompressez-le vous-même et indiquez le dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} cannot be unpacked</source>
+            <translation>{name} ne peut pas être décompressé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is damaged, not whole, or no archive: {why}</source>
+            <translation>Il est endommagé, incomplet, ou n’est pas une archive : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Download or copy it again. Engines come as .zip or .tar.gz, or as a folder.</source>
+            <translation>Téléchargez-le ou copiez-le à nouveau. Les moteurs se présentent en .zip, en .tar.gz ou comme un dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} holds more than an engine takes</source>
+            <translation>{name} contient plus que ce qu’occupe un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Nothing of it was kept. Get it from its makers: published engines are smaller.</source>
+            <translation>Rien n’en a été gardé. Obtenez-le de ses auteurs : les moteurs publiés sont plus petits.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It leads out of its folder.</source>
+            <translation>Il mène hors de son dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>A part of its path has no name.</source>
+            <translation>Une partie de son chemin n’a pas de nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is too long.</source>
+            <translation>Il est trop long.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It has characters that not every system allows.</source>
+            <translation>Il contient des caractères que tous les systèmes n’acceptent pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It begins or ends with what Windows leaves out.</source>
+            <translation>Il commence ou finit par ce que Windows omet.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is the name of a device on Windows.</source>
+            <translation>C’est le nom d’un périphérique sous Windows.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is an absolute path.</source>
+            <translation>C’est un chemin absolu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It has too many folders in each other.</source>
+            <translation>Il a trop de dossiers imbriqués.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>Another has the same name on some systems: {other}.</source>
+            <translation>Un autre a le même nom sur certains systèmes : {other}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is a link that leads out of its folder.</source>
+            <translation>C’est un lien qui mène hors de son dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>The archive is not safe to unpack</source>
+            <translation>Il n’est pas sûr de décompresser cette archive</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>“{name}”: {why}</source>
+            <translation>« {name} » : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>Nothing of it was kept. Get it from its makers: published engines are not like that.</source>
+            <translation>Rien n’en a été gardé. Obtenez-la de ses auteurs : les moteurs publiés ne sont pas ainsi.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install.</source>
+            <translation>Le moteur intégré utilise la puce graphique d’Apple Silicon (Metal) : il n’y a rien à installer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It does no more with this processor than the built-in engine.</source>
+            <translation>Il ne fait rien de plus avec ce processeur que le moteur intégré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Nothing on offer is faster here than the built-in engine.</source>
+            <translation>Rien de ce qui est proposé n’est plus rapide ici que le moteur intégré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a card of NVIDIA.</source>
+            <translation>Il faut une carte de NVIDIA.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.</source>
+            <translation>Le pilote de NVIDIA pour votre {card} est absent ou ne répond pas : il se trouve sur nvidia.com/drivers.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} is too old for CUDA {cuda}: its compute capability is {compute}, and {oldest} is needed.</source>
+            <translation>Votre {card} est trop ancienne pour CUDA {cuda} : sa capacité de calcul est {compute}, et il faut {oldest}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} has driver {driver}, and CUDA {cuda} needs {oldest} or newer: get it from nvidia.com/drivers.</source>
+            <translation>Votre {card} a le pilote {driver}, et CUDA {cuda} demande {oldest} ou plus récent : il se trouve sur nvidia.com/drivers.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} needs a driver for CUDA {cuda} or newer, and yours is for {known}: get one from nvidia.com/drivers.</source>
+            <translation>Votre {card} demande un pilote pour CUDA {cuda} ou plus récent, et le vôtre est pour {known} : il s’en trouve un sur nvidia.com/drivers.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan works with more cards of AMD, and is a small part of the download.</source>
+            <translation>Vulkan fonctionne avec plus de cartes d’AMD, et n’est qu’une petite partie du téléchargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a card of AMD.</source>
+            <translation>Il faut une carte d’AMD.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a graphics card.</source>
+            <translation>Il faut une carte graphique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan is missing for your {card}: its newest driver brings it.</source>
+            <translation>Vulkan manque pour votre {card} : son pilote le plus récent l’apporte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan is missing for your {card}: install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
+            <translation>Vulkan manque pour votre {card} : installez les paquets libvulkan1 et mesa-vulkan-drivers, ou vulkan-loader sur Fedora.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>What is on offer needs GNU's C library, which this Linux does not have.</source>
+            <translation>Ce qui est proposé demande la bibliothèque C de GNU, que ce Linux n’a pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.</source>
+            <translation>{build} demande un Linux plus récent, avec la bibliothèque C de GNU {needed} : celui-ci a la {version}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} was tried, and does not work here: {why}.</source>
+            <translation>{build} a été essayé, et ne fonctionne pas ici : {why}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This app comes without an engine made for Windows on ARM</source>
+            <translation>Cette application est fournie sans moteur fait pour Windows sur ARM</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine is made for all ARM processors, not for what yours can do</source>
+            <translation>Le moteur intégré est fait pour tous les processeurs ARM, non pour ce que le vôtre sait faire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This app comes without an engine for Macs with a processor of Intel</source>
+            <translation>Cette application est fournie sans moteur pour les Mac à processeur Intel</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine does not run on your processor, which lacks AVX2</source>
+            <translation>Le moteur intégré ne fonctionne pas sur votre processeur, qui n’a pas AVX2</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your processor has {extensions}, which the built-in engine does not use</source>
+            <translation>Votre processeur a {extensions}, que le moteur intégré n’utilise pas</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} does the same.</source>
+            <translation>{build} fait la même chose.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It uses no graphics card.</source>
+            <translation>Il n’utilise pas de carte graphique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is faster.</source>
+            <translation>{build} est plus rapide.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed, and uses your {card}.</source>
+            <translation>{build} est installé, et utilise votre {card}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed, and made for your processor.</source>
+            <translation>{build} est installé, et fait pour votre processeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed: {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>{build} est installé : {speed:.1f} fois la vitesse du moteur intégré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Update {old} to {build}: {cost}.</source>
+            <translation>Mettre à jour {old} vers {build} : {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{gain}: {build}, {cost}.</source>
+            <translation>{gain} : {build}, {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This is a virtual machine without a graphics card of its own.</source>
+            <translation>Ceci est une machine virtuelle sans carte graphique à elle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>No graphics card of NVIDIA, AMD or Intel was found.</source>
+            <translation>Aucune carte graphique de NVIDIA, AMD ou Intel n’a été trouvée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>As things are, Vulkan can use your {card}: {build}, {cost}.</source>
+            <translation>En l’état, Vulkan peut utiliser votre {card} : {build}, {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} is a part of the processor and shares its memory, so it may be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
+            <translation>Votre {card} fait partie du processeur et partage sa mémoire : elle peut donc être plus rapide ou plus lente que le processeur seul. Pour l’essayer : {build}, {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Use your {card}, not the {other} of the processor: {build}, {cost}.</source>
+            <translation>Utilisez votre {card}, et non la {other} du processeur : {build}, {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Use your {card}: {build}, {cost}.</source>
+            <translation>Utilisez votre {card} : {build}, {cost}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>There is no engine in {name}</source>
+            <translation>Il n’y a pas de moteur dans {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>It has no program called {names}.</source>
+            <translation>Aucun programme ne s’y appelle {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Choose the archive or folder that was built for {system}.</source>
+            <translation>Choisissez l’archive ou le dossier conçu pour {system}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>{name} has more in it than an engine</source>
+            <translation>{name} contient plus qu’un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>It has {count:,} files of {size:.1f} GB.</source>
+            <translation>Il contient {count:,} fichiers, {size:.1f} Go au total.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Choose the folder that the engine's program is in, and nothing else.</source>
+            <translation>Choisissez le dossier qui contient le programme du moteur, et rien d’autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Check that it is there, and that you may read it.</source>
+            <translation>Vérifiez qu’il existe et que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is another link</source>
+            <translation>{file} est un autre lien</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} was added</source>
+            <translation>{file} a été ajouté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is another</source>
+            <translation>{file} n’est plus le même</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is gone</source>
+            <translation>{file} a disparu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>Another engine is being installed</source>
+            <translation>Un autre moteur est en cours d’installation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>It is {id}.</source>
+            <translation>Il s’agit de {id}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}</source>
+            <translation>Attendez qu’il soit installé, ou annulez : powerinfer-tray engines remove {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>The installation failed unexpectedly</source>
+            <translation>L’installation a échoué de façon inattendue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>{name} has {size:,} bytes there, but should have {expected:,}.</source>
+            <translation>{name} y fait {size:,} octets, mais devrait en faire {expected:,}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>{id} is there twice for {system} ({machine}).</source>
+            <translation>{id} y figure deux fois pour {system} ({machine}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>The list of engines on offer cannot be read</source>
+            <translation>La liste des moteurs proposés ne peut pas être lue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>{path}: {why}</source>
+            <translation>{path} : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>Install the app again, or mend the file.</source>
+            <translation>Réinstallez l’application, ou réparez le fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install or update NVIDIA's driver, or choose an engine for the processor.</source>
+            <translation>Installez ou mettez à jour le pilote de NVIDIA, ou choisissez un moteur pour le processeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install AMD's driver, or choose an engine for the processor.</source>
+            <translation>Installez le pilote d’AMD, ou choisissez un moteur pour le processeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install the driver of the card's maker, or choose an engine for the processor.</source>
+            <translation>Installez le pilote du fabricant de la carte, ou choisissez un moteur pour le processeur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>{name} finds no graphics card</source>
+            <translation>{name} ne trouve pas de carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>It computes with {back_end}, and lists no card for that: there is none, or its driver is missing or too old.</source>
+            <translation>Il calcule avec {back_end} et n’indique aucune carte pour cela : il n’y en a pas, ou son pilote manque ou est trop ancien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>{name} does not compute right on this machine</source>
+            <translation>{name} ne calcule pas correctement sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Choose another engine. The one that comes with the app goes on as before.</source>
+            <translation>Choisissez un autre moteur. Celui fourni avec l’application continue comme avant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>Its folder is a link.</source>
+            <translation>Son dossier est un lien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>{file} contradicts itself.</source>
+            <translation>{file} se contredit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>There is no engine “{id}”</source>
+            <translation>Il n’y a pas de moteur « {id} »</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>No engine of this name was installed with this app.</source>
+            <translation>Aucun moteur de ce nom n’a été installé avec cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” cannot be used</source>
+            <translation>Le moteur « {id} » ne peut pas être utilisé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>What was noted at its installation is missing or damaged: {why}</source>
+            <translation>Ce qui a été noté à son installation manque ou est endommagé : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again, or remove it: powerinfer-tray engines remove {id}</source>
+            <translation>Réinstallez-le, ou supprimez-le : powerinfer-tray engines remove {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again: powerinfer-tray engines install {id}</source>
+            <translation>Réinstallez-le : powerinfer-tray engines install {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again from {path}</source>
+            <translation>Réinstallez-le à partir de {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” has changed since it was installed</source>
+            <translation>Le moteur « {id} » a changé depuis son installation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{changes}. A virus scanner may have taken or replaced files; the engine is not started.</source>
+            <translation>{changes}. Un antivirus a peut-être retiré ou remplacé des fichiers ; le moteur n’est pas démarré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{told} and {count} more</source>
+            <translation>{told} et {count} de plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{again}. If it comes again, have the virus scanner leave its folder alone.</source>
+            <translation>{again}. Si cela se reproduit, excluez son dossier de l’antivirus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>A program has its files open: the engine itself, or one that looks through them.</source>
+            <translation>Un programme a ses fichiers ouverts : le moteur lui-même, ou un autre qui les examine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Stop the server, and try again.</source>
+            <translation>Arrêtez le serveur et réessayez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The folder of the engines cannot be read</source>
+            <translation>Le dossier des moteurs ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Check the rights of this folder.</source>
+            <translation>Vérifiez les droits de ce dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The folder of the engines cannot be written to</source>
+            <translation>Impossible d’écrire dans le dossier des moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Check the rights of this folder, and the space on its disk.</source>
+            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engines are being changed by another program</source>
+            <translation>Un autre programme est en train de modifier les moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>It has locked {folder}.</source>
+            <translation>Il a verrouillé {folder}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Try again when it has finished; if it stays so, end the other PowerInfer Tray.</source>
+            <translation>Réessayez quand il aura fini ; si cela persiste, quittez l’autre PowerInfer Tray.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” cannot be kept</source>
+            <translation>Le moteur « {id} » ne peut pas être conservé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The list of its files cannot be written: {why}</source>
+            <translation>La liste de ses fichiers ne peut pas être écrite : {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Give its files and folders names in plain letters.</source>
+            <translation>Donnez à ses fichiers et dossiers des noms en lettres simples.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} {release} for {cards} ({back_end})</source>
+            <translation>{engine} {release} pour {cards} ({back_end})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{sizes} from {place}; terms: {terms}</source>
+            <translation>{sizes} depuis {place} ; conditions : {terms}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{size:.0f} MB</source>
+            <translation>{size:.0f} Mo</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Without a network: fetch {name} from {address} on another computer, bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install {name}</source>
+            <translation>Sans réseau : récupérez {name} à l’adresse {address} sur un autre ordinateur, apportez-le ici et choisissez-le avec « Depuis un fichier… », ou tapez : powerinfer-tray engines install {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Without a network: fetch {names} from {address} on another computer, bring them here in one folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER</source>
+            <translation>Sans réseau : récupérez {names} à l’adresse {address} sur un autre ordinateur, apportez-les ici dans un même dossier et choisissez-le avec « Depuis un dossier… », ou tapez : powerinfer-tray engines install DOSSIER</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used, as the setting «Engine» says.</source>
+            <translation>{engine} est utilisé, comme le dit le réglage « Moteur ».</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: no other engine here can run this model.</source>
+            <translation>{engine} est utilisé : aucun autre moteur ne peut exécuter ce modèle ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: it is the fastest that is installed and proven here.</source>
+            <translation>{engine} est utilisé : c’est le plus rapide qui soit installé et éprouvé ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>{engine} est utilisé : mesuré, il va {speed:.1f} fois à la vitesse du moteur intégré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: there is no built-in engine for this machine.</source>
+            <translation>{engine} est utilisé : il n’y a pas de moteur intégré pour cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used.</source>
+            <translation>{engine} est utilisé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: no other one is installed that could be faster.</source>
+            <translation>{engine} est utilisé : aucun autre, qui pourrait être plus rapide, n’est installé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Not {build}: {reason}</source>
+            <translation>Et non {build} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>NVIDIA</source>
+            <translation>NVIDIA</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>AMD</source>
+            <translation>AMD</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>graphics cards</source>
+            <translation>cartes graphiques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Apple Silicon</source>
+            <translation>Apple Silicon</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>the processor</source>
+            <translation>le processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>The built-in llama.cpp</source>
+            <translation>Le llama.cpp intégré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>PowerInfer</source>
+            <translation>PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>A server on another machine</source>
+            <translation>Un serveur sur une autre machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
+            <translation>Installez le serveur PowerInfer et indiquez son chemin dans « Moteur » dans les paramètres, ou choisissez un modèle GGUF ordinaire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>Ce modèle a besoin du moteur PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It is a sparse model, and the chosen engine is {kind}.</source>
+            <translation>C’est un modèle creux, et le moteur choisi est {kind}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <translation>Mettez « Moteur » sur auto, ou sur le chemin d’un serveur PowerInfer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It was not measured to be faster than the built-in engine.</source>
+            <translation>Aucune mesure ne le montre plus rapide que le moteur intégré.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The chosen engine is a server on another machine</source>
+            <translation>Le moteur choisi est un serveur sur une autre machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It runs models of its own, none of this machine.</source>
+            <translation>Il exécute ses propres modèles, pas ceux de cette machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Set «Engine» to auto to run models here.</source>
+            <translation>Réglez « Moteur » sur auto pour exécuter des modèles ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no llama-server on this machine</source>
+            <translation>Il n’y a pas de llama-server sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>No folder of the PATH has a program of that name.</source>
+            <translation>Aucun dossier du PATH ne contient de programme de ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
+            <translation>Installez llama-server de llama.cpp, ou indiquez son chemin complet dans « Moteur » dans les réglages.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The engine {name} is not installed</source>
+            <translation>Le moteur {name} n’est pas installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>No build of it for {back_end} was installed with this app.</source>
+            <translation>Aucune version pour {back_end} n’a été installée avec cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines list. Or set «Engine» to auto.</source>
+            <translation>Installez-en un : powerinfer-tray engines install ID. Ce qui est proposé : powerinfer-tray engines list. Ou réglez « Moteur » sur auto.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no PowerInfer engine on this machine</source>
+            <translation>Il n’y a pas de moteur PowerInfer sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>None was found in the settings, in this app or on the PATH.</source>
+            <translation>Aucun n’a été trouvé dans les paramètres, dans cette application ou dans le PATH.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no llama.cpp engine on this machine</source>
+            <translation>Il n’y a pas de moteur llama.cpp sur cette machine</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The one that comes with this app does not exist for this kind of machine.</source>
+            <translation>Celui qui accompagne cette application n’existe pas pour ce type de machine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
+            <translation>Installez llama-server de llama.cpp et indiquez son chemin dans « Moteur » dans les paramètres.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The system cannot start the engine just now</source>
             <translation>Le système ne peut pas démarrer le moteur pour l’instant</translation>
@@ -1027,6 +1927,16 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine could not be started</source>
             <translation>Le moteur n’a pas pu être démarré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>Or set «Engine» to auto: another engine then takes its place when it fails.</source>
+            <translation>Ou réglez « Moteur » sur auto : un autre moteur prend alors sa place s’il échoue.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>{hint} {other}</source>
+            <translation>{hint} {other}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1275,6 +2185,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine needs a newer system</source>
+            <translation>Le moteur demande un système plus récent</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for one that has {named}, which this one lacks.</source>
+            <translation>Il a été conçu pour un système qui dispose de {named}, absent de celui-ci.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Use the engine that comes with the app, or one that was built on this system or an older one.</source>
+            <translation>Utilisez le moteur fourni avec l’application, ou un moteur construit sur ce système ou un plus ancien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>The engine lacks a system library</source>
             <translation>Il manque au moteur une bibliothèque du système</translation>
         </message>
@@ -1322,11 +2247,6 @@
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
             <translation>Choisissez un serveur PowerInfer compilé sans CUDA, ou un modèle qui tient dans la mémoire graphique.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This model needs the PowerInfer engine</source>
-            <translation>Ce modèle a besoin du moteur PowerInfer</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1387,6 +2307,21 @@
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Choose another model, or another engine in the settings.</source>
             <translation>Choisissez un autre modèle, ou un autre moteur dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is not enough graphics memory for this model</source>
+            <translation>La mémoire graphique ne suffit pas pour ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine asked for more than the card could give; other programs may have some of it.</source>
+            <translation>Le moteur a demandé plus que la carte ne peut donner ; d’autres programmes en occupent peut-être une partie.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Set a smaller «VRAM budget» or context size, or close other programs that use the card.</source>
+            <translation>Réduisez le « Budget VRAM » ou la taille du contexte, ou fermez les autres programmes qui utilisent la carte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1529,6 +2464,11 @@
             <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
+            <source>The engine that runs this model computes with no graphics card.</source>
+            <translation>Le moteur qui exécute ce modèle ne calcule avec aucune carte graphique.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/inspection.py" />
             <source>Choose a PowerInfer server or a llama-server program.</source>
             <translation>Choisissez un serveur PowerInfer ou un programme llama-server.</translation>
@@ -1610,73 +2550,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
-            <translation>Installez le serveur PowerInfer et indiquez son chemin dans « Moteur » dans les paramètres, ou choisissez un modèle GGUF ordinaire.</translation>
+            <source>The engine {name} finds no graphics card</source>
+            <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>It is a sparse model, and the chosen engine is {kind}.</source>
-            <translation>C’est un modèle creux, et le moteur choisi est {kind}.</translation>
+            <source>It lists none that it could compute with.</source>
+            <translation>Il n’en énumère aucune avec laquelle il pourrait calculer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
-            <translation>Mettez « Moteur » sur auto, ou sur le chemin d’un serveur PowerInfer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The chosen engine is a server on another machine</source>
-            <translation>Le moteur choisi est un serveur sur une autre machine</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It runs models of its own, none of this machine.</source>
-            <translation>Il exécute ses propres modèles, pas ceux de cette machine.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Set «Engine» to auto to run models here.</source>
-            <translation>Réglez « Moteur » sur auto pour exécuter des modèles ici.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no llama-server on this machine</source>
-            <translation>Il n’y a pas de llama-server sur cette machine</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>No folder of the PATH has a program of that name.</source>
-            <translation>Aucun dossier du PATH ne contient de programme de ce nom.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
-            <translation>Installez llama-server de llama.cpp, ou indiquez son chemin complet dans « Moteur » dans les réglages.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no PowerInfer engine on this machine</source>
-            <translation>Il n’y a pas de moteur PowerInfer sur cette machine</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>None was found in the settings, in this app or on the PATH.</source>
-            <translation>Aucun n’a été trouvé dans les paramètres, dans cette application ou dans le PATH.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no llama.cpp engine on this machine</source>
-            <translation>Il n’y a pas de moteur llama.cpp sur cette machine</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The one that comes with this app does not exist for this kind of machine.</source>
-            <translation>Celui qui accompagne cette application n’existe pas pour ce type de machine.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
-            <translation>Installez llama-server de llama.cpp et indiquez son chemin dans « Moteur » dans les paramètres.</translation>
+            <source>Look whether the card's driver works, or set «Engine» to auto.</source>
+            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
@@ -1885,6 +2770,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
+            <source>Choose another model or another engine.</source>
+            <translation>Choisissez un autre modèle ou un autre moteur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
             <source>It answers with HTTP status {status}.</source>
             <translation>Il répond avec le statut HTTP {status}.</translation>
         </message>
@@ -1902,11 +2792,6 @@
             <location filename="../../tray_app/engine/probe.py" />
             <source>Its answers contain nothing but zeros.</source>
             <translation>Ses réponses ne contiennent que des zéros.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/probe.py" />
-            <source>Choose another model or another engine.</source>
-            <translation>Choisissez un autre modèle ou un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
@@ -2155,16 +3040,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
-            <source>Install the app again, or mend the file.</source>
-            <translation>Réinstallez l’application, ou réparez le fichier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
             <source>{id}: {reason}</source>
             <translation>{id} : {reason}</translation>
         </message>
@@ -2177,11 +3052,6 @@
             <location filename="../../tray_app/models/catalog.py" />
             <source>Your own list of models cannot be used</source>
             <translation>Votre propre liste de modèles ne peut pas être utilisée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
-            <source>{path}: {why}</source>
-            <translation>{path} : {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -2517,11 +3387,6 @@
             <location filename="../../tray_app/models/importing.py" />
             <source>{name} could not be imported</source>
             <translation>{name} n’a pas pu être importé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>{reason} ({path}).</source>
-            <translation>{reason} ({path}).</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
@@ -3140,8 +4005,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>The most graphics memory that the PowerInfer engine may use.</source>
-            <translation>Mémoire graphique que le moteur PowerInfer peut utiliser au plus.</translation>
+            <source>The most memory of each graphics card that engines may use.</source>
+            <translation>Le maximum de mémoire de chaque carte graphique que les moteurs peuvent utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3155,8 +4020,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.</source>
-            <translation>auto, powerinfer, llama.cpp, llama-server, remote, ou le chemin de votre propre programme serveur.</translation>
+            <source>auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or the path of a server program of your own.</source>
+            <translation>auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé comme llama.cpp-cuda, ou le chemin d’un programme serveur à vous.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3455,8 +4320,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download has ended, when the server has crashed, and when an app or a page of this computer was refused.</source>
-            <translation>Signaler la fin d’un téléchargement, un plantage du serveur, et le refus d’une application ou d’une page de cet ordinateur.</translation>
+            <source>Tell when a download or the installation of an engine has ended, when the server has crashed, when an installed engine is not used, and when an app or a page of this computer was refused.</source>
+            <translation>Signale la fin d’un téléchargement ou de l’installation d’un moteur, une panne du serveur, un moteur installé qui n’est pas utilisé, et le refus d’une application ou d’une page de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3940,6 +4805,36 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Remove {name}?</source>
+            <translation>Supprimer {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Remove</source>
+            <translation>&amp;Supprimer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Add {name} as an engine?</source>
+            <translation>Ajouter {name} comme moteur ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
+            <translation>C’est un programme : il peut faire sur cet ordinateur tout ce que vous pouvez faire. Ne l’ajoutez que si vous savez d’où il vient. Il est copié, et éprouvé avant d’être utilisé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Add</source>
+            <translation>A&amp;jouter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Cancel</source>
+            <translation>&amp;Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>PowerInfer Tray</source>
             <translation>PowerInfer Tray</translation>
         </message>
@@ -4044,19 +4939,39 @@
             <translation>Ligne de commande</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Best number of threads</source>
-            <translation>Meilleur nombre de threads</translation>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>Terms of {owner}</source>
+            <translation>Conditions de {owner}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>&amp;Accept and Install</source>
+            <translation>&amp;Accepter et installer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>&amp;Read the Terms</source>
+            <translation>&amp;Lire les conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>A part of this engine belongs to {owner}, which permits its use on its own terms. Install it only if you have read and accepted them.</source>
+            <translation>Une partie de ce moteur appartient à {owner}, qui en permet l’usage à ses propres conditions. Ne l’installez que si vous les avez lues et acceptées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>Le serveur est redémarré avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+            <source>Best engine and number of threads</source>
+            <translation>Meilleur moteur et nombre de threads</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Numbers of threads measured</source>
-            <translation>Nombres de threads mesurés</translation>
+            <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>Le serveur est redémarré sur chaque moteur et avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Engines and numbers of threads measured</source>
+            <translation>Moteurs et nombres de threads mesurés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -4099,11 +5014,6 @@
             <translation>Vitesse selon le nombre de threads</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/file_jobs.py" />
-            <source>Called off</source>
-            <translation>Annulé</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;More</source>
             <translation>P&amp;lus</translation>
@@ -4137,11 +5047,6 @@
             <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;Resume</source>
             <translation>&amp;Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Cancel</source>
-            <translation>&amp;Annuler</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -4272,6 +5177,56 @@
             <location filename="../../tray_app/ui/pages/embedding.py" />
             <source>Embedding …</source>
             <translation>Calcul en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>On this computer</source>
+            <translation>Sur cet ordinateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>&amp;Add an Engine</source>
+            <translation>&amp;Ajouter un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Other engines</source>
+            <translation>Autres moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>From a &amp;File…</source>
+            <translation>Depuis un &amp;fichier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>From a F&amp;older…</source>
+            <translation>Depuis un &amp;dossier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Looking at the engines …</source>
+            <translation>Examen des moteurs…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Hide other engines</source>
+            <translation>Masquer les autres moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Show other engines</source>
+            <translation>Afficher les autres moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Try Again</source>
+            <translation>Réessayer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Add an engine</source>
+            <translation>Ajouter un moteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -4504,6 +5459,231 @@
             <translation>Tester la complétion</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Install</source>
+            <translation>Installer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Update</source>
+            <translation>Mettre à jour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not Now</source>
+            <translation>Plus tard</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Pause</source>
+            <translation>Suspendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Resume</source>
+            <translation>Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Cancel</source>
+            <translation>Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Prove Again</source>
+            <translation>Éprouver à nouveau</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Show in Folder</source>
+            <translation>Afficher dans le dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Remove…</source>
+            <translation>Supprimer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{action}: {engine}</source>
+            <translation>{action} : {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>A newer engine is on offer</source>
+            <translation>Un moteur plus récent est proposé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Let the graphics card compute</source>
+            <translation>Faire calculer la carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>A faster engine for this processor</source>
+            <translation>Un moteur plus rapide pour ce processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Installing {engine}</source>
+            <translation>Installation de {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving {engine}</source>
+            <translation>Mise à l’épreuve de {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Paused at {amount}</source>
+            <translation>En pause à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Unpacking …</source>
+            <translation>Décompression…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving that it computes right with weights in {kind} …</source>
+            <translation>Vérification qu’il calcule juste avec des poids en {kind}…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving that it computes right on this machine …</source>
+            <translation>Vérification qu’il calcule juste sur cette machine…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Another engine takes its place until you let it try again.</source>
+            <translation>Un autre moteur le remplace jusqu’à ce que vous le laissiez réessayer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Another engine takes its place. The page Engines says more.</source>
+            <translation>Un autre moteur le remplace. La page Moteurs en dit plus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{file}: {size}, terms: {terms}</source>
+            <translation>{file} : {size}, conditions : {terms}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{size} of the disk become free.</source>
+            <translation>{size} du disque seront libérés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Changed</source>
+            <translation>Modifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Its files are not those that were installed, so it is not started. Install it again.</source>
+            <translation>Ses fichiers ne sont plus ceux qui ont été installés : il n’est donc pas démarré. Installez-le à nouveau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Set aside</source>
+            <translation>Mis de côté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Does not work here</source>
+            <translation>Ne fonctionne pas ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>In use by {models}</source>
+            <translation>Utilisé par {models}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Ready</source>
+            <translation>Prêt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>no card found</source>
+            <translation>aucune carte trouvée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>processor</source>
+            <translation>processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>proven for {kinds}</source>
+            <translation>éprouvé pour {kinds}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{factor} times as fast as the built-in engine</source>
+            <translation>{factor} fois plus rapide que le moteur intégré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not used for weights in {kind}: {reason}</source>
+            <translation>Pas utilisé pour les poids en {kind} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>unknown cause</source>
+            <translation>cause inconnue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not used for {model}: {reason}</source>
+            <translation>Pas utilisé pour {model} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>from {place}</source>
+            <translation>de {place}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Damaged</source>
+            <translation>Endommagé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>graphics of Apple Silicon</source>
+            <translation>graphismes d’Apple Silicon</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>comes with the app</source>
+            <translation>fourni avec l’application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>found on this computer</source>
+            <translation>trouvé sur cet ordinateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{engine} could not be installed</source>
+            <translation>{engine} n’a pas pu être installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{engine} could not be proven</source>
+            <translation>{engine} n’a pas pu être éprouvé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Waiting: {cause}</source>
+            <translation>En attente : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Downloading</source>
+            <translation>Téléchargement</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>Type :</translation>
@@ -4593,6 +5773,16 @@
             <translation> ; </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>Automatic (the best one for the model)</source>
+            <translation>Automatique (le meilleur pour le modèle)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>llama.cpp (comes with the app)</source>
+            <translation>llama.cpp (fourni avec l’application)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>the model</source>
             <translation>le modèle</translation>
@@ -4601,6 +5791,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>Memory of all models</source>
             <translation>Mémoire de tous les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Graphics memory</source>
+            <translation>Mémoire graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4614,18 +5809,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
-            <source>{need} of {usable} that can be used</source>
-            <translation>{need} sur {usable} utilisables</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>C’est plus qu’ils ne peuvent occuper ensemble.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/engines.py" />
-            <source>Ready</source>
-            <translation>Prêt</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4671,6 +5856,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>≈ {size}</source>
             <translation>≈ {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{size} on the card</source>
+            <translation>{size} sur la carte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4789,11 +5979,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Paused at {amount}</source>
-            <translation>En pause à {amount}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Cancelled at {amount}</source>
             <translation>Annulé à {amount}</translation>
         </message>
@@ -4801,11 +5986,6 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Downloaded</source>
             <translation>Téléchargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>unknown cause</source>
-            <translation>cause inconnue</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -4920,6 +6100,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>{need} sur {usable} utilisables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Weights</source>
             <translation>Poids</translation>
         </message>
@@ -4940,6 +6125,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>La carte graphique a moins que ce budget.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This fits, but leaves little for other programs.</source>
             <translation>Cela tient, mais laisse peu de place aux autres programmes.</translation>
         </message>
@@ -4955,11 +6145,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>Graphics memory</source>
-            <translation>Mémoire graphique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>what is free of {total}</source>
             <translation>ce qui est libre sur {total}</translation>
         </message>
@@ -4967,11 +6152,6 @@
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Budget</source>
             <translation>Budget</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>The graphics card has less than this budget.</source>
-            <translation>La carte graphique a moins que ce budget.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -5244,6 +6424,16 @@
             <translation>Échec du téléchargement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Engine installed</source>
+            <translation>Moteur installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>An engine could not be installed</source>
+            <translation>Un moteur n’a pas pu être installé</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Allow: its pages may send requests to the models on this computer from now on.</source>
             <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
@@ -5285,26 +6475,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Network</source>
             <translation>Réseau</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's format)</source>
-            <translation>Automatique (selon le format du modèle)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>PowerInfer</source>
-            <translation>PowerInfer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>llama.cpp (comes with the app)</source>
-            <translation>llama.cpp (fourni avec l’application)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>A server on another machine</source>
-            <translation>Un serveur sur une autre machine</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5418,8 +6588,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
-            <translation>Il faut auto, powerinfer, llama.cpp, llama-server, remote ou le chemin complet d’un programme.</translation>
+            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the full path of a program.</source>
+            <translation>Il faut auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé comme llama.cpp-cuda, ou le chemin complet d’un programme.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5474,11 +6644,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Waiting: {cause}</source>
-            <translation>En attente : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped: {cause}</source>
             <translation>Arrêté : {cause}</translation>
         </message>
@@ -5524,13 +6689,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest on {engine} with {writing} threads.</source>
+            <translation>Le plus rapide sur {engine} avec {writing} threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>Fastest with {writing} threads.</source>
             <translation>Le plus rapide avec {writing} threads.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest on {engine} with {writing} threads, and {reading} for batches.</source>
+            <translation>Le plus rapide sur {engine} avec {writing} threads, et {reading} pour les lots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>Fastest with {writing} threads, and {reading} for batches.</source>
             <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: not compared. {reason}</source>
+            <translation>{engine} : non comparé. {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{rate} embeddings/s</source>
+            <translation>{rate} embeddings/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} tokens/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{times} times as fast as the built-in engine</source>
+            <translation>{times} fois la vitesse du moteur intégré</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
@@ -5596,6 +6791,16 @@
             <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>Information</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/build_rows.py" />
+            <source>More</source>
+            <translation>Plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/build_rows.py" />
+            <source>More: {engine}</source>
+            <translation>Plus : {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -5986,6 +7191,11 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Status</source>
             <translation>État</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Engines</source>
+            <translation>Moteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

@@ -64,6 +64,76 @@
             <translation>別のフォルダーを選択してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>The publisher wants you to accept terms first</source>
+            <translation>先に公開者の利用条件への同意が必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>{name}: {cost}. It comes with files on terms of {owners}.</source>
+            <translation>{name}: {cost}。{owners} の利用条件が適用されるファイルが含まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>If you accept them: powerinfer-tray engines install {id} --yes</source>
+            <translation>同意する場合: powerinfer-tray engines install {id} --yes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>There is no engine that would do better here</source>
+            <translation>ここでこれより優れたエンジンはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>To install one all the same, name it: powerinfer-tray engines list</source>
+            <translation>それでもインストールするには名前を指定してください: powerinfer-tray engines list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>Paused</source>
+            <translation>一時停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>{size:,} bytes are here.</source>
+            <translation>{size:,} バイトを受信済みです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_commands.py" />
+            <source>The same command goes on from there.</source>
+            <translation>同じコマンドで続きから再開します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>There is no engine “{id}” to install</source>
+            <translation>インストールできるエンジン「{id}」はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>No build of this name is published for this machine.</source>
+            <translation>このマシン向けにこの名前のビルドは公開されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>This lists those that are: powerinfer-tray engines list</source>
+            <translation>一覧を表示: powerinfer-tray engines list</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>The engine “{id}” is being used</source>
+            <translation>エンジン「{id}」は使用中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>It runs {models}.</source>
+            <translation>{models} を実行しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/engine_manager.py" />
+            <source>Stop the server or unload these models first, or choose another engine for them.</source>
+            <translation>先にサーバーを停止するか、これらのモデルをアンロードするか、別のエンジンを選択してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is being served</source>
             <translation>{name} はサーバーで使用中です</translation>
@@ -284,6 +354,21 @@
             <translation>起動が完了する前にサーバーが停止されました。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>To try it again: powerinfer-tray engines allow {id}</source>
+            <translation>もう一度試す: powerinfer-tray engines allow {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>{model} is not run by the engine {id}</source>
+            <translation>{model} はエンジン {id} では実行されていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/status.py" />
+            <source>This says more: powerinfer-tray engines list</source>
+            <translation>詳しくは: powerinfer-tray engines list</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/tuning.py" />
             <source>Threads can only be tuned for a local engine</source>
             <translation>スレッド数を調整できるのはローカルのエンジンだけです</translation>
@@ -302,6 +387,21 @@
             <location filename="../../tray_app/app/tuning.py" />
             <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
             <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It was not proven with {weights} weights.</source>
+            <translation>{weights} の重みでは検証されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It does not compute with {weights} weights: {reason}</source>
+            <translation>{weights} の重みでは計算できません: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/tuning.py" />
+            <source>It failed; {engine} ran in its place.</source>
+            <translation>失敗したため、{engine} が代わりに動作しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/workspace.py" />
@@ -467,11 +567,6 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
             <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し (パスワードの @ や : などの記号は %40、%3A と書きます)、このアプリを起動し直してください。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>先に公開者の利用条件への同意が必要です</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1009,6 +1104,811 @@
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>Called off</source>
+            <translation>キャンセルしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has more than {count:,} files.</source>
+            <translation>{count:,} 個を超えるファイルが含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has more than {size:,} bytes in it.</source>
+            <translation>内容が {size:,} バイトを超えています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>What is in it is {times} times its own size.</source>
+            <translation>内容がアーカイブ自身の {times} 倍の大きさです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It would run with the rights of another user or group.</source>
+            <translation>別のユーザーまたはグループの権限で実行されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It has no name.</source>
+            <translation>名前がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>“{name}” is not whole.</source>
+            <translation>「{name}」は不完全です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>It stands for a file that is not in the archive before it.</source>
+            <translation>アーカイブ内でそれより前にないファイルを指しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive.py" />
+            <source>Something of this name is there already.</source>
+            <translation>同じ名前のものが既にあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is neither a file nor a folder.</source>
+            <translation>ファイルでもフォルダーでもありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is a link, and leads to no file of the archive.</source>
+            <translation>リンクですが、アーカイブ内のファイルを指していません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} is locked with a password</source>
+            <translation>{name} はパスワードで保護されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>What is in it cannot be read without.</source>
+            <translation>パスワードなしでは内容を読み取れません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Unpack it yourself, and give the folder.</source>
+            <translation>ご自分で展開し、そのフォルダーを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} cannot be unpacked</source>
+            <translation>{name} を展開できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>It is damaged, not whole, or no archive: {why}</source>
+            <translation>破損しているか、不完全か、アーカイブではありません: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Download or copy it again. Engines come as .zip or .tar.gz, or as a folder.</source>
+            <translation>もう一度ダウンロードまたはコピーしてください。エンジンは .zip、.tar.gz、またはフォルダーです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>{name} holds more than an engine takes</source>
+            <translation>{name} の内容はエンジンとしては大きすぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_entries.py" />
+            <source>Nothing of it was kept. Get it from its makers: published engines are smaller.</source>
+            <translation>何も保存されていません。配布元から入手してください。公開されているエンジンはもっと小さいものです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It leads out of its folder.</source>
+            <translation>フォルダーの外を指しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>A part of its path has no name.</source>
+            <translation>パスの一部に名前がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is too long.</source>
+            <translation>長すぎます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It has characters that not every system allows.</source>
+            <translation>すべてのシステムで使えるとは限らない文字が含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It begins or ends with what Windows leaves out.</source>
+            <translation>Windows が無視する文字で始まるか終わっています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is the name of a device on Windows.</source>
+            <translation>Windows のデバイス名です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is an absolute path.</source>
+            <translation>絶対パスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It has too many folders in each other.</source>
+            <translation>フォルダーの階層が深すぎます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>Another has the same name on some systems: {other}.</source>
+            <translation>システムによっては別のものと同じ名前になります: {other}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>It is a link that leads out of its folder.</source>
+            <translation>フォルダーの外を指すリンクです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>The archive is not safe to unpack</source>
+            <translation>このアーカイブの展開は安全ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>“{name}”: {why}</source>
+            <translation>「{name}」: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_names.py" />
+            <source>Nothing of it was kept. Get it from its makers: published engines are not like that.</source>
+            <translation>何も保存されていません。配布元から入手してください。公開されているエンジンにこのようなものはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install.</source>
+            <translation>内蔵エンジンは Apple シリコンのグラフィックス (Metal) を使っています。インストールするものはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It does no more with this processor than the built-in engine.</source>
+            <translation>このプロセッサーでは内蔵エンジンと変わりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Nothing on offer is faster here than the built-in engine.</source>
+            <translation>ここでは内蔵エンジンより速いものは提供されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a card of NVIDIA.</source>
+            <translation>NVIDIA のカードが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.</source>
+            <translation>お使いの {card} 用の NVIDIA ドライバーがないか、応答しません。nvidia.com/drivers から入手してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} is too old for CUDA {cuda}: its compute capability is {compute}, and {oldest} is needed.</source>
+            <translation>お使いの {card} は CUDA {cuda} には古すぎます。Compute Capability は {compute} ですが、{oldest} が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} has driver {driver}, and CUDA {cuda} needs {oldest} or newer: get it from nvidia.com/drivers.</source>
+            <translation>お使いの {card} のドライバーは {driver} ですが、CUDA {cuda} には {oldest} 以降が必要です。nvidia.com/drivers から入手してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} needs a driver for CUDA {cuda} or newer, and yours is for {known}: get one from nvidia.com/drivers.</source>
+            <translation>お使いの {card} には CUDA {cuda} 以降に対応したドライバーが必要ですが、現在のものは {known} 用です。nvidia.com/drivers から入手してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan works with more cards of AMD, and is a small part of the download.</source>
+            <translation>Vulkan はより多くの AMD カードで動作し、ダウンロードもずっと小さくて済みます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a card of AMD.</source>
+            <translation>AMD のカードが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It needs a graphics card.</source>
+            <translation>グラフィックカードが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan is missing for your {card}: its newest driver brings it.</source>
+            <translation>お使いの {card} 用の Vulkan がありません。最新のドライバーに含まれています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Vulkan is missing for your {card}: install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
+            <translation>お使いの {card} 用の Vulkan がありません。パッケージ libvulkan1 と mesa-vulkan-drivers (Fedora では vulkan-loader) をインストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>What is on offer needs GNU's C library, which this Linux does not have.</source>
+            <translation>提供されているものには GNU C ライブラリが必要ですが、この Linux にはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.</source>
+            <translation>{build} には GNU C ライブラリ {needed} を備えた新しい Linux が必要です。この Linux は {version} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} was tried, and does not work here: {why}.</source>
+            <translation>{build} を試しましたが、ここでは動作しません: {why}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This app comes without an engine made for Windows on ARM</source>
+            <translation>このアプリには ARM 版 Windows 用のエンジンが付属していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine is made for all ARM processors, not for what yours can do</source>
+            <translation>内蔵エンジンはすべての ARM プロセッサー向けで、お使いのプロセッサーの機能を活かしていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This app comes without an engine for Macs with a processor of Intel</source>
+            <translation>このアプリには Intel プロセッサー搭載 Mac 用のエンジンが付属していません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>The built-in engine does not run on your processor, which lacks AVX2</source>
+            <translation>お使いのプロセッサーには AVX2 がないため、内蔵エンジンは動作しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your processor has {extensions}, which the built-in engine does not use</source>
+            <translation>お使いのプロセッサーには {extensions} がありますが、内蔵エンジンは使っていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} does the same.</source>
+            <translation>{build} が同じ役割を果たします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>It uses no graphics card.</source>
+            <translation>グラフィックカードを使いません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is faster.</source>
+            <translation>{build} のほうが高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed, and uses your {card}.</source>
+            <translation>{build} がインストール済みで、お使いの {card} を使っています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed, and made for your processor.</source>
+            <translation>お使いのプロセッサー向けの {build} がインストール済みです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{build} is installed: {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>{build} がインストール済みで、速さは内蔵エンジンの {speed:.1f} 倍です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Update {old} to {build}: {cost}.</source>
+            <translation>{old} を {build} に更新: {cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>{gain}: {build}, {cost}.</source>
+            <translation>{gain}: {build}、{cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>This is a virtual machine without a graphics card of its own.</source>
+            <translation>これは専用のグラフィックカードがない仮想マシンです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>No graphics card of NVIDIA, AMD or Intel was found.</source>
+            <translation>NVIDIA、AMD、Intel のグラフィックカードが見つかりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>As things are, Vulkan can use your {card}: {build}, {cost}.</source>
+            <translation>現状のままでも、Vulkan なら {card} を使えます: {build}、{cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Your {card} is a part of the processor and shares its memory, so it may be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
+            <translation>お使いの {card} はプロセッサーの一部でメモリを共有するため、プロセッサーだけの場合より速いことも遅いこともあります。試すには: {build}、{cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Use your {card}, not the {other} of the processor: {build}, {cost}.</source>
+            <translation>プロセッサーの {other} ではなく {card} を使います: {build}、{cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/choice.py" />
+            <source>Use your {card}: {build}, {cost}.</source>
+            <translation>お使いの {card} を使います: {build}、{cost}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>There is no engine in {name}</source>
+            <translation>{name} にエンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>It has no program called {names}.</source>
+            <translation>{names} という名前のプログラムがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Choose the archive or folder that was built for {system}.</source>
+            <translation>{system} 用にビルドされたアーカイブまたはフォルダーを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>{name} has more in it than an engine</source>
+            <translation>{name} にはエンジン以外のものも入っています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>It has {count:,} files of {size:.1f} GB.</source>
+            <translation>{count:,} 個のファイル、合計 {size:.1f} GB があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Choose the folder that the engine's program is in, and nothing else.</source>
+            <translation>エンジンのプログラムだけが入っているフォルダーを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/contents.py" />
+            <source>Check that it is there, and that you may read it.</source>
+            <translation>存在すること、読み取りが許可されていることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is another link</source>
+            <translation>{file} は別のリンクです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} was added</source>
+            <translation>{file} が追加されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is another</source>
+            <translation>{file} は別のものです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installed_files.py" />
+            <source>{file} is gone</source>
+            <translation>{file} がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>Another engine is being installed</source>
+            <translation>別のエンジンをインストールしています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>It is {id}.</source>
+            <translation>{id} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}</source>
+            <translation>インストールが終わるまで待つか、中止してください: powerinfer-tray engines remove {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>The installation failed unexpectedly</source>
+            <translation>インストールが予期せず失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>{name} has {size:,} bytes there, but should have {expected:,}.</source>
+            <translation>配布元の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>{id} is there twice for {system} ({machine}).</source>
+            <translation>{system} ({machine}) 用の {id} が 2 つあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>The list of engines on offer cannot be read</source>
+            <translation>提供されているエンジンの一覧を読み取れません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>{path}: {why}</source>
+            <translation>{path}: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/offers.py" />
+            <source>Install the app again, or mend the file.</source>
+            <translation>アプリを再インストールするか、ファイルを修正してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install or update NVIDIA's driver, or choose an engine for the processor.</source>
+            <translation>NVIDIA のドライバーをインストールまたは更新するか、プロセッサー用のエンジンを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install AMD's driver, or choose an engine for the processor.</source>
+            <translation>AMD のドライバーをインストールするか、プロセッサー用のエンジンを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Install the driver of the card's maker, or choose an engine for the processor.</source>
+            <translation>グラフィックスカードのメーカーのドライバーをインストールするか、プロセッサー用のエンジンを選んでください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>{name} finds no graphics card</source>
+            <translation>{name} がグラフィックスカードを見つけられません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>It computes with {back_end}, and lists no card for that: there is none, or its driver is missing or too old.</source>
+            <translation>{back_end} で計算しますが、使えるカードがありません。カードがないか、ドライバーがないか古すぎます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>{name} does not compute right on this machine</source>
+            <translation>{name} はこのマシンで正しく計算しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/proof.py" />
+            <source>Choose another engine. The one that comes with the app goes on as before.</source>
+            <translation>別のエンジンを選んでください。アプリに付属のエンジンはこれまでどおり使えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>Its folder is a link.</source>
+            <translation>フォルダーがリンクです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>{file} contradicts itself.</source>
+            <translation>{file} の内容に矛盾があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>There is no engine “{id}”</source>
+            <translation>エンジン「{id}」はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>No engine of this name was installed with this app.</source>
+            <translation>この名前のエンジンはこのアプリでインストールされていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” cannot be used</source>
+            <translation>エンジン「{id}」は使用できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>What was noted at its installation is missing or damaged: {why}</source>
+            <translation>インストール時の記録がないか、破損しています: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again, or remove it: powerinfer-tray engines remove {id}</source>
+            <translation>もう一度インストールするか、削除してください: powerinfer-tray engines remove {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again: powerinfer-tray engines install {id}</source>
+            <translation>もう一度インストールしてください: powerinfer-tray engines install {id}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Install it again from {path}</source>
+            <translation>{path} からもう一度インストールしてください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” has changed since it was installed</source>
+            <translation>エンジン「{id}」はインストール後に変更されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{changes}. A virus scanner may have taken or replaced files; the engine is not started.</source>
+            <translation>{changes}。ウイルス対策ソフトがファイルを削除または置き換えた可能性があります。エンジンは起動しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{told} and {count} more</source>
+            <translation>{told}、ほか {count} 件</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{again}. If it comes again, have the virus scanner leave its folder alone.</source>
+            <translation>{again}。繰り返す場合は、ウイルス対策ソフトでそのフォルダーを除外してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>A program has its files open: the engine itself, or one that looks through them.</source>
+            <translation>エンジン自体か、ファイルを調べている別のプログラムがファイルを開いています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Stop the server, and try again.</source>
+            <translation>サーバーを停止して、もう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The folder of the engines cannot be read</source>
+            <translation>エンジンのフォルダーを読み取れません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Check the rights of this folder.</source>
+            <translation>このフォルダーの権限を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The folder of the engines cannot be written to</source>
+            <translation>エンジンのフォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Check the rights of this folder, and the space on its disk.</source>
+            <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engines are being changed by another program</source>
+            <translation>別のプログラムがエンジンを変更しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>It has locked {folder}.</source>
+            <translation>{folder} をロックしています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Try again when it has finished; if it stays so, end the other PowerInfer Tray.</source>
+            <translation>終了してからもう一度お試しください。続く場合は、もう一方の PowerInfer Tray を終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The engine “{id}” cannot be kept</source>
+            <translation>エンジン「{id}」を保存できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>The list of its files cannot be written: {why}</source>
+            <translation>ファイルの一覧を書き込めません: {why}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store_errors.py" />
+            <source>Give its files and folders names in plain letters.</source>
+            <translation>ファイルとフォルダーの名前を通常の文字にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} {release} for {cards} ({back_end})</source>
+            <translation>{engine} {release} ({cards} 用、{back_end})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{sizes} from {place}; terms: {terms}</source>
+            <translation>{place} から {sizes}、利用条件: {terms}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{size:.0f} MB</source>
+            <translation>{size:.0f} MB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Without a network: fetch {name} from {address} on another computer, bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install {name}</source>
+            <translation>ネットワークがない場合: 別のコンピューターで {address} から {name} を入手してここに持ってきて、「ファイルから…」で選ぶか、次のように入力してください: powerinfer-tray engines install {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Without a network: fetch {names} from {address} on another computer, bring them here in one folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER</source>
+            <translation>ネットワークがない場合: 別のコンピューターで {address} から {names} を入手し、1 つのフォルダーに入れてここに持ってきて、「フォルダーから…」で選ぶか、次のように入力してください: powerinfer-tray engines install フォルダー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used, as the setting «Engine» says.</source>
+            <translation>設定「エンジン」に従って {engine} を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: no other engine here can run this model.</source>
+            <translation>{engine} を使用します。ここではほかのエンジンでこのモデルを実行できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: it is the fastest that is installed and proven here.</source>
+            <translation>{engine} を使用します。インストールされ検証済みのものの中で最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>{engine} を使用します。測定では内蔵エンジンの {speed:.1f} 倍の速さでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: there is no built-in engine for this machine.</source>
+            <translation>{engine} を使用します。このコンピューター用の内蔵エンジンはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used.</source>
+            <translation>{engine} を使用します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} is used: no other one is installed that could be faster.</source>
+            <translation>{engine} を使用します。より高速なエンジンはインストールされていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Not {build}: {reason}</source>
+            <translation>{build} は使用しません: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>NVIDIA</source>
+            <translation>NVIDIA</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>AMD</source>
+            <translation>AMD</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>graphics cards</source>
+            <translation>グラフィックカード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>Apple Silicon</source>
+            <translation>Apple シリコン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>the processor</source>
+            <translation>プロセッサー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>The built-in llama.cpp</source>
+            <translation>内蔵の llama.cpp</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>PowerInfer</source>
+            <translation>PowerInfer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>A server on another machine</source>
+            <translation>別のコンピューター上のサーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
+            <translation>PowerInfer サーバーをインストールして設定の「エンジン」にパスを指定するか、通常の GGUF モデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>This model needs the PowerInfer engine</source>
+            <translation>このモデルには PowerInfer エンジンが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It is a sparse model, and the chosen engine is {kind}.</source>
+            <translation>スパースモデルですが、選択されているエンジンは {kind} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <translation>「エンジン」を auto にするか、PowerInfer サーバーのパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It was not measured to be faster than the built-in engine.</source>
+            <translation>内蔵エンジンより速いとは測定されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The chosen engine is a server on another machine</source>
+            <translation>選択されているエンジンは別のマシン上のサーバーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>It runs models of its own, none of this machine.</source>
+            <translation>そのサーバー自身のモデルを実行し、このマシンのモデルは実行しません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Set «Engine» to auto to run models here.</source>
+            <translation>このマシンでモデルを実行するには、「エンジン」を auto にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no llama-server on this machine</source>
+            <translation>このマシンには llama-server がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>No folder of the PATH has a program of that name.</source>
+            <translation>PATH のどのフォルダーにも、その名前のプログラムがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
+            <translation>llama.cpp の llama-server をインストールするか、設定の「エンジン」にそのフルパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The engine {name} is not installed</source>
+            <translation>エンジン {name} はインストールされていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>No build of it for {back_end} was installed with this app.</source>
+            <translation>{back_end} 用のビルドはこのアプリでインストールされていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines list. Or set «Engine» to auto.</source>
+            <translation>インストール: powerinfer-tray engines install ID。入手できるもの: powerinfer-tray engines list。または「エンジン」を auto にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no PowerInfer engine on this machine</source>
+            <translation>このコンピューターに PowerInfer エンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>None was found in the settings, in this app or on the PATH.</source>
+            <translation>設定にもアプリの付属にも PATH にも見つかりませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>There is no llama.cpp engine on this machine</source>
+            <translation>このコンピューターに llama.cpp エンジンがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>The one that comes with this app does not exist for this kind of machine.</source>
+            <translation>アプリ付属のエンジンは、この種類のコンピューター用には用意されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/choosing.py" />
+            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
+            <translation>llama.cpp の llama-server をインストールし、設定の「エンジン」にパスを指定してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The system cannot start the engine just now</source>
             <translation>現在、システムがエンジンを起動できません</translation>
@@ -1027,6 +1927,16 @@
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine could not be started</source>
             <translation>エンジンを起動できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>Or set «Engine» to auto: another engine then takes its place when it fails.</source>
+            <translation>または「エンジン」を auto にすると、失敗したときに別のエンジンが代わります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>{hint} {other}</source>
+            <translation>{hint}{other}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -1275,6 +2185,21 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine needs a newer system</source>
+            <translation>エンジンにはより新しいシステムが必要です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>It was built for one that has {named}, which this one lacks.</source>
+            <translation>{named} を持つシステム用にビルドされていますが、このシステムにはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Use the engine that comes with the app, or one that was built on this system or an older one.</source>
+            <translation>アプリに付属のエンジン、またはこのシステムかより古いシステムでビルドされたエンジンを使ってください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>The engine lacks a system library</source>
             <translation>エンジンに必要なシステムライブラリがありません</translation>
         </message>
@@ -1322,11 +2247,6 @@
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
             <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックスメモリに収まるモデルを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This model needs the PowerInfer engine</source>
-            <translation>このモデルには PowerInfer エンジンが必要です</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1387,6 +2307,21 @@
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Choose another model, or another engine in the settings.</source>
             <translation>別のモデルを選択するか、設定で別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>There is not enough graphics memory for this model</source>
+            <translation>このモデルにはグラフィックメモリーが足りません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>The engine asked for more than the card could give; other programs may have some of it.</source>
+            <translation>エンジンはカードが提供できる以上を要求しました。ほかのプログラムが一部を使っている可能性があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/failure_patterns.py" />
+            <source>Set a smaller «VRAM budget» or context size, or close other programs that use the card.</source>
+            <translation>「VRAM の上限」かコンテキストを小さくするか、カードを使っているほかのプログラムを閉じてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -1529,6 +2464,11 @@
             <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/ineffective_settings.py" />
+            <source>The engine that runs this model computes with no graphics card.</source>
+            <translation>このモデルを実行するエンジンはグラフィックカードで計算しません。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/inspection.py" />
             <source>Choose a PowerInfer server or a llama-server program.</source>
             <translation>PowerInfer サーバーまたは llama-server プログラムを選択してください。</translation>
@@ -1610,73 +2550,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
-            <translation>PowerInfer サーバーをインストールして設定の「エンジン」にパスを指定するか、通常の GGUF モデルを選択してください。</translation>
+            <source>The engine {name} finds no graphics card</source>
+            <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>It is a sparse model, and the chosen engine is {kind}.</source>
-            <translation>スパースモデルですが、選択されているエンジンは {kind} です。</translation>
+            <source>It lists none that it could compute with.</source>
+            <translation>計算に使えるカードが一覧にありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
-            <translation>「エンジン」を auto にするか、PowerInfer サーバーのパスを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The chosen engine is a server on another machine</source>
-            <translation>選択されているエンジンは別のマシン上のサーバーです</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It runs models of its own, none of this machine.</source>
-            <translation>そのサーバー自身のモデルを実行し、このマシンのモデルは実行しません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Set «Engine» to auto to run models here.</source>
-            <translation>このマシンでモデルを実行するには、「エンジン」を auto にしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no llama-server on this machine</source>
-            <translation>このマシンには llama-server がありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>No folder of the PATH has a program of that name.</source>
-            <translation>PATH のどのフォルダーにも、その名前のプログラムがありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
-            <translation>llama.cpp の llama-server をインストールするか、設定の「エンジン」にそのフルパスを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no PowerInfer engine on this machine</source>
-            <translation>このコンピューターに PowerInfer エンジンがありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>None was found in the settings, in this app or on the PATH.</source>
-            <translation>設定にもアプリの付属にも PATH にも見つかりませんでした。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>There is no llama.cpp engine on this machine</source>
-            <translation>このコンピューターに llama.cpp エンジンがありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The one that comes with this app does not exist for this kind of machine.</source>
-            <translation>アプリ付属のエンジンは、この種類のコンピューター用には用意されていません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
-            <translation>llama.cpp の llama-server をインストールし、設定の「エンジン」にパスを指定してください。</translation>
+            <source>Look whether the card's driver works, or set «Engine» to auto.</source>
+            <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
@@ -1885,6 +2770,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
+            <source>Choose another model or another engine.</source>
+            <translation>別のモデルまたは別のエンジンを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/probe.py" />
             <source>It answers with HTTP status {status}.</source>
             <translation>HTTP ステータス {status} を返しました。</translation>
         </message>
@@ -1902,11 +2792,6 @@
             <location filename="../../tray_app/engine/probe.py" />
             <source>Its answers contain nothing but zeros.</source>
             <translation>応答がすべてゼロです。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/probe.py" />
-            <source>Choose another model or another engine.</source>
-            <translation>別のモデルまたは別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
@@ -2155,16 +3040,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
-            <source>Install the app again, or mend the file.</source>
-            <translation>アプリを再インストールするか、ファイルを修正してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
             <source>{id}: {reason}</source>
             <translation>{id}: {reason}</translation>
         </message>
@@ -2177,11 +3052,6 @@
             <location filename="../../tray_app/models/catalog.py" />
             <source>Your own list of models cannot be used</source>
             <translation>独自のモデルリストを使用できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/catalog.py" />
-            <source>{path}: {why}</source>
-            <translation>{path}: {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -2517,11 +3387,6 @@
             <location filename="../../tray_app/models/importing.py" />
             <source>{name} could not be imported</source>
             <translation>{name} をインポートできませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/importing.py" />
-            <source>{reason} ({path}).</source>
-            <translation>{reason} ({path})。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
@@ -3140,8 +4005,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>The most graphics memory that the PowerInfer engine may use.</source>
-            <translation>PowerInfer エンジンが使用できるグラフィックスメモリの最大量です。</translation>
+            <source>The most memory of each graphics card that engines may use.</source>
+            <translation>各グラフィックカードのメモリーのうち、エンジンが使える上限。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3155,8 +4020,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, llama-server, remote, or the path of a server program of your own.</source>
-            <translation>auto、powerinfer、llama.cpp、llama-server、remote、またはご自身のサーバープログラムのパス。</translation>
+            <source>auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or the path of a server program of your own.</source>
+            <translation>auto、powerinfer、llama.cpp、llama-server、remote、インストール済みのエンジン (llama.cpp-cuda など)、または自分のサーバープログラムのパス。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3455,8 +4320,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download has ended, when the server has crashed, and when an app or a page of this computer was refused.</source>
-            <translation>ダウンロードの終了、サーバーのクラッシュ、このコンピューターのアプリやページの拒否を通知します。</translation>
+            <source>Tell when a download or the installation of an engine has ended, when the server has crashed, when an installed engine is not used, and when an app or a page of this computer was refused.</source>
+            <translation>ダウンロードやエンジンのインストールが終わったとき、サーバーがクラッシュしたとき、インストール済みのエンジンが使われないとき、このコンピューターのアプリやページを拒否したときに通知します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -3940,6 +4805,36 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Remove {name}?</source>
+            <translation>{name} を削除しますか?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Remove</source>
+            <translation>削除(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Add {name} as an engine?</source>
+            <translation>{name} をエンジンとして追加しますか?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
+            <translation>これはプログラムで、このコンピューターであなたと同じことができます。入手元が確かな場合にだけ追加してください。コピーしてから、使う前に検証します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Add</source>
+            <translation>追加(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Cancel</source>
+            <translation>キャンセル(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>PowerInfer Tray</source>
             <translation>PowerInfer Tray</translation>
         </message>
@@ -4044,19 +4939,39 @@
             <translation>コマンドライン</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Best number of threads</source>
-            <translation>最適なスレッド数</translation>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>Terms of {owner}</source>
+            <translation>{owner} の利用条件</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>&amp;Accept and Install</source>
+            <translation>同意してインストール(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>&amp;Read the Terms</source>
+            <translation>利用条件を読む(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/terms.py" />
+            <source>A part of this engine belongs to {owner}, which permits its use on its own terms. Install it only if you have read and accepted them.</source>
+            <translation>このエンジンの一部は {owner} のもので、その利用条件のもとで使えます。条件を読んで同意した場合にだけインストールしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>The server is started again with several numbers of threads, and asked for embeddings and text with each. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>スレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+            <source>Best engine and number of threads</source>
+            <translation>最適なエンジンとスレッド数</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Numbers of threads measured</source>
-            <translation>測定したスレッド数</translation>
+            <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
+            <translation>エンジンとスレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/tune.py" />
+            <source>Engines and numbers of threads measured</source>
+            <translation>測定したエンジンとスレッド数</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -4099,11 +5014,6 @@
             <translation>スレッド数ごとの速度</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/file_jobs.py" />
-            <source>Called off</source>
-            <translation>キャンセルしました</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;More</source>
             <translation>その他(&amp;M)</translation>
@@ -4137,11 +5047,6 @@
             <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;Resume</source>
             <translation>再開(&amp;R)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Cancel</source>
-            <translation>キャンセル(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -4272,6 +5177,56 @@
             <location filename="../../tray_app/ui/pages/embedding.py" />
             <source>Embedding …</source>
             <translation>埋め込みを作成しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>On this computer</source>
+            <translation>このコンピューター</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>&amp;Add an Engine</source>
+            <translation>エンジンを追加(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Other engines</source>
+            <translation>ほかのエンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>From a &amp;File…</source>
+            <translation>ファイルから(&amp;F)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>From a F&amp;older…</source>
+            <translation>フォルダーから(&amp;O)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Looking at the engines …</source>
+            <translation>エンジンを調べています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Hide other engines</source>
+            <translation>ほかのエンジンを隠す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Show other engines</source>
+            <translation>ほかのエンジンを表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Try Again</source>
+            <translation>再試行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/engines.py" />
+            <source>Add an engine</source>
+            <translation>エンジンを追加</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -4504,6 +5459,231 @@
             <translation>テキスト生成のテスト</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Install</source>
+            <translation>インストール</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Update</source>
+            <translation>更新</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not Now</source>
+            <translation>後で</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Pause</source>
+            <translation>一時停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Resume</source>
+            <translation>再開</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Cancel</source>
+            <translation>キャンセル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Prove Again</source>
+            <translation>もう一度検証</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Show in Folder</source>
+            <translation>フォルダーに表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Remove…</source>
+            <translation>削除…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{action}: {engine}</source>
+            <translation>{action}: {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>A newer engine is on offer</source>
+            <translation>新しいエンジンがあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Let the graphics card compute</source>
+            <translation>グラフィックスカードで計算する</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>A faster engine for this processor</source>
+            <translation>このプロセッサーに合う、より速いエンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Installing {engine}</source>
+            <translation>{engine} をインストールしています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving {engine}</source>
+            <translation>{engine} を検証しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Paused at {amount}</source>
+            <translation>{amount} で一時停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Unpacking …</source>
+            <translation>展開しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving that it computes right with weights in {kind} …</source>
+            <translation>{kind} の重みで正しく計算できるか検証しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Proving that it computes right on this machine …</source>
+            <translation>このマシンで正しく計算できるか検証しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Another engine takes its place until you let it try again.</source>
+            <translation>再試行するまで、別のエンジンが代わりに動作します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Another engine takes its place. The page Engines says more.</source>
+            <translation>別のエンジンが代わりに動作します。詳しくはページ「エンジン」をご覧ください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{file}: {size}, terms: {terms}</source>
+            <translation>{file}: {size}、利用条件: {terms}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{size} of the disk become free.</source>
+            <translation>ディスクが {size} 空きます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Changed</source>
+            <translation>変更あり</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Its files are not those that were installed, so it is not started. Install it again.</source>
+            <translation>ファイルがインストール時と違うため、起動しません。もう一度インストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Set aside</source>
+            <translation>使用停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Does not work here</source>
+            <translation>ここでは動作しません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>In use by {models}</source>
+            <translation>{models} が使用中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Ready</source>
+            <translation>準備完了</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>no card found</source>
+            <translation>カードが見つかりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>processor</source>
+            <translation>プロセッサー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>proven for {kinds}</source>
+            <translation>{kinds} で検証済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{factor} times as fast as the built-in engine</source>
+            <translation>内蔵エンジンの {factor} 倍の速さ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not used for weights in {kind}: {reason}</source>
+            <translation>{kind} の重みには使いません: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>unknown cause</source>
+            <translation>原因不明</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Not used for {model}: {reason}</source>
+            <translation>{model} には使いません: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>from {place}</source>
+            <translation>入手元: {place}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Damaged</source>
+            <translation>破損</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>graphics of Apple Silicon</source>
+            <translation>Apple Silicon のグラフィックス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>comes with the app</source>
+            <translation>アプリに付属</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>found on this computer</source>
+            <translation>このコンピューターで見つかったもの</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{engine} could not be installed</source>
+            <translation>{engine} をインストールできませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>{engine} could not be proven</source>
+            <translation>{engine} を検証できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Waiting: {cause}</source>
+            <translation>待機中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Downloading</source>
+            <translation>ダウンロード中</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>種類:</translation>
@@ -4590,6 +5770,16 @@
             <translation>, </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>Automatic (the best one for the model)</source>
+            <translation>自動 (モデルに最適なもの)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>llama.cpp (comes with the app)</source>
+            <translation>llama.cpp (アプリに付属)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>the model</source>
             <translation>モデル</translation>
@@ -4598,6 +5788,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>Memory of all models</source>
             <translation>全モデルのメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Graphics memory</source>
+            <translation>グラフィックスメモリ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4611,18 +5806,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
-            <source>{need} of {usable} that can be used</source>
-            <translation>使用可能な {usable} のうち {need}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>全モデルで使える上限を超えています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/engines.py" />
-            <source>Ready</source>
-            <translation>準備完了</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4668,6 +5853,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>≈ {size}</source>
             <translation>約 {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{size} on the card</source>
+            <translation>カード上 {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -4786,11 +5976,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Paused at {amount}</source>
-            <translation>{amount} で一時停止中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Cancelled at {amount}</source>
             <translation>{amount} でキャンセル</translation>
         </message>
@@ -4798,11 +5983,6 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Downloaded</source>
             <translation>ダウンロード済み</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>unknown cause</source>
-            <translation>原因不明</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -4915,6 +6095,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>{need} of {usable} that can be used</source>
+            <translation>使用可能な {usable} のうち {need}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Weights</source>
             <translation>重み</translation>
         </message>
@@ -4935,6 +6120,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
+            <source>The graphics card has less than this budget.</source>
+            <translation>グラフィックスカードのメモリはこの上限より少ないです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This fits, but leaves little for other programs.</source>
             <translation>収まりますが、ほかのプログラムに使えるメモリがわずかです。</translation>
         </message>
@@ -4950,11 +6140,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>Graphics memory</source>
-            <translation>グラフィックスメモリ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>what is free of {total}</source>
             <translation>{total} のうちの空き容量</translation>
         </message>
@@ -4962,11 +6147,6 @@
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>Budget</source>
             <translation>上限</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/memory.py" />
-            <source>The graphics card has less than this budget.</source>
-            <translation>グラフィックスカードのメモリはこの上限より少ないです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -5239,6 +6419,16 @@
             <translation>ダウンロードに失敗しました</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Engine installed</source>
+            <translation>エンジンをインストールしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>An engine could not be installed</source>
+            <translation>エンジンをインストールできませんでした</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Allow: its pages may send requests to the models on this computer from now on.</source>
             <translation>許可: 今後、そのページはこのコンピューターのモデルにリクエストを送信できます。</translation>
@@ -5279,26 +6469,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Network</source>
             <translation>ネットワーク</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's format)</source>
-            <translation>自動 (モデルの形式による)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>PowerInfer</source>
-            <translation>PowerInfer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>llama.cpp (comes with the app)</source>
-            <translation>llama.cpp (アプリに付属)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>A server on another machine</source>
-            <translation>別のコンピューター上のサーバー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -5412,8 +6582,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote or the full path of a program.</source>
-            <translation>auto、powerinfer、llama.cpp、llama-server、remote、またはプログラムのフルパスを指定してください。</translation>
+            <source>It must be auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the full path of a program.</source>
+            <translation>auto、powerinfer、llama.cpp、llama-server、remote、llama.cpp-cuda のようなインストール済みのエンジン、またはプログラムの完全なパスを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -5466,11 +6636,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
-            <source>Waiting: {cause}</source>
-            <translation>待機中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Stopped: {cause}</source>
             <translation>停止: {cause}</translation>
         </message>
@@ -5516,13 +6681,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest on {engine} with {writing} threads.</source>
+            <translation>{engine} と {writing} スレッドで最速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>Fastest with {writing} threads.</source>
             <translation>{writing} スレッドで最も高速です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>Fastest on {engine} with {writing} threads, and {reading} for batches.</source>
+            <translation>{engine} と {writing} スレッド（バッチは {reading}）で最速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>Fastest with {writing} threads, and {reading} for batches.</source>
             <translation>{writing} スレッド、バッチは {reading} スレッドで最も高速です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: not compared. {reason}</source>
+            <translation>{engine}：比較していません。{reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{rate} embeddings/s</source>
+            <translation>{rate} 埋め込み/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} トークン/秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{times} times as fast as the built-in engine</source>
+            <translation>内蔵エンジンの {times} 倍の速さ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
@@ -5588,6 +6783,16 @@
             <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>情報</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/build_rows.py" />
+            <source>More</source>
+            <translation>その他</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/build_rows.py" />
+            <source>More: {engine}</source>
+            <translation>その他: {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -5978,6 +7183,11 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Status</source>
             <translation>状態</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Engines</source>
+            <translation>エンジン</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

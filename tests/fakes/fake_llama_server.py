@@ -76,8 +76,8 @@ class Mode(StrEnum):
     starts."""
 
 
-OFFLOADED = {Mode.CUDA: 2, Mode.CUDA_ON_PROCESSOR: 0}
-"""How many of its two layers it says are on the card."""
+WEIGHTS_ON = {Mode.CUDA: ("CPU_Mapped", "CUDA0"), Mode.CUDA_ON_PROCESSOR: ("CPU_Mapped",)}
+"""Where it says that it has the model's weights."""
 
 
 def llama_server(mode: Mode) -> str:
@@ -105,7 +105,7 @@ def main(mode: Mode, arguments: list[str]) -> None:
     elif arguments == ["--version"]:
         sys.stderr.write(VERSION)
     elif arguments == ["--list-devices"]:
-        has_card = mode in OFFLOADED and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
+        has_card = mode in WEIGHTS_ON and os.environ.get("CUDA_VISIBLE_DEVICES") != "-1"
         sys.stdout.write("Available devices:\n" + (CARD if has_card else ""))
     elif arguments == ["--help"]:
         sys.stdout.write(HELP)
@@ -144,8 +144,13 @@ def serve(mode: Mode, arguments: list[str]) -> None:
         width = 128 if b"Proof of F16" in model else 256
         answer = json.dumps([1.0] + [0.0] * (width - 1))
         play(["--answer", answer], arguments)
-    if mode in OFFLOADED and "--verbosity" in arguments:
-        sys.stderr.write(f"0.00.233.442 I load_tensors: offloaded {OFFLOADED[mode]}/2 layers to GPU\n")
+    if mode in WEIGHTS_ON and "--verbosity" in arguments:
+        lines = ["0.00.233.442 I load_tensors: offloaded 2/2 layers to GPU"]
+        lines += [
+            f"0.00.233.444 I load_tensors: {place:>12} model buffer size =     0.21 MiB"
+            for place in WEIGHTS_ON[mode]
+        ]
+        sys.stderr.write("\n".join([*lines, ""]))
         sys.stderr.flush()
     command = [sys.executable, "-P", str(CHILD), *_known(arguments)]
     os.execv(command[0], command)  # noqa: S606  as below

@@ -43,7 +43,7 @@ WORK = freeze.BUILD / "wine"
 PICTURE = ROOT / "tests" / "artifacts" / "windows-package.png"
 TOOLS = ("pyinstaller", "cyclonedx-python-lib", "pytest", "pytest-timeout", "pytest-qt")
 NEXT_VERSION = "99.0.1"
-SIZE_LIMIT_BYTES = 190_000_000
+SIZE_LIMIT_BYTES = 170_000_000
 SCREEN = (1280, 900)
 ICON = (SCREEN[0] - 11, SCREEN[1] - 10)
 """Where the only icon of Wine's panel stands: in the corner."""

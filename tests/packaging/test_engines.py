@@ -7,7 +7,6 @@ import io
 import re
 import sys
 import tarfile
-import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINUX = "linux-x86_64"
+ARCHIVE = "llama-b1-bin-ubuntu-x64.tar.gz"
 X86_64, ARM64 = 62, 183
 NONE_PUBLISHED = Manifest({}, {LINUX: "none is published"})
 
@@ -183,47 +183,29 @@ def tarball(name: str, program: bytes) -> bytes:
     return content.getvalue()
 
 
-def zipped(name: str, program: bytes) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(name, program)
-    return content.getvalue()
-
-
-def published(
-    server: FileServer, content: bytes, *, name: str = "llama-b1-bin-ubuntu-x64.tar.gz", sha256: str = ""
-) -> tuple[PublishedBuild, ...]:
+def published(server: FileServer, content: bytes, *, sha256: str = "") -> tuple[PublishedBuild, ...]:
     """What is on offer: a build for graphics cards, which is not fetched, and one for the processor."""
-    address = server.put(f"/b1/{name}", content).url.removesuffix(f"/{name}")
-    system = System.WINDOWS if name.endswith(".zip") else System.LINUX
-    file = PublishedFile(name, len(content), sha256 or hashlib.sha256(content).hexdigest(), "MIT")
-    cpu = PublishedBuild("b1-cpu", "b1", system, "x86_64", BackEnd.CPU, address, (file,))
+    address = server.put(f"/b1/{ARCHIVE}", content).url.removesuffix(f"/{ARCHIVE}")
+    file = PublishedFile(ARCHIVE, len(content), sha256 or hashlib.sha256(content).hexdigest(), "MIT")
+    cpu = PublishedBuild("b1-cpu", "b1", System.LINUX, "x86_64", BackEnd.CPU, address, (file,))
     elsewhere = PublishedFile("none.zip", 1, "0" * 64, "MIT")
     return replace(cpu, id="b1-vulkan", back_end=BackEnd.VULKAN, files=(elsewhere,)), cpu
 
 
-@pytest.mark.parametrize(
-    ("platform", "name", "content"),
-    [
-        (LINUX, "llama-b1-bin-ubuntu-x64.tar.gz", tarball("llama-b1/llama-server", elf(X86_64))),
-        ("windows-x86_64", "llama-b1-bin-win-cpu-x64.zip", zipped("llama-server.exe", pe(0x8664))),
-    ],
-)
-def test_llama_cpps_own_build_is_carried_as_it_is_published(
-    tmp_path: Path, downloads: Path, platform: str, name: str, content: bytes
-) -> None:
+def test_llama_cpps_own_build_is_carried_as_it_is_published(tmp_path: Path, downloads: Path) -> None:
+    content = tarball("llama-b1/llama-server", elf(X86_64))
     (tmp_path / "carried").mkdir()
     (tmp_path / "carried" / "of an earlier release.zip").touch()
     with FileServer() as server:
-        builds = published(server, content, name=name)
-        carried = engines.carry_llama_cpp(platform, builds, tmp_path / "carried")
+        builds = published(server, content)
+        carried = engines.carry_llama_cpp(LINUX, builds, tmp_path / "carried")
 
     assert carried is not None
-    assert (carried.name, carried.read_bytes()) == (name, content)
+    assert (carried.name, carried.read_bytes()) == (ARCHIVE, content)
     assert list(carried.parent.iterdir()) == [carried]
     # A second package needs no network.
-    assert engines.carry_llama_cpp(platform, builds, tmp_path / "carried")
-    assert [path.name for path in downloads.rglob("*.*")] == [name]
+    assert engines.carry_llama_cpp(LINUX, builds, tmp_path / "carried")
+    assert [path.name for path in downloads.rglob("*.*")] == [ARCHIVE]
 
 
 def test_without_a_network_the_package_has_the_wheels_engine_alone_and_says_so(
@@ -273,8 +255,11 @@ def test_an_archive_without_a_program_for_the_platform_is_refused(
         engines.carry_llama_cpp(LINUX, published(server, content), tmp_path / "carried")
 
 
-def test_packages_for_macos_carry_no_archive_as_what_is_in_it_is_not_signed(tmp_path: Path) -> None:
-    assert engines.carry_llama_cpp("macos-arm64", published_builds(), tmp_path / "carried") is None
+@pytest.mark.parametrize("platform", ["macos-arm64", "windows-x86_64"])
+def test_packages_carry_no_archive_with_files_that_are_not_signed_or_not_to_be_passed_on(
+    platform: str, tmp_path: Path
+) -> None:
+    assert engines.carry_llama_cpp(platform, published_builds(), tmp_path / "carried") is None
 
 
 def test_a_machine_for_which_none_is_published_is_told(
