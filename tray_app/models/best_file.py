@@ -111,7 +111,7 @@ def _reason(
     elif bits == _FEW_BITS:
         text = phrase("It fits, loses little, and answers about twice as fast as with 8 bits a weight.")
     elif bits and header.purpose is not Purpose.CHAT:
-        text = phrase("It fits, and with {bits} bits a weight its vectors are nearly exact.", bits=bits)
+        text = phrase("It fits, and with {bits} bits a weight its results are nearly exact.", bits=bits)
     elif bits and is_small(header):
         text = phrase(
             "It fits, and a small model loses much with fewer than its {bits} bits a weight.", bits=bits
