@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tray_app.download.progress import Progress
-    from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
     from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.models.catalog import CatalogEntry
@@ -83,8 +82,8 @@ class SmallerTypes:
 class ModelManager:
     """Works on the models in the present models folder.
 
-    `library` and `settings` return the present ones, `session` makes an HTTP session for reading headers, and
-    `served` returns the path of the model that an engine has open, or would open for a request.
+    `library` and `settings` return the present ones, `fetch` the model at an address (`Discovery.fetch`), and
+    `served` the path of the model that an engine has open, or would open for a request.
     """
 
     def __init__(
@@ -92,14 +91,14 @@ class ModelManager:
         *,
         library: Callable[[], Library],
         settings: Callable[[], Settings],
-        session: Callable[[], Session],
+        fetch: Callable[[str], Model],
         served: Callable[[], Path | None],
         engines: EngineFinder,
         host: Host,
     ) -> None:
         self._library = library
         self._settings = settings
-        self._session = session
+        self._fetch = fetch
         self._served = served
         self._engines = engines
         self._host = host
@@ -305,9 +304,7 @@ class ModelManager:
         """The model at an address; one of the catalogue has its id there, by which it may have settings, and
         what the catalogue says of it.
         """
-        from tray_app.models.remote_header import fetch_remote_header
-
-        model = fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        model = self._fetch(address)
         entry = next((entry for entry in self._library().catalog if entry.source == address), None)
         return dataclasses.replace(model, id=entry.id, entry=entry) if entry else model
 
