@@ -48,7 +48,7 @@ class Place:
         self.manager = ModelManager(
             library=lambda: self.library,
             settings=Settings,
-            session=UNUSED,
+            fetch=UNUSED,
             served=lambda: None,
             engines=UNUSED,
             host=UNUSED,

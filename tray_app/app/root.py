@@ -139,7 +139,9 @@ class App(Workspace):
             self._pool,
             self._served,
             settings=lambda: self.store.current,
-            settings_of=lambda model_id: effective(self.store.current, model_id),
+            settings_of=lambda model: (
+                model.settings_in(self.store.current) if model else effective(self.store.current, None)
+            ),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
@@ -204,12 +206,12 @@ class App(Workspace):
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
         nothing. From then on the models folder is watched, and once a week it is looked for newer models, if
-        that is switched on. What the package carries is installed beside.
+        that is switched on. See also `EngineManager.begin`.
         """
         self._watch.start()
         self._newer = self.upkeep.newer()
         self._weekly.start()
-        self.engines.install_carried()
+        self.engines.begin()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
