@@ -230,14 +230,15 @@ def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None
 
 def test_another_apps_model_on_a_drive_that_is_gone_is_waited_for(make: MakeApp, drive: Path) -> None:
     app = make(model="mine:1b")
-    found = FoundModel(OtherApp.OLLAMA, "mine:1b", drive / "mine.gguf", 1)
-    app.upkeep.adopted.add(found, "mine-1b")
+    app.upkeep.adopted.add(FoundModel(OtherApp.OLLAMA, "mine:1b", drive / "mine.gguf", 1), "mine-1b")
+    ready = threading.Event()
+    app.changed.connect(lambda status: status.engine.state is State.READY and ready.set())
     with pytest.raises(DriveGoneError):
         app.start_server()
 
     plug_in(drive)
-    app.wait_until_ready(DEADLINE_S)
 
+    assert ready.wait(DEADLINE_S)
     assert app.embed(["x"]).dimensions == 64
 
 
