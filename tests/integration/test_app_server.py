@@ -232,7 +232,12 @@ def test_another_apps_model_on_a_drive_that_is_gone_is_waited_for(make: MakeApp,
     app = make(model="mine:1b")
     app.upkeep.adopted.add(FoundModel(OtherApp.OLLAMA, "mine:1b", drive / "mine.gguf", 1), "mine-1b")
     ready = threading.Event()
-    app.changed.connect(lambda status: status.engine.state is State.READY and ready.set())
+
+    def listen(status: AppStatus) -> None:
+        if status.engine.state is State.READY:
+            ready.set()
+
+    app.changed.connect(listen)
     with pytest.raises(DriveGoneError):
         app.start_server()
 

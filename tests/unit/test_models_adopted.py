@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from tests.fakes.errors import coded
-from tests.fakes.models import write_model, write_truncated_model
+from tests.fakes.models import model_bytes, write_model, write_truncated_model
 from tests.fakes.other_apps import in_lm_studio, in_ollama
 from tests.fakes.random_projectors import write_projector
 from tray_app.app.model_manager import ModelManager
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 
 TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", note="Checks.")
 OFFERED = CatalogEntry(
-    id="offered-1b", name="Offered 1B", source="hf:a/b/offered.gguf", file_name="offered.gguf", note="Small."
+    id="offered-1b",
+    name="Offered 1B",
+    source="hf:a/b/offered.gguf",
+    file_name="offered.gguf",
+    size_bytes=len(model_bytes(name="Offered")),
+    sha256=hashlib.sha256(model_bytes(name="Offered")).hexdigest(),
+    note="Small.",
 )
 UNUSED = cast("Any", None)
 
@@ -180,13 +187,24 @@ def test_a_file_of_the_models_folder_keeps_its_id_and_name(place: Place, store: 
 
 
 def test_a_model_of_the_catalogue_has_the_id_of_the_catalogue(place: Place, tmp_path: Path) -> None:
-    (path,) = in_lm_studio(place.home, write_model(tmp_path / "offered.gguf"))
+    (path,) = in_lm_studio(place.home, write_model(tmp_path / "offered.gguf", name="Offered"))
 
     (model,) = place.upkeep.adopt(["offered"])
 
     assert model.id == "offered-1b"
     for reference in ("offered-1b", "offered.gguf", OFFERED.source):
         assert place.library.find(reference).path == path
+
+
+def test_a_blob_that_is_a_model_of_the_catalogue_is_known_by_its_digest(
+    place: Place, store: Path, tmp_path: Path
+) -> None:
+    in_ollama(store, "library/nameless/1b", write_model(tmp_path / "m", name="Offered"))
+
+    (model,) = place.upkeep.adopt(["nameless:1b"])
+
+    assert (model.id, model.entry) == ("offered-1b", OFFERED)
+    assert place.library.installed().names.resolve("nameless:1b") == "offered-1b"
 
 
 def test_a_file_that_is_in_the_models_folder_by_a_link_is_not_found(place: Place, tmp_path: Path) -> None:

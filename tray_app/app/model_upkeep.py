@@ -75,9 +75,10 @@ class ModelUpkeep:
 
     def _adopt(self, found: FoundModel) -> Model:
         library = self._library()
-        library.find(str(found.path))  # or the error that says why it cannot be served
-        ids = {each.id for each in library.contents().models}
-        adopted = self.adopted.add(found, adopted_id(found, library.catalog, ids))
+        entry = library.find(str(found.path)).entry  # or the error that says why it cannot be served
+        taken = {each.id for each in library.contents().models}
+        reserved = {each.id for each in library.catalog}
+        adopted = self.adopted.add(found, adopted_id(found, entry, taken, reserved))
         return library.find(adopted.id)
 
     def disk_use(self) -> DiskUse:
@@ -97,7 +98,7 @@ class ModelUpkeep:
         models = [each for each in library.contents().models if not each.app and each.path != library.builtin]
         with self._session() as session:
             endpoint = self._settings().hf_endpoint
-            found = compare(models, self._sources.all(), library.catalog, session, endpoint)
+            found = compare(models, self._sources.all(), session, endpoint)
         keep_found(self._state, found, time.time())
         return found
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.phrases import Text
 
@@ -68,19 +67,17 @@ class Comparison:
 def compare(
     models: Iterable[Model],
     noted: Mapping[Path, FileSource],
-    catalog: Iterable[CatalogEntry],
     session: Session,
     endpoint: str,
 ) -> tuple[Comparison, ...]:
-    """How each of these models compares with its source, as downloads have `noted` it or the catalogue says.
+    """How each of these models compares with its source, as downloads have `noted` it or the catalogue tells.
 
     `DownloadError` if there are sources, and none of them can be reached.
     """
-    by_file = {entry.file_name: entry.source for entry in catalog if entry.source}
     asker = _Asker(session, endpoint)
     found = []
     for model in models:
-        files = _sources_of(model, noted, by_file)
+        files = _sources_of(model, noted)
         try:
             found.append(_compared(model, files, asker))
         except DownloadError as exc:
@@ -120,16 +117,14 @@ class _Asker:
             return describe_file(source, [hop.headers for hop in hops])
 
 
-def _sources_of(
-    model: Model, noted: Mapping[Path, FileSource], by_file: Mapping[str, str]
-) -> dict[Path, FileSource]:
+def _sources_of(model: Model, noted: Mapping[Path, FileSource]) -> dict[Path, FileSource]:
     """Where all files of a model came from; empty if that is not known of one of them."""
     parts = parts_of(model.path)
     projector = (model.projector.path,) if model.projector and model.projector.path in noted else ()
     if all(part in noted for part in parts):
         return {file: noted[file] for file in (*parts, *projector)}
-    if source := by_file.get(parts[0].name):
-        addresses = all_parts(source)
+    if model.entry and model.entry.source:
+        addresses = all_parts(model.entry.source)
         if len(addresses) == len(parts):
             return {part: FileSource(address) for part, address in zip(parts, addresses, strict=True)}
     return {}
