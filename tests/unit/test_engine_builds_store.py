@@ -350,6 +350,25 @@ def test_a_file_whose_name_is_no_text_cannot_be_kept(store: EngineStore) -> None
             store.add(staging, replace(other, id="b2", program=program))
 
 
+def test_a_list_of_files_that_is_too_long_to_be_read_again_is_not_kept(
+    store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = install(store)
+    monkeypatch.setattr(store_module, "_MOST_MANIFEST_BYTES", 900)
+    install(store)
+
+    with store.new_folder() as staging:
+        program = staging / "llama-server"
+        program.write_text("program")
+        for number in range(5):
+            (staging / f"{number}-{'x' * 100}").touch()
+        with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_STORED)):
+            store.add(staging, replace(before, program=program))
+
+    assert store.find(before.id).program.read_text() == "program"
+    store.check_unchanged(store.find(before.id))
+
+
 @NO_LINKS
 def test_a_pipe_in_a_files_place_is_a_change_and_nobody_waits_for_its_writer(store: EngineStore) -> None:
     build = install(store)

@@ -227,6 +227,9 @@ class EngineStore:
             msgspec.json.decode(content, type=_Manifest)  # what could not be read again must not get there
         except ValueError as exc:  # of a file whose name is no text, too
             raise store_errors.cannot_be_noted(build.id, str(exc)) from exc
+        if len(content) > _MOST_MANIFEST_BYTES:
+            too_long = phrase("It would have more than {size:,} bytes.", size=_MOST_MANIFEST_BYTES)
+            raise store_errors.cannot_be_noted(build.id, too_long)
         notes = _Notes(
             manifest_sha256=hashlib.sha256(content).hexdigest(),
             devices=build.devices,
