@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import PublishedBuild
     from tray_app.engine.builds.installing import Installation
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line"),
+    pytest.mark.usefixtures("compared_with_none"),
+]
 HOST = detect_host()
 PROVER = Prover.on(HOST)
 ARCHIVE = "llama-b11434-bin-ubuntu-x64.tar.gz"
@@ -515,6 +518,21 @@ def test_a_program_that_a_person_has_is_installed_with_its_libraries_alone(tmp_p
 
         there = {path.name for path in installed.program.parent.iterdir()}
         assert there == {"llama-server", "libllama.so.1", "quantize", "build.json"}
+
+
+def test_another_folder_of_the_same_name_takes_no_engines_place(tmp_path: Path) -> None:
+    with place(tmp_path) as at:
+        for above in ("llama", "PowerInfer", "llama"):
+            given = tmp_path / above / "build" / "llama-server"
+            given.parent.mkdir(parents=True, exist_ok=True)
+            given.write_text(llama_server(Mode.CUDA))
+            at.installer.install_file(given.parent)
+            at.installer.wait(PATIENCE_S)
+
+        assert {each.id: each.source for each in at.store.installed()} == {
+            "own-build": str(tmp_path / "llama" / "build"),
+            "own-build-2": str(tmp_path / "PowerInfer" / "build"),
+        }
 
 
 @pytest.mark.parametrize("name", ["gone.zip", "gone", "gone.tar.gz"])

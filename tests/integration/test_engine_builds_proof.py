@@ -64,6 +64,7 @@ def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(tmp_pat
     assert found.speed  # how much depends on what else the machine does
 
 
+@pytest.mark.usefixtures("compared_with_none")
 def test_a_build_that_crashes_with_one_kind_of_weights_is_usable_with_the_others(tmp_path: Path) -> None:
     found = proven(program(tmp_path, Mode.CRASH_ON_Q4_K))
 
