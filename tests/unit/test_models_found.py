@@ -22,7 +22,7 @@ from tests.fakes.other_apps import (
     in_ollama,
     write_manifest,
 )
-from tray_app.models.found import hugging_face, jan, ollama
+from tray_app.models.found import found_model, hugging_face, jan, ollama
 from tray_app.models.found.found_model import FoundModel, OtherApp, Surroundings
 from tray_app.models.found.search import found_models, models_around
 from tray_app.system.host import System
@@ -235,7 +235,16 @@ def test_jans_data_may_be_elsewhere_and_a_model_where_a_person_has_it(home: Path
 
 
 @pytest.mark.parametrize(
-    "note", [b"", b"model_path:", b"model_path: \x00x", b"model_path: gone.gguf", b"\xff"]
+    "note",
+    [
+        b"",
+        b"model_path:",
+        b"model_path: \x00x",
+        b"model_path: gone.gguf",
+        b"\xff",
+        b"model_path: a" + b" " * 200_000 + b"b\n",
+    ],
+    ids=range(6),
 )
 def test_a_note_of_jans_may_be_anything(home: Path, note: bytes) -> None:
     folder = home / ".local" / "share" / "Jan" / "data" / "llamacpp" / "models" / "m"
@@ -259,6 +268,14 @@ def test_gpt4all_is_found_where_its_settings_lead(home: Path, model: Path) -> No
     settings = home / ".config" / "nomic.ai" / "GPT4All.ini"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"[General]\nmodelPath={model.parent.as_posix()}\nnetworkPort=4891\n")
+
+    assert only(home).path == model
+
+
+def test_a_line_of_blanks_in_gpt4alls_settings_takes_no_time(home: Path, model: Path) -> None:
+    settings = home / ".config" / "nomic.ai" / "GPT4All.ini"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f"modelPath=a{' ' * 200_000}\\\nmodelPath={model.parent.as_posix()} \n")
 
     assert only(home).path == model
 
@@ -421,6 +438,31 @@ def test_a_search_ends_where_there_is_more_than_anybody_has(
     assert (apps.count(OtherApp.HUGGING_FACE), apps.count(OtherApp.OLLAMA)) == (2, 2)
 
 
+def test_a_folder_with_more_files_than_anybody_has_is_not_looked_through(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(found_model, "_MOST_FILES", 2)
+    in_lm_studio(home, *(write_model(tmp_path / f"{number}.gguf", name=f"{number}") for number in range(4)))
+
+    assert [each.name for each in found(home)] == ["0", "1"]
+
+
+def test_a_list_of_manifests_without_end_is_not_looked_through(home: Path, model: Path) -> None:
+    store = home / ".ollama" / "models"
+    in_ollama(store, "library/a/1b", model)
+    manifest = store / "manifests" / "registry.ollama.ai" / "library" / "a" / "1b"
+    whole = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({"manifests": [*[{}] * 1000, whole]}))
+
+    assert found(home) == []
+
+
+def test_a_file_whose_name_tells_nothing_is_called_by_it_all_the_same(home: Path, tmp_path: Path) -> None:
+    in_lm_studio(home, write_model(tmp_path / "-00001-of-00001.gguf"))
+
+    assert only(home).name == "-00001-of-00001.gguf"
+
+
 @EVERYWHERE
 def test_a_home_with_nothing_in_it_has_no_models(home: Path, system: System) -> None:
     assert found_models(home / "nobody", {}, system) == ()
@@ -428,7 +470,7 @@ def test_a_home_with_nothing_in_it_has_no_models(home: Path, system: System) -> 
 
 def test_every_variable_may_be_nonsense(home: Path) -> None:
     names = "OLLAMA_MODELS OLLAMA_HOME LLAMA_CACHE HF_HOME HF_HUB_CACHE XDG_CACHE_HOME XDG_DATA_HOME APPDATA"
-    for nonsense in ("", " ", "relative/path", "~nobody/x", "a\0b", "/" + "x" * 5000):
+    for nonsense in ("", " ", "relative/path", "~nobody/x", "a\0b", "/\ud800", "/" + "x" * 5000):
         for system in System:
             environ = dict.fromkeys((*names.split(), "LOCALAPPDATA", "XDG_CONFIG_HOME"), nonsense)
             assert found_models(home, environ, system) == ()

@@ -10,7 +10,8 @@ import os
 import stat
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from tray_app.models.gguf import MAGICS
@@ -21,11 +22,14 @@ from tray_app.system.files import read_regular
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 _NOTE_BYTES = 256 << 10
 """The longest settings, manifests and pointers of other apps that are read: real ones have some kilobytes."""
+
+_MOST_FILES = 5000
+"""In one folder and below; each is opened."""
 
 
 class OtherApp(StrEnum):
@@ -107,10 +111,18 @@ class Surroundings:
 def full_path(text: str) -> Path | None:
     """The path that another app has noted; None if it is none that means the same for every program."""
     text = text.strip().strip("\"'")
-    if not text or "\0" in text:
+    if not is_path(text):
         return None
     path = Path(os.path.expanduser(text))  # noqa: PTH111  Path's raises for an unknown user
     return path if path.is_absolute() else None
+
+
+def is_path(text: str) -> bool:
+    """Whether a file could have this path."""
+    try:
+        return bool(text) and b"\0" not in os.fsencode(text)
+    except ValueError:  # halves of characters
+        return False
 
 
 def note_of(path: Path) -> bytes | None:
@@ -127,11 +139,23 @@ def models_below(app: OtherApp, folder: Path) -> Iterator[FoundModel]:
         found = sorted(each.name for each in files_below(folder) if not each.partial)
     except OSError:  # there is no such folder, or it cannot be seen
         return
-    for name in found:
+    there = frozenset(found)
+    for name in islice((name for name in found if _may_be_whole(name, there)), _MOST_FILES):
         path = folder / name
-        split = split_of(path.stem)
-        if (split is None or split.number == 1) and not is_named_so(path):
-            yield from model_at(app, stem_of(path), path)
+        yield from model_at(app, stem_of(path) or path.name, path)
+
+
+def _may_be_whole(name: str, there: Collection[str]) -> bool:
+    """Whether a file is a model or the first of one, of which the last is there, too: who looks for all 999
+    files of each would take long.
+    """
+    path = PurePosixPath(name)
+    split = split_of(path.stem)
+    if is_named_so(path):
+        return False
+    return split is None or (
+        split.number == 1 and str(path.with_name(split.name(split.count) + path.suffix)) in there
+    )
 
 
 def model_at(app: OtherApp, name: str, path: Path, projector: Path | None = None) -> Iterator[FoundModel]:

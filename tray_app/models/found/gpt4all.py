@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tray_app.models.found.found_model import FoundModel, Surroundings
 
-_CHOSEN = re.compile(r"^modelPath=([^\\\r\n]+?)[ \t\r]*$", re.MULTILINE)
+_CHOSEN = re.compile(r"^modelPath=([^\\\r\n]+)\r?$", re.MULTILINE)
 """The folder in its settings. With a backslash it is written in a way of Qt's own."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.models.found.found_model import OtherApp, full_path, model_at, models_below, note_of
+from tray_app.models.found.found_model import OtherApp, full_path, is_path, model_at, models_below, note_of
 from tray_app.models.tree import files_below
 from tray_app.system.files import NOT_JSON
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel, Surroundings
 
 _NOTE = "model.yml"
-_LINE = re.compile(r"^(model_path|mmproj_path):[ \t]*(\S.*?)[ \t\r]*$", re.MULTILINE)
+_LINE = re.compile(r"^(model_path|mmproj_path):(.*)", re.MULTILINE)
 """What is used of a note; Jan writes each value on the line of its key."""
 
 
@@ -51,8 +51,8 @@ def _noted(models: Path, data: Path) -> Iterator[FoundModel]:
 
 def _paths_in(note: Path, data: Path) -> dict[str, Path]:
     lines = _LINE.findall((note_of(note) or b"").decode(errors="replace"))
-    unquoted = {key: text.strip("\"'") for key, text in lines}
-    return {key: full_path(text) or data / text for key, text in unquoted.items() if "\0" not in text}
+    unquoted = {key: text.strip().strip("\"'") for key, text in lines}
+    return {key: full_path(text) or data / text for key, text in unquoted.items() if is_path(text)}
 
 
 def _chosen_folder(home: Path) -> Path | None:

@@ -33,6 +33,8 @@ _USUAL_HOST, _USUAL_NAMESPACE, _USUAL_TAG = "registry.ollama.ai", "library", "la
 _LEVELS = 4
 _MOST_NAMES = 5000
 """Folders and files that are looked at in one tree of manifests."""
+_MOST_IN_LIST = 20
+"""Manifests of a list that are looked at: each is read, and there are few kinds of engines."""
 
 
 class _Layer(msgspec.Struct):
@@ -79,7 +81,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def _of_manifest(path: Path, store: Path) -> Iterator[FoundModel]:
     manifest = _read(path)
-    for each in (manifest, *(manifest.manifests or ())):
+    for each in (manifest, *(manifest.manifests or ())[:_MOST_IN_LIST]):
         of_engine = _read(_blob(store, each.digest)) if each.digest and not each.layers else each
         blobs = {layer.media_type: _blob(store, layer.digest) for layer in of_engine.layers or ()}
         if weights := blobs.get(_MODEL):
