@@ -192,6 +192,12 @@ def test_nothing_found_says_what_to_try(hub: FakeHub) -> None:
     assert len(hub.requests) == 1
 
 
+def test_words_that_are_no_letters_are_searched_for_all_the_same(hub: FakeHub) -> None:
+    assert "Try fewer words" in printed("models", "search", "caf\udce9")
+    [asked] = hub.requests
+    assert asked.query["search"] == "caf\N{REPLACEMENT CHARACTER}"
+
+
 @pytest.mark.parametrize(
     "arguments", [("models", "search", "bge"), ("models", "files", "o/r")], ids=["search", "files"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,14 @@ def test_a_damaged_note_is_written_anew(tmp_path: Path, content: bytes) -> None:
     use.note("a")
 
     assert use.all() == {"a": DAY_S}
+
+
+def test_a_time_that_no_calendar_has_is_one_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "last-use.json").write_bytes(b'{"a": 1e300, "b": -1e300}')
+
+    used = LastUse(tmp_path).all()
+
+    assert [datetime.fromtimestamp(used[each], tz=UTC).year for each in ("a", "b")] == [2984, 1970]
 
 
 @pytest.mark.warns("cannot be noted")

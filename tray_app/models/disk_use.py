@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.models.last_use import DAY_S
+from tray_app.models.last_use import DAY_S, calendar_s
 from tray_app.models.model_files import companions_of, parts_of
 from tray_app.models.space import free_bytes
 from tray_app.system.disk import bytes_on_disk
@@ -99,6 +99,6 @@ def _held(path: Path) -> int:
 
 def _written_s(path: Path) -> float:
     try:
-        return path.stat().st_mtime
+        return calendar_s(path.stat().st_mtime)
     except OSError:
-        return 0.0
+        return calendar_s(0.0)

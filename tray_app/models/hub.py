@@ -178,7 +178,7 @@ def search(
     url = f"{site.strip().rstrip('/')}/api/models"
     query = page or urlencode(
         [
-            ("search", words.strip()[:_MOST_WORDS]),
+            ("search", presentable(words.strip()[:_MOST_WORDS])),
             ("filter", "gguf"),
             ("sort", sort),
             ("direction", "-1"),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY_S = 24 * 60 * 60.0
+_LAST_S = 32e9
+"""In the year 2984; what is later, or in the first days of 1970, Windows does not take for a time."""
 _FILE_NAME = "last-use.json"
 _MOST_MODELS = 1000
 """The file does not grow with every model that somebody has ever tried."""
@@ -51,6 +53,12 @@ class LastUse:
     def all(self) -> Mapping[str, float]:
         """As `time.time` has them; nothing of models that were not used since this is noted."""
         try:
-            return msgspec.json.decode(read_regular(self._path), type=dict[str, float])
+            noted = msgspec.json.decode(read_regular(self._path), type=dict[str, float])
         except (OSError, *NOT_JSON):
             return {}
+        return {model_id: calendar_s(used_s) for model_id, used_s in noted.items()}
+
+
+def calendar_s(time_s: float) -> float:
+    """A time that every system has a day for: of a file from an archive, or a damaged note, it may be any."""
+    return min(max(time_s, DAY_S), _LAST_S)
