@@ -155,6 +155,20 @@ def test_an_answer_that_is_no_list_is_refused_in_words(hub: FakeHub, body: bytes
         listed(hub)
 
 
+@pytest.mark.parametrize("ask", [lambda hub: found(hub), lambda hub: listed(hub)], ids=["search", "files"])
+def test_a_list_that_is_far_too_long_is_told_as_a_list(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch, ask: Callable[[FakeHub], object]
+) -> None:
+    monkeypatch.setattr("tray_app.models.hub._LONGEST_PAGE_BYTES", 1000)
+    for path in ("/api/models", "/api/models/o/r/tree/main"):
+        hub.answers[path] = HubAnswer(b"[" + b" " * 1000 + b"]")
+
+    with pytest.raises(DownloadError, check=coded(ErrorCode.CONNECTION_LOST), match="The list") as raised:
+        ask(hub)
+
+    assert "is kept" not in str(raised.value)
+
+
 def test_a_page_has_no_more_than_was_asked_for_and_bad_entries_are_left_out(hub: FakeHub) -> None:
     entries = [{"id": 1}, 2, {"id": "o/r"}, *({"id": f"o/r{number}"} for number in range(1000))]
     hub.answers["/api/models"] = HubAnswer(json.dumps(entries).encode())

@@ -29,7 +29,7 @@ import msgspec
 
 from tray_app.download.address import has_odd_letters
 from tray_app.download.file_names import names_a_model
-from tray_app.download.network_errors import UnreachableError, broken_transfer
+from tray_app.download.network_errors import TransientError, UnreachableError, broken_transfer
 from tray_app.download.repository import LONGEST_PATH, is_model_file, not_listed, quantization_of
 from tray_app.download.response_body import pieces_of
 from tray_app.errors import DownloadError, ErrorCode
@@ -249,9 +249,14 @@ def _ask(session: Session, url: str, query: str) -> Response:
 
 def _content(answer: Response, limit_s: float) -> bytes:
     """The whole body. `DownloadError` if it is cut, too slow or too long."""
-    content = b"".join(pieces_of(answer, _LONGEST_PAGE_BYTES + 1, limit_s))
-    if len(content) > _LONGEST_PAGE_BYTES:
-        raise broken_transfer("The server sends far more than a list takes.")
+    try:
+        content = b"".join(pieces_of(answer, _LONGEST_PAGE_BYTES + 1, limit_s))
+        if len(content) > _LONGEST_PAGE_BYTES:
+            raise broken_transfer("The server sends far more than a list takes.")
+    except TransientError as exc:  # it speaks of a file, of which a part is kept
+        raise TransientError(
+            exc.code, "The list of the server did not arrive", exc.texts[1], "Try again in a moment."
+        ) from exc
     return content
 
 
