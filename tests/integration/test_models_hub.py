@@ -155,7 +155,7 @@ def test_an_answer_that_is_no_list_is_refused_in_words(hub: FakeHub, body: bytes
         listed(hub)
 
 
-@pytest.mark.parametrize("ask", [lambda hub: found(hub), lambda hub: listed(hub)], ids=["search", "files"])
+@pytest.mark.parametrize("ask", [found, listed])
 def test_a_list_that_is_far_too_long_is_told_as_a_list(
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch, ask: Callable[[FakeHub], object]
 ) -> None:
