@@ -351,7 +351,9 @@ def test_recommended_is_what_runs_here_and_knows_the_persons_language(
     told = document("models", "recommend")
     assert told["language"] == "ja"
     assert [each["purpose"] for each in told["recommended"]] == ["embedding", "chat"]
-    assert document("models", "recommend", "--language", "fr")["language"] == "fr"
+    assert document("models", "recommend", "--language", "FR_ca")["language"] == "fr"
+    wrong = document("models", "recommend", "--language", "French", code=1)["error"]
+    assert (wrong["code"], wrong["title"]) == (ErrorCode.SETTING_VALUE_INVALID, "This is not a language")
 
     shown = powerinfer_tray("models", "recommend").stdout
     assert all(f"{each['id']}: {each['name']}, " in shown for each in told["recommended"])

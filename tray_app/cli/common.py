@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typer.core import TyperCommand, TyperGroup
 
 from tray_app.cli.output import echo
+from tray_app.errors import ErrorCode, SettingsError
+from tray_app.phrases import phrase
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ T = TypeVar("T")
 
 _LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """Variables with the language of a terminal, the strongest first."""
-_LANGUAGE = re.compile(r"[a-z]{2}(?![a-z])")
+_LANGUAGE = re.compile(r"([a-z]{2})(?:[_.@-]|$)", re.IGNORECASE | re.ASCII)
 
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
 
@@ -187,8 +189,24 @@ def person_language(settings: Settings) -> str:
     if settings.language != "auto":
         return settings.language
     told = next((os.environ[name] for name in _LOCALES if os.environ.get(name)), "")
-    found = _LANGUAGE.match(told)
-    return found[0] if found else "en"
+    return _language_in(told) or "en"
+
+
+def typed_language(text: str) -> str:
+    """The language that a person has typed, as `fr`, `FR` or `fr_CA`; `SettingsError` if that is none."""
+    if found := _language_in(text):
+        return found
+    raise SettingsError(
+        ErrorCode.SETTING_VALUE_INVALID,
+        "This is not a language",
+        phrase("“{text}” should be the two letters of one.", text=text),
+        "For example: fr, ja",
+    )
+
+
+def _language_in(text: str) -> str:
+    found = _LANGUAGE.match(text)
+    return found[1].lower() if found else ""
 
 
 def tell_of_test_model() -> None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace, person_language
+from tray_app.cli.common import (
+    CommandGroup,
+    TakesTexts,
+    app_commands,
+    open_workspace,
+    person_language,
+    typed_language,
+)
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
@@ -133,7 +140,7 @@ def models_recommend(
     from tray_app.models.fit_text import fit_line
 
     with open_workspace() as workspace:
-        spoken = language or person_language(workspace.store.current)
+        spoken = person_language(workspace.store.current) if language is None else typed_language(language)
         found = workspace.models.recommended([spoken])
     if as_json:
         recommended = [
