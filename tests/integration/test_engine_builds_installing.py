@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.fakes.downloads import QUICK
@@ -18,6 +17,7 @@ from tests.fakes.engine_archives import FOLDER, LIBRARY, engine_tar, published, 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import AMX, Mode, llama_server
 from tests.fakes.file_server import Drop, FileServer, Stall
+from tests.fakes.processes import all_ended, processes_with
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
 from tray_app.engine.builds.build import BackEnd, WeightKind
@@ -248,7 +248,7 @@ def test_a_proof_that_is_cancelled_leaves_nothing_either(server: FileServer, tmp
 
         assert at.is_as_new()
         assert at.kept == []
-    assert psutil.Process().children(recursive=True) == []
+    assert all_ended(processes_with(str(tmp_path)))
 
 
 def test_what_is_paused_can_be_forgotten(server: FileServer, tmp_path: Path) -> None:

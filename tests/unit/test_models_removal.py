@@ -54,10 +54,11 @@ def care(folder: Path, tmp_path: Path) -> ModelManager:
     return ModelManager(
         library=lambda: library,
         settings=Settings,
-        session=unused,
+        fetch=unused,
         served=lambda: None,
         engines=unused,
         host=unused,
+        forget=unused,
     )
 
 

@@ -39,7 +39,7 @@ from tray_app.gateway.commands import (
     Unloaded,
 )
 from tray_app.models.references import NotInstalledError
-from tray_app.settings.model_settings import effective, typed_value
+from tray_app.settings.model_settings import typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +85,9 @@ class CommandService:
         removal = self._workspace.remove_model(
             str(wish.path), for_good=not wish.trash, anywhere=wish.anywhere
         )
-        return Removed(removal.paths, removal.kept, removal.trashed, removal.stopped_server)
+        return Removed(
+            removal.paths, removal.kept, removal.trashed, removal.stopped_server, removal.forgotten
+        )
 
     def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         """See `AppCommands`."""
@@ -96,6 +98,8 @@ class CommandService:
         chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
         with self._workspace.temporary_server(chosen) as server:
             server.start()
+            if model_id := self._workspace.chosen_id(chosen):
+                self._workspace.upkeep.last_use.note(model_id)
             return _embedded(server.embed(wish.texts), by_test_model=meaningless)
 
     def run_diagnostics(self, wish: Examining, *known_errors: AppError) -> Examined:
@@ -116,7 +120,7 @@ class CommandService:
         else:
             self._workspace.change_own(wish.model_id, **{wish.name: value})
         if value is None:
-            value = getattr(effective(store.current, wish.model_id), wish.name)
+            value = getattr(self._workspace.settings_of(wish.model_id), wish.name)
         told = msgspec.json.encode(value).decode()
         if problem is None:
             return Changed(told)
@@ -125,8 +129,9 @@ class CommandService:
     def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
         """See `AppCommands`."""
         queue = self._workspace.downloads
+        picked = self._workspace.pick(wish.source)
         numbers = self._workspace.download(
-            wish.source,
+            picked.address,
             wish.folder,
             sha256=wish.sha256,
             connections=wish.connections,
@@ -138,7 +143,7 @@ class CommandService:
                 queue.pause(number)
 
         def show(downloads: tuple[Progress, ...]) -> None:
-            tell(_arriving(downloads, numbers))
+            tell(_arriving(downloads, numbers, str(picked.why)))
 
         queue.changed.connect(show)
         try:
@@ -153,7 +158,7 @@ class CommandService:
             raise
         finally:
             queue.changed.disconnect(show)
-        return _arriving(queue.snapshot(), numbers)
+        return _arriving(queue.snapshot(), numbers, str(picked.why))
 
     def load(self, wish: Loading) -> Loaded:
         """See `AppCommands`."""
@@ -267,9 +272,9 @@ def _embedded(answer: Embeddings, *, by_test_model: bool) -> TextEmbeddings:
     return TextEmbeddings(answer.vectors, answer.dimensions, answer.tokens, answer.elapsed_ms, by_test_model)
 
 
-def _arriving(downloads: Iterable[Progress], numbers: Iterable[int]) -> Arriving:
+def _arriving(downloads: Iterable[Progress], numbers: Iterable[int], picked: str) -> Arriving:
     by_number = {each.id: each for each in downloads}
-    return Arriving(tuple(_file(by_number[number]) for number in numbers))
+    return Arriving(tuple(_file(by_number[number]) for number in numbers), picked)
 
 
 def _file(progress: Progress) -> FileArriving:

@@ -24,6 +24,7 @@ from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
+from tray_app.app.weekly_look import WeeklyLook
 from tray_app.app.workspace import Workspace
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
@@ -107,7 +108,17 @@ class App(Workspace):
         self._delays = delays or ServerDelays()
         self._folder_changes = 0
         self._trial: Mapping[str, Any] = {}
-        self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
+        self._watch = FolderWatch(
+            lambda: self.models_folder,
+            self._folder_changed,
+            files=lambda: [each.path for each in self.upkeep.adopted.current()],
+        )
+        self._weekly = WeeklyLook(
+            self._look_for_newer,
+            is_on=lambda: self.store.current.check_for_newer,
+            last_s=self.upkeep.last_look_s,
+        )
+        self._newer: Mapping[str, str] = {}
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
@@ -128,7 +139,9 @@ class App(Workspace):
             self._pool,
             self._served,
             settings=lambda: self.store.current,
-            settings_of=lambda model_id: effective(self.store.current, model_id),
+            settings_of=lambda model: (
+                model.settings_in(self.store.current) if model else effective(self.store.current, None)
+            ),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
@@ -146,6 +159,7 @@ class App(Workspace):
         self._pool.changed.connect(self._failures.note)
         self._pool.changed.connect(self._fallbacks.note)
         self._pool.changed.connect(self._let_old_builds_go)
+        self._pool.changed.connect(self._note_use)
         self.engines.changed.connect(self._announce)
 
     @classmethod
@@ -177,6 +191,7 @@ class App(Workspace):
             traffic_of=self._server.traffic_of(),
             refused_origins=self._server.refused_origins(),
             installation=self.engines.installation(),
+            newer_models=self._newer,
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -190,9 +205,12 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched. See also `EngineManager.begin`.
+        nothing. From then on the models folder is watched, and once a week it is looked for newer models, if
+        that is switched on. See also `EngineManager.begin`.
         """
         self._watch.start()
+        self._newer = self.upkeep.newer()
+        self._weekly.start()
         self.engines.begin()
         settings = self.store.current
         if settings.start_server_with_app:
@@ -455,6 +473,7 @@ class App(Workspace):
 
         self._wishes += 1
         self._watch.close(remaining_s())
+        self._weekly.close(remaining_s())
         self._server.stop(remaining_s())
         super().close(remaining_s())  # before the control address, where a start may wait for a download
         if self._control:
@@ -485,6 +504,7 @@ class App(Workspace):
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
             self.downloads.restore(self.models_folder)
+        self._weekly.wake()
         self._server.apply_settings()
         self._announce()
 
@@ -554,6 +574,15 @@ class App(Workspace):
         if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
             self.engines.let_older_go(engine.plan.engine.build.id)
 
+    def _note_use(self, engine: EngineSnapshot) -> None:
+        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
+            self.upkeep.last_use.note(engine.plan.model.id)
+
+    def _look_for_newer(self) -> None:
+        self.upkeep.outdated()
+        self._newer = self.upkeep.newer()
+        self._announce()
+
     def _act_on_engines(self) -> None:
         """See `Workspace`: engines whose plan is another one now start again."""
         if self._server.snapshot()[0].base_url:
@@ -563,6 +592,7 @@ class App(Workspace):
     def _folder_changed(self) -> None:
         self._folder_changes += 1
         self._look_at_folder()
+        self._newer = self.upkeep.newer()
         self._announce()
 
     def _look_at_folder(self) -> None:

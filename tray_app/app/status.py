@@ -93,6 +93,8 @@ class AppStatus:
     about: see `App.answer_origin`."""
     installation: Installation | None = None
     """The engine that is being installed."""
+    newer_models: Mapping[str, str] = field(default_factory=dict)
+    """By the ids of models that have another file at their source now, where that is."""
 
     @property
     def engine(self) -> EngineSnapshot:
@@ -103,7 +105,9 @@ class AppStatus:
     def model_settings(self) -> Settings:
         """The settings in force for the model that the engine has, or else for all."""
         plan = self.engine.plan
-        return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
+        if isinstance(plan, LaunchPlan):
+            return plan.model.settings_in(self.settings)
+        return effective(self.settings, None)
 
     @property
     def wakes_on_request(self) -> bool:

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.app.model_upkeep import ModelUpkeep
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.discovery import Discovery, Picked
     from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
@@ -89,9 +91,17 @@ class Workspace:
         self.store = SettingsStore(paths.settings_file, overrides)
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
         self._downloads: DownloadQueue | None = None
+        self._discovery: Discovery | None = None
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
+        self.upkeep = ModelUpkeep(
+            paths.state,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            session=self._session,
+            system=host.system,
+        )
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
         self.engine_store = EngineStore(paths.engines)
@@ -108,10 +118,11 @@ class Workspace:
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,
-            session=self._session,
+            fetch=lambda address: self.discovery.fetch(address),  # noqa: PLW0108 - made when it is needed
             served=self._served_path,
             engines=self._finder,
             host=host,
+            forget=self.upkeep.adopted.forget,
         )
 
     @classmethod
@@ -132,6 +143,20 @@ class Workspace:
         if self._downloads is None:
             self._downloads = self._new_queue()
         return self._downloads
+
+    @property
+    def discovery(self) -> Discovery:
+        """Finds models that are not here yet."""
+        if self._discovery is None:
+            from tray_app.app.discovery import Discovery
+
+            self._discovery = Discovery(
+                settings=lambda: self.store.current,
+                session=self._session,
+                engines=self._finder,
+                host=self.host,
+            )
+        return self._discovery
 
     @property
     def models_folder(self) -> Path:
@@ -164,7 +189,14 @@ class Workspace:
 
     def in_force(self, settings: Settings) -> Settings:
         """What holds for the model that these settings choose."""
-        return effective(settings, self.chosen_id(settings))
+        model_id = self.chosen_id(settings)
+        known = self.library.known_defaults(settings.model) if model_id else None
+        return effective(settings, model_id, known)
+
+    def settings_of(self, model_id: str | None) -> Settings:
+        """What holds now for one model, here or not, or for all."""
+        known = self.library.known_defaults(model_id) if model_id else None
+        return effective(self.store.current, model_id, known)
 
     def change(self, model_id: str | None = None, /, **values: Any) -> None:
         """Save these settings, whatever others change meanwhile, and act on them. `AppError`.
@@ -206,7 +238,7 @@ class Workspace:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        of_model = effective(settings, model.id)
+        of_model = model.settings_in(settings)
         model = self.library.with_projector(model, of_model.projector)
         needs = ModelNeeds.of(model.header, model.id)
         engine = choose_engine(engine_setting(of_model.engine), needs, self._finder)
@@ -224,13 +256,11 @@ class Workspace:
         """Queue a download of an address (see `download/address.py`) or of a catalogue id.
 
         Returns the numbers of its files in the queue, in order: several for a split model, the last one its
-        projector's where the catalogue names one. An address of a
-        repository without a file is looked up first, which may take long; `DownloadError` if no file or
-        several match. `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit
-        this download; without them the settings do.
+        projector's where the catalogue names one. An address of a repository without a file is looked up
+        first, which may take long: see `pick`. `sha256` is that of the file that `source` names.
+        `connections` and `bytes_per_s` limit this download; without them the settings do.
         """
         from tray_app.download.connection_pool import TransferLimits
-        from tray_app.download.repository import address_of_file
         from tray_app.models.remote_header import all_parts
 
         entry = next((entry for entry in self._catalog if entry.id == source), None)
@@ -241,9 +271,7 @@ class Workspace:
                 "There is nothing to download.",
             )
         wanted = (entry.source, entry.projector) if entry else (source,)
-        address, *more = [
-            address_of_file(each, self._session, self.store.current.hf_endpoint) for each in wanted if each
-        ]
+        address, *more = [self.discovery.pick(each).address for each in wanted if each]
 
         def limits(usual: TransferLimits) -> TransferLimits:
             return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
@@ -257,6 +285,13 @@ class Workspace:
             )
             for part in (*all_parts(address), *more)
         )
+
+    def pick(self, source: str) -> Picked:
+        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalogue is known."""
+        from tray_app.app.discovery import Picked
+
+        in_catalog = any(entry.id == source for entry in self._catalog)
+        return Picked(source) if in_catalog else self.discovery.pick(source)
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """See `ModelManager.remove_model`."""
@@ -378,7 +413,10 @@ class Workspace:
             return self.library.find(settings.model)
         except ModelError as exc:
             # A model on a drive that is not connected must not be downloaded again.
-            place = missing_place(self.models_folder / expanded(settings.model))
+            named = (
+                each.path for each in self.upkeep.adopted.current() if settings.model in (each.id, each.name)
+            )
+            place = missing_place(next(named, self.models_folder / expanded(settings.model)))
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
             if start is None or not isinstance(exc, NotInstalledError):
@@ -419,6 +457,7 @@ class Workspace:
             measure=implied_size,
         )
         queue.changed.connect(self.models.note_checksums)
+        queue.changed.connect(self.upkeep.note_sources)
         return queue
 
     def _session(self) -> Session:
@@ -438,7 +477,13 @@ class Workspace:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, builtin_model(), aliases=lambda: aliases_of(self.store.current))
+        return Library(
+            folder,
+            self._catalog,
+            builtin_model(),
+            aliases=lambda: aliases_of(self.store.current),
+            adopted=self.upkeep.adopted.current,
+        )
 
     def _served_path(self) -> Path | None:
         """The first file of the model that an engine has open, or that a sleeping server would load."""

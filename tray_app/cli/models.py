@@ -1,4 +1,4 @@
-"""The terminal commands for models: list, info, import, verify, remove, quantize. Main thread."""
+"""The terminal commands for models: list, info, recommend, import, verify, remove, quantize. Main thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace
+from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace, person_language
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
@@ -21,11 +21,10 @@ from tray_app.phrases import Translate, presentable
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
+    from tray_app.gateway.commands import Removed
     from tray_app.models.library import Library, Model
 
 models_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The models on this computer.")
-
-Reference = Annotated[str, typer.Argument(help="An id, a file of the models folder, or a path.")]
 
 
 @models_commands.command("list")
@@ -56,7 +55,16 @@ def models_list(*, as_json: Json = False) -> None:
                     for each in contents.unusable
                 ],
                 "catalog": [
-                    {"id": entry.id, "name": entry.name, "source": entry.source, "license": entry.license}
+                    {
+                        "id": entry.id,
+                        "name": entry.name,
+                        "source": entry.source,
+                        "license": entry.license,
+                        "purpose": entry.purpose,
+                        "languages": entry.languages,
+                        "download_bytes": entry.download_bytes,
+                        "pictures": entry.sees,
+                    }
                     for entry in offers
                 ],
             }
@@ -67,6 +75,7 @@ def models_list(*, as_json: Json = False) -> None:
             f"{model.id}: {model.name}, {model.header.purpose}, "
             f"{model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes{', sees pictures' if model.sees else ''}"
+            f"{f', of {model.app}' if model.app else ''}"
         )
     for partial in contents.partials:
         echo(f"unfinished: {presentable(_below(partial.final, folder))}, {partial.held_bytes:,} bytes")
@@ -74,7 +83,7 @@ def models_list(*, as_json: Json = False) -> None:
         why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
         echo(f"cannot be used: {presentable(_below(each.path, folder))}: {why}")
     for entry in offers:
-        size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
+        size = f", {decimal(entry.download_bytes)}" if entry.size_bytes else ""  # people's own may not know
         echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
 
 
@@ -91,19 +100,68 @@ def models_info(
     with open_workspace() as workspace:
         report = workspace.models.report(reference)
         own = dict(workspace.store.current.models.get(report.model.id, {}))
-    document = _document(report) | {"settings": own}
+    known = {name: value for name, value in report.model.defaults.items() if name not in own}
+    document = _document(report) | {"settings": own, "from_catalog": known}
     if as_json:
         print_json(document)
         return
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
-            echo(f"{name.replace('_', ' ')}: {value}")
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+            echo(f"{name.replace('_', ' ')}: {shown}")
     for name, value in own.items():
         echo(f"its own {name}: {value_text(value)}")
+    for name, value in known.items():
+        echo(f"{name} from the catalogue: {msgspec.json.encode(value).decode()}")
     echo(f"memory: {fit_line(report.verdict, Translate())}")
     echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
         echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
+
+
+@models_commands.command("recommend")
+def models_recommend(
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Yours, as fr or ja; else that of the settings.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say which models of the catalogue suit this machine and your language: for embeddings, and to chat."""
+    from rich.filesize import decimal
+
+    from tray_app.models.fit_text import fit_line
+
+    with open_workspace() as workspace:
+        spoken = language or person_language(workspace.store.current)
+        found = workspace.models.recommended([spoken])
+    if as_json:
+        recommended = [
+            {
+                "id": each.entry.id,
+                "name": each.entry.name,
+                "purpose": each.entry.purpose,
+                "source": each.entry.source,
+                "license": each.entry.license,
+                "languages": each.entry.languages,
+                "download_bytes": each.entry.download_bytes,
+                "reason": str(each.reason),
+                "fit": each.verdict.fit,
+            }
+            for each in found
+        ]
+        print_json({"language": spoken, "recommended": recommended})
+        return
+    for each in found:
+        entry = each.entry
+        echo(f"{entry.id}: {entry.name}, {entry.purpose}, {decimal(entry.download_bytes)}, {entry.license}")
+        echo(f"  {each.reason} {entry.note}")
+        echo(f"  {fit_line(each.verdict, Translate())}")
+    echo(
+        "To have one: powerinfer-tray download ID"
+        if found
+        else "No model of the catalogue runs and fits here."
+    )
 
 
 @models_commands.command("import", cls=TakesTexts)
@@ -164,38 +222,50 @@ def models_verify(
 
 @models_commands.command("remove", cls=TakesTexts)
 def models_remove(
-    reference: Reference,
+    references: Annotated[
+        list[str], typer.Argument(metavar="MODEL…", help="Ids, files of the models folder, or paths.")
+    ],
     *,
     for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Also if it is not in the models folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a model with all that belongs to it: to the trash, unless told otherwise.
+    """Remove models with all that belongs to them: to the trash, unless told otherwise.
 
-    A server of the running app that has it is stopped first.
+    A server of the running app that has one is stopped first. Another app's model is only used no more.
     """
     from tray_app.gateway.commands import Removing
 
     with open_workspace() as workspace:
-        path = workspace.models.to_remove(reference, anywhere=yes)  # a path is one of this terminal's folder
+        # Before any goes: a wrong name removes nothing. A path is one of this terminal's folder.
+        paths = dict.fromkeys(workspace.models.to_remove(each, anywhere=yes) for each in references)
+    removals: list[Removed] = []
     with app_commands() as app:
-        removal = app.remove(Removing(path, trash=not for_good, anywhere=yes))
+        for path in paths:
+            removals.append(app.remove(Removing(path, trash=not for_good, anywhere=yes)))
+            if not as_json:
+                _tell_of(removals[-1])
     if as_json:
         print_json(
             {
-                "removed": [presentable(path) for path in removal.paths],
-                "trashed": removal.trashed,
-                "kept": [presentable(path) for path in removal.kept],
-                "stopped_server": removal.stopped_server,
+                "removed": [presentable(path) for each in removals for path in each.paths],
+                "trashed": any(each.trashed for each in removals),
+                "kept": [presentable(path) for each in removals for path in each.kept],
+                "forgotten": [presentable(path) for each in removals for path in each.forgotten],
+                "stopped_server": any(each.stopped_server for each in removals),
             }
         )
-        return
+
+
+def _tell_of(removal: Removed) -> None:
     if removal.stopped_server:
         echo("The server was stopped: it had this model.")
     for path in removal.paths:
         echo(f"{'Moved to the trash:' if removal.trashed else 'Deleted'} {presentable(path)}")
     for path in removal.kept:
         echo(f"That was a link; what it led to stays: {presentable(path)}")
+    for path in removal.forgotten:
+        echo(f"No longer used from here; its file stays with its app: {presentable(path)}")
 
 
 def quantize(
@@ -251,6 +321,7 @@ def _summary(model: Model) -> dict[str, Any]:
         "quantization": header.quantization,
         "projector": presentable(model.projector.path) if model.projector else None,
         "pictures": model.sees,
+        "app": model.app or None,
     }
 
 
@@ -259,9 +330,12 @@ def _document(report: ModelReport) -> dict[str, Any]:
     from tray_app.engine.ineffective_settings import ONE_THREAD
     from tray_app.models.fit_text import fit_line
 
-    header, verdict = report.model.header, report.verdict
+    header, verdict, entry = report.model.header, report.verdict, report.model.entry
     return {
         **_summary(report.model),
+        "license": (entry.license or None) if entry else None,
+        "languages": (entry.languages or None) if entry else None,
+        "vector_sizes": (entry.vector_sizes or None) if entry else None,
         "parameters": header.parameters,
         "context_length": header.context_length,
         "embedding_length": header.embedding_length,

@@ -5,6 +5,7 @@ Any thread may call. Only headers are read, and again only when a file has chang
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -15,27 +16,28 @@ from typing import TYPE_CHECKING
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.header import GgufFileType
+from tray_app.models.header import GgufFileType, Pooling
 from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
+from tray_app.models.integrity import known_checksum
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.naming import AmbiguousError, ModelNames
 from tray_app.models.projectors import Projector, is_named_so, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
 from tray_app.phrases import phrase, presentable
-from tray_app.settings.model_settings import is_an_id
+from tray_app.settings.model_settings import effective, is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping
 
     from tray_app.errors import SettingsError
+    from tray_app.models.adopted import Adopted
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import ModelHeader
-    from tray_app.settings.schema import Settings
+    from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.system.paths import AppPaths
 
 
@@ -54,6 +56,10 @@ class Model:
     header: ModelHeader
     projector: Projector | None = None
     """What it sees pictures with, or hears with."""
+    app: str = ""
+    """The other app whose file it is, and stays; empty for one of this app's."""
+    entry: CatalogEntry | None = None
+    """What the catalogue says of this very file; None if it is of another one, or of none."""
 
     @property
     def weights_bytes(self) -> int:
@@ -64,6 +70,17 @@ class Model:
     def sees(self) -> bool:
         """Whether requests may have pictures for it."""
         return self.projector is not None and self.projector.sees
+
+    @property
+    def defaults(self) -> ModelSettings:
+        """By name, what the catalogue knows of its settings, and the file does not say itself."""
+        known = self.entry.defaults if self.entry else {}
+        told = {"pooling"} if self.header.pooling not in (None, Pooling.NONE) else set()
+        return {name: value for name, value in known.items() if name not in told}
+
+    def settings_in(self, settings: Settings) -> Settings:
+        """What holds for it of what a person chose, and else of what the catalogue knows."""
+        return effective(settings, self.id, self.defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,7 @@ class Contents:
     """Everything in the models folder and below that has to do with models."""
 
     models: tuple[Model, ...]
-    """The whole models of the folder by name, then the one that comes with the app."""
+    """The whole models of the folder by name, those of other apps, then the one that comes with the app."""
     unusable: tuple[Unusable, ...]
     partials: tuple[Partial, ...]
 
@@ -108,7 +125,7 @@ class Installed:
     """The models that can be served, at one moment."""
 
     models: tuple[Model, ...] = ()
-    """The whole models of the folder by name, then the one that comes with the app."""
+    """As in `Contents`."""
     created: Mapping[str, int] = field(default_factory=dict)
     """By id, when the newest of a model's files was written, in seconds since 1970."""
     names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
@@ -127,8 +144,8 @@ class Installed:
 NO_PROJECTOR = "none"
 """The value of the setting for a model that is to see no pictures."""
 
-_Indexed = tuple[list[str], Index]
-"""The names of a folder's files, and their index."""
+_Indexed = tuple[list[str], tuple["Adopted", ...], Index]
+"""The names of a folder's files, the files of other apps, and their index."""
 _Stamps = dict[Path, tuple[Stamp, ...]]
 """By the first file of each model, those of all its files."""
 
@@ -136,7 +153,8 @@ _Stamps = dict[Path, tuple[Stamp, ...]]
 class Library:
     """The models of one folder, the one that comes with the app, and any other that is named by its path.
 
-    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean.
+    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean;
+    `adopted` the models of other apps that are used from here, of which those count whose file is there.
     """
 
     def __init__(
@@ -146,12 +164,14 @@ class Library:
         builtin: Path,
         clock: Callable[[], float] = time.time,
         aliases: Callable[[], Mapping[str, str]] = dict,
+        adopted: Callable[[], tuple[Adopted, ...]] = tuple,
     ) -> None:
         self.folder = folder
         self.catalog = catalog
         self.builtin = builtin
         self._clock = clock
         self._aliases = aliases
+        self._adopted = adopted
         self._headers = Headers()
         self._finder = Finder(folder, catalog, builtin, aliases)
         self._indexed: _Indexed | None = None
@@ -191,6 +211,17 @@ class Library:
         except NotInstalledError as exc:
             return exc.entry.id
 
+    def known_defaults(self, reference: str) -> ModelSettings:
+        """By name, what the catalogue knows of the settings of the model that is meant, here or still to be
+        downloaded. Empty if there is no such model.
+        """
+        try:
+            return self.find(reference).defaults
+        except NotInstalledError as exc:
+            return exc.entry.defaults
+        except ModelError:
+            return {}
+
     def hidden_aliases(self, aliases: Mapping[str, str]) -> dict[str, SettingsError]:
         """Those of these aliases that mean another model, whose name they are, with an error about each."""
         index = self._index()
@@ -205,6 +236,10 @@ class Library:
     def lists(self, path: Path) -> bool:
         """Whether a file is one of the folder's that `contents` tells of."""
         return path in self._index()
+
+    def adopted(self, path: Path) -> Adopted | None:
+        """What is known of a file as one of another app that is used from here; None if it is none."""
+        return self._index().adopted(path)
 
     def holds(self, path: Path) -> bool:
         """Whether a file is really in the folder or below, and not only reached through a link from there."""
@@ -327,7 +362,7 @@ class Library:
 
     def _name_in(self, indexed: _Indexed | None, reference: str) -> str:
         if indexed and reference:
-            index = indexed[1]
+            index = indexed[-1]
             named = index.with_id(reference)
             meant = (named,) if named else index.resembling(reference)
             if len(meant) == 1:
@@ -355,10 +390,12 @@ class Library:
     def _index_of(self, names: list[str]) -> Index:
         """An index of these names: the last one, if it was of the same."""
         names.sort()
+        adopted = tuple(each for each in self._adopted() if os.path.isfile(each.file))  # noqa: PTH113 often
         known = self._indexed
-        if known is None or known[0] != names:
-            known = self._indexed = (names, Index(self.folder, names, self.catalog, self.builtin))
-        return known[1]
+        if known is None or known[:-1] != (names, adopted):
+            index = Index(self.folder, names, self.catalog, self.builtin, adopted)
+            known = self._indexed = (names, adopted, index)
+        return known[-1]
 
     def _model(self, path: Path, index: Index) -> Model:
         parts = parts_of(path)
@@ -368,14 +405,33 @@ class Library:
         header = replace(headers[0], parameters=sum(each.parameters for each in headers))
         if header.role is not GgufFileType.MODEL:
             raise file_errors.not_to_be_served(path.name, header.role)
+        adopted = index.adopted(path)
+        size_bytes = sum(stamp.size_bytes for stamp in stamps)
         return Model(
             id=index.id_of(path),
             name=index.name_of(path),
             path=path,
-            size_bytes=sum(stamp.size_bytes for stamp in stamps),
+            size_bytes=size_bytes,
             header=header,
-            projector=self._projector_beside(path, header, index),
+            projector=self._projector_told(adopted) or self._projector_beside(path, header, index),
+            app=adopted.app if adopted else "",
+            entry=self._entry_of(path, size_bytes),
         )
+
+    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
+        """The projector that another app has with a model, if it is one."""
+        if adopted and adopted.projector_file:
+            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
+                return self._projector(Path(adopted.projector_file))
+        return None
+
+    def _entry_of(self, path: Path, size_bytes: int) -> CatalogEntry | None:
+        """What the catalogue says of this file. Few have the size of one of its models, so few are asked for
+        the digest that was kept for them.
+        """
+        alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
+        digest = known_checksum(path) if alike else None
+        return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
 
     def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
         beside = index.beside(path) if path in index else _models_in(path.parent)
