@@ -4460,6 +4460,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Address of engines</source>
+            <translation>Adresse des moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
+            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Look for newer models</source>
             <translation>Rechercher des modèles plus récents</translation>
         </message>

@@ -4460,6 +4460,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Address of engines</source>
+            <translation>エンジンのアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
+            <translation>エンジンのダウンロード元です。空の場合は開発元から取得します。ミラーを使う場合は、RELEASE/FILE の形で置かれたアドレスを指定します。届くファイルは 1 バイトも違わないことが確認されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Look for newer models</source>
             <translation>新しいモデルを確認する</translation>
         </message>
