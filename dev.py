@@ -7,6 +7,7 @@
     python3 dev.py check          format, lint, types, import contracts, workflows, translations
     python3 dev.py translate      bring the translations to what the sources say
     python3 dev.py docs           bring the documents' tables to what sources and tests say
+    python3 dev.py catalogue      ask for sizes and digests of the models on offer; needs the network
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, made and proven under Wine
@@ -68,6 +69,7 @@ MODULES: dict[str, tuple[list[str], list[str]]] = {
     "fuzz": (["tests.fuzz"], ENGINE_LIBRARIES),
     "translate": (["tools.translations", "update"], []),
     "docs": (["tools"], []),
+    "catalogue": (["tools.catalogue"], []),
     "bench": (["tests.benchmarks"], [*DESKTOP, *RIVALS]),
     "screenshots": (["tests.screenshots"], DESKTOP),
 }

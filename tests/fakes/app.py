@@ -35,10 +35,11 @@ from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
-from tray_app.models.header import Heads, ModelHeader
+from tray_app.models.header import Heads, ModelHeader, Purpose
 from tray_app.models.integrity import Check
 from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
@@ -230,7 +231,8 @@ CATALOG = (
         file_name="bamboo.gguf",
         source="hf:PowerInfer/bamboo/bamboo.gguf",
         size_bytes=4_680_000_000,
-        recommended=True,
+        purpose=Purpose.EMBEDDING,
+        languages=("en",),
         note="Sparse 7B model for embeddings and for continuing a text, in 4 bits.",
     ),
     CatalogEntry(
@@ -328,6 +330,12 @@ class FakeCare:
         report = self._app.report
         on_offer = {entry.id: report(make_model(entry.name, entry.file_name)) for entry in offers}
         return on_offer | {model.id: report(model) for model in models}
+
+    def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
+        del languages
+        bamboo = next(entry for entry in self._app.library.catalog if entry.id == "bamboo")
+        report = self._app.report(make_model(bamboo.name, bamboo.file_name))
+        return (Recommendation(bamboo, report.verdict, "Made for the PowerInfer engine."),)
 
     def preview_download(self, reference: str) -> DownloadPreview:
         self._app.note("preview_download", reference)

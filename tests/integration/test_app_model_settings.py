@@ -277,3 +277,26 @@ def test_the_server_embeds_as_the_models_own_settings_say_without_a_new_start(ap
         assert embedded("fox") == pytest.approx(plain, abs=1e-3)
         assert len(embedded("fox", dimensions=16)) == 16
     assert app.status().engine.run_id == run
+
+
+def test_a_model_of_the_catalogue_is_served_as_it_was_trained_to_be_until_a_person_chooses(app: App) -> None:
+    entry = next(each for each in app.library.catalog if each.id == "nomic-embed-text")
+    path = write_llama(app.models_folder / entry.file_name, TINY)
+    os.truncate(path, entry.size_bytes)  # behind the weights, nobody looks
+    app.apply(replace(app.store.current, model=entry.id))
+
+    plan = started(app)
+
+    assert plan.argv[plan.argv.index("--pooling") + 1] == "mean"  # such a file is read by its last token else
+    base_url, _ = app._server.access()
+    with OpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+
+        def embedded(text: str, **more: Any) -> list[float]:
+            return client.embeddings.create(model=entry.id, input=text, extra_body=more).data[0].embedding
+
+        plain, prefixed = embedded("fox"), embedded("search_query: fox")
+        assert embedded("fox", input_type="query") == pytest.approx(prefixed, abs=1e-3)
+        assert len(embedded("fox", dimensions=16)) == 16
+        app.apply(own(app, entry.id, prefix_query=""))
+        assert embedded("fox", input_type="query") == pytest.approx(plain, abs=1e-3)
+        assert plain != pytest.approx(prefixed, abs=1e-3)

@@ -63,14 +63,30 @@ def test_a_value_of_a_model_is_set_got_shown_and_taken_back(file: Path) -> None:
     assert does("settings", "get", "threads") == '"auto"\n'
 
 
+def test_what_the_catalogue_knows_of_a_model_holds_until_it_has_its_own(file: Path) -> None:
+    assert not file.exists()
+    assert does("settings", "get", "prefix_query", "--model", "nomic-embed-text") == '"search_query: "\n'
+    shown = does("settings", "show", "--model", "nomic-embed-text")
+    assert 'prefix_query = "search_query: "  # from the catalogue\n' in shown
+    assert "aliases = []  # default\n" in shown
+
+    does("settings", "set", "prefix_query", "", "--model", "nomic-embed-text")
+    assert 'prefix_query = ""  # its own\n' in does("settings", "show", "--model", "nomic-embed-text")
+
+    unset = does("settings", "unset", "prefix_query", "--model", "nomic-embed-text")
+    assert unset == 'prefix_query = "search_query: "  # for nomic-embed-text\n'
+    told = json.loads(does("settings", "show", "--model", "nomic-embed-text", "--json"))["settings"]
+    assert told["prefix_query"] == {"value": "search_query: ", "own": False, "from_catalog": True}
+
+
 def test_programs_are_told_whose_each_value_is(file: Path) -> None:
     assert not file.exists()
     does("settings", "set", "temperature", "0.2", "--model", "test")
 
     shown = json.loads(does("settings", "show", "--model", "test", "--json"))
     assert (shown["model"], shown["settings"].keys()) == ("test", {field.name for field in MODEL_FIELDS})
-    assert shown["settings"]["temperature"] == {"value": 0.2, "own": True}
-    assert shown["settings"]["ctx_size"] == {"value": "auto", "own": False}
+    assert shown["settings"]["temperature"] == {"value": 0.2, "own": True, "from_catalog": False}
+    assert shown["settings"]["ctx_size"] == {"value": "auto", "own": False, "from_catalog": False}
     everything = json.loads(does("settings", "show", "--json"))
     assert everything["temperature"] == 0.7
     assert everything["models"] == {"test": {"temperature": 0.2}}

@@ -338,3 +338,33 @@ def test_the_download_of_a_model_brings_the_projector_that_is_listed_with_it(
 
     assert {each.name for each in folder.glob("*.gguf")} == {"some.gguf", "eyes-mmproj.gguf"}
     assert document("models", "info", "mine")["pictures"] is True
+
+
+def test_recommended_is_what_runs_here_and_knows_the_persons_language(
+    private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    (private_home / "models").mkdir()
+
+    told = document("models", "recommend")
+    assert told["language"] == "ja"
+    assert [each["purpose"] for each in told["recommended"]] == ["embedding", "chat"]
+    assert document("models", "recommend", "--language", "fr")["language"] == "fr"
+
+    shown = powerinfer_tray("models", "recommend").stdout
+    assert all(f"{each['id']}: {each['name']}, " in shown for each in told["recommended"])
+    assert shown.endswith("To have one: powerinfer-tray download ID\n")
+
+
+def test_info_says_what_the_catalogue_knows_of_a_file(folder: Path) -> None:
+    path = write_model(folder / "nomic-embed-text-v1.5.Q8_0.gguf")
+    os.truncate(path, 146_146_432)
+
+    info = document("models", "info", "nomic-embed-text")
+
+    assert info["from_catalog"]["prefix_query"] == "search_query: "
+    assert (info["license"], info["languages"], info["vector_sizes"][0]) == ("Apache-2.0", ["en"], 512)
+    shown = powerinfer_tray("models", "info", str(path)).stdout
+    assert 'prefix_document from the catalogue: "search_document: "\n' in shown
+    assert "vector sizes: 512, 256, 128, 64\n" in shown

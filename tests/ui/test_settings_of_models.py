@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_plan, make_snapshot, make_status
@@ -312,3 +314,31 @@ def test_pictures_of_a_models_settings(
     photograph(dialog, f"settings-of-a-model-{language}")
     dialog.tabs.setCurrentIndex(1)
     photograph(dialog, f"settings-of-a-model-engine-{language}")
+
+
+def test_what_the_catalogue_knows_is_shown_as_such_and_comes_back_when_a_models_own_goes(
+    fake: FakeApp, open_dialog: Callable[[FakeApp], SettingsDialog]
+) -> None:
+    prefix = "Instruct: find\nQuery:"
+    entry = replace(fake.library.catalog[1], prefix_query=prefix, pooling="cls")
+    fake.library.models = tuple(
+        dataclasses.replace(model, entry=entry) if model.id == "bamboo" else model
+        for model in fake.library.models
+    )
+    dialog = open_dialog(fake)
+    dialog.subject.choose("bamboo")
+
+    assert dialog.editors["prefix_query"].value() == prefix
+    assert dialog.editors["pooling"].value() == "cls"
+    assert note(dialog, "prefix_query").startswith("From the catalogue. ")
+    assert not note(dialog, "prefix_document").startswith("From the catalogue.")
+    assert not dialog.tabs.resets["prefix_query"].isVisibleTo(dialog)
+    assert dialog.draft() == {}
+
+    dialog.editors["prefix_query"].set_value("")
+    assert dialog.draft() == {"prefix_query": ""}
+    assert not note(dialog, "prefix_query").startswith("From the catalogue.")
+
+    dialog.tabs.resets["prefix_query"].click()
+    assert dialog.editors["prefix_query"].value() == prefix
+    assert dialog.draft() == {}

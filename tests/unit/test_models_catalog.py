@@ -9,13 +9,14 @@ import pytest
 from tests.fakes.errors import coded
 from tray_app.download.source import parse_source
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.models.catalog import load_catalog, load_own_models
+from tray_app.models.catalog import CatalogEntry, load_catalog, load_own_models
+from tray_app.models.header import Purpose
+from tray_app.settings.model_settings import check_own
+from tray_app.settings.schema import field_named
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tray_app.models.catalog import CatalogEntry
 
 ENTRY = """
 [[models]]
@@ -59,9 +60,73 @@ def test_exactly_the_test_model_comes_with_the_app_and_its_size_is_true(
     assert builtin.size_bytes == (resources() / "test-model" / builtin.file_name).stat().st_size
 
 
-def test_the_default_of_the_4d_component_is_the_recommended_one(shipped: tuple[CatalogEntry, ...]) -> None:
-    assert [entry.file_name for entry in shipped if entry.recommended] == [
-        "bamboo-7b-v0.1.Q4_0.powerinfer.gguf"
+def test_every_entry_that_is_downloaded_says_what_it_is_for_and_in_which_languages(
+    shipped: tuple[CatalogEntry, ...],
+) -> None:
+    for entry in shipped:
+        if not entry.builtin:
+            assert entry.purpose
+            assert entry.languages
+            assert entry.context
+            assert entry.dimensions or entry.purpose is not Purpose.EMBEDDING
+            assert "multi" not in entry.languages or len(entry.languages) == 1
+
+
+def test_vectors_are_cut_to_fewer_numbers_than_they_have(shipped: tuple[CatalogEntry, ...]) -> None:
+    assert all(size < entry.dimensions for entry in shipped for size in entry.vector_sizes)
+    assert any(entry.vector_sizes for entry in shipped)
+
+
+def test_there_is_a_model_for_each_purpose_that_any_machine_can_run(
+    shipped: tuple[CatalogEntry, ...],
+) -> None:
+    plain = [entry for entry in shipped if not entry.sparse]
+    assert {entry.purpose for entry in plain if entry.speaks(["fr", "ja"])} == set(Purpose)
+    assert any(entry.sees and entry.projector_size_bytes for entry in plain)
+
+
+def test_what_a_model_was_trained_with_is_a_possible_value_of_its_settings(
+    shipped: tuple[CatalogEntry, ...],
+) -> None:
+    known = [(name, value) for entry in shipped for name, value in entry.defaults.items()]
+    assert {name for name, _ in known} == {"pooling", "shorter_vectors", "prefix_query", "prefix_document"}
+    for name, value in known:
+        assert check_own(field_named(name), value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "size_bytes", "sha256", "expected"),
+    [
+        ("a.gguf", 100, None, True),
+        ("a.gguf", 100, "0" * 64, True),
+        ("b.gguf", 100, "0" * 64, True),  # it was given another name
+        ("b.gguf", 100, None, False),
+        ("a.gguf", 100, "1" * 64, False),
+        ("a.gguf", 101, None, False),
+        ("a.gguf", 101, "0" * 64, False),
+    ],
+)
+def test_a_file_is_known_by_its_size_with_its_digest_or_its_name(
+    name: str,
+    size_bytes: int,
+    sha256: str | None,
+    expected: bool,
+) -> None:
+    entry = CatalogEntry(id="a", name="A", file_name="a.gguf", size_bytes=100, sha256="0" * 64, note="One.")
+
+    assert entry.describes(name, size_bytes, sha256) is expected
+
+
+def test_a_size_that_is_approximate_is_met_by_one_that_is_near() -> None:
+    entry = CatalogEntry(
+        id="a", name="A", file_name="a.gguf", size_bytes=1000, size_is_approximate=True, note="One."
+    )
+
+    assert [entry.describes("a.gguf", size, None) for size in (969, 970, 1030, 1031)] == [
+        False,
+        True,
+        True,
+        False,
     ]
 
 

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,10 @@ from tests.fakes.models import HTML_PAGE, write_model, write_split_model, write_
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.gguf import read_header
+from tray_app.models.integrity import note_checksum
 from tray_app.models.library import Library, models_folder
 from tray_app.models.references import NotInstalledError
+from tray_app.settings.model_settings import with_own
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import AppPaths
 
@@ -642,3 +644,74 @@ def test_the_name_of_a_model_follows_its_aliases_also_where_one_is_its_own_id(fo
     assert library.name_of("mine") == "Bamboo 7B"
     aliases |= {"mine": "mine", "GONE": "gone"}
     assert (library.name_of("mine"), library.name_of("gone")) == ("mine", "gone")
+
+
+def known(path: Path, **facts: Any) -> CatalogEntry:
+    """An entry of the catalogue that describes this file."""
+    size_bytes = path.stat().st_size
+    return CatalogEntry(
+        id="known",
+        name="Known",
+        source="hf:o/r/known.gguf",
+        file_name="known.gguf",
+        size_bytes=size_bytes,
+        prefix_query="query: ",
+        pooling="cls",
+        note="Known.",
+        **facts,
+    )
+
+
+def test_what_the_catalogue_knows_of_a_file_holds_until_a_person_chooses(
+    folder: Path, library: Library
+) -> None:
+    path = write_model(folder / "known.gguf")
+    library.catalog = (known(path),)
+
+    model = library.find("known.gguf")
+
+    assert model.defaults == {"prefix_query": "query: ", "pooling": "cls"}
+    assert library.known_defaults(str(path)) == model.defaults
+    assert model.settings_in(Settings()).prefix_query == "query: "
+    chosen = with_own(Settings(), model.id, {"prefix_query": ""})
+    assert model.settings_in(chosen).prefix_query == ""
+    assert model.settings_in(chosen).pooling == "cls"
+
+
+def test_a_file_of_the_same_name_and_another_size_is_another_one(folder: Path, library: Library) -> None:
+    path = write_model(folder / "known.gguf")
+    library.catalog = (known(path),)
+    with path.open("ab") as file:
+        file.write(b"more")
+
+    assert library.find("known.gguf").defaults == {}
+
+
+def test_a_file_that_was_given_another_name_is_known_by_the_digest_that_was_kept(
+    folder: Path, library: Library
+) -> None:
+    path = write_model(folder / "mine.gguf")
+    library.catalog = (known(path, sha256="a" * 64),)
+    assert library.find("mine.gguf").entry is None
+
+    note_checksum(path, "a" * 64)
+
+    assert library.find("mine.gguf").entry == library.catalog[0]
+
+
+def test_what_a_file_says_of_its_pooling_goes_before_the_catalogue(folder: Path, library: Library) -> None:
+    path = write_model(folder / "known.gguf", extra={"llama.pooling_type": 1})
+    library.catalog = (known(path),)
+
+    model = library.find("known.gguf")
+
+    assert model.header.pooling == "mean"
+    assert model.defaults == {"prefix_query": "query: "}
+
+
+def test_of_a_model_that_is_not_here_the_catalogue_knows_the_same(library: Library, tmp_path: Path) -> None:
+    entry = known(write_model(tmp_path / "known.gguf"))
+    library = Library(library.folder, (entry,), library.builtin)
+
+    assert library.known_defaults("known") == entry.defaults
+    assert library.known_defaults("nobody") == {}

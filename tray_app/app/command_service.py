@@ -39,7 +39,7 @@ from tray_app.gateway.commands import (
     Unloaded,
 )
 from tray_app.models.references import NotInstalledError
-from tray_app.settings.model_settings import effective, typed_value
+from tray_app.settings.model_settings import typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,7 +116,7 @@ class CommandService:
         else:
             self._workspace.change_own(wish.model_id, **{wish.name: value})
         if value is None:
-            value = getattr(effective(store.current, wish.model_id), wish.name)
+            value = getattr(self._workspace.settings_of(wish.model_id), wish.name)
         told = msgspec.json.encode(value).decode()
         if problem is None:
             return Changed(told)

@@ -216,7 +216,7 @@ def _look_at_defaults(inputs: DiagnosticInputs, notes: _Notes) -> None:
 
 
 def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None:
-    settings, host = effective(inputs.settings, model.id), inputs.host
+    settings, host = model.settings_in(inputs.settings), inputs.host
     notes.settings, notes.sparse = settings, model.header.sparse
     model = inputs.library.with_projector(model, settings.projector)
     choice = look_for_engine(settings, inputs.finder, ModelNeeds.of(model.header, model.id))
@@ -243,7 +243,7 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
 
 def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, notes: _Notes) -> None:
     entry = missing.entry
-    settings = effective(inputs.settings, entry.id)
+    settings = effective(inputs.settings, entry.id, entry.defaults)
     notes.settings, notes.sparse = settings, entry.sparse
     notes.model = ModelFinding(entry.id, None, None)
     notes.add(missing, stops=False)

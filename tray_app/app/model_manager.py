@@ -21,22 +21,24 @@ from tray_app.download.progress import Phase
 from tray_app.download.source import DownloadSource
 from tray_app.engine.choosing import ModelNeeds
 from tray_app.engine.report import foreseen, look_for_engine, report_on
+from tray_app.engine.sizing import memory_budget
 from tray_app.errors import ErrorCode, ModelError
+from tray_app.models.header import ModelHeader
 from tray_app.models.importing import import_model
 from tray_app.models.integrity import note_checksum, verify_model
 from tray_app.models.model_files import parts_of
 from tray_app.models.naming import AmbiguousError
 from tray_app.models.quantize import find_quantizer, needed_bytes, quantize
+from tray_app.models.recommend import Machine, recommend
 from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal, remove_model, require_model
 from tray_app.models.space import free_bytes
 from tray_app.phrases import phrase
-from tray_app.settings.model_settings import effective
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tray_app.download.progress import Progress
     from tray_app.download.session import Session
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Library, Model
+    from tray_app.models.memory import MemoryBudget
     from tray_app.models.quantize import Quantizer
+    from tray_app.models.recommend import Recommendation
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
@@ -108,7 +112,7 @@ class ModelManager:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
             model = self._fetch_model(exc.entry.source)
-        settings = effective(self._settings(), model.id)
+        settings = model.settings_in(self._settings())
         model = self._library().with_projector(model, settings.projector)
         choice = look_for_engine(settings, self._engines, ModelNeeds.of(model.header, model.id))
         return report_on(model, settings, choice, self._host)
@@ -121,7 +125,8 @@ class ModelManager:
         choices: dict[tuple[str, ModelNeeds], EngineChoice] = {}
 
         def report(model: Model) -> ModelReport:
-            settings, needs = effective(self._settings(), model.id), ModelNeeds.of(model.header, model.id)
+            settings = model.settings_in(self._settings())
+            needs = ModelNeeds.of(model.header, model.id)
             with suppress(ModelError):  # the start will say what is wrong
                 model = self._library().with_projector(model, settings.projector)
             wish = settings.engine, needs
@@ -131,6 +136,27 @@ class ModelManager:
 
         on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
         return on_offer | {model.id: report(model) for model in models}
+
+    def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
+        """What suits this machine and a person who speaks these languages (ISO 639-1), see `recommend`.
+
+        Looks for engines, which may take a second. `ModelError` if the free space cannot be told.
+        """
+        library = self._library()
+        machine = Machine(
+            plain=self._budget(sparse=False),
+            sparse=self._budget(sparse=True),
+            free_bytes=free_bytes(library.folder),
+        )
+        return recommend(library.catalog, machine, languages)
+
+    def _budget(self, *, sparse: bool) -> MemoryBudget | None:
+        """The memory for such models; None if no engine runs them."""
+        settings = self._settings()
+        engine = look_for_engine(settings, self._engines, ModelNeeds.of(ModelHeader(sparse=sparse))).engine
+        if engine is None:
+            return None
+        return memory_budget(engine.kind, self._host, engine.devices, settings.vram_budget)
 
     def preview_download(self, reference: str) -> DownloadPreview:
         """The report on a model before its download; reads the header at its address. `AppError`."""
@@ -276,12 +302,14 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
-        """The model at an address; one of the catalogue has its id there, by which it may have settings."""
+        """The model at an address; one of the catalogue has its id there, by which it may have settings, and
+        what the catalogue says of it.
+        """
         from tray_app.models.remote_header import fetch_remote_header
 
         model = fetch_remote_header(address, self._session, self._settings().hf_endpoint)
-        ids = (entry.id for entry in self._library().catalog if entry.source == address)
-        return dataclasses.replace(model, id=next(ids, model.id))
+        entry = next((entry for entry in self._library().catalog if entry.source == address), None)
+        return dataclasses.replace(model, id=entry.id, entry=entry) if entry else model
 
 
 def _elsewhere(path: Path, folder: Path) -> ModelError:

@@ -128,7 +128,9 @@ class App(Workspace):
             self._pool,
             self._served,
             settings=lambda: self.store.current,
-            settings_of=lambda model_id: effective(self.store.current, model_id),
+            settings_of=lambda model: (
+                model.settings_in(self.store.current) if model else effective(self.store.current, None)
+            ),
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,

@@ -35,6 +35,7 @@ from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
 from tray_app.gateway.upstream import Unavailable
 from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
+from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import AUTO
 from tray_app.system.drives import DriveGoneError, PathWatcher
 
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import EnginePool, PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
+    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
+    from tray_app.models.library import Model
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.engine_id import RunId
@@ -108,8 +111,9 @@ class ServerDelays:
 class Server:
     """The engines of `pool` behind their public address.
 
-    `settings` returns the present settings, `settings_of` those in force for a model, `plan` makes the plan
-    for the chosen one, and `announce` is called after each change of the server's status.
+    `settings` returns the present settings, `settings_of` those in force for a model of this machine, or for
+    all. `plan` makes the plan for the chosen one, and `announce` is called after each change of the server's
+    status.
     """
 
     def __init__(  # noqa: PLR0913 - all are named where it is made
@@ -118,7 +122,7 @@ class Server:
         models: Models,
         *,
         settings: Callable[[], Settings],
-        settings_of: Callable[[str | None], Settings],
+        settings_of: Callable[[Model | None], Settings],
         secrets: KeyStore,
         plan: Planner,
         announce: Callable[[], None],
@@ -326,11 +330,11 @@ class Server:
                 main = self._pool.main()
                 server = self._status(main)
             if server.state is ServerState.READY:
-                return upstream_of(main.engine, self._settings_of(main.model_id))
+                return self._upstream(main.engine)
             return self._unavailable(server, main)
         status = self._pool.status_of(meant)
         if status and status.engine.state is State.READY and status.heard:
-            return upstream_of(status.engine, self._settings_of(meant))
+            return self._upstream(status.engine)
         return Unavailable(f"The model {meant!r} is not loaded.", held=True, code=ErrorCode.MODEL_NOT_LOADED)
 
     def offered(self) -> tuple[OfferedModel, ...]:
@@ -354,7 +358,8 @@ class Server:
             def limit_s(model_id: str | None) -> float | None:
                 if job and model_id == self._chosen_id:
                     return None  # it is being started
-                return self._delays.idle_minute_s * self._settings_of(model_id).idle_minutes or None
+                settings = effective(self._settings(), model_id)
+                return self._delays.idle_minute_s * settings.idle_minutes or None
 
             due_s = self._pool.unload_idle(limit_s)
         # Whatever is loaded meanwhile is seen before it is due.
@@ -390,12 +395,11 @@ class Server:
         return self._served(wait)
 
     def _served(self, wait: EngineLease | Future[EngineLease]) -> Lease | Future[Lease | Unavailable]:
-        def serve(lease: EngineLease) -> ServedLease:
-            plan = lease.engine.plan
-            model_id = plan.model.id if isinstance(plan, LaunchPlan) else None
-            return ServedLease(upstream_of(lease.engine, self._settings_of(model_id)), lease)
+        return leased(wait, lambda lease: ServedLease(self._upstream(lease.engine), lease))
 
-        return leased(wait, serve)
+    def _upstream(self, engine: EngineSnapshot) -> Upstream:
+        plan = engine.plan
+        return upstream_of(engine, self._settings_of(plan.model if isinstance(plan, LaunchPlan) else None))
 
     def _woken(self) -> Future[EngineLease]:
         """A lease of the chosen model's engine, which is started for it. With the lock held."""

@@ -103,7 +103,9 @@ class AppStatus:
     def model_settings(self) -> Settings:
         """The settings in force for the model that the engine has, or else for all."""
         plan = self.engine.plan
-        return effective(self.settings, plan.model.id if isinstance(plan, LaunchPlan) else None)
+        if isinstance(plan, LaunchPlan):
+            return plan.model.settings_in(self.settings)
+        return effective(self.settings, None)
 
     @property
     def wakes_on_request(self) -> bool:

@@ -164,7 +164,14 @@ class Workspace:
 
     def in_force(self, settings: Settings) -> Settings:
         """What holds for the model that these settings choose."""
-        return effective(settings, self.chosen_id(settings))
+        model_id = self.chosen_id(settings)
+        known = self.library.known_defaults(settings.model) if model_id else None
+        return effective(settings, model_id, known)
+
+    def settings_of(self, model_id: str | None) -> Settings:
+        """What holds now for one model, here or not, or for all."""
+        known = self.library.known_defaults(model_id) if model_id else None
+        return effective(self.store.current, model_id, known)
 
     def change(self, model_id: str | None = None, /, **values: Any) -> None:
         """Save these settings, whatever others change meanwhile, and act on them. `AppError`.
@@ -206,7 +213,7 @@ class Workspace:
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
-        of_model = effective(settings, model.id)
+        of_model = model.settings_in(settings)
         model = self.library.with_projector(model, of_model.projector)
         needs = ModelNeeds.of(model.header, model.id)
         engine = choose_engine(engine_setting(of_model.engine), needs, self._finder)

@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
     from tray_app.gateway.client import ControlClient
     from tray_app.gateway.commands import AppCommands, Cancellation, Tell
+    from tray_app.settings.schema import Settings
 
 _WAIT_S = 0.5
 """So often the main thread looks up. It alone handles signals, and not every one interrupts a wait: none does
 on Windows, and elsewhere not one that comes just before the wait begins, or to another thread."""
 
 T = TypeVar("T")
+
+_LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
+"""Variables with the language of a terminal, the strongest first."""
+_LANGUAGE = re.compile(r"[a-z]{2}(?![a-z])")
 
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
 
@@ -175,6 +180,15 @@ def reference_for_app(reference: str) -> str:
             return str(workspace.library.locate(reference))
         except NotInstalledError:
             return reference
+
+
+def person_language(settings: Settings) -> str:
+    """The person's language (ISO 639-1): of the setting, else of the terminal, else English."""
+    if settings.language != "auto":
+        return settings.language
+    told = next((os.environ[name] for name in _LOCALES if os.environ.get(name)), "")
+    found = _LANGUAGE.match(told)
+    return found[0] if found else "en"
 
 
 def tell_of_test_model() -> None:

@@ -1,4 +1,4 @@
-"""The terminal commands for models: list, info, import, verify, remove, quantize. Main thread."""
+"""The terminal commands for models: list, info, recommend, import, verify, remove, quantize. Main thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace
+from tray_app.cli.common import CommandGroup, TakesTexts, app_commands, open_workspace, person_language
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
@@ -91,19 +91,68 @@ def models_info(
     with open_workspace() as workspace:
         report = workspace.models.report(reference)
         own = dict(workspace.store.current.models.get(report.model.id, {}))
-    document = _document(report) | {"settings": own}
+    known = {name: value for name, value in report.model.defaults.items() if name not in own}
+    document = _document(report) | {"settings": own, "from_catalog": known}
     if as_json:
         print_json(document)
         return
     for name, value in document.items():
         if value is not None and not isinstance(value, dict):
-            echo(f"{name.replace('_', ' ')}: {value}")
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+            echo(f"{name.replace('_', ' ')}: {shown}")
     for name, value in own.items():
         echo(f"its own {name}: {value_text(value)}")
+    for name, value in known.items():
+        echo(f"{name} from the catalogue: {msgspec.json.encode(value).decode()}")
     echo(f"memory: {fit_line(report.verdict, Translate())}")
     echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
     if report.obstacle:
         echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
+
+
+@models_commands.command("recommend")
+def models_recommend(
+    language: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Yours, as fr or ja; else that of the settings.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Say which models of the catalogue suit this machine and your language: for embeddings, and to chat."""
+    from rich.filesize import decimal
+
+    from tray_app.models.fit_text import fit_line
+
+    with open_workspace() as workspace:
+        spoken = language or person_language(workspace.store.current)
+        found = workspace.models.recommended([spoken])
+    if as_json:
+        recommended = [
+            {
+                "id": each.entry.id,
+                "name": each.entry.name,
+                "purpose": each.entry.purpose,
+                "source": each.entry.source,
+                "license": each.entry.license,
+                "languages": each.entry.languages,
+                "download_bytes": each.entry.download_bytes,
+                "reason": str(each.reason),
+                "fit": each.verdict.fit,
+            }
+            for each in found
+        ]
+        print_json({"language": spoken, "recommended": recommended})
+        return
+    for each in found:
+        entry = each.entry
+        echo(f"{entry.id}: {entry.name}, {entry.purpose}, {decimal(entry.download_bytes)}, {entry.license}")
+        echo(f"  {each.reason} {entry.note}")
+        echo(f"  {fit_line(each.verdict, Translate())}")
+    echo(
+        "To have one: powerinfer-tray download ID"
+        if found
+        else "No model of the catalogue runs and fits here."
+    )
 
 
 @models_commands.command("import", cls=TakesTexts)
@@ -259,9 +308,12 @@ def _document(report: ModelReport) -> dict[str, Any]:
     from tray_app.engine.ineffective_settings import ONE_THREAD
     from tray_app.models.fit_text import fit_line
 
-    header, verdict = report.model.header, report.verdict
+    header, verdict, entry = report.model.header, report.verdict, report.model.entry
     return {
         **_summary(report.model),
+        "license": (entry.license or None) if entry else None,
+        "languages": (entry.languages or None) if entry else None,
+        "vector_sizes": (entry.vector_sizes or None) if entry else None,
         "parameters": header.parameters,
         "context_length": header.context_length,
         "embedding_length": header.embedding_length,

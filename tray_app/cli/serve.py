@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from tray_app.cli.common import (
     headless_app,
     next_of,
     open_workspace,
+    person_language,
     reference_for_app,
     signals_to,
     tell_of_test_model,
@@ -184,4 +186,8 @@ def _choose_test_model_if_none(app: App) -> None:
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
         tell_of_test_model()
+        with suppress(ModelError):  # the space for models cannot be told
+            for each in app.models.recommended([person_language(settings)]):
+                entry = each.entry
+                echo(f"{entry.name} suits this computer: powerinfer-tray serve --model {entry.id}", err=True)
         app.store.override(model=TEST_MODEL)

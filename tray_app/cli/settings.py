@@ -75,15 +75,18 @@ def _show_all(workspace: Workspace, *, as_json: bool) -> None:
 
 
 def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
-    """What holds for one model, and which of it is its own."""
-    from tray_app.settings.model_settings import effective
+    """What holds for one model, which of it is its own, and which of it the catalogue knows."""
     from tray_app.settings.schema import MODEL_FIELDS, Scope
 
-    settings = workspace.store.current
-    values, own = effective(settings, model_id), settings.models.get(model_id, {})
+    values, own = workspace.settings_of(model_id), workspace.store.current.models.get(model_id, {})
+    known = workspace.library.known_defaults(model_id).keys() - own.keys()
     if as_json:
         shown = {
-            field.name: {"value": getattr(values, field.name), "own": field.name in own}
+            field.name: {
+                "value": getattr(values, field.name),
+                "own": field.name in own,
+                "from_catalog": field.name in known,
+            }
             for field in MODEL_FIELDS
         }
         print_json({"model": model_id, "settings": shown})
@@ -91,7 +94,11 @@ def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
     ignored = workspace.ignored_settings(model_id)
     echo(f"# {model_id}")
     for field in MODEL_FIELDS:
-        remark = "its own" if field.name in own else "as for all" if field.scope is Scope.EACH else "default"
+        remark = "as for all" if field.scope is Scope.EACH else "default"
+        if field.name in own:
+            remark = "its own"
+        elif field.name in known:
+            remark = "from the catalogue"
         reason = f", without effect: {ignored[field.name]}" if field.name in ignored else ""
         echo(f"{field.name} = {_as_text(getattr(values, field.name))}  # {remark}{reason}")
 
@@ -99,12 +106,12 @@ def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
 @settings_commands.command("get")
 def settings_get(name: str, model: OneModel = None) -> None:
     """Print the value of one setting; for a model, what holds for it."""
-    from tray_app.settings.model_settings import effective, field_for
+    from tray_app.settings.model_settings import field_for
 
     with open_workspace(tolerant=True) as workspace:
         model_id = _id_of(workspace, model)
         field = field_for(name, model_id)
-        echo(_as_text(getattr(effective(workspace.store.current, model_id), field.name)))
+        echo(_as_text(getattr(workspace.settings_of(model_id), field.name)))
         _raise_problem(workspace)
 
 
@@ -127,7 +134,7 @@ def settings_unset(name: str, model: OneModel = None) -> None:
 def _change(name: str, text: str | None, model: str | None) -> None:
     """Have a setting changed, and say what it is now, also where that is kept and could not be acted on."""
     from tray_app.gateway.commands import Changing
-    from tray_app.settings.model_settings import effective, typed_value
+    from tray_app.settings.model_settings import typed_value
 
     model_id = None
     if model is not None:
@@ -141,9 +148,10 @@ def _change(name: str, text: str | None, model: str | None) -> None:
             changed = app.change(wish)
         except AppError:
             with open_workspace(tolerant=True) as workspace:
-                settings = workspace.store.current
-            if _kept(settings, wish) == wanted:
-                echo(f"{name} = {_as_text(getattr(effective(settings, wish.model_id), name))}{of_whom}")
+                kept = _kept(workspace.store.current, wish)
+                in_force = workspace.settings_of(wish.model_id)
+            if kept == wanted:
+                echo(f"{name} = {_as_text(getattr(in_force, name))}{of_whom}")
             raise
     echo(f"{name} = {changed.value}{of_whom}")
     if changed.complaint:

@@ -70,4 +70,5 @@ def foreseen(entry: CatalogEntry) -> Model:
     that an engine needs; the other parts are known once the header has been read.
     """
     header = ModelHeader(sparse=entry.sparse)
-    return Model(entry.id, entry.name, Path(entry.file_name), entry.size_bytes, header)
+    path = Path(entry.file_name)
+    return Model(entry.id, entry.name, path, entry.download_bytes, header, entry=entry)

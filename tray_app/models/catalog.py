@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from tray_app.download.file_names import names_a_model
 from tray_app.download.source import parse_source
 from tray_app.errors import DownloadError, ErrorCode, ModelError
+from tray_app.models.header import Purpose
 from tray_app.phrases import phrase
+from tray_app.settings.schema import AUTO
 from tray_app.system.files import read_regular
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from tray_app.phrases import Text
+    from tray_app.settings.schema import ModelSettings
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9.-]*\Z")]
 FileName = Annotated[str, msgspec.Meta(pattern=r"\A[^/\\:]+\.gguf\Z")]
+Language = Annotated[str, msgspec.Meta(pattern=r"\A(?:[a-z]{2}|multi)\Z")]
+Digest = Annotated[str, msgspec.Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")]
+Size = Annotated[int, msgspec.Meta(ge=0)]
+
+MANY_LANGUAGES = "multi"
+"""In place of a list of languages: more than twenty."""
+_ROUNDED = 0.03
+"""A size that is approximate is right within this share of it."""
 
 
 class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,16 +42,34 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     file_name: FileName
     source: str = ""
     """URL or `hf:owner/repo/file`; empty for the model that comes with the app."""
-    size_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
-    """0: not known before the download."""
+    size_bytes: Size = 0
+    """Of its file, without that of a projector. 0: not known before the download."""
     size_is_approximate: bool = False
+    sha256: Digest = ""
+    """Of its file. Empty: not known here."""
     license: str = ""
     """Empty: not known here; the publisher's page has it."""
     projector: str = ""
     """Where the file is with which the model sees pictures, as `source`; empty if it has none."""
+    projector_size_bytes: Size = 0
     gated: bool = False
     """The publisher wants people to sign in and accept terms before the download."""
-    recommended: bool = False
+    purpose: Purpose | None = None
+    """None: only its header tells."""
+    languages: tuple[Language, ...] = ()
+    """ISO 639-1, or `MANY_LANGUAGES` alone. Empty: not known."""
+    context: Size = 0
+    """Tokens that it was trained to see at once. 0: not known before the download."""
+    dimensions: Size = 0
+    """Numbers in its vectors. 0: not known before the download, or not meant for vectors."""
+    vector_sizes: tuple[int, ...] = ()
+    """To how many numbers its vectors may be cut, which it was trained for (Matryoshka)."""
+    prefix_query: str = ""
+    """What it was trained to have before a question."""
+    prefix_document: str = ""
+    """The same before a text that is to be found."""
+    pooling: Literal["auto", "mean", "cls", "last", "rank"] = "auto"
+    """How a vector is made of a text, for files that forget to tell it."""
     note: str
     """One sentence for people."""
 
@@ -56,6 +87,44 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def sparse(self) -> bool:
         """Whether it needs PowerInfer, by the name that its publishers give such files."""
         return self.file_name.endswith(".powerinfer.gguf")
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes pictures."""
+        return bool(self.projector)
+
+    @property
+    def download_bytes(self) -> int:
+        """What comes with a download of it, as far as known."""
+        return self.size_bytes + self.projector_size_bytes
+
+    @property
+    def defaults(self) -> ModelSettings:
+        """By name, the values of its settings that hold as long as a person has chosen no others."""
+        known = {
+            "pooling": "" if self.pooling == AUTO else self.pooling,
+            "shorter_vectors": "yes" if self.vector_sizes else "",
+            "prefix_query": self.prefix_query,
+            "prefix_document": self.prefix_document,
+        }
+        return MappingProxyType({name: value for name, value in known.items() if value})
+
+    def speaks(self, languages: Iterable[str]) -> bool:
+        """Whether it knows all these languages (ISO 639-1)."""
+        return MANY_LANGUAGES in self.languages or set(languages) <= set(self.languages)
+
+    def has_size(self, size_bytes: int) -> bool:
+        """Whether a file of this size may be the one that is meant here."""
+        allowed = _ROUNDED * self.size_bytes if self.size_is_approximate else 0
+        return bool(self.size_bytes) and abs(size_bytes - self.size_bytes) <= allowed
+
+    def describes(self, file_name: str, size_bytes: int, sha256: str | None) -> bool:
+        """Whether a file is the one that is meant here: by size and digest, or name where a digest is not
+        known.
+        """
+        if not self.has_size(size_bytes):
+            return False
+        return self.sha256 == sha256 if self.sha256 and sha256 else self.file_name == file_name
 
 
 class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

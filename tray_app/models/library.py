@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.header import GgufFileType
+from tray_app.models.header import GgufFileType, Pooling
 from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
+from tray_app.models.integrity import known_checksum
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.naming import AmbiguousError, ModelNames
 from tray_app.models.projectors import Projector, is_named_so, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
 from tray_app.phrases import phrase, presentable
-from tray_app.settings.model_settings import is_an_id
+from tray_app.settings.model_settings import effective, is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tray_app.errors import SettingsError
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import ModelHeader
-    from tray_app.settings.schema import Settings
+    from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.system.paths import AppPaths
 
 
@@ -54,6 +55,8 @@ class Model:
     header: ModelHeader
     projector: Projector | None = None
     """What it sees pictures with, or hears with."""
+    entry: CatalogEntry | None = None
+    """What the catalogue says of this very file; None if it is of another one, or of none."""
 
     @property
     def weights_bytes(self) -> int:
@@ -64,6 +67,17 @@ class Model:
     def sees(self) -> bool:
         """Whether requests may have pictures for it."""
         return self.projector is not None and self.projector.sees
+
+    @property
+    def defaults(self) -> ModelSettings:
+        """By name, what the catalogue knows of its settings, and the file does not say itself."""
+        known = self.entry.defaults if self.entry else {}
+        told = {"pooling"} if self.header.pooling not in (None, Pooling.NONE) else set()
+        return {name: value for name, value in known.items() if name not in told}
+
+    def settings_in(self, settings: Settings) -> Settings:
+        """What holds for it of what a person chose, and else of what the catalogue knows."""
+        return effective(settings, self.id, self.defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +204,17 @@ class Library:
             return index.id_of(parts_of(self._finder.located(reference, index))[0])
         except NotInstalledError as exc:
             return exc.entry.id
+
+    def known_defaults(self, reference: str) -> ModelSettings:
+        """By name, what the catalogue knows of the settings of the model that is meant, here or still to be
+        downloaded. Empty if there is no such model.
+        """
+        try:
+            return self.find(reference).defaults
+        except NotInstalledError as exc:
+            return exc.entry.defaults
+        except ModelError:
+            return {}
 
     def hidden_aliases(self, aliases: Mapping[str, str]) -> dict[str, SettingsError]:
         """Those of these aliases that mean another model, whose name they are, with an error about each."""
@@ -368,14 +393,24 @@ class Library:
         header = replace(headers[0], parameters=sum(each.parameters for each in headers))
         if header.role is not GgufFileType.MODEL:
             raise file_errors.not_to_be_served(path.name, header.role)
+        size_bytes = sum(stamp.size_bytes for stamp in stamps)
         return Model(
             id=index.id_of(path),
             name=index.name_of(path),
             path=path,
-            size_bytes=sum(stamp.size_bytes for stamp in stamps),
+            size_bytes=size_bytes,
             header=header,
             projector=self._projector_beside(path, header, index),
+            entry=self._entry_of(path, size_bytes),
         )
+
+    def _entry_of(self, path: Path, size_bytes: int) -> CatalogEntry | None:
+        """What the catalogue says of this file. Few have the size of one of its models, so few are asked for
+        the digest that was kept for them.
+        """
+        alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
+        digest = known_checksum(path) if alike else None
+        return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
 
     def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
         beside = index.beside(path) if path in index else _models_in(path.parent)

@@ -29,10 +29,13 @@ class ModelTables:
     """What cannot be used, by the names that lead there below `models`: none, a model, or an entry of one."""
 
 
-def effective(settings: Settings, model_id: str | None) -> Settings:
-    """What holds for one model: its own values, and for the rest those for all. It has no `models`."""
+def effective(settings: Settings, model_id: str | None, known: ModelSettings | None = None) -> Settings:
+    """What holds for one model: its own values, and for the rest those for all. It has no `models`.
+
+    `known`: what is known of the model besides, in place of a value that neither it nor all have chosen.
+    """
     own = settings.models.get(model_id, {}) if model_id else {}
-    return replace(settings, **own, models=MappingProxyType({}))
+    return replace(settings, **{**(known or {}), **own}, models=MappingProxyType({}))
 
 
 def with_own(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Settings:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.app.tuning import TuningTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from psygnal import SignalInstance
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Contents, Model
+    from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeptKeys
@@ -90,6 +91,9 @@ class ModelsProtocol(Protocol):
 
     def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> Mapping[str, ModelReport]:
         """What would become of models on this machine, by id."""
+
+    def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
+        """What suits this machine and a person who speaks these languages."""
 
     def preview_download(self, reference: str) -> DownloadPreview:
         """What a download would bring and take."""

@@ -46,6 +46,16 @@ def spoken(wanted: str, system: Iterable[str]) -> str:
     return next((name for name in names if name in _NATIVE), "en")
 
 
+def person_language(wanted: str) -> str:
+    """The person's own language (ISO 639-1) for a setting, also one that this app does not speak."""
+    if wanted != _AUTO:
+        return wanted
+    language = QLocale.system().language()
+    if language == QLocale.Language.C:
+        return "en"
+    return QLocale.languageToCode(language, QLocale.LanguageCodeType.ISO639Part1)
+
+
 def number_locale(wanted: str, language: str, system: QLocale) -> QLocale:
     """How numbers are written: as the person has set it up in the system, where that fits the language."""
     chosen = QLocale(language)

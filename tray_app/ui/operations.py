@@ -21,6 +21,7 @@ from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
 from tray_app.settings.model_settings import effective, with_own, with_values
 from tray_app.ui.garbage import freeze_gc
+from tray_app.ui.languages import person_language
 from tray_app.ui.presenters import usage
 from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.engines import is_loaded
@@ -77,7 +78,11 @@ def read_facts(app: AppProtocol) -> ModelFacts:
 def survey(app: AppProtocol) -> ModelFacts:
     """The same, and what would become of each model on this machine: asks the engines that are there."""
     facts = read_facts(app)
-    return replace(facts, reports=app.models.survey(facts.installed, facts.catalog))
+    return replace(
+        facts,
+        reports=app.models.survey(facts.installed, facts.catalog),
+        recommended=app.models.recommended([person_language(app.store.current.language)]),
+    )
 
 
 def import_file(app: AppProtocol, path: Path, how: How, on_bytes: OnProgress) -> str:

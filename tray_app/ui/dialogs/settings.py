@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
-    from tray_app.settings.schema import Field, Settings
+    from tray_app.settings.schema import Field, ModelSettings, Settings
     from tray_app.system.ports import PortOwner
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
@@ -109,6 +109,8 @@ class SettingsDialog(QDialog):
         """What each editor showed before a person changed it."""
         self._own: set[str] | None = None
         """The names of the model's own values among those that are shown; None for all models."""
+        self._known: Mapping[str, ModelSettings] = {}
+        """What the catalogue knows of models, by their ids."""
         self.subject = SubjectBox()
         self.tabs = SettingTabs(bridge.app)
         self.editors, self.keys, self.rows = self.tabs.editors, self.tabs.keys, self.tabs.rows
@@ -222,7 +224,7 @@ class SettingsDialog(QDialog):
         self._adopted = settings
         self._model = self.subject.value()
         self._own = None if self._model == ALL_MODELS else set(settings.models.get(self._model, {}))
-        values = effective(settings, self._model)
+        values = effective(settings, self._model, self._known.get(self._model))
         for name in self.editors:
             self._put(name, getattr(values, name))
         self._initial = {name: editor.value() for name, editor in self.editors.items()}
@@ -269,21 +271,25 @@ class SettingsDialog(QDialog):
             self.tabs.resets[name].show_own(True)
 
     def _release(self, name: str) -> None:
-        """Let the value for all hold for the model again."""
+        """Let the value for all hold for the model again, or what the catalogue knows."""
         if self._own is not None:
             self._own.discard(name)
             new, _ = read_drafts(self._adopted, {ALL_MODELS: self._drafts.get(ALL_MODELS, {})}, tr)
-            self._put(name, getattr(new, name))
+            self._put(name, self._known.get(self._model, {}).get(name, getattr(new, name)))
             self._judge()
 
     def _offer_models(self, facts: ModelFacts) -> None:
-        known = {model.id: tr.said(model.name) for model in facts.installed}
-        self.subject.offer(known, self._adopted.models)
+        here = {model.id: tr.said(model.name) for model in facts.installed}
+        self.subject.offer(here, self._adopted.models)
         offered = {entry.id: tr.said(entry.name) for entry in facts.catalog}
         for name in MODEL_REFERENCES:
             editor = self.editors[name]
             if isinstance(editor, ChoiceEditor):
-                editor.offer((offered | known).items())
+                editor.offer((offered | here).items())
+        of_catalog = {entry.id: entry.defaults for entry in facts.catalog}
+        self._known = of_catalog | {model.id: model.defaults for model in facts.installed}
+        self._fill_anew(self._adopted)
+        self._judge()
 
     def _offer_engines(self, overview: EnginesOverview) -> None:
         editor = self.editors["engine"]
@@ -334,7 +340,7 @@ class SettingsDialog(QDialog):
         asides["port"] = self._port_praise
         asides["ctx_size"] = automatic_context(new, self._plan, tr)
         for name, row in self.rows.items():
-            mark = "" if name in self.keys else whose(name, self._own, tr)
+            mark = "" if name in self.keys else whose(name, self._own, self._known.get(self._model, {}), tr)
             row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""), mark)
         self.tabs.mark(problems)
 
@@ -394,11 +400,14 @@ class SettingsDialog(QDialog):
     def _adopt(self, settings: Settings) -> None:
         """Follow what changed elsewhere; what the person has typed stays."""
         if settings != self._adopted:
-            drafts = self.drafts()
-            self._drafts = {model_id: draft for model_id, draft in drafts.items() if model_id != self._model}
-            self._fill(settings)
-            for name, value in drafts.get(self._model, {}).items():
-                self._type(name, value)
+            self._fill_anew(settings)
+
+    def _fill_anew(self, settings: Settings) -> None:
+        drafts = self.drafts()
+        self._drafts = {model_id: draft for model_id, draft in drafts.items() if model_id != self._model}
+        self._fill(settings)
+        for name, value in drafts.get(self._model, {}).items():
+            self._type(name, value)
 
     def _applied(self) -> None:
         submitted, self._submitted = self._submitted, None

@@ -12,7 +12,6 @@ from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.sizing import context_config, memory_budget, needed_memory, usual_workers
 from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import GIB, Fit, judge
-from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def memory_bars(
     """
     if not isinstance(plan, LaunchPlan):
         return ()
-    settings = effective(settings, plan.model.id)
+    settings = plan.model.settings_in(settings)
     verdict = _verdict(plan, settings, host)
     if plan.engine.kind is EngineKind.POWERINFER:
         main = _whole_memory(verdict, tr)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model, Unusable
     from tray_app.models.model_files import Partial
+    from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Translate
 
 
@@ -112,6 +113,8 @@ class ModelFacts:
     partials: tuple[Partial, ...] = ()
     reports: Mapping[str, ModelReport] = field(default_factory=dict)
     """By id, where something can be said."""
+    recommended: tuple[Recommendation, ...] = ()
+    """What suits this machine and the person's language, the first first."""
     missing_folder: Path | None = None
     """The folder that was chosen for models, while it is not there."""
     finished: frozenset[int] = frozenset()

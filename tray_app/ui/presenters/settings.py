@@ -12,7 +12,7 @@ from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
+from tray_app.settings.model_settings import check_aliases, check_own, with_own
 from tray_app.settings.schema import AUTO, Scope, field_named, parse_value
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.engine_names import ENGINES
@@ -126,12 +126,17 @@ def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], 
     return values, problems
 
 
-def whose(name: str, own: Collection[str] | None, tr: Translate) -> str:
+def whose(name: str, own: Collection[str] | None, known: Collection[str], tr: Translate) -> str:
     """Whether a value is a model's own; `own` has the names of these, None where all models are shown.
 
-    Nothing is said where there is no value for all.
+    `known` has the names of those that the catalogue knows. Otherwise nothing is said where there is no value
+    for all.
     """
-    if own is None or field_named(name).scope is Scope.ONE:
+    if own is None:
+        return ""
+    if name in known and name not in own:
+        return tr("From the catalogue.")
+    if field_named(name).scope is Scope.ONE:
         return ""
     return tr("This model's own value.") if name in own else tr("As for all models.")
 
@@ -174,7 +179,7 @@ def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
 
 def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
-    if not isinstance(plan, LaunchPlan) or effective(new, plan.model.id).ctx_size != AUTO:
+    if not isinstance(plan, LaunchPlan) or plan.model.settings_in(new).ctx_size != AUTO:
         return ""
     return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FirstSteps(QWidget):
-    """The model that comes with the app, and those that are recommended."""
+    """The model that comes with the app, and those that suit this machine."""
 
     chosen = Signal(object)
     """A `CatalogEntry`."""
@@ -35,10 +35,10 @@ class FirstSteps(QWidget):
 
     def offer(self, facts: ModelFacts) -> None:
         """Make the cards, and make them anew when another engine or setting changes what fits."""
+        builtin = [entry for entry in facts.catalog if entry.builtin]
         offered = {
             entry: _fit_text(facts.reports.get(entry.id))
-            for entry in facts.catalog
-            if entry.builtin or entry.recommended
+            for entry in (*builtin, *(each.entry for each in facts.recommended))
         }
         if offered == self._offered:
             return
