@@ -2,7 +2,8 @@
 
 PowerInfer opens files with C's `fopen`. On Windows that accepts only characters of the system's code page and
 paths of 259 characters, so there PowerInfer runs in the model's folder and is given a plain name for the
-model. No engine accepts a path that is not UTF-8, so such a model is linked into the folder of the run.
+model. No engine accepts a path that is not UTF-8, so such a model is linked into the folder of the run. So is
+another app's for PowerInfer, which writes beside a model.
 `launch_dir_for` is pure; `prepare` creates what it says, on the supervisor's thread.
 """
 
@@ -46,10 +47,10 @@ class LaunchDir:
     """Whether all files of the model must be linked into the private folder, the first one as `model`."""
 
 
-def launch_dir_for(model: Path, kind: EngineKind, system: System) -> LaunchDir:
-    """Where an engine of this kind runs for a model. `model` is a full path."""
+def launch_dir_for(model: Path, kind: EngineKind, system: System, *, own: bool = True) -> LaunchDir:
+    """Where an engine of this kind runs for a model. `model` is a full path; `own`: it is no other app's."""
     text = str(model)
-    if not _is_text(text):
+    if not _is_text(text) or (kind is EngineKind.POWERINFER and not own):
         return LaunchDir(_plain_part(model), linked=True)
     if kind is not EngineKind.POWERINFER or system is not System.WINDOWS or _is_plain(text):
         return LaunchDir(text)

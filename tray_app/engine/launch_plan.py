@@ -152,7 +152,7 @@ def plan_launch(settings: Settings, model: Model, engine: Engine, host: Host) ->
     """
     check_extra(settings.extra_arguments, engine.kind, sparse=model.header.sparse)
     model = as_loaded(settings, model, engine.kind, engine.flags)
-    launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system)
+    launch_dir = launch_dir_for(model.path.absolute(), engine.kind, host.system, own=not model.app)
     budget = memory_budget(engine.kind, host, engine.devices, settings.vram_budget)
     config = context_config(settings, model, engine.kind, budget, usual_workers(engine, host))
     alone = estimate_memory(model.header, model.weights_bytes, config.with_workers(1))

@@ -5,6 +5,7 @@ Any thread may call. Only headers are read, and again only when a file has chang
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import suppress
@@ -30,10 +31,10 @@ from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Mapping
 
     from tray_app.errors import SettingsError
+    from tray_app.models.adopted import Adopted
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import ModelHeader
     from tray_app.settings.schema import ModelSettings, Settings
@@ -57,6 +58,8 @@ class Model:
     """What it sees pictures with, or hears with."""
     entry: CatalogEntry | None = None
     """What the catalogue says of this very file; None if it is of another one, or of none."""
+    app: str = ""
+    """The other app whose file it is, and stays; empty for one of this app's."""
 
     @property
     def weights_bytes(self) -> int:
@@ -102,7 +105,7 @@ class Contents:
     """Everything in the models folder and below that has to do with models."""
 
     models: tuple[Model, ...]
-    """The whole models of the folder by name, then the one that comes with the app."""
+    """The whole models of the folder by name, those of other apps, then the one that comes with the app."""
     unusable: tuple[Unusable, ...]
     partials: tuple[Partial, ...]
 
@@ -122,7 +125,7 @@ class Installed:
     """The models that can be served, at one moment."""
 
     models: tuple[Model, ...] = ()
-    """The whole models of the folder by name, then the one that comes with the app."""
+    """As in `Contents`."""
     created: Mapping[str, int] = field(default_factory=dict)
     """By id, when the newest of a model's files was written, in seconds since 1970."""
     names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
@@ -141,8 +144,8 @@ class Installed:
 NO_PROJECTOR = "none"
 """The value of the setting for a model that is to see no pictures."""
 
-_Indexed = tuple[list[str], Index]
-"""The names of a folder's files, and their index."""
+_Indexed = tuple[list[str], tuple["Adopted", ...], Index]
+"""The names of a folder's files, the files of other apps, and their index."""
 _Stamps = dict[Path, tuple[Stamp, ...]]
 """By the first file of each model, those of all its files."""
 
@@ -150,7 +153,8 @@ _Stamps = dict[Path, tuple[Stamp, ...]]
 class Library:
     """The models of one folder, the one that comes with the app, and any other that is named by its path.
 
-    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean.
+    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean;
+    `adopted` the models of other apps that are used from here, of which those count whose file is there.
     """
 
     def __init__(
@@ -160,12 +164,14 @@ class Library:
         builtin: Path,
         clock: Callable[[], float] = time.time,
         aliases: Callable[[], Mapping[str, str]] = dict,
+        adopted: Callable[[], tuple[Adopted, ...]] = tuple,
     ) -> None:
         self.folder = folder
         self.catalog = catalog
         self.builtin = builtin
         self._clock = clock
         self._aliases = aliases
+        self._adopted = adopted
         self._headers = Headers()
         self._finder = Finder(folder, catalog, builtin, aliases)
         self._indexed: _Indexed | None = None
@@ -230,6 +236,10 @@ class Library:
     def lists(self, path: Path) -> bool:
         """Whether a file is one of the folder's that `contents` tells of."""
         return path in self._index()
+
+    def adopted(self, path: Path) -> Adopted | None:
+        """What is known of a file as one of another app that is used from here; None if it is none."""
+        return self._index().adopted(path)
 
     def holds(self, path: Path) -> bool:
         """Whether a file is really in the folder or below, and not only reached through a link from there."""
@@ -352,7 +362,7 @@ class Library:
 
     def _name_in(self, indexed: _Indexed | None, reference: str) -> str:
         if indexed and reference:
-            index = indexed[1]
+            index = indexed[-1]
             named = index.with_id(reference)
             meant = (named,) if named else index.resembling(reference)
             if len(meant) == 1:
@@ -380,10 +390,12 @@ class Library:
     def _index_of(self, names: list[str]) -> Index:
         """An index of these names: the last one, if it was of the same."""
         names.sort()
+        adopted = tuple(each for each in self._adopted() if os.path.isfile(each.file))  # noqa: PTH113 often
         known = self._indexed
-        if known is None or known[0] != names:
-            known = self._indexed = (names, Index(self.folder, names, self.catalog, self.builtin))
-        return known[1]
+        if known is None or known[:-1] != (names, adopted):
+            index = Index(self.folder, names, self.catalog, self.builtin, adopted)
+            known = self._indexed = (names, adopted, index)
+        return known[-1]
 
     def _model(self, path: Path, index: Index) -> Model:
         parts = parts_of(path)
@@ -394,13 +406,15 @@ class Library:
         if header.role is not GgufFileType.MODEL:
             raise file_errors.not_to_be_served(path.name, header.role)
         size_bytes = sum(stamp.size_bytes for stamp in stamps)
+        adopted = index.adopted(path)
         return Model(
             id=index.id_of(path),
             name=index.name_of(path),
             path=path,
             size_bytes=size_bytes,
             header=header,
-            projector=self._projector_beside(path, header, index),
+            projector=self._projector_told(adopted) or self._projector_beside(path, header, index),
+            app=adopted.app if adopted else "",
             entry=self._entry_of(path, size_bytes),
         )
 
@@ -411,6 +425,13 @@ class Library:
         alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
         digest = known_checksum(path) if alike else None
         return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
+
+    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
+        """The projector that another app has with a model, if it is one."""
+        if adopted and adopted.projector_file:
+            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
+                return self._projector(Path(adopted.projector_file))
+        return None
 
     def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
         beside = index.beside(path) if path in index else _models_in(path.parent)

@@ -62,7 +62,7 @@ class Finder:
         if not reference:
             raise file_errors.none_chosen()
         entry = self.entry_named(reference)
-        if entry and (path := self._path_of(entry)):
+        if entry and (path := self._path_of(entry) or index.with_id(entry.id)):
             return path
         may_be_another = entry is None or reference == entry.file_name
         if may_be_another and (path := self._found(reference, index, by_alias=entry is None)):
@@ -140,7 +140,7 @@ class Finder:
         if model_id is None:
             return None
         entry = next((each for each in self._catalog if each.id == model_id), None)
-        path = self._path_of(entry) if entry else index.with_id(model_id)
+        path = (self._path_of(entry) if entry else None) or index.with_id(model_id)
         if entry and path is None:
             raise NotInstalledError(entry)
         return path

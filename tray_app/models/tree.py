@@ -10,7 +10,7 @@ from tray_app.download.part import PART_ENDING
 from tray_app.models.model_files import ACTIVATION, SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DEPTH = 5
@@ -41,14 +41,15 @@ class _Folder(NamedTuple):
     depth: int
 
 
-def files_below(folder: Path) -> Iterator[Found]:
-    """Models and unfinished downloads in a folder and its sub-folders, in no order.
+def files_below(folder: Path, wanted: Callable[[str], bool] | None = None) -> Iterator[Found]:
+    """Models and unfinished downloads in a folder and its sub-folders, else the files of `wanted` names.
 
-    Links count as what they lead to. A folder that is reached in several ways counts once, by its own place
-    rather than by a link. Hidden files and folders are passed over (macOS puts a `._name` beside each file on
-    foreign drives), so are folders with statistics. `OSError` if the folder itself cannot be listed; what
-    cannot be listed below it is passed over.
+    They come in no order. Links count as what they lead to. A folder that is reached in several ways counts
+    once, by its own place rather than by a link. Hidden files and folders are passed over (macOS puts a
+    `._name` beside each file on foreign drives), so are folders with statistics. `OSError` if the folder
+    itself cannot be listed; what cannot be listed below it is passed over.
     """
+    wanted = wanted or _belongs_to_a_model
     seen = {_identity(folder.stat())}
     folders, links = deque([_Folder(str(folder), "", 0)]), deque[_Folder]()
     for _ in range(MOST_FOLDERS):
@@ -58,7 +59,7 @@ def files_below(folder: Path) -> Iterator[Found]:
         for entry in _entries(here):
             if _is_folder(entry):
                 _note(entry, here, folders, links, seen)
-            elif _belongs_to_a_model(entry.name):
+            elif wanted(entry.name):
                 yield Found(here.prefix + entry.name, entry)
 
 

@@ -1,0 +1,118 @@
+"""The models of other apps that a person uses from here, where they are; kept in a file of the state folder.
+
+Any thread, and several programs: what one of them writes, another takes up at its next look.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import tomlkit
+
+from tray_app.errors import ModelError
+from tray_app.models.headers import stamp_of
+from tray_app.models.model_names import free_id, plain_id
+from tray_app.system.file_lock import locked
+from tray_app.system.files import read_regular, unwritable, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.found.found_model import FoundModel
+    from tray_app.models.headers import Stamp
+
+_FILE_NAME = "adopted.toml"
+_WAIT_S = 5.0
+"""How long another program may take to write the file."""
+_log = logging.getLogger(__name__)
+
+
+class Adopted(msgspec.Struct, frozen=True):
+    """A model that belongs to another app."""
+
+    id: str
+    """What programs call it here, as long as no file of the models folder is called so."""
+    name: str
+    app: str
+    """What that app is called."""
+    file: str
+    """Its path; that of the first of its files where it is split. It need not be called like a model."""
+    projector_file: str = ""
+    """What it sees pictures with, where the app said so."""
+
+    @property
+    def path(self) -> Path:
+        """The same as `file`."""
+        return Path(self.file)
+
+
+class _List(msgspec.Struct):
+    models: tuple[Adopted, ...] = ()
+
+
+class AdoptedModels:
+    """The list of them, in the folder `state`."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / _FILE_NAME
+        self._lock = threading.Lock()
+        self._read: tuple[Stamp, tuple[Adopted, ...]] | None = None
+
+    def current(self) -> tuple[Adopted, ...]:
+        """Those of now, also of which the file is gone. Reads the list only if it has changed."""
+        with self._lock:
+            stamp = stamp_of(self._path)
+            if self._read is None or self._read[0] != stamp:
+                self._read = stamp, self._load()
+            return self._read[1]
+
+    def add(self, found: FoundModel, model_id: str) -> Adopted:
+        """Use a model from where it is, in place of what had its id or its file. `ModelError`."""
+        projector = str(found.projector or "")
+        adopted = Adopted(model_id, found.name, str(found.app), str(found.path), projector)
+        self._change(lambda old: (*(each for each in old if not _replaces(adopted, each)), adopted))
+        return adopted
+
+    def forget(self, path: Path) -> None:
+        """Use the model of this file no more. `ModelError`."""
+        self._change(lambda old: tuple(each for each in old if each.path != path))
+
+    def _change(self, change: Callable[[tuple[Adopted, ...]], tuple[Adopted, ...]]) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._path.with_suffix(".lock"), _WAIT_S):
+                models = msgspec.to_builtins(_List(change(self._load())))
+                write_atomically(self._path, tomlkit.dumps(models).encode())
+        except OSError as exc:
+            raise unwritable(exc, ModelError) from exc
+
+    def _load(self) -> tuple[Adopted, ...]:
+        try:
+            text = read_regular(self._path).decode()
+            return msgspec.convert(tomllib.loads(text), _List).models
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError) as exc:  # msgspec's and tomllib's errors are ValueErrors, too
+            _log.warning("The list of models of other apps cannot be read, and counts as empty: %s", exc)
+            return ()
+
+
+def adopted_id(found: FoundModel, catalog: Collection[CatalogEntry], taken: Collection[str]) -> str:
+    """The id that a model of another app gets: that of the catalogue if this has a file called so, else as a
+    file of the models folder would that had its name. `taken` are the ids of the models that are here.
+    """
+    of_catalog = next((each.id for each in catalog if each.file_name == found.path.name), None)
+    if of_catalog and of_catalog not in taken:
+        return of_catalog
+    wanted = plain_id(found.name.replace("/", "-"), {each.id for each in catalog})
+    return free_id(str(found.path), wanted, taken) if wanted in taken else wanted
+
+
+def _replaces(new: Adopted, old: Adopted) -> bool:
+    return old.path == new.path or (old.id == new.id and not old.path.exists())

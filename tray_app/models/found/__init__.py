@@ -1,0 +1,1 @@
+"""Models that other apps have on this computer."""

@@ -1,0 +1,111 @@
+"""Finds the models of Ollama.
+
+A manifest, a JSON file at `manifests/HOST/NAMESPACE/MODEL/TAG`, names the layers of a model by their digests:
+its weights, and perhaps what it sees pictures with. The layer `sha256:HEX` is the file `blobs/sha256-HEX`,
+whose name tells nothing. Newer versions have `manifests-v2` with links to manifests among the blobs, and
+lists of manifests, of which each is for another engine.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tray_app.models.found.found_model import OtherApp, model_at, note_of
+from tray_app.system.files import NOT_JSON
+from tray_app.system.host import System
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tray_app.models.found.found_model import FoundModel, Surroundings
+
+_MODEL = "application/vnd.ollama.image.model"
+_PROJECTOR = "application/vnd.ollama.image.projector"
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
+"""A layer's, and nothing else: it becomes the name of a file."""
+_USUAL_HOST, _USUAL_NAMESPACE, _USUAL_TAG = "registry.ollama.ai", "library", "latest"
+"""What people leave out of a name."""
+_LEVELS = 4
+_MOST_NAMES = 5000
+"""Folders and files that are looked at in one tree of manifests."""
+
+
+class _Layer(msgspec.Struct):
+    media_type: str = msgspec.field(name="mediaType", default="")
+    digest: str = ""
+
+
+class _Manifest(msgspec.Struct):
+    """As far as it is used. One of a list may stand there only by its digest."""
+
+    layers: tuple[_Layer, ...] | None = ()
+    manifests: tuple[_Manifest, ...] | None = ()
+    digest: str = ""
+
+
+def find(around: Surroundings) -> Iterator[FoundModel]:
+    """Those of the person, and on Linux those of the service, whose user is called `ollama`."""
+    home = around.told("OLLAMA_HOME") or around.home / ".ollama"
+    stores = [around.told("OLLAMA_MODELS"), home / "models"]
+    if around.system is System.LINUX:
+        stores.append(around.shared / "ollama" / ".ollama" / "models")
+    for store in stores:
+        if store:
+            for tree in ("manifests-v2", "manifests"):
+                for path in _manifests(store / tree):
+                    yield from _of_manifest(path, store)
+
+
+def _manifests(tree: Path) -> Iterator[Path]:
+    """The files four levels below, tags that tell something first: `latest` is often another name of one."""
+    level = [tree]
+    for _ in range(_LEVELS):
+        level = list(islice((path for folder in level for path in _entries(folder)), _MOST_NAMES))
+    yield from sorted(level, key=lambda path: (path.name == _USUAL_TAG, path))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What is in a folder; nothing if it is none, or cannot be seen."""
+    try:
+        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _of_manifest(path: Path, store: Path) -> Iterator[FoundModel]:
+    manifest = _read(path)
+    for each in (manifest, *(manifest.manifests or ())):
+        of_engine = _read(_blob(store, each.digest)) if each.digest and not each.layers else each
+        blobs = {layer.media_type: _blob(store, layer.digest) for layer in of_engine.layers or ()}
+        if weights := blobs.get(_MODEL):
+            yield from model_at(OtherApp.OLLAMA, _name(path), weights, blobs.get(_PROJECTOR))
+            return
+
+
+def _read(path: Path | None) -> _Manifest:
+    """The manifest in a file; one of nothing if it is no manifest."""
+    content = note_of(path) if path else None
+    try:
+        return msgspec.json.decode(content or b"{}", type=_Manifest)
+    except NOT_JSON:
+        return _Manifest()
+
+
+def _blob(store: Path, digest: str) -> Path | None:
+    """The file of a layer; None if the digest is none, as in a manifest that would lead elsewhere."""
+    found = _DIGEST.fullmatch(digest)
+    return store / "blobs" / f"sha256-{found[1].lower()}" if found else None
+
+
+def _name(manifest: Path) -> str:
+    """What Ollama calls the model of this manifest."""
+    host, namespace, model, tag = manifest.parts[-_LEVELS:]
+    name = model if tag == _USUAL_TAG else f"{model}:{tag}"
+    if host != _USUAL_HOST:
+        return f"{host}/{namespace}/{name}"
+    return name if namespace == _USUAL_NAMESPACE else f"{namespace}/{name}"
