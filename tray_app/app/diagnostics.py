@@ -253,10 +253,11 @@ def _look_at_download(inputs: DiagnosticInputs, missing: NotInstalledError, note
     except EngineError as exc:
         notes.add(exc, stops=True)
     space = _space(inputs.library.folder)
-    if space is not None and space.usable_bytes < entry.size_bytes:
+    if space is not None and space.usable_bytes < entry.download_bytes:
         hint = "Free some space, or choose another models folder in the settings."
         notes.add(
-            not_enough_space(DownloadError, space, inputs.library.folder, entry.size_bytes, hint), stops=True
+            not_enough_space(DownloadError, space, inputs.library.folder, entry.download_bytes, hint),
+            stops=True,
         )
 
 

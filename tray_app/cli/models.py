@@ -56,7 +56,16 @@ def models_list(*, as_json: Json = False) -> None:
                     for each in contents.unusable
                 ],
                 "catalog": [
-                    {"id": entry.id, "name": entry.name, "source": entry.source, "license": entry.license}
+                    {
+                        "id": entry.id,
+                        "name": entry.name,
+                        "source": entry.source,
+                        "license": entry.license,
+                        "purpose": entry.purpose,
+                        "languages": entry.languages,
+                        "download_bytes": entry.download_bytes,
+                        "pictures": entry.sees,
+                    }
                     for entry in offers
                 ],
             }
@@ -74,7 +83,7 @@ def models_list(*, as_json: Json = False) -> None:
         why = "is being copied" if each.arriving else f"{each.error.title}. {each.error.message}"
         echo(f"cannot be used: {presentable(_below(each.path, folder))}: {why}")
     for entry in offers:
-        size = f", {decimal(entry.size_bytes)}" if entry.size_bytes else ""  # people's own lists may not know
+        size = f", {decimal(entry.download_bytes)}" if entry.size_bytes else ""  # people's own may not know
         echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
 
 

@@ -212,7 +212,7 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     """How large the download of a catalogue's model is, as far as the catalogue knows."""
     if not entry.size_bytes:
         return ""
-    size = size_text(entry.size_bytes, tr)
+    size = size_text(entry.download_bytes, tr)
     return tr("≈ {size}").format(size=size) if entry.size_is_approximate else size
 
 
