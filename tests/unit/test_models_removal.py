@@ -58,6 +58,7 @@ def care(folder: Path, tmp_path: Path) -> ModelManager:
         served=lambda: None,
         engines=unused,
         host=unused,
+        forget=unused,
     )
 
 

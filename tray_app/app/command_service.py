@@ -85,7 +85,9 @@ class CommandService:
         removal = self._workspace.remove_model(
             str(wish.path), for_good=not wish.trash, anywhere=wish.anywhere
         )
-        return Removed(removal.paths, removal.kept, removal.trashed, removal.stopped_server)
+        return Removed(
+            removal.paths, removal.kept, removal.trashed, removal.stopped_server, removal.forgotten
+        )
 
     def embed(self, wish: TextsToEmbed) -> TextEmbeddings:
         """See `AppCommands`."""

@@ -83,11 +83,12 @@ class SmallerTypes:
 class ModelManager:
     """Works on the models in the present models folder.
 
-    `library` and `settings` return the present ones, `session` makes an HTTP session for reading headers, and
-    `served` returns the path of the model that an engine has open, or would open for a request.
+    `library` and `settings` return the present ones, `session` makes an HTTP session for reading headers,
+    `served` returns the path of the model that an engine has open, or would open for a request, and `forget`
+    uses another app's model no more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
         *,
         library: Callable[[], Library],
@@ -96,6 +97,7 @@ class ModelManager:
         served: Callable[[], Path | None],
         engines: EngineFinder,
         host: Host,
+        forget: Callable[[Path], object],
     ) -> None:
         self._library = library
         self._settings = settings
@@ -103,6 +105,7 @@ class ModelManager:
         self._served = served
         self._engines = engines
         self._host = host
+        self._forget = forget
         # numbers of downloads whose digest is written; used by the downloads thread alone
         self._noted: set[int] = set()
 
@@ -178,8 +181,9 @@ class ModelManager:
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """Put a model and its files into the trash, or delete them. Returns what was removed. `ModelError`.
 
-        The files of an unfinished download are always deleted. Files outside of the models folder are removed
-        only with `anywhere`; files that are not models are never removed.
+        The files of an unfinished download are always deleted. Those of another app's model stay: it is only
+        used no more. Other files outside of the models folder are removed only with `anywhere`; files that
+        are not models are never removed.
         """
         library = self._library()
         path = self.to_remove(reference, anywhere=anywhere)
@@ -193,6 +197,9 @@ class ModelManager:
                 "The engine has the file open.",
                 "Stop the server first.",
             )
+        if library.adopted(path):
+            self._forget(path)
+            return Removal((), trashed=False, forgotten=(path,))
         return remove_model(path, listed=self._is_listed(path), trash=not for_good)
 
     def is_served(self, path: Path) -> bool:
@@ -230,6 +237,8 @@ class ModelManager:
     def _permitted(self, path: Path, *, anywhere: bool) -> Path:
         """The path, if the file there may be removed; otherwise `ModelError`."""
         library = self._library()
+        if library.adopted(path):
+            return path
         require_model(path, listed=self._is_listed(path))
         if path.parent.resolve() / path.name == library.builtin.resolve():
             raise ModelError(

@@ -24,6 +24,7 @@ from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
+from tray_app.app.weekly_look import WeeklyLook
 from tray_app.app.workspace import Workspace
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
@@ -107,7 +108,16 @@ class App(Workspace):
         self._delays = delays or ServerDelays()
         self._folder_changes = 0
         self._trial: Mapping[str, Any] = {}
-        self._watch = FolderWatch(lambda: self.models_folder, self._folder_changed)
+        self._watch = FolderWatch(
+            lambda: self.models_folder,
+            self._folder_changed,
+            files=lambda: [each.path for each in self.upkeep.adopted.current()],
+        )
+        self._weekly = WeeklyLook(
+            self._look_for_newer,
+            is_on=lambda: self.store.current.check_for_newer,
+            last_s=lambda: self.upkeep.newer().checked_at_s,
+        )
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
@@ -148,6 +158,7 @@ class App(Workspace):
         self._pool.changed.connect(self._failures.note)
         self._pool.changed.connect(self._fallbacks.note)
         self._pool.changed.connect(self._let_old_builds_go)
+        self._pool.changed.connect(self._note_use)
         self.engines.changed.connect(self._announce)
 
     @classmethod
@@ -192,9 +203,11 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched. What the package carries is installed beside.
+        nothing. From then on the models folder is watched, and once a week it is looked for newer models, if
+        that is switched on. What the package carries is installed beside.
         """
         self._watch.start()
+        self._weekly.start()
         self.engines.install_carried()
         settings = self.store.current
         if settings.start_server_with_app:
@@ -457,6 +470,7 @@ class App(Workspace):
 
         self._wishes += 1
         self._watch.close(remaining_s())
+        self._weekly.close(remaining_s())
         self._server.stop(remaining_s())
         super().close(remaining_s())  # before the control address, where a start may wait for a download
         if self._control:
@@ -487,6 +501,7 @@ class App(Workspace):
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
             self.downloads.restore(self.models_folder)
+        self._weekly.wake()
         self._server.apply_settings()
         self._announce()
 
@@ -555,6 +570,14 @@ class App(Workspace):
     def _let_old_builds_go(self, engine: EngineSnapshot) -> None:
         if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
             self.engines.let_older_go(engine.plan.engine.build.id)
+
+    def _note_use(self, engine: EngineSnapshot) -> None:
+        if engine.state is State.READY and isinstance(engine.plan, LaunchPlan):
+            self.upkeep.last_use.note(engine.plan.model.id)
+
+    def _look_for_newer(self) -> None:
+        self.upkeep.outdated()
+        self._announce()
 
     def _act_on_engines(self) -> None:
         """See `Workspace`: engines whose plan is another one now start again."""

@@ -19,6 +19,7 @@ from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
+from tray_app.app.model_upkeep import ModelUpkeep
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
@@ -92,6 +93,13 @@ class Workspace:
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
+        self.upkeep = ModelUpkeep(
+            paths.state,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            session=self._session,
+            system=host.system,
+        )
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
         self.engine_store = EngineStore(paths.engines)
@@ -112,6 +120,7 @@ class Workspace:
             served=self._served_path,
             engines=self._finder,
             host=host,
+            forget=self.upkeep.adopted.forget,
         )
 
     @classmethod
@@ -426,6 +435,7 @@ class Workspace:
             measure=implied_size,
         )
         queue.changed.connect(self.models.note_checksums)
+        queue.changed.connect(self.upkeep.note_sources)
         return queue
 
     def _session(self) -> Session:
@@ -445,7 +455,13 @@ class Workspace:
             return None
 
     def _library_of(self, folder: Path) -> Library:
-        return Library(folder, self._catalog, builtin_model(), aliases=lambda: aliases_of(self.store.current))
+        return Library(
+            folder,
+            self._catalog,
+            builtin_model(),
+            aliases=lambda: aliases_of(self.store.current),
+            adopted=self.upkeep.adopted.current,
+        )
 
     def _served_path(self) -> Path | None:
         """The first file of the model that an engine has open, or that a sleeping server would load."""

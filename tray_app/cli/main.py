@@ -40,6 +40,7 @@ from tray_app.cli.running import load, ps, quit_app, restart, start, status, sto
 from tray_app.cli.serve import serve
 from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
+from tray_app.cli.upkeep import adopt, outdated, space
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.errors import AppError, ErrorDocument
 from tray_app.phrases import presentable
@@ -58,6 +59,9 @@ commands = typer.Typer(
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(key_commands, name="key")
 commands.add_typer(models_commands, name="models")
+models_commands.command(cls=TakesTexts)(adopt)
+models_commands.command()(outdated)
+models_commands.command()(space)
 commands.add_typer(engine_commands, name="engines")
 commands.command()(serve)
 commands.command()(status)

@@ -21,11 +21,10 @@ from tray_app.phrases import Translate, presentable
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
+    from tray_app.gateway.commands import Removed
     from tray_app.models.library import Library, Model
 
 models_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The models on this computer.")
-
-Reference = Annotated[str, typer.Argument(help="An id, a file of the models folder, or a path.")]
 
 
 @models_commands.command("list")
@@ -76,6 +75,7 @@ def models_list(*, as_json: Json = False) -> None:
             f"{model.id}: {model.name}, {model.header.purpose}, "
             f"{model.header.kind} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes{', sees pictures' if model.sees else ''}"
+            f"{f', of {model.app}' if model.app else ''}"
         )
     for partial in contents.partials:
         echo(f"unfinished: {presentable(_below(partial.final, folder))}, {partial.held_bytes:,} bytes")
@@ -222,38 +222,50 @@ def models_verify(
 
 @models_commands.command("remove", cls=TakesTexts)
 def models_remove(
-    reference: Reference,
+    references: Annotated[
+        list[str], typer.Argument(metavar="MODEL…", help="Ids, files of the models folder, or paths.")
+    ],
     *,
     for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Also if it is not in the models folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove a model with all that belongs to it: to the trash, unless told otherwise.
+    """Remove models with all that belongs to them: to the trash, unless told otherwise.
 
-    A server of the running app that has it is stopped first.
+    A server of the running app that has one is stopped first. Another app's model is only used no more.
     """
     from tray_app.gateway.commands import Removing
 
     with open_workspace() as workspace:
-        path = workspace.models.to_remove(reference, anywhere=yes)  # a path is one of this terminal's folder
+        # Before any goes: a wrong name removes nothing. A path is one of this terminal's folder.
+        paths = dict.fromkeys(workspace.models.to_remove(each, anywhere=yes) for each in references)
+    removals: list[Removed] = []
     with app_commands() as app:
-        removal = app.remove(Removing(path, trash=not for_good, anywhere=yes))
+        for path in paths:
+            removals.append(app.remove(Removing(path, trash=not for_good, anywhere=yes)))
+            if not as_json:
+                _tell_of(removals[-1])
     if as_json:
         print_json(
             {
-                "removed": [presentable(path) for path in removal.paths],
-                "trashed": removal.trashed,
-                "kept": [presentable(path) for path in removal.kept],
-                "stopped_server": removal.stopped_server,
+                "removed": [presentable(path) for each in removals for path in each.paths],
+                "trashed": any(each.trashed for each in removals),
+                "kept": [presentable(path) for each in removals for path in each.kept],
+                "forgotten": [presentable(path) for each in removals for path in each.forgotten],
+                "stopped_server": any(each.stopped_server for each in removals),
             }
         )
-        return
+
+
+def _tell_of(removal: Removed) -> None:
     if removal.stopped_server:
         echo("The server was stopped: it had this model.")
     for path in removal.paths:
         echo(f"{'Moved to the trash:' if removal.trashed else 'Deleted'} {presentable(path)}")
     for path in removal.kept:
         echo(f"That was a link; what it led to stays: {presentable(path)}")
+    for path in removal.forgotten:
+        echo(f"No longer used from here; its file stays with its app: {presentable(path)}")
 
 
 def quantize(
@@ -309,6 +321,7 @@ def _summary(model: Model) -> dict[str, Any]:
         "quantization": header.quantization,
         "projector": presentable(model.projector.path) if model.projector else None,
         "pictures": model.sees,
+        "app": model.app or None,
     }
 
 

@@ -48,6 +48,7 @@ class Job:
         self.meter = RateMeter()
         self.resumed = False
         self.sha256: str | None = None
+        self.validator: str | None = None
         self.error: DownloadError | None = None
         self.run: JobRun | None = None
         self.limits: Callable[[TransferLimits], TransferLimits] | None = None
@@ -99,7 +100,7 @@ class Job:
         """The job as a frozen value; the same one until something changes."""
         rate = self.meter.bytes_per_s if self.phase is Phase.DOWNLOADING else 0.0
         numbers = (self.received_bytes, self.total_bytes, rate)
-        state = (self.order, self.phase, *numbers, self.resumed, self.sha256, self.error)
+        state = (self.order, self.phase, *numbers, self.resumed, self.sha256, self.validator, self.error)
         if self._shown is None or self._shown_state != state:
             self._shown, self._shown_state = self._progress(rate), state
         return self._shown
@@ -118,6 +119,8 @@ class Job:
             resumed=self.resumed,
             sha256=self.sha256,
             error=self.error,
+            source=self.order.source.url,
+            validator=self.validator,
         )
 
     def _remove_part(self) -> None:

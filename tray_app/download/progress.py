@@ -57,6 +57,10 @@ class Progress:
     """Of the finished file, where it was computed."""
     error: AppError | None
     """Why it failed; while it is active: what it is waiting to pass before it goes on by itself."""
+    source: str = ""
+    """The address that it comes from."""
+    validator: str | None = None
+    """What the server calls this version of the file, once it has said so."""
 
     @property
     def trouble(self) -> str:

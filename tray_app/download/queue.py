@@ -241,6 +241,7 @@ class DownloadQueue:
                 error=DownloadError(ErrorCode.INTERNAL_ERROR, "The download failed unexpectedly", repr(exc)),
             )
         else:
+            job.validator = transfer.validator
             self._end(job, Phase.DONE, sha256=sha256)
 
     def _end(

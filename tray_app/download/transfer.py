@@ -118,6 +118,8 @@ class Transfer:
         self._answer_s = 0.0
         self._failures = 0
         self._most_bytes = 0
+        self.validator: str | None = None
+        """What the server called the file that has come."""
 
     def run(self) -> str | None:
         """Put the file at its path; its SHA-256, or None if it was there and nobody knows what it should be.
@@ -190,6 +192,7 @@ class Transfer:
             raise
         sha256 = self._verify(part)
         part.publish()
+        self.validator = part.remote.validator if part.remote else None
         return sha256
 
     def _persistently(self, attempt: Callable[[], T]) -> T:

@@ -71,6 +71,7 @@ class Removed(msgspec.Struct, frozen=True):
     kept: tuple[Path, ...]
     trashed: bool
     stopped_server: bool
+    forgotten: tuple[Path, ...] = ()
 
 
 class Downloading(msgspec.Struct, frozen=True):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import tomlkit
 
 from tray_app.errors import ModelError
 from tray_app.models.headers import stamp_of
@@ -84,11 +83,13 @@ class AdoptedModels:
         self._change(lambda old: tuple(each for each in old if each.path != path))
 
     def _change(self, change: Callable[[tuple[Adopted, ...]], tuple[Adopted, ...]]) -> None:
+        from tomlkit import dumps  # slow to import, and seldom needed
+
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self._path.with_suffix(".lock"), _WAIT_S):
                 models = msgspec.to_builtins(_List(change(self._load())))
-                write_atomically(self._path, tomlkit.dumps(models).encode())
+                write_atomically(self._path, dumps(models).encode())
         except OSError as exc:
             raise unwritable(exc, ModelError) from exc
 

@@ -51,6 +51,8 @@ class Removal:
     """What links among `paths` led to: it stays where it is."""
     stopped_server: bool = False
     """Whether a server had the model, and was stopped first."""
+    forgotten: tuple[Path, ...] = ()
+    """Files of other apps that are used no more; they stay where they are."""
 
 
 class _Doomed(NamedTuple):

@@ -1,4 +1,5 @@
-"""Notices what is put into the models folder, taken away or changed. Owns the thread `models-watch`.
+"""Notices what is put into the models folder, taken away or changed, and single files elsewhere. Owns the
+thread `models-watch`.
 
 It looks once a second at names, sizes and times, also of what is in sub-folders: with a hundred models that
 costs a millisecond or two, works on every disk and share, and needs nothing of the system. Where a look takes
@@ -12,11 +13,12 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from tray_app.models.headers import stamp_of
 from tray_app.models.model_files import is_fresh
 from tray_app.models.tree import files_below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tray_app.models.tree import Found
@@ -29,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class FolderWatch:
-    """Calls `on_change` on its thread after each change of what `folder` names at that moment."""
+    """Calls `on_change` on its thread after each change of what `folder` and `files` name at that moment."""
 
     def __init__(
         self,
@@ -37,8 +39,10 @@ class FolderWatch:
         on_change: Callable[[], object],
         interval_s: float = INTERVAL_S,
         clock: Callable[[], float] = time.time,
+        files: Callable[[], Iterable[Path]] = tuple,
     ) -> None:
         self._folder = folder
+        self._files = files
         self._on_change = on_change
         self._interval_s = interval_s
         self._clock = clock
@@ -74,7 +78,7 @@ class FolderWatch:
 
     def _look(self) -> object:
         folder = self._folder()
-        return folder, picture(folder, self._clock())
+        return folder, picture(folder, self._clock()), [(path, stamp_of(path)) for path in self._files()]
 
 
 def picture(folder: Path, now_s: float) -> frozenset[tuple[str, int, int, bool]] | None:

@@ -384,6 +384,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "models",
         ),
     ] = "https://huggingface.co"
+    check_for_newer: Annotated[
+        bool,
+        _about(
+            "Look for newer models",
+            "Ask once a week where your models came from whether their files have changed. "
+            "Nothing is downloaded.",
+            "models",
+        ),
+    ] = False
     launch_at_login: Annotated[
         bool,
         _about("Launch at login", "Start this app, hidden in the tray, when you log in.", "app"),

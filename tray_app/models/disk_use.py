@@ -1,0 +1,104 @@
+"""What each model takes on the disk, and which ones nobody has used for months. Reads folders; any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tray_app.models.last_use import DAY_S
+from tray_app.models.model_files import companions_of, parts_of
+from tray_app.models.space import free_bytes
+from tray_app.system.disk import bytes_on_disk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tray_app.models.library import Library, Model
+    from tray_app.models.model_files import Partial
+
+UNUSED_S = 90 * DAY_S
+"""A model that nobody has used for so long is one to be asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpace:
+    """What one model takes."""
+
+    id: str
+    name: str
+    path: Path
+    held_bytes: int
+    """All that goes with it when it is removed; of another app's model, which stays, what it has there."""
+    app: str
+    """The other app whose model it is; empty for one of this app's."""
+    last_used_s: float | None
+    """When it was last loaded, as `time.time` has it; None if it was not since that is noted."""
+    arrived_s: float
+    """When its newest file was written."""
+    unused: bool
+    """Whether nobody has used it for `UNUSED_S`, nor brought it here since."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What all models take."""
+
+    models: tuple[ModelSpace, ...]
+    """The largest first; without the one that comes with the app."""
+    unusable_bytes: int
+    """Of files that cannot be served."""
+    partials: tuple[Partial, ...]
+    total_bytes: int
+    """Of all that is this app's: models, files of no use, unfinished downloads."""
+    free_bytes: int
+    """What is left for models on the disk of the models folder."""
+
+
+def disk_use(library: Library, last_use: Mapping[str, float], now_s: float) -> DiskUse:
+    """What the models of a library take now. `ModelError` if its disk does not tell what is free."""
+    contents = library.contents()
+    models = [
+        _space(model, last_use.get(model.id), now_s)
+        for model in contents.models
+        if model.path != library.builtin
+    ]
+    unusable = sum(_held(part) for each in contents.unusable for part in parts_of(each.path))
+    own = sum(each.held_bytes for each in models if not each.app)
+    return DiskUse(
+        models=tuple(sorted(models, key=lambda each: (-each.held_bytes, each.id))),
+        unusable_bytes=unusable,
+        partials=contents.partials,
+        total_bytes=own + unusable + sum(each.held_bytes for each in contents.partials),
+        free_bytes=free_bytes(library.folder),
+    )
+
+
+def _space(model: Model, last_used_s: float | None, now_s: float) -> ModelSpace:
+    files = parts_of(model.path)
+    arrived_s = max(_written_s(file) for file in files)
+    return ModelSpace(
+        id=model.id,
+        name=model.name,
+        path=model.path,
+        held_bytes=model.size_bytes if model.app else sum(map(_held, (*files, *companions_of(model.path)))),
+        app=model.app,
+        last_used_s=last_used_s,
+        arrived_s=arrived_s,
+        unused=now_s - max(last_used_s or 0.0, arrived_s) > UNUSED_S,
+    )
+
+
+def _held(path: Path) -> int:
+    """What a file takes on the disk; of a link, only the link: what it leads to stays."""
+    try:
+        return bytes_on_disk(path.lstat())
+    except OSError:  # gone meanwhile
+        return 0
+
+
+def _written_s(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,65 @@
+"""Where the files of models came from, as their downloads have noted; kept in a file of the state folder.
+
+Any thread. Two programs may download at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
+
+from tray_app.system.file_lock import locked
+from tray_app.system.files import NOT_JSON, read_regular, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FILE_NAME = "sources.json"
+_WAIT_S = 5.0
+"""How long another program may take to write the file."""
+_log = logging.getLogger(__name__)
+
+
+class FileSource(msgspec.Struct, frozen=True):
+    """What a download has found out about a file."""
+
+    url: str
+    sha256: str = ""
+    validator: str = ""
+    """What the server called this version of the file, where it said so."""
+
+
+class FileSources:
+    """The notes of all files, in the folder `state`."""
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / _FILE_NAME
+
+    def note(self, path: Path, source: FileSource) -> None:
+        """A file has arrived. What is noted of files that are gone is forgotten."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(self._path.with_suffix(".lock"), _WAIT_S):
+                kept = {file: note for file, note in self.all().items() if os.path.lexists(file)}
+                written = {_key(file): note for file, note in {**kept, path: source}.items()}
+                write_atomically(self._path, msgspec.json.encode(written))
+        except OSError as exc:  # the file itself is there
+            _log.warning("Where %s came from cannot be noted: %s", path.name, exc)
+
+    def all(self) -> Mapping[Path, FileSource]:
+        """What is noted, by the paths of the files."""
+        try:
+            noted = msgspec.json.decode(read_regular(self._path), type=dict[str, FileSource])
+        except (OSError, *NOT_JSON):
+            return {}
+        return {Path(os.fsdecode(unquote_to_bytes(key))): note for key, note in noted.items()}
+
+
+def _key(path: Path) -> str:
+    """A path in percent signs: JSON has no place for names whose bytes are no letters."""
+    return quote_from_bytes(os.fsencode(path))
