@@ -54,7 +54,7 @@ def care(folder: Path, tmp_path: Path) -> ModelManager:
     return ModelManager(
         library=lambda: library,
         settings=Settings,
-        session=unused,
+        fetch=unused,
         served=lambda: None,
         engines=unused,
         host=unused,

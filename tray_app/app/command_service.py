@@ -127,8 +127,9 @@ class CommandService:
     def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
         """See `AppCommands`."""
         queue = self._workspace.downloads
+        picked = self._workspace.pick(wish.source)
         numbers = self._workspace.download(
-            wish.source,
+            picked.address,
             wish.folder,
             sha256=wish.sha256,
             connections=wish.connections,
@@ -140,7 +141,7 @@ class CommandService:
                 queue.pause(number)
 
         def show(downloads: tuple[Progress, ...]) -> None:
-            tell(_arriving(downloads, numbers))
+            tell(_arriving(downloads, numbers, str(picked.why)))
 
         queue.changed.connect(show)
         try:
@@ -155,7 +156,7 @@ class CommandService:
             raise
         finally:
             queue.changed.disconnect(show)
-        return _arriving(queue.snapshot(), numbers)
+        return _arriving(queue.snapshot(), numbers, str(picked.why))
 
     def load(self, wish: Loading) -> Loaded:
         """See `AppCommands`."""
@@ -269,9 +270,9 @@ def _embedded(answer: Embeddings, *, by_test_model: bool) -> TextEmbeddings:
     return TextEmbeddings(answer.vectors, answer.dimensions, answer.tokens, answer.elapsed_ms, by_test_model)
 
 
-def _arriving(downloads: Iterable[Progress], numbers: Iterable[int]) -> Arriving:
+def _arriving(downloads: Iterable[Progress], numbers: Iterable[int], picked: str) -> Arriving:
     by_number = {each.id: each for each in downloads}
-    return Arriving(tuple(_file(by_number[number]) for number in numbers))
+    return Arriving(tuple(_file(by_number[number]) for number in numbers), picked)
 
 
 def _file(progress: Progress) -> FileArriving:

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tray_app.download.progress import Progress
-    from tray_app.download.session import Session
     from tray_app.engine.kinds import EngineFinder
     from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.models.catalog import CatalogEntry
@@ -83,9 +82,9 @@ class SmallerTypes:
 class ModelManager:
     """Works on the models in the present models folder.
 
-    `library` and `settings` return the present ones, `session` makes an HTTP session for reading headers,
-    `served` returns the path of the model that an engine has open, or would open for a request, and `forget`
-    uses another app's model no more.
+    `library` and `settings` return the present ones, `fetch` the model at an address (`Discovery.fetch`),
+    `served` the path of the model that an engine has open, or would open for a request, and `forget` uses
+    another app's model no more.
     """
 
     def __init__(  # noqa: PLR0913 - all are named where it is made
@@ -93,7 +92,7 @@ class ModelManager:
         *,
         library: Callable[[], Library],
         settings: Callable[[], Settings],
-        session: Callable[[], Session],
+        fetch: Callable[[str], Model],
         served: Callable[[], Path | None],
         engines: EngineFinder,
         host: Host,
@@ -101,7 +100,7 @@ class ModelManager:
     ) -> None:
         self._library = library
         self._settings = settings
-        self._session = session
+        self._fetch = fetch
         self._served = served
         self._engines = engines
         self._host = host
@@ -314,9 +313,7 @@ class ModelManager:
         """The model at an address; one of the catalogue has its id there, by which it may have settings, and
         what the catalogue says of it.
         """
-        from tray_app.models.remote_header import fetch_remote_header
-
-        model = fetch_remote_header(address, self._session, self._settings().hf_endpoint)
+        model = self._fetch(address)
         entry = next((entry for entry in self._library().catalog if entry.source == address), None)
         return dataclasses.replace(model, id=entry.id, entry=entry) if entry else model
 

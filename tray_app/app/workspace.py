@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.discovery import Discovery, Picked
     from tray_app.app.engines_report import EnginesReport
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
@@ -90,6 +91,7 @@ class Workspace:
         self.store = SettingsStore(paths.settings_file, overrides)
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
         self._downloads: DownloadQueue | None = None
+        self._discovery: Discovery | None = None
         self.autostart = autostart_for(host.system, os.environ, app_command())
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
@@ -116,7 +118,7 @@ class Workspace:
         self.models = ModelManager(
             library=lambda: self.library,
             settings=lambda: self.store.current,
-            session=self._session,
+            fetch=lambda address: self.discovery.fetch(address),  # noqa: PLW0108 - made when it is needed
             served=self._served_path,
             engines=self._finder,
             host=host,
@@ -141,6 +143,20 @@ class Workspace:
         if self._downloads is None:
             self._downloads = self._new_queue()
         return self._downloads
+
+    @property
+    def discovery(self) -> Discovery:
+        """Finds models that are not here yet."""
+        if self._discovery is None:
+            from tray_app.app.discovery import Discovery
+
+            self._discovery = Discovery(
+                settings=lambda: self.store.current,
+                session=self._session,
+                engines=self._finder,
+                host=self.host,
+            )
+        return self._discovery
 
     @property
     def models_folder(self) -> Path:
@@ -240,13 +256,11 @@ class Workspace:
         """Queue a download of an address (see `download/address.py`) or of a catalogue id.
 
         Returns the numbers of its files in the queue, in order: several for a split model, the last one its
-        projector's where the catalogue names one. An address of a
-        repository without a file is looked up first, which may take long; `DownloadError` if no file or
-        several match. `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit
-        this download; without them the settings do.
+        projector's where the catalogue names one. An address of a repository without a file is looked up
+        first, which may take long: see `pick`. `sha256` is that of the file that `source` names.
+        `connections` and `bytes_per_s` limit this download; without them the settings do.
         """
         from tray_app.download.connection_pool import TransferLimits
-        from tray_app.download.repository import address_of_file
         from tray_app.models.remote_header import all_parts
 
         entry = next((entry for entry in self._catalog if entry.id == source), None)
@@ -257,9 +271,7 @@ class Workspace:
                 "There is nothing to download.",
             )
         wanted = (entry.source, entry.projector) if entry else (source,)
-        address, *more = [
-            address_of_file(each, self._session, self.store.current.hf_endpoint) for each in wanted if each
-        ]
+        address, *more = [self.discovery.pick(each).address for each in wanted if each]
 
         def limits(usual: TransferLimits) -> TransferLimits:
             return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
@@ -273,6 +285,13 @@ class Workspace:
             )
             for part in (*all_parts(address), *more)
         )
+
+    def pick(self, source: str) -> Picked:
+        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalogue is known."""
+        from tray_app.app.discovery import Picked
+
+        in_catalog = any(entry.id == source for entry in self._catalog)
+        return Picked(source) if in_catalog else self.discovery.pick(source)
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """See `ModelManager.remove_model`."""

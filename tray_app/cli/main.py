@@ -27,6 +27,7 @@ from tray_app.cli.common import (
     open_workspace,
     tell_of_test_model,
 )
+from tray_app.cli.discover import models_files, models_search
 from tray_app.cli.engines import engine_commands
 from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.output import (
@@ -63,6 +64,8 @@ models_commands.command(cls=TakesTexts)(adopt)
 models_commands.command()(outdated)
 models_commands.command()(space)
 commands.add_typer(engine_commands, name="engines")
+models_commands.command("search", cls=TakesTexts)(models_search)
+models_commands.command("files", cls=TakesTexts)(models_files)
 commands.command()(serve)
 commands.command()(status)
 commands.command()(ps)
@@ -124,7 +127,7 @@ def _options(
 @commands.command()
 def download(
     source: Annotated[
-        str, typer.Argument(help="A URL, hf:owner/repo/file, hf.co/owner/repo:QUANT, or a catalogue id.")
+        str, typer.Argument(help="A URL, hf:owner/repo[/file], hf.co/owner/repo:QUANT, or a catalogue id.")
     ],
     to: Annotated[str | None, typer.Option(help="The folder; without it, the models folder.")] = None,
     sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
@@ -138,7 +141,7 @@ def download(
     as_json: Json = False,
 ) -> None:
     """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
-    from tray_app.cli.progress import ProgressBars, plain_console
+    from tray_app.cli.progress import DownloadView, plain_console
     from tray_app.download.throttle import parse_rate
     from tray_app.gateway.commands import Downloading
 
@@ -149,8 +152,9 @@ def download(
         connections,
         None if limit is None else parse_rate(limit),
     )
-    with app_commands() as app, ProgressBars(plain_console(stderr=True)) as bar:
-        result = do_long_work(partial(app.download, wish), lambda now: bar.show(now.files)).files
+    with app_commands() as app, DownloadView(plain_console(stderr=True)) as view:
+        arrived = do_long_work(partial(app.download, wish), view.show_download)
+    result = arrived.files
     size_bytes = sum(part.received_bytes for part in result)
     if as_json:
         print_json(
@@ -160,6 +164,7 @@ def download(
                 "sha256": result[0].sha256,
                 "resumed": any(part.resumed for part in result),
                 "files": [{"path": presentable(part.path), "sha256": part.sha256} for part in result],
+                "picked": arrived.picked or None,
             }
         )
     else:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.gateway.commands import EngineArriving
+    from tray_app.gateway.commands import Arriving, EngineArriving
 
 _INSTALLING = (InstallPhase.DOWNLOADING, InstallPhase.UNPACKING, InstallPhase.PROVING)
 _AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
@@ -151,6 +151,21 @@ def _description(progress: Shown) -> str:
     if progress.trouble:
         return f"{progress.name}: {progress.trouble}, trying again"
     return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
+
+
+class DownloadView(ProgressBars):
+    """A download: which file was picked, where there was a choice, and how far it is."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._is_told = False
+
+    def show_download(self, now: Arriving) -> None:
+        """Bring the terminal to how far it is now."""
+        if now.picked and not self._is_told:
+            self._is_told = True
+            self.say(now.picked)
+        self.show(now.files)
 
 
 class InstallationView(ProgressBars):

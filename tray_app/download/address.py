@@ -66,6 +66,11 @@ class Repository:
     folder: str = ""
     """The folder of the model in the repository; empty: anywhere."""
 
+    @property
+    def prefix(self) -> str:
+        """What the paths of all files begin with that may be meant."""
+        return f"{self.folder}/" if self.folder else ""
+
     def address(self, path: str) -> str:
         """Where a file of it is downloaded from."""
         revision = quote(self.revision, safe="")

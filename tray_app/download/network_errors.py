@@ -29,6 +29,8 @@ LONGEST_RETRY_AFTER_S = 900.0
 _LONGEST_DATE = 64
 """Letters of a Retry-After header; a date has 29."""
 
+_NONE_LEFT = re.compile(r";\s*r\s*=\s*0+\s*;\s*t\s*=\s*([0-9]{1,9})\b")
+
 _TRANSIENT = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -105,6 +107,8 @@ def refusal(  # noqa: PLR0911 - one for each kind
             return _gated(status, host, headers)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND if headers.get("X-Error-Code") == "RepoNotFound":
             return _no_repository(status, host)
+        case HTTPStatus.NOT_FOUND if headers.get("X-Error-Code") == "RevisionNotFound":
+            return _no_revision(status, host)
         case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return _proxy_login(host)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
@@ -134,6 +138,8 @@ def refusal(  # noqa: PLR0911 - one for each kind
                 "The server refused",
                 phrase("{host} answered {status}.", host=host, status=status),
             )
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return _too_often(host, headers)
         case _ if status in _TRANSIENT:
             return TransientError(
                 ErrorCode.SOURCE_FAILED,
@@ -151,6 +157,28 @@ def refusal(  # noqa: PLR0911 - one for each kind
             )
 
 
+def _too_often(host: str, headers: Mapping[str, str]) -> TransientError:
+    """The server counts our requests. When it counts anew, it tells in one of two headers, or not at all."""
+    wait_s = _seconds(headers.get("Retry-After", "")) or _reset_s(headers.get("RateLimit", ""))
+    cause = (
+        phrase("{host} answered 429: it can be asked again in {seconds:.0f} s.", host=host, seconds=wait_s)
+        if wait_s
+        else phrase("{host} answered 429.", host=host)
+    )
+    hint = phrase(
+        "Wait so long, or a few minutes. With an access token it may be asked more often: "
+        "powerinfer-tray key set {host}",
+        host=_keeper(host),
+    )
+    return TransientError(
+        ErrorCode.SOURCE_ASKED_TOO_OFTEN,
+        phrase("{host} was asked too often", host=host),
+        cause,
+        hint,
+        retry_after_s=wait_s,
+    )
+
+
 def _no_repository(status: int, host: str) -> RefusedError:
     return RefusedError(
         ErrorCode.REPOSITORY_NOT_FOUND,
@@ -161,6 +189,15 @@ def _no_repository(status: int, host: str) -> RefusedError:
             "token: powerinfer-tray key set {host}",
             host=_keeper(host),
         ),
+    )
+
+
+def _no_revision(status: int, host: str) -> RefusedError:
+    return RefusedError(
+        ErrorCode.SOURCE_FILE_NOT_FOUND,
+        "The repository has no such revision",
+        phrase("{host} answered {status}: no branch, tag or commit has this name.", host=host, status=status),
+        "Name another one, or none, which is the branch main: hf:owner/repository",
     )
 
 
@@ -345,6 +382,15 @@ def _seconds(retry_after: str) -> float:
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S)
+
+
+def _reset_s(rate_limit: str) -> float:
+    """How long a RateLimit header (draft-ietf-httpapi-ratelimit-headers-09) asks to wait; 0 if it does not.
+
+    Hugging Face sends `"api";r=0;t=55` with every answer: `r` more requests may be made in the next `t` s.
+    """
+    found = _NONE_LEFT.search(rate_limit[:_LONGEST_DATE])
+    return min(float(found[1]), LONGEST_RETRY_AFTER_S) if found else 0.0
 
 
 def _is_offline(exc: BaseException) -> bool:

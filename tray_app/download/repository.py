@@ -27,7 +27,7 @@ _TIMEOUT_S = (10.0, 30.0)
 _LONGEST_LIST_BYTES = 16 << 20
 """The largest repositories have some 100,000 files, each of which takes a line."""
 _LONGEST_LIST_S = 60.0
-_LONGEST_PATH = 500
+LONGEST_PATH = 500
 """Letters of a file's path that is looked at; longer ones only take time."""
 _LONGEST_LABEL = 60
 """Letters at the end of a name that are looked at for the quantization."""
@@ -67,7 +67,7 @@ def address_of_file(
 
 def choose_file(repository: Repository, paths: Iterable[str]) -> str:
     """Which of a repository's files is meant: the only one that fits. DownloadError names what there is."""
-    models = [path for path in paths if _is_model(path) and path.startswith(_prefix(repository))]
+    models = [path for path in paths if is_model_file(path) and path.startswith(repository.prefix)]
     if not models:
         raise DownloadError(
             ErrorCode.REPOSITORY_WITHOUT_MODELS,
@@ -76,7 +76,7 @@ def choose_file(repository: Repository, paths: Iterable[str]) -> str:
             "Look on Hugging Face for a repository of this model with GGUF in its name.",
         )
     fitting = [path for path in models if _fits(path, repository.tag)]
-    exact = [path for path in fitting if _label(path).upper() == repository.tag.upper()]
+    exact = [path for path in fitting if quantization_of(path).upper() == repository.tag.upper()]
     for candidates in (fitting, exact):
         if len(candidates) == 1:
             return candidates[0]
@@ -91,21 +91,23 @@ def _paths(session: Session, repository: Repository) -> list[str]:
         content = b"".join(pieces_of(answer, _LONGEST_LIST_BYTES, _LONGEST_LIST_S))
     try:
         files = msgspec.json.decode(content, type=_Listing).siblings
-        return [file.rfilename for file in files if len(file.rfilename) <= _LONGEST_PATH]
+        return [file.rfilename for file in files if len(file.rfilename) <= LONGEST_PATH]
     except NOT_JSON as exc:
-        raise DownloadError(
-            ErrorCode.REPOSITORY_NOT_LISTED,
-            phrase("The files of {repository} could not be listed", repository=repository.name),
-            phrase("{site} did not answer with a list of files.", site=repository.site),
-            "Give the address of the file itself.",
-        ) from exc
+        raise not_listed(repository) from exc
 
 
-def _prefix(repository: Repository) -> str:
-    return f"{repository.folder}/" if repository.folder else ""
+def not_listed(repository: Repository) -> DownloadError:
+    """What came in place of the list of a repository's files is none."""
+    return DownloadError(
+        ErrorCode.REPOSITORY_NOT_LISTED,
+        phrase("The files of {repository} could not be listed", repository=repository.name),
+        phrase("{site} did not answer with a list of files.", site=repository.site),
+        "Give the address of the file itself.",
+    )
 
 
-def _is_model(path: str) -> bool:
+def is_model_file(path: str) -> bool:
+    """Whether a file of a repository is a model, or the first file of one that is split."""
     name = path.rpartition("/")[2].lower()
     split = _SPLIT.search(_stem(name))
     goes_with_one = any(word in name for word in _NO_MODEL)
@@ -123,8 +125,8 @@ def _fits(path: str, tag: str) -> bool:
     return any(f"_{_plain(text)}".endswith(wanted) for text in (_SPLIT.sub("", _stem(name)), folder))
 
 
-def _label(path: str) -> str:
-    """The quantization by the file's name, or else its folder's; empty if neither tells."""
+def quantization_of(path: str) -> str:
+    """The quantization of a file by its name, or else its folder's; empty if neither tells."""
     folder, _, name = path.rpartition("/")
     for text in (_SPLIT.sub("", _stem(name)), folder):
         if found := _QUANTIZATION.search(text[-_LONGEST_LABEL:]):
@@ -141,7 +143,7 @@ def _plain(text: str) -> str:
 
 
 def _unclear(repository: Repository, models: list[str], *, known: bool) -> DownloadError:
-    labels = [_label(path) for path in models]
+    labels = [quantization_of(path) for path in models]
     if not all(labels) or len(set(labels)) < len(labels):
         labels = [path.rpartition("/")[2] for path in models]
     named = ", ".join(labels[:_MOST_NAMED]) + (", …" if len(labels) > _MOST_NAMED else "")

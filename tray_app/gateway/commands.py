@@ -106,6 +106,8 @@ class Arriving(msgspec.Struct, frozen=True):
     """All files of a download, in the order in which they belong together."""
 
     files: tuple[FileArriving, ...]
+    picked: str = ""
+    """Which file of a repository that is, and why; empty where there was no choice."""
 
 
 class TextsToEmbed(msgspec.Struct, frozen=True):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from pathlib import Path, PurePath
+    from pathlib import Path
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
 
 SUFFIX = ".gguf"
 ACTIVATION = "activation"
@@ -67,7 +70,7 @@ def without_suffix(model: PurePath) -> str:
     return model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
 
 
-def parts_of(model: Path) -> tuple[Path, ...]:
+def parts_of(model: AnyPath) -> tuple[AnyPath, ...]:
     """The files that hold the weights of a model, in order, whether they are there or not."""
     split = split_of(model.stem)
     if split is None:

@@ -15,7 +15,7 @@ from tray_app.models.model_files import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
     from tray_app.models.header import ModelHeader
 
@@ -47,7 +47,7 @@ class Projector:
         return projector_bytes(self.header.projection, self.size_bytes)
 
 
-def is_named_so(path: Path) -> bool:
+def is_named_so(path: PurePath) -> bool:
     """Whether a file has the name of a projector."""
     return _WORD in path.name.casefold()
 
