@@ -62,7 +62,7 @@ class DiscoverPanel(QWidget):
         """The repository whose files are shown."""
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
-        self.job = CancellableJob(bridge, self._show_busy, self._fail)
+        self.job = CancellableJob(bridge, self._show, self._fail)
         self._words = ""
         self._again: Callable[[], None] = self.search
         """What was tried last."""
@@ -178,6 +178,7 @@ class DiscoverPanel(QWidget):
 
     def _search(self, words: str) -> None:
         self.job.abandon()
+        self.results = self.report = None
         self._words = words
         self._again = lambda: self._search(words)
         self.job.start(lambda _: self._bridge.app.discovery.search(words), self._show_results)
@@ -247,16 +248,20 @@ class DiscoverPanel(QWidget):
             shown = file_rows(self.report, rows, tr)
         elif self.results is not None:
             shown = repository_rows(self.results.repositories, tr)
+        elif self.job.busy:
+            shown = ()
         else:
             shown, others = catalog_rows(self._look.settled.facts, rows, tr)
         self._show_head()
         self.rows.show_rows(shown)
+        self.more_button.setVisible(
+            self.report is None and self.results is not None and bool(self.results.next)
+        )
         self.setTabOrder(self.rows.last, self.others_button)
         self.others.show_rows(others)
         self.setTabOrder(self.others.last, self.more_button)
         self.others_button.setVisible(bool(others))
         self._show_others()
-        self._show_busy()
 
     def _show_head(self) -> None:
         self.back_button.setVisible(self.report is not None)
@@ -268,6 +273,8 @@ class DiscoverPanel(QWidget):
         else:
             title = tr("Tried and described")
             text = tr("Models of the catalogue. Hugging Face has many more: search for a name.")
+        if self.job.busy:
+            title = tr("Looking it up …")
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
@@ -277,15 +284,6 @@ class DiscoverPanel(QWidget):
         name = report.files.repository.name
         facts = next((hub_facts(each, tr) for each in known if each.repository == name), ())
         return "\n".join(filter(None, (" · ".join(facts), *repository_notes(report, tr))))
-
-    def _show_busy(self) -> None:
-        if self.job.busy:
-            self.title.setText(tr("Looking it up …"))
-        elif self.title.text() == tr("Looking it up …"):
-            self._show_head()
-        self.more_button.setVisible(
-            self.report is None and self.results is not None and bool(self.results.next)
-        )
 
     def _toggle_others(self) -> None:
         self._unfolded = not self._unfolded
@@ -313,6 +311,7 @@ class DiscoverPanel(QWidget):
             case OfferAction.FILES:
                 self._examine(row.key)
             case OfferAction.DOWNLOAD:
-                self.controller.download(row.title, row.key)
+                of = [self.report.files.repository.name] if self.report else []
+                self.controller.download(" · ".join((*of, row.title)), row.key)
             case OfferAction.USE:
                 self.controller.run(lambda: load_model(self._bridge.app, row.model_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
@@ -120,6 +120,7 @@ class SpacePanel(QWidget):
             item.setTextAlignment(_SIZE, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             state = Qt.CheckState.Checked if row.path in ticked else Qt.CheckState.Unchecked
             item.setCheckState(_NAME, state)
+            item.setSizeHint(_NAME, QSize(0, self.list.fontMetrics().height() + SPACING))
             self.list.addTopLevelItem(item)
         self.list.blockSignals(False)
         self.list.setVisible(bool(rows))

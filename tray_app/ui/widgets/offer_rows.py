@@ -80,6 +80,10 @@ class OfferCard(Card):
         words = QVBoxLayout()
         words.setSpacing(2)
         for label in (self.title, self._best, self._facts, self._note):
+            # A long name or path must not make the window wider than the screen.
+            policy = label.sizePolicy()
+            policy.setHorizontalPolicy(QSizePolicy.Policy.Ignored)
+            label.setSizePolicy(policy)
             words.addWidget(label)
         line = QHBoxLayout(self)
         line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
