@@ -339,9 +339,12 @@ class FakeCare:
 
     def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
         del languages
-        bamboo = next(entry for entry in self._app.library.catalog if entry.id == "bamboo")
-        report = self._app.report(make_model(bamboo.name, bamboo.file_name))
-        return (Recommendation(bamboo, report.verdict, "Made for the PowerInfer engine."),)
+        verdict = self._app.report(make_model()).verdict
+        return tuple(
+            Recommendation(entry, verdict, "Made for the PowerInfer engine.")
+            for entry in self._app.library.catalog
+            if entry.id == "bamboo"
+        )
 
     def preview_download(self, reference: str) -> DownloadPreview:
         self._app.note("preview_download", reference)
