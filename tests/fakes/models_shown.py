@@ -85,6 +85,14 @@ OTHER_APPS = (
 )
 
 
+NAMES = frozenset(
+    {*_SIZES, *(each.repository for each in (*FOUND.repositories, *MORE.repositories))}
+    | {text for each in OTHER_APPS for text in (each.name, str(each.app))}
+    | {"mmproj-Qwen3-8B.gguf", REPOSITORY}
+)
+"""What publishers and other apps call things: the same in every language."""
+
+
 def make_repository_report(name: str = REPOSITORY, *, with_projector: bool = True) -> RepositoryReport:
     """A model in six quantizations on a machine with 12 GiB, and a projector."""
     quantizations = tuple(

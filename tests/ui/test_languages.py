@@ -35,7 +35,7 @@ from tests.fakes.app import (
 )
 from tests.fakes.bridges import settle
 from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
-from tests.fakes.models_shown import REPOSITORY, WORDS, fill
+from tests.fakes.models_shown import NAMES, REPOSITORY, WORDS, fill
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
@@ -538,7 +538,8 @@ DATA = {
     "two",
     "The quick brown fox jumps over the lazy dog.",
     "The quick brown fox jumps",
-    "https://… · hf:owner/repo/file.gguf",
+    "A small dense model.",
+    "Made for the PowerInfer engine.",
     "English",
     "Français",
     "日本語",
@@ -552,7 +553,7 @@ FOREIGN = ("http://", "https://", "/", "curl ", "Python ", "llama.cpp")
 def is_ours(text: str) -> bool:
     return (
         "⟦" in text
-        or text in DATA | QTS_OWN
+        or text in DATA | QTS_OWN | NAMES
         or text.startswith(FOREIGN)
         or not any(letter.isalpha() for letter in text)
     )

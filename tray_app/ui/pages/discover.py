@@ -70,6 +70,8 @@ class DiscoverPanel(QWidget):
             placeholderText=tr("Search Hugging Face, or paste an address"), clearButtonEnabled=True
         )
         self.field.setAccessibleName(tr("Search Hugging Face, or paste an address"))
+        for button in self.field.findChildren(QToolButton):  # Qt gives it no name
+            button.setAccessibleName(tr("Clear"))
         self.search_button = QPushButton(tr("&Search"))
         self.back_button = QPushButton(tr("&Back"))
         self.title = text_label(bold=True)

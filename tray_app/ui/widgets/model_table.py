@@ -156,8 +156,8 @@ def make_table(model: ModelTable) -> QTableView:
     table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
     header = table.horizontalHeader()
     header.setHighlightSections(False)
-    header.setStretchLastSection(True)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(Column.KIND, QHeaderView.ResizeMode.Stretch)
     header.setResizeContentsPrecision(_MEASURED_ROWS)
     for column, characters in _WIDTHS_CHARACTERS.items():
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
