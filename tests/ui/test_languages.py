@@ -55,7 +55,7 @@ from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
-from tray_app.ui.languages import number_locale, spoken
+from tray_app.ui.languages import number_locale, person_language, spoken
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.trial import TrialPage
@@ -750,3 +750,25 @@ def test_the_look_for_what_is_cut_off_finds_it(qtbot: QtBot, make: Callable[[QWi
 
 def test_the_look_for_clashing_mnemonics_finds_them() -> None:
     assert clashes([("Alt+S", "&Save"), ("Alt+S", "&Stop"), ("Alt+Q", "&Quit")])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "system", "expected"),
+    [
+        ("auto", "de_AT", "de"),  # the app does not speak it, but models do
+        ("auto", "ja_JP", "ja"),
+        ("auto", "C", "en"),
+        ("fr", "de_AT", "fr"),
+    ],
+)
+def test_models_are_recommended_for_the_persons_own_language(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, system: str, expected: str
+) -> None:
+    class OfSystem(QLocale):
+        @staticmethod
+        def system() -> QLocale:
+            return QLocale(system)
+
+    monkeypatch.setattr(languages_module, "QLocale", OfSystem)
+
+    assert person_language(wanted) == expected
