@@ -19,6 +19,7 @@ from aiohttp import web
 from tests.fakes.apps import DEADLINE_S, ready, real_app
 from tests.fakes.commands import FakeCommands
 from tests.fakes.file_server import FileServer, Stall
+from tests.fakes.hub import FakeHub
 from tests.fakes.models import model_bytes
 from tests.fakes.program import command_here, gone, powerinfer_tray, running
 from tray_app.app.server_status import ServerState
@@ -237,6 +238,17 @@ def test_a_download_is_in_the_queue_of_the_app(tmp_path: Path, monkeypatch: pyte
     assert (told["path"], told["bytes"]) == (str(tmp_path / "here" / "some.gguf"), len(model_bytes()))
     assert progress.path == tmp_path / "here" / "some.gguf"
     assert (tmp_path / "here" / "some.gguf.sha256").exists()
+
+
+def test_the_app_tells_which_file_of_a_repository_it_has_picked(private_home: Path) -> None:
+    with FakeHub() as hub:
+        hub.add("o/r", {"m-Q8_0.gguf": model_bytes(), "m-Q4_0.gguf": model_bytes()})
+        (private_home / "settings.toml").write_text(f"hf_endpoint = '{hub.base_url}'\n")
+        with app_that_is_asked() as (app, _):
+            told = document("download", "hf:o/r")
+            (progress,) = app.downloads.snapshot()
+    assert "m-Q8_0.gguf" in told["picked"]
+    assert told["path"] == str(progress.path)
 
 
 @contextmanager

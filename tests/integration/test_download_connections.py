@@ -281,7 +281,7 @@ def test_a_server_that_asks_for_time_gets_it(server: FileServer, tmp_path: Path)
     start_s = time.monotonic()
     assert fetch(served.url, tmp_path, observer=observer) == DIGEST
     assert time.monotonic() - start_s >= 1.0
-    assert [error.code for error in observer.troubles] == [ErrorCode.SOURCE_FAILED]
+    assert [error.code for error in observer.troubles] == [ErrorCode.SOURCE_ASKED_TOO_OFTEN]
 
 
 def test_answers_shorter_than_asked_for_are_no_fault(server: FileServer, tmp_path: Path) -> None:

@@ -97,12 +97,12 @@ def test_a_mirror_that_passes_on_links_to_hugging_face_is_asked_itself(hub: Fake
     hub.links_lead_to = "https://huggingface.co"
     for number in range(PAGE_SIZE + 1):
         hub.add(f"o/model-{number:02}", {"m.gguf": 1})
-    hub.add("o/r", {f"folder/m-{number}.gguf": 1 for number in range(1500)})
+    hub.add("o/r", {f"{number:04}.bin": 1 for number in range(1500)} | {"m.gguf": 1})
 
     following = found(hub, page=found(hub, "model").next)
 
     assert [each.repository for each in following.repositories] == [f"o/model-{PAGE_SIZE}"]
-    assert len(listed(hub).quantizations) == 1500
+    assert paths(listed(hub)) == [["m.gguf"]]
 
 
 def test_nothing_found_is_an_empty_page(hub: FakeHub) -> None:
@@ -240,6 +240,12 @@ def test_a_list_that_never_ends_is_left_in_time(hub: FakeHub) -> None:
     assert not listed(hub).complete
 
 
+def test_a_repository_with_thousands_of_models_is_not_looked_through(hub: FakeHub) -> None:
+    hub.add("o/r", {f"{number}/m-Q8_0.gguf": 1 for number in range(1001)})
+    listing = listed(hub)
+    assert (len(listing.quantizations), listing.complete) == (1000, False)
+
+
 def test_only_the_folder_that_was_named_counts(hub: FakeHub) -> None:
     hub.add("o/r", {"a/m-Q8_0.gguf": 1, "ab/m-Q8_0.gguf": 1, "m-Q8_0.gguf": 1, "ab/mmproj.gguf": 1})
     listing = listed(hub, folder="a")
@@ -255,13 +261,13 @@ def test_a_revision_is_asked_for_also_with_a_slash_in_it(hub: FakeHub) -> None:
 
 
 def test_a_renamed_repository_is_known_by_its_new_name(hub: FakeHub) -> None:
-    hub.add("new/name", {f"{number}.gguf": 1 for number in range(1200)})
+    hub.add("new/name", {f"{number:04}.bin": 1 for number in range(1200)} | {"m.gguf": 1})
     hub.rename("old/name", "new/name")
 
     listing = listed(hub, "old/name")
 
     assert listing.repository.name == "new/name"
-    assert len(listing.quantizations) == 1200
+    assert paths(listing) == [["m.gguf"]]
     assert [request.path for request in hub.requests] == [
         "/api/models/old/name/tree/main",
         "/api/models/new/name/tree/main",

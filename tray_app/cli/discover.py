@@ -47,7 +47,7 @@ def models_search(
         return
     tr = Translate()
     print_table(
-        ("repository", "downloads", "likes", "changed", "weights", "languages", "licence"),
+        ("repository", "downloads", "likes", "changed", "weights", "languages", "license"),
         [
             (
                 each.repository,

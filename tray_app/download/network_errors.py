@@ -166,8 +166,7 @@ def _too_often(host: str, headers: Mapping[str, str]) -> TransientError:
         else phrase("{host} answered 429.", host=host)
     )
     hint = phrase(
-        "Wait so long, or a few minutes. With an access token it may be asked more often: "
-        "powerinfer-tray key set {host}",
+        "Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}",
         host=_keeper(host),
     )
     return TransientError(
@@ -197,7 +196,7 @@ def _no_revision(status: int, host: str) -> RefusedError:
         ErrorCode.SOURCE_FILE_NOT_FOUND,
         "The repository has no such revision",
         phrase("{host} answered {status}: no branch, tag or commit has this name.", host=host, status=status),
-        "Name another one, or none, which is the branch main: hf:owner/repository",
+        "Leave the revision out to get the branch main: hf:owner/repository",
     )
 
 

@@ -99,19 +99,21 @@ def _reason(
     bits = _bits_and_mix(best.label)[0]
     text = phrase("It is the best of those that fit.")
     if len(candidates) == 1:
-        text = phrase("There is no other one.")
+        text = phrase("It is the only one.")
     elif fit is Fit.TIGHT:
-        text = phrase("None leaves more memory to other programs and is as good: close some.")
+        text = phrase("It fits, but leaves little memory to other programs.")
     elif 0 < bits < _FEW_BITS:
         text = phrase(
-            "Those with more bits a weight do not fit as well. With {bits}, answers get worse: a smaller "
-            "model may do better.",
+            "No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do "
+            "better.",
             bits=bits,
         )
     elif bits == _FEW_BITS:
         text = phrase("It fits, loses little, and answers about twice as fast as with 8 bits a weight.")
     elif bits and header.purpose is not Purpose.CHAT:
-        text = phrase("It fits, and its {bits} bits a weight keep small differences of vectors.", bits=bits)
+        text = phrase("It fits, and with {bits} bits a weight its results are nearly exact.", bits=bits)
     elif bits and is_small(header):
-        text = phrase("It fits, and a model as small as this one needs its {bits} bits a weight.", bits=bits)
+        text = phrase(
+            "It fits, and a small model loses much with fewer than its {bits} bits a weight.", bits=bits
+        )
     return text

@@ -56,6 +56,9 @@ _LONGEST_SEARCH_S = 60.0
 _LONGEST_LIST_S = 120.0
 _MOST_PAGES = 100
 """The largest repositories have some 100,000 files."""
+_MOST_FILES = 100_000
+_MOST_MODELS = 1000
+"""Each is judged, and nobody looks through more."""
 _MOST_WORDS = 200
 """Letters of a search; names of repositories have fewer."""
 _LARGEST = 1 << 60
@@ -215,15 +218,16 @@ def files(session: Session, repository: Repository) -> HubFiles:
             repository = _renamed(repository, answer.url)
             query = _next_query(answer)
         sizes |= {file.path: file for file in _listed(repository, content)}
-        if not query:
+        if not query or len(sizes) > _MOST_FILES:
             break
     wanted = [file for file in sizes.values() if file.path.startswith(repository.prefix)]
-    found = (_quantization(file, sizes) for file in wanted if is_model_file(file.path))
+    found = [file for file in wanted if is_model_file(file.path)]
+    whole = filter(None, (_quantization(file, sizes) for file in found[:_MOST_MODELS]))
     return HubFiles(
         repository,
-        tuple(sorted(filter(None, found), key=lambda each: (each.size_bytes, each.path))),
+        tuple(sorted(whole, key=lambda each: (each.size_bytes, each.path))),
         tuple(file for file in wanted if is_named_so(PurePosixPath(file.path)) and names_a_model(file.path)),
-        complete=not query,
+        complete=not query and len(found) <= _MOST_MODELS,
     )
 
 
