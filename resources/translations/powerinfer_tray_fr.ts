@@ -4,6 +4,41 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>This is not a repository</source>
+            <translation>Ce n’est pas un dépôt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>“{text}” is the address of a file.</source>
+            <translation>« {text} » est l’adresse d’un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Give its owner and name: owner/repository</source>
+            <translation>Indiquez son propriétaire et son nom : propriétaire/dépôt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Of {count} files, {name} ({size:,} bytes) is the best one for this computer. {reason}</source>
+            <translation>Sur {count} fichiers, {name} ({size:,} octets) est le meilleur pour cet ordinateur. {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>No file of {repository} fits into this computer's memory</source>
+            <translation>Aucun fichier de {repository} ne tient dans la mémoire de cet ordinateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>The smallest, {name}, needs {need:,.1f} GiB, and {room:,.1f} GiB can be used.</source>
+            <translation>Le plus petit, {name}, demande {need:,.1f} Gio, et {room:,.1f} Gio sont utilisables.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Choose a smaller model, or name the file to have it all the same: {example}</source>
+            <translation>Choisissez un modèle plus petit, ou nommez le fichier pour l’avoir quand même : {example}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/embedding_files.py" />
             <source>{name} is too large</source>
             <translation>{name} est trop grand</translation>
@@ -525,6 +560,26 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered 429: it can be asked again in {seconds:.0f} s.</source>
+            <translation>{host} a répondu 429 : on peut l’interroger à nouveau dans {seconds:.0f} s.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered 429.</source>
+            <translation>{host} a répondu 429.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}</source>
+            <translation>Attendez quelques minutes. Avec un jeton d’accès, on peut l’interroger plus souvent : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} was asked too often</source>
+            <translation>{host} a été interrogé trop souvent</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
             <source>There is no such repository</source>
             <translation>Ce dépôt n’existe pas</translation>
         </message>
@@ -537,6 +592,21 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
             <translation>Vérifiez le propriétaire et le dépôt, en respectant les majuscules. S’il est privé, il faut un jeton d’accès : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The repository has no such revision</source>
+            <translation>Le dépôt n’a pas cette révision</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
+            <translation>{host} a répondu {status} : aucune branche, étiquette ni commit ne porte ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Leave the revision out to get the branch main: hf:owner/repository</source>
+            <translation>Omettez la révision pour obtenir la branche main : hf:propriétaire/dépôt</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -3019,6 +3089,41 @@
             <translation>Un événement du flux n’est pas ce que cette application attend.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It is the best of those that fit.</source>
+            <translation>C’est le meilleur de ceux qui tiennent en mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It is the only one.</source>
+            <translation>C’est le seul.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, but leaves little memory to other programs.</source>
+            <translation>Il tient en mémoire, mais en laisse peu aux autres programmes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do better.</source>
+            <translation>Aucun meilleur ne tient en mémoire. Avec seulement {bits} bits par poids, les réponses sont moins bonnes : un modèle plus petit peut faire mieux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, loses little, and answers about twice as fast as with 8 bits a weight.</source>
+            <translation>Il tient en mémoire, perd peu et répond environ deux fois plus vite qu’avec 8 bits par poids.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, and with {bits} bits a weight its results are nearly exact.</source>
+            <translation>Il tient en mémoire et, avec {bits} bits par poids, ses résultats sont presque exacts.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, and a small model loses much with fewer than its {bits} bits a weight.</source>
+            <translation>Il tient en mémoire, et un petit modèle perd beaucoup avec moins que ses {bits} bits par poids.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>De votre propre liste.</translation>
@@ -3379,6 +3484,31 @@
             <translation>Cherchez une mise à jour de cette application, ou un autre fichier du même modèle.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>Models could not be searched for</source>
+            <translation>La recherche de modèles n’a pas abouti</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>{site} did not answer with a list of models.</source>
+            <translation>{site} n’a pas répondu par une liste de modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>Try again later, or look at the setting hf_endpoint.</source>
+            <translation>Réessayez plus tard, ou vérifiez le réglage hf_endpoint.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>No models can be looked up, because {host} cannot be reached: check the connection to the internet.</source>
+            <translation>Aucun modèle ne peut être recherché, car {host} est injoignable : vérifiez la connexion à Internet.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>The server sends far more than a list takes.</source>
+            <translation>Le serveur envoie bien plus qu’une liste n’en demande.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
@@ -3522,6 +3652,21 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>il n’a rien dit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>Made for the PowerInfer engine, which this computer has.</source>
+            <translation>Conçu pour le moteur PowerInfer, présent sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>For embeddings of texts in your language.</source>
+            <translation>Pour les embeddings de textes dans votre langue.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>For conversations in your language, at a good speed on this computer.</source>
+            <translation>Pour converser dans votre langue, à bonne vitesse sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -6533,6 +6678,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>From the catalogue.</source>
+            <translation>Du catalogue.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>This model's own value.</source>
             <translation>Valeur propre à ce modèle.</translation>
         </message>
@@ -7254,23 +7404,93 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages, also of long texts; texts need no prefix.</source>
+            <translation>Embeddings dans plus de 100 langues, aussi de textes longs ; aucun préfixe n’est nécessaire.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages and of code; finds best, and is slower than others.</source>
+            <translation>Embeddings dans plus de 100 langues et de code ; trouve le mieux, mais est plus lent que les autres.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages; small and fast.</source>
+            <translation>Embeddings dans plus de 100 langues ; petit et rapide.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of short texts in about 100 languages; each begins with its task.</source>
+            <translation>Embeddings de textes courts dans une centaine de langues ; chacun commence par sa tâche.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of short texts in about 100 languages, on any computer.</source>
+            <translation>Embeddings de textes courts dans une centaine de langues, sur tout ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 2048 tokens; each begins with its task.</source>
+            <translation>Embeddings de textes anglais jusqu’à 2048 jetons ; chacun commence par sa tâche.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
             <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
             <translation>Embeddings de textes anglais jusqu’à 512 tokens ; petit et rapide.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 2048 tokens; begin each with its task.</source>
-            <translation>Embeddings de textes anglais jusqu’à 2048 tokens ; commencez chacun par sa tâche.</translation>
+            <source>Says how well texts answer a question, in more than 100 languages.</source>
+            <translation>Dit à quel point des textes répondent à une question, dans plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that answers at once on any computer; English, and not clever.</source>
-            <translation>Un modèle de conversation qui répond aussitôt sur tout ordinateur ; en anglais, et pas très malin.</translation>
+            <source>A chat model that thinks first, uses tools and knows more than 100 languages.</source>
+            <translation>Un modèle de conversation qui réfléchit d’abord, utilise des outils et connaît plus de 100 langues.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that knows more than 140 languages and answers at once.</source>
+            <translation>Un modèle de conversation qui connaît plus de 140 langues et répond aussitôt.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Half the size of Qwen3 8B: it thinks first, uses tools and knows more than 100 languages.</source>
+            <translation>Moitié moins grand que Qwen3 8B : il réfléchit d’abord, utilise des outils et connaît plus de 100 langues.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model of 3B for everyday work in twelve languages; uses tools.</source>
+            <translation>Un modèle de conversation de 3B pour le travail quotidien en douze langues ; utilise des outils.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model of 3B that can think first, in six European languages.</source>
+            <translation>Un modèle de conversation de 3B qui peut réfléchir d’abord, en six langues européennes.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model that thinks first and knows more than 100 languages.</source>
+            <translation>Un petit modèle de conversation qui réfléchit d’abord et connaît plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
             <source>A small chat model for English.</source>
             <translation>Un petit modèle de conversation en anglais.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model that sees pictures.</source>
+            <translation>Un petit modèle de conversation qui voit les images.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model for any computer that knows many languages, and little else.</source>
+            <translation>Un modèle de conversation pour tout ordinateur, qui connaît beaucoup de langues, et guère plus.</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that answers at once on any computer; English, and not clever.</source>
+            <translation>Un modèle de conversation qui répond aussitôt sur tout ordinateur ; en anglais, et pas très malin.</translation>
         </message>
     </context>
 </TS>

@@ -4,6 +4,41 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>This is not a repository</source>
+            <translation>これはリポジトリではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>“{text}” is the address of a file.</source>
+            <translation>「{text}」はファイルのアドレスです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Give its owner and name: owner/repository</source>
+            <translation>所有者と名前を指定してください: owner/repository</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Of {count} files, {name} ({size:,} bytes) is the best one for this computer. {reason}</source>
+            <translation>{count} 個のファイルのうち、このコンピューターには {name}（{size:,} バイト）が最適です。{reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>No file of {repository} fits into this computer's memory</source>
+            <translation>{repository} には、このコンピューターのメモリに収まるファイルがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>The smallest, {name}, needs {need:,.1f} GiB, and {room:,.1f} GiB can be used.</source>
+            <translation>最も小さい {name} には {need:,.1f} GiB が必要で、使えるのは {room:,.1f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/discovery.py" />
+            <source>Choose a smaller model, or name the file to have it all the same: {example}</source>
+            <translation>より小さいモデルを選ぶか、それでも使う場合はファイル名を指定してください: {example}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/embedding_files.py" />
             <source>{name} is too large</source>
             <translation>{name} は大きすぎます</translation>
@@ -525,6 +560,26 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered 429: it can be asked again in {seconds:.0f} s.</source>
+            <translation>{host} が 429 を返しました。{seconds:.0f} 秒後にもう一度問い合わせできます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered 429.</source>
+            <translation>{host} が 429 を返しました。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}</source>
+            <translation>数分お待ちください。アクセストークンがあれば、より多く問い合わせできます: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} was asked too often</source>
+            <translation>{host} への問い合わせが多すぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
             <source>There is no such repository</source>
             <translation>そのリポジトリはありません</translation>
         </message>
@@ -537,6 +592,21 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
             <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>The repository has no such revision</source>
+            <translation>リポジトリにそのリビジョンはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
+            <translation>{host} が {status} を返しました。この名前のブランチ、タグ、コミットはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/network_errors.py" />
+            <source>Leave the revision out to get the branch main: hf:owner/repository</source>
+            <translation>リビジョンを省くと main ブランチになります: hf:owner/repository</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -3019,6 +3089,41 @@
             <translation>ストリームのイベントがこのアプリの想定と異なります。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It is the best of those that fit.</source>
+            <translation>収まるものの中で最良です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It is the only one.</source>
+            <translation>これしかありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, but leaves little memory to other programs.</source>
+            <translation>収まりますが、他のプログラムに残るメモリはわずかです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do better.</source>
+            <translation>これより良いものは収まりません。重みあたり {bits} ビットしかないため、回答の質が下がります。より小さいモデルのほうが良い場合があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, loses little, and answers about twice as fast as with 8 bits a weight.</source>
+            <translation>収まり、劣化が少なく、重みあたり 8 ビットの約 2 倍の速さで答えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, and with {bits} bits a weight its results are nearly exact.</source>
+            <translation>収まり、重みあたり {bits} ビットで結果はほぼ正確です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/best_file.py" />
+            <source>It fits, and a small model loses much with fewer than its {bits} bits a weight.</source>
+            <translation>収まります。小さいモデルは、重みあたり {bits} ビットより少ないと大きく劣化します。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/catalog.py" />
             <source>From your own list.</source>
             <translation>独自のリストのモデルです。</translation>
@@ -3379,6 +3484,31 @@
             <translation>このアプリの更新、または同じモデルの別のファイルを探してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>Models could not be searched for</source>
+            <translation>モデルを検索できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>{site} did not answer with a list of models.</source>
+            <translation>{site} はモデルの一覧を返しませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>Try again later, or look at the setting hf_endpoint.</source>
+            <translation>後でもう一度試すか、設定 hf_endpoint を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>No models can be looked up, because {host} cannot be reached: check the connection to the internet.</source>
+            <translation>{host} に接続できないため、モデルを検索できません。インターネット接続を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>The server sends far more than a list takes.</source>
+            <translation>サーバーが一覧としては多すぎるデータを送ってきます。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
@@ -3522,6 +3652,21 @@
             <location filename="../../tray_app/models/quantize.py" />
             <source>it said nothing.</source>
             <translation>出力はありませんでした。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>Made for the PowerInfer engine, which this computer has.</source>
+            <translation>このコンピューターにある PowerInfer エンジン用のモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>For embeddings of texts in your language.</source>
+            <translation>あなたの言語のテキストの埋め込みに適しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/recommend.py" />
+            <source>For conversations in your language, at a good speed on this computer.</source>
+            <translation>あなたの言語での会話に適し、このコンピューターで十分な速さで動きます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -6527,6 +6672,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>From the catalogue.</source>
+            <translation>カタログの値。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>This model's own value.</source>
             <translation>このモデル固有の値です。</translation>
         </message>
@@ -7246,23 +7396,93 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages, also of long texts; texts need no prefix.</source>
+            <translation>100 以上の言語の埋め込み。長いテキストにも対応し、接頭辞は要りません。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages and of code; finds best, and is slower than others.</source>
+            <translation>100 以上の言語とコードの埋め込み。検索の精度が最も高く、ほかより遅くなります。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings in more than 100 languages; small and fast.</source>
+            <translation>100 以上の言語の埋め込み。小さくて速いモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of short texts in about 100 languages; each begins with its task.</source>
+            <translation>約 100 言語の短いテキストの埋め込み。テキストは用途を示す語で始まります。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of short texts in about 100 languages, on any computer.</source>
+            <translation>約 100 言語の短いテキストの埋め込み。どのコンピューターでも動きます。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Embeddings of English texts up to 2048 tokens; each begins with its task.</source>
+            <translation>2048 トークンまでの英語のテキストの埋め込み。テキストは用途を示す語で始まります。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
             <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
             <translation>512 トークンまでの英語テキストの埋め込み用です。小型で高速です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 2048 tokens; begin each with its task.</source>
-            <translation>2048 トークンまでの英語テキストの埋め込み用です。各テキストの先頭に用途を付けてください。</translation>
+            <source>Says how well texts answer a question, in more than 100 languages.</source>
+            <translation>テキストが質問にどれだけ答えているかを、100 以上の言語で評価します。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that answers at once on any computer; English, and not clever.</source>
-            <translation>どのコンピューターでもすぐに応答する英語のチャットモデルです。あまり賢くはありません。</translation>
+            <source>A chat model that thinks first, uses tools and knows more than 100 languages.</source>
+            <translation>考えてから答えるチャットモデル。ツールを使え、100 以上の言語に対応します。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that knows more than 140 languages and answers at once.</source>
+            <translation>140 以上の言語に対応し、すぐに答えるチャットモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>Half the size of Qwen3 8B: it thinks first, uses tools and knows more than 100 languages.</source>
+            <translation>Qwen3 8B の半分の大きさ。考えてから答え、ツールを使え、100 以上の言語に対応します。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model of 3B for everyday work in twelve languages; uses tools.</source>
+            <translation>12 の言語での日常の作業に向く 3B のチャットモデル。ツールを使えます。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model of 3B that can think first, in six European languages.</source>
+            <translation>考えてから答えることもできる 3B のチャットモデル。ヨーロッパの 6 言語に対応します。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model that thinks first and knows more than 100 languages.</source>
+            <translation>考えてから答え、100 以上の言語に対応する小さなチャットモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
             <source>A small chat model for English.</source>
             <translation>小型の英語チャットモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A small chat model that sees pictures.</source>
+            <translation>画像を見ることができる小さなチャットモデルです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model for any computer that knows many languages, and little else.</source>
+            <translation>どのコンピューターでも動くチャットモデル。多くの言語に対応しますが、知識はわずかです。</translation>
+        </message>
+        <message>
+            <location filename="../../resources/catalog.toml" />
+            <source>A chat model that answers at once on any computer; English, and not clever.</source>
+            <translation>どのコンピューターでもすぐに応答する英語のチャットモデルです。あまり賢くはありません。</translation>
         </message>
     </context>
 </TS>

@@ -34,8 +34,8 @@ def in_lm_studio(home: Path, *files: Path, repository: str = "publisher/reposito
 def in_ollama(store: Path, name: str, model: Path, projector: Path | None = None) -> Path:
     """The blob of a model that was pulled into Ollama's store under a name with namespace and tag."""
     layers = [("model", model)] + ([("projector", projector)] if projector else [])
-    blobs = {kind: _blob(store, file.read_bytes()) for kind, file in layers}
-    config = _blob(store, b'{"model_format": "gguf"}')
+    blobs = {kind: write_blob(store, file.read_bytes()) for kind, file in layers}
+    config = write_blob(store, b'{"model_format": "gguf"}')
     write_manifest(
         store / "manifests" / "registry.ollama.ai" / name,
         {
@@ -114,7 +114,8 @@ def in_hugging_face(
     return paths
 
 
-def _blob(store: Path, content: bytes) -> Path:
+def write_blob(store: Path, content: bytes) -> Path:
+    """Write a blob of Ollama's, whatever it is; its path."""
     path = store / "blobs" / f"sha256-{hashlib.sha256(content).hexdigest()}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

@@ -151,6 +151,26 @@ def test_an_overview_has_what_is_installed_and_how_things_stand_with_it(at: Plac
     assert str(seen.advice.sentence)
 
 
+def test_an_engine_that_has_changed_does_the_same_as_none(
+    at: Place, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advised = offer(server, monkeypatch)
+    build = install(at.store, "own-cpu", BackEnd.CPU, source="/opt/engine.zip", speed=1.2)
+    assert at.manager.overview().advice.build is None
+    build.program.unlink()
+
+    assert at.manager.overview().advice.build == advised
+    assert at.manager.advice().build == advised
+
+
+def test_what_an_ended_program_has_left_is_deleted_when_the_app_begins(at: Place) -> None:
+    left = at.store.folder / ".new-1234"
+    left.mkdir(parents=True)
+    at.manager.begin()
+    at.manager.close(DEADLINE_S)
+    assert not left.exists()
+
+
 @pytest.mark.skipif(HOST.apple_silicon, reason="the wheel is there for other machines, too")
 def test_an_overview_has_the_engines_that_need_no_installation(at: Place) -> None:
     pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")

@@ -29,6 +29,7 @@ from tray_app.app.status import status_document
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode, Fix, ModelError, SettingsError
 from tray_app.gateway.upstream import Unavailable
+from tray_app.models.found.found_model import FoundModel, OtherApp
 from tray_app.models.header import Purpose
 from tray_app.settings.keystore import KeyStore
 from tray_app.system import drives as drives_module
@@ -225,6 +226,25 @@ def test_a_stop_ends_the_waiting_for_a_drive(make: MakeApp, drive: Path) -> None
     plug_in(drive)
     assert not waiting.is_alive()
     assert app.status().engine.run == 0
+
+
+def test_another_apps_model_on_a_drive_that_is_gone_is_waited_for(make: MakeApp, drive: Path) -> None:
+    app = make(model="mine:1b")
+    app.upkeep.adopted.add(FoundModel(OtherApp.OLLAMA, "mine:1b", drive / "mine.gguf", 1), "mine-1b")
+    ready = threading.Event()
+
+    def listen(status: AppStatus) -> None:
+        if status.engine.state is State.READY:
+            ready.set()
+
+    app.changed.connect(listen)
+    with pytest.raises(DriveGoneError):
+        app.start_server()
+
+    plug_in(drive)
+
+    assert ready.wait(DEADLINE_S)
+    assert app.embed(["x"]).dimensions == 64
 
 
 def test_a_catalogue_model_on_a_drive_that_is_gone_is_not_downloaded_into_its_place(

@@ -103,6 +103,7 @@ def test_a_model_is_imported_listed_verified_and_removed(folder: Path, tmp_path:
         "removed": [str(folder / "my model.gguf")],
         "trashed": False,
         "kept": [],
+        "forgotten": [],
         "stopped_server": False,
     }
     assert list(folder.iterdir()) == []

@@ -73,7 +73,7 @@ def test_installed_engines_are_compared_and_one_that_crashes_is_told(private_hom
     assert by_name["llama.cpp-cuda"]["tokens_per_s"] > 0
     # What auto takes, as it is for a card. It is the built-in engine, so which one is faster is chance.
     assert told["present"]["engine"] == "llama.cpp-cuda"
-    shown = json.loads(powerinfer_tray("models", "info", "test", "--json").stdout)
+    shown = json.loads(command_here("models", "info", "test", "--json").stdout)
     changed = told["best"]["engine"] != "llama.cpp-cuda"
     assert shown["settings"].get("engine") == (told["best"]["engine"] if changed else None)
 

@@ -65,7 +65,9 @@ def test_a_download_is_seen_from_start_to_end(
     queue: DownloadQueue, server: FileServer, tmp_path: Path
 ) -> None:
     seen = Seen(queue)
-    download = queue.add(server.put("/m.gguf", CONTENT).url, tmp_path)
+    served = server.put("/m.gguf", CONTENT)
+    served.etag = '"one"'
+    download = queue.add(served.url, tmp_path)
     assert queue.wait(download, LONG_S) == tmp_path / "m.gguf"
     (done,) = queue.snapshot()
     assert done == Progress(
@@ -80,6 +82,8 @@ def test_a_download_is_seen_from_start_to_end(
         resumed=False,
         sha256=DIGEST,
         error=None,
+        source=served.url,
+        validator='"one"',
     )
     seen.wait_for(lambda snapshot: snapshot == (done,))
     assert seen.phases(download)[-4:] == [Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING, Phase.DONE]

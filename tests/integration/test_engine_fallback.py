@@ -17,13 +17,16 @@ from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
 from tests.fakes.builds import PROVEN, make_build
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import Mode, llama_server
+from tests.fakes.program import command_here, running
 from tests.fakes.several_models import DIMENSIONS, install_models
 from tests.fakes.tiny_models import CHAT_DIMENSIONS
 from tray_app.app.server_status import ServerState
 from tray_app.engine.builds.build import BackEnd
+from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix
+from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from tray_app.app.root import App
     from tray_app.app.status import AppStatus
     from tray_app.engine.builds.build import InstalledBuild, SetAside
-    from tray_app.engine.builds.store import EngineStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the installed engines are scripts")
 
@@ -104,6 +106,24 @@ def test_one_that_does_not_load_leads_to_the_built_in_engine_and_requests_get_th
         assert notice.error.message == aside.reason
         assert f"engines allow {build.id}" in notice.error.hint
         assert app.status().problems == ()
+
+
+def test_serve_goes_on_with_the_built_in_engine(private_home: Path) -> None:
+    build = install(EngineStore(private_home / "engines"), BackEnd.CPU, Mode.CRASH_AT_LOAD)
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
+        program.lines_with("Ready: ", f"is not run by the engine {build.id}")
+        assert program.interrupt() == 0
+
+
+def test_serve_ends_when_no_engine_can_run_the_model(private_home: Path) -> None:
+    models = private_home / "models"
+    install_models(models)
+    whole = (models / "digits.gguf").read_bytes()
+    (models / "digits.gguf").write_bytes(whole.replace(b"blk.0.ffn_up", b"blk.0.ffn_xx"))
+    install(EngineStore(private_home / "engines"), BackEnd.CPU, Mode.CRASH_AT_LOAD)
+    ended = command_here("serve", "--model", "digits", "--port", str(free_port()))
+    assert ended.returncode == 1
+    assert "Error: " in ended.stderr
 
 
 def test_one_that_is_killed_twice_is_set_aside_and_may_try_again() -> None:

@@ -20,6 +20,7 @@ from tests.fakes import aikit
 from tests.fakes.errors import coded
 from tests.fakes.gateways import gateway_to, post
 from tests.fakes.llamacpp import llamacpp
+from tests.fakes.other_apps import in_ollama
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.random_projectors import Sight, write_projector
 
@@ -29,10 +30,12 @@ from tray_app.app.root import App
 from tray_app.engine import llamacpp_child
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import EngineError, ErrorCode, ModelError
+from tray_app.models.found import ollama as ollama_store
+from tray_app.models.found.found_model import Surroundings
 from tray_app.models.gguf import read_header
 from tray_app.models.memory import MIB, projector_bytes
 from tray_app.settings.model_settings import with_own
-from tray_app.system.host import detect_host
+from tray_app.system.host import System, detect_host
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
@@ -83,6 +86,25 @@ def started(app: App) -> LaunchPlan:
     plan = app.wait_until_ready(DEADLINE_S)
     assert isinstance(plan, LaunchPlan)
     return plan
+
+
+def test_a_model_of_ollama_sees_with_the_projector_in_its_store(app: App, tmp_path: Path) -> None:
+    store = tmp_path / "ollama"
+    blob = in_ollama(
+        store, "library/sees/1b", write_llama(tmp_path / "m", SMALL), write_projector(tmp_path / "p")
+    )
+    (found,) = ollama_store.find(Surroundings(tmp_path, {"OLLAMA_MODELS": str(store)}, System.LINUX))
+    app.upkeep.adopted.add(found, "sees-1b")
+    app.change(model="sees:1b")
+
+    plan = started(app)
+
+    assert (plan.model.path, plan.sees) == (blob, True)
+    with OpenAI(base_url=app.status().server.base_url, api_key="none") as client:
+        content: Any = with_part(seen_at(f"data:image/png;base64,{picture()}"))["messages"]
+        answer = client.chat.completions.create(model="sees:1b", messages=content, max_tokens=2)
+    assert answer.usage
+    assert answer.usage.completion_tokens == 2
 
 
 @pytest.mark.client("openai Python", "chat with a picture")

@@ -34,10 +34,11 @@ def recommended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
         care = ModelManager(
             library=lambda: library,
             settings=lambda: Settings(**chosen),
-            session=unused,
+            fetch=unused,
             served=lambda: None,
             engines=EngineFinder(PC, FakeBuilds()),
             host=PC,
+            forget=unused,
         )
         return [each.entry.id for each in care.recommended(languages)]
 

@@ -130,6 +130,26 @@ def test_what_an_ended_program_has_left_is_deleted_by_the_next_installation(
     assert ids(store) == ["b2-cpu", "b1-cpu"]
 
 
+def test_what_an_ended_program_has_left_is_swept_unless_one_still_installs(store: EngineStore) -> None:
+    store.sweep()
+    assert not store.folder.exists()
+    install(store, "b1-cpu")
+    for name in (".new-1234", ".gone-1234"):
+        (store.folder / name).mkdir()
+    with store.new_folder() as mine:
+        (mine / "file").write_text("arriving")
+        (store.folder / ".gone-5678").mkdir()
+        EngineStore(store.folder).sweep()
+        assert (mine / "file").exists()
+        assert not list(store.folder.glob(".gone-*"))
+    (store.folder / ".new-5678").mkdir()
+
+    store.sweep()
+
+    assert not list(store.folder.glob(".new-*"))
+    assert ids(store) == ["b1-cpu"]
+
+
 def test_the_same_build_again_takes_the_place_of_the_one_before(store: EngineStore) -> None:
     before = install(store)
     store.set_aside("b1-cuda", "bge", "it crashed")

@@ -547,6 +547,7 @@ HAPPENINGS = {
 OFTEN = ["ask", "ask", "ask", "ask", "ask", "end", "end", "gone", "gone", *HAPPENINGS]
 LARGE = ["e", "f", "f", "g", "g", "h", "h"]
 STEPS = [(name, model) for name in OFTEN for model in [*SIZES, *LARGE]]
+assert len(STEPS) <= 256, "more than a byte can tell"
 HISTORIES = st.binary(min_size=5, max_size=25).map(  # which are made in half the time of lists of steps
     lambda numbers: [STEPS[number % len(STEPS)] for number in numbers]
 )

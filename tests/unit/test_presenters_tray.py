@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
+from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status, with_engines
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
@@ -285,6 +285,12 @@ def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
 
 def ready_after(restarts: int) -> AppStatus:
     return make_status(State.READY, engine=make_snapshot(State.READY, restarts=restarts))
+
+
+def test_an_engine_that_another_takes_the_place_of_is_not_told_as_given_up() -> None:
+    replaced = with_engines(failed(), queued=True)
+    assert notices(make_status(State.LOADING), replaced, ENGLISH) == ()
+    assert len(notices(replaced, failed(), ENGLISH)) == 1  # there was no other one
 
 
 def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> None:

@@ -98,6 +98,8 @@ class CommandService:
         chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
         with self._workspace.temporary_server(chosen) as server:
             server.start()
+            if model_id := self._workspace.chosen_id(chosen):
+                self._workspace.upkeep.last_use.note(model_id)
             return _embedded(server.embed(wish.texts), by_test_model=meaningless)
 
     def run_diagnostics(self, wish: Examining, *known_errors: AppError) -> Examined:

@@ -397,7 +397,7 @@ def _choice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
 
 def _advice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
     try:
-        return str(advise(inputs.host, published_builds(), inputs.finder.builds()).sentence)
+        return str(advise(inputs.host, published_builds(), inputs.finder.unchanged_builds()).sentence)
     except EngineError as exc:
         notes.add(exc, stops=False)
         return None

@@ -23,7 +23,6 @@ from tray_app.models.memory import GIB
 from tray_app.models.model_names import plain_id
 from tray_app.models.remote_header import fetch_remote_header
 from tray_app.phrases import phrase, presentable
-from tray_app.settings.model_settings import effective
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,7 +166,7 @@ class Discovery:
 
         def report(each: HubQuantization) -> ModelReport:
             model = _foreseen(each, header)
-            settings = effective(self._settings(), model.id)
+            settings = model.settings_in(self._settings())
             wish = settings.engine, ModelNeeds.of(model.header, model.id)
             if wish not in choices:
                 choices[wish] = look_for_engine(settings, self._engines, wish[1])

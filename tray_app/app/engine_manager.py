@@ -101,6 +101,7 @@ class EngineManager:
     def overview(self) -> EnginesOverview:
         """How things stand. `EngineError` if the store or the list of offers cannot be read."""
         installed = self._store.installed()
+        unchanged = [each for each in installed if self._finder.is_unchanged(each)]
         in_use, set_asides = self._in_use(), self._store.set_asides()
         return EnginesOverview(
             installed=tuple(
@@ -108,12 +109,12 @@ class EngineManager:
                     build,
                     build.size_bytes,
                     in_use.get(build.id, ()),
-                    self._is_changed(build),
+                    build not in unchanged,
                     tuple(each for each in set_asides if each.build_id == build.id),
                 )
                 for build in installed
             ),
-            advice=self.advice(),
+            advice=advise(self._host, self.offers(), unchanged),
             offers=self.offers(),
             at_hand=self._at_hand(),
             broken=self._store.broken(),
@@ -121,7 +122,7 @@ class EngineManager:
 
     def advice(self) -> Advice:
         """What had best be installed here. `EngineError` as `overview`."""
-        return advise(self._host, self.offers(), self._store.installed())
+        return advise(self._host, self.offers(), self._finder.unchanged_builds())
 
     def offers(self) -> tuple[PublishedBuild, ...]:
         """The builds that are published for this machine. `EngineError` if their list cannot be read."""
@@ -181,8 +182,11 @@ class EngineManager:
         """The build, once it is installed or proven; errors as `BuildInstaller.wait`."""
         return self._installer().wait(timeout_s)
 
-    def install_carried(self) -> None:
-        """Begin to install the build that this package brings along, if there is one that was not tried."""
+    def begin(self) -> None:
+        """Do what is due when the app starts, on another thread: delete what a program that was ended has
+        left of an installation, and install the build that this package brings along, if it was not tried.
+        """
+        self._later(self._store.sweep)
         if archive := carried_archive():
             self._later(lambda: install_carried(archive, self._store, self._installer()))
 
@@ -281,14 +285,6 @@ class EngineManager:
             with suppress(EngineError):  # whoever chooses it hears why it cannot be used
                 found.append(look())
         return tuple(each for each in found if each)
-
-    def _is_changed(self, build: InstalledBuild) -> bool:
-        try:
-            self._store.check_unchanged(build)
-        except EngineError as exc:
-            _log.info("%s. %s", exc.title, exc.message)
-            return True
-        return False
 
     def _later(self, work: Callable[[], None]) -> None:
         """Do this on a thread of its own: whoever tells of it may hold what it waits for."""

@@ -94,7 +94,7 @@ def examine_engines(
     """
     offers = published_builds() if offers is None else offers
     installed = finder.builds()
-    advice = advise(host, offers, installed)
+    advice = advise(host, offers, finder.unchanged_builds())
     advised: list[tuple[PublishedBuild, Text | None]] = [(advice.build, None)] if advice.build else []
     return EnginesReport(
         versions=versions(),

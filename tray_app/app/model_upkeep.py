@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tray_app.models.disk_use import DiskUse
     from tray_app.models.found.found_model import FoundModel
     from tray_app.models.library import Library, Model
-    from tray_app.models.outdated import Comparison, NewerModels
+    from tray_app.models.outdated import Comparison
     from tray_app.settings.schema import Settings
     from tray_app.system.host import System
 
@@ -75,9 +75,10 @@ class ModelUpkeep:
 
     def _adopt(self, found: FoundModel) -> Model:
         library = self._library()
-        library.find(str(found.path))  # or the error that says why it cannot be served
-        ids = {each.id for each in library.contents().models}
-        adopted = self.adopted.add(found, adopted_id(found, library.catalog, ids))
+        entry = library.find(str(found.path)).entry  # or the error that says why it cannot be served
+        taken = {each.id for each in library.contents().models}
+        reserved = {each.id for each in library.catalog}
+        adopted = self.adopted.add(found, adopted_id(found, entry, taken, reserved))
         return library.find(adopted.id)
 
     def disk_use(self) -> DiskUse:
@@ -97,15 +98,21 @@ class ModelUpkeep:
         models = [each for each in library.contents().models if not each.app and each.path != library.builtin]
         with self._session() as session:
             endpoint = self._settings().hf_endpoint
-            found = compare(models, self._sources.all(), library.catalog, session, endpoint)
+            found = compare(models, self._sources.all(), session, endpoint)
         keep_found(self._state, found, time.time())
         return found
 
-    def newer(self) -> NewerModels:
-        """What the last `outdated` has found, without a network."""
-        from tray_app.models.outdated import last_found
+    def newer(self) -> dict[str, str]:
+        """By the ids of models of which the last `outdated` has found a newer file, where that is."""
+        from tray_app.models.outdated import newer_models
 
-        return last_found(self._state)
+        return newer_models(self._state)
+
+    def last_look_s(self) -> float:
+        """When `outdated` has looked last, as `time.time` has it; 0 if it never has."""
+        from tray_app.models.outdated import last_look_s
+
+        return last_look_s(self._state)
 
     def note_sources(self, downloads: tuple[Progress, ...]) -> None:
         """Note where finished downloads came from, so that they can be compared later."""

@@ -116,8 +116,9 @@ class App(Workspace):
         self._weekly = WeeklyLook(
             self._look_for_newer,
             is_on=lambda: self.store.current.check_for_newer,
-            last_s=lambda: self.upkeep.newer().checked_at_s,
+            last_s=self.upkeep.last_look_s,
         )
+        self._newer: Mapping[str, str] = {}
         self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
@@ -190,6 +191,7 @@ class App(Workspace):
             traffic_of=self._server.traffic_of(),
             refused_origins=self._server.refused_origins(),
             installation=self.engines.installation(),
+            newer_models=self._newer,
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -204,11 +206,12 @@ class App(Workspace):
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
         nothing. From then on the models folder is watched, and once a week it is looked for newer models, if
-        that is switched on. What the package carries is installed beside.
+        that is switched on. See also `EngineManager.begin`.
         """
         self._watch.start()
+        self._newer = self.upkeep.newer()
         self._weekly.start()
-        self.engines.install_carried()
+        self.engines.begin()
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
@@ -577,6 +580,7 @@ class App(Workspace):
 
     def _look_for_newer(self) -> None:
         self.upkeep.outdated()
+        self._newer = self.upkeep.newer()
         self._announce()
 
     def _act_on_engines(self) -> None:
@@ -588,6 +592,7 @@ class App(Workspace):
     def _folder_changed(self) -> None:
         self._folder_changes += 1
         self._look_at_folder()
+        self._newer = self.upkeep.newer()
         self._announce()
 
     def _look_at_folder(self) -> None:

@@ -93,6 +93,8 @@ class AppStatus:
     about: see `App.answer_origin`."""
     installation: Installation | None = None
     """The engine that is being installed."""
+    newer_models: Mapping[str, str] = field(default_factory=dict)
+    """By the ids of models that have another file at their source now, where that is."""
 
     @property
     def engine(self) -> EngineSnapshot:

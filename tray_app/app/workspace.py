@@ -413,7 +413,10 @@ class Workspace:
             return self.library.find(settings.model)
         except ModelError as exc:
             # A model on a drive that is not connected must not be downloaded again.
-            place = missing_place(self.models_folder / expanded(settings.model))
+            named = (
+                each.path for each in self.upkeep.adopted.current() if settings.model in (each.id, each.name)
+            )
+            place = missing_place(next(named, self.models_folder / expanded(settings.model)))
             if place and is_drive(place):
                 raise DriveGoneError(place) from exc
             if start is None or not isinstance(exc, NotInstalledError):

@@ -141,7 +141,7 @@ def _serve(app: App, others: Sequence[str]) -> None:
             return
         for name in others:
             events.put(_loaded(app, name))
-        app.engines.install_carried()
+        app.engines.begin()
 
     _choose_test_model_if_none(app)
     app.changed.connect(events.put)
@@ -162,7 +162,8 @@ def _serve(app: App, others: Sequence[str]) -> None:
                 view.show_status(event)
                 was_ready |= event.engine.state is State.READY
                 may_recover = was_ready and event.engine.gave_up
-                if event.engine.failure and event.engine.state is State.FAILED and not may_recover:
+                failed = event.engine.state is State.FAILED and event.pool.main.gets_no_further
+                if event.engine.failure and failed and not may_recover:
                     raise event.engine.failure
             view.say("Stopping …")
         finally:

@@ -204,6 +204,20 @@ class EngineFinder:
         """See `Finder`."""
         return self._builds.installed() if self._builds else ()
 
+    def unchanged_builds(self) -> tuple[InstalledBuild, ...]:
+        """Those of `builds` that can be started, as their files are those that were installed."""
+        return tuple(each for each in self.builds() if self.is_unchanged(each))
+
+    def is_unchanged(self, build: InstalledBuild) -> bool:
+        """Whether a build's files are those that were installed; the log says which are not."""
+        try:
+            if self._builds:
+                self._builds.check_unchanged(build)
+        except EngineError as exc:
+            _log.info("%s. %s", exc.title, exc.message)
+            return False
+        return True
+
     def set_asides(self) -> tuple[SetAside, ...]:
         """See `Finder`."""
         return self._builds.set_asides() if self._builds else ()

@@ -86,7 +86,8 @@ class EnginePool:
     """
 
     changed = Signal(EngineSnapshot)
-    """Emitted on the thread of an engine's supervisor after each change of it. Listeners must return soon."""
+    """Emitted after each change of an engine, mostly on the thread of its supervisor, and when no other one
+    can take the place of one that has failed. Listeners must return soon."""
 
     def __init__(  # noqa: PLR0913 - all are named where it is made
         self,
@@ -373,7 +374,8 @@ class EnginePool:
         return engine
 
     def _status(self, engine: PooledEngine) -> EngineStatus:
-        return engine.status(self._clock(), kept=self._is_kept(engine.model_id))
+        is_replaced = self._failure_to_replace(engine) is not None
+        return engine.status(self._clock(), kept=self._is_kept(engine.model_id), is_replaced=is_replaced)
 
     def _leased(self, engine: PooledEngine) -> EngineLease | None:
         """A lease, if the engine is ready and nobody has to go first."""
@@ -617,6 +619,8 @@ class EnginePool:
             forced = engine.forced or engine is self._main
             settled = self._run(engine, plan, forced=forced) if plan else self._advance()
         self._settle(settled)
+        if plan is None:  # it has failed for good, which nobody was told yet
+            self.changed.emit(engine.supervisor.snapshot())
 
     def _on_change(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
         """On the thread of a supervisor, after a change of its engine."""

@@ -38,7 +38,8 @@ class EngineStatus:
     told: Plan | None = None
     """What it was told to run; None if it is to be stopped."""
     queued: bool = False
-    """Whether its plan is being made, or it waits for memory."""
+    """Whether its plan is being made or is about to be, as where another engine takes the place of one that
+    has failed, or it waits for memory."""
     asleep: bool = False
     """Whether it was stopped because nobody asked, or to make room: it starts again when somebody asks."""
     made_room: bool = False
@@ -61,6 +62,11 @@ class EngineStatus:
     def is_shown(self) -> bool:
         """Whether people are told of it: it holds memory, is about to, or has failed."""
         return self.told is not None or self.queued or self.engine.state is not State.STOPPED
+
+    @property
+    def gets_no_further(self) -> bool:
+        """Whether the engine has ended, and neither it nor another one in its place starts by itself."""
+        return self.engine.state in _HOPELESS and self.heard and not self.queued
 
 
 class EngineLease:
@@ -188,8 +194,8 @@ class PooledEngine:
             draining=draining,
         )
 
-    def status(self, now_s: float, *, kept: bool) -> EngineStatus:
-        """It at this moment."""
+    def status(self, now_s: float, *, kept: bool, is_replaced: bool) -> EngineStatus:
+        """It at this moment. `is_replaced`: whether another engine is about to take its place."""
         heard = self.supervisor.has_heard
         snapshot = self.supervisor.snapshot()  # after `has_heard`, so that it shows what was heard
         busy = self.leases > 0
@@ -198,7 +204,7 @@ class PooledEngine:
             engine=snapshot,
             heard=heard,
             told=self.told,
-            queued=self.next is not None or self.planning is not None,
+            queued=self.next is not None or self.planning is not None or is_replaced,
             asleep=self.asleep,
             made_room=self.made_room,
             leases=self.leases,

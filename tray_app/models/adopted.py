@@ -97,21 +97,24 @@ class AdoptedModels:
         try:
             text = read_regular(self._path).decode()
             return msgspec.convert(tomllib.loads(text), _List).models
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return ()
         except (OSError, ValueError) as exc:  # msgspec's and tomllib's errors are ValueErrors, too
             _log.warning("The list of models of other apps cannot be read, and counts as empty: %s", exc)
             return ()
 
 
-def adopted_id(found: FoundModel, catalog: Collection[CatalogEntry], taken: Collection[str]) -> str:
-    """The id that a model of another app gets: that of the catalogue if this has a file called so, else as a
-    file of the models folder would that had its name. `taken` are the ids of the models that are here.
+def adopted_id(
+    found: FoundModel, entry: CatalogEntry | None, taken: Collection[str], reserved: Collection[str]
+) -> str:
+    """The id that a model of another app gets: that of its `entry` in the catalogue if it has one, else as a
+    file of the models folder would that had its name.
+
+    `taken` are the ids of the models that are here, `reserved` those of the catalogue.
     """
-    of_catalog = next((each.id for each in catalog if each.file_name == found.path.name), None)
-    if of_catalog and of_catalog not in taken:
-        return of_catalog
-    wanted = plain_id(found.name.replace("/", "-"), {each.id for each in catalog})
+    if entry and entry.id not in taken:
+        return entry.id
+    wanted = plain_id(found.name.replace("/", "-"), reserved)
     return free_id(str(found.path), wanted, taken) if wanted in taken else wanted
 
 

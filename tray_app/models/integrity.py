@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64})(?: [ *].*)?\s*")
+_BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
+"""The name of a file in Ollama's store, and in the cache of Hugging Face."""
 
 
 class Check(StrEnum):
@@ -68,7 +71,12 @@ def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
 
 
 def known_checksum(part: Path) -> str | None:
-    """The digest that was kept for a file, or that its publisher has put beside it; None if there is none."""
+    """The digest that was kept for a file, that its publisher has put beside it, or that another app has made
+    its name; None if there is none.
+    """
+    with suppress(OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
+        if found := _BLOB.fullmatch(part.resolve().name):
+            return found[1]
     try:
         found = _LINE.fullmatch(read_regular(checksum_file(part)).decode(errors="replace").lower())
     except OSError:

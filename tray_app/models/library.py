@@ -56,10 +56,10 @@ class Model:
     header: ModelHeader
     projector: Projector | None = None
     """What it sees pictures with, or hears with."""
-    entry: CatalogEntry | None = None
-    """What the catalogue says of this very file; None if it is of another one, or of none."""
     app: str = ""
     """The other app whose file it is, and stays; empty for one of this app's."""
+    entry: CatalogEntry | None = None
+    """What the catalogue says of this very file; None if it is of another one, or of none."""
 
     @property
     def weights_bytes(self) -> int:
@@ -405,8 +405,8 @@ class Library:
         header = replace(headers[0], parameters=sum(each.parameters for each in headers))
         if header.role is not GgufFileType.MODEL:
             raise file_errors.not_to_be_served(path.name, header.role)
-        size_bytes = sum(stamp.size_bytes for stamp in stamps)
         adopted = index.adopted(path)
+        size_bytes = sum(stamp.size_bytes for stamp in stamps)
         return Model(
             id=index.id_of(path),
             name=index.name_of(path),
@@ -418,6 +418,13 @@ class Library:
             entry=self._entry_of(path, size_bytes),
         )
 
+    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
+        """The projector that another app has with a model, if it is one."""
+        if adopted and adopted.projector_file:
+            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
+                return self._projector(Path(adopted.projector_file))
+        return None
+
     def _entry_of(self, path: Path, size_bytes: int) -> CatalogEntry | None:
         """What the catalogue says of this file. Few have the size of one of its models, so few are asked for
         the digest that was kept for them.
@@ -425,13 +432,6 @@ class Library:
         alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
         digest = known_checksum(path) if alike else None
         return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
-
-    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
-        """The projector that another app has with a model, if it is one."""
-        if adopted and adopted.projector_file:
-            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
-                return self._projector(Path(adopted.projector_file))
-        return None
 
     def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
         beside = index.beside(path) if path in index else _models_in(path.parent)

@@ -10,16 +10,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tray_app.download.network_errors import UnreachableError
 from tray_app.download.source import describe_file, parse_source
 from tray_app.errors import DownloadError
+from tray_app.models.headers import stamp_of
 from tray_app.models.integrity import known_checksum
 from tray_app.models.model_files import parts_of
 from tray_app.models.remote_header import all_parts
-from tray_app.models.sources import FileSource
+from tray_app.models.sources import FileSource, path_of, path_text
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model
     from tray_app.phrases import Text
 
@@ -55,6 +56,7 @@ class Comparison:
 
     id: str
     name: str
+    path: Path
     source: str
     """Where its file came from; empty if nobody has noted it."""
     freshness: Freshness
@@ -65,70 +67,88 @@ class Comparison:
 def compare(
     models: Iterable[Model],
     noted: Mapping[Path, FileSource],
-    catalog: Iterable[CatalogEntry],
     session: Session,
     endpoint: str,
 ) -> tuple[Comparison, ...]:
-    """How each of these models compares with its source, as downloads have `noted` it or the catalogue says.
+    """How each of these models compares with its source, as downloads have `noted` it or the catalogue tells.
 
     `DownloadError` if there are sources, and none of them can be reached.
     """
-    by_file = {entry.file_name: entry.source for entry in catalog if entry.source}
-    found, unreachable = [], []
+    asker = _Asker(session, endpoint)
+    found = []
     for model in models:
-        files = _sources_of(model, noted, by_file)
+        files = _sources_of(model, noted)
         try:
-            found.append(_compared(model, files, session, endpoint))
+            found.append(_compared(model, files, asker))
         except DownloadError as exc:
-            if isinstance(exc, UnreachableError):
-                unreachable.append(exc)
             source = next(iter(files.values())).url
-            found.append(Comparison(model.id, model.name, source, Freshness.UNKNOWN, exc.title))
-    if unreachable and len(unreachable) == sum(bool(each.source) for each in found):
-        raise unreachable[0]
+            found.append(Comparison(model.id, model.name, model.path, source, Freshness.UNKNOWN, exc.title))
+    if asker.silent and not asker.answered:
+        raise next(iter(asker.silent.values()))
     return tuple(found)
 
 
-def _sources_of(
-    model: Model, noted: Mapping[Path, FileSource], by_file: Mapping[str, str]
-) -> dict[Path, FileSource]:
+class _Asker:
+    """Asks sources. A host that nobody answers at is asked once: each wait for it takes long."""
+
+    def __init__(self, session: Session, endpoint: str) -> None:
+        self._session = session
+        self._endpoint = endpoint
+        self.silent: dict[str, UnreachableError] = {}
+        """By the hosts, why they could not be reached."""
+        self.answered = False
+
+    def ask(self, address: str) -> RemoteFile:
+        """What the server says of a file. `DownloadError`."""
+        source = parse_source(address, self._endpoint)
+        host = urlsplit(source.url).netloc
+        if host in self.silent:
+            raise self.silent[host]
+        try:
+            hops = self._session.get_hops(source.url, _FIRST_BYTE, _TIMEOUT_S)
+        except UnreachableError as exc:
+            self.silent[host] = exc
+            raise
+        except DownloadError:
+            self.answered = True
+            raise
+        self.answered = True
+        with closing(hops[-1]):
+            return describe_file(source, [hop.headers for hop in hops])
+
+
+def _sources_of(model: Model, noted: Mapping[Path, FileSource]) -> dict[Path, FileSource]:
     """Where all files of a model came from; empty if that is not known of one of them."""
     parts = parts_of(model.path)
     projector = (model.projector.path,) if model.projector and model.projector.path in noted else ()
     if all(part in noted for part in parts):
         return {file: noted[file] for file in (*parts, *projector)}
-    if source := by_file.get(parts[0].name):
-        addresses = all_parts(source)
+    if model.entry and model.entry.source:
+        addresses = all_parts(model.entry.source)
         if len(addresses) == len(parts):
             return {part: FileSource(address) for part, address in zip(parts, addresses, strict=True)}
     return {}
 
 
-def _compared(model: Model, files: Mapping[Path, FileSource], session: Session, endpoint: str) -> Comparison:
+def _compared(model: Model, files: Mapping[Path, FileSource], asker: _Asker) -> Comparison:
     """`DownloadError` if a source does not answer."""
     if not files:
         return Comparison(
             model.id,
             model.name,
+            model.path,
             "",
             Freshness.UNKNOWN,
             phrase("Nobody has noted where {name} came from.", name=model.path.name),
         )
-    each = [_same(file, note, _ask(note.url, session, endpoint)) for file, note in files.items()]
+    each = [_same(file, note, asker.ask(note.url)) for file, note in files.items()]
     source = next(iter(files.values())).url
     if False in each:
-        return Comparison(model.id, model.name, source, Freshness.NEWER)
+        return Comparison(model.id, model.name, model.path, source, Freshness.NEWER)
     if None in each:
-        why = "Its source does not tell one version of the file from another."
-        return Comparison(model.id, model.name, source, Freshness.UNKNOWN, why)
-    return Comparison(model.id, model.name, source, Freshness.CURRENT)
-
-
-def _ask(address: str, session: Session, endpoint: str) -> RemoteFile:
-    source = parse_source(address, endpoint)
-    hops = session.get_hops(source.url, _FIRST_BYTE, _TIMEOUT_S)
-    with closing(hops[-1]):
-        return describe_file(source, [hop.headers for hop in hops])
+        why: Text = "Its source does not tell one version of the file from another."
+        return Comparison(model.id, model.name, model.path, source, Freshness.UNKNOWN, why)
+    return Comparison(model.id, model.name, model.path, source, Freshness.CURRENT)
 
 
 def _same(file: Path, note: FileSource, offered: RemoteFile) -> bool | None:
@@ -136,34 +156,62 @@ def _same(file: Path, note: FileSource, offered: RemoteFile) -> bool | None:
     known = known_checksum(file) or note.sha256
     if known and offered.sha256:
         return known == offered.sha256
-    if offered.size_bytes is not None and offered.size_bytes != file.stat().st_size:
+    here_bytes = stamp_of(file).size_bytes
+    if here_bytes and offered.size_bytes is not None and offered.size_bytes != here_bytes:
         return False
     if note.validator and offered.validator:
         return note.validator.removeprefix("W/") == offered.validator.removeprefix("W/")
     return None
 
 
-class NewerModels(msgspec.Struct, frozen=True):
-    """What the last look at all sources has found."""
+class _NewerModel(msgspec.Struct, frozen=True):
+    source: str
+    file: str
+    """The path of the file that is here, see `path_text`."""
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What a look at all sources has found."""
 
     checked_at_s: float = 0.0
     """As `time.time` has it; 0 if there was none."""
-    sources: dict[str, str] = {}
-    """By the ids of models whose file has changed at its source, where that is."""
+    newer: dict[str, _NewerModel] = {}
+    """By the ids of models."""
 
 
 def keep_found(state: Path, found: Iterable[Comparison], now_s: float) -> None:
     """Keep what a look at all sources has found in the folder `state`."""
-    newer = {each.id: each.source for each in found if each.freshness is Freshness.NEWER}
+    newer = {
+        each.id: _NewerModel(each.source, path_text(each.path))
+        for each in found
+        if each.freshness is Freshness.NEWER
+    }
     try:
-        write_atomically(state / _FILE_NAME, msgspec.json.encode(NewerModels(now_s, newer)))
+        write_atomically(state / _FILE_NAME, msgspec.json.encode(_Found(now_s, newer)))
     except OSError as exc:
         _log.warning("Which models are newer at their sources cannot be noted: %s", exc)
 
 
-def last_found(state: Path) -> NewerModels:
-    """What was kept last."""
+def newer_models(state: Path) -> dict[str, str]:
+    """By the ids of models of which the last look has found a newer file, where that is.
+
+    A model that was removed since, or has come anew, is no longer one of them.
+    """
+    last = _last_found(state)
+    return {
+        model_id: each.source
+        for model_id, each in last.newer.items()
+        if 0 < stamp_of(path_of(each.file)).modified_ns / 1e9 <= last.checked_at_s
+    }
+
+
+def last_look_s(state: Path) -> float:
+    """When all sources were looked at last, as `time.time` has it; 0 if they never were."""
+    return _last_found(state).checked_at_s
+
+
+def _last_found(state: Path) -> _Found:
     try:
-        return msgspec.json.decode(read_regular(state / _FILE_NAME), type=NewerModels)
+        return msgspec.json.decode(read_regular(state / _FILE_NAME), type=_Found)
     except (OSError, *NOT_JSON):
-        return NewerModels()
+        return _Found()

@@ -46,7 +46,7 @@ class FileSources:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self._path.with_suffix(".lock"), _WAIT_S):
                 kept = {file: note for file, note in self.all().items() if os.path.lexists(file)}
-                written = {_key(file): note for file, note in {**kept, path: source}.items()}
+                written = {path_text(file): note for file, note in {**kept, path: source}.items()}
                 write_atomically(self._path, msgspec.json.encode(written))
         except OSError as exc:  # the file itself is there
             _log.warning("Where %s came from cannot be noted: %s", path.name, exc)
@@ -57,9 +57,14 @@ class FileSources:
             noted = msgspec.json.decode(read_regular(self._path), type=dict[str, FileSource])
         except (OSError, *NOT_JSON):
             return {}
-        return {Path(os.fsdecode(unquote_to_bytes(key))): note for key, note in noted.items()}
+        return {path_of(text): note for text, note in noted.items()}
 
 
-def _key(path: Path) -> str:
+def path_text(path: Path) -> str:
     """A path in percent signs: JSON has no place for names whose bytes are no letters."""
     return quote_from_bytes(os.fsencode(path))
+
+
+def path_of(text: str) -> Path:
+    """The path that `path_text` has written."""
+    return Path(os.fsdecode(unquote_to_bytes(text)))

@@ -2,7 +2,7 @@
 
     ID/             a build as it was unpacked, and `build.json`: what it is, and all its files with digests
     ID.json         what was learned of it since, and the digest of its `build.json`
-    .new-…, .gone-… what is being unpacked or removed; left behind only by a program that was ended
+    .new-…, .gone-… what is being unpacked or removed; else left by a program that was ended, see `sweep`
 
 Any thread, and several programs at once: whoever changes something holds the lock `.lock`.
 """
@@ -18,7 +18,7 @@ import shutil
 import sys
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -275,6 +275,16 @@ class EngineStore:
             self._discard(build_id)
         self.changed.emit()
         return size_bytes
+
+    def sweep(self) -> None:
+        """Delete what programs that were ended have left of an installation or a removal.
+
+        Nothing happens while another program installs or changes something, or where nothing can be written.
+        """
+        for prefix, lock in ((_NEW, ".installing"), (_GONE, ".lock")):
+            if any(self.folder.glob(f"{prefix}*")):
+                with suppress(EngineError), self._locked(lock, 0.0):
+                    self._sweep(prefix)
 
     # How
 

@@ -59,7 +59,9 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     if engine := _engine_notice(old.installation, new.installation, tr):
         found.append(engine)
-    if new.engine.state in (State.FAILED, State.WAITING) and old.engine.state is not new.engine.state:
+    if new.pool.main.gets_no_further and (
+        old.engine.state is not new.engine.state or not old.pool.main.gets_no_further
+    ):
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
         found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))

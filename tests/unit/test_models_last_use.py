@@ -1,0 +1,67 @@
+"""When a model was last used is kept to the day, and a damaged note costs no more than itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tray_app.models.last_use import DAY_S, LastUse
+from tray_app.models.sources import FileSource, FileSources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_use_is_there_for_another_program(tmp_path: Path) -> None:
+    LastUse(tmp_path / "state", lambda: 5 * DAY_S).note("a")
+    LastUse(tmp_path / "state", lambda: 6 * DAY_S).note("b")
+
+    assert LastUse(tmp_path / "state").all() == {"a": 5 * DAY_S, "b": 6 * DAY_S}
+
+
+def test_a_use_is_written_once_a_day(tmp_path: Path) -> None:
+    now_s = 5 * DAY_S
+    use = LastUse(tmp_path, lambda: now_s)
+    use.note("a")
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+
+    use.note("a")
+    assert use.all() == {}
+    now_s += DAY_S
+    use.note("a")
+    assert use.all() == {"a": now_s}
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": "x"}', b"\xff"])
+def test_a_damaged_note_is_written_anew(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "last-use.json").write_bytes(content)
+    use = LastUse(tmp_path, lambda: DAY_S)
+    assert use.all() == {}
+
+    use.note("a")
+
+    assert use.all() == {"a": DAY_S}
+
+
+@pytest.mark.warns("cannot be noted")
+def test_what_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+
+    LastUse(tmp_path / "state").note("a")
+    FileSources(tmp_path / "state").note(tmp_path / "a.gguf", FileSource("https://example.org/a.gguf"))
+
+
+def test_sources_of_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    sources = FileSources(tmp_path / "state")
+    files = [tmp_path / name for name in ("a.gguf", "ü 太.gguf")]
+    for file in files:
+        file.touch()
+        sources.note(file, FileSource(f"https://example.org/{file.name}", "0" * 64))
+    assert list(sources.all()) == files
+
+    files[0].unlink()
+    sources.note(files[1], FileSource("https://example.org/new.gguf"))
+
+    assert sources.all() == {files[1]: FileSource("https://example.org/new.gguf")}
