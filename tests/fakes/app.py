@@ -41,7 +41,7 @@ from tray_app.models.hub import SearchPage
 from tray_app.models.integrity import Check
 from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
-from tray_app.models.outdated import Freshness, NewerModels
+from tray_app.models.outdated import Freshness
 from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal
@@ -417,7 +417,7 @@ class FakeUpkeep:
         self.there: tuple[FoundModel, ...] = ()
         self.use = DiskUse((), 0, (), 0, 50_000_000_000)
         self.compared: tuple[Comparison, ...] = ()
-        self.last = NewerModels()
+        self.last: dict[str, str] = {}
 
     def found(self) -> tuple[FoundModel, ...]:
         self._app.note("found")
@@ -442,11 +442,10 @@ class FakeUpkeep:
 
     def outdated(self) -> tuple[Comparison, ...]:
         self._app.note("outdated")
-        newer = {each.id: each.source for each in self.compared if each.freshness is Freshness.NEWER}
-        self.last = NewerModels(1.0, newer)
+        self.last = {each.id: each.source for each in self.compared if each.freshness is Freshness.NEWER}
         return self.compared
 
-    def newer(self) -> NewerModels:
+    def newer(self) -> dict[str, str]:
         return self.last
 
 

@@ -15,12 +15,13 @@ from tests.fakes.bridges import settle
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
-from tray_app.errors import ErrorCode, ModelError
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.import_modes import How
 from tray_app.models.integrity import Check
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
 from tray_app.models.model_files import Partial
+from tray_app.models.outdated import Comparison, Freshness
 from tray_app.models.removal import NotDiscardedError
 from tray_app.settings.schema import Settings
 from tray_app.ui.dialogs.import_files import ImportDialog
@@ -516,6 +517,52 @@ def test_a_card_tells_anew_whether_its_model_fits(
     qtbot.waitUntil(lambda: bridge.status.folder_changes == 2)
     settle(qtbot, bridge)
     assert cards(page)[0] is before
+
+
+def test_newer_files_are_looked_for_when_that_is_asked(
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
+) -> None:
+    source = "https://example.org/bamboo.gguf"
+    fake.upkeep.compared = (
+        Comparison("bamboo", "Bamboo 7B Q4_0", MODELS / "bamboo.gguf", source, Freshness.NEWER),
+        Comparison("mine", "Mine", MODELS / "mine.gguf", "", Freshness.UNKNOWN, "Nobody knows."),
+    )
+    assert ("outdated",) not in fake.calls
+
+    page.newer_button.click()
+    assert not page.newer_button.isEnabled()
+    qtbot.waitUntil(page.newer_button.isEnabled)
+    settle(qtbot, bridge)
+
+    assert title(page) == "1 model has a newer file"
+    assert "Not known of: Mine." in page.card.accessibleDescription()
+    select(page, "Bamboo 7B Q4_0")
+    assert f"Another file is at its source now: {source}." in page.details.text()
+    assert not [call for call in fake.calls if call[0] == "download"]
+
+
+def test_without_a_network_newer_files_are_not_known(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers"))
+    page.newer_button.click()
+    qtbot.waitUntil(page.newer_button.isEnabled)
+
+    assert title(page) == "Nobody answers"
+
+
+def test_the_first_steps_stand_alone_where_there_is_nothing_else(
+    qtbot: QtBot, models: ModelsPage, page: InstalledPanel, bridge: Bridge, fake: FakeApp
+) -> None:
+    fake.library.models = tuple(each for each in fake.library.models if each.id == "test")
+    fake.show(replace(make_status(model_name=None), folder_changes=1))
+    qtbot.waitUntil(lambda: names(page) == ["Built-in test model"])
+    settle(qtbot, bridge)
+
+    assert page.table.isHidden()
+    assert len(cards(page)) == 2
+    page.first_steps.discover_button.click()
+    assert models.currentWidget() is models.discover
 
 
 def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Contents, Model
-    from tray_app.models.outdated import Comparison, NewerModels
+    from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -147,8 +147,8 @@ class UpkeepProtocol(Protocol):
     def outdated(self) -> tuple[Comparison, ...]:
         """Ask the sources of models whether their files have changed."""
 
-    def newer(self) -> NewerModels:
-        """What was found the last time."""
+    def newer(self) -> Mapping[str, str]:
+        """By the ids of models that had a newer file at the last look, where that is."""
 
 
 class EnginesProtocol(Protocol):

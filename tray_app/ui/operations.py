@@ -73,7 +73,7 @@ def read_facts(app: AppProtocol) -> ModelFacts:
         contents.partials,
         missing_folder=library.folder if missing else None,
         finished=finished,
-        newer=app.upkeep.newer().sources,
+        newer=app.upkeep.newer(),
     )
 
 
