@@ -301,7 +301,7 @@ class DiscoverPanel(QWidget):
 
     def _fail(self, error: AppError) -> None:
         self.card.show_error(error)
-        self.card.offer(tr("&Try Again"), self._try_again)
+        self.card.offer(tr("Try Again"), self._try_again)
 
     def _try_again(self) -> None:
         self.card.clear()

@@ -18,6 +18,7 @@ from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tray_app.app.discovery import OfferedModel, RepositoryReport
     from tray_app.engine.report import ModelReport
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 MOST_FILES = 200
 """So many files of a repository are shown: nobody reads more, and thousands would hold up the window."""
 _MOST_LANGUAGES = 4
+_LONGEST_NAME = 60
+"""Letters of a file's name: those of models are shorter, digests are longer."""
 _BILLION = 1_000_000_000
 _MILLION = 1_000_000
 _FITS = (Fit.FITS, Fit.TIGHT, Fit.TOO_LARGE)
@@ -193,7 +196,7 @@ def found_rows(models: Iterable[FoundModel], tr: Translate) -> tuple[OfferRow, .
         OfferRow(
             key=str(each.path),
             title=each.name,
-            facts=(str(each.app), size_text(each.size_bytes, tr), presentable(each.path)),
+            facts=(str(each.app), size_text(each.size_bytes, tr), _place(each.path)),
             action=OfferAction.ADOPT,
         )
         for each in models
@@ -263,6 +266,12 @@ def _as_it_is(row: OfferRow, here: ModelRow | None) -> OfferRow:
 
 def _by_file(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
     return {row.path.name: row for row in rows if row.path}
+
+
+def _place(path: Path) -> str:
+    """Where a file is; of the long names that only programs give, beginning and end."""
+    name = path.name if len(path.name) <= _LONGEST_NAME else f"{path.name[:16]}…{path.name[-8:]}"
+    return presentable(path.with_name(name))
 
 
 def _rank(report: ModelReport | None) -> int:
