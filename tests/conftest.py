@@ -70,6 +70,16 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return home
 
 
+@pytest.fixture
+def compared_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs of engines that do not measure how fast these are beside the built-in one, which takes most of
+    their time.
+    """
+    from tray_app.engine.kinds import EngineFinder
+
+    monkeypatch.setattr(EngineFinder, "embedded", lambda _: None)
+
+
 @contextmanager
 def ending_its_threads() -> Iterator[None]:
     """Fail if one of the app's threads goes on after the block."""

@@ -239,6 +239,26 @@
             <translation>Supprimez-le là où il est ; ou, si c’est un modèle, avec : powerinfer-tray models remove --yes PATH</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>Name one by its path.</source>
+            <translation>Désignez-en un par son chemin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>No other app has a model {reference}</source>
+            <translation>Aucune autre application n’a de modèle {reference}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>None that is not listed here yet has this name.</source>
+            <translation>Aucun de ceux qui ne figurent pas encore dans la liste ne porte ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>This lists what other apps have: powerinfer-tray models adopt</source>
+            <translation>Pour voir ce que les autres applications possèdent : powerinfer-tray models adopt</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/public_address.py" />
             <source>The server is not running</source>
             <translation>Le serveur ne fonctionne pas</translation>
@@ -1647,6 +1667,11 @@
             <location filename="../../tray_app/engine/builds/proof.py" />
             <source>Choose another engine. The one that comes with the app goes on as before.</source>
             <translation>Choisissez un autre moteur. Celui fourni avec l’application continue comme avant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>It would have more than {size:,} bytes.</source>
+            <translation>Elle dépasserait {size:,} octets.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store.py" />
@@ -3540,11 +3565,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Name one by its path.</source>
-            <translation>Désignez-en un par son chemin.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>It is another kind of file.</source>
             <translation>C’est un fichier d’un autre type.</translation>
         </message>
@@ -3562,6 +3582,16 @@
             <location filename="../../tray_app/models/naming.py" />
             <source>Name one of them by its id.</source>
             <translation>Indiquez l’un d’eux par son identifiant.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/outdated.py" />
+            <source>Nobody has noted where {name} came from.</source>
+            <translation>La provenance de {name} n’a pas été notée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/outdated.py" />
+            <source>Its source does not tell one version of the file from another.</source>
+            <translation>Sa source ne distingue pas les versions du fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -4427,6 +4457,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
             <translation>Où mènent les sources « hf: » : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Look for newer models</source>
+            <translation>Rechercher des modèles plus récents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Ask once a week where your models came from whether their files have changed. Nothing is downloaded.</source>
+            <translation>Demander une fois par semaine aux sources de vos modèles si leurs fichiers ont changé. Rien n’est téléchargé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

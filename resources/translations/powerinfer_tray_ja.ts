@@ -239,6 +239,26 @@
             <translation>その場所で削除するか、モデルであれば次のコマンドで削除してください: powerinfer-tray models remove --yes PATH</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>Name one by its path.</source>
+            <translation>パスで指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>No other app has a model {reference}</source>
+            <translation>{reference} というモデルを持つほかのアプリはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>None that is not listed here yet has this name.</source>
+            <translation>まだ一覧にないモデルの中に、この名前のものはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/model_upkeep.py" />
+            <source>This lists what other apps have: powerinfer-tray models adopt</source>
+            <translation>ほかのアプリにあるモデルの一覧: powerinfer-tray models adopt</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/public_address.py" />
             <source>The server is not running</source>
             <translation>サーバーは実行されていません</translation>
@@ -1647,6 +1667,11 @@
             <location filename="../../tray_app/engine/builds/proof.py" />
             <source>Choose another engine. The one that comes with the app goes on as before.</source>
             <translation>別のエンジンを選んでください。アプリに付属のエンジンはこれまでどおり使えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/store.py" />
+            <source>It would have more than {size:,} bytes.</source>
+            <translation>{size:,} バイトを超えます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store.py" />
@@ -3540,11 +3565,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>Name one by its path.</source>
-            <translation>パスで指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/library.py" />
             <source>It is another kind of file.</source>
             <translation>別の種類のファイルです。</translation>
         </message>
@@ -3562,6 +3582,16 @@
             <location filename="../../tray_app/models/naming.py" />
             <source>Name one of them by its id.</source>
             <translation>ID で 1 つを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/outdated.py" />
+            <source>Nobody has noted where {name} came from.</source>
+            <translation>{name} の入手元は記録されていません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/models/outdated.py" />
+            <source>Its source does not tell one version of the file from another.</source>
+            <translation>入手元はファイルの版を区別していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -4427,6 +4457,16 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
             <translation>hf: の接続先です。Hugging Face 本体、またはミラーの https アドレスを指定します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Look for newer models</source>
+            <translation>新しいモデルを確認する</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Ask once a week where your models came from whether their files have changed. Nothing is downloaded.</source>
+            <translation>週に一度、モデルの入手元にファイルの変更がないか問い合わせます。ダウンロードは行いません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />

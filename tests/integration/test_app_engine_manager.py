@@ -200,6 +200,7 @@ def test_what_is_not_on_offer_here_is_not_installed(at: Place) -> None:
 
 
 @scripts
+@pytest.mark.usefixtures("proven_at_once")
 def test_an_offer_is_installed_and_the_app_told_that_it_can_be_used(
     at: Place, server: FileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

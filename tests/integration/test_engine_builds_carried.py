@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from tray_app.engine.builds.installing import Installation
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line"),
+    pytest.mark.usefixtures("compared_with_none"),
+]
 HOST = detect_host()
 NAME = "llama-b11434-bin-ubuntu-x64.tar.gz"
 

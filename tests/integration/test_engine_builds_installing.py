@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.fakes.downloads import QUICK
@@ -18,6 +17,7 @@ from tests.fakes.engine_archives import FOLDER, LIBRARY, engine_tar, published, 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import AMX, Mode, llama_server
 from tests.fakes.file_server import Drop, FileServer, Stall
+from tests.fakes.processes import all_ended, processes_with
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
 from tray_app.engine.builds.build import BackEnd, WeightKind
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import PublishedBuild
     from tray_app.engine.builds.installing import Installation
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line"),
+    pytest.mark.usefixtures("compared_with_none"),
+]
 HOST = detect_host()
 PROVER = Prover.on(HOST)
 ARCHIVE = "llama-b11434-bin-ubuntu-x64.tar.gz"
@@ -245,7 +248,7 @@ def test_a_proof_that_is_cancelled_leaves_nothing_either(server: FileServer, tmp
 
         assert at.is_as_new()
         assert at.kept == []
-    assert psutil.Process().children(recursive=True) == []
+    assert all_ended(processes_with(str(tmp_path)))
 
 
 def test_what_is_paused_can_be_forgotten(server: FileServer, tmp_path: Path) -> None:
@@ -515,6 +518,21 @@ def test_a_program_that_a_person_has_is_installed_with_its_libraries_alone(tmp_p
 
         there = {path.name for path in installed.program.parent.iterdir()}
         assert there == {"llama-server", "libllama.so.1", "quantize", "build.json"}
+
+
+def test_another_folder_of_the_same_name_takes_no_engines_place(tmp_path: Path) -> None:
+    with place(tmp_path) as at:
+        for above in ("llama", "PowerInfer", "llama"):
+            given = tmp_path / above / "build" / "llama-server"
+            given.parent.mkdir(parents=True, exist_ok=True)
+            given.write_text(llama_server(Mode.CUDA))
+            at.installer.install_file(given.parent)
+            at.installer.wait(PATIENCE_S)
+
+        assert {each.id: each.source for each in at.store.installed()} == {
+            "own-build": str(tmp_path / "llama" / "build"),
+            "own-build-2": str(tmp_path / "PowerInfer" / "build"),
+        }
 
 
 @pytest.mark.parametrize("name", ["gone.zip", "gone", "gone.tar.gz"])

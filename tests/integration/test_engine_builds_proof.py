@@ -8,11 +8,11 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import VERSION, Mode, llama_server
+from tests.fakes.processes import all_ended, processes_with
 from tray_app.engine.builds import proof
 from tray_app.engine.builds.build import BackEnd, WeightKind
 from tray_app.engine.builds.proof import Prover, back_end_of, cosine
@@ -64,6 +64,7 @@ def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(tmp_pat
     assert found.speed  # how much depends on what else the machine does
 
 
+@pytest.mark.usefixtures("compared_with_none")
 def test_a_build_that_crashes_with_one_kind_of_weights_is_usable_with_the_others(tmp_path: Path) -> None:
     found = proven(program(tmp_path, Mode.CRASH_ON_Q4_K))
 
@@ -145,7 +146,7 @@ def test_a_proof_that_is_called_off_leaves_no_process(tmp_path: Path) -> None:
     thread.join(30)
 
     assert [each.code for each in ends] == [ErrorCode.CALLED_OFF]
-    assert psutil.Process().children(recursive=True) == []
+    assert all_ended(processes_with(str(tmp_path)))
 
 
 def test_what_the_app_expects_is_what_its_own_engine_computes() -> None:

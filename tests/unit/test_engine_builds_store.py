@@ -10,21 +10,25 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.errors import coded
+from tray_app.engine.builds import installed_files
 from tray_app.engine.builds import store as store_module
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
+from tray_app.system import files
 from tray_app.system.file_lock import locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tray_app.phrases import Text
 
 HERE = "https://example.org/b1"
 VERDICTS = {WeightKind.F16: Verdict(works=True), WeightKind.Q4_K: Verdict(works=False, reason="SIGSEGV")}
@@ -143,10 +147,11 @@ def test_what_an_ended_program_has_left_is_swept_unless_one_still_installs(store
         assert (mine / "file").exists()
         assert not list(store.folder.glob(".gone-*"))
     (store.folder / ".new-5678").mkdir()
+    (store.folder / ".b1-cpu.json.0a1b2c3d").write_text("{")
 
     store.sweep()
 
-    assert not list(store.folder.glob(".new-*"))
+    assert not list(store.folder.glob(".*-*"))
     assert ids(store) == ["b1-cpu"]
 
 
@@ -350,6 +355,25 @@ def test_a_file_whose_name_is_no_text_cannot_be_kept(store: EngineStore) -> None
             store.add(staging, replace(other, id="b2", program=program))
 
 
+def test_a_list_of_files_that_is_too_long_to_be_read_again_is_not_kept(
+    store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = install(store)
+    monkeypatch.setattr(store_module, "_MOST_MANIFEST_BYTES", 900)
+    install(store)
+
+    with store.new_folder() as staging:
+        program = staging / "llama-server"
+        program.write_text("program")
+        for number in range(5):
+            (staging / f"{number}-{'x' * 100}").touch()
+        with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_STORED)):
+            store.add(staging, replace(before, program=program))
+
+    assert store.find(before.id).program.read_text() == "program"
+    store.check_unchanged(store.find(before.id))
+
+
 @NO_LINKS
 def test_a_pipe_in_a_files_place_is_a_change_and_nobody_waits_for_its_writer(store: EngineStore) -> None:
     build = install(store)
@@ -371,6 +395,53 @@ def test_a_file_that_only_has_another_time_is_the_same_and_read_once(
 
     monkeypatch.setattr("tray_app.engine.builds.installed_files._digest", unreadable)
     store.check_unchanged(build)
+
+
+def test_a_build_that_is_installed_anew_while_it_is_looked_at_has_not_changed(
+    store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, real = install(store), installed_files.differences
+
+    def once(folder: Path, *rest: Any) -> list[Text]:
+        monkeypatch.setattr(store_module, "differences", real)
+        install(EngineStore(store.folder), text="newer")
+        return real(folder, *rest)
+
+    monkeypatch.setattr(store_module, "differences", once)
+
+    store.check_unchanged(build)
+
+
+def test_a_build_that_is_removed_while_it_is_looked_at_is_not_installed(
+    store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, real = install(store), installed_files.differences
+
+    def once(folder: Path, *rest: Any) -> list[Text]:
+        EngineStore(store.folder).remove(build.id)
+        return real(folder, *rest)
+
+    monkeypatch.setattr(store_module, "differences", once)
+
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_NOT_INSTALLED)):
+        store.check_unchanged(build)
+
+
+def test_a_build_that_is_replaced_while_its_notes_are_read_is_not_broken(
+    store: EngineStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, real = install(store), files.read_regular
+
+    def once(*args: Any) -> bytes:
+        content = real(*args)
+        monkeypatch.setattr(store_module, "read_regular", real)
+        install(EngineStore(store.folder), text="newer")
+        return content
+
+    monkeypatch.setattr(store_module, "read_regular", once)
+
+    other = EngineStore(store.folder)
+    assert (ids(other), other.broken()) == ([build.id], ())
 
 
 def test_what_file_managers_leave_is_no_change(store: EngineStore) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
@@ -163,10 +164,12 @@ class BuildInstaller:
         """Begin to install what the person has: an archive, a folder or a program.
 
         `EngineError` as `install`. An archive that is one of a published build is installed as that, also if
-        its folder is named; a second one that belongs to it is looked for beside.
+        its folder is named; a second one that belongs to it is looked for beside. Another one from the same
+        path takes the place of the one before.
         """
-        shown = Installation(own_id(path), InstallPhase.UNPACKING)
-        self._start(shown, partial(self._install_given, path), partial(self.install_file, path))
+        build_id = self._own_id(path)
+        shown = Installation(build_id, InstallPhase.UNPACKING)
+        self._start(shown, partial(self._install_given, path, build_id), partial(self.install_file, path))
 
     def prove(self, build: InstalledBuild) -> None:
         """Begin to prove an installed build again, as drivers change. `EngineError` as `install`."""
@@ -424,19 +427,25 @@ class BuildInstaller:
 
     # What a person has
 
-    def _install_given(self, path: Path) -> InstalledBuild:
+    def _own_id(self, path: Path) -> str:
+        """The name for what a person gives: one that nothing from elsewhere has."""
+        sources = {each.id: each.source for each in self._store.installed()}
+        names = chain([own_id(path)], (f"{own_id(path)}-{number}" for number in count(2)))
+        return next(each for each in names if sources.get(each, str(path)) == str(path))
+
+    def _install_given(self, path: Path, build_id: str) -> InstalledBuild:
         with self._store.new_folder() as new:
             archive = self._published_archive_in(path) if path.is_dir() else path
             if archive and archive.is_file() and is_archive(archive):
-                return self._install_given_archive(archive, new)
+                return self._install_given_archive(archive, new, build_id)
             unpacked = new / "engine"
             unpacked.mkdir()
             self._require_room(0)
             copy_given(path, unpacked, self._stop)
             program = unpacked / path.name if path.is_file() else None
-            return self._install_found(path, unpacked, program, sha256="")
+            return self._install_found(path, unpacked, program, build_id=build_id, sha256="")
 
-    def _install_given_archive(self, path: Path, new: Path) -> InstalledBuild:
+    def _install_given_archive(self, path: Path, new: Path, build_id: str) -> InstalledBuild:
         sha256 = self._digest(path)
         self._show(sha256=sha256)
         for build in self._offers:
@@ -445,10 +454,10 @@ class BuildInstaller:
                 return self._install_archives(build, [path, *self._belonging_to(build, path)], new)
         unpacked = new / "engine"
         self._unpack([path], unpacked, new)
-        return self._install_found(path, unpacked, None, sha256=sha256)
+        return self._install_found(path, unpacked, None, build_id=build_id, sha256=sha256)
 
     def _install_found(
-        self, given: Path, unpacked: Path, program: Path | None, *, sha256: str
+        self, given: Path, unpacked: Path, program: Path | None, *, build_id: str, sha256: str
     ) -> InstalledBuild:
         program = program or find_program(unpacked, given, self._prover.host.system)
         lay_runtime_beside(program, bundle_folder())
@@ -457,7 +466,7 @@ class BuildInstaller:
             unpacked,
             proof,
             program,
-            build_id=own_id(given),
+            build_id=build_id,
             release=release_of(proof.version),
             source=str(given),
             sha256=sha256,
@@ -584,7 +593,7 @@ class BuildInstaller:
 
 
 def own_id(path: Path) -> str:
-    """The name that a build gets in the store which a person has given as a file or folder."""
+    """The name that a build has by its path which a person has given as a file or folder."""
     name = path.name.lower()
     for ending in (".zip", ".tar.gz", ".tgz", ".exe"):
         name = name.removesuffix(ending)

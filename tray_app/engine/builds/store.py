@@ -55,6 +55,8 @@ _log = logging.getLogger(__name__)
 
 _ID = re.compile(BUILD_ID)
 _NEW, _GONE = ".new-", ".gone-"
+_HALF_WRITTEN = ".*.json."
+"""What `write_atomically` calls notes that are not whole yet."""
 _MOST_MANIFEST_BYTES = 8 << 20
 _LOCK_S = 10.0
 _A_MOMENT_S = 0.001
@@ -171,14 +173,19 @@ class EngineStore:
         Those whose size and time are as they were count as unchanged; of others the digest is computed, which
         takes a second for a gigabyte.
         """
-        entry = self._entry(build.id)
         folder = self.folder / build.id
-        try:
-            found = differences(folder, entry.manifest.contents, self._seen.setdefault(build.id, {}))
-        except OSError as exc:
-            raise store_errors.unreadable(folder, exc) from exc
-        if found:
-            raise store_errors.changed(build.id, build.source, found)
+        while True:
+            entry = self._entry(build.id)
+            try:
+                found = differences(folder, entry.manifest.contents, self._seen.setdefault(build.id, {}))
+            except OSError as exc:
+                error = store_errors.unreadable(folder, exc)
+            else:
+                if not found:
+                    return
+                error = store_errors.changed(build.id, build.source, found)
+            if self._entry(build.id) is entry:  # else it was installed anew meanwhile
+                raise error
 
     # What changes it
 
@@ -227,6 +234,9 @@ class EngineStore:
             msgspec.json.decode(content, type=_Manifest)  # what could not be read again must not get there
         except ValueError as exc:  # of a file whose name is no text, too
             raise store_errors.cannot_be_noted(build.id, str(exc)) from exc
+        if len(content) > _MOST_MANIFEST_BYTES:
+            too_long = phrase("It would have more than {size:,} bytes.", size=_MOST_MANIFEST_BYTES)
+            raise store_errors.cannot_be_noted(build.id, too_long)
         notes = _Notes(
             manifest_sha256=hashlib.sha256(content).hexdigest(),
             devices=build.devices,
@@ -281,7 +291,7 @@ class EngineStore:
 
         Nothing happens while another program installs or changes something, or where nothing can be written.
         """
-        for prefix, lock in ((_NEW, ".installing"), (_GONE, ".lock")):
+        for prefix, lock in ((_NEW, ".installing"), (_GONE, ".lock"), (_HALF_WRITTEN, ".lock")):
             if any(self.folder.glob(f"{prefix}*")):
                 with suppress(EngineError), self._locked(lock, 0.0):
                     self._sweep(prefix)
@@ -302,7 +312,8 @@ class EngineStore:
         except OSError as exc:
             raise store_errors.unreadable(self.folder, exc) from exc
         with self._guard:
-            self._looked = {name: self._look(name) for name in names}
+            looked = {name: self._look(name) for name in names}
+            self._looked = {name: each for name, each in looked.items() if each[0][0]}  # removed meanwhile
             return {name: entry for name, (_, entry) in self._looked.items()}
 
     def _entry(self, build_id: str) -> _Entry:
@@ -313,15 +324,20 @@ class EngineStore:
 
     def _look(self, name: str) -> _Looked:
         """What is known of a build; read again only when its folder or one of its two files is another."""
-        folder = self.folder / name
-        stamps = _stamp(folder), _stamp(folder / MANIFEST), _stamp(self._notes_file(name))
         known = self._looked.get(name)
-        if known and known[0] == stamps:
-            return known
-        try:
-            return stamps, self._read(name)
-        except EngineError as exc:
-            return stamps, exc
+        while True:
+            stamps = self._stamps(name)
+            if known and known[0] == stamps:
+                return known
+            try:
+                known = stamps, self._read(name)
+            except EngineError as exc:
+                known = stamps, exc
+            # Another program may have replaced it meanwhile: then it is read again.
+
+    def _stamps(self, name: str) -> tuple[Stamp | None, ...]:
+        folder = self.folder / name
+        return _stamp(folder), _stamp(folder / MANIFEST), _stamp(self._notes_file(name))
 
     def _read(self, name: str) -> _Entry:
         folder = self.folder / name
@@ -427,8 +443,12 @@ class EngineStore:
     def _sweep(self, prefix: str) -> None:
         """Delete what is no engine any more, or never became one."""
         for path in self.folder.glob(f"{prefix}*"):
-            shutil.rmtree(path, ignore_errors=True)
-            if path.exists():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+            if os.path.lexists(path):
                 _log.warning("%s could not be deleted; it is tried again later", path)
 
     @contextmanager
