@@ -10,7 +10,7 @@ from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QKeySequence, QTextDocument
 from PySide6.QtWidgets import QLabel, QPushButton
 
-from tests.fakes.app import MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
 from tests.fakes.bridges import settle
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
@@ -563,6 +563,17 @@ def test_the_first_steps_stand_alone_where_there_is_nothing_else(
     assert len(cards(page)) == 2
     page.first_steps.discover_button.click()
     assert models.currentWidget() is models.discover
+
+
+def test_where_nothing_suits_the_computer_that_is_said_and_what_helps(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    fake.library.catalog = tuple(entry for entry in CATALOG if entry.id == "test")
+    fake.show(replace(make_status(model_name=None), folder_changes=1))
+
+    qtbot.waitUntil(lambda: len(cards(page)) == 1)
+    texts = [label.text() for label in page.first_steps.findChildren(QLabel)]
+    assert "No model of the catalogue suits this computer. Others may: look for one." in texts
 
 
 def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:

@@ -60,7 +60,8 @@ class FirstSteps(QScrollArea):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACING)
         column.addWidget(heading(tr("Choose a model to begin with")))
-        column.addWidget(text_label(tr("These run well on this computer. You can have others at any time.")))
+        self._text = text_label()
+        column.addWidget(self._text)
         column.addLayout(self._cards)
         column.addLayout(below)
         column.addStretch()
@@ -76,6 +77,11 @@ class FirstSteps(QScrollArea):
         if offered == self._offered:
             return
         self._offered = offered
+        if facts.recommended:
+            text = tr("These run well on this computer. You can have others at any time.")
+        else:
+            text = tr("No model of the catalogue suits this computer. Others may: look for one.")
+        self._text.setText(text)
         while item := self._cards.takeAt(0):
             if card := item.widget():
                 card.hide()
