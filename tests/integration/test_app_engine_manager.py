@@ -252,7 +252,7 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     cancelled, comes = Cancellation(), threading.Event()
 
     def look(now: msgspec.Struct) -> None:
-        if getattr(now, "received_bytes", 0) > 0:
+        if getattr(now, "received_bytes", 0) >= 100_000:  # all that comes
             comes.set()
 
     def press_ctrl_c() -> None:
