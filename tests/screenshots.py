@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from PySide6.QtWidgets import QApplication, QTableView
 
 from tests.fakes.app import (
     FakeApp,
+    FakeCare,
     FakeLibrary,
     make_engine,
     make_loaded,
@@ -42,6 +44,7 @@ from tests.fakes.engines_shown import (
     make_overview,
 )
 from tests.fakes.languages import ENGLISH
+from tests.fakes.models_shown import REPOSITORY, WORDS, fill
 from tests.ui.conftest import dark_palette
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
@@ -52,12 +55,18 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.public_client import Embeddings
+from tray_app.models.catalog import load_catalog
+from tray_app.models.memory import MemoryBudget
+from tray_app.models.recommend import Machine, recommend
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
+from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.languages import Languages
 from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.engines import EnginesPage
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
@@ -75,12 +84,15 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.models.library import Model
+    from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
 
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
 _PATIENCE_MS = 20_000
 _SETTLE_MS = 300
+_WIDTH = 951
+"""Pixels of a window that has no table with many columns."""
 _TEXTS = {
     "The quick brown fox jumps over the lazy dog.": (1.0, 0.1, 0.2),
     "A fast fox leaps over a sleepy dog.": (0.9, 0.2, 0.1),
@@ -100,6 +112,20 @@ class Teacher(FakeApp):
     def embed(self, texts: Sequence[str]) -> Embeddings:
         vectors = tuple(_vector_of(_TEXTS[text]) for text in texts)
         return Embeddings(vectors, len(vectors[0]), 9 * len(texts), 21.4 * len(texts))
+
+
+class Newcomer(FakeApp):
+    """A fake on which the catalogue is judged as on a computer with 16 GiB and llama.cpp alone."""
+
+    def __init__(self, status: AppStatus, *, folder: Path) -> None:
+        super().__init__(status, folder=folder)
+        self.models = _Judge(self)
+
+
+class _Judge(FakeCare):
+    def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
+        machine = Machine(plain=MemoryBudget(16 << 30), sparse=None, free_bytes=100 << 30)
+        return recommend(self._app.library.catalog, machine, languages)
 
 
 def _vector_of(topics: tuple[float, ...]) -> tuple[float, ...]:
@@ -147,12 +173,67 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield "several", _several(window, fake)
         yield "question", _question(window, fake)
         yield "models", _models(window, fake)
+        yield from _ways_to_models(window, fake)
         yield from _engines(window, fake)
         yield "embedding", _embedding(window)
         yield "settings", _settings(bridge)
         window.close()
         bridge.close(timeout_s=5)
         qt.processEvents()
+    for language in ("en", "fr", "ja"):
+        with tempfile.TemporaryDirectory() as folder, _speaking(language):
+            yield from _first_start(qt, language, Path(folder))
+
+
+@contextmanager
+def _speaking(language: str) -> Iterator[None]:
+    """Speak a language; English again afterwards."""
+    languages = Languages()
+    languages.use(language)
+    yield
+    languages.use("en")
+
+
+def _first_start(qt: QApplication, language: str, folder: Path) -> Iterator[tuple[str, QWidget]]:
+    """What someone sees who has no model, on a computer with 16 GiB, without card and PowerInfer."""
+    fake = Newcomer(make_status(model_name=None), folder=folder)
+    fake.library = FakeLibrary((_test_model(),))
+    fake.library.catalog = load_catalog(resources() / "catalog.toml")
+    bridge = Bridge(fake)
+    window = Window(bridge)
+    window.open(Page.MODELS)
+    window.resize(*USUAL_SIZE)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    _wait_for(page.installed.first_steps.isVisible)
+    yield f"first-start-{language}", window
+    window.close()
+    bridge.close(timeout_s=5)
+    qt.processEvents()
+
+
+def _ways_to_models(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
+    """A search and the files of one of its repositories, models of other apps, and the disk's space."""
+    fill(fake)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    page.setCurrentWidget(page.discover)
+    page.discover.field.setText(WORDS)
+    page.discover.search()
+    _wait_for(lambda: REPOSITORY in page.discover.rows.cards)
+    yield "discover", window
+    page.discover.rows.cards[REPOSITORY].button.click()
+    _wait_for(lambda: page.discover.report)
+    yield "discover-files", window
+    page.setCurrentWidget(page.found)
+    _wait_for(lambda: page.found.rows.cards)
+    yield "found", window
+    page.setCurrentWidget(page.space)
+    _wait_for(page.space.unused_button.isVisible)
+    page.space.unused_button.click()
+    _settle()
+    yield "disk-space", window
+    page.setCurrentWidget(page.installed)
 
 
 def _test_model() -> Model:
@@ -254,6 +335,7 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
 def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     """An engine is offered, is on its way, and is there beside one that has failed."""
     window.open(Page.ENGINES)
+    window.resize(_WIDTH, window.height())
     page = window.page(Page.ENGINES)
     assert isinstance(page, EnginesPage)
     fake.engines.show(make_overview())
@@ -281,8 +363,8 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
 
 
 def _embedding(window: Window) -> QWidget:
-    window.resize(window.minimumSizeHint().width(), window.height() + 160)
     window.open(Page.EMBEDDING)
+    window.resize(_WIDTH, window.height() + 160)
     page = window.page(Page.EMBEDDING)
     assert isinstance(page, TrialPage)
     page.embedding.texts.setPlainText("\n".join(_TEXTS))

@@ -4460,6 +4460,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Address of engines</source>
+            <translation>Adresse des moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
+            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Look for newer models</source>
             <translation>Rechercher des modèles plus récents</translation>
         </message>
@@ -4963,6 +4973,24 @@
             <source>&amp;Keep</source>
             <translation>&amp;Conserver</translation>
         </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Remove {count} models?</source>
+            <translation>
+                <numerusform>Supprimer {count} modèle ?</numerusform>
+                <numerusform>Supprimer {count} modèles ?</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Files go to the trash.</source>
+            <translation>Les fichiers vont à la corbeille.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Remove</source>
+            <translation>&amp;Supprimer</translation>
+        </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Cancel the download of {name}?</source>
@@ -4992,11 +5020,6 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {name}?</source>
             <translation>Supprimer {name} ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Remove</source>
-            <translation>&amp;Supprimer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5334,6 +5357,81 @@
             <translation>Température {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Search Hugging Face, or paste an address</source>
+            <translation>Chercher sur Hugging Face, ou coller une adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Clear</source>
+            <translation>Effacer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>&amp;Search</source>
+            <translation>&amp;Rechercher</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>&amp;Back</source>
+            <translation>Re&amp;tour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models</source>
+            <translation>Modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Show &amp;More</source>
+            <translation>Afficher p&amp;lus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models that do not run here</source>
+            <translation>Modèles qui ne fonctionnent pas ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Results for “{words}”</source>
+            <translation>Résultats pour « {words} »</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Nothing was found. Try fewer words.</source>
+            <translation>Rien n’a été trouvé. Essayez avec moins de mots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Tried and described</source>
+            <translation>Essayés et décrits</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
+            <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Looking it up …</source>
+            <translation>Recherche en cours …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Hide models that do not run here</source>
+            <translation>Masquer les modèles qui ne fonctionnent pas ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Show models that do not run here</source>
+            <translation>Afficher les modèles qui ne fonctionnent pas ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Try Again</source>
+            <translation>Réessayer</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/embedding.py" />
             <source>Texts, one on each line</source>
             <translation>Textes, un par ligne</translation>
@@ -5405,13 +5503,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Try Again</source>
-            <translation>Réessayer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/engines.py" />
             <source>Add an engine</source>
             <translation>Ajouter un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Use &amp;All in Place</source>
+            <translation>Tout utiliser sur pl&amp;ace</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>&amp;Discover Models</source>
+            <translation>&amp;Découvrir des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>Modèles d’autres applications</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
+            <translation>Ces modèles appartiennent à d’autres applications. Ils sont utilisés là où ils se trouvent : rien n’est copié ni modifié, et si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Looking through the folders of other apps …</source>
+            <translation>Examen des dossiers d’autres applications …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
+            <translation>LM Studio, Ollama, Jan, GPT4All, llama.cpp et le cache de Hugging Face n’ont sur cet ordinateur aucun modèle qui ne soit déjà dans la liste.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>In the list now: {names}</source>
+            <translation>Désormais dans la liste : {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Loo&amp;k for Newer Files</source>
+            <translation>Fichiers plus réce&amp;nts ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>&amp;Import…</source>
+            <translation>&amp;Importer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>The models folder is not there</source>
+            <translation>Le dossier des modèles n’est pas là</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} est introuvable. Connectez son lecteur, ou choisissez un autre dossier dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Select a model to see what can be done with it.</source>
+            <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Models (*.gguf)</source>
+            <translation>Modèles (*.gguf)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>All files (*)</source>
+            <translation>Tous les fichiers (*)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5535,43 +5698,63 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Import…</source>
-            <translation>&amp;Importer…</translation>
+            <source>Installed</source>
+            <translation>Installé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>D&amp;ownload…</source>
-            <translation>Téléc&amp;harger…</translation>
+            <source>Discover</source>
+            <translation>Découvrir</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Download from &amp;address:</source>
-            <translation>Télécharger depuis l’a&amp;dresse :</translation>
+            <source>Found on this computer</source>
+            <translation>Trouvés sur cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>The models folder is not there</source>
-            <translation>Le dossier des modèles n’est pas là</translation>
+            <source>Disk space</source>
+            <translation>Espace disque</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
-            <translation>{folder} est introuvable. Connectez son lecteur, ou choisissez un autre dossier dans les paramètres.</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Looking at what models take …</source>
+            <translation>Examen de la place que prennent les modèles …</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>What models take</source>
+            <translation>Place prise par les modèles</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Models (*.gguf)</source>
-            <translation>Modèles (*.gguf)</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Takes</source>
+            <translation>Taille</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>All files (*)</source>
-            <translation>Tous les fichiers (*)</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Last used</source>
+            <translation>Dernière utilisation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Belongs to</source>
+            <translation>Appartient à</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Choose Those &amp;Unused for Months</source>
+            <translation>Choisir ceux inutilisés depuis des m&amp;ois</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>&amp;Remove…</source>
+            <translation>&amp;Supprimer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>No model takes space yet.</source>
+            <translation>Aucun modèle ne prend de place pour l’instant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/status.py" />
@@ -6505,6 +6688,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Used from {app}, where it is: {path}</source>
+            <translation>Utilisé depuis {app}, là où il se trouve : {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>Un modèle creux ne fonctionne qu’avec PowerInfer.</translation>
         </message>
@@ -6515,8 +6703,31 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Installed</source>
-            <translation>Installé</translation>
+            <source>Another file is at its source now: {source}. To have it, remove this one and download it again.</source>
+            <translation>Un autre fichier se trouve maintenant à sa source : {source}. Pour l’avoir, supprimez celui-ci et téléchargez-le à nouveau.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{count} models have a newer file</source>
+            <translation>
+                <numerusform>{count} modèle a un fichier plus récent</numerusform>
+                <numerusform>{count} modèles ont un fichier plus récent</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>No model has a newer file</source>
+            <translation>Aucun modèle n’a de fichier plus récent</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>To have one, remove the model and download it again. Nothing is replaced by itself.</source>
+            <translation>Pour l’avoir, supprimez le modèle et téléchargez-le à nouveau. Rien n’est remplacé automatiquement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Not known of: {names}.</source>
+            <translation>Inconnu pour : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -6619,6 +6830,107 @@
             <translation>Un moteur n’a pas pu être installé</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For embeddings</source>
+            <translation>Pour les embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For chats</source>
+            <translation>Pour converser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For ranking texts</source>
+            <translation>Pour classer des textes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>more than 20 languages</source>
+            <translation>plus de 20 langues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Licence: {licence}</source>
+            <translation>Licence : {licence}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>sees pictures</source>
+            <translation>voit les images</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>{count} téléchargement</numerusform>
+                <numerusform>{count} téléchargements</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>Ce dépôt ne contient aucun modèle GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>On ne sait pas s’ils conviennent.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>Le dépôt a plus de fichiers que ceux affichés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Show Files</source>
+            <translation>Voir les fichiers</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Download…</source>
+            <translation>Télécharger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Load</source>
+            <translation>Charger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Use in Place</source>
+            <translation>Utiliser sur place</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} fichier</numerusform>
+                <numerusform>{count} fichiers</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>Avec ce fichier à côté de lui, le modèle voit les images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{number} billion weights</source>
+            <translation>{number} milliards de poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{number} million weights</source>
+            <translation>{number} millions de poids</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Allow: its pages may send requests to the models on this computer from now on.</source>
             <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
@@ -6650,11 +6962,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>Serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Models</source>
-            <translation>Modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -6780,6 +7087,39 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the full path of a program.</source>
             <translation>Il faut auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé comme llama.cpp-cuda, ou le chemin complet d’un programme.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Unfinished download</source>
+            <translation>Téléchargement inachevé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Models take {total}; {free} are free.</source>
+            <translation>Les modèles prennent {total} ; {free} sont libres.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>{count} chosen</source>
+            <translation>
+                <numerusform>{count} choisi</numerusform>
+                <numerusform>{count} choisis</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>What unfinished downloads have left is deleted.</source>
+            <translation>Ce que les téléchargements inachevés ont laissé est supprimé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Models of other apps stay where they are, and are no longer used from here.</source>
+            <translation>Les modèles d’autres applications restent où ils sont et ne sont plus utilisés d’ici.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Not used since {day}</source>
+            <translation>Pas utilisé depuis le {day}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -7079,11 +7419,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Load</source>
-            <translation>Charger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Unload</source>
             <translation>Décharger</translation>
         </message>
@@ -7114,13 +7449,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>&amp;Essayer maintenant</translation>
+            <source>Discover &amp;Other Models</source>
+            <translation>Déc&amp;ouvrir d’autres modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose a model to begin with</source>
+            <translation>Choisissez un modèle pour commencer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>These run well on this computer. You can have others at any time.</source>
+            <translation>Ceux-ci fonctionnent bien sur cet ordinateur. Vous pourrez en prendre d’autres à tout moment.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>No model of the catalogue suits this computer. Others may: look for one.</source>
+            <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Do&amp;wnload and start</source>
             <translation>Télécharger et dé&amp;marrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Download and &amp;start</source>
+            <translation>Téléc&amp;harger et démarrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>To check the installation</source>
+            <translation>Pour vérifier l’installation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>It needs next to no memory.</source>
+            <translation>Il n’a presque pas besoin de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>&amp;Essayer maintenant</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -7236,6 +7606,16 @@
             <location filename="../../tray_app/ui/widgets/model_table.py" />
             <source>Kind</source>
             <translation>Type</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
+            <source>★ Best for this computer</source>
+            <translation>★ Le meilleur pour cet ordinateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
+            <source>{action}: {name}</source>
+            <translation>{action} : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />

@@ -4460,6 +4460,16 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>Address of engines</source>
+            <translation>エンジンのアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
+            <translation>エンジンのダウンロード元です。空の場合は開発元から取得します。ミラーを使う場合は、RELEASE/FILE の形で置かれたアドレスを指定します。届くファイルは 1 バイトも違わないことが確認されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>Look for newer models</source>
             <translation>新しいモデルを確認する</translation>
         </message>
@@ -4963,6 +4973,23 @@
             <source>&amp;Keep</source>
             <translation>残す(&amp;K)</translation>
         </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Remove {count} models?</source>
+            <translation>
+                <numerusform>{count} 個のモデルを削除しますか？</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Files go to the trash.</source>
+            <translation>ファイルはゴミ箱に移されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Remove</source>
+            <translation>削除(&amp;R)</translation>
+        </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Cancel the download of {name}?</source>
@@ -4992,11 +5019,6 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {name}?</source>
             <translation>{name} を削除しますか?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Remove</source>
-            <translation>削除(&amp;R)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5334,6 +5356,81 @@
             <translation>温度 {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Search Hugging Face, or paste an address</source>
+            <translation>Hugging Face を検索、またはアドレスを貼り付け</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Clear</source>
+            <translation>消去</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>&amp;Search</source>
+            <translation>検索(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>&amp;Back</source>
+            <translation>戻る(&amp;B)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Show &amp;More</source>
+            <translation>さらに表示(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models that do not run here</source>
+            <translation>ここでは動かないモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Results for “{words}”</source>
+            <translation>「{words}」の検索結果</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Nothing was found. Try fewer words.</source>
+            <translation>見つかりませんでした。語を減らしてみてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Tried and described</source>
+            <translation>検証済みのモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
+            <translation>カタログのモデルです。Hugging Face にはさらに多くあります。名前で検索してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Looking it up …</source>
+            <translation>調べています …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Hide models that do not run here</source>
+            <translation>ここでは動かないモデルを隠す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Show models that do not run here</source>
+            <translation>ここでは動かないモデルを表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/discover.py" />
+            <source>Try Again</source>
+            <translation>再試行</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/embedding.py" />
             <source>Texts, one on each line</source>
             <translation>テキスト (1 行に 1 件)</translation>
@@ -5405,13 +5502,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Try Again</source>
-            <translation>再試行</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/engines.py" />
             <source>Add an engine</source>
             <translation>エンジンを追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Use &amp;All in Place</source>
+            <translation>すべてその場で使用(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>&amp;Discover Models</source>
+            <translation>モデルを探す(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>他のアプリのモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
+            <translation>これらは他のアプリのモデルです。今ある場所のまま使います。コピーも変更もせず、元のアプリが削除すればここからも消えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Looking through the folders of other apps …</source>
+            <translation>他のアプリのフォルダーを調べています …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
+            <translation>LM Studio、Ollama、Jan、GPT4All、llama.cpp、Hugging Face のキャッシュには、一覧にまだないモデルはこのコンピューターにありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>In the list now: {names}</source>
+            <translation>一覧に加えました: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Loo&amp;k for Newer Files</source>
+            <translation>新しいファイルを確認(&amp;K)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>&amp;Import…</source>
+            <translation>インポート(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>The models folder is not there</source>
+            <translation>モデルフォルダーがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
+            <translation>{folder} が見つかりません。ドライブを接続するか、設定で別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Select a model to see what can be done with it.</source>
+            <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Models (*.gguf)</source>
+            <translation>モデル (*.gguf)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>All files (*)</source>
+            <translation>すべてのファイル (*)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5535,43 +5697,63 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>&amp;Import…</source>
-            <translation>インポート(&amp;I)…</translation>
+            <source>Installed</source>
+            <translation>インストール済み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>D&amp;ownload…</source>
-            <translation>ダウンロード(&amp;O)…</translation>
+            <source>Discover</source>
+            <translation>探す</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Download from &amp;address:</source>
-            <translation>アドレスからダウンロード(&amp;A):</translation>
+            <source>Found on this computer</source>
+            <translation>このコンピューター内</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
-            <source>The models folder is not there</source>
-            <translation>モデルフォルダーがありません</translation>
+            <source>Disk space</source>
+            <translation>ディスク使用量</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
-            <translation>{folder} が見つかりません。ドライブを接続するか、設定で別のフォルダーを選択してください。</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Looking at what models take …</source>
+            <translation>モデルの使用量を調べています …</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>What models take</source>
+            <translation>モデルの使用量</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>Models (*.gguf)</source>
-            <translation>モデル (*.gguf)</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Takes</source>
+            <translation>使用量</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/models.py" />
-            <source>All files (*)</source>
-            <translation>すべてのファイル (*)</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Last used</source>
+            <translation>最後に使用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Belongs to</source>
+            <translation>所有アプリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Choose Those &amp;Unused for Months</source>
+            <translation>何か月も使っていないものを選択(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>&amp;Remove…</source>
+            <translation>削除(&amp;R)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>No model takes space yet.</source>
+            <translation>まだ容量を使っているモデルはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/status.py" />
@@ -6500,6 +6682,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Used from {app}, where it is: {path}</source>
+            <translation>{app} のものをその場で使用: {path}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>スパースモデルは PowerInfer でのみ動作します。</translation>
         </message>
@@ -6510,8 +6697,30 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Installed</source>
-            <translation>インストール済み</translation>
+            <source>Another file is at its source now: {source}. To have it, remove this one and download it again.</source>
+            <translation>配布元のファイルが変わりました: {source}。入手するには、これを削除してもう一度ダウンロードしてください。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>{count} models have a newer file</source>
+            <translation>
+                <numerusform>{count} 個のモデルに新しいファイルがあります</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>No model has a newer file</source>
+            <translation>新しいファイルのあるモデルはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>To have one, remove the model and download it again. Nothing is replaced by itself.</source>
+            <translation>入手するには、モデルを削除してもう一度ダウンロードしてください。自動で置き換わることはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Not known of: {names}.</source>
+            <translation>不明: {names}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -6614,6 +6823,105 @@
             <translation>エンジンをインストールできませんでした</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For embeddings</source>
+            <translation>埋め込み用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For chats</source>
+            <translation>会話用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>For ranking texts</source>
+            <translation>テキストの順位付け用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>more than 20 languages</source>
+            <translation>20 を超える言語</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Licence: {licence}</source>
+            <translation>ライセンス: {licence}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>sees pictures</source>
+            <translation>画像に対応</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>ダウンロード {count} 回</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>このリポジトリには GGUF モデルがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>動くかどうかは分かりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>表示されていないファイルがほかにもあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Show Files</source>
+            <translation>ファイルを表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Download…</source>
+            <translation>ダウンロード…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Load</source>
+            <translation>読み込む</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Use in Place</source>
+            <translation>その場で使用</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} ファイル</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>このファイルを一緒に置くと、モデルが画像を扱えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{number} billion weights</source>
+            <translation>重み {number}B</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>{number} million weights</source>
+            <translation>重み {number}M</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Allow: its pages may send requests to the models on this computer from now on.</source>
             <translation>許可: 今後、そのページはこのコンピューターのモデルにリクエストを送信できます。</translation>
@@ -6644,11 +6952,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Server</source>
             <translation>サーバー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Models</source>
-            <translation>モデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -6774,6 +7077,38 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>It must be auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the full path of a program.</source>
             <translation>auto、powerinfer、llama.cpp、llama-server、remote、llama.cpp-cuda のようなインストール済みのエンジン、またはプログラムの完全なパスを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Unfinished download</source>
+            <translation>未完了のダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Models take {total}; {free} are free.</source>
+            <translation>モデルの使用量は {total}、空きは {free} です。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>{count} chosen</source>
+            <translation>
+                <numerusform>{count} 個を選択</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>What unfinished downloads have left is deleted.</source>
+            <translation>未完了のダウンロードが残したものは削除されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Models of other apps stay where they are, and are no longer used from here.</source>
+            <translation>他のアプリのモデルはそのまま残り、ここからは使われなくなります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Not used since {day}</source>
+            <translation>{day} から未使用</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -7071,11 +7406,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Load</source>
-            <translation>読み込む</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Unload</source>
             <translation>解放</translation>
         </message>
@@ -7106,13 +7436,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>今すぐ試す(&amp;T)</translation>
+            <source>Discover &amp;Other Models</source>
+            <translation>ほかのモデルを探す(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose a model to begin with</source>
+            <translation>最初のモデルを選んでください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>These run well on this computer. You can have others at any time.</source>
+            <translation>このコンピューターでよく動くモデルです。ほかのモデルはいつでも追加できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>No model of the catalogue suits this computer. Others may: look for one.</source>
+            <translation>カタログにこのコンピューターに合うモデルがありません。ほかのモデルを探してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Do&amp;wnload and start</source>
             <translation>ダウンロードして起動(&amp;W)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Download and &amp;start</source>
+            <translation>ダウンロードして起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>To check the installation</source>
+            <translation>インストールの確認用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>It needs next to no memory.</source>
+            <translation>メモリはほとんど要りません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Try it now</source>
+            <translation>今すぐ試す(&amp;T)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -7228,6 +7593,16 @@
             <location filename="../../tray_app/ui/widgets/model_table.py" />
             <source>Kind</source>
             <translation>種類</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
+            <source>★ Best for this computer</source>
+            <translation>★ このコンピューターに最適</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
+            <source>{action}: {name}</source>
+            <translation>{action}: {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />

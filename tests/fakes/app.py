@@ -35,10 +35,13 @@ from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import CatalogEntry
+from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
+from tray_app.models.hub import SearchPage
 from tray_app.models.integrity import Check
 from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.outdated import Freshness
 from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
 from tray_app.models.removal import Removal
@@ -54,13 +57,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tray_app.app.diagnostic_report import FoundProblem
+    from tray_app.app.discovery import RepositoryReport
     from tray_app.app.tuning import EngineOption
     from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError, EngineError
+    from tray_app.models.found.found_model import FoundModel
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.library import Unusable
     from tray_app.models.model_files import Partial
+    from tray_app.models.outdated import Comparison
     from tray_app.settings.keys import KeyChanges
     from tray_app.system.ports import PortOwner
 
@@ -333,9 +339,12 @@ class FakeCare:
 
     def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
         del languages
-        bamboo = next(entry for entry in self._app.library.catalog if entry.id == "bamboo")
-        report = self._app.report(make_model(bamboo.name, bamboo.file_name))
-        return (Recommendation(bamboo, report.verdict, "Made for the PowerInfer engine."),)
+        verdict = self._app.report(make_model()).verdict
+        return tuple(
+            Recommendation(entry, verdict, "Made for the PowerInfer engine.")
+            for entry in self._app.library.catalog
+            if entry.id == "bamboo"
+        )
 
     def preview_download(self, reference: str) -> DownloadPreview:
         self._app.note("preview_download", reference)
@@ -382,6 +391,64 @@ class FakeCare:
                 raise
 
 
+class FakeDiscovery:
+    """A Hugging Face with what the test puts into it."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+        self.pages: dict[str, SearchPage] = {}
+        """By the words that are searched for, or the page that is asked for."""
+        self.reports: dict[str, RepositoryReport] = {}
+
+    def search(self, words: str, *, page: str = "") -> SearchPage:
+        self._app.note("search", words, page)
+        return self.pages.get(page or words, SearchPage(()))
+
+    def examine(self, reference: str) -> RepositoryReport:
+        self._app.note("examine", reference)
+        return self.reports[reference]
+
+
+class FakeUpkeep:
+    """Other apps, a disk and sources with what the test puts into them."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+        self.there: tuple[FoundModel, ...] = ()
+        self.use = DiskUse((), 0, (), 0, 50_000_000_000)
+        self.compared: tuple[Comparison, ...] = ()
+        self.last: dict[str, str] = {}
+
+    def found(self) -> tuple[FoundModel, ...]:
+        self._app.note("found")
+        return self.there
+
+    def adopt(self, references: Sequence[str]) -> tuple[Model, ...]:
+        self._app.note("adopt", tuple(references))
+        wanted = tuple(each for each in self.there if str(each.path) in references)
+        self.there = tuple(each for each in self.there if each not in wanted)
+        new = tuple(
+            replace(
+                make_model(each.name, f"{each.name}.gguf", sparse=False), path=each.path, app=str(each.app)
+            )
+            for each in wanted
+        )
+        self._app.library.models += new
+        return new
+
+    def disk_use(self) -> DiskUse:
+        self._app.note("disk_use")
+        return self.use
+
+    def outdated(self) -> tuple[Comparison, ...]:
+        self._app.note("outdated")
+        self.last = {each.id: each.source for each in self.compared if each.freshness is Freshness.NEWER}
+        return self.compared
+
+    def newer(self) -> dict[str, str]:
+        return self.last
+
+
 class FakeApp:
     """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
 
@@ -403,6 +470,8 @@ class FakeApp:
         self.downloads = FakeDownloads(self)
         self.models = FakeCare(self)
         self.engines = FakeEngines(self.note)
+        self.discovery = FakeDiscovery(self)
+        self.upkeep = FakeUpkeep(self)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()

@@ -30,6 +30,7 @@ from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.gateway.commands import Cancellation, InstallingEngine
+from tray_app.settings.schema import Settings
 from tray_app.system.host import detect_host
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def managing(folder: Path) -> Iterator[Place]:
         store,
         EngineFinder(HOST, store),
         HOST,
+        settings=Settings,
         new_queue=new_queue,
         in_use=lambda: in_use,
         act_on_change=acted.release,
@@ -120,7 +122,7 @@ def offer(
     server.put(f"/{ARCHIVE}", content)
     build = published(server.base_url, HOST, {ARCHIVE: content}, back_end)
     build = replace(build, files=tuple(replace(each, terms=terms) for each in build.files))
-    monkeypatch.setattr(engine_manager, "published_builds", lambda: (build,))
+    monkeypatch.setattr(engine_manager, "published_builds", lambda **_: (build,))
     return build
 
 
@@ -181,7 +183,7 @@ def test_an_overview_has_the_engines_that_need_no_installation(at: Place) -> Non
 def test_a_list_of_offers_that_cannot_be_read_is_told_and_hinders_no_status(
     at: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> tuple[PublishedBuild, ...]:
+    def broken(**_: object) -> tuple[PublishedBuild, ...]:
         raise EngineError(ErrorCode.ENGINE_LIST_UNREADABLE, "The list cannot be read")
 
     monkeypatch.setattr(engine_manager, "published_builds", broken)
@@ -252,7 +254,7 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     cancelled, comes = Cancellation(), threading.Event()
 
     def look(now: msgspec.Struct) -> None:
-        if getattr(now, "received_bytes", 0) > 0:
+        if getattr(now, "received_bytes", 0) >= 100_000:  # all that comes
             comes.set()
 
     def press_ctrl_c() -> None:

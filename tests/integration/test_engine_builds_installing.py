@@ -508,8 +508,7 @@ def test_a_folder_that_a_person_has_is_copied_and_stays(tmp_path: Path) -> None:
 def test_a_program_that_a_person_has_is_installed_with_its_libraries_alone(tmp_path: Path) -> None:
     given = tmp_path / "bin" / "llama-server"
     given.parent.mkdir()
-    given.write_text(llama_server(Mode.RIGHT))
-    given.chmod(0o755)
+    given.write_text(llama_server(Mode.CUDA))  # which nobody may run, as after a download
     for name in ("libllama.so.1", "quantize", "letter.txt"):
         (given.parent / name).write_text(name)
     with place(tmp_path) as at:
@@ -540,6 +539,14 @@ def test_what_is_not_there_is_not_installed(tmp_path: Path, name: str) -> None:
     with place(tmp_path) as at:
         at.installer.install_file(tmp_path / name)
         refused(at, ErrorCode.FILE_UNREADABLE)
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.zip"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with place(tmp_path) as at:
+        at.installer.install_file(tmp_path / name)
+        assert "neither a file nor a folder" in refused(at, ErrorCode.FILE_UNREADABLE).message
 
 
 def test_a_folder_without_an_engine_is_refused(tmp_path: Path) -> None:

@@ -118,12 +118,13 @@ def unreachable(widget: QWidget) -> list[str]:
 
 
 def is_part(one: QWidget) -> bool:
-    """Belongs to a control that has the keyboard itself: the line of a spin box, the arrows of a tab bar."""
+    """Belongs to a control that has the keyboard itself: the line of a spin box, the arrows of a tab bar, the
+    cross that empties a line."""
     parent = one.parentWidget()
     return parent is not None and (
         parent.focusProxy() is one
         or type(parent).__name__
-        in {"QDoubleSpinBox", "QSpinBox", "QComboBox", "QTabBar", "QTableWidget", "QTableView"}
+        in {"QDoubleSpinBox", "QLineEdit", "QSpinBox", "QComboBox", "QTabBar", "QTableWidget", "QTableView"}
         or one.objectName().startswith("qt_")
     )
 

@@ -92,7 +92,7 @@ def test_what_a_second_start_was_asked_for_is_filled_in_and_not_fetched(
     qtbot.waitUntil(desktop.window.isVisible)
     models = desktop.window.page(Page.MODELS)
     assert isinstance(models, ModelsPage)
-    assert models.source.text() == "hf:owner/repo/tiny.gguf"
+    assert models.discover.field.text() == "hf:owner/repo/tiny.gguf"
     assert desktop.window.current() is Page.MODELS
     assert "download" not in {call[0] for call in fake.calls}
 
@@ -107,9 +107,9 @@ def test_a_file_that_a_second_start_was_asked_for_is_not_imported_unasked(
     qtbot.waitUntil(desktop.window.isVisible)
     models = desktop.window.page(Page.MODELS)
     assert isinstance(models, ModelsPage)
-    assert isinstance(models.controller.dialog, ImportDialog)
+    assert isinstance(models.installed.controller.dialog, ImportDialog)
     assert "import" not in {call[0] for call in fake.calls}
-    models.controller.dialog.close()
+    models.installed.controller.dialog.close()
 
 
 def test_a_window_whose_screen_is_gone_comes_back(qtbot: QtBot, qapp: QApplication, desktop: Desktop) -> None:

@@ -35,6 +35,7 @@ from tests.fakes.app import (
 )
 from tests.fakes.bridges import settle
 from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
+from tests.fakes.models_shown import NAMES, REPOSITORY, WORDS, fill
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
@@ -143,6 +144,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
         qtbot.waitUntil(lambda status=status: bridge.status is status)  # type: ignore[misc]
         settle(qtbot, bridge)
         yield name, window
+    yield from models(qtbot, bridge, fake, window)
     yield from engines(qtbot, bridge, fake, window)
     window.open(Page.EMBEDDING)
     trial = window.page(Page.EMBEDDING)
@@ -179,6 +181,36 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     box.show()
     yield "about", box
     yield from questions(qtbot, bridge, window)
+
+
+def models(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:
+    """The tabs of the page Models besides the first one, and the question of the last."""
+    fill(fake)
+    window.open(Page.MODELS)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    page.setCurrentWidget(page.discover)
+    page.discover.others_button.click()
+    settle(qtbot, bridge)
+    yield "discover-catalogue", window
+    page.discover.field.setText(WORDS)
+    page.discover.search()
+    settle(qtbot, bridge)
+    yield "discover-results", window
+    page.discover.rows.cards[REPOSITORY].button.click()
+    settle(qtbot, bridge)
+    yield "discover-files", window
+    for name, panel in (("found", page.found), ("space", page.space)):
+        page.setCurrentWidget(panel)
+        settle(qtbot, bridge)
+        yield name, window
+    page.space.unused_button.click()
+    yield "space-chosen", window
+    page.space.remove_button.click()
+    assert page.space.dialog is not None
+    yield "question-remove-several", page.space.dialog
+    page.space.dialog.close()
+    page.setCurrentWidget(page.installed)
 
 
 def engines(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:
@@ -237,8 +269,9 @@ def keys(dialog: SettingsDialog) -> Iterator[tuple[str, QWidget]]:
 
 def questions(qtbot: QtBot, bridge: Bridge, window: Window) -> Iterator[tuple[str, QWidget]]:
     """The dialogs in which models are cared for."""
-    page = window.page(Page.MODELS)
-    assert isinstance(page, ModelsPage)
+    models = window.page(Page.MODELS)
+    assert isinstance(models, ModelsPage)
+    page = models.installed
     row = next(row for row in page.table.model().rows if row.chosen)  # type: ignore[attr-defined]
 
     def cancel(row: ModelRow) -> None:
@@ -407,8 +440,8 @@ def test_a_question_is_answered_before_its_window_speaks_another_language(
     before.open(Page.MODELS)
     page = before.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    page.controller.import_files([Path("/models/a.gguf")])
-    question = page.controller.dialog
+    page.installed.controller.import_files([Path("/models/a.gguf")])
+    question = page.installed.controller.dialog
     assert question is not None
 
     fake.show(make_status(State.READY, settings=Settings(model="bamboo", language="fr")))
@@ -426,19 +459,21 @@ def test_work_on_a_model_goes_on_in_the_new_language(qtbot: QtBot, desktop: Desk
     desktop.window.open(Page.MODELS)
     old = desktop.window.page(Page.MODELS)
     assert isinstance(old, ModelsPage)
-    qtbot.waitUntil(lambda: any(row.path for row in old.table.model().rows))  # type: ignore[attr-defined]
-    row = next(row for row in old.table.model().rows if row.path)  # type: ignore[attr-defined]
-    old.controller.do(ModelAction.VERIFY, row)
+    rows = old.installed.table.model()
+    qtbot.waitUntil(lambda: any(row.path for row in rows.rows))  # type: ignore[attr-defined]
+    row = next(row for row in rows.rows if row.path)  # type: ignore[attr-defined]
+    old.installed.controller.do(ModelAction.VERIFY, row)
 
     speak(qtbot, desktop, fake, "fr")
     page = desktop.window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    assert row.id in page.controller.jobs.current
+    panel = page.installed
+    assert row.id in panel.controller.jobs.current
     fake.models.go_on.set()
 
-    qtbot.waitUntil(lambda: row.id not in page.controller.jobs.current)
-    assert not page.card.isHidden()
-    assert page.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
+    qtbot.waitUntil(lambda: row.id not in panel.controller.jobs.current)
+    assert not panel.card.isHidden()
+    assert panel.card.accessibleName() == "Bamboo 7B Q4_0 est en ordre"
 
 
 @pytest.mark.warns("There is no powerinfer_tray_fr")
@@ -503,7 +538,8 @@ DATA = {
     "two",
     "The quick brown fox jumps over the lazy dog.",
     "The quick brown fox jumps",
-    "https://… · hf:owner/repo/file.gguf",
+    "A small dense model.",
+    "Made for the PowerInfer engine.",
     "English",
     "Français",
     "日本語",
@@ -517,7 +553,7 @@ FOREIGN = ("http://", "https://", "/", "curl ", "Python ", "llama.cpp")
 def is_ours(text: str) -> bool:
     return (
         "⟦" in text
-        or text in DATA | QTS_OWN
+        or text in DATA | QTS_OWN | NAMES
         or text.startswith(FOREIGN)
         or not any(letter.isalpha() for letter in text)
     )
@@ -678,7 +714,7 @@ def test_the_usual_window_shows_every_column_of_a_long_list(
     window.resize(*USUAL_SIZE)
     page = window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
-    qtbot.waitUntil(lambda: page.table.verticalScrollBar().maximum() > 0)
+    qtbot.waitUntil(lambda: page.installed.table.verticalScrollBar().maximum() > 0)
     settle(qtbot, bridge)
 
     assert [*cut_off_cells(window)] == []

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication, QKeySequence, QTextDocument
-from PySide6.QtTest import QTest
+from PySide6.QtGui import QDropEvent, QKeySequence, QTextDocument
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
@@ -22,9 +21,9 @@ from tray_app.models.integrity import Check
 from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
 from tray_app.models.model_files import Partial
+from tray_app.models.outdated import Comparison, Freshness
 from tray_app.models.removal import NotDiscardedError
 from tray_app.settings.schema import Settings
-from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
@@ -41,102 +40,66 @@ if TYPE_CHECKING:
     from tests.fakes.app import FakeApp
     from tray_app.models.library import Contents
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.pages.installed import InstalledPanel
+
+INSTALLED = 2
+"""So many of the models of the catalogue are here."""
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> ModelsPage:
+def models(qtbot: QtBot, bridge: Bridge) -> ModelsPage:
     made = ModelsPage(bridge)
     qtbot.addWidget(made)
-    qtbot.waitUntil(lambda: len(names(made)) == len(CATALOG))
+    qtbot.waitUntil(lambda: len(names(made.installed)) == INSTALLED)
     return made
 
 
-def names(page: ModelsPage) -> list[str]:
+@pytest.fixture
+def page(models: ModelsPage) -> InstalledPanel:
+    """The tab with the table."""
+    return models.installed
+
+
+def names(page: InstalledPanel) -> list[str]:
     model = page.table.model()
     return [model.index(row, Column.NAME).data() for row in range(model.rowCount())]
 
 
-def state(page: ModelsPage, name: str) -> str:
+def state(page: InstalledPanel, name: str) -> str:
     return str(page.table.model().index(names(page).index(name), Column.STATE).data())
 
 
-def select(page: ModelsPage, name: str) -> set[ModelAction]:
+def select(page: InstalledPanel, name: str) -> set[ModelAction]:
     """Select a row; what can be done with it."""
     page.table.selectRow(names(page).index(name))
     return {action for action, entry in page.menu.actions.items() if entry.isEnabled()}
 
 
-def press(page: ModelsPage, label: str) -> None:
+def press(page: InstalledPanel, label: str) -> None:
     """A button of the dialog that is open, by what stands on it."""
     assert page.controller.dialog is not None
     buttons = page.controller.dialog.findChildren(QPushButton)
     next(button for button in buttons if button.text().replace("&", "") == label).click()
 
 
-def title(page: ModelsPage) -> str:
+def title(page: InstalledPanel) -> str:
     return "" if page.card.isHidden() else page.card.accessibleName()
 
 
-def cards(page: ModelsPage) -> list[QPushButton]:
-    return page.first_steps.findChildren(QPushButton)
+def cards(page: InstalledPanel) -> list[QPushButton]:
+    return [button for button in page.first_steps.findChildren(QPushButton) if button.accessibleDescription()]
 
 
-def test_installed_and_offered_models_are_listed(page: ModelsPage) -> None:
-    assert names(page) == ["Bamboo 7B Q4_0", "Built-in test model", "Tiny"]
+def test_the_models_that_are_here_are_listed(page: InstalledPanel) -> None:
+    assert names(page) == ["Bamboo 7B Q4_0", "Built-in test model"]
 
 
-def test_the_chosen_model_is_selected_at_first(page: ModelsPage) -> None:
+def test_the_chosen_model_is_selected_at_first(page: InstalledPanel) -> None:
     assert page.table.selectionModel().selectedRows()[0].row() == 0
     assert state(page, "Bamboo 7B Q4_0") == "Chosen"
 
 
-def test_a_model_of_the_catalogue_is_downloaded(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
-    assert select(page, "Tiny") == {ModelAction.DOWNLOAD}
-
-    page.buttons[ModelAction.DOWNLOAD].click()
-    press(page, "Download")
-
-    qtbot.waitUntil(lambda: ("download", "hf:owner/tiny/tiny.gguf") in fake.calls)
-
-
-def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp, photograph: Callable[[QWidget, str], None]
-) -> None:
-    fake.fit = Fit.TOO_LARGE
-    select(page, "Tiny")
-    page.buttons[ModelAction.DOWNLOAD].click()
-    dialog = page.controller.dialog
-    assert isinstance(dialog, DownloadDialog)
-    qtbot.waitUntil(dialog.waiting.isHidden)
-
-    told = [label.text() for label in dialog.findChildren(QLabel)]
-
-    assert {"4.68 GB needed, 20.0 GB free", "○ Does not fit"} <= set(told)
-    assert any("try context 2048" in text for text in told)
-    photograph(dialog, "models-download-dialog")
-    press(page, "Cancel")
-    assert ("download", "hf:owner/tiny/tiny.gguf") not in fake.calls
-
-
-def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
-) -> None:
-    fake.refuse(
-        "preview_download",
-        DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers", "The server is away."),
-    )
-    select(page, "Tiny")
-    page.buttons[ModelAction.DOWNLOAD].click()
-    dialog = page.controller.dialog
-    assert isinstance(dialog, DownloadDialog)
-    qtbot.waitUntil(lambda: not dialog.card.isHidden())
-
-    press(page, "Download")
-
-    qtbot.waitUntil(lambda: ("download", "hf:owner/tiny/tiny.gguf") in fake.calls)
-
-
-def test_an_installed_model_is_used(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_an_installed_model_is_used(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     assert ModelAction.USE in select(page, "Built-in test model")
 
     page.buttons[ModelAction.USE].click()
@@ -153,7 +116,7 @@ def test_an_installed_model_is_used(qtbot: QtBot, page: ModelsPage, fake: FakeAp
     ],
 )
 def test_a_download_is_steered_from_its_row(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, phase: Phase, action: ModelAction
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp, phase: Phase, action: ModelAction
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(downloads=(make_progress(phase, number=7),)))
@@ -168,7 +131,7 @@ def test_a_download_is_steered_from_its_row(
     ("label", "call"), [("Cancel and Keep", ("cancel", 7)), ("Cancel and Delete", ("discard", 7))]
 )
 def test_a_cancelled_download_keeps_or_deletes_what_is_here(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, label: str, call: tuple[str, int]
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp, label: str, call: tuple[str, int]
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(downloads=(make_progress(number=7),)))
@@ -181,7 +144,7 @@ def test_a_cancelled_download_keeps_or_deletes_what_is_here(
 
 
 def test_a_download_goes_on_if_cancelling_was_a_slip(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(downloads=(make_progress(number=7),)))
@@ -194,8 +157,10 @@ def test_a_download_goes_on_if_cancelling_was_a_slip(
 
 
 def test_progress_moves_the_bar_and_keeps_the_selection(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(downloads=(make_progress(received_bytes=1),)))
     select(page, "Tiny")
     for received, permille in ((0, 0), (2_340_000_000, 500), (4_680_000_000, 1000)):
         with qtbot.waitSignal(bridge.status_changed):
@@ -205,7 +170,7 @@ def test_progress_moves_the_bar_and_keeps_the_selection(
         assert (selected.data(), selected.data(PERMILLE_ROLE)) == ("Tiny", permille)
 
 
-def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     fake.library.models += (make_model("Tiny 1.0", "tiny.gguf", sparse=False),)
     fake.show(make_status(downloads=(make_progress(Phase.DONE),)))
 
@@ -213,37 +178,8 @@ def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: ModelsPage
     assert state(page, "Tiny 1.0") == "Installed"
 
 
-def test_an_address_is_downloaded_and_the_field_emptied(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
-) -> None:
-    assert not page.fetch_button.isEnabled()
-    QTest.keyClicks(page.source, " https://example.org/m.gguf ")
-    QTest.keyClick(page.source, Qt.Key.Key_Return)
-
-    press(page, "Download")
-
-    qtbot.waitUntil(lambda: ("download", "https://example.org/m.gguf") in fake.calls)
-    qtbot.waitUntil(lambda: page.source.text() == "")
-
-
-def test_a_refused_address_stays_and_the_cause_is_shown(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
-) -> None:
-    fake.refuse(
-        "download",
-        DownloadError(ErrorCode.ADDRESS_INVALID, "This is no address", "It begins with ftp:", "Use https."),
-    )
-    QTest.keyClicks(page.source, "ftp://x")
-    page.fetch_button.click()
-    press(page, "Download")
-
-    qtbot.waitUntil(lambda: not page.card.isHidden())
-    assert page.card.accessibleName() == "This is no address"
-    assert page.source.text() == "ftp://x"
-
-
 def test_the_first_steps_are_offered_until_a_model_is_chosen(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     assert page.first_steps.isHidden()
 
@@ -252,27 +188,29 @@ def test_the_first_steps_are_offered_until_a_model_is_chosen(
 
     assert not page.first_steps.isHidden()
     assert [button.accessibleDescription() for button in cards(page)] == [
-        "Built-in test model",
         "Bamboo 7B Q4_0",
+        "Built-in test model",
     ]
 
 
-def test_try_it_now_chooses_starts_and_leads_on(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_try_it_now_chooses_starts_and_leads_on(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     with qtbot.waitSignal(page.navigate, timeout=5000) as lead:
-        cards(page)[0].click()
+        cards(page)[1].click()
 
     assert fake.calls == [("apply", {"model": "test"}), ("start_server",)]
     assert lead.args == [Page.EMBEDDING]
 
 
-def test_the_recommended_model_is_chosen_and_started(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
-    cards(page)[1].click()
+def test_the_recommended_model_is_chosen_and_started(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    cards(page)[0].click()
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {}), ("start_server",)])
 
 
 def test_a_model_is_loaded_and_unloaded_by_the_same_place(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
@@ -292,7 +230,7 @@ def test_a_model_is_loaded_and_unloaded_by_the_same_place(
 
 
 def test_a_model_that_is_loaded_while_the_server_is_stopped_becomes_the_chosen_one(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Built-in test model")
     page.buttons[ModelAction.LOAD].click()
@@ -301,7 +239,7 @@ def test_a_model_that_is_loaded_while_the_server_is_stopped_becomes_the_chosen_o
 
 
 def test_a_model_is_only_chosen_while_the_server_is_on_another_machine(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, settings=Settings(model="bamboo", engine="remote")))
@@ -312,7 +250,7 @@ def test_a_model_is_only_chosen_while_the_server_is_on_another_machine(
 
 
 def test_verifying_shows_how_far_it_is_and_what_came_of_it(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
@@ -326,7 +264,7 @@ def test_verifying_shows_how_far_it_is_and_what_came_of_it(
 
 
 def test_a_check_of_the_header_alone_does_not_claim_more(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.models.check = Check.HEADER
     fake.models.go_on.set()
@@ -336,7 +274,7 @@ def test_a_check_of_the_header_alone_does_not_claim_more(
     qtbot.waitUntil(lambda: page.card.accessibleDescription().startswith("Header and size are right."))
 
 
-def test_a_damaged_model_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_a_damaged_model_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     fake.refuse(
         "verify",
         ModelError(
@@ -349,7 +287,7 @@ def test_a_damaged_model_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) 
     qtbot.waitUntil(lambda: title(page) == "The model file bamboo.gguf is damaged")
 
 
-def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
     qtbot.waitUntil(page.buttons[ModelAction.CANCEL].isEnabled)
@@ -360,7 +298,7 @@ def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: ModelsPage
     assert title(page) == ""
 
 
-def test_work_ends_with_the_app(qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp) -> None:
+def test_work_ends_with_the_app(qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.VERIFY].trigger()
     qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
@@ -371,7 +309,7 @@ def test_work_ends_with_the_app(qtbot: QtBot, page: ModelsPage, bridge: Bridge, 
 
 
 def test_a_model_is_moved_to_the_trash_when_that_is_wanted(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.REMOVE].trigger()
@@ -386,7 +324,11 @@ def test_a_model_is_moved_to_the_trash_when_that_is_wanted(
 
 
 def test_of_a_model_that_is_being_served_the_question_says_so(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+    qtbot: QtBot,
+    page: InstalledPanel,
+    bridge: Bridge,
+    fake: FakeApp,
+    photograph: Callable[[QWidget, str], None],
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan())))
@@ -401,7 +343,7 @@ def test_of_a_model_that_is_being_served_the_question_says_so(
 
 
 def test_where_there_is_no_trash_it_can_be_deleted_for_good(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.refuse(
         "remove_model",
@@ -418,7 +360,9 @@ def test_where_there_is_no_trash_it_can_be_deleted_for_good(
     qtbot.waitUntil(lambda: ("remove_model", str(MODELS / "bamboo.gguf"), True) in fake.calls)
 
 
-def test_what_a_forgotten_download_has_left_is_deleted(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_what_a_forgotten_download_has_left_is_deleted(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
     fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
     look_again(qtbot, page, fake, "old")
     select(page, "old")
@@ -430,9 +374,9 @@ def test_what_a_forgotten_download_has_left_is_deleted(qtbot: QtBot, page: Model
 
 @pytest.mark.parametrize("how", How)
 def test_files_that_are_dropped_are_imported_as_chosen(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp, how: How
+    qtbot: QtBot, models: ModelsPage, page: InstalledPanel, fake: FakeApp, how: How
 ) -> None:
-    drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
+    drop(models, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
     dialog = page.controller.dialog
     assert isinstance(dialog, ImportDialog)
     dialog.choices[how].setChecked(True)
@@ -446,42 +390,28 @@ def test_files_that_are_dropped_are_imported_as_chosen(
     qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
 
 
-def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(page: ModelsPage) -> None:
-    assert drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf")) is Qt.DropAction.CopyAction
+def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(
+    models: ModelsPage, page: InstalledPanel
+) -> None:
+    assert drop(models, QUrl.fromLocalFile("/elsewhere/mine.gguf")) is Qt.DropAction.CopyAction
     press(page, "Cancel")
 
 
-def test_what_is_there_already_is_not_imported_over(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_what_is_there_already_is_not_imported_over(
+    qtbot: QtBot, models: ModelsPage, page: InstalledPanel, fake: FakeApp
+) -> None:
     fake.refuse(
         "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf is there already", "It stays as it is.")
     )
-    drop(page, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
+    drop(models, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
     press(page, "Import")
 
     qtbot.waitUntil(lambda: title(page) == "bamboo.gguf is there already")
     assert state(page, "Bamboo 7B Q4_0") == "Chosen"
 
 
-@pytest.mark.parametrize("address", ["hf:owner/repo/file.gguf", "https://example.org/m.gguf"])
-def test_an_address_that_is_pasted_is_asked_about(qtbot: QtBot, page: ModelsPage, address: str) -> None:
-    activate(qtbot, page)
-    QGuiApplication.clipboard().setText(f" {address}\n")
-    QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-
-    assert page.source.text() == address
-    assert isinstance(page.controller.dialog, DownloadDialog)
-
-
-def test_other_text_that_is_pasted_is_left_alone(qtbot: QtBot, page: ModelsPage) -> None:
-    activate(qtbot, page)
-    QGuiApplication.clipboard().setText("https://example.org/ is a page, see there")
-    QTest.keyClick(page.table, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
-
-    assert page.controller.dialog is None
-
-
 def test_a_model_is_made_smaller(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
@@ -504,7 +434,7 @@ def test_a_model_is_made_smaller(
     assert fake.models.called_off.is_set()
 
 
-def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: ModelsPage) -> None:
+def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: InstalledPanel) -> None:
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
     dialog = page.controller.dialog
@@ -521,7 +451,7 @@ def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, pa
 
 
 def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.refuse(
         "smaller_types",
@@ -536,7 +466,7 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
     assert not dialog.quantize_button.isEnabled()
 
 
-def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     fake.library.models += (make_model("New", "new.gguf", sparse=False),)
 
     look_again(qtbot, page, fake, "New")
@@ -545,7 +475,7 @@ def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: ModelsPage, fa
 
 
 def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, read = threading.Event(), fake.library.contents
     looks: list[int] = []
@@ -569,18 +499,18 @@ def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
 
 
 def test_a_card_tells_anew_whether_its_model_fits(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     def words() -> str:
         labels = page.first_steps.findChildren(QLabel)
         return "\n".join(label.text() for label in labels)
 
-    assert "Does not fit" not in words()
-    fake.fit = Fit.TOO_LARGE
+    assert "close other programs" not in words()
+    fake.fit = Fit.TIGHT
 
     fake.show(replace(fake.status(), folder_changes=1))
 
-    qtbot.waitUntil(lambda: words().count("Does not fit") == 2 and "● Fits" not in words())
+    qtbot.waitUntil(lambda: "close other programs" in words())
     assert len(cards(page)) == 2
     before = cards(page)[0]
     fake.show(replace(fake.status(), folder_changes=2))
@@ -589,7 +519,64 @@ def test_a_card_tells_anew_whether_its_model_fits(
     assert cards(page)[0] is before
 
 
-def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_newer_files_are_looked_for_when_that_is_asked(
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
+) -> None:
+    source = "https://example.org/bamboo.gguf"
+    fake.upkeep.compared = (
+        Comparison("bamboo", "Bamboo 7B Q4_0", MODELS / "bamboo.gguf", source, Freshness.NEWER),
+        Comparison("mine", "Mine", MODELS / "mine.gguf", "", Freshness.UNKNOWN, "Nobody knows."),
+    )
+    assert ("outdated",) not in fake.calls
+
+    page.newer_button.click()
+    assert not page.newer_button.isEnabled()
+    qtbot.waitUntil(page.newer_button.isEnabled)
+    settle(qtbot, bridge)
+
+    assert title(page) == "1 model has a newer file"
+    assert "Not known of: Mine." in page.card.accessibleDescription()
+    select(page, "Bamboo 7B Q4_0")
+    assert f"Another file is at its source now: {source}." in page.details.text()
+    assert not [call for call in fake.calls if call[0] == "download"]
+
+
+def test_without_a_network_newer_files_are_not_known(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers"))
+    page.newer_button.click()
+    qtbot.waitUntil(page.newer_button.isEnabled)
+
+    assert title(page) == "Nobody answers"
+
+
+def test_the_first_steps_stand_alone_where_there_is_nothing_else(
+    qtbot: QtBot, models: ModelsPage, page: InstalledPanel, bridge: Bridge, fake: FakeApp
+) -> None:
+    fake.library.models = tuple(each for each in fake.library.models if each.id == "test")
+    fake.show(replace(make_status(model_name=None), folder_changes=1))
+    qtbot.waitUntil(lambda: names(page) == ["Built-in test model"])
+    settle(qtbot, bridge)
+
+    assert page.table.isHidden()
+    assert len(cards(page)) == 2
+    page.first_steps.discover_button.click()
+    assert models.currentWidget() is models.discover
+
+
+def test_where_nothing_suits_the_computer_that_is_said_and_what_helps(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    fake.library.catalog = tuple(entry for entry in CATALOG if entry.id == "test")
+    fake.show(replace(make_status(model_name=None), folder_changes=1))
+
+    qtbot.waitUntil(lambda: len(cards(page)) == 1)
+    texts = [label.text() for label in page.first_steps.findChildren(QLabel)]
+    assert "No model of the catalogue suits this computer. Others may: look for one." in texts
+
+
+def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     gone = Settings(model="bamboo", models_folder="/media/stick/models")
     fake.show(make_status(settings=gone))
 
@@ -598,7 +585,7 @@ def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: ModelsPage, fake: Fak
 
 
 def test_every_button_has_a_key_of_its_own(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
@@ -614,14 +601,14 @@ def test_every_button_has_a_key_of_its_own(
     assert "Alt+G" not in keys  # which opens the settings
 
 
-@pytest.mark.parametrize("action", [ModelAction.DOWNLOAD, ModelAction.QUANTIZE, None])
+@pytest.mark.parametrize("action", [ModelAction.QUANTIZE, None])
 def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
-    qtbot: QtBot, page: ModelsPage, action: ModelAction | None
+    qtbot: QtBot, models: ModelsPage, page: InstalledPanel, action: ModelAction | None
 ) -> None:
     if action is None:
-        drop(page, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
+        drop(models, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
     else:
-        select(page, "Tiny" if action is ModelAction.DOWNLOAD else "Bamboo 7B Q4_0")
+        select(page, "Bamboo 7B Q4_0")
         page.menu.actions[action].trigger()
     dialog = page.controller.dialog
     assert dialog is not None
@@ -631,14 +618,14 @@ def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
     assert unreachable(dialog) == []
 
 
-def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: ModelsPage, fake: FakeApp) -> None:
+def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     select(page, "Built-in test model")
     page.table.activated.emit(page.table.currentIndex())
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
 
 
-def activate(qtbot: QtBot, page: ModelsPage) -> None:
+def activate(qtbot: QtBot, page: InstalledPanel) -> None:
     """Give the table the keyboard."""
     page.show()
     page.activateWindow()
@@ -646,13 +633,13 @@ def activate(qtbot: QtBot, page: ModelsPage) -> None:
     qtbot.waitUntil(page.isActiveWindow)
 
 
-def look_again(qtbot: QtBot, page: ModelsPage, fake: FakeApp, name: str) -> None:
+def look_again(qtbot: QtBot, page: InstalledPanel, fake: FakeApp, name: str) -> None:
     """Something has happened in the folder; until its row is there."""
     fake.show(replace(fake.status(), folder_changes=1))
     qtbot.waitUntil(lambda: name in names(page))
 
 
-def drop(page: ModelsPage, *urls: QUrl) -> Qt.DropAction:
+def drop(page: QWidget, *urls: QUrl) -> Qt.DropAction:
     """Drop files as if to move them; as what they were taken."""
     data = QMimeData()
     data.setUrls(urls)
@@ -669,7 +656,11 @@ def drop(page: ModelsPage, *urls: QUrl) -> Qt.DropAction:
 
 
 def test_pictures_of_the_page(
-    qtbot: QtBot, page: ModelsPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+    qtbot: QtBot,
+    page: InstalledPanel,
+    bridge: Bridge,
+    fake: FakeApp,
+    photograph: Callable[[QWidget, str], None],
 ) -> None:
     page.resize(820, 600)
     with qtbot.waitSignal(bridge.status_changed):
@@ -706,7 +697,7 @@ def test_pictures_of_the_page(
 
 
 def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(
-    qtbot: QtBot, page: ModelsPage, fake: FakeApp
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.library.models = (make_model("<img src='x'> & [red]", "x.gguf"),)
     page.controller.folder_changed.emit()

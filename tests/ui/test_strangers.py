@@ -13,11 +13,17 @@ from PySide6.QtGui import QAction, QTextDocument
 from PySide6.QtWidgets import QAbstractItemView, QLabel, QMessageBox, QTextEdit, QWidget
 
 from tests.fakes.app import make_engine, make_model, make_plan, make_progress, make_snapshot, make_status
+from tests.fakes.bridges import settle
+from tests.fakes.models_shown import make_disk_use, make_space
 from tests.fakes.strangers import CORPUS, harm_in
+from tray_app.app.discovery import OfferedModel, RepositoryReport
+from tray_app.download.address import Repository
 from tray_app.download.progress import Phase
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
+from tray_app.models.found.found_model import FoundModel, OtherApp
+from tray_app.models.hub import HubFile, HubFiles, HubModel, HubQuantization, SearchPage
 from tray_app.models.library import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.phrases import phrase
@@ -27,6 +33,7 @@ from tray_app.ui.application import show_failure
 from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import ModelChoice
 from tray_app.ui.presenters.notices import Notice, Page
 from tray_app.ui.tray import Tray
@@ -145,6 +152,42 @@ def test_no_page_takes_a_strangers_text_for_markup(qtbot: QtBot, window: Window,
         table = window.findChildren(QAbstractItemView)
         qtbot.waitUntil(lambda: any(MARKUP in str(list(said(view))) for view in table))
     assert faults_of(window) == []
+
+
+def test_no_tab_of_the_models_takes_a_strangers_text_for_markup(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window
+) -> None:
+    fake.discovery.pages["x"] = SearchPage((HubModel(MARKUP, license=MARKUP, languages=(MARKUP,)),))
+    files = (HubFile(f"{MARKUP}.gguf", 7),)
+    repository = Repository("https://example.org", MARKUP)
+    problem = ModelError(ErrorCode.INTERNAL_ERROR, MARKUP, MARKUP, MARKUP)
+    model = OfferedModel((HubQuantization(files),), (), None, problem)
+    fake.discovery.reports[MARKUP] = RepositoryReport(HubFiles(repository, (), files), (model,))
+    fake.upkeep.there = (FoundModel(OtherApp.JAN, MARKUP, Path(MARKUP), 7),)
+    fake.upkeep.use = make_disk_use((make_space(MARKUP, 7, unused=True),), ())
+    window.open(Page.MODELS)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    page.setCurrentWidget(page.discover)
+    page.discover.field.setText("x")
+    page.discover.search()
+    qtbot.waitUntil(lambda: MARKUP in page.discover.rows.cards)
+    assert faults_of(window) == []
+    page.discover.rows.cards[MARKUP].button.click()
+    qtbot.waitUntil(lambda: page.discover.report is not None)
+    assert MARKUP in page.discover.text.text()
+    assert faults_of(window) == []
+    page.setCurrentWidget(page.found)
+    qtbot.waitUntil(lambda: bool(page.found.rows.cards))
+    page.setCurrentWidget(page.space)
+    qtbot.waitUntil(page.space.unused_button.isVisible)
+    page.space.unused_button.click()
+    page.space.remove_button.click()
+    assert faults_of(window) == []
+    assert page.space.dialog is not None
+    assert faults_of(page.space.dialog) == []
+    page.space.dialog.close()
+    settle(qtbot, bridge)
 
 
 def said(view: QAbstractItemView) -> Iterator[str]:

@@ -120,7 +120,7 @@ def test_pictures_of_the_window(
         fake.show(make_status(State.READY, downloads=(make_progress(),)))
     window.open(Page.MODELS)
     page = window.page(Page.MODELS)
-    qtbot.waitUntil(lambda: page.table.model().rowCount() == 3)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: page.installed.table.model().rowCount() == 3)  # type: ignore[attr-defined]
     photograph(window, "window-download")
 
     window.open(Page.EMBEDDING)

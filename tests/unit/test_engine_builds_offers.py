@@ -118,3 +118,15 @@ def test_a_missing_list_and_one_that_is_no_text_are_refused(tmp_path: Path) -> N
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_LIST_UNREADABLE)):
         published_builds(path)
+
+
+def test_a_mirror_has_each_file_below_the_name_of_the_release(tmp_path: Path) -> None:
+    path = tmp_path / "engines.toml"
+    path.write_text(ONE)
+
+    (own,) = published_builds(path, mirror=" ")
+    (there,) = published_builds(path, mirror="https://mirror.example/llama.cpp/ ")
+
+    assert own.address == "https://example.org/b1"
+    assert there.address == "https://mirror.example/llama.cpp/b1"
+    assert there.files == own.files

@@ -97,7 +97,7 @@ def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
         "900 MB",
         frozenset({ModelAction.DOWNLOAD}),
     )
-    assert (row.source, row.details) == ("hf:owner/tiny/tiny.gguf", ("A small dense model.",))
+    assert (row.source, row.details) == ("tiny", ("A small dense model.",))
 
 
 def test_a_chosen_model_that_is_not_here_says_so() -> None:

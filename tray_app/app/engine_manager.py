@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.installing import BuildInstaller, Installation
     from tray_app.engine.builds.store import BrokenBuild, EngineStore
     from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
 _log = logging.getLogger(__name__)
@@ -65,19 +66,21 @@ class EnginesOverview:
 class EngineManager:
     """The engines of one person. All but `installation` may take long.
 
-    `new_queue` makes the queue of downloads, `in_use` says which builds run now, for which models, and
-    `act_on_change` is called on a thread of its own when another engine may be the best one.
+    `settings` returns the present ones, `new_queue` makes the queue of downloads, `in_use` says which builds
+    run now, for which models, and `act_on_change` is called on a thread of its own when another engine may be
+    the best one.
     """
 
     changed = Signal()
     """Emitted after every change, on any thread."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it takes from others
         self,
         store: EngineStore,
         finder: EngineFinder,
         host: Host,
         *,
+        settings: Callable[[], Settings],
         new_queue: Callable[[], DownloadQueue],
         in_use: Callable[[], Mapping[str, tuple[str, ...]]],
         act_on_change: Callable[[], None],
@@ -85,6 +88,7 @@ class EngineManager:
         self._store = store
         self._finder = finder
         self._host = host
+        self._settings = settings
         self._new_queue = new_queue
         self._in_use = in_use
         self._act_on_change = act_on_change
@@ -127,7 +131,8 @@ class EngineManager:
     def offers(self) -> tuple[PublishedBuild, ...]:
         """The builds that are published for this machine. `EngineError` if their list cannot be read."""
         here = self._host.system, self._host.machine
-        return tuple(each for each in published_builds() if (each.system, each.machine) == here)
+        builds = published_builds(mirror=self._settings().engines_address)
+        return tuple(each for each in builds if (each.system, each.machine) == here)
 
     def offer(self, build_id: str) -> PublishedBuild:
         """The build on offer here that has this name. `EngineError` if there is none."""

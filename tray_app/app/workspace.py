@@ -111,6 +111,7 @@ class Workspace:
             self.engine_store,
             self._finder,
             host,
+            settings=lambda: self.store.current,
             new_queue=self._new_engine_queue,
             in_use=self._builds_in_use,
             act_on_change=self._act_on_engines,

@@ -53,7 +53,7 @@ _READERS: dict[str, Callable[[str], str]] = {
 """How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
 
 
-_ADDRESSES = {"remote_url": "remote", "hf_endpoint": "HOST"}
+_ADDRESSES = {"remote_url": "remote", "hf_endpoint": "HOST", "engines_address": "HOST"}
 """Settings that are the address of a server, and the key that is kept for it."""
 _WITH_SECRET = re.compile(r"^(?:[^/]*//)?[^/?#]*@|://[^@]*:[^@]*@|[?#]")
 """A login, also where its password has signs in it that end the name of a host; a query, for `?key=…`."""
@@ -384,6 +384,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "models",
         ),
     ] = "https://huggingface.co"
+    engines_address: Annotated[
+        Line,
+        _about(
+            "Address of engines",
+            "Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, "
+            "which has them as RELEASE/FILE; what comes must be the same to the last byte.",
+            "models",
+        ),
+    ] = ""
     check_for_newer: Annotated[
         bool,
         _about(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from psygnal import SignalInstance
 
     from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.discovery import RepositoryReport
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
     from tray_app.app.status import AppStatus
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.disk_use import DiskUse
+    from tray_app.models.found.found_model import FoundModel
+    from tray_app.models.hub import SearchPage
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
     from tray_app.models.library import Contents, Model
+    from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -117,6 +122,35 @@ class ModelsProtocol(Protocol):
         """Delete the files of a split model that have come."""
 
 
+class DiscoveryProtocol(Protocol):
+    """Models that are on Hugging Face or its mirror. All of it asks the network, and may take long."""
+
+    def search(self, words: str, *, page: str = "") -> SearchPage:
+        """Repositories that have these words in their names."""
+
+    def examine(self, reference: str) -> RepositoryReport:
+        """What a repository has, and what of it suits this machine."""
+
+
+class UpkeepProtocol(Protocol):
+    """Models of other apps, the space that models take, and newer files. All of it may take long."""
+
+    def found(self) -> tuple[FoundModel, ...]:
+        """The models of other apps that are not listed yet."""
+
+    def adopt(self, references: Sequence[str]) -> tuple[Model, ...]:
+        """Use models of other apps from where they are."""
+
+    def disk_use(self) -> DiskUse:
+        """What each model takes, and when it was last used."""
+
+    def outdated(self) -> tuple[Comparison, ...]:
+        """Ask the sources of models whether their files have changed."""
+
+    def newer(self) -> Mapping[str, str]:
+        """By the ids of models that had a newer file at the last look, where that is."""
+
+
 class EnginesProtocol(Protocol):
     """What people do with engines. What goes on of it is in `AppStatus.installation`; all may take long."""
 
@@ -178,6 +212,14 @@ class AppProtocol(TuningTarget, Protocol):
     @property
     def models(self) -> ModelsProtocol:
         """The care for models."""
+
+    @property
+    def discovery(self) -> DiscoveryProtocol:
+        """The search for models that are not here."""
+
+    @property
+    def upkeep(self) -> UpkeepProtocol:
+        """What models take, and where others are."""
 
     @property
     def engines(self) -> EnginesProtocol:

@@ -30,10 +30,7 @@ _BY_ENTER = (ModelAction.USE, ModelAction.DOWNLOAD, ModelAction.RESUME)
 
 
 class ModelActions(QObject):
-    """The actions of a table of models. Those that cannot be done now are grey.
-
-    Of Load and Unload, one takes the place of the other.
-    """
+    """The actions of a table of models. Buttons are there for what can be done now."""
 
     wanted = Signal(object)
     """A `ModelAction`."""
@@ -63,10 +60,8 @@ class ModelActions(QObject):
             entry.setEnabled(action in actions)
         for action, button in self.buttons.items():
             button.setEnabled(action in actions)
-        unloads = ModelAction.UNLOAD in actions
-        self.buttons[ModelAction.LOAD].setHidden(unloads)
-        self.buttons[ModelAction.UNLOAD].setVisible(unloads)
-        self.more_button.setEnabled(any(action in actions for action in _IN_MENU))
+            button.setVisible(action in actions)
+        self.more_button.setVisible(any(action in actions for action in _IN_MENU))
 
     def _activate(self) -> None:
         """Enter, or a double click: what is most likely meant."""

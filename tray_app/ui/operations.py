@@ -32,7 +32,7 @@ from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_download
 from tray_app.ui.presenters.status import current_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from threading import Event
 
     import numpy as np
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.presenters.measurement import Workload
     from tray_app.ui.presenters.models import ModelRow
+    from tray_app.ui.presenters.space import SpaceRow
 
 
 _DIAGNOSED_LINES = 200
@@ -72,6 +73,7 @@ def read_facts(app: AppProtocol) -> ModelFacts:
         contents.partials,
         missing_folder=library.folder if missing else None,
         finished=finished,
+        newer=app.upkeep.newer(),
     )
 
 
@@ -117,6 +119,30 @@ def remove(app: AppProtocol, row: ModelRow, *, for_good: bool) -> None:
             app.models.discard_partial(row.path)
         case _:
             app.remove_model(str(row.path), for_good=for_good)
+
+
+def remove_several(
+    app: AppProtocol, rows: Iterable[SpaceRow], *, for_good: bool
+) -> Mapping[SpaceRow, AppError]:
+    """Take away all of these; those that could not be, with the reason. A server that has one is stopped."""
+    kept: dict[SpaceRow, AppError] = {}
+    for row in rows:
+        try:
+            if row.partial:
+                _discard(app, row.path)
+            else:
+                app.remove_model(str(row.path), for_good=for_good)
+        except AppError as exc:
+            kept[row] = exc
+    return kept
+
+
+def _discard(app: AppProtocol, final: Path) -> None:
+    """Delete what has arrived of a file, whether its download is in the queue or forgotten."""
+    downloads = [each.id for each in app.downloads.snapshot() if each.path == final]
+    for_each_download(app.downloads.discard, downloads)
+    if not downloads:
+        app.models.discard_partial(final)
 
 
 @dataclass(frozen=True, slots=True)

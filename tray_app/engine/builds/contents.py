@@ -5,6 +5,7 @@ Any thread; slow.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -55,11 +56,16 @@ def find_program(folder: Path, given: Path, system: System) -> Path:
             phrase("Choose the archive or folder that was built for {system}.", system=system.label),
         )
     program = min(found, key=lambda path: (wanted.index(path.name), len(path.parts), path))
-    if sys.platform != "win32":  # a .zip need not say what can be run
+    make_executable(program)
+    return program
+
+
+def make_executable(program: Path) -> None:
+    """Let its owner run a program, and the quantizer beside it: a .zip need not say what can be run."""
+    if sys.platform != "win32":
         for path in (program, *(program.with_name(name) for name in _QUANTIZERS)):
             if path.is_file() and not path.is_symlink():
                 path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return program
 
 
 def lay_beside(program: Path, folder: Path) -> None:
@@ -107,6 +113,8 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     `CALLED_OFF`; `OSError` of the new folder.
     """
     top = given if given.is_dir() else given.parent
+    if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
+        raise _unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
     try:
         paths = list(_files_below(given)) if given.is_dir() else [given, *_belonging_to(given)]
         sizes = [path.stat().st_size for path in paths]

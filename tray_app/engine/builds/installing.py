@@ -31,6 +31,7 @@ from tray_app.engine.builds.contents import (
     is_archive,
     lay_beside,
     lay_runtime_beside,
+    make_executable,
 )
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
@@ -459,7 +460,10 @@ class BuildInstaller:
     def _install_found(
         self, given: Path, unpacked: Path, program: Path | None, *, build_id: str, sha256: str
     ) -> InstalledBuild:
-        program = program or find_program(unpacked, given, self._prover.host.system)
+        if program:
+            make_executable(program)
+        else:
+            program = find_program(unpacked, given, self._prover.host.system)
         lay_runtime_beside(program, bundle_folder())
         proof = self._proven_at_its_best(program, None)
         return self._add(

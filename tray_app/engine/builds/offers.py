@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import structs
 
 from tray_app.engine.builds.build import BackEnd, PublishedBuild, PublishedFile
 from tray_app.errors import EngineError, ErrorCode
@@ -54,8 +55,10 @@ class _Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     builds: tuple[_Build, ...]
 
 
-def published_builds(path: Path | None = None) -> tuple[PublishedBuild, ...]:
+def published_builds(path: Path | None = None, *, mirror: str = "") -> tuple[PublishedBuild, ...]:
     """The builds for all systems, in the file's order; `path` stands in for the app's own file in tests.
+
+    `mirror`: the address that has them as RELEASE/FILE, in place of their makers'.
 
     `EngineError` that names the place if the file is missing or wrong.
     """
@@ -76,6 +79,8 @@ def published_builds(path: Path | None = None) -> tuple[PublishedBuild, ...]:
                     machine=machine,
                 ),
             )
+    if mirror := mirror.strip().rstrip("/"):
+        offers = structs.replace(offers, address=f"{mirror}/{offers.release}")
     return tuple(_published(each, offers) for each in offers.builds)
 
 

@@ -12,7 +12,7 @@ from tray_app.ui.presenters.models import RowKind
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from PySide6.QtWidgets import QPushButton, QWidget
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 _Role = QMessageBox.ButtonRole
+_MOST_NAMES = 12
+"""So many are told one by one."""
 
 
 def ask_to_remove(
@@ -37,6 +39,19 @@ def ask_to_remove(
         text = tr("The server is using it, and will be stopped first.") + "\n" + text
     box = _box(parent, title, text)
     box.addButton(label, _Role.DestructiveRole).clicked.connect(remove)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
+    box.open()
+    return box
+
+
+def ask_to_remove_several(
+    parent: QWidget, names: Sequence[str], text: str, remove: Callable[[], object]
+) -> QMessageBox:
+    """Whether several models shall go; `remove` is called if so."""
+    title = tr.count("Remove {count} model?", "Remove {count} models?", len(names))
+    shown = [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
+    box = _box(parent, title, "\n".join((*shown, "", text, tr("Files go to the trash."))))
+    _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
     return box

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
 from tray_app.models.model_files import stem_of
+from tray_app.models.outdated import Freshness
 from tray_app.phrases import presentable
 from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.library import Model, Unusable
     from tray_app.models.model_files import Partial
+    from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Translate
 
@@ -119,6 +121,8 @@ class ModelFacts:
     """The folder that was chosen for models, while it is not there."""
     finished: frozenset[int] = frozenset()
     """The downloads that had ended well before the folder was read: what they brought is listed, or gone."""
+    newer: Mapping[str, str] = field(default_factory=dict)
+    """By the ids of models whose file has changed at its source since it came, where that is."""
 
 
 def facts_key(status: AppStatus) -> object:
@@ -227,7 +231,11 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
     comes_with_app = entry is not None and entry.builtin
     report = facts.reports.get(model.id)
     context = model.header.context_length
+    place = presentable(model.path)
+    if model.app:
+        place = tr("Used from {app}, where it is: {path}").format(app=model.app, path=place)
     needs = tr("A sparse model runs on PowerInfer alone.") if model.header.sparse else ""
+    newer = facts.newer.get(model.id)
     permitted = {ModelAction.LOAD, ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL}
     permitted |= set() if chosen else {ModelAction.USE}
     permitted |= set() if comes_with_app else {ModelAction.REMOVE}
@@ -243,12 +251,39 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         fit_shape=fit_shape(report) if report else "",
         state=tr("Chosen") if chosen else tr("Installed"),
         details=_sentences(
-            tr.said(entry.note) if entry else "", report, needs, presentable(model.path), tr=tr
+            tr.said(entry.note) if entry else "", report, needs, _changed(newer, tr), place, tr=tr
         ),
         chosen=chosen,
         actions=frozenset(permitted),
         path=model.path,
     )
+
+
+def _changed(source: str | None, tr: Translate) -> str:
+    """That a model's file has changed at its source, if it has."""
+    if source is None:
+        return ""
+    return tr(
+        "Another file is at its source now: {source}. To have it, remove this one and download it again."
+    ).format(source=presentable(source))
+
+
+def newer_text(found: Iterable[Comparison], tr: Translate) -> tuple[str, str]:
+    """What a look at the sources of all models has found, as a title and a text."""
+    newer = [tr.said(each.name) for each in found if each.freshness is Freshness.NEWER]
+    unknown = [tr.said(each.name) for each in found if each.freshness is Freshness.UNKNOWN]
+    if newer:
+        title = tr.count("{count} model has a newer file", "{count} models have a newer file", len(newer))
+    else:
+        title = tr("No model has a newer file")
+    texts = [", ".join(newer)]
+    if newer:
+        texts.append(
+            tr("To have one, remove the model and download it again. Nothing is replaced by itself.")
+        )
+    if unknown:
+        texts.append(tr("Not known of: {names}.").format(names=", ".join(unknown)))
+    return title, "\n".join(filter(None, texts))
 
 
 def _with_engine(row: ModelRow, now: Standing, tr: Translate) -> ModelRow:
@@ -279,7 +314,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
-        source=entry.source,
+        source=entry.id,  # with which its projector comes, too
     )
 
 

@@ -157,6 +157,7 @@ def make_table(model: ModelTable) -> QTableView:
     header = table.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    header.setSectionResizeMode(Column.KIND, QHeaderView.ResizeMode.Stretch)
     header.setResizeContentsPrecision(_MEASURED_ROWS)
     for column, characters in _WIDTHS_CHARACTERS.items():
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)

@@ -1,0 +1,96 @@
+"""What models take on the disk, the largest first, and when they were last used. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tray_app.models.model_files import stem_of
+from tray_app.phrases import presentable
+from tray_app.ui.presenters.formatting import size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tray_app.models.disk_use import DiskUse, ModelSpace
+    from tray_app.phrases import Translate
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceRow:
+    """One model, or what a download has left."""
+
+    name: str
+    path: Path
+    """Its file; of an unfinished download the one that it would become."""
+    held_bytes: int
+    size: str
+    used: str
+    """When it was last used, in words."""
+    app: str = ""
+    """The other app whose model it is: nothing of it is removed."""
+    partial: bool = False
+    unused: bool = False
+    """Whether nobody has used it for months."""
+
+
+def space_rows(use: DiskUse, tr: Translate) -> tuple[SpaceRow, ...]:
+    """All that takes space, the largest first."""
+    rows = [_model_row(each, tr) for each in use.models]
+    rows += [
+        SpaceRow(
+            name=presentable(stem_of(each.final)),
+            path=each.final,
+            held_bytes=each.held_bytes,
+            size=size_text(each.held_bytes, tr),
+            used=tr("Unfinished download"),
+            partial=True,
+        )
+        for each in use.partials
+    ]
+    return tuple(sorted(rows, key=lambda row: -row.held_bytes))
+
+
+def total_text(use: DiskUse, tr: Translate) -> str:
+    """What all of it takes, and what is free."""
+    return tr("Models take {total}; {free} are free.").format(
+        total=size_text(use.total_bytes, tr), free=size_text(use.free_bytes, tr)
+    )
+
+
+def chosen_text(rows: Sequence[SpaceRow], tr: Translate) -> str:
+    """What has been ticked, and what becomes free with it."""
+    freed = sum(row.held_bytes for row in rows if not row.app)
+    return f"{tr.count('{count} chosen', '{count} chosen', len(rows))} · {size_text(freed, tr)}"
+
+
+def removal_text(rows: Sequence[SpaceRow], tr: Translate) -> str:
+    """What would become of those that are to be removed."""
+    parts = [chosen_text(rows, tr)]
+    if any(row.partial for row in rows):
+        parts.append(tr("What unfinished downloads have left is deleted."))
+    if any(row.app for row in rows):
+        parts.append(tr("Models of other apps stay where they are, and are no longer used from here."))
+    return "\n".join(parts)
+
+
+def _model_row(space: ModelSpace, tr: Translate) -> SpaceRow:
+    if space.last_used_s is None:
+        used = tr("Not used since {day}").format(day=_day(space.arrived_s))
+    else:
+        used = _day(space.last_used_s)
+    return SpaceRow(
+        name=tr.said(space.name),
+        path=space.path,
+        held_bytes=space.held_bytes,
+        size=size_text(space.held_bytes, tr),
+        used=used,
+        app=space.app,
+        unused=space.unused,
+    )
+
+
+def _day(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s).astimezone().date().isoformat()
