@@ -137,6 +137,21 @@ def test_a_model_that_no_app_has_is_one_sentence() -> None:
     assert "No other app has a model here" in powerinfer_tray("models", "adopt").stdout
 
 
+def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
+    home: Path, private_home: Path, tmp_path: Path
+) -> None:
+    (private_home / "models").mkdir()
+    (path,) = in_lm_studio(home, write_model(tmp_path / "old.gguf"))
+    os.utime(path, (time.time() - 100 * 86400,) * 2)
+    document("models", "adopt", "old")
+
+    told = powerinfer_tray("models", "space").stdout
+
+    assert "with LM Studio, where it stays, not used since it came on" in told
+    assert "(not for months)" in told
+    assert "To remove what nobody uses" not in told
+
+
 def test_outdated_tells_by_digest_that_a_file_has_changed_at_its_source(folder: Path) -> None:
     with FileServer() as server:
         for name in ("same", "changed"):

@@ -117,7 +117,7 @@ def space(*, as_json: Json = False) -> None:
     if use.unusable_bytes:
         echo(f"files that cannot be used: {decimal(use.unusable_bytes)}")
     echo(f"All together: {decimal(use.total_bytes)}; free for models: {decimal(use.free_bytes)}")
-    if unused := [each.id for each in use.models if each.unused]:
+    if unused := [each.id for each in use.models if each.unused and not each.app]:
         echo(f"To remove what nobody uses: powerinfer-tray models remove {' '.join(unused)}")
 
 
