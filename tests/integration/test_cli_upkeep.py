@@ -150,6 +150,9 @@ def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
     assert "with LM Studio, where it stays, not used since it came on" in told
     assert "(not for months)" in told
     assert "To remove what nobody uses" not in told
+    path.write_bytes(b"no model any more")
+    space = document("models", "space")
+    assert (space["models"], space["unusable_bytes"], space["total_bytes"]) == ([], 0, 0)
 
 
 def test_outdated_tells_by_digest_that_a_file_has_changed_at_its_source(folder: Path) -> None:

@@ -47,7 +47,7 @@ class DiskUse:
     models: tuple[ModelSpace, ...]
     """The largest first; without the one that comes with the app."""
     unusable_bytes: int
-    """Of files that cannot be served."""
+    """Of files that cannot be served, without those of other apps."""
     partials: tuple[Partial, ...]
     total_bytes: int
     """Of all that is this app's: models, files of no use, unfinished downloads."""
@@ -63,7 +63,8 @@ def disk_use(library: Library, last_use: Mapping[str, float], now_s: float) -> D
         for model in contents.models
         if model.path != library.builtin
     ]
-    unusable = sum(_held(part) for each in contents.unusable for part in parts_of(each.path))
+    useless = [each.path for each in contents.unusable if not library.adopted(each.path)]
+    unusable = sum(_held(part) for path in useless for part in parts_of(path))
     own = sum(each.held_bytes for each in models if not each.app)
     return DiskUse(
         models=tuple(sorted(models, key=lambda each: (-each.held_bytes, each.id))),
