@@ -34,8 +34,8 @@ TERMINAL_ONLY = frozenset(
         "app/diagnostics.py",
         "app/diagnostic_report.py",
         "app/selftest.py",
-        "gateway/commands.py",
-        "gateway/jobs.py",
+        "gateway/control/commands.py",
+        "gateway/control/jobs.py",
     }
 )
 """The terminal speaks English, and so do reports."""

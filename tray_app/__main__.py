@@ -31,7 +31,7 @@ def main() -> int:
 
             return llamacpp_child(rest)
         case ["template-child", *rest]:
-            from tray_app.gateway.template_child import main as template_child
+            from tray_app.gateway.powerinfer.template_child import main as template_child
 
             return template_child(rest)
         case [] | ["--background"]:
@@ -109,7 +109,7 @@ def _only_tray(arguments: list[str]) -> int:
 
 def _await_the_first(state: Path) -> None:
     """Wait until the tray app that was started just before us can be asked; not for ever."""
-    from tray_app.gateway.client import find_running
+    from tray_app.gateway.control.client import find_running
     from tray_app.gateway.loopback import SlowAnswerError
 
     deadline_s = time.monotonic() + _FIRST_TIMEOUT_S
@@ -130,7 +130,7 @@ def _runs_already(arguments: list[str]) -> bool:
     Asked before anything is built: two apps must not look after one engine.
     """
     from tray_app.errors import GatewayError
-    from tray_app.gateway.client import find_running
+    from tray_app.gateway.control.client import find_running
     from tray_app.system.paths import AppPaths
 
     running = find_running(AppPaths.from_environment(os.environ).state)

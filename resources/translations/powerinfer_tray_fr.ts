@@ -2964,92 +2964,92 @@
             <translation>Redémarrez l’application.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The app did not answer</source>
             <translation>L’application n’a pas répondu</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Another program answers in its place, and was told nothing.</source>
             <translation>Un autre programme répond à sa place ; rien ne lui a été transmis.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Start PowerInfer Tray again.</source>
             <translation>Redémarrez PowerInfer Tray.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The running app refused</source>
             <translation>L’application en cours d’exécution a refusé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It answered with status {status}.</source>
             <translation>Elle a répondu avec le statut {status}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Version {version} runs</source>
             <translation>La version {version} est en cours d’exécution</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
             <translation>Le PowerInfer Tray en cours d’exécution (PID {pid}) est d’une autre version</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
             <translation>{runs} et ne connaît pas « {name} » ; cette commande est de la version {ours}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
             <translation>Fermez-le et relancez-le : powerinfer-tray quit, puis powerinfer-tray.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray has ended</source>
             <translation>PowerInfer Tray s’est arrêté</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It ran (PID {pid}), and did not answer any more.</source>
             <translation>Il était en cours d’exécution (PID {pid}) et ne répond plus.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>What it was doing has stopped with it. Give the command again.</source>
             <translation>Ce qu’il faisait s’est arrêté avec lui. Relancez la commande.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
             <translation>PowerInfer Tray est en cours d’exécution (PID {pid}), mais ne répond pas</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It was asked and has said nothing for {seconds:.0f} s.</source>
             <translation>Interrogée, elle ne dit rien depuis {seconds:.0f} s.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
             <translation>Il est peut-être occupé : réessayez dans un instant. Si cela persiste, terminez ce processus.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray cannot be reached</source>
             <translation>PowerInfer Tray est injoignable</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
             <translation>Un programme détient {path}, comme le fait PowerInfer Tray en cours d’exécution, mais aucun ne répond.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>If one runs, end it and start it again. If not, delete this file.</source>
             <translation>Si PowerInfer Tray est en cours d’exécution, quittez-le et redémarrez-le. Sinon, supprimez ce fichier.</translation>
         </message>

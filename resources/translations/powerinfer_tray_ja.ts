@@ -2964,92 +2964,92 @@
             <translation>アプリを再起動してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The app did not answer</source>
             <translation>アプリが応答しませんでした</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Another program answers in its place, and was told nothing.</source>
             <translation>別のプログラムが代わりに応答しましたが、何も送信していません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Start PowerInfer Tray again.</source>
             <translation>PowerInfer Tray を起動し直してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The running app refused</source>
             <translation>実行中のアプリが拒否しました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It answered with status {status}.</source>
             <translation>ステータス {status} が返されました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>Version {version} runs</source>
             <translation>バージョン {version} が動作しています</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
             <translation>動作中の PowerInfer Tray (PID {pid}) は別のバージョンです</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
             <translation>{runs}。そのバージョンには「{name}」がありません。このコマンドはバージョン {ours} のものです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
             <translation>終了してから、もう一度起動してください: powerinfer-tray quit、続いて powerinfer-tray。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray has ended</source>
             <translation>PowerInfer Tray は終了しました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It ran (PID {pid}), and did not answer any more.</source>
             <translation>動作していましたが (PID {pid})、応答しなくなりました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>What it was doing has stopped with it. Give the command again.</source>
             <translation>実行中だった処理も止まりました。コマンドをもう一度実行してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
             <translation>PowerInfer Tray は実行中 (PID {pid}) ですが、応答しません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It was asked and has said nothing for {seconds:.0f} s.</source>
             <translation>問い合わせに {seconds:.0f} 秒間応答がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
             <translation>処理中の可能性があります。少し待ってからもう一度お試しください。それでも応答しない場合は、そのプロセスを終了してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>PowerInfer Tray cannot be reached</source>
             <translation>PowerInfer Tray に接続できません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
             <translation>実行中の PowerInfer Tray と同様に {path} を使用しているプログラムがありますが、応答がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/gateway/client.py" />
+            <location filename="../../tray_app/gateway/control/client.py" />
             <source>If one runs, end it and start it again. If not, delete this file.</source>
             <translation>実行中であれば終了して起動し直してください。そうでなければ、このファイルを削除してください。</translation>
         </message>

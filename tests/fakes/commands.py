@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from tray_app.errors import DownloadError, ErrorCode, ModelError
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.commands import (
     Arriving,
     BrokenEngine,
     Changed,
@@ -30,11 +30,11 @@ from tray_app.gateway.commands import (
     Tuned,
     Unloaded,
 )
-from tray_app.gateway.documents import EngineRow
+from tray_app.gateway.control.documents import EngineRow
 from tray_app.models.memory import GIB
 
 if TYPE_CHECKING:
-    from tray_app.gateway.commands import (
+    from tray_app.gateway.control.commands import (
         AllowingEngine,
         Cancellation,
         Changing,

@@ -16,16 +16,23 @@ from tests.fuzz.gateway import BODY_WORDS
 from tests.fuzz.harness import Target, edited
 from tests.fuzz.wire import REFUSALS, check_shape, check_success, request_line, send
 from tray_app.errors import ErrorDocument, GatewayError
-from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Control
-from tray_app.gateway.controlfile import FILE_NAME, ControlPlace, read_control_file
-from tray_app.gateway.documents import StatusDocument
-from tray_app.gateway.proof import CHALLENGE_PATH, PROOF_OF_REQUEST, Challenge, Exchange, Welcome, new_nonce
+from tray_app.gateway.control.client import find_running
+from tray_app.gateway.control.controlfile import FILE_NAME, ControlPlace, read_control_file
+from tray_app.gateway.control.documents import StatusDocument
+from tray_app.gateway.control.proof import (
+    CHALLENGE_PATH,
+    PROOF_OF_REQUEST,
+    Challenge,
+    Exchange,
+    Welcome,
+    new_nonce,
+)
+from tray_app.gateway.control.routes import Control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray_app.gateway.controlfile import ControlFile
+    from tray_app.gateway.control.controlfile import ControlFile
 
 
 CONTROL_REQUESTS = [

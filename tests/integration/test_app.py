@@ -41,7 +41,7 @@ from tray_app.errors import (
     ModelError,
     SettingsError,
 )
-from tray_app.gateway.client import find_running
+from tray_app.gateway.control.client import find_running
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system import ports
 from tray_app.system.autostart import DesktopEntry, Login

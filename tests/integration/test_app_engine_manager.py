@@ -29,7 +29,7 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.gateway.commands import Cancellation, InstallingEngine
+from tray_app.gateway.control.commands import Cancellation, InstallingEngine
 from tray_app.settings.schema import Settings
 from tray_app.system.host import detect_host
 

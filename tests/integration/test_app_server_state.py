@@ -23,7 +23,7 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import ProblemSource, status_document
 from tray_app.app.tuning import tune
 from tray_app.errors import AppError, EngineError, ErrorCode, GatewayError
-from tray_app.gateway.client import find_running
+from tray_app.gateway.control.client import find_running
 from tray_app.models.catalog import CatalogEntry
 from tray_app.system.paths import resources
 from tray_app.system.ports import PortInUseError, free_port

@@ -25,10 +25,10 @@ from tests.fakes.program import command_here, gone, powerinfer_tray, running
 from tray_app.app.server_status import ServerState
 from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.cli import main
-from tray_app.gateway.client import find_running
-from tray_app.gateway.commands import Cancellation, Changing, Measuring
-from tray_app.gateway.control import Control
-from tray_app.gateway.documents import StatusDocument
+from tray_app.gateway.control.client import find_running
+from tray_app.gateway.control.commands import Cancellation, Changing, Measuring
+from tray_app.gateway.control.documents import StatusDocument
+from tray_app.gateway.control.routes import Control
 from tray_app.settings.keys import GATEWAY
 from tray_app.system.autostart import Login
 from tray_app.system.logs import PrivateLogFile
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from tray_app.app.root import App
-    from tray_app.gateway.client import ControlClient
+    from tray_app.gateway.control.client import ControlClient
 
     Run = Callable[..., CompletedProcess[str]]
 

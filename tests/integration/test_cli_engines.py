@@ -19,8 +19,8 @@ from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.gateway.control import Control
-from tray_app.gateway.documents import StatusDocument
+from tray_app.gateway.control.documents import StatusDocument
+from tray_app.gateway.control.routes import Control
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

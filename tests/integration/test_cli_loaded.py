@@ -23,9 +23,9 @@ from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, runni
 from tray_app.app.root import App
 from tray_app.cli import main
 from tray_app.errors import EngineError, ErrorCode, ModelError
-from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Control
-from tray_app.gateway.documents import Chosen, ProblemDocument, StatusDocument
+from tray_app.gateway.control.client import find_running
+from tray_app.gateway.control.documents import Chosen, ProblemDocument, StatusDocument
+from tray_app.gateway.control.routes import Control
 from tray_app.models.library import builtin_model
 from tray_app.models.memory import GIB, MIB
 from tray_app.system.ports import free_port

@@ -33,8 +33,8 @@ from tray_app.errors import (
     GatewayError,
     ModelError,
 )
-from tray_app.gateway.client import ControlClient, find_running
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.client import ControlClient, find_running
+from tray_app.gateway.control.commands import (
     AllowingEngine,
     Arriving,
     Cancellation,
@@ -57,10 +57,10 @@ from tray_app.gateway.commands import (
     Unloaded,
     Unloading,
 )
-from tray_app.gateway.control import Control
-from tray_app.gateway.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
-from tray_app.gateway.documents import StatusDocument
-from tray_app.gateway.jobs import CommandJobs, Following
+from tray_app.gateway.control.controlfile import FILE_NAME, ControlFile, ControlPlace, read_control_file
+from tray_app.gateway.control.documents import StatusDocument
+from tray_app.gateway.control.jobs import CommandJobs, Following
+from tray_app.gateway.control.routes import Control
 from tray_app.gateway.listener import GRACE_S
 from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
@@ -69,7 +69,7 @@ from tray_app.gateway.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray_app.gateway.jobs import News
+    from tray_app.gateway.control.jobs import News
 
 
 READY = StatusDocument(running=True, state="ready", base_url="http://127.0.0.1:8080/v1", serving=True)
@@ -612,7 +612,7 @@ def test_work_that_nobody_has_begun_is_not_followed(tmp_path: Path) -> None:
 def test_an_app_that_ends_waits_for_a_terminal_that_is_between_two_requests(
     tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tray_app.gateway.jobs._GONE_S", LONG_S)
+    monkeypatch.setattr("tray_app.gateway.control.jobs._GONE_S", LONG_S)
     client = find_running(tmp_path)
     assert client
     is_between, may_ask = threading.Event(), threading.Event()
@@ -666,7 +666,7 @@ def test_an_app_that_ends_gives_the_answers_that_are_under_way(tmp_path: Path, c
 def test_of_a_terminal_that_hangs_up_while_it_follows_the_app_knows(
     tmp_path: Path, control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tray_app.gateway.control._FOLLOW_S", LONG_S)
+    monkeypatch.setattr("tray_app.gateway.control.routes._FOLLOW_S", LONG_S)
     jobs, follows, left = control._jobs, threading.Semaphore(0), threading.Event()
     follow = jobs.follow
 
@@ -693,7 +693,7 @@ def test_of_a_terminal_that_hangs_up_while_it_follows_the_app_knows(
 def test_a_terminal_that_is_gone_does_not_delay_the_end(
     monkeypatch: pytest.MonkeyPatch, *, hangs_up: bool
 ) -> None:
-    monkeypatch.setattr("tray_app.gateway.jobs._GONE_S", LONG_S if hangs_up else 0.0)
+    monkeypatch.setattr("tray_app.gateway.control.jobs._GONE_S", LONG_S if hangs_up else 0.0)
     jobs = CommandJobs()
     number = jobs.begin(lambda _, cancelled: cancelled.wait())
     if hangs_up:

@@ -19,7 +19,7 @@ from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.openai import ApiError
-from tray_app.gateway.powerinfer import Finished, PowerInfer, Sampling
+from tray_app.gateway.powerinfer.client import Finished, PowerInfer, Sampling
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway
 from tray_app.system.engine_id import EngineId, RunId

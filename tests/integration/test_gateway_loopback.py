@@ -11,8 +11,8 @@ import pytest
 
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, GatewayError
-from tray_app.gateway.client import ControlClient
-from tray_app.gateway.controlfile import ControlFile
+from tray_app.gateway.control.client import ControlClient
+from tray_app.gateway.control.controlfile import ControlFile
 from tray_app.gateway.public_client import complete, request_embeddings
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tray_app.gateway import template_child
 from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
-from tray_app.gateway.templates import RenderLimits, TemplateRenderer, UnusableTemplateError
+from tray_app.gateway.powerinfer import template_child
+from tray_app.gateway.powerinfer.templates import RenderLimits, TemplateRenderer, UnusableTemplateError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

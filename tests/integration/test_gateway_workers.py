@@ -16,8 +16,8 @@ import pytest
 
 from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
-from tray_app.gateway import turns as turns_module
-from tray_app.gateway.turns import Turns
+from tray_app.gateway.powerinfer import turns as turns_module
+from tray_app.gateway.powerinfer.turns import Turns
 from tray_app.gateway.upstream import Upstream, Worker
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 

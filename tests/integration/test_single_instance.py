@@ -16,8 +16,8 @@ from tests.fakes.errors import coded
 from tests.fakes.program import COMMAND, powerinfer_tray, running
 from tests.fakes.relay import Relay, relay
 from tray_app.errors import AppError, ErrorCode
-from tray_app.gateway.client import find_running
-from tray_app.gateway.controlfile import FILE_NAME, ControlFile
+from tray_app.gateway.control.client import find_running
+from tray_app.gateway.control.controlfile import FILE_NAME, ControlFile
 from tray_app.system.ports import free_port
 from tray_app.system.single_instance import SingleInstanceLock
 

@@ -19,7 +19,7 @@ from tests.fakes.desktop import photograph
 from tests.fakes.file_server import FileServer
 from tests.fakes.program import command_here, gone, powerinfer_tray
 from tests.ui.conftest import ARTIFACTS
-from tray_app.gateway.client import find_running
+from tray_app.gateway.control.client import find_running
 from tray_app.system.paths import resources
 from tray_app.system.ports import free_port, port_owners
 

@@ -11,8 +11,8 @@ import pytest
 
 import tray_app
 from tests.fakes.commands import FakeCommands, engine_row
-from tray_app.gateway.control import Control
-from tray_app.gateway.documents import StatusDocument
+from tray_app.gateway.control.documents import StatusDocument
+from tray_app.gateway.control.routes import Control
 from tray_app.system.paths import AppPaths
 
 PACKAGE = Path(tray_app.__file__).parent
@@ -117,7 +117,9 @@ def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str,
         control.close()
 
 
-@pytest.mark.parametrize("module", ["engine.llamacpp_child", "gateway.template_child", "system.trampoline"])
+@pytest.mark.parametrize(
+    "module", ["engine.llamacpp_child", "gateway.powerinfer.template_child", "system.trampoline"]
+)
 def test_a_child_process_loads_nothing_of_the_app(module: str) -> None:
     program = f"import sys, tray_app.{module}; print(*sys.modules, sep='\\n')"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

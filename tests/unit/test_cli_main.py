@@ -21,11 +21,11 @@ from tray_app.cli.output import echo
 from tray_app.cli.progress import ProgressBars, WorkBar, plain_console
 from tray_app.download.progress import Phase, Progress
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.commands import Measured
+from tray_app.gateway.control.commands import Measured
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
-    from tray_app.gateway.commands import Cancellation, Tell
+    from tray_app.gateway.control.commands import Cancellation, Tell
 
 NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from tray_app.gateway.ollama_answers import ChatForm, EmbeddingsForm, EmbedForm, GenerateForm
+from tray_app.gateway.apis.ollama_answers import ChatForm, EmbeddingsForm, EmbedForm, GenerateForm
 from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
-    from tray_app.gateway.ollama_answers import OllamaForm
+    from tray_app.gateway.apis.ollama_answers import OllamaForm
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
-from tray_app.gateway.prompts import PLAIN, VICUNA, chat_style
+from tray_app.gateway.powerinfer.prompts import PLAIN, VICUNA, chat_style
 
 CONVERSATION = [
     ChatMessage("system", "Be brief."),

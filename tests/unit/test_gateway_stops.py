@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tray_app.gateway.stops import StopScanner
+from tray_app.gateway.powerinfer.stops import StopScanner
 
 
 def scan(words: list[str], pieces: list[str]) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tray_app.gateway.functions import FunctionsForm
+from tray_app.gateway.apis.functions import FunctionsForm
 from tray_app.gateway.openai import ApiError, Fields, decode
 from tray_app.gateway.tools import wants_tools, with_chosen_tools
 

@@ -23,7 +23,7 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.commands import (
     Arriving,
     Changed,
     EngineSpeed,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tray_app.app.tuning import EngineMeasurement, Threads
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
-    from tray_app.gateway.commands import (
+    from tray_app.gateway.control.commands import (
         AllowingEngine,
         Cancellation,
         Changing,

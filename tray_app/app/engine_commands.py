@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.builds.installing import InstallPhase
 from tray_app.engine.builds.wording import build_name, cost
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.commands import (
     BrokenEngine,
     EngineAllowed,
     EngineArriving,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tray_app.app.engine_manager import EngineManager, InstalledEngine
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.engine.builds.installing import Installation
-    from tray_app.gateway.commands import (
+    from tray_app.gateway.control.commands import (
         AllowingEngine,
         Cancellation,
         InstallingEngine,

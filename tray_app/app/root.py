@@ -36,8 +36,8 @@ from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.sizing import engine_budget
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
-from tray_app.gateway.client import find_running
-from tray_app.gateway.control import Control
+from tray_app.gateway.control.client import find_running
+from tray_app.gateway.control.routes import Control
 from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.models.model_files import parts_of
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
-    from tray_app.gateway.documents import StatusDocument
+    from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal

@@ -14,8 +14,7 @@ from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix
-from tray_app.gateway.counters import Traffic
-from tray_app.gateway.documents import (
+from tray_app.gateway.control.documents import (
     Chosen,
     DownloadDocument,
     EngineDocument,
@@ -23,6 +22,7 @@ from tray_app.gateway.documents import (
     ProblemDocument,
     StatusDocument,
 )
+from tray_app.gateway.counters import Traffic
 from tray_app.phrases import phrase, presentable
 from tray_app.settings.model_settings import effective
 from tray_app.system.autostart import Login

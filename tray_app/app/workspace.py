@@ -358,14 +358,14 @@ class Workspace:
         `force`: also where the memory that engines may use is not enough. `keep`: for as long as the app
         runs. `AppError`: only a running app can.
         """
-        from tray_app.gateway.commands import not_running
+        from tray_app.gateway.control.commands import not_running
 
         del reference, force, keep
         raise not_running()
 
     def unload_model(self, reference: str) -> str:
         """End the engine of one model, and wait until its memory is free; its id. `AppError` as above."""
-        from tray_app.gateway.commands import not_running
+        from tray_app.gateway.control.commands import not_running
 
         del reference
         raise not_running()

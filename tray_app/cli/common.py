@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from tray_app.app.root import App
     from tray_app.app.workspace import Workspace
-    from tray_app.gateway.client import ControlClient
-    from tray_app.gateway.commands import AppCommands, Cancellation, Tell
+    from tray_app.gateway.control.client import ControlClient
+    from tray_app.gateway.control.commands import AppCommands, Cancellation, Tell
     from tray_app.settings.schema import Settings
 
 _WAIT_S = 0.5
@@ -96,7 +96,7 @@ def own_paths() -> AppPaths:
 
 def find_app() -> ControlClient | None:
     """The app that runs for this person; None if there is none. Errors as `find_running`."""
-    from tray_app.gateway.client import find_running
+    from tray_app.gateway.control.client import find_running
 
     return find_running(own_paths().state)
 
@@ -219,7 +219,7 @@ def pass_on_change(app: AppCommands | None = None) -> bool:
 
     Whether an app has taken them up: also one that came up meanwhile. `AppError` as `AppCommands.change`.
     """
-    from tray_app.gateway.client import ControlClient
+    from tray_app.gateway.control.client import ControlClient
 
     if isinstance(app, ControlClient):
         return True
@@ -236,7 +236,7 @@ def do_long_work(work: Callable[[Tell, Cancellation], T], show: Callable[[Any], 
     """
     from concurrent.futures import Future
 
-    from tray_app.gateway.commands import Cancellation
+    from tray_app.gateway.control.commands import Cancellation
 
     events: queue.SimpleQueue[Callable[[], T | None] | None] = queue.SimpleQueue()
     cancelled, end = Cancellation(), Future[T]()

@@ -20,7 +20,7 @@ from tray_app.system.paths import expanded
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tray_app.gateway.commands import Cancellation, EngineBuild, Tell
+    from tray_app.gateway.control.commands import Cancellation, EngineBuild, Tell
 
 Wish = TypeVar("Wish", bound=msgspec.Struct)
 
@@ -34,7 +34,7 @@ EngineId = Annotated[str, typer.Argument(metavar="ID", help="As «engines list»
 @engine_commands.command("list")
 def engines_list(*, as_json: Json = False) -> None:
     """List the engines that are installed and on offer, and say which one suits this machine best."""
-    from tray_app.gateway.commands import ListingEngines
+    from tray_app.gateway.control.commands import ListingEngines
 
     with app_commands() as app:
         told = app.list_engines(ListingEngines())
@@ -76,7 +76,7 @@ def engines_install(
     as_json: Json = False,
 ) -> None:
     """Install an engine: download it, unpack it, prove it here. Ctrl-C pauses: the same command goes on."""
-    from tray_app.gateway.commands import InstallingEngine
+    from tray_app.gateway.control.commands import InstallingEngine
 
     path = expanded(engine).absolute() if engine else None
     wish = InstallingEngine(engine or "", path if path and path.exists() else None, accepts_terms=yes)
@@ -87,7 +87,7 @@ def engines_install(
 @engine_commands.command("remove", cls=TakesTexts)
 def engines_remove(engine: EngineId, *, as_json: Json = False) -> None:
     """Delete an installed engine that no model runs on, or what an unfinished installation has left."""
-    from tray_app.gateway.commands import RemovingEngine
+    from tray_app.gateway.control.commands import RemovingEngine
 
     with app_commands() as app:
         removed = app.remove_engine(RemovingEngine(engine))
@@ -100,7 +100,7 @@ def engines_remove(engine: EngineId, *, as_json: Json = False) -> None:
 @engine_commands.command("prove", cls=TakesTexts)
 def engines_prove(engine: EngineId, *, as_json: Json = False) -> None:
     """Try an installed engine again with each kind of weights, as after a new graphics driver."""
-    from tray_app.gateway.commands import ProvingEngine
+    from tray_app.gateway.control.commands import ProvingEngine
 
     with app_commands() as app:
         _print_result(_follow(app.prove_engine, ProvingEngine(engine)), "Proven", as_json=as_json)
@@ -114,7 +114,7 @@ def engines_allow(
     as_json: Json = False,
 ) -> None:
     """Use an engine again for models with which it has failed."""
-    from tray_app.gateway.commands import AllowingEngine
+    from tray_app.gateway.control.commands import AllowingEngine
 
     with app_commands() as app:
         allowed = app.allow_engine(AllowingEngine(engine, model))

@@ -48,7 +48,7 @@ from tray_app.phrases import presentable
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
-    from tray_app.gateway.commands import Examined, Examining
+    from tray_app.gateway.control.commands import Examined, Examining
 
 commands = typer.Typer(
     cls=CommandGroup,
@@ -143,7 +143,7 @@ def download(
     """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
     from tray_app.cli.progress import DownloadView, plain_console
     from tray_app.download.throttle import parse_rate
-    from tray_app.gateway.commands import Downloading
+    from tray_app.gateway.control.commands import Downloading
 
     wish = Downloading(
         source,
@@ -177,7 +177,7 @@ def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
     """Embed texts with the running server, or else with one that is started for this."""
-    from tray_app.gateway.commands import TextsToEmbed
+    from tray_app.gateway.control.commands import TextsToEmbed
 
     with app_commands() as app:
         answer = app.embed(TextsToEmbed(tuple(texts)))
@@ -225,7 +225,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
-    from tray_app.gateway.commands import Examining
+    from tray_app.gateway.control.commands import Examining
 
     if engines and network:
         raise typer.BadParameter("--network and --engines are two reports: ask for one of them.")

@@ -28,7 +28,7 @@ from tray_app.phrases import Translate, presentable
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
-    from tray_app.gateway.commands import Removed
+    from tray_app.gateway.control.commands import Removed
     from tray_app.models.library import Library, Model
 
 models_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The models on this computer.")
@@ -241,7 +241,7 @@ def models_remove(
 
     A server of the running app that has one is stopped first. Another app's model is only used no more.
     """
-    from tray_app.gateway.commands import Removing
+    from tray_app.gateway.control.commands import Removing
 
     with open_workspace() as workspace:
         # Before any goes: a wrong name removes nothing. A path is one of this terminal's folder.

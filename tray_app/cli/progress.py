@@ -23,7 +23,7 @@ from rich.progress import Progress as Bars
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
 from tray_app.engine.builds.installing import InstallPhase
-from tray_app.gateway.commands import FileArriving
+from tray_app.gateway.control.commands import FileArriving
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.gateway.commands import Arriving, EngineArriving
+    from tray_app.gateway.control.commands import Arriving, EngineArriving
 
 _INSTALLING = (InstallPhase.DOWNLOADING, InstallPhase.UNPACKING, InstallPhase.PROVING)
 _AT_WORK = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)

@@ -19,8 +19,8 @@ from tray_app.errors import ModelError
 from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
-    from tray_app.gateway.client import ControlClient
-    from tray_app.gateway.documents import EngineRow, ProblemDocument, StatusDocument
+    from tray_app.gateway.control.client import ControlClient
+    from tray_app.gateway.control.documents import EngineRow, ProblemDocument, StatusDocument
 
 _NOT_RUNNING = "Not running. Start it with: powerinfer-tray serve"
 
@@ -136,7 +136,7 @@ def load(
     ] = False,
 ) -> None:
     """Have the running app load a model beside those that are loaded; returns when it answers."""
-    from tray_app.gateway.commands import Loading
+    from tray_app.gateway.control.commands import Loading
 
     wish = Loading(reference_for_app(model), force)
     with app_commands(tolerant=True) as app:
@@ -148,7 +148,7 @@ def unload(
     model: Annotated[str, typer.Argument(help="An id, a file, or another name of a model.")],
 ) -> None:
     """Have the running app end the engine of one model; a request for it loads it again."""
-    from tray_app.gateway.commands import Unloading
+    from tray_app.gateway.control.commands import Unloading
 
     with suppress(ModelError):  # it may be loaded, and its drive gone
         model = reference_for_app(model)
@@ -190,7 +190,7 @@ def quit_app() -> None:
 def _app_to_control() -> ControlClient:
     if running := find_app():
         return running
-    from tray_app.gateway.commands import not_running
+    from tray_app.gateway.control.commands import not_running
 
     raise not_running()
 
@@ -201,7 +201,7 @@ def _status() -> StatusDocument:
         return running.status()
     from tray_app.app.server_status import ServerState
     from tray_app.engine.lifecycle import State
-    from tray_app.gateway.documents import StatusDocument
+    from tray_app.gateway.control.documents import StatusDocument
 
     return StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
 

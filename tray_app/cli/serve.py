@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.root import App
     from tray_app.app.status import AppStatus
-    from tray_app.gateway.client import ControlClient
+    from tray_app.gateway.control.client import ControlClient
     from tray_app.models.library import Library
 
 
@@ -86,7 +86,7 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any], also: Sequence[s
             f"It has {has}. Two of them cannot share their settings, models and logs.",
             "Change its settings, or end it first: powerinfer-tray quit",
         )
-    from tray_app.gateway.commands import Loading
+    from tray_app.gateway.control.commands import Loading
 
     others = [reference_for_app(name) for name in also]
     with waiting_for(running):

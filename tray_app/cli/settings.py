@@ -19,7 +19,7 @@ from tray_app.errors import AppError
 
 if TYPE_CHECKING:
     from tray_app.app.workspace import Workspace
-    from tray_app.gateway.commands import AppCommands, Changing
+    from tray_app.gateway.control.commands import AppCommands, Changing
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
 
@@ -133,7 +133,7 @@ def settings_unset(name: str, model: OneModel = None) -> None:
 
 def _change(name: str, text: str | None, model: str | None) -> None:
     """Have a setting changed, and say what it is now, also where that is kept and could not be acted on."""
-    from tray_app.gateway.commands import Changing
+    from tray_app.gateway.control.commands import Changing
     from tray_app.settings.model_settings import typed_value
 
     model_id = None

@@ -16,7 +16,7 @@ from tray_app.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from tray_app.gateway.commands import EngineSpeed, SpeedSample, ThreadCounts, Tuned
+    from tray_app.gateway.control.commands import EngineSpeed, SpeedSample, ThreadCounts, Tuned
 
 _INTERRUPTED = 130
 """As shells count an end by Ctrl-C."""
@@ -34,7 +34,7 @@ def tune_threads(
     meanwhile.
     """
     from tray_app.cli.progress import WorkBar, plain_console
-    from tray_app.gateway.commands import Measuring
+    from tray_app.gateway.control.commands import Measuring
 
     wish = Measuring(reference_for_app(model) if model else "", apply)
     with app_commands() as app, WorkBar(plain_console(stderr=True), "Measuring") as bar:

@@ -17,12 +17,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
+from tray_app.gateway.apis.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
 from tray_app.gateway.forced_calls import forced_call
-from tray_app.gateway.forms import FOR_LLAMACPP, FORM
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, web
 
+from tray_app.gateway.apis.forms import FORM, AnsweredError, answered
+from tray_app.gateway.apis.functions import FunctionsForm
+from tray_app.gateway.apis.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
+from tray_app.gateway.apis.ollama import ASKED, OllamaModels, ollama_errors
+from tray_app.gateway.apis.rerank import RERANK_ROUTES, Ranking
+from tray_app.gateway.apis.responses import RESPONSES, ResponseForm, responses_error
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
 from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
-from tray_app.gateway.forms import FORM, AnsweredError, answered
-from tray_app.gateway.functions import FunctionsForm
 from tray_app.gateway.guard import Guard, errors_below, is_opened_by_person, openai_errors
 from tray_app.gateway.intake import BODY, FIELDS, Intake, bodies_budget, expect_nothing_yet
 from tray_app.gateway.leases import Leased, available, refusal
@@ -32,19 +36,15 @@ from tray_app.gateway.limits import (
 )
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
-from tray_app.gateway.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm, anthropic_error
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
-from tray_app.gateway.ollama import ASKED, OllamaModels, ollama_errors
 from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
 from tray_app.gateway.passthrough import Passthrough
-from tray_app.gateway.powerinfer import PowerInfer
-from tray_app.gateway.rerank import RERANK_ROUTES, Ranking
-from tray_app.gateway.responses import RESPONSES, ResponseForm, responses_error
+from tray_app.gateway.powerinfer.client import PowerInfer
+from tray_app.gateway.powerinfer.templates import TemplateRenderer
+from tray_app.gateway.powerinfer.translation import Translation
 from tray_app.gateway.routing import Router, server_of
 from tray_app.gateway.silence import Silence
-from tray_app.gateway.templates import TemplateRenderer
-from tray_app.gateway.translation import Translation
 from tray_app.gateway.upstream import LOADED, Unavailable
 from tray_app.gateway.welcome import as_html, as_text
 from tray_app.models.header import Purpose
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Middleware
 
+    from tray_app.gateway.apis.forms import Form
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.dialect import Dialect
-    from tray_app.gateway.forms import Form
     from tray_app.gateway.guard import Handler
     from tray_app.gateway.openai import ModelCard
     from tray_app.gateway.rules import Rules
@@ -389,7 +389,8 @@ class _Routes:
         """Wraps a request to a llama.cpp: while it takes long, the engine is checked; even a busy one answers
         that.
 
-        PowerInfer does not; it is watched by its client, which knows when it was silent (`powerinfer.py`).
+        PowerInfer does not; it is watched by its client, which knows when it was silent
+        (`powerinfer/client.py`).
         """
         if upstream.is_remote or not upstream.speaks_openai:
             return nullcontext()

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
-from tray_app.gateway.native import Native
 from tray_app.gateway.openai import (
     ApiError,
     ChatBody,
@@ -38,9 +37,10 @@ from tray_app.gateway.openai import (
     stop_words,
     wanted_dimensions,
 )
-from tray_app.gateway.powerinfer import Finished, Sampling
-from tray_app.gateway.prompts import chat_style
-from tray_app.gateway.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.powerinfer.client import Finished, Sampling
+from tray_app.gateway.powerinfer.native import Native
+from tray_app.gateway.powerinfer.prompts import chat_style
+from tray_app.gateway.powerinfer.templates import STOPS, UnusableTemplateError
 from tray_app.gateway.tools import wants_tools
 from tray_app.gateway.vectors import check_vector, unit
 
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.counters import Counters
     from tray_app.gateway.openai import ChatMessage, Fields, SamplingBody
-    from tray_app.gateway.powerinfer import PowerInfer
-    from tray_app.gateway.templates import TemplateRenderer
+    from tray_app.gateway.powerinfer.client import PowerInfer
+    from tray_app.gateway.powerinfer.templates import TemplateRenderer
     from tray_app.gateway.upstream import Upstream
 
 _MISSING = (

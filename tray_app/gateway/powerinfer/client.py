@@ -21,11 +21,11 @@ from msgspec import Struct
 from tray_app.gateway.engine_errors import RETRY_AFTER_S, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.powerinfer.stops import StopScanner
+from tray_app.gateway.powerinfer.turns import Turns
 from tray_app.gateway.refusals import Limit
 from tray_app.gateway.silence import Silence
-from tray_app.gateway.stops import StopScanner
 from tray_app.gateway.text_lengths import check_letters, most_letters, too_long_error
-from tray_app.gateway.turns import Turns
 from tray_app.gateway.vectors import check_vector, decode_numbers
 
 if TYPE_CHECKING:

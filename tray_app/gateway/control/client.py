@@ -17,7 +17,7 @@ import msgspec
 
 from tray_app import __version__
 from tray_app.errors import ErrorCode, ErrorDocument, GatewayError
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.commands import (
     Arriving,
     Cancellation,
     Changed,
@@ -34,17 +34,16 @@ from tray_app.gateway.commands import (
     Tuned,
     Unloaded,
 )
-from tray_app.gateway.controlfile import lock_path, nobody_runs, read_control_file
-from tray_app.gateway.documents import JobReport, Showing, StatusDocument, path_from_json, path_to_json
-from tray_app.gateway.jobs import Following
-from tray_app.gateway.loopback import (
-    ErrorBody,
-    LoopbackConnection,
-    NobodyAnswersError,
-    SlowAnswerError,
-    decoded,
+from tray_app.gateway.control.controlfile import lock_path, nobody_runs, read_control_file
+from tray_app.gateway.control.documents import (
+    JobReport,
+    Showing,
+    StatusDocument,
+    path_from_json,
+    path_to_json,
 )
-from tray_app.gateway.proof import (
+from tray_app.gateway.control.jobs import Following
+from tray_app.gateway.control.proof import (
     CHALLENGE_PATH,
     PROOF_OF_ANSWER,
     PROOF_OF_REQUEST,
@@ -53,13 +52,20 @@ from tray_app.gateway.proof import (
     Welcome,
     new_nonce,
 )
+from tray_app.gateway.loopback import (
+    ErrorBody,
+    LoopbackConnection,
+    NobodyAnswersError,
+    SlowAnswerError,
+    decoded,
+)
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tray_app.gateway.commands import (
+    from tray_app.gateway.control.commands import (
         AllowingEngine,
         Changing,
         Downloading,
@@ -75,7 +81,7 @@ if TYPE_CHECKING:
         TextsToEmbed,
         Unloading,
     )
-    from tray_app.gateway.controlfile import ControlFile
+    from tray_app.gateway.control.controlfile import ControlFile
 
 _STATUS_S = 10.0
 _MOST_WELCOME_BYTES = 4096

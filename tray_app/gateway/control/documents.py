@@ -1,6 +1,6 @@
 """What a running app tells terminal commands of itself, and how values travel between the two as JSON. Pure.
 
-It stands apart from `control.py`, so that a command that only asks does not load the HTTP server.
+It stands apart from `control/routes.py`, so that a command that only asks does not load the HTTP server.
 """
 
 from __future__ import annotations

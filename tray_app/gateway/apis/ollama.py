@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from aiohttp import web
 
-from tray_app.gateway.guard import errors_as
-from tray_app.gateway.ollama_answers import (
+from tray_app.gateway.apis.ollama_answers import (
     ChatForm,
     EmbeddingsForm,
     EmbedForm,
@@ -24,7 +23,8 @@ from tray_app.gateway.ollama_answers import (
     error_body,
     moment,
 )
-from tray_app.gateway.ollama_requests import NamedModel
+from tray_app.gateway.apis.ollama_requests import NamedModel
+from tray_app.gateway.guard import errors_as
 from tray_app.gateway.openai import ApiError, decode
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, without_tag
 from tray_app.models.header import Purpose
@@ -32,10 +32,10 @@ from tray_app.models.header import Purpose
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from tray_app.gateway.guard import Handler
-    from tray_app.gateway.ollama_answers import (
+    from tray_app.gateway.apis.ollama_answers import (
         OllamaForm,
     )
+    from tray_app.gateway.guard import Handler
     from tray_app.gateway.upstream import Backend
 
 API_VERSION = "0.13.0"

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.errors import AppError, ErrorCode, GatewayError
-from tray_app.gateway.commands import Cancellation
+from tray_app.gateway.control.commands import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.gateway.commands import Tell
+    from tray_app.gateway.control.commands import Tell
 
 _MOST_ENDED = 16
 """Results that nobody has fetched, of terminals that are gone; older ones are forgotten."""

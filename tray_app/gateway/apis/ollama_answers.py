@@ -15,16 +15,16 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.engine_errors import decode_answer
-from tray_app.gateway.events import DONE, WRITER
-from tray_app.gateway.forms import AnsweredError
-from tray_app.gateway.intake import FIELDS
-from tray_app.gateway.ollama_requests import (
+from tray_app.gateway.apis.forms import AnsweredError
+from tray_app.gateway.apis.ollama_requests import (
     ChatRequest,
     EmbeddingsRequest,
     EmbedRequest,
     GenerateRequest,
 )
+from tray_app.gateway.engine_errors import decode_answer
+from tray_app.gateway.events import DONE, WRITER
+from tray_app.gateway.intake import FIELDS
 from tray_app.gateway.openai import Fields, ascii_json, decode
 from tray_app.phrases import visible
 from tray_app.system.files import NOT_JSON

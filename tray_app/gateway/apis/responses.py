@@ -17,9 +17,9 @@ from uuid import uuid4
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
+from tray_app.gateway.apis.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
+from tray_app.gateway.apis.forms import named_event
 from tray_app.gateway.events import EVENT_STREAM, WRITER
-from tray_app.gateway.forms import named_event
 from tray_app.gateway.limits import LARGE_BODY_BYTES
 from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from tray_app.gateway.apis.chat_answers import Block, Usage
     from tray_app.gateway.byte_budget import ByteBudget, Held
-    from tray_app.gateway.chat_answers import Block, Usage
     from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.upstream import Upstream
 

@@ -19,7 +19,7 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
-from tray_app.gateway.commands import (
+from tray_app.gateway.control.commands import (
     AllowingEngine,
     Changing,
     Downloading,
@@ -34,14 +34,10 @@ from tray_app.gateway.commands import (
     TextsToEmbed,
     Unloading,
 )
-from tray_app.gateway.controlfile import ControlPlace
-from tray_app.gateway.documents import JobReport, Showing, path_from_json, path_to_json
-from tray_app.gateway.guard import local_only, openai_errors
-from tray_app.gateway.jobs import CommandJobs, Following
-from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
-from tray_app.gateway.listener import Listener
-from tray_app.gateway.openai import ApiError
-from tray_app.gateway.proof import (
+from tray_app.gateway.control.controlfile import ControlPlace
+from tray_app.gateway.control.documents import JobReport, Showing, path_from_json, path_to_json
+from tray_app.gateway.control.jobs import CommandJobs, Following
+from tray_app.gateway.control.proof import (
     CHALLENGE_PATH,
     PROOF_OF_ANSWER,
     PROOF_OF_REQUEST,
@@ -51,14 +47,18 @@ from tray_app.gateway.proof import (
     Welcome,
     from_header,
 )
+from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
+from tray_app.gateway.listener import Listener
+from tray_app.gateway.openai import ApiError
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from tray_app.gateway.commands import AppCommands, Cancellation, Tell
-    from tray_app.gateway.documents import StatusDocument
+    from tray_app.gateway.control.commands import AppCommands, Cancellation, Tell
+    from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.guard import Handler
 
     Handling = Callable[[web.Request], Awaitable[web.Response]]

@@ -15,13 +15,13 @@ from msgspec import Meta, Struct
 from tray_app.gateway.events import write_events
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.openai import ApiError, decode
-from tray_app.gateway.powerinfer import Finished, Sampling
+from tray_app.gateway.powerinfer.client import Finished, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.powerinfer import PowerInfer
+    from tray_app.gateway.powerinfer.client import PowerInfer
     from tray_app.gateway.upstream import Upstream
 
 

@@ -1,0 +1,1 @@
+"""APIs whose requests become OpenAI's, and whose answers become theirs again."""

@@ -1,0 +1,1 @@
+"""The private address, at which terminal commands ask the running app."""
