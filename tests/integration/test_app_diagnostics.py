@@ -201,6 +201,16 @@ def test_a_powerinfer_that_does_not_answer_is_told_and_one_that_is_not_ready_not
     assert (found.repetition, [each.code for each in found.problems], found.ok) == (None, told, True)
 
 
+def test_an_engine_that_is_not_installed_is_told_also_while_no_model_is_chosen(
+    private_home: Path, free: int
+) -> None:
+    settings(private_home, f"port = {free}\nengine = 'llama.cpp-cuda'\n")
+
+    problems = doctor(code=1)["problems"]
+
+    assert [each["code"] for each in problems] == ["engine_not_installed", "model_not_chosen"]
+
+
 def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nengine = 'remote'\nremote_url = 'http://box:8000/v1'\n")
     found = doctor(code=0)

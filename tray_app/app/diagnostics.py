@@ -191,10 +191,19 @@ def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
             _look_at_file(inputs, inputs.library.find(settings.model), notes)
         else:
             notes.add(none_chosen(), stops=False)
+            _look_at_engine(inputs)
     except NotInstalledError as exc:
         _look_at_download(inputs, exc, notes)
     except AppError as exc:
         notes.add(exc, stops=True)
+
+
+def _look_at_engine(inputs: DiagnosticInputs) -> None:
+    """`EngineError` if the engine of the settings cannot run the built-in model, while no other is chosen."""
+    header = inputs.library.find(str(inputs.library.builtin)).header
+    choice = look_for_engine(inputs.settings, inputs.finder, ModelNeeds.of(header))
+    if choice.obstacle:
+        raise choice.obstacle
 
 
 def _look_at_defaults(inputs: DiagnosticInputs, notes: _Notes) -> None:
