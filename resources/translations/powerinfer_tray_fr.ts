@@ -3534,6 +3534,11 @@
             <translation>Le serveur envoie bien plus qu’une liste n’en demande.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>The list of the server did not arrive</source>
+            <translation>La liste du serveur n’est pas arrivée</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>

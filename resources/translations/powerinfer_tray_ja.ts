@@ -3534,6 +3534,11 @@
             <translation>サーバーが一覧としては多すぎるデータを送ってきます。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/models/hub.py" />
+            <source>The list of the server did not arrive</source>
+            <translation>サーバーの一覧が届きませんでした</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/models/importing.py" />
             <source>Free some space, or link the model in place of copying it.</source>
             <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
