@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -19,10 +20,9 @@ CHILD = ROOT / "tray_app" / "engine" / "llamacpp_child.py"
 ENGINE = Path(__file__).with_name("engine.py")
 VECTORS = ROOT / "resources" / "proof-models" / "vectors.json"
 CARD_OF_POWERINFER = "  Device 0: NVIDIA GeForce RTX 4070, compute capability 8.9"
-_PROGRAM = """#!{python} -I
-import os, sys
-os.environ["FAKE_PROGRAM"] = os.path.abspath(__file__)
-os.execv({python!r}, [{python!r}, {script!r}, {mode!r}, *sys.argv[1:]])
+# By a shell: the first line of a script cannot name a Python in a folder whose name has a space.
+_PROGRAM = """#!/bin/sh
+FAKE_PROGRAM="$0" exec {command} "$@"
 """
 AMX = "libggml-cpu-sapphirerapids.so"
 VERSION = "version: 11434 (9f70b2cec)\nbuilt with GNU 13.3.0 for Linux x86_64\n"
@@ -82,7 +82,7 @@ WEIGHTS_ON = {Mode.CUDA: ("CPU_Mapped", "CUDA0"), Mode.CUDA_ON_PROCESSOR: ("CPU_
 
 def llama_server(mode: Mode) -> str:
     """The text of a program that behaves so; it is a script, so not for Windows."""
-    return _PROGRAM.format(python=sys.executable, script=__file__, mode=mode.value)
+    return _PROGRAM.format(command=shlex.join((sys.executable, __file__, mode.value)))
 
 
 def main(mode: Mode, arguments: list[str]) -> None:

@@ -268,10 +268,10 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     pressing.join()
     assert "bytes are here" in paused.value.message
 
-    served.always = None
+    served.always, before = None, len(served.requests)
     done = install_by_command(at.manager, InstallingEngine(build.id), lambda _: None, Cancellation())
     assert done.works_with == tuple(WeightKind)
-    assert served.requests[-1].offset == 100_000
+    assert min(each.offset for each in served.requests[before:]) >= 100_000
 
 
 @pytest.mark.usefixtures("proven_at_once")
