@@ -345,7 +345,9 @@ def test_recommended_is_what_runs_here_and_knows_the_persons_language(
     private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    for name in ("LC_ALL", "LC_MESSAGES", "LANGUAGE"):  # which go before it
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "ja_JP.UTF-8")
     (private_home / "models").mkdir()
 
     told = document("models", "recommend")
