@@ -211,6 +211,17 @@ def test_an_engine_that_is_not_installed_is_told_also_while_no_model_is_chosen(
     assert [each["code"] for each in problems] == ["engine_not_installed", "model_not_chosen"]
 
 
+def test_a_mirror_of_engines_is_where_advice_says_that_they_come_from(private_home: Path, free: int) -> None:
+    settings(
+        private_home, f"port = {free}\nmodel = 'test'\nengines_address = 'https://mirror.example/llama.cpp'\n"
+    )
+
+    found = doctor("--engines", code=0)
+
+    assert found["offers"]
+    assert "github.com" not in json.dumps(found)
+
+
 def test_a_remote_server_needs_no_model(private_home: Path, free: int) -> None:
     settings(private_home, f"port = {free}\nengine = 'remote'\nremote_url = 'http://box:8000/v1'\n")
     found = doctor(code=0)

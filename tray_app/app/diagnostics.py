@@ -406,7 +406,8 @@ def _choice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
 
 def _advice(inputs: DiagnosticInputs, notes: _Notes) -> str | None:
     try:
-        return str(advise(inputs.host, published_builds(), inputs.finder.unchanged_builds()).sentence)
+        builds = published_builds(mirror=inputs.settings.engines_address)
+        return str(advise(inputs.host, builds, inputs.finder.unchanged_builds()).sentence)
     except EngineError as exc:
         notes.add(exc, stops=False)
         return None

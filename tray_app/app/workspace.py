@@ -344,8 +344,10 @@ class Workspace:
     def examine_engines(self) -> EnginesReport:
         """See `engines_report`."""
         from tray_app.app.engines_report import examine_engines
+        from tray_app.engine.builds.offers import published_builds
 
-        return examine_engines(self.host, self._finder)
+        builds = published_builds(mirror=self.store.current.engines_address)
+        return examine_engines(self.host, self._finder, builds)
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """The embeddings from the server that is open; None if none is. `GatewayError`."""
