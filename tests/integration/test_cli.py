@@ -321,7 +321,7 @@ def test_a_second_app_does_not_take_the_first_ones_place() -> None:
         status = json.loads(command_here("status", "--json").stdout)
         first.interrupt()
 
-    assert f"PowerInfer Tray runs already (PID {first.process.pid})" in error
+    assert f"PowerInfer Tray is already running (PID {first.process.pid})" in error
     assert f"It has port {first_port}." in error
     assert "powerinfer-tray quit" in error
     assert status["base_url"] == f"http://127.0.0.1:{first_port}/v1"
@@ -344,7 +344,7 @@ def test_a_second_serve_leaves_it_to_the_app_that_runs() -> None:
         for arguments in ([], ["--model", "test", "--port", str(port)]):
             second = command_here("serve", *arguments)
             assert second.returncode == 0, second.stderr
-            assert f"runs already (PID {program.process.pid})" in second.stdout
+            assert f"is already running (PID {program.process.pid})" in second.stdout
             assert f"http://127.0.0.1:{port}/v1" in second.stdout
 
 
