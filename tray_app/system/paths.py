@@ -34,6 +34,8 @@ class AppPaths:
     """The models folder, unless the setting `models_folder` names another one."""
     engines: Path
     """The engines that were installed with this app."""
+    chats: Path
+    """The conversations with models, a file for each."""
 
     @property
     def own_models_file(self) -> Path:
@@ -57,6 +59,7 @@ class AppPaths:
             logs=places.user_log_path,
             models=Path.home() / ".PowerInfer",
             engines=places.user_data_path / "engines",
+            chats=places.user_data_path / "chats",
         )
 
     @classmethod
@@ -68,6 +71,7 @@ class AppPaths:
             logs=folder / "logs",
             models=folder / "models",
             engines=folder / "engines",
+            chats=folder / "chats",
         )
 
 
