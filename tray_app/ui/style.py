@@ -218,7 +218,7 @@ def _mixed(front: QColor, back: QColor, share: float) -> QColor:
     return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
 
 
-_SIGNALS_LIGHT = ("#1a7f37", "#9a6700", "#c62828")
+_SIGNALS_LIGHT = ("#1a7f37", "#8a5c00", "#c62828")
 _SIGNALS_DARK = ("#56d364", "#e3b341", "#ff8a80")
 _LIGHT = {
     "window": "#f4f5f7",
@@ -240,7 +240,7 @@ _DARK = {
     "text": "#e9ebee",
     "secondary": "#a9afb8",
     "disabled": "#7d838c",
-    "accent": "#2f76d8",
+    "accent": "#2b6ccb",
     "on_accent": "#ffffff",
     "link": "#79b4ff",
 }
