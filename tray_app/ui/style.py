@@ -38,6 +38,7 @@ ICON: Final = 18
 """The side of a symbol in a button or a list."""
 
 _FIELD_RADIUS = 6
+_TINT = 0.1
 _VALUE = re.compile(r"@(\w+)")
 
 
@@ -202,6 +203,11 @@ def style_sheet(look: Colors, *, own: bool) -> str:
 def look_of(widget: QWidget) -> Colors:
     """The colours by role for what a widget draws itself."""
     return colors(widget.palette())
+
+
+def tinted(color: QColor, ground: QColor) -> QColor:
+    """A ground with a little of a color in it, on which words of that color can be read."""
+    return _mixed(color, ground, _TINT)
 
 
 def _needs_contrast() -> bool:
