@@ -352,6 +352,7 @@ def test_the_tab_key_comes_by_from_top_to_bottom(
     show(qtbot, bridge, fake, make_overview(aside, own))
     install(qtbot, bridge, fake, HALFWAY)
     show(qtbot, bridge, fake, make_overview(own, aside))
+    qtbot.waitUntil(lambda: next(iter(page.installed.rows)) == "own")  # it looks again after a moment
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
 
