@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout,
 
 from tray_app.ui.presenters.formatting import space_text
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
-from tray_app.ui.style import LARGE, MEDIUM
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 

@@ -277,12 +277,12 @@ class LogsPage(QWidget):
         self.count.setText(count_text(shown, known, tr))
         self.table.setVisible(bool(shown))
         self.empty.setVisible(not shown)
-        self.empty.title.setText(tr("Nothing matches the filter") if known else tr("Nothing yet"))
-        self.empty.text.setText(
-            tr("Choose other words, another source or another level.")
-            if known
-            else tr("What the app and the engines say appears here.")
-        )
+        if known:
+            self.empty.show_words(
+                tr("Nothing matches the filter"), tr("Choose other words, another source or another level.")
+            )
+        else:
+            self.empty.show_words(tr("Nothing yet"), tr("What the app and the engines say appears here."))
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._bridge.app.paths.logs)))
