@@ -19,7 +19,7 @@ from filelock import Timeout
 from tray_app.chats.conversation import Conversation, Summary, title_of
 from tray_app.chats.exports import as_json, as_markdown
 from tray_app.chats.finding import find, folded_words
-from tray_app.chats.lines import from_lines, kept_time, retitled, to_lines
+from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
 from tray_app.phrases import phrase
@@ -150,14 +150,18 @@ class ChatStore:
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is again the first line of its first message.
-        Nothing else in its file changes. `AppError`.
+        `updated_at` stays; what is not understood of its file is kept as by `save`. `AppError`.
         """
         path = self._path(conversation_id)
         with self._writing():
             state, content, reading = self._read(path)
             if reading.conversation is None:
                 raise _damaged(path, reading)
-            write_atomically(path, retitled(content, title.strip()))
+            if not reading.whole:
+                self._keep_copy(path, content)
+            messages = reading.conversation.messages
+            renamed = replace(reading.conversation, title=title.strip() or title_of(messages))
+            write_atomically(path, to_lines(renamed))
             if self._known.get(conversation_id) == state:
                 self._known[conversation_id] = _state(path)
 
