@@ -420,7 +420,7 @@ class ErrorCode(StrEnum):
     KEY_FILE_NOT_WRITABLE = "key_file_not_writable"
     """The file of a key could not be written or removed."""
 
-    # Files, and what the window asks of the server
+    # Files
 
     FOLDER_NOT_WRITABLE = "folder_not_writable"
     """A folder cannot be written to."""
@@ -434,6 +434,14 @@ class ErrorCode(StrEnum):
     """A file is not encoded in UTF-8."""
     FILE_FORMAT_UNKNOWN = "file_format_unknown"
     """Results cannot be saved under a name with this ending."""
+
+    # Searching a person's own texts
+
+    COLLECTION_NOT_FOUND = "collection_not_found"
+    """There is no such collection of texts."""
+
+    # What the window asks of the server
+
     SERVER_UNREACHABLE = "server_unreachable"
     """Nobody answers at the server's address."""
     SERVER_NOT_RESPONDING = "server_not_responding"

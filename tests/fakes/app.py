@@ -20,6 +20,7 @@ import msgspec
 from psygnal import Signal
 
 from tests.fakes.engines_shown import FakeEngines
+from tests.fakes.texts_searched import FakeSearch
 from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
@@ -491,6 +492,7 @@ class FakeApp:
         self.next_piece.set()
         self.seeing: set[str] = set()
         """The models that take pictures, by their ids."""
+        self.search = FakeSearch(self.note)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()

@@ -20,6 +20,7 @@ from psygnal import Signal
 from tray_app.app.chatting import check_message, check_model
 from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
+from tray_app.app.search_manager import SearchManager
 from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
@@ -154,6 +155,7 @@ class App(Workspace):
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
+        self.search = SearchManager(paths.search)
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""

@@ -47,6 +47,11 @@ class AppPaths:
         """The folder of keys that are stored in files."""
         return self.settings_file.with_name("keys")
 
+    @property
+    def search(self) -> Path:
+        """The person's own texts with their vectors: a folder for each collection."""
+        return self.engines.with_name("search")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
         """The paths for a process with these environment variables."""

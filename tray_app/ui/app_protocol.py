@@ -1,7 +1,7 @@
 """What windows need of the app, as types: `App` has all of it, and so has the fake that tests use instead.
 
 Every method may be called by any thread, and raises an `AppError` that says what could not be done. The
-contracts stand once, at `App`, `ModelManager`, `DownloadQueue` and `Library`.
+contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue` and `Library`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
+    from tray_app.search.collection import AddReport, Collection, Hit, MapOfTexts, Skipped
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeptKeys
     from tray_app.settings.schema import Settings
@@ -226,6 +227,54 @@ class ChatsProtocol(Protocol):
         """Those that have all of these words, newest first."""
 
 
+class SearchProtocol(Protocol):
+    """Collections of a person's own texts. All of it may take long but `collections` and `is_current`."""
+
+    def collections(self) -> tuple[Collection, ...]:
+        """All that can be read, by name."""
+
+    def problems(self) -> tuple[Skipped, ...]:
+        """Collections that cannot be read, by their folders."""
+
+    def create(self, name: str) -> Collection:
+        """A collection without texts."""
+
+    def rename(self, collection_id: str, name: str) -> Collection:
+        """Give a collection another name."""
+
+    def delete(self, collection_id: str) -> None:
+        """Delete a collection for good; the files that its texts came from stay."""
+
+    def add_files(
+        self, collection_id: str, paths: Sequence[Path], tell: Callable[[int, int], object], cancelled: Event
+    ) -> AddReport:
+        """Embed files, and those in folders; what is embedded stays whatever happens then."""
+
+    def add_texts(
+        self,
+        collection_id: str,
+        texts: Iterable[str],
+        tell: Callable[[int, int], object],
+        cancelled: Event,
+    ) -> AddReport:
+        """Embed texts that a person has pasted."""
+
+    def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
+        """The nearest texts, the best first."""
+
+    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
+        """The texts as points."""
+
+    def is_current(self, collection: Collection) -> bool:
+        """Whether the model would make the same vectors now."""
+
+    def rebuild(self, collection_id: str, tell: Callable[[int, int], object], cancelled: Event) -> AddReport:
+        """Embed all texts anew with the model that is asked for embeddings now."""
+
+    def export(self, collection_id: str, path: Path) -> None:
+        """Write texts and vectors to a file: .csv, .jsonl or .npz."""
+
+
 class AppProtocol(TuningTarget, Protocol):
     """The one object that windows talk to."""
 
@@ -268,6 +317,10 @@ class AppProtocol(TuningTarget, Protocol):
     @property
     def engines(self) -> EnginesProtocol:
         """The care for engines."""
+
+    @property
+    def search(self) -> SearchProtocol:
+        """The person's own texts."""
 
     @property
     def downloads(self) -> DownloadsProtocol:
