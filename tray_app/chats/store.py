@@ -7,6 +7,7 @@ meanwhile becomes a conversation of its own.
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -125,14 +126,11 @@ class ChatStore:
         own, unless all of it is in this one. `AppError` if it could not be written: then all is as before.
         """
         path = self._path(conversation.id)
+        if not conversation.messages and not os.path.lexists(path):
+            return conversation
         with self._writing():
             there = self._there(path)
-            if there is None:
-                if not conversation.messages:
-                    return conversation
-                title = conversation.title
-            else:
-                title = self._make_way(conversation, *there) or conversation.title
+            title = (self._make_way(conversation, *there) if there else "") or conversation.title
             kept = replace(
                 conversation,
                 title=title.strip() or title_of(conversation.messages),
