@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 PROOF_MS = 120_000
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43, 100, 12_300_000, 27.0)
-ASIDE = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
+ASIDE = SetAside(VULKAN.id, "bamboo", "It stopped with SIGSEGV while it loaded the model.")
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_what_went_wrong_is_said_above_the_engines(
 def test_engines_that_cannot_be_looked_at_are_looked_at_again(
     qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
 ) -> None:
-    error = EngineError(ErrorCode.ENGINE_ENDED, "The folder of the engines cannot be read")
+    error = EngineError(ErrorCode.ENGINE_ENDED, "The engines folder could not be read")
     fake.engines.fault = error
     page.look.refresh()
     settle(qtbot, bridge)

@@ -70,12 +70,12 @@ BROKEN = BrokenBuild(
     5_000_000,
     EngineError(ErrorCode.ENGINE_NOTES_UNREADABLE, "The engine cannot be used", "What was noted is missing."),
 )
-ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It ended with SIGSEGV.")
+ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It stopped with SIGSEGV.")
 
 
 def not_used(why: WhyPassedOver) -> AppStatus:
     """A model runs on the built-in engine, because an installed one is not used."""
-    passed = PassedOver(make_installed(), why, "It ended with SIGSEGV.")
+    passed = PassedOver(make_installed(), why, "It stopped with SIGSEGV.")
     loaded = make_loaded("BGE M3 Q8_0")
     assert isinstance(loaded.told, LaunchPlan)
     plan = replace(loaded.told, engine=replace(BUILT_IN, passed_over=(passed,)))
@@ -251,7 +251,9 @@ def test_a_download_that_waits_says_for_what_and_how_else_it_gets_here() -> None
 
     assert card is not None
     assert card.note.startswith("Waiting: There is no network · 43 %")
-    assert card.text.startswith("Without a network: fetch llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz")
+    assert card.text.startswith(
+        "Without an internet connection: download llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz"
+    )
 
 
 def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it_comes_from() -> None:
@@ -292,7 +294,7 @@ def test_an_engine_that_was_set_aside_says_why_and_can_try_again() -> None:
     row = row_of(set_aside=(ASIDE,))
 
     assert (row.tone, row.state) == (Tone.WARNING, "Set aside")
-    assert row.warnings == ("Not used for bge-m3-q8_0: It ended with SIGSEGV.",)
+    assert row.warnings == ("Not used for bge-m3-q8_0: It stopped with SIGSEGV.",)
     assert row.actions == (EngineAction.ALLOW,)
 
 
@@ -383,7 +385,7 @@ def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
     assert [(row.title, row.details, row.origin) for row in rows] == [
         (
             "llama.cpp b11194 for graphics cards (Vulkan)",
-            ("31 MB from github.com/ggml-org; terms: MIT",),
+            ("31 MB from github.com/ggml-org, license: MIT",),
             "llama.cpp b11194 for NVIDIA (CUDA 13.4) is faster.",
         )
     ]
@@ -409,8 +411,8 @@ def test_an_engine_that_is_not_used_is_told_until_it_has_been_read() -> None:
     card = fallback_card(status, ENGLISH)
 
     assert card is not None
-    assert (card.build_id, card.text) == (CUDA.id, "It ended with SIGSEGV.")
-    assert card.title.startswith("BGE M3 Q8_0 is not run by")
+    assert (card.build_id, card.text) == (CUDA.id, "It stopped with SIGSEGV.")
+    assert card.title.startswith("BGE M3 Q8_0 is not using")
     assert card.actions == (EngineAction.ALLOW, EngineAction.HIDE)
     assert fallback_card(status, ENGLISH, read=set(map(key_of, status.notices))) is None
     assert fallback_card(make_status(State.READY), ENGLISH) is None
@@ -428,7 +430,7 @@ def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
 
     (notice,) = notices(before, after, ENGLISH)
 
-    assert (notice.text, notice.page, notice.failed) == ("It ended with SIGSEGV.", Page.HOME, True)
+    assert (notice.text, notice.page, notice.failed) == ("It stopped with SIGSEGV.", Page.HOME, True)
     assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
 
 

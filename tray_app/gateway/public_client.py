@@ -197,7 +197,7 @@ def _events(connection: LoopbackConnection, response: HTTPResponse, cancelled: E
                 yield _event(line.removeprefix(b"data: "))
     except (NobodyAnswersError, SlowAnswerError) as exc:
         raise GatewayError(
-            ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
         ) from exc
 
 
@@ -251,8 +251,10 @@ def _event(payload: bytes) -> _Event:
         raise GatewayError(
             ErrorCode.ANSWER_NOT_UNDERSTOOD,
             "Unexpected answer from the server",
-            "An event of the stream is not what this app expects.",
+            "Part of the stream is not what this app expects.",
         ) from exc
     if event.error:
-        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", one_line(event.error.message))
+        raise GatewayError(
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", one_line(event.error.message)
+        )
     return event
