@@ -24,7 +24,7 @@ from tray_app.phrases import one_line
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from threading import Event
 
 
@@ -36,6 +36,7 @@ class _Vector(msgspec.Struct):
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
     usage: TokenUsage
+    model: str = ""
 
 
 class _Addition(msgspec.Struct):
@@ -55,12 +56,22 @@ class Embeddings:
     dimensions: int
     tokens: int
     elapsed_ms: float
+    model: str = ""
+    """The one that made them."""
 
 
 def request_embeddings(
-    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
+    base_url: str,
+    texts: Sequence[str],
+    *,
+    key: str = "",
+    model: str = "",
+    more: Mapping[str, object] | None = None,
+    timeout_s: float = 600.0,
 ) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
+
+    `model`: empty for the default one. `more` are further fields of the request.
 
     Raises
     ------
@@ -68,7 +79,7 @@ def request_embeddings(
         If nobody answers there, or the answer is a refusal; its message is then the server's.
 
     """
-    body = {"input": list(texts), "model": "", "encoding_format": "float"}
+    body = {"input": list(texts), "model": model, "encoding_format": "float", **(more or {})}
     with LoopbackConnection(base_url) as connection:
         began_s = time.perf_counter()
         response = connection.send("POST", "/embeddings", timeout_s, _to_json(body), _headers(key))
@@ -79,7 +90,7 @@ def request_embeddings(
     answer = decoded(response.status, content, _Vectors)
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
-    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms, answer.model)
 
 
 def complete(
