@@ -477,6 +477,23 @@ class ErrorCode(StrEnum):
     ANSWER_BROKE_OFF = "answer_broke_off"
     """The server's answer ended halfway."""
 
+    # Conversations
+
+    CONVERSATION_NOT_FOUND = "conversation_not_found"
+    """There is no such conversation, or no longer."""
+    CONVERSATION_DAMAGED = "conversation_damaged"
+    """The file of a conversation cannot be read, or only in part."""
+    CONVERSATION_NOT_REMOVED = "conversation_not_removed"
+    """The file of a conversation could not be moved to the trash or deleted."""
+    CONVERSATION_TOO_LONG = "conversation_too_long"
+    """The conversation has more tokens than fit into the model's context."""
+    CONVERSATION_EMPTY = "conversation_empty"
+    """There is no message to answer."""
+    MODEL_CANNOT_CHAT = "model_cannot_chat"
+    """The model was not made for conversations."""
+    MODEL_CANNOT_SEE = "model_cannot_see"
+    """The conversation has pictures, and the model reads text only."""
+
     @classmethod
     def _missing_(cls, _value: object) -> ErrorCode:
         return cls.UNKNOWN  # documents may be of another version of this app

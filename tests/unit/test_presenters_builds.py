@@ -427,7 +427,7 @@ def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
 
     (notice,) = notices(before, after, ENGLISH)
 
-    assert (notice.text, notice.page, notice.failed) == ("It ended with SIGSEGV.", Page.STATUS, True)
+    assert (notice.text, notice.page, notice.failed) == ("It ended with SIGSEGV.", Page.HOME, True)
     assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from psygnal import Signal
 
+from tray_app.app.chatting import check_message, check_model
 from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
 from tray_app.app.search_manager import SearchManager
@@ -27,6 +28,7 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.weekly_look import WeeklyLook
 from tray_app.app.workspace import Workspace
+from tray_app.chats.request import chat_body
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
@@ -40,7 +42,8 @@ from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.control.client import find_running
 from tray_app.gateway.control.routes import Control
 from tray_app.gateway.loopback import SlowAnswerError
-from tray_app.gateway.public_client import complete, request_embeddings
+from tray_app.gateway.public_client import complete, request_embeddings, stream_chat
+from tray_app.gateway.upstream import public_id
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
@@ -61,13 +64,14 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
-    from tray_app.gateway.public_client import Embeddings
+    from tray_app.gateway.public_client import ChatPiece, Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -86,7 +90,8 @@ class App(Workspace):
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
     `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
-    `complete` and what `search` does may take long: a thread that draws windows must not call them itself.
+    `complete`, `stream_chat`, `can_see`, all of `chats` and nearly all of `search` may take long: a thread
+    that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -450,6 +455,38 @@ class App(Workspace):
         """
         base_url, key = self._server.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
+
+    def stream_chat(self, conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        """The answer to the last message of a conversation, in pieces as they come, through the public
+        address like any client. It ends at once when `cancelled` is set; the conversation is neither changed
+        nor saved.
+
+        `AppError` says why there is no answer: `MODEL_CANNOT_CHAT` and `MODEL_CANNOT_SEE` of the model,
+        `CONVERSATION_TOO_LONG`, `ANSWER_BROKE_OFF` after the pieces that came, and what else may be wrong.
+        """
+        check_message(conversation)
+        base_url, key = self._server.access()
+        settings = self.store.current
+        if not _is_remote(settings):
+            model = self._served.answering(conversation.model_id)
+            check_model(conversation, model, model.settings_in(settings), sees=self._sees(model))
+        return stream_chat(base_url, chat_body(conversation), cancelled, key=key)
+
+    def can_see(self, model_id: str) -> bool:
+        """Whether a conversation with this model may have pictures; empty: with the default one for chats.
+
+        True of a remote server's: only an answer tells.
+        """
+        if _is_remote(self.store.current):
+            return True
+        try:
+            return self._sees(self._served.answering(model_id))
+        except ModelError:
+            return False
+
+    def _sees(self, model: Model) -> bool:
+        offered = {each.id: each.pictures for each in self._server.offered()}
+        return offered.get(public_id(model.id), False)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None

@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
 
 from tray_app.ui.presenters.download_preview import preview_facts
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -41,7 +42,7 @@ class DownloadDialog(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.accepted.connect(self.confirmed)
         column = QVBoxLayout(self)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         column.addWidget(text_label(name, bold=True))
         column.addWidget(self.waiting)
         column.addLayout(self.facts)

@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
 
 from tray_app.models.import_modes import How
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, text_label
+from tray_app.ui.widgets.basic import text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ class ImportDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.accepted.connect(self._confirm)
         column = QVBoxLayout(self)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         column.addWidget(text_label("\n".join(file.name for file in files), bold=True))
         column.addWidget(text_label(tr("into {folder}").format(folder=folder)))
         for choice in self.choices.values():

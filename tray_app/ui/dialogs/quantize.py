@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout,
 
 from tray_app.ui.presenters.formatting import space_text
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -54,7 +55,7 @@ class QuantizeDialog(QDialog):
         fields.addRow(tr("&New file:"), self.name)
         fields.addRow(tr("On the disk:"), self.space)
         column = QVBoxLayout(self)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         column.addWidget(text_label(f"{row.name} · {row.quantization} · {row.size}", bold=True))
         column.addLayout(fields)
         column.addWidget(self.card)

@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, text_label
+from tray_app.ui.widgets.basic import text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -40,8 +41,8 @@ class TermsDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addWidget(text_label(terms.title, bold=True))
         column.addWidget(text_label("\n".join(f"• {file}" for file in terms.files)))
         column.addWidget(

@@ -27,9 +27,10 @@ from tray_app.ui.presenters.builds import (
     offer_card,
     offer_rows,
 )
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import MessageCard, accept_copy, text_label
 from tray_app.ui.widgets.build_rows import BuildRows
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class EnginesPage(QWidget):
         content = QWidget()
         content.setAutoFillBackground(False)
         column = QVBoxLayout(content)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         for news in (self.card, self.installation, self.offer, self.machine):
             column.addWidget(news)
         column.addLayout(top)

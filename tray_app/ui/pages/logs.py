@@ -34,8 +34,9 @@ from tray_app.ui.presenters.logs import (
     log_rows,
     source_title,
 )
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard
+from tray_app.ui.widgets.basic import MessageCard
 from tray_app.ui.widgets.log_table import LogColumn, LogTable
 
 if TYPE_CHECKING:
@@ -178,8 +179,8 @@ class LogsPage(QWidget):
         actions.addStretch()
         actions.addWidget(self.count)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addLayout(filters)
         column.addWidget(self.card)
         column.addWidget(self.table, 1)
@@ -227,7 +228,7 @@ class LogsPage(QWidget):
             self.table.setColumnWidth(LogColumn.TEXT, wanted)
 
     def _width(self, table: QTableView, text: str) -> int:
-        return table.fontMetrics().horizontalAdvance(text) + MARGIN
+        return table.fontMetrics().horizontalAdvance(text) + MEDIUM
 
     def _type(self) -> None:
         self._typing.start()  # anew with each letter

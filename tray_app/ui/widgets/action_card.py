@@ -9,8 +9,9 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
 from tray_app.ui.presenters.builds import action_label, action_name
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, Card, announce, small_label, text_label
+from tray_app.ui.widgets.basic import Card, announce, small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -37,12 +38,12 @@ class ActionCard(Card):
         self.bar.setFixedHeight(_BAR_HEIGHT)
         self.buttons: dict[EngineAction, QPushButton] = {}
         self._row = QHBoxLayout()
-        self._row.setSpacing(SPACING // 2)
+        self._row.setSpacing(SMALL)
         self._row.addWidget(self.bar, 1)
         self._row.addStretch()
         column = QVBoxLayout(self)
-        column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
-        column.setSpacing(SPACING // 2)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         for widget in (self.title, self.text, self.note):
             column.addWidget(widget)
         column.addLayout(self._row)

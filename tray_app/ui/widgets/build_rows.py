@@ -9,8 +9,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.builds import action_label, action_name
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, Card, small_label, text_label
+from tray_app.ui.widgets.basic import Card, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ class BuildRows(QWidget):
         )  # no taller than its rows
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(SPACING // 2)
+        self._column.setSpacing(SMALL)
 
     def show_rows(self, rows: Sequence[BuildRow]) -> None:
         """Show these. A row that stays is filled anew, so that the keyboard stays where it is."""
@@ -87,13 +88,13 @@ class RowWidget(Card):
             words.addWidget(label)
         words.addStretch()
         self._actions = QVBoxLayout()  # one below the other: a small window has no room for two beside
-        self._actions.setSpacing(SPACING // 2)
+        self._actions.setSpacing(SMALL)
         self._actions.addStretch()
         self._actions.addWidget(self.more_button)
         self._actions.addStretch()
         line = QHBoxLayout(self)
-        line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
-        line.setSpacing(SPACING // 2)
+        line.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        line.setSpacing(SMALL)
         line.addWidget(self.shape, alignment=Qt.AlignmentFlag.AlignTop)
         line.addLayout(words, 1)
         line.addLayout(self._actions)
