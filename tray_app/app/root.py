@@ -90,8 +90,8 @@ class App(Workspace):
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
     `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
-    `complete`, `stream_chat`, `can_see` and all of `chats` may take long: a thread that draws windows must
-    not call them itself.
+    `complete`, `stream_chat`, `can_see`, all of `chats` and nearly all of `search` may take long: a thread
+    that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -155,7 +155,12 @@ class App(Workspace):
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
-        self.search = SearchManager(paths.search)
+        self.search = SearchManager(
+            paths.search,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            embed=self.embed_as,
+        )
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""
@@ -434,6 +439,15 @@ class App(Workspace):
         """Embed texts as any client would, through the public address. `GatewayError`."""
         base_url, key = self._server.access()
         return request_embeddings(base_url, texts, key=key)
+
+    def embed_as(self, texts: Sequence[str], *, model: str, input_type: str) -> Embeddings:
+        """Embed texts with a model, of an empty name with the default one, as documents or as a query; those
+        that are too long are cut. `GatewayError`.
+        """
+        base_url, key = self._server.access()
+        # Another server may refuse a request with fields that it does not know.
+        kind = {} if _is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
+        return request_embeddings(base_url, texts, key=key, model=model, more=kind)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """The model's continuation of a text, in pieces, through the public address like any client.
