@@ -21,7 +21,6 @@ from tray_app.chats.exports import as_json, as_markdown
 from tray_app.chats.finding import find, folded_words
 from tray_app.chats.lines import from_lines, kept_time, retitled, to_lines
 from tray_app.errors import AppError, ErrorCode
-from tray_app.models.removal import for_good as delete_for_good
 from tray_app.models.removal import to_trash
 from tray_app.phrases import phrase
 from tray_app.system.file_lock import locked
@@ -63,7 +62,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    state: _State
+    state: _State | None
+    """None if the file could not be read."""
     summary: Summary | None
     problem: AppError | None
 
@@ -172,7 +172,10 @@ class ChatStore:
             copies = self._files(lambda name: name.startswith(f"{path.name}{_BROKEN}"))
             for each in (path, *copies):
                 try:
-                    (delete_for_good if for_good else to_trash)(each)
+                    if for_good:
+                        each.unlink()
+                    else:
+                        to_trash(each)
                 except OSError as exc:
                     raise AppError(
                         ErrorCode.CONVERSATION_NOT_REMOVED,
@@ -256,18 +259,20 @@ class ChatStore:
             for path in self._files(lambda name: name.endswith(SUFFIX)):
                 name = path.name.removesuffix(SUFFIX)
                 looked = before.get(name)
-                with suppress(FileNotFoundError):  # it has just been deleted
-                    if looked is None or looked.problem or looked.state != _state(path):
-                        looked = self._look(path, name)
+                if looked is None or looked.state is None or looked.state != _state_or_none(path):
+                    looked = self._look(path, name)
+                if looked:
                     self._looked[name] = looked
             return self._looked
 
-    def _look(self, path: Path, name: str) -> _Looked:
-        state = _state(path)
+    def _look(self, path: Path, name: str) -> _Looked | None:
         try:
-            state, _, reading = self._read(path)
+            there = self._there(path)
         except AppError as exc:
-            return _Looked(state, None, exc)
+            return _Looked(None, None, exc)
+        if there is None:  # it has just been deleted
+            return None
+        state, _, reading = there
         problem = None if reading.whole else _damaged(path, reading)
         told = reading.conversation
         summary = (
@@ -359,6 +364,13 @@ class ChatStore:
 def _state(path: Path) -> _State:
     info = path.stat()
     return _State(info.st_mtime_ns, info.st_size, info.st_ino)
+
+
+def _state_or_none(path: Path) -> _State | None:
+    try:
+        return _state(path)
+    except OSError:
+        return None
 
 
 def _not_found(conversation_id: str) -> AppError:
