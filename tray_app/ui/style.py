@@ -38,6 +38,7 @@ ICON: Final = 18
 """The side of a symbol in a button or a list."""
 
 _FIELD_RADIUS = 6
+_TINT = 0.1
 _VALUE = re.compile(r"@(\w+)")
 
 
@@ -204,6 +205,11 @@ def look_of(widget: QWidget) -> Colors:
     return colors(widget.palette())
 
 
+def tinted(color: QColor, ground: QColor) -> QColor:
+    """A ground with a little of a color in it, on which words of that color can be read."""
+    return _mixed(color, ground, _TINT)
+
+
 def _needs_contrast() -> bool:
     qt = QApplication.instance()
     if not isinstance(qt, QApplication):
@@ -218,7 +224,7 @@ def _mixed(front: QColor, back: QColor, share: float) -> QColor:
     return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
 
 
-_SIGNALS_LIGHT = ("#1a7f37", "#9a6700", "#c62828")
+_SIGNALS_LIGHT = ("#1a7f37", "#8a5c00", "#c62828")
 _SIGNALS_DARK = ("#56d364", "#e3b341", "#ff8a80")
 _LIGHT = {
     "window": "#f4f5f7",
@@ -240,7 +246,7 @@ _DARK = {
     "text": "#e9ebee",
     "secondary": "#a9afb8",
     "disabled": "#7d838c",
-    "accent": "#2f76d8",
+    "accent": "#2b6ccb",
     "on_accent": "#ffffff",
     "link": "#79b4ff",
 }

@@ -212,7 +212,7 @@ class Window(QWidget):
         self.settings_button.setText(tr("Settin&gs…") if wide else "")
         metrics = self.page_list.fontMetrics()
         letters = max(metrics.horizontalAdvance(_title(page)) for page in Page) if wide else 0
-        self._side.setFixedWidth(ICON + letters + 2 * LARGE)
+        self._side.setFixedWidth(ICON + letters + (4 if wide else 2) * LARGE)
 
     def _draw_symbols(self) -> None:
         for row, page in enumerate(Page):
