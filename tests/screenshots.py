@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFont, QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
 from tests.fakes.app import (
@@ -45,7 +45,6 @@ from tests.fakes.engines_shown import (
 )
 from tests.fakes.languages import ENGLISH
 from tests.fakes.models_shown import REPOSITORY, WORDS, fill
-from tests.ui.conftest import dark_palette
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
@@ -60,18 +59,20 @@ from tray_app.models.memory import MemoryBudget
 from tray_app.models.recommend import Machine, recommend
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
+from tray_app.system.host import System
 from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.languages import Languages
 from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.engines import EnginesPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.status import StatusPage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
+from tray_app.ui.style import Look
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
 
@@ -144,8 +145,10 @@ def main() -> int:
     qt = QApplication([])
     FOLDER.mkdir(parents=True, exist_ok=True)
     too_large = 0
-    for look, palette in (("light", qt.style().standardPalette()), ("dark", dark_palette())):
-        qt.setPalette(palette)
+    qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
+    worn = Look(qt, System.LINUX)
+    for look in ("light", "dark"):
+        worn.wear(dark=look == "dark")
         for name, widget in _widgets(qt):
             path = FOLDER / f"{name}-{look}.png"
             save(widget.grab().toImage(), path)
@@ -169,7 +172,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         bridge = Bridge(fake)
         window = Window(bridge)
         yield "tray-menu", _tray_menu(fake)
-        yield "status", _status(window)
+        yield "home", _home(window)
         yield "several", _several(window, fake)
         yield "question", _question(window, fake)
         yield "models", _models(window, fake)
@@ -263,10 +266,10 @@ def _tray_menu(fake: FakeApp) -> QWidget:
     return tray.menu
 
 
-def _status(window: Window) -> QWidget:
-    window.open(Page.STATUS)
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+def _home(window: Window) -> QWidget:
+    window.open(Page.HOME)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     panel = page.usage
     _wait_for(lambda: all(cell.chart for cell in panel.cells.values()))
     panel.clock.stop()
@@ -305,8 +308,8 @@ def _several(window: Window, fake: FakeApp) -> QWidget:
     asked = {"bge-m3-q8_0": Traffic(requests=96, requests_per_s=3.4, tokens_per_s=812.6)}
     status = replace(status, traffic_of=asked)
     fake.show(status)
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     page.usage.looked.emit(status)  # whose own clock stands still for the picture
     _wait_for(lambda: len(page.engines.rows) == len(status.pool.engines))
     return window
@@ -315,8 +318,8 @@ def _several(window: Window, fake: FakeApp) -> QWidget:
 def _question(window: Window, fake: FakeApp) -> QWidget:
     """An editor that has been refused."""
     fake.show(replace(_ready(), refused_origins=("app://obsidian.md",)))
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     page.usage.looked.emit(fake.status())
     _wait_for(page.origin.allow_button.isEnabled)
     return window
@@ -363,9 +366,9 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
 
 
 def _embedding(window: Window) -> QWidget:
-    window.open(Page.EMBEDDING)
+    window.open(Page.EMBEDDINGS)
     window.resize(_WIDTH, window.height() + 160)
-    page = window.page(Page.EMBEDDING)
+    page = window.page(Page.EMBEDDINGS)
     assert isinstance(page, TrialPage)
     page.embedding.texts.setPlainText("\n".join(_TEXTS))
     page.embedding.embed()

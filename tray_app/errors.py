@@ -420,7 +420,7 @@ class ErrorCode(StrEnum):
     KEY_FILE_NOT_WRITABLE = "key_file_not_writable"
     """The key file could not be written or removed."""
 
-    # Files, and what the window asks of the server
+    # Files
 
     FOLDER_NOT_WRITABLE = "folder_not_writable"
     """Could not write to a folder."""
@@ -434,6 +434,38 @@ class ErrorCode(StrEnum):
     """The file is not text in UTF-8."""
     FILE_FORMAT_UNKNOWN = "file_format_unknown"
     """Results cannot be saved in a file with this extension."""
+
+    # Searching a person's own texts
+
+    COLLECTION_NOT_FOUND = "collection_not_found"
+    """There is no such collection of texts."""
+    COLLECTION_NAME_INVALID = "collection_name_invalid"
+    """A collection cannot have this name, or another one has it."""
+    COLLECTION_UNREADABLE = "collection_unreadable"
+    """The files of a collection are damaged or not there."""
+    COLLECTION_FILE_NEWER = "collection_file_newer"
+    """A newer version of this app has written the collection."""
+    COLLECTION_IN_USE = "collection_in_use"
+    """Something else is changing the collection."""
+    COLLECTION_OUTDATED = "collection_outdated"
+    """The model that made the collection's vectors has changed or is gone."""
+    COLLECTION_FULL = "collection_full"
+    """The collection has as many texts as are searched one by one."""
+    QUERY_EMPTY = "query_empty"
+    """Nothing was asked."""
+    FILE_KIND_NOT_READ = "file_kind_not_read"
+    """No texts are read from files of this kind."""
+    FILE_WITHOUT_TEXT = "file_without_text"
+    """A file has no text, or only pictures of it."""
+    FILE_LOCKED = "file_locked"
+    """A file can only be read with its password."""
+    FILE_DAMAGED = "file_damaged"
+    """A file is not what its name says, or is broken."""
+    TOO_MANY_FILES = "too_many_files"
+    """A folder has more files than are read at once."""
+
+    # What the window asks of the server
+
     SERVER_UNREACHABLE = "server_unreachable"
     """There is no answer at the server's address."""
     SERVER_NOT_RESPONDING = "server_not_responding"
@@ -444,6 +476,23 @@ class ErrorCode(StrEnum):
     """The server's answer is not what was expected."""
     ANSWER_BROKE_OFF = "answer_broke_off"
     """The server's answer was interrupted."""
+
+    # Conversations
+
+    CONVERSATION_NOT_FOUND = "conversation_not_found"
+    """There is no such conversation, or no longer."""
+    CONVERSATION_DAMAGED = "conversation_damaged"
+    """The file of a conversation cannot be read, or only in part."""
+    CONVERSATION_NOT_REMOVED = "conversation_not_removed"
+    """The file of a conversation could not be moved to the trash or deleted."""
+    CONVERSATION_TOO_LONG = "conversation_too_long"
+    """The conversation has more tokens than fit into the model's context."""
+    CONVERSATION_EMPTY = "conversation_empty"
+    """There is no message to answer."""
+    MODEL_CANNOT_CHAT = "model_cannot_chat"
+    """The model was not made for conversations."""
+    MODEL_CANNOT_SEE = "model_cannot_see"
+    """The conversation has pictures, and the model reads text only."""
 
     @classmethod
     def _missing_(cls, _value: object) -> ErrorCode:

@@ -146,7 +146,7 @@ def _idle(made: Desktop, idle_s: float) -> Iterator[Result]:
 def results(*, full: bool) -> Iterator[Result]:
     """Lateness under load, then start, idle cost and memory of the real app."""
     yield from under_load(Page.LOGS)
-    yield from under_load(Page.STATUS)
+    yield from under_load(Page.HOME)
     yield from of_the_real_app(IDLE_S if full else IDLE_QUICK_S)
 
 

@@ -6,9 +6,13 @@ The functions `make_…` build the frozen values of the app with defaults that r
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
 import threading
 import time
+import weakref
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +20,12 @@ import msgspec
 from psygnal import Signal
 
 from tests.fakes.engines_shown import FakeEngines
+from tests.fakes.texts_searched import FakeSearch
 from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
 from tray_app.app.status import AppStatus, ProblemSource, problems_of
+from tray_app.chats.store import ChatStore
 from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
@@ -33,7 +39,7 @@ from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.engine.supervisor import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.gateway.public_client import Embeddings
+from tray_app.gateway.public_client import ChatPiece, Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
@@ -59,6 +65,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import FoundProblem
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.tuning import EngineOption
+    from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.errors import AppError, EngineError
     from tray_app.models.found.found_model import FoundModel
@@ -72,6 +79,12 @@ if TYPE_CHECKING:
 
 MODELS = Path("/models")
 DIMENSIONS = 64
+PIECES = (
+    *(ChatPiece(word, model_id="bamboo") for word in ("The ", "**lazy** ", "dog ", "sleeps.")),
+    ChatPiece(finish_reason="stop", model_id="bamboo"),
+    ChatPiece(tokens=4, tokens_per_s=21.5, model_id="bamboo"),
+)
+"""What the app answers in a chat unless a test says otherwise."""
 
 
 def make_host(*, gpu: bool = False, system: System = System.LINUX, machine: str = "x86_64") -> Host:
@@ -472,6 +485,14 @@ class FakeApp:
         self.engines = FakeEngines(self.note)
         self.discovery = FakeDiscovery(self)
         self.upkeep = FakeUpkeep(self)
+        self.pieces: Sequence[ChatPiece] = PIECES
+        """What a chat answers."""
+        self.next_piece = threading.Event()
+        """While it is not set, the next piece of a chat does not come."""
+        self.next_piece.set()
+        self.seeing: set[str] = set()
+        """The models that take pictures, by their ids."""
+        self.search = FakeSearch(self.note)
         self.fit = Fit.FITS
         self.obstacle: EngineError | None = None
         self.engine = make_engine()
@@ -622,6 +643,29 @@ class FakeApp:
         for word in ("over ", "the ", "lazy ", "dog."):
             if not cancelled.is_set():
                 yield word
+
+    @cached_property
+    def chats(self) -> ChatStore:
+        """A real one, in a folder that goes with this app."""
+        folder = tempfile.mkdtemp(prefix="chats-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return ChatStore(Path(folder))
+
+    def stream_chat(self, conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        self.note("stream_chat", conversation)
+        return self._chat_pieces(cancelled)
+
+    def _chat_pieces(self, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        for piece in self.pieces:
+            while not self.next_piece.wait(0.01):
+                if cancelled.is_set():
+                    return
+            if cancelled.is_set():
+                return
+            yield piece
+
+    def can_see(self, model_id: str) -> bool:
+        return model_id in self.seeing
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None

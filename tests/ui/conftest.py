@@ -14,16 +14,19 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LC_ALL"] = "C.UTF-8"
 
 from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QAccessible, QColor, QPalette
+from PySide6.QtGui import QAccessible
 
 from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
+from tray_app.system.host import System
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.languages import Languages
+from tray_app.ui.style import Look, own_palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from PySide6.QtGui import QPalette
     from PySide6.QtWidgets import QApplication, QWidget
 
     from tests.fakes.desktop import Desktop
@@ -38,20 +41,25 @@ def fake(tmp_path: Path) -> FakeApp:
 
 
 @pytest.fixture
-def bridge(qapp: QApplication, fake: FakeApp) -> Iterator[Bridge]:  # noqa: ARG001 - Qt must run
+def bridge(worn: Look, fake: FakeApp) -> Iterator[Bridge]:  # noqa: ARG001 - Qt must run, and look like the app
     made = Bridge(fake)
     yield made
     made.close(timeout_s=5)
 
 
+@pytest.fixture(scope="session")
+def worn(qapp: QApplication) -> Look:
+    """The app's own look, as on Linux."""
+    return Look(qapp, System.LINUX)
+
+
 @pytest.fixture(params=["light", "dark"])
-def look(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[str]:
+def look(request: pytest.FixtureRequest, worn: Look) -> Iterator[str]:
     """Light and dark, one after the other."""
     name: str = request.param
-    before = qapp.palette()
-    qapp.setPalette(dark_palette() if name == "dark" else before)
+    worn.wear(dark=name == "dark")
     yield name
-    qapp.setPalette(before)
+    worn.wear(dark=False)
 
 
 @pytest.fixture
@@ -97,10 +105,5 @@ def real_desktop(tmp_path: Path) -> Iterator[Desktop]:
 
 
 def dark_palette() -> QPalette:
-    """What Qt's style is given on a dark desktop."""
-    palette = QPalette(QColor("#2b2b2b"))
-    palette.setColor(QPalette.ColorRole.Base, QColor("#1e1e1e"))
-    palette.setColor(QPalette.ColorRole.Highlight, QColor("#3d8bff"))
-    for role in (QPalette.ColorRole.WindowText, QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText):
-        palette.setColor(QPalette.ColorGroup.Disabled, role, QColor("#808080"))
-    return palette
+    """What the app wears on a dark desktop."""
+    return own_palette(dark=True)

@@ -14,7 +14,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
@@ -150,7 +150,7 @@ def test_every_control_of_a_page_has_a_name_and_can_be_reached(
 def test_every_control_of_several_models_has_a_name_and_its_place_in_the_order(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window
 ) -> None:
-    window.open(Page.STATUS)
+    window.open(Page.HOME)
     failure = EngineError(ErrorCode.NOT_ENOUGH_MEMORY, "There is not enough memory")
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(
@@ -163,8 +163,8 @@ def test_every_control_of_several_models_has_a_name_and_its_place_in_the_order(
 
     assert nameless(window) == []
     assert unreachable(window) == []
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     assert by_tab(page.start_button, page.copy_button) == [
         "&Start Server",
         "S&top Server",

@@ -210,8 +210,8 @@ def test_the_menu_shows_what_the_system_does_at_login_now(
 @pytest.mark.parametrize(
     ("command", "page"),
     [
-        (Command.EMBED, Page.EMBEDDING),
-        (Command.WINDOW, Page.STATUS),
+        (Command.EMBED, Page.EMBEDDINGS),
+        (Command.WINDOW, Page.HOME),
         (Command.MODELS, Page.MODELS),
         (Command.LOGS, Page.LOGS),
     ],
@@ -374,5 +374,5 @@ def test_a_start_that_fails_opens_the_page_that_says_why(
     desktop.run_command(Command.START)
 
     qtbot.waitUntil(desktop.window.isVisible)
-    assert desktop.window.current() is Page.STATUS
+    assert desktop.window.current() is Page.HOME
     assert desktop.window.message.isHidden()  # the page has it

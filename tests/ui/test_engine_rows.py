@@ -13,7 +13,7 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, SettingsError
 from tray_app.gateway.counters import Traffic
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,8 @@ LONG = "Qwen3 Coder 30B A3B Instruct with a name that no row of this window has 
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> StatusPage:
-    made = StatusPage(bridge)
+def page(qtbot: QtBot, bridge: Bridge) -> HomePage:
+    made = HomePage(bridge)
     qtbot.addWidget(made)
     made.resize(640, 600)
     with qtbot.waitExposed(made):
@@ -60,12 +60,12 @@ def failed() -> AppStatus:
     return two(state=State.FAILED, failure=TOO_LARGE)
 
 
-def row(page: StatusPage, key: str = "tiny") -> EngineRow:
+def row(page: HomePage, key: str = "tiny") -> EngineRow:
     return page.engines.rows[key]
 
 
 def test_rows_come_with_the_second_model_and_go_with_it(
-    page: StatusPage, show: Callable[[AppStatus], None]
+    page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(make_status(State.READY))
     assert page.engines.isHidden()
@@ -86,7 +86,7 @@ def test_rows_come_with_the_second_model_and_go_with_it(
 
 
 def test_a_screen_reader_hears_of_each_row_and_of_the_bar(
-    page: StatusPage, show: Callable[[AppStatus], None]
+    page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(two())
 
@@ -101,7 +101,7 @@ def test_a_screen_reader_hears_of_each_row_and_of_the_bar(
 
 
 def test_a_row_stays_the_same_widget_so_that_the_keyboard_stays_where_it_is(
-    page: StatusPage, show: Callable[[AppStatus], None]
+    page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(two())
     before = row(page)
@@ -114,7 +114,7 @@ def test_a_row_stays_the_same_widget_so_that_the_keyboard_stays_where_it_is(
 
 
 def test_a_model_is_unloaded_by_its_button(
-    page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     show(two())
     row(page).unload_button.click()
@@ -123,7 +123,7 @@ def test_a_model_is_unloaded_by_its_button(
 
 
 def test_a_failed_model_says_why_and_is_loaded_again_or_dismissed(
-    page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     show(failed())
     shown = row(page)
@@ -139,7 +139,7 @@ def test_a_failed_model_says_why_and_is_loaded_again_or_dismissed(
 
 
 def test_why_a_model_cannot_be_loaded_stays_until_it_is_closed(
-    qtbot: QtBot, page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    qtbot: QtBot, page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     fake.refuse("load_model", TOO_LARGE)
     show(failed())
@@ -154,7 +154,7 @@ def test_why_a_model_cannot_be_loaded_stays_until_it_is_closed(
 
 
 def test_a_model_that_somebody_else_unloads_meanwhile_is_no_error(
-    qtbot: QtBot, bridge: Bridge, page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    qtbot: QtBot, bridge: Bridge, page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     fake.refuse("load_model", StartCalledOffError())
     show(failed())
@@ -166,7 +166,7 @@ def test_a_model_that_somebody_else_unloads_meanwhile_is_no_error(
 
 
 def test_the_sleeping_chosen_model_is_started_by_its_button(
-    page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     show(with_engines(make_sleeping(), make_loaded("Tiny")))
     row(page, "").load_button.click()
@@ -176,7 +176,7 @@ def test_the_sleeping_chosen_model_is_started_by_its_button(
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_keep_loaded_is_the_models_own_setting(
-    page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp, *, kept: bool
+    page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp, *, kept: bool
 ) -> None:
     if kept:
         show(two())
@@ -191,7 +191,7 @@ def test_keep_loaded_is_the_models_own_setting(
 
 
 def test_a_tick_that_could_not_be_set_goes_again(
-    qtbot: QtBot, page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    qtbot: QtBot, page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
     show(two())
@@ -202,7 +202,7 @@ def test_a_tick_that_could_not_be_set_goes_again(
 
 
 def test_memory_and_rates_are_looked_at_while_the_page_can_be_seen(
-    qtbot: QtBot, page: StatusPage, show: Callable[[AppStatus], None], fake: FakeApp
+    qtbot: QtBot, page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
 ) -> None:
     show(two())
     busy = replace(two(), traffic_of={"tiny": Traffic(requests_per_s=2.5, tokens_per_s=60)})
@@ -217,7 +217,7 @@ def test_memory_and_rates_are_looked_at_while_the_page_can_be_seen(
 
 
 def test_a_long_name_is_shortened_in_the_middle_and_told_in_full(
-    page: StatusPage, show: Callable[[AppStatus], None]
+    page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(with_engines(make_status(State.READY), make_loaded(LONG)))
     name = next(each.name for key, each in page.engines.rows.items() if key)
@@ -235,7 +235,7 @@ def test_a_long_name_is_shortened_in_the_middle_and_told_in_full(
 
 
 def test_pictures_of_several_models(
-    page: StatusPage, show: Callable[[AppStatus], None], photograph: Callable[[QWidget, str], None]
+    page: HomePage, show: Callable[[AppStatus], None], photograph: Callable[[QWidget, str], None]
 ) -> None:
     show(
         with_engines(

@@ -27,7 +27,7 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.terms import TermsDialog
 from tray_app.ui.pages.engines import EnginesPage
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.widgets.setting_editors import ChoiceEditor
 
@@ -352,6 +352,7 @@ def test_the_tab_key_comes_by_from_top_to_bottom(
     show(qtbot, bridge, fake, make_overview(aside, own))
     install(qtbot, bridge, fake, HALFWAY)
     show(qtbot, bridge, fake, make_overview(own, aside))
+    qtbot.waitUntil(lambda: next(iter(page.installed.rows)) == "own")  # it looks again after a moment
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
 
@@ -402,10 +403,10 @@ def test_every_control_has_a_name_and_can_be_reached(
 
 
 @pytest.fixture
-def status_page(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> StatusPage:
+def status_page(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> HomePage:
     """The page Status on the same machine."""
     fake.engines.shown = make_overview()
-    made = StatusPage(bridge)
+    made = HomePage(bridge)
     qtbot.addWidget(made)
     made.show()
     settle(qtbot, bridge)
@@ -413,7 +414,7 @@ def status_page(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> StatusPage:
 
 
 def test_the_page_status_offers_what_suits_the_machine(
-    qtbot: QtBot, status_page: StatusPage, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, fake: FakeApp
 ) -> None:
     assert list(status_page.offer.buttons) == [EngineAction.INSTALL, EngineAction.LATER]
 
@@ -426,14 +427,14 @@ def test_the_page_status_offers_what_suits_the_machine(
 
 
 def test_what_was_put_off_is_not_offered_again_also_in_another_language(
-    qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     status_page.offer.buttons[EngineAction.LATER].click()
     assert status_page.offer.isHidden()
     show(qtbot, bridge, fake, make_overview())
     assert status_page.offer.isHidden()
 
-    anew = StatusPage(bridge)
+    anew = HomePage(bridge)
     qtbot.addWidget(anew)
     anew.take_over(status_page)
 
@@ -441,7 +442,7 @@ def test_what_was_put_off_is_not_offered_again_also_in_another_language(
 
 
 def test_the_page_status_follows_an_installation(
-    qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     install(qtbot, bridge, fake, HALFWAY)
 
@@ -451,7 +452,7 @@ def test_the_page_status_follows_an_installation(
 
 
 def test_an_engine_that_was_set_aside_is_told_with_the_reason_and_a_way_back(
-    qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     loaded = make_loaded("BGE M3 Q8_0")
     assert isinstance(loaded.told, LaunchPlan)
@@ -471,7 +472,7 @@ def test_an_engine_that_was_set_aside_is_told_with_the_reason_and_a_way_back(
 
 
 def test_a_wish_about_an_engine_that_failed_is_explained_on_the_page_status(
-    qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("pause_installation", EngineError(ErrorCode.ENGINE_ENDED, "There is nothing to pause"))
     install(qtbot, bridge, fake, HALFWAY)
@@ -483,7 +484,7 @@ def test_a_wish_about_an_engine_that_failed_is_explained_on_the_page_status(
 
 
 def test_the_engines_are_looked_at_again_when_another_model_runs(
-    qtbot: QtBot, status_page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, status_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(status_page.look.seen), qtbot.waitSignal(bridge.status_changed):
         fake.show(with_engines(make_status(State.READY), make_loaded("BGE M3 Q8_0")))
@@ -527,7 +528,7 @@ def test_an_engine_of_the_persons_own_is_proven_shown_and_removed_by_the_real_ap
         qtbot.waitUntil(lambda: len(page.installed.rows) > before, timeout=PROOF_MS)
         row = only_row(page)
         assert "proven for F16, Q8_0, Q4_0" in row.facts.text()
-        assert row.warnings.text().startswith("⚠ Not used for weights in Q4_K: ")
+        assert row.warnings.text().startswith("Not used for weights in Q4_K: ")
         qtbot.waitUntil(page.installation.isHidden)  # the store has it a moment before it is done
 
         entry(row, "Remove…")()

@@ -146,8 +146,8 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
         yield name, window
     yield from models(qtbot, bridge, fake, window)
     yield from engines(qtbot, bridge, fake, window)
-    window.open(Page.EMBEDDING)
-    trial = window.page(Page.EMBEDDING)
+    window.open(Page.EMBEDDINGS)
+    trial = window.page(Page.EMBEDDINGS)
     assert isinstance(trial, TrialPage)
     trial.embedding.texts.setPlainText("one\ntwo")
     trial.embedding.embed()
@@ -165,7 +165,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     ):
         with qtbot.waitSignal(bridge.status_changed):
             fake.show(status)
-        window.open(Page.STATUS)
+        window.open(Page.HOME)
         yield f"status-{name}", window
     fake.kept = {HUGGING_FACE.name}
     dialog = SettingsDialog(bridge)
@@ -246,7 +246,7 @@ def engines(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iter
     fake.engines.show(make_overview())
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status())
-    window.open(Page.STATUS)
+    window.open(Page.HOME)
     settle(qtbot, bridge)
     yield "status-offer", window
     fake.engines.show(make_overview(make_installed_engine()))
@@ -386,8 +386,8 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp
 ) -> None:
     fake.show(make_status(State.READY))
-    desktop.window.open(Page.EMBEDDING)
-    page = desktop.window.page(Page.EMBEDDING)
+    desktop.window.open(Page.EMBEDDINGS)
+    page = desktop.window.page(Page.EMBEDDINGS)
     assert isinstance(page, TrialPage)
     page.embedding.texts.setPlainText("one\ntwo")
     qtbot.waitUntil(page.embedding.embed_button.isEnabled)
@@ -400,10 +400,10 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
 
     speak(qtbot, desktop, fake, "fr")
 
-    anew = desktop.window.page(Page.EMBEDDING)
+    anew = desktop.window.page(Page.EMBEDDINGS)
     assert isinstance(anew, TrialPage)
     assert desktop.window.isVisible()
-    assert desktop.window.current() is Page.EMBEDDING
+    assert desktop.window.current() is Page.EMBEDDINGS
     assert anew.embedding.texts.toPlainText() == "one\ntwo"
     assert anew.embedding.results.summary.text().startswith("2 textes")
     assert desktop.dialog.windowTitle() == "Paramètres"
@@ -494,12 +494,12 @@ def test_an_operation_that_began_in_the_old_language_may_end_in_the_new_one(
     released = Event()
     monkeypatch.setattr(fake, "stop_server", released.wait)
     fake.show(make_status(State.READY))
-    desktop.window.open(Page.STATUS)
+    desktop.window.open(Page.HOME)
     old = desktop.window
     gone: list[bool] = []
     old.destroyed.connect(lambda: gone.append(True))
 
-    old.page(Page.STATUS).stop()  # type: ignore[attr-defined]
+    old.page(Page.HOME).stop()  # type: ignore[attr-defined]
     speak(qtbot, desktop, fake, "ja")
     assert not gone
     released.set()

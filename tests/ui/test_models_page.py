@@ -198,7 +198,7 @@ def test_try_it_now_chooses_starts_and_leads_on(qtbot: QtBot, page: InstalledPan
         cards(page)[1].click()
 
     assert fake.calls == [("apply", {"model": "test"}), ("start_server",)]
-    assert lead.args == [Page.EMBEDDING]
+    assert lead.args == [Page.EMBEDDINGS]
 
 
 def test_the_recommended_model_is_chosen_and_started(

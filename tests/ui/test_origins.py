@@ -26,7 +26,7 @@ from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.origins import MOST_SHOWN, origin_question
 from tray_app.ui.tray import Tray
@@ -78,8 +78,8 @@ def card(qtbot: QtBot) -> OriginCard:
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> StatusPage:
-    made = StatusPage(bridge)
+def page(qtbot: QtBot, bridge: Bridge) -> HomePage:
+    made = HomePage(bridge)
     qtbot.addWidget(made)
     made.show()
     return made
@@ -117,7 +117,7 @@ def entry(tray: Tray, label: str) -> QAction:
 
 @pytest.mark.parametrize("allow", [True, False])
 def test_an_answer_on_the_page_is_the_persons_wish(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, *, allow: bool
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, *, allow: bool
 ) -> None:
     assert page.origin.isHidden()
     show(qtbot, bridge, fake, PAGE)
@@ -133,7 +133,7 @@ def test_an_answer_on_the_page_is_the_persons_wish(
 
 
 def test_an_answer_that_could_not_be_kept_is_told_and_can_be_given_again(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("answer_origin", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The disk is full"))
     show(qtbot, bridge, fake, PAGE)
@@ -171,10 +171,10 @@ def test_a_question_that_has_just_come_up_takes_no_answer_yet(qtbot: QtBot, card
 def test_every_control_has_a_name_and_its_place_in_the_order(
     qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
 ) -> None:
-    window.open(Page.STATUS)
+    window.open(Page.HOME)
     show(qtbot, bridge, fake, PAGE)
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     qtbot.waitUntil(page.origin.allow_button.isEnabled)
 
     assert nameless(window) == []
@@ -194,8 +194,8 @@ def test_the_keyboard_goes_on_at_the_next_question(
 ) -> None:
     show(qtbot, bridge, fake, PAGE, OTHER)
     window.open_question()
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     assert window.focusWidget() is page.origin.title  # and no button, which a key could press unread
 
     qtbot.waitUntil(page.origin.refuse_button.isEnabled)
@@ -237,7 +237,7 @@ def test_the_entry_of_the_menu_opens_the_question_and_nothing_opens_by_itself(
 
     entry(tray, visible[1]).trigger()
     assert desktop.window.isVisible()
-    assert desktop.window.current() is Page.STATUS
+    assert desktop.window.current() is Page.HOME
 
     show(qtbot, desktop.bridge, fake)
     after = [action.text() for action in tray.menu.actions() if action.isVisible()]
@@ -270,13 +270,13 @@ def test_pictures_of_the_question(
     languages.use(language)
     window = Window(bridge)
     qtbot.addWidget(window)
-    window.open(Page.STATUS)
+    window.open(Page.HOME)
     show(qtbot, bridge, fake, f"app://{'w' * MOST_SHOWN}")
     assert window.minimumSizeHint().width() <= LEAST_SCREEN
 
     show(qtbot, bridge, fake, "vscode-webview://*", OTHER)
-    page = window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     qtbot.waitUntil(lambda: all(button.isEnabled() for button in page.origin.findChildren(QPushButton)))
     photograph(window, f"question-{language}")
 
@@ -285,7 +285,7 @@ def test_a_page_that_was_refused_is_let_in_by_a_click(qtbot: QtBot, qapp: object
     """With the real app: a request is refused, a person is asked, and the same request works."""
     assert qapp
     bridge = Bridge(app)
-    page = StatusPage(bridge)
+    page = HomePage(bridge)
     qtbot.addWidget(page)
     page.show()
     tray = Tray(bridge.status, template=False, over_dbus=False)

@@ -33,7 +33,7 @@ from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import collect_diagnostics
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.widgets.setting_editors import Text
@@ -460,9 +460,9 @@ def test_an_error_about_a_key_has_a_button_that_leads_to_its_field(
     desktop = Desktop(qapp, app)
     with pytest.raises(SettingsError, check=coded(ErrorCode.NETWORK_NEEDS_KEY)):
         app.start_server()
-    desktop.window.open(Page.STATUS)
-    page = desktop.window.page(Page.STATUS)
-    assert isinstance(page, StatusPage)
+    desktop.window.open(Page.HOME)
+    page = desktop.window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     qtbot.waitUntil(lambda: page.card.error is not None)
 
     page.card._button.click()

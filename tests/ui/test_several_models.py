@@ -15,7 +15,7 @@ from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.operations import load_model, load_or_unload
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_a_model_is_loaded_beside_the_chosen_one_and_unloaded_on_the_page(
 ) -> None:
     assert qapp
     bridge = Bridge(app)
-    page = StatusPage(bridge)
+    page = HomePage(bridge)
     qtbot.addWidget(page)
     page.show()
     other = app.library.find(OTHER).id

@@ -38,8 +38,8 @@ def test_nothing_is_built_before_someone_looks(window: Window) -> None:
 def test_it_opens_on_the_status_where_there_is_a_model(window: Window) -> None:
     window.open()
 
-    assert window.built() == (Page.STATUS,)
-    assert window.current() is Page.STATUS
+    assert window.built() == (Page.HOME,)
+    assert window.current() is Page.HOME
 
 
 def test_it_opens_on_the_models_where_there_is_none(
@@ -54,15 +54,15 @@ def test_it_opens_on_the_models_where_there_is_none(
 
 
 def test_it_comes_back_on_the_page_where_it_was_left(window: Window) -> None:
-    window.open(Page.EMBEDDING)
+    window.open(Page.EMBEDDINGS)
     window.close()
     window.open()
 
-    assert window.current() is Page.EMBEDDING
+    assert window.current() is Page.EMBEDDINGS
 
 
 def test_pages_are_changed_by_the_keyboard(window: Window) -> None:
-    window.open(Page.STATUS)
+    window.open(Page.HOME)
     QTest.keyClick(window.page_list, Qt.Key.Key_Down)
 
     assert window.current() is Page.MODELS
@@ -87,7 +87,7 @@ def test_an_error_that_the_page_shows_already_is_not_shown_twice(
     window.show_error(failure)
 
     assert window.message.isHidden()
-    assert window.current() is Page.STATUS
+    assert window.current() is Page.HOME
 
 
 def test_settings_can_be_asked_for(qtbot: QtBot, window: Window) -> None:
@@ -123,8 +123,8 @@ def test_pictures_of_the_window(
     qtbot.waitUntil(lambda: page.installed.table.model().rowCount() == 3)  # type: ignore[attr-defined]
     photograph(window, "window-download")
 
-    window.open(Page.EMBEDDING)
-    trial = window.page(Page.EMBEDDING)
+    window.open(Page.EMBEDDINGS)
+    trial = window.page(Page.EMBEDDINGS)
     assert isinstance(trial, TrialPage)
     trial.embedding.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
     trial.embedding.embed()

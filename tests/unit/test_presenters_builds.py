@@ -55,6 +55,7 @@ from tray_app.ui.presenters.builds import (
 )
 from tray_app.ui.presenters.engine_names import build_title, engine_choices
 from tray_app.ui.presenters.notices import Page, notices
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
@@ -286,13 +287,13 @@ def test_an_engine_says_which_models_it_runs_by_their_names() -> None:
 
     row = build_rows(make_overview(engine), HOST, status, ENGLISH)[0]
 
-    assert (row.shape, row.state) == ("●", "In use by BGE M3 Q8_0, gone")
+    assert (row.tone, row.state) == (Tone.GOOD, "In use by BGE M3 Q8_0, gone")
 
 
 def test_an_engine_that_was_set_aside_says_why_and_can_try_again() -> None:
     row = row_of(set_aside=(ASIDE,))
 
-    assert (row.shape, row.state) == ("⚠", "Set aside")
+    assert (row.tone, row.state) == (Tone.WARNING, "Set aside")
     assert row.warnings == ("Not used for bge-m3-q8_0: It stopped with SIGSEGV.",)
     assert row.actions == (EngineAction.ALLOW,)
 
@@ -327,7 +328,7 @@ def test_weights_that_an_engine_computes_wrongly_are_named() -> None:
 def test_an_engine_that_works_with_nothing_is_proven_again() -> None:
     row = row_of(make_installed(verdicts={WeightKind.F16: Verdict(works=False)}))
 
-    assert (row.shape, row.state) == ("✕", "Does not work here")
+    assert (row.tone, row.state) == (Tone.BAD, "Does not work here")
     assert row.warnings == ("Not used for weights in F16: unknown cause",)
     assert row.actions == (EngineAction.PROVE,)
     assert EngineAction.PROVE not in row.more
@@ -375,7 +376,7 @@ def test_the_built_in_engine_says_what_it_runs() -> None:
 
     row = build_rows(make_overview(), HOST, status, ENGLISH)[0]
 
-    assert (row.shape, row.state) == ("●", "In use by Bamboo 7B Q4_0")
+    assert (row.tone, row.state) == (Tone.GOOD, "In use by Bamboo 7B Q4_0")
 
 
 def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
@@ -429,7 +430,7 @@ def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
 
     (notice,) = notices(before, after, ENGLISH)
 
-    assert (notice.text, notice.page, notice.failed) == ("It stopped with SIGSEGV.", Page.STATUS, True)
+    assert (notice.text, notice.page, notice.failed) == ("It stopped with SIGSEGV.", Page.HOME, True)
     assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
 
 

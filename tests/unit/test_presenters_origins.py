@@ -88,7 +88,7 @@ def test_a_person_is_told_once_of_each() -> None:
     told = Notice(
         "app://obsidian.md wants to use the server",
         "It is refused until you decide, on the page Status.",
-        Page.STATUS,
+        Page.HOME,
     )
 
     assert notices(make_status(), asking(PAGE), ENGLISH) == (told,)

@@ -277,7 +277,7 @@ def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
     (notice,) = notices(make_status(State.LOADING), failed(), ENGLISH)
 
     expected = Notice(
-        "not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.STATUS, failed=True
+        "not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.HOME, failed=True
     )
     assert notice == expected
     assert notices(failed(), failed(), ENGLISH) == ()
@@ -297,14 +297,14 @@ def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> 
     loading = make_status(State.LOADING, engine=make_snapshot(State.LOADING, failure=NO_MEMORY, restarts=1))
 
     assert notices(loading, ready_after(1), ENGLISH) == (
-        Notice("The server crashed and was restarted", "not enough memory", Page.STATUS),
+        Notice("The server crashed and was restarted", "not enough memory", Page.HOME),
     )
     assert notices(ready_after(1), ready_after(1), ENGLISH) == ()
 
 
 def test_a_crash_between_two_snapshots_is_told_too() -> None:
     assert notices(ready_after(1), ready_after(2), ENGLISH) == (
-        Notice("The server crashed and was restarted", "The log says why.", Page.STATUS),
+        Notice("The server crashed and was restarted", "The log says why.", Page.HOME),
     )
 
 

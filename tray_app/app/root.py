@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from psygnal import Signal
 
+from tray_app.app.chatting import check_message, check_model
 from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
+from tray_app.app.search_manager import SearchManager
 from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
@@ -26,6 +28,7 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
 from tray_app.app.weekly_look import WeeklyLook
 from tray_app.app.workspace import Workspace
+from tray_app.chats.request import chat_body
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
@@ -39,7 +42,8 @@ from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.control.client import find_running
 from tray_app.gateway.control.routes import Control
 from tray_app.gateway.loopback import SlowAnswerError
-from tray_app.gateway.public_client import complete, request_embeddings
+from tray_app.gateway.public_client import complete, request_embeddings, stream_chat
+from tray_app.gateway.upstream import public_id
 from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
@@ -60,13 +64,14 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
-    from tray_app.gateway.public_client import Embeddings
+    from tray_app.gateway.public_client import ChatPiece, Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
@@ -84,8 +89,9 @@ class App(Workspace):
     """The one object that user interfaces talk to: a workspace with a server, which any thread may call.
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
-    `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`
-    and `complete` may take long: a thread that draws windows must not call them itself.
+    `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
+    `complete`, `stream_chat`, `can_see`, all of `chats` and nearly all of `search` may take long: a thread
+    that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -149,6 +155,12 @@ class App(Workspace):
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
+        self.search = SearchManager(
+            paths.search,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            embed=self.embed_as,
+        )
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""
@@ -428,6 +440,15 @@ class App(Workspace):
         base_url, key = self._server.access()
         return request_embeddings(base_url, texts, key=key)
 
+    def embed_as(self, texts: Sequence[str], *, model: str, input_type: str) -> Embeddings:
+        """Embed texts with a model, of an empty name with the default one, as documents or as a query; those
+        that are too long are cut. `GatewayError`.
+        """
+        base_url, key = self._server.access()
+        # Another server may refuse a request with fields that it does not know.
+        kind = {} if _is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
+        return request_embeddings(base_url, texts, key=key, model=model, more=kind)
+
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """The model's continuation of a text, in pieces, through the public address like any client.
 
@@ -435,6 +456,38 @@ class App(Workspace):
         """
         base_url, key = self._server.access()
         return complete(base_url, prompt, max_tokens, cancelled, key=key)
+
+    def stream_chat(self, conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        """The answer to the last message of a conversation, in pieces as they come, through the public
+        address like any client. It ends at once when `cancelled` is set; the conversation is neither changed
+        nor saved.
+
+        `AppError` says why there is no answer: `MODEL_CANNOT_CHAT` and `MODEL_CANNOT_SEE` of the model,
+        `CONVERSATION_TOO_LONG`, `ANSWER_BROKE_OFF` after the pieces that came, and what else may be wrong.
+        """
+        check_message(conversation)
+        base_url, key = self._server.access()
+        settings = self.store.current
+        if not _is_remote(settings):
+            model = self._served.answering(conversation.model_id)
+            check_model(conversation, model, model.settings_in(settings), sees=self._sees(model))
+        return stream_chat(base_url, chat_body(conversation), cancelled, key=key)
+
+    def can_see(self, model_id: str) -> bool:
+        """Whether a conversation with this model may have pictures; empty: with the default one for chats.
+
+        True of a remote server's: only an answer tells.
+        """
+        if _is_remote(self.store.current):
+            return True
+        try:
+            return self._sees(self._served.answering(model_id))
+        except ModelError:
+            return False
+
+    def _sees(self, model: Model) -> bool:
+        offered = {each.id: each.pictures for each in self._server.offered()}
+        return offered.get(public_id(model.id), False)
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None

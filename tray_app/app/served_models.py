@@ -45,6 +45,7 @@ _THINKS = re.compile("enable_thinking|reasoning_content|<think>")
 """In a template: how models are told to think first, or their thoughts are told apart."""
 _FRESH_S = 0.25
 """A look at the models folder holds so long, for names that are nobody's."""
+_NOT_HERE = (ErrorCode.MODEL_NOT_FOUND, ErrorCode.MODEL_NOT_DOWNLOADED, ErrorCode.MODEL_FILE_MISSING)
 _MOST_NAMED = 20
 """Of the models that there are, so many are listed in an error."""
 
@@ -121,6 +122,28 @@ class ServedModels:
         with suppress(AmbiguousError):
             return self._named(asked, chosen_id)
         return None
+
+    def answering(self, asked: str) -> Model:
+        """The model that answers a chat which names this one; for an empty name, the default one for chats.
+
+        `ModelError` if it is not here: in a conversation, no other model must answer in its place.
+        """
+        settings = self._settings()
+        if not asked:
+            return self._library().find(self._default(settings, Purpose.CHAT) or settings.model)
+        chosen_id = self._chosen_id(settings) or settings.model
+        is_chosen = bool(chosen_id) and self._is_chosen(asked, chosen_id)
+        try:
+            return self._library().find(settings.model if is_chosen else asked)
+        except ModelError as exc:
+            if exc.code not in _NOT_HERE:
+                raise
+            raise ModelError(
+                exc.code,
+                "The model of this conversation is not here",
+                phrase("{model} was removed, or has another name now.", model=asked),
+                "Choose another model for the conversation, or download this one again.",
+            ) from exc
 
     def plan(self, model_id: str) -> LaunchPlan:
         """See `Models`."""

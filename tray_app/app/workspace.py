@@ -20,6 +20,7 @@ from msgspec import structs
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
 from tray_app.app.model_upkeep import ModelUpkeep
+from tray_app.chats.store import ChatStore
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
@@ -104,6 +105,7 @@ class Workspace:
         )
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
+        self.chats = ChatStore(paths.chats)
         self.engine_store = EngineStore(paths.engines)
         self._fallbacks = Fallbacks(self.engine_store)
         self._finder = EngineFinder(host, self._fallbacks)

@@ -6,6 +6,8 @@ By the standard library alone: a terminal command that only asks the running app
 
 from __future__ import annotations
 
+import socket
+import time
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, TypeVar
@@ -20,9 +22,13 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPResponse
+    from threading import Event
     from typing import Any, Self
 
 Answer = TypeVar("Answer")
+
+_LOOK_S = 0.05
+"""So often a wait looks whether it was called off."""
 
 
 class SlowAnswerError(GatewayError):
@@ -33,10 +39,15 @@ class NobodyAnswersError(GatewayError):
     """Nobody listens there, or whoever did has hung up."""
 
 
+class WaitCalledOffError(Exception):
+    """Nobody wants the answer any more."""
+
+
 class Reason(msgspec.Struct):
     """Why a request was refused, in OpenAI's dialect."""
 
     message: str
+    code: str | int | None = None
 
 
 class ErrorBody(msgspec.Struct):
@@ -51,10 +62,16 @@ class LoopbackConnection:
     Use it with `with`: leaving the block hangs up, also in the middle of an answer.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, cancelled: Event | None = None) -> None:
+        """When `cancelled` is set, a wait for the listener ends at once with `WaitCalledOffError`."""
         parts = urlsplit(url)
         self._url, self._path = url, parts.path
-        self._connection = HTTPConnection(parts.hostname or "", parts.port)
+        host = parts.hostname or ""
+        self._connection = (
+            _CancellableConnection(host, parts.port, cancelled)
+            if cancelled
+            else HTTPConnection(host, parts.port)
+        )
         self._response: HTTPResponse | None = None
         self._timeout_s: float | None = None
 
@@ -124,6 +141,43 @@ class LoopbackConnection:
                 phrase("There is no answer at {url}.", url=self._url),
                 "Start the server, or see its log.",
             ) from exc
+
+
+class _CancellableConnection(HTTPConnection):
+    """One whose reads end when an event is set, also while nothing comes."""
+
+    def __init__(self, host: str, port: int | None, cancelled: Event) -> None:
+        super().__init__(host, port)
+        self._cancelled = cancelled
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _CancellableSocket(self.sock, self._cancelled)
+
+
+class _CancellableSocket(socket.socket):
+    """Waits a moment at a time, below what http.client counts as a time-out: it reads no more after one."""
+
+    def __init__(self, connected: socket.socket, cancelled: Event) -> None:
+        timeout_s = connected.gettimeout()
+        super().__init__(connected.family, connected.type, connected.proto, connected.detach())
+        self.settimeout(timeout_s)
+        self._cancelled = cancelled
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        timeout_s = self.gettimeout()
+        ends_s = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            self.settimeout(_LOOK_S)
+            while not self._cancelled.is_set():
+                try:
+                    return super().recv_into(*args, **kwargs)
+                except TimeoutError:
+                    if ends_s is not None and time.monotonic() >= ends_s:
+                        raise
+            raise WaitCalledOffError
+        finally:
+            self.settimeout(timeout_s)
 
 
 def decoded(

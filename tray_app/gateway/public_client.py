@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from tray_app.gateway.loopback import (
     NobodyAnswersError,
     Reason,
     SlowAnswerError,
+    WaitCalledOffError,
     decoded,
 )
 from tray_app.gateway.openai import TokenUsage
@@ -24,8 +26,11 @@ from tray_app.phrases import one_line
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from http.client import HTTPResponse
     from threading import Event
+
+    from tray_app.phrases import Text
 
 
 class _Vector(msgspec.Struct):
@@ -36,15 +41,25 @@ class _Vector(msgspec.Struct):
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
     usage: TokenUsage
+    model: str = ""
+
+
+class _Words(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
 
 
 class _Addition(msgspec.Struct):
     text: str = ""
+    delta: _Words = msgspec.field(default_factory=_Words)
+    finish_reason: str | None = None
 
 
 class _Event(msgspec.Struct):
     choices: list[_Addition] = []
     error: Reason | None = None
+    model: str = ""
+    usage: TokenUsage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +70,39 @@ class Embeddings:
     dimensions: int
     tokens: int
     elapsed_ms: float
+    model: str = ""
+    """The one that made them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPiece:
+    """What one event of a streamed answer adds to it. The last ones say how the answer came about."""
+
+    text: str = ""
+    reasoning: str = ""
+    """What the model thinks before it answers."""
+    tokens: int | None = None
+    """All that the model has written, with its thoughts; told once, at the end, if the server tells it."""
+    tokens_per_s: float | None = None
+    """From the first piece to the last; told with the tokens."""
+    finish_reason: str = ""
+    """`stop` if the model was done, `length` if no more fits into its context; empty before the end."""
+    model_id: str = ""
+    """The model that answers."""
 
 
 def request_embeddings(
-    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
+    base_url: str,
+    texts: Sequence[str],
+    *,
+    key: str = "",
+    model: str = "",
+    more: Mapping[str, object] | None = None,
+    timeout_s: float = 600.0,
 ) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
+
+    `model`: empty for the default one. `more` are further fields of the request.
 
     Raises
     ------
@@ -68,7 +110,7 @@ def request_embeddings(
         If nobody answers there, or the answer is a refusal; its message is then the server's.
 
     """
-    body = {"input": list(texts), "model": "", "encoding_format": "float"}
+    body = {"input": list(texts), "model": model, "encoding_format": "float", **(more or {})}
     with LoopbackConnection(base_url) as connection:
         began_s = time.perf_counter()
         response = connection.send("POST", "/embeddings", timeout_s, _to_json(body), _headers(key))
@@ -79,7 +121,7 @@ def request_embeddings(
     answer = decoded(response.status, content, _Vectors)
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
-    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms, answer.model)
 
 
 def complete(
@@ -100,21 +142,74 @@ def complete(
 
     """
     body = {"prompt": prompt, "max_tokens": max_tokens, "model": "", "stream": True}
-    with LoopbackConnection(base_url) as connection:
+    with suppress(WaitCalledOffError), LoopbackConnection(base_url, cancelled) as connection:
         response = connection.send("POST", "/completions", timeout_s, _to_json(body), _headers(key))
         if response.status != HTTPStatus.OK:
             raise _refusal(response.status, connection.content(response))
-        try:
-            # Leaving closes the connection, by which the engine hears that nobody waits any more.
-            for line in connection.lines(response):
-                if cancelled.is_set() or line == b"data: [DONE]":
-                    return
-                if line.startswith(b"data: "):
-                    yield _piece(line.removeprefix(b"data: "))
-        except (NobodyAnswersError, SlowAnswerError) as exc:
-            raise GatewayError(
-                ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
-            ) from exc
+        for event in _events(connection, response, cancelled):
+            yield "".join(choice.text for choice in event.choices)
+
+
+def stream_chat(
+    base_url: str, body: Mapping[str, Any], cancelled: Event, *, key: str = "", timeout_s: float = 600.0
+) -> Iterator[ChatPiece]:
+    """The answer of the server at `base_url` to a chat, piece by piece as it comes; it ends at once when
+    `cancelled` is set.
+
+    `body` has `model` and `messages` in OpenAI's dialect, and what else is wanted but a stream.
+
+    Raises
+    ------
+    GatewayError
+        As `complete`. `CONVERSATION_TOO_LONG`, `MODEL_CANNOT_CHAT` and `MODEL_CANNOT_SEE` tell the refusals
+        apart that a person can do something about.
+
+    """
+    asked = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    with suppress(WaitCalledOffError), LoopbackConnection(base_url, cancelled) as connection:
+        response = connection.send("POST", "/chat/completions", timeout_s, _to_json(asked), _headers(key))
+        if response.status != HTTPStatus.OK:
+            raise _chat_refusal(response.status, connection.content(response))
+        first_s = last_s = 0.0
+        for event in _events(connection, response, cancelled):
+            for piece in _pieces(event):
+                if piece.text or piece.reasoning:
+                    last_s = time.perf_counter()
+                    first_s = first_s or last_s
+                yield piece
+            if event.usage and isinstance(tokens := event.usage.completion_tokens, int):
+                # The first token has come before the clock runs.
+                per_s = (tokens - 1) / (last_s - first_s) if tokens > 1 and last_s > first_s else None
+                yield ChatPiece(tokens=tokens, tokens_per_s=per_s, model_id=event.model)
+
+
+def _pieces(event: _Event) -> Iterator[ChatPiece]:
+    """What an event adds to a chat; nothing for one that only opens it."""
+    for choice in event.choices:
+        words = choice.delta
+        piece = ChatPiece(
+            words.content or "",
+            words.reasoning_content or "",
+            finish_reason=choice.finish_reason or "",
+            model_id=event.model,
+        )
+        if piece.text or piece.reasoning or piece.finish_reason:
+            yield piece
+
+
+def _events(connection: LoopbackConnection, response: HTTPResponse, cancelled: Event) -> Iterator[_Event]:
+    """What a server tells of a streamed answer, until it ends or `cancelled` is set."""
+    try:
+        # Leaving closes the connection, by which the engine hears that nobody waits any more.
+        for line in connection.lines(response):
+            if cancelled.is_set() or line == b"data: [DONE]":
+                return
+            if line.startswith(b"data: "):
+                yield _event(line.removeprefix(b"data: "))
+    except (NobodyAnswersError, SlowAnswerError) as exc:
+        raise GatewayError(
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
+        ) from exc
 
 
 def _refusal(status: int, content: bytes) -> GatewayError:
@@ -122,9 +217,36 @@ def _refusal(status: int, content: bytes) -> GatewayError:
     return GatewayError(ErrorCode.REQUEST_REFUSED, "The server refused the text", reason)
 
 
-def _to_json(body: dict[str, Any]) -> bytes:
+def _chat_refusal(status: int, content: bytes) -> GatewayError:
+    reason = decoded(status, content, ErrorBody).error
+    code, title, hint = _CHAT_REFUSALS.get(str(reason.code), _OTHER_REFUSAL)
+    return GatewayError(code, title, one_line(reason.message), hint)
+
+
+_OTHER_REFUSAL: tuple[ErrorCode, Text, Text] = (ErrorCode.REQUEST_REFUSED, "The server did not answer", "")
+_CHAT_REFUSALS: Mapping[str, tuple[ErrorCode, Text, Text]] = {
+    "context_length_exceeded": (
+        ErrorCode.CONVERSATION_TOO_LONG,
+        "The conversation is too long for the model",
+        "It is kept. Begin a new one, or go on from one of its first messages.",
+    ),
+    "unsupported_content": (
+        ErrorCode.MODEL_CANNOT_SEE,
+        "The model cannot use the pictures",
+        "Choose a model that sees, or begin a conversation without pictures.",
+    ),
+    "unsupported_model": (
+        ErrorCode.MODEL_CANNOT_CHAT,
+        "The model does not chat",
+        "Choose a model that was made for conversations.",
+    ),
+}
+"""By the code of the server's error."""
+
+
+def _to_json(body: Mapping[str, Any]) -> bytes:
     # `json`, unlike msgspec, also writes letters that are none; the server then says so.
-    return json.dumps(body).encode()
+    return json.dumps(dict(body)).encode()
 
 
 def _headers(key: str) -> dict[str, str]:
@@ -132,8 +254,8 @@ def _headers(key: str) -> dict[str, str]:
     return {"Content-Type": "application/json", **authorization}
 
 
-def _piece(payload: bytes) -> str:
-    """The text that one event of a stream adds; `GatewayError` if it says that something went wrong."""
+def _event(payload: bytes) -> _Event:
+    """One event of a stream; `GatewayError` if it says that something went wrong."""
     try:
         event = msgspec.json.decode(payload, type=_Event)
     except NOT_JSON as exc:
@@ -146,4 +268,4 @@ def _piece(payload: bytes) -> str:
         raise GatewayError(
             ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", one_line(event.error.message)
         )
-    return "".join(choice.text for choice in event.choices)
+    return event

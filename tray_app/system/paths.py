@@ -34,6 +34,10 @@ class AppPaths:
     """The models folder, unless the setting `models_folder` names another one."""
     engines: Path
     """The engines that were installed with this app."""
+    chats: Path
+    """The conversations with models, a file for each."""
+    search: Path
+    """The person's own texts with their vectors, a folder for each collection."""
 
     @property
     def own_models_file(self) -> Path:
@@ -57,6 +61,8 @@ class AppPaths:
             logs=places.user_log_path,
             models=Path.home() / ".PowerInfer",
             engines=places.user_data_path / "engines",
+            chats=places.user_data_path / "chats",
+            search=places.user_data_path / "search",
         )
 
     @classmethod
@@ -68,6 +74,8 @@ class AppPaths:
             logs=folder / "logs",
             models=folder / "models",
             engines=folder / "engines",
+            chats=folder / "chats",
+            search=folder / "search",
         )
 
 

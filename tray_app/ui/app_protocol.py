@@ -1,7 +1,7 @@
 """What windows need of the app, as types: `App` has all of it, and so has the fake that tests use instead.
 
 Every method may be called by any thread, and raises an `AppError` that says what could not be done. The
-contracts stand once, at `App`, `ModelManager`, `DownloadQueue` and `Library`.
+contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue` and `Library`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.app.tuning import TuningTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+    from threading import Event
 
     from psygnal import SignalInstance
 
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
     from tray_app.app.status import AppStatus
     from tray_app.app.tuning import EngineOption
+    from tray_app.chats.conversation import Conversation, Summary
+    from tray_app.chats.finding import Found
+    from tray_app.chats.store import Problem
     from tray_app.download.progress import Progress
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.report import ModelReport
     from tray_app.engine.resource_usage import ResourceUsage
+    from tray_app.gateway.public_client import ChatPiece
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.disk_use import DiskUse
     from tray_app.models.found.found_model import FoundModel
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
+    from tray_app.search.collection import AddReport, Collection, Hit, MapOfTexts, Skipped
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeptKeys
     from tray_app.settings.schema import Settings
@@ -186,6 +192,89 @@ class EnginesProtocol(Protocol):
         """Use a build again also for models with which it has failed; their ids."""
 
 
+class ChatsProtocol(Protocol):
+    """The conversations that are kept. All of it may take long."""
+
+    @property
+    def folder(self) -> Path:
+        """Where their files are."""
+
+    def new(self) -> Conversation:
+        """An empty conversation, which has no file yet."""
+
+    def summaries(self) -> tuple[Summary, ...]:
+        """All of them, the one that was saved last first."""
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Files that cannot be read, or only in part."""
+
+    def read(self, conversation_id: str) -> Conversation:
+        """One of them, as far as it can be read."""
+
+    def save(self, conversation: Conversation) -> Conversation:
+        """Write one; what is kept of it."""
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give one another title; an empty one is again its first line."""
+
+    def delete(self, conversation_id: str, *, for_good: bool = False) -> None:
+        """Put one into the trash, or delete it for good."""
+
+    def export(self, conversation_id: str, path: Path) -> None:
+        """Write one as Markdown (.md), JSON (.json) or as it is kept (.jsonl)."""
+
+    def search(self, words: str) -> tuple[Found, ...]:
+        """Those that have all of these words, newest first."""
+
+
+class SearchProtocol(Protocol):
+    """Collections of a person's own texts. All of it may take long but `collections` and `is_current`."""
+
+    def collections(self) -> tuple[Collection, ...]:
+        """All that can be read, by name."""
+
+    def problems(self) -> tuple[Skipped, ...]:
+        """Collections that cannot be read, by their folders."""
+
+    def create(self, name: str) -> Collection:
+        """A collection without texts."""
+
+    def rename(self, collection_id: str, name: str) -> Collection:
+        """Give a collection another name."""
+
+    def delete(self, collection_id: str) -> None:
+        """Delete a collection for good; the files that its texts came from stay."""
+
+    def add_files(
+        self, collection_id: str, paths: Sequence[Path], tell: Callable[[int, int], object], cancelled: Event
+    ) -> AddReport:
+        """Embed files, and those in folders; what is embedded stays whatever happens then."""
+
+    def add_texts(
+        self,
+        collection_id: str,
+        texts: Iterable[str],
+        tell: Callable[[int, int], object],
+        cancelled: Event,
+    ) -> AddReport:
+        """Embed texts that a person has pasted."""
+
+    def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
+        """The nearest texts, the best first."""
+
+    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
+        """The texts as points."""
+
+    def is_current(self, collection: Collection) -> bool:
+        """Whether the model would make the same vectors now."""
+
+    def rebuild(self, collection_id: str, tell: Callable[[int, int], object], cancelled: Event) -> AddReport:
+        """Embed all texts anew with the model that is asked for embeddings now."""
+
+    def export(self, collection_id: str, path: Path) -> None:
+        """Write texts and vectors to a file: .csv, .jsonl or .npz."""
+
+
 class AppProtocol(TuningTarget, Protocol):
     """The one object that windows talk to."""
 
@@ -222,8 +311,16 @@ class AppProtocol(TuningTarget, Protocol):
         """What models take, and where others are."""
 
     @property
+    def chats(self) -> ChatsProtocol:
+        """The conversations with models."""
+
+    @property
     def engines(self) -> EnginesProtocol:
         """The care for engines."""
+
+    @property
+    def search(self) -> SearchProtocol:
+        """The person's own texts."""
 
     @property
     def downloads(self) -> DownloadsProtocol:
@@ -273,6 +370,12 @@ class AppProtocol(TuningTarget, Protocol):
 
     def unload_model(self, reference: str) -> str:
         """End the engine of a model, and wait for that; its id; may take long."""
+
+    def stream_chat(self, conversation: Conversation, cancelled: Event) -> Iterator[ChatPiece]:
+        """The answer to the last message, in pieces as they come; it ends at once when `cancelled` is set."""
+
+    def can_see(self, model_id: str) -> bool:
+        """Whether a model takes pictures; empty: the one that answers where none is named. May take long."""
 
     def move_to_free_port(self) -> None:
         """Offer the server at the nearest free port; may take long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QMessageBox, QSystemTrayIco
 from tray_app import __version__
 from tray_app.settings.schema import AUTO
 from tray_app.system.environment import adopt_clean_environment
-from tray_app.system.host import System
+from tray_app.system.host import System, detect_system
 from tray_app.ui import icons
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.about import about_box
@@ -25,6 +26,7 @@ from tray_app.ui.presenters.notices import Page, notices
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.status import announcement
 from tray_app.ui.signals import SignalWatch
+from tray_app.ui.style import Look
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
 from tray_app.ui.widgets.basic import announce, bring_into_view
@@ -62,6 +64,7 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
     qt.setApplicationVersion(__version__)
     qt.setDesktopFileName("powerinfer-tray")
     qt.setWindowIcon(icons.app_icon())
+    Look(qt, app.host.system)
     desktop = Desktop(qt, app)
     signals = SignalWatch(desktop.quit)
     desktop.start(background=BACKGROUND in argv)
@@ -82,6 +85,7 @@ def show_failure(error: AppError) -> None:
     """Tell a person why the app does not start, until that is read."""
     qt = QApplication(["powerinfer-tray"])
     qt.setApplicationDisplayName("PowerInfer Tray")
+    Look(qt, detect_system(sys.platform))
     languages = Languages()
     languages.use(AUTO)
     box = QMessageBox(QMessageBox.Icon.Critical, "PowerInfer Tray", tr.said(error.texts[0]))
@@ -337,7 +341,7 @@ class Desktop(QObject):
             case Command.MODELS:
                 self.window.open(Page.MODELS)
             case Command.EMBED:
-                self.window.open(Page.EMBEDDING)
+                self.window.open(Page.EMBEDDINGS)
             case Command.LOGS:
                 self.window.open(Page.LOGS)
             case Command.SETTINGS:

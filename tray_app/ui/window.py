@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -13,20 +13,38 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
     QVBoxLayout,
     QWidget,
 )
 
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.style import ICON, LARGE, MEDIUM, RADIUS, SMALL, TIGHT, Variant, colors, set_variant
+from tray_app.ui.symbols import set_symbol, symbol_icon
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, StatefulPage, bring_into_view
+from tray_app.ui.widgets.basic import MessageCard, StatefulPage, bring_into_view
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QModelIndex, QPersistentModelIndex
+    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtWidgets import QStyleOptionViewItem
+
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
 USUAL_SIZE = (1120, 680)
-"""Wide enough for the table of models in every language, with the bar that scrolls it."""
+"""Wide enough for a row of models in every language, with the bar that scrolls it."""
+_NARROW_LETTERS = 100
+"""Below so many letters of width, the pages are symbols."""
+_SYMBOLS = {
+    Page.HOME: "house",
+    Page.MODELS: "boxes",
+    Page.CHAT: "messages-square",
+    Page.EMBEDDINGS: "chart-scatter",
+    Page.ENGINES: "cpu",
+    Page.LOGS: "scroll-text",
+}
 
 
 class Window(QWidget):
@@ -46,17 +64,23 @@ class Window(QWidget):
         self.message = MessageCard()
         self.page_list = self._make_list()
         self._stack = QStackedWidget()
-        self.settings_button = QPushButton(tr("Settin&gs…"))
+        self._side = QWidget()
+        self.settings_button = QPushButton()
+        self.settings_button.setObjectName("settings")  # for the style sheet
+        self.settings_button.setAccessibleName(tr("Settings"))
+        set_variant(self.settings_button, Variant.QUIET)
+        set_symbol(self.settings_button, "settings")
         self.settings_button.clicked.connect(self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Preferences), self, self._want_settings)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
+        self._draw_symbols()
         self.resize(*USUAL_SIZE)
 
     def open(self, page: Page | None = None) -> None:
         """Show the window, in front, with that page, or else the page it was left on."""
         if page is None and not self._pages:
-            page = Page.STATUS if self._bridge.status.settings.model else Page.MODELS
+            page = Page.HOME if self._bridge.status.settings.model else Page.MODELS
         if page is not None:
             self.page_list.setCurrentRow(list(Page).index(page))
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -86,12 +110,12 @@ class Window(QWidget):
 
     def open_question(self) -> None:
         """Open on what is asked about an app or a web page, where the keyboard goes on from."""
-        self.open(Page.STATUS)
+        self.open(Page.HOME)
         self._question_wanted.emit()
 
     def show_error(self, error: AppError) -> None:
         """Open on what went wrong with a wish that was uttered outside the window."""
-        self.open(Page.STATUS)
+        self.open(Page.HOME)
         if error is not self._bridge.status.problem:  # else the page says it already
             self._show_closable(error)
 
@@ -122,10 +146,10 @@ class Window(QWidget):
     def _build(self, page: Page) -> QWidget:
         """Imported here, page by page: the icon need not wait for what nobody looks at yet."""
         match page:
-            case Page.STATUS:
-                from tray_app.ui.pages.status import StatusPage
+            case Page.HOME:
+                from tray_app.ui.pages.home import HomePage
 
-                status = StatusPage(self._bridge)
+                status = HomePage(self._bridge)
                 status.settings_wanted.connect(self.settings_wanted)
                 self._question_wanted.connect(status.origin.setFocus)
                 return status
@@ -136,7 +160,11 @@ class Window(QWidget):
                 models.navigate.connect(self.open)
                 self._source_offered.connect(models.take_source)
                 return models
-            case Page.EMBEDDING:
+            case Page.CHAT:
+                from tray_app.ui.pages.chat import ChatPage
+
+                return ChatPage(self._bridge)
+            case Page.EMBEDDINGS:
                 from tray_app.ui.pages.trial import TrialPage
 
                 return TrialPage(self._bridge)
@@ -152,36 +180,92 @@ class Window(QWidget):
     def _want_settings(self) -> None:
         self.settings_wanted.emit("")
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window, symbols stand for the pages."""
+        super().resizeEvent(event)
+        self._show_titles(wide=self.width() >= _NARROW_LETTERS * self.fontMetrics().averageCharWidth())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the symbols anew when light becomes dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw_symbols()
+
     def _make_list(self) -> QListWidget:
         pages = QListWidget()
+        pages.setObjectName("pages")  # for the style sheet
         pages.setAccessibleName(tr("Pages"))
         pages.setFrameShape(QFrame.Shape.NoFrame)
-        titles = {
-            Page.STATUS: tr("Status"),
-            Page.MODELS: tr("Models"),
-            Page.EMBEDDING: tr("Test embedding"),
-            Page.ENGINES: tr("Engines"),
-            Page.LOGS: tr("Logs"),
-        }
+        pages.setIconSize(QSize(ICON, ICON))
+        pages.setItemDelegate(_PageDelegate(pages))
+        pages.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for page in Page:
-            item = QListWidgetItem(titles[page], pages)
-            item.setSizeHint(QSize(0, pages.fontMetrics().height() + MARGIN))
+            item = QListWidgetItem(pages)
+            item.setSizeHint(QSize(0, pages.fontMetrics().height() + MEDIUM + TIGHT))
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, _title(page))
         # Part of the window, not a sheet of paper on it.
         pages.viewport().setAutoFillBackground(False)
-        pages.setFixedWidth(max(map(pages.fontMetrics().horizontalAdvance, titles.values())) + 3 * MARGIN)
         pages.currentRowChanged.connect(lambda row: self._stack.setCurrentWidget(self.page(list(Page)[row])))
         return pages
 
+    def _show_titles(self, *, wide: bool) -> None:
+        """The titles of the pages beside their symbols, or else as their tooltips."""
+        for row, page in enumerate(Page):
+            item = self.page_list.item(row)
+            item.setText(_title(page) if wide else "")
+            item.setToolTip("" if wide else _title(page))
+        self.settings_button.setText(tr("Settin&gs…") if wide else "")
+        metrics = self.page_list.fontMetrics()
+        letters = max(metrics.horizontalAdvance(_title(page)) for page in Page) if wide else 0
+        self._side.setFixedWidth(ICON + letters + (4 if wide else 2) * LARGE)
+
+    def _draw_symbols(self) -> None:
+        for row, page in enumerate(Page):
+            self.page_list.item(row).setIcon(symbol_icon(_SYMBOLS[page], self.palette()))
+
     def _lay_out(self) -> None:
-        left = QVBoxLayout()
+        left = QVBoxLayout(self._side)
+        left.setContentsMargins(0, 0, 0, 0)
         left.addWidget(self.page_list, 1)
         left.addWidget(self.settings_button)
         right = QVBoxLayout()
-        right.setContentsMargins(SPACING, 0, 0, 0)
+        right.setContentsMargins(SMALL, 0, 0, 0)
         right.addWidget(self.message)
         right.addWidget(self._stack, 1)
         row = QHBoxLayout(self)
-        row.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
+        row.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
         row.setSpacing(0)
-        row.addLayout(left)
+        row.addWidget(self._side)
         row.addLayout(right, 1)
+
+
+class _PageDelegate(QStyledItemDelegate):
+    """Draws a ring around the page at which the keyboard is; Qt's own one leaves out the symbol."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Draw an entry."""
+        super().paint(painter, option, index)
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            painter.save()
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(colors(option.palette).accent)
+            painter.drawRoundedRect(QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+            painter.restore()
+
+
+def _title(page: Page) -> str:
+    match page:
+        case Page.HOME:
+            return tr("Home")
+        case Page.MODELS:
+            return tr("Models")
+        case Page.CHAT:
+            return tr("Chat")
+        case Page.EMBEDDINGS:
+            return tr("Embeddings")
+        case Page.ENGINES:
+            return tr("Engines")
+        case Page.LOGS:
+            return tr("Logs")

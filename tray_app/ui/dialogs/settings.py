@@ -41,8 +41,9 @@ from tray_app.ui.presenters.settings import (
     reload_consequence,
     whose,
 )
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, MessageCard, bring_into_view, text_label
+from tray_app.ui.widgets.basic import MessageCard, bring_into_view, text_label
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor
 from tray_app.ui.widgets.setting_rows import SettingTabs
@@ -191,7 +192,7 @@ class SettingsDialog(QDialog):
         label = QLabel(tr("Command &line:"))
         label.setBuddy(self.command)
         column = QVBoxLayout(self)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         column.addWidget(self.subject)
         column.addWidget(self.tabs, 1)
         for bar in self.memory_bars:
@@ -440,5 +441,5 @@ def _command_view() -> QPlainTextEdit:
     view.setAccessibleName(tr("Command line"))
     view.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
     view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it wraps
-    view.setFixedHeight(view.fontMetrics().lineSpacing() * _COMMAND_LINES + 2 * SPACING)
+    view.setFixedHeight(view.fontMetrics().lineSpacing() * _COMMAND_LINES + 2 * SMALL)
     return view

@@ -13,8 +13,9 @@ from tray_app.app.tuning import tuning_obstacle
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import keep_tuning, measure_speed
 from tray_app.ui.presenters.tuning import embedding_points, engines_text, token_points, tuning_text
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -102,7 +103,7 @@ class TuneDialog(QDialog):
         actions.addStretch()
         actions.addWidget(self.close_button)
         self._column = QVBoxLayout(self)
-        self._column.setSpacing(SPACING)
+        self._column.setSpacing(SMALL)
         self._column.addWidget(self.intro)
         self._column.addWidget(self.card)
         self._column.addStretch()

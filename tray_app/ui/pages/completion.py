@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 
 if TYPE_CHECKING:
     from threading import Event
@@ -77,8 +78,8 @@ class CompletionPanel(QWidget):
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addWidget(_label(tr("&Text:"), self.prompt))
         column.addWidget(self.prompt, 1)
         actions = QHBoxLayout()

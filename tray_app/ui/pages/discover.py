@@ -32,8 +32,9 @@ from tray_app.ui.presenters.offers import (
     repository_notes,
     repository_rows,
 )
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, announce, small_label, text_label
+from tray_app.ui.widgets.basic import MessageCard, announce, small_label, text_label
 from tray_app.ui.widgets.offer_rows import OfferRows
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class DiscoverPanel(QWidget):
         content.setAutoFillBackground(False)
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         for shown in (self.rows, self.others_button, self.others):
             column.addWidget(shown)
         column.addWidget(self.more_button, alignment=Qt.AlignmentFlag.AlignHCenter)
@@ -156,8 +157,8 @@ class DiscoverPanel(QWidget):
         self._scrolled.setWidget(content)
         self._scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        whole.setSpacing(SPACING)
+        whole.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        whole.setSpacing(SMALL)
         whole.addLayout(top)
         whole.addWidget(self.card)
         whole.addLayout(head)

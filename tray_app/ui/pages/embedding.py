@@ -14,8 +14,9 @@ from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import embed_texts, start_server
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.presenters.menu import start_refusal
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import MessageCard, accept_copy, text_label
 from tray_app.ui.widgets.embedding_results import EmbeddingResults
 
 if TYPE_CHECKING:
@@ -134,8 +135,8 @@ class EmbeddingPage(QWidget):
         actions.addWidget(self.start_button)
         actions.addWidget(self.waiting, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addWidget(label)
         column.addWidget(self.texts, 1)
         column.addLayout(actions)

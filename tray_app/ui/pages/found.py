@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVB
 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.presenters.offers import found_rows
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 from tray_app.ui.widgets.offer_rows import OfferRows
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class FoundPanel(QWidget):
         scrolled.setWidget(content)
         scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        whole.setSpacing(SPACING)
+        whole.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        whole.setSpacing(SMALL)
         whole.addWidget(self.card)
         whole.addLayout(top)
         whole.addWidget(self.discover_button, alignment=Qt.AlignmentFlag.AlignLeft)

@@ -15,8 +15,9 @@ from tray_app.ui.model_controller import ModelController
 from tray_app.ui.operations import choose_model
 from tray_app.ui.presenters.models import RowKind, model_rows, newer_text
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 from tray_app.ui.widgets.first_steps import FirstSteps
 from tray_app.ui.widgets.model_table import ModelTable, make_table
 
@@ -99,8 +100,8 @@ class InstalledPanel(QWidget):
         actions.addWidget(self.newer_button)
         actions.addWidget(self.import_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addWidget(self.folder_card)
         column.addWidget(self.card)
         column.addWidget(self.first_steps, 1)
@@ -207,5 +208,5 @@ class InstalledPanel(QWidget):
             app.start_server()
 
         self.controller.run(
-            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDING) if entry.builtin else None
+            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if entry.builtin else None
         )

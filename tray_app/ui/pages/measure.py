@@ -26,8 +26,9 @@ from tray_app.ui.operations import measure
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, announce, text_label
+from tray_app.ui.widgets.basic import MessageCard, announce, text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ class MeasurePanel(QWidget):
         actions.addWidget(self.waiting, 1)
         actions.addWidget(self.tune_button)
         self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        self._column.setSpacing(SPACING)
+        self._column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        self._column.setSpacing(SMALL)
         self._column.addLayout(fields)
         self._column.addLayout(actions)
         self._column.addWidget(self.card)

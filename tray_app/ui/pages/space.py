@@ -20,8 +20,9 @@ from tray_app.models.removal import NotDiscardedError
 from tray_app.ui.dialogs.confirm import ask_to_remove_several
 from tray_app.ui.operations import remove_several
 from tray_app.ui.presenters.space import chosen_text, removal_text, space_rows, total_text
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +75,8 @@ class SpacePanel(QWidget):
         actions.addWidget(self.chosen)
         actions.addWidget(self.remove_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
         column.addWidget(self.card)
         column.addWidget(self.text)
         column.addWidget(self.discover_button, alignment=Qt.AlignmentFlag.AlignLeft)
@@ -121,7 +122,7 @@ class SpacePanel(QWidget):
             item.setTextAlignment(_SIZE, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             state = Qt.CheckState.Checked if row.path in ticked else Qt.CheckState.Unchecked
             item.setCheckState(_NAME, state)
-            item.setSizeHint(_NAME, QSize(0, self.list.fontMetrics().height() + SPACING))
+            item.setSizeHint(_NAME, QSize(0, self.list.fontMetrics().height() + SMALL))
             self.list.addTopLevelItem(item)
         self.list.blockSignals(False)
         self.list.setVisible(bool(rows))

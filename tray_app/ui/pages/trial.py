@@ -1,4 +1,4 @@
-"""The page Test embedding with its tabs: embed, measure, complete a text. GUI thread."""
+"""The page Embeddings with its tabs: embed, measure. GUI thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QTabWidget
 
-from tray_app.ui.pages.completion import CompletionPanel
 from tray_app.ui.pages.embedding import EmbeddingPage
 from tray_app.ui.pages.measure import MeasurePanel
 from tray_app.ui.texts import tr
@@ -23,14 +22,11 @@ class TrialPage(QTabWidget):
         self.setDocumentMode(True)
         self.embedding = EmbeddingPage(bridge)
         self.measure = MeasurePanel(bridge)
-        self.completion = CompletionPanel(bridge)
         self.addTab(self.embedding, tr("Test embedding"))
         self.addTab(self.measure, tr("Measure"))
-        self.addTab(self.completion, tr("Test completion"))
 
     def take_over(self, old: TrialPage) -> None:
         """The same tab, and in each what was there."""
         self.embedding.take_over(old.embedding)
         self.measure.take_over(old.measure)
-        self.completion.take_over(old.completion)
         self.setCurrentIndex(old.currentIndex())

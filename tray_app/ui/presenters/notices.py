@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 class Page(StrEnum):
     """The pages of the window."""
 
-    STATUS = "status"
+    HOME = "home"
     MODELS = "models"
-    EMBEDDING = "embedding"
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
     ENGINES = "engines"
     LOGS = "logs"
 
@@ -53,7 +54,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     told = set(map(key_of, old.notices))
     found += [
-        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.STATUS, failed=True)
+        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.HOME, failed=True)
         for each in new.notices
         if key_of(each) not in told
     ]
@@ -64,15 +65,15 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ):
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
-        found.append(Notice(error_title(failure, tr), text, Page.STATUS, failed=True))
+        found.append(Notice(error_title(failure, tr), text, Page.HOME, failed=True))
     if _came_back(old.engine, new.engine):
         # One notice for one event: while the server is down, the icon says so.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("The log says why.")
-        found.append(Notice(tr("The server crashed and was restarted"), cause, Page.STATUS))
+        found.append(Notice(tr("The server crashed and was restarted"), cause, Page.HOME))
     asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
     if asking:  # one, also if a page asks by many names: the window shows them all
         text = tr("It is refused until you decide, on the page Status.")
-        found.append(Notice(title_of(asking[0], tr), text, Page.STATUS))
+        found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
 
 

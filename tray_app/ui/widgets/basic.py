@@ -23,26 +23,31 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QStyle,
     QVBoxLayout,
+    QWidget,
 )
 
 from tray_app.ui.presenters.formatting import error_title
+from tray_app.ui.style import (
+    LARGE,
+    MEDIUM,
+    RADIUS,
+    SMALL,
+    Type,
+    colors,
+    look_of,
+    set_type,
+)
+from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PySide6.QtGui import QDropEvent, QPaintEvent, QResizeEvent
-    from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
 
-MARGIN = 18
-SPACING = 12
-_FAINT = 0.7
-_EDGE = 0.2
-_RADIUS = 6
 _FEW_LETTERS = 12
 
 
@@ -69,17 +74,12 @@ class Card(QFrame):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the sheet in the palette's colours, which may change at any time."""
-        palette = self.palette()
-        if self._urgent:
-            edge = palette.color(QPalette.ColorRole.Highlight)
-        else:
-            edge = palette.color(QPalette.ColorRole.WindowText)
-            edge.setAlphaF(_EDGE)
+        look = look_of(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(palette.color(QPalette.ColorRole.Base))
-        painter.setPen(QPen(edge, 1))
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS, _RADIUS)
+        painter.setBrush(look.surface)
+        painter.setPen(QPen(look.accent if self._urgent else look.border, 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
         painter.end()
 
 
@@ -91,6 +91,7 @@ class MessageCard(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._warning = False
         self._icon = QLabel()
         self._title = text_label(bold=True)
         self._text = text_label()
@@ -109,8 +110,8 @@ class MessageCard(Card):
             label.setSizePolicy(policy)
             words.addWidget(label)
         row = QHBoxLayout(self)
-        row.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
-        row.setSpacing(SPACING)
+        row.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        row.setSpacing(MEDIUM)
         row.addWidget(self._icon, alignment=Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(self._button, alignment=Qt.AlignmentFlag.AlignVCenter)
@@ -132,14 +133,14 @@ class MessageCard(Card):
             self._show(
                 error_title(error, tr),
                 (message, "\n".join(error.evidence), hint),
-                QStyle.StandardPixmap.SP_MessageBoxWarning,
+                warning=True,
             )
             self.error = error
 
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error."""
         self._icon.setAccessibleName(tr("Information"))
-        self._show(title, (text, "", ""), QStyle.StandardPixmap.SP_MessageBoxInformation)
+        self._show(title, (text, "", ""), warning=False)
 
     def offer(self, label: str, act: Callable[[], object]) -> None:
         """Add a button to what is shown."""
@@ -151,11 +152,23 @@ class MessageCard(Card):
         if self._act:
             self._act()
 
-    def _show(self, title: str, texts: tuple[str, str, str], pixmap: QStyle.StandardPixmap) -> None:
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and not self.isHidden():
+            self._draw_symbol()
+
+    def _draw_symbol(self) -> None:
+        look, ratio = look_of(self), self.devicePixelRatioF()
+        name, color = ("triangle-alert", look.warning) if self._warning else ("info", look.accent)
+        self._icon.setPixmap(symbol_pixmap(name, color.rgba(), LARGE, ratio))
+
+    def _show(self, title: str, texts: tuple[str, str, str], *, warning: bool) -> None:
         self.error = None
         news = self.isHidden() or title != self.accessibleName()  # a share that grows is none
         self._button.hide()
-        self._icon.setPixmap(self.style().standardIcon(pixmap).pixmap(24))
+        self._warning = warning
+        self._draw_symbol()
         self._title.setText(title)
         for label, text in zip((self._text, self._evidence, self._remedy), texts, strict=True):
             label.setText(text)
@@ -279,8 +292,7 @@ class _QuietLabel(QLabel):
 
     def _adopt_palette(self) -> None:
         palette = self.palette()
-        faint = palette.color(QPalette.ColorRole.WindowText)
-        faint.setAlphaF(_FAINT)
+        faint = colors(palette).secondary
         if palette.color(QPalette.ColorRole.PlaceholderText) != faint:
             palette = QPalette()  # of the others, none shall be fixed
             palette.setColor(QPalette.ColorRole.PlaceholderText, faint)
@@ -302,17 +314,55 @@ def small_label(text: str = "") -> QLabel:
     """A quiet label, a little smaller than the text."""
     label = _QuietLabel(text)
     _set_up(label)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * 0.9)
-    label.setFont(font)
+    set_type(label, Type.CAPTION)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
     return label
 
 
-def heading(text: str = "") -> QLabel:
-    """A label half as large again as the text."""
-    label = text_label(text, bold=True)
-    font = label.font()
-    font.setPointSizeF(font.pointSizeF() * 1.5)
-    label.setFont(font)
+def heading(text: str = "", kind: Type = Type.HEADLINE) -> QLabel:
+    """The title of a page, or of a group on it."""
+    label = text_label(text)
+    set_type(label, kind)
     return label
+
+
+class EmptyState(QWidget):
+    """In place of a list that is empty: why it is, what to do, and perhaps the button that does it."""
+
+    def __init__(self, symbol: str, title: str, text: str, button: QPushButton | None = None) -> None:
+        super().__init__()
+        self._symbol = symbol
+        self._icon = QLabel()
+        self._icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.title = heading(kind=Type.TITLE)
+        self.text = small_label()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(SMALL)
+        column.addStretch()
+        column.addWidget(self._icon)
+        for label in (self.title, self.text):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            column.addWidget(label)
+        if button is not None:
+            column.addSpacing(SMALL)
+            column.addWidget(button, alignment=Qt.AlignmentFlag.AlignCenter)
+        column.addStretch()
+        self.show_words(title, text)
+        self._draw()
+
+    def show_words(self, title: str, text: str) -> None:
+        """Say something else."""
+        self.title.setText(title)
+        self.text.setText(text)
+        self._icon.setAccessibleName(title)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's change between light and dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._draw()
+
+    def _draw(self) -> None:
+        rgba = look_of(self).secondary.rgba()
+        self._icon.setPixmap(symbol_pixmap(self._symbol, rgba, 2 * LARGE, self.devicePixelRatioF()))

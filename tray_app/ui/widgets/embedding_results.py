@@ -24,8 +24,9 @@ from tray_app.app.embedding_files import SUFFIXES, results_json, save_file, save
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary
 from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, announce, ask_for_file, text_label
+from tray_app.ui.widgets.basic import announce, ask_for_file, text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class EmbeddingResults(QWidget):
         table.setTabKeyNavigation(False)
         table.setShowGrid(False)
         table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
+        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SMALL)
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)

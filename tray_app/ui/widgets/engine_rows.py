@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, ElidedLabel, plain_tooltip, small_label
+from tray_app.ui.widgets.basic import ElidedLabel, plain_tooltip, small_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ class EngineRows(QWidget):
         self.rows: dict[str, EngineRow] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(SPACING)
+        self._column.setSpacing(SMALL)
         self.hide()
 
     def show_views(self, views: Sequence[EngineView]) -> None:
@@ -79,7 +80,7 @@ class EngineRow(QWidget):
         width = max(self.load_button.sizeHint().width(), self.unload_button.sizeHint().width())
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(SPACING // 2)
+        grid.setHorizontalSpacing(SMALL)
         grid.setVerticalSpacing(2)
         grid.addWidget(self.shape, 0, 0)
         grid.addWidget(self.name, 0, 1)

@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QPushButton, QScr
 
 from tray_app.models.fit_text import memory_reason
 from tray_app.ui.presenters.offers import entry_facts, purpose_text
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, Card, heading, small_label, text_label
+from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ class FirstSteps(QScrollArea):
         content = QWidget()
         content.setAutoFillBackground(False)
         self._cards = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._cards.setSpacing(SPACING)
+        self._cards.setSpacing(SMALL)
         self.discover_button = QPushButton(tr("Discover &Other Models"))
         self.discover_button.clicked.connect(self.discover_wanted)
         below = QHBoxLayout()
@@ -58,7 +59,7 @@ class FirstSteps(QScrollArea):
         below.addStretch()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACING)
+        column.setSpacing(SMALL)
         column.addWidget(heading(tr("Choose a model to begin with")))
         self._text = text_label()
         column.addWidget(self._text)
@@ -152,8 +153,8 @@ def _card(step: _Step, act: Callable[[], None]) -> tuple[Card, QPushButton]:
     button.setAccessibleDescription(tr.said(step.entry.name))
     button.clicked.connect(act)
     column = QVBoxLayout(card)
-    column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
-    column.setSpacing(SPACING // 2)
+    column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+    column.setSpacing(SMALL)
     column.addWidget(small_label(step.purpose))
     column.addWidget(text_label(tr.said(step.entry.name), bold=True))
     column.addWidget(small_label(step.facts))

@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QTableView,
 )
 
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, plain_tooltip
+from tray_app.ui.widgets.basic import plain_tooltip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPainter
@@ -153,7 +154,7 @@ def make_table(model: ModelTable) -> QTableView:
     table.setTabKeyNavigation(False)
     table.setWordWrap(False)
     table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SPACING)
+    table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + SMALL)
     header = table.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)

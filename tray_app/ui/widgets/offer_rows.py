@@ -8,8 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.offers import action_label
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, Card, small_label, text_label
+from tray_app.ui.widgets.basic import Card, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ class OfferRows(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(SPACING // 2)
+        self._column.setSpacing(SMALL)
 
     def show_rows(self, rows: Sequence[OfferRow]) -> None:
         """Show these. A row that stays is filled anew, so that the keyboard stays where it is."""
@@ -86,8 +87,8 @@ class OfferCard(Card):
             label.setSizePolicy(policy)
             words.addWidget(label)
         line = QHBoxLayout(self)
-        line.setContentsMargins(SPACING, SPACING // 2, SPACING, SPACING // 2)
-        line.setSpacing(SPACING // 2)
+        line.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        line.setSpacing(SMALL)
         line.addWidget(self._shape, alignment=Qt.AlignmentFlag.AlignTop)
         line.addLayout(words, 1)
         line.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignVCenter)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, Card, text_label
+from tray_app.ui.widgets.basic import Card, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
@@ -33,12 +34,12 @@ class OriginCard(Card):
         self.allow_button.clicked.connect(lambda: self._answer(allow=True))
         self.refuse_button.clicked.connect(lambda: self._answer(allow=False))
         buttons = QHBoxLayout()
-        buttons.setSpacing(SPACING // 2)
+        buttons.setSpacing(SMALL)
         buttons.addWidget(self.allow_button)
         buttons.addWidget(self.refuse_button)
         buttons.addStretch()
         column = QVBoxLayout(self)
-        column.setContentsMargins(SPACING, SPACING, SPACING, SPACING)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
         column.addWidget(self.title)
         column.addWidget(self.text)
         column.addLayout(buttons)

@@ -20,8 +20,9 @@ from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS, FIELDS
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.settings import GROUPS, choice_title, group_title, largest
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MARGIN, SPACING, small_label
+from tray_app.ui.widgets.basic import small_label
 from tray_app.ui.widgets.key_editor import KeyEditor
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, Number, ResetButton, Selection, Switch, Text
 
@@ -126,8 +127,8 @@ class SettingTabs(QTabWidget):
 
     def scrolled_height(self, width: int) -> int:
         """How high it would have to be at this width, so that no tab is scrolled."""
-        highest = max(form.totalHeightForWidth(width - 4 * MARGIN) for form in self._forms)
-        return highest + 4 * SPACING
+        highest = max(form.totalHeightForWidth(width - 4 * MEDIUM) for form in self._forms)
+        return highest + 4 * SMALL
 
     def _tab(self, group: str) -> QWidget:
         tab = QScrollArea(widgetResizable=True)
@@ -139,8 +140,8 @@ class SettingTabs(QTabWidget):
         form = QFormLayout(content)
         self._forms.append(form)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        form.setVerticalSpacing(SPACING)
+        form.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        form.setVerticalSpacing(SMALL)
         for field in ALL_FIELDS:
             if field.group == group:
                 self._add_rows(form, field)

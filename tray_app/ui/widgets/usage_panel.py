@@ -21,8 +21,9 @@ from tray_app.ui.presenters.usage import (
     series,
     shown_quantities,
 )
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import SPACING, small_label, text_label
+from tray_app.ui.widgets.basic import small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class UsagePanel(QWidget):
         self.cells = {quantity: _Cell(quantity, self) for quantity in Quantity}
         self.note = small_label()
         self._grid = QGridLayout()
-        self._grid.setSpacing(SPACING)
+        self._grid.setSpacing(SMALL)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._grid)
@@ -128,7 +129,7 @@ class _Cell(QWidget):
         self.peak = small_label()
         title = text_label(quantity_title(quantity, tr), bold=True)
         line = QHBoxLayout()
-        line.setSpacing(SPACING // 2)
+        line.setSpacing(SMALL)
         for label in (title, self.value, self.peak):
             label.setWordWrap(False)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

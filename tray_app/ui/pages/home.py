@@ -35,9 +35,10 @@ from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.menu import copy_refusal, start_refusal, stop_refusal
 from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.status import IconShape, address_hint, ring_of, shape_of, state_line
+from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import MARGIN, SPACING, MessageCard, heading, text_label
+from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 from tray_app.ui.widgets.engine_rows import EngineRows
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.origin_card import OriginCard
@@ -58,7 +59,7 @@ _ICON_SIZE = 64
 _SECOND_MS = 1000
 
 
-class StatusPage(QWidget):
+class HomePage(QWidget):
     """The server at a glance."""
 
     settings_wanted = Signal(str)
@@ -134,7 +135,7 @@ class StatusPage(QWidget):
         self.look.refresh()
         self._render()
 
-    def take_over(self, old: StatusPage) -> None:
+    def take_over(self, old: HomePage) -> None:
         """What the person has read or put off is not said again."""
         self._put_off, self._read = old._put_off, old._read
         self.look.overview = old.look.overview
@@ -143,7 +144,7 @@ class StatusPage(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Draw the mark anew when light becomes dark."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
+        if event.type() == QEvent.Type.PaletteChange and self.isVisible():  # else when it is shown
             self._render()
 
     def hideEvent(self, event: QHideEvent) -> None:
@@ -153,27 +154,27 @@ class StatusPage(QWidget):
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
-        top.setSpacing(MARGIN)
+        top.setSpacing(MEDIUM)
         top.addWidget(self.icon)
         top.addWidget(self.headline, 1)
         buttons = QHBoxLayout()
-        buttons.setSpacing(SPACING // 2)
+        buttons.setSpacing(SMALL)
         buttons.addWidget(self.start_button)
         buttons.addWidget(self.stop_button)
         buttons.addStretch()
         address = QHBoxLayout()
-        address.setSpacing(SPACING // 2)
+        address.setSpacing(SMALL)
         address.addWidget(self.address, 1)
         address.addWidget(self.copy_button)
         facts = self._facts
         facts.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        facts.setVerticalSpacing(SPACING)
+        facts.setVerticalSpacing(SMALL)
         facts.addRow(tr("Model:"), self.model)
         facts.addRow(tr("Engine:"), self.engine)
         facts.addRow(self._address_label(), address)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        column.setSpacing(MARGIN)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(MEDIUM)
         column.addLayout(top)
         column.addLayout(buttons)
         column.addWidget(self.card)

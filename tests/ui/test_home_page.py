@@ -17,7 +17,7 @@ from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix, GatewayError, ModelError
 from tray_app.phrases import phrase
-from tray_app.ui.pages.status import StatusPage
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.usage import Quantity
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ DAMAGED = EngineError(
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> StatusPage:
-    made = StatusPage(bridge)
+def page(qtbot: QtBot, bridge: Bridge) -> HomePage:
+    made = HomePage(bridge)
     qtbot.addWidget(made)
     return made
 
@@ -61,7 +61,7 @@ def show(qtbot: QtBot, bridge: Bridge, fake: FakeApp, state: State) -> None:
         fake.show(make_status(state))
 
 
-def test_a_stopped_server_can_be_started(qtbot: QtBot, page: StatusPage, fake: FakeApp) -> None:
+def test_a_stopped_server_can_be_started(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
     assert page.headline.text() == "Stopped — Bamboo 7B Q4_0"
     assert not page.stop_button.isEnabled()
 
@@ -71,7 +71,7 @@ def test_a_stopped_server_can_be_started(qtbot: QtBot, page: StatusPage, fake: F
 
 
 def test_a_ready_server_shows_model_engine_and_address(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     show(qtbot, bridge, fake, State.READY)
 
@@ -94,7 +94,7 @@ def test_a_ready_server_shows_model_engine_and_address(
     ],
 )
 def test_an_engine_has_the_name_that_people_know(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, plan: Plan, words: str
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, plan: Plan, words: str
 ) -> None:
     pid = 4711 if isinstance(plan, LaunchPlan) else None
     engine = replace(make_snapshot(State.READY), plan=plan, pid=pid)
@@ -104,14 +104,14 @@ def test_an_engine_has_the_name_that_people_know(
     assert page.engine.text() == words
 
 
-def test_the_address_can_be_copied(qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp) -> None:
+def test_the_address_can_be_copied(qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp) -> None:
     show(qtbot, bridge, fake, State.READY)
     page.copy_button.click()
 
     assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8080/v1"
 
 
-def test_an_address_that_is_not_open_is_told_as_such_and_cannot_be_copied(page: StatusPage) -> None:
+def test_an_address_that_is_not_open_is_told_as_such_and_cannot_be_copied(page: HomePage) -> None:
     assert page.address.text() == ""
     assert page.address.placeholderText() == "http://127.0.0.1:8080/v1, once the server is started"
     assert not page.copy_button.isEnabled()
@@ -119,7 +119,7 @@ def test_an_address_that_is_not_open_is_told_as_such_and_cannot_be_copied(page: 
 
 
 def test_a_person_who_stops_a_start_is_not_told_of_an_error(
-    qtbot: QtBot, bridge: Bridge, page: StatusPage, fake: FakeApp
+    qtbot: QtBot, bridge: Bridge, page: HomePage, fake: FakeApp
 ) -> None:
     fake.refuse("start_server", StartCalledOffError())
     page.start_button.click()
@@ -130,7 +130,7 @@ def test_a_person_who_stops_a_start_is_not_told_of_an_error(
 
 
 def test_a_sleeping_server_says_what_wakes_it_and_can_be_started_and_stopped(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_sleeping())
@@ -141,7 +141,7 @@ def test_a_sleeping_server_says_what_wakes_it_and_can_be_started_and_stopped(
     assert page.stop_button.isEnabled()
 
 
-def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: StatusPage, fake: FakeApp) -> None:
+def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
     fake.refuse("start_server", PORT_TAKEN)
     page.start_button.click()
     qtbot.waitUntil(lambda: not page.card.isHidden())
@@ -151,7 +151,7 @@ def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: StatusPage,
 
 
 def test_an_explanation_goes_when_the_server_runs_after_all(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("start_server", PORT_TAKEN)
     page.start_button.click()
@@ -163,7 +163,7 @@ def test_an_explanation_goes_when_the_server_runs_after_all(
 
 
 def test_the_seconds_of_loading_are_counted_while_someone_looks(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     page.show()
     show(qtbot, bridge, fake, State.LOADING)
@@ -178,13 +178,13 @@ def fail(qtbot: QtBot, bridge: Bridge, fake: FakeApp, failure: EngineError) -> N
         fake.show(make_status(State.FAILED, engine=make_snapshot(State.FAILED, failure=failure)))
 
 
-def fix_button(page: StatusPage) -> QPushButton:
+def fix_button(page: HomePage) -> QPushButton:
     """The button in the card."""
     return page.card.findChildren(QPushButton)[0]
 
 
 def test_the_lines_of_the_log_that_show_the_cause_are_in_the_card(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(qtbot, bridge, fake, DAMAGED)
 
@@ -197,7 +197,7 @@ def test_the_lines_of_the_log_that_show_the_cause_are_in_the_card(
 
 
 def test_a_free_port_is_chosen_by_the_button_beside_the_error(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(
         qtbot,
@@ -212,7 +212,7 @@ def test_a_free_port_is_chosen_by_the_button_beside_the_error(
 
 
 def test_a_model_is_verified_by_the_button_beside_the_error(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(qtbot, bridge, fake, DAMAGED)
 
@@ -226,7 +226,7 @@ def test_a_model_is_verified_by_the_button_beside_the_error(
 
 
 def test_a_damaged_model_is_told_in_place_of_the_engines_error(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fail(qtbot, bridge, fake, DAMAGED)
     fake.refuse(
@@ -251,7 +251,7 @@ def test_a_damaged_model_is_told_in_place_of_the_engines_error(
     ],
 )
 def test_the_setting_that_is_to_blame_is_opened(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, *, error: EngineError, setting: str
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, *, error: EngineError, setting: str
 ) -> None:
     fail(qtbot, bridge, fake, error)
 
@@ -259,7 +259,7 @@ def test_the_setting_that_is_to_blame_is_opened(
         fix_button(page).click()
 
 
-def looked_at(qtbot: QtBot, page: StatusPage, fake: FakeApp, times: int = 2) -> None:
+def looked_at(qtbot: QtBot, page: HomePage, fake: FakeApp, times: int = 2) -> None:
     """Show the page until it has looked at the engine so often."""
     page.usage.clock.setInterval(20)
     with qtbot.waitExposed(page):
@@ -269,7 +269,7 @@ def looked_at(qtbot: QtBot, page: StatusPage, fake: FakeApp, times: int = 2) -> 
 
 
 def test_what_the_engine_takes_is_shown_while_someone_looks(
-    qtbot: QtBot, page: StatusPage, fake: FakeApp
+    qtbot: QtBot, page: HomePage, fake: FakeApp
 ) -> None:
     assert fake.looks == 0
     fake.memory_bytes = 4_680_000_000
@@ -300,7 +300,7 @@ def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
 
     languages.use("fr")
     monkeypatch.setattr(fake, "resource_usage", fail_to_look)
-    page = StatusPage(bridge)
+    page = HomePage(bridge)
     qtbot.addWidget(page)
     page.show()
 
@@ -309,7 +309,7 @@ def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
 
 
 def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
-    qtbot: QtBot, page: StatusPage, fake: FakeApp
+    qtbot: QtBot, page: HomePage, fake: FakeApp
 ) -> None:
     looked_at(qtbot, page, fake)
     chart = weakref.ref(page.usage.cells[Quantity.CPU].chart)
@@ -323,7 +323,7 @@ def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
 
 
 def test_pictures_of_the_page(
-    qtbot: QtBot, page: StatusPage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     page.resize(700, 560)
     looked_at(qtbot, page, fake, times=30)
