@@ -366,7 +366,7 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
         monkeypatch.setenv("POWERINFER_TRAY_HOME", str(tmp_path))
         second = powerinfer_tray("serve", "--model", "test", "--port", str(port))
     assert second.returncode == 1
-    assert f"Port {port} is used by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
+    assert f"Port {port} is in use by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
     assert "is free" in second.stderr
 
 
