@@ -437,7 +437,8 @@ def test_a_deleted_conversation_is_in_the_trash(store: ChatStore, monkeypatch: p
 
 
 def test_what_is_deleted_for_good_leaves_no_copy(store: ChatStore) -> None:
-    one, two = saved(store, user("one")), saved(store, user("two"))
+    one = saved(store, user("one"))
+    two = store.save(replace(store.new(), id=f"{one.id}.jsonl.broken-off", messages=(user("two"),)))
     for each in (one, two):
         file_of(store, each).write_bytes(to_lines(each) + b"damage")
         store.save(store.read(each.id))

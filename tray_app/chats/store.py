@@ -8,6 +8,7 @@ meanwhile becomes a conversation of its own.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 import time
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 SUFFIX = ".jsonl"
 EXPORTS = (".md", ".json", ".jsonl")
 _BROKEN = ".broken"
+_COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
 _LOCK = ".lock"
 _LOCK_TIMEOUT_S = 10.0
 MOST_BYTES = 256 * 2**20
@@ -102,7 +104,7 @@ class ChatStore:
             for name, each in self._look_at_all().items()
             if each.problem
         ]
-        kept = [Problem(path, _kept_copy(path)) for path in self._files(lambda name: _BROKEN in name)]
+        kept = [Problem(path, _kept_copy(path)) for path in self._files(_original_of)]
         return tuple(sorted((*damaged, *kept), key=lambda each: each.path.name))
 
     def read(self, conversation_id: str) -> Conversation:
@@ -171,7 +173,7 @@ class ChatStore:
         with self._writing():
             if not path.exists() and not path.is_symlink():
                 raise _not_found(conversation_id)
-            copies = self._files(lambda name: name.startswith(f"{path.name}{_BROKEN}"))
+            copies = self._files(lambda name: _original_of(name) == path.name)
             for each in (path, *copies):
                 try:
                     if for_good:
@@ -240,7 +242,7 @@ class ChatStore:
             raise _not_found(conversation_id)
         return self.folder / f"{conversation_id}{SUFFIX}"
 
-    def _files(self, wanted: Callable[[str], bool]) -> list[Path]:
+    def _files(self, wanted: Callable[[str], object]) -> list[Path]:
         """The files in the folder whose names are wanted; none if there is no folder."""
         try:
             return [path for path in self.folder.iterdir() if wanted(path.name) and path.name[0] != "."]
@@ -361,6 +363,12 @@ class ChatStore:
         while self._path(f"{conversation_id}-{number}").exists():
             number += 1
         return f"{conversation_id}-{number}"
+
+
+def _original_of(name: str) -> str | None:
+    """The name of the file of which a file of this name is a copy; None if it is none."""
+    found = _COPY.fullmatch(name)
+    return found[1] if found else None
 
 
 def _state(path: Path) -> _State:
