@@ -141,8 +141,8 @@ class ChatStore:
             content = to_lines(kept)
             if len(content) > MOST_BYTES:
                 raise _not_saved(
-                    phrase("With its pictures, it has more than {most} MB.", most=MOST_BYTES // 2**20),
-                    "Begin a new conversation.",
+                    phrase("With its pictures, it is larger than {most} MB.", most=MOST_BYTES // 2**20),
+                    "Start a new conversation.",
                 )
             write_atomically(path, content)
             self._known[conversation.id] = state = _state(path)
@@ -185,7 +185,7 @@ class ChatStore:
                         ErrorCode.CONVERSATION_NOT_REMOVED,
                         "The conversation could not be removed",
                         phrase("{reason} ({path}).", reason=exc.strerror or exc, path=each),
-                        "Check the permissions; where there is no trash, delete it for good.",
+                        "Check its permissions. If there is no trash, delete it permanently.",
                     ) from exc
             self._known.pop(conversation_id, None)
 
@@ -253,7 +253,7 @@ class ChatStore:
                 ErrorCode.FILE_UNREADABLE,
                 "The conversations cannot be read",
                 phrase("{path}: {reason}", path=self.folder, reason=exc.strerror or exc),
-                "Check the rights of this folder.",
+                "Check the permissions of this folder.",
             ) from exc
 
     def _look_at_all(self) -> dict[str, _Looked]:
@@ -303,7 +303,7 @@ class ChatStore:
                 ErrorCode.CONVERSATION_DAMAGED,
                 phrase("{name} cannot be read", name=path.name),
                 phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
-                "The file stays as it is. Check that it is an ordinary file, and that you may read it.",
+                "The file stays as it is. Check that it is an ordinary file and that you may read it.",
             ) from exc
         return state, content, from_lines(content, path.name.removesuffix(SUFFIX), state.changed_ns / 1e9)
 
@@ -318,12 +318,12 @@ class ChatStore:
                     yield
             except Timeout as exc:
                 raise _not_saved(
-                    "Another program has been writing to the conversations for ten seconds.", "Try again."
+                    "Another program has been writing conversations for ten seconds.", "Try again."
                 ) from exc
             except OSError as exc:
                 raise _not_saved(
                     phrase("{path}: {reason}", path=exc.filename or self.folder, reason=exc.strerror or exc),
-                    "Check the rights of this folder, and the space on its disk.",
+                    "Check the permissions of this folder and the free space on its disk.",
                 ) from exc
 
     def _clear(self) -> None:
@@ -386,9 +386,9 @@ def _state_or_none(path: Path) -> _State | None:
 def _not_found(conversation_id: str) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_NOT_FOUND,
-        "The conversation is not there",
+        "The conversation is gone",
         phrase("There is no file for {name}: it was deleted or moved.", name=conversation_id),
-        "Look at the list of conversations again.",
+        "Choose another conversation.",
     )
 
 
@@ -397,26 +397,28 @@ def _not_saved(cause: Text, hint: Text) -> AppError:
 
 
 def _damaged(path: Path, reading: Reading) -> AppError:
-    hint: Text = "The file stays as it is. You can look at it with a text editor."
+    hint: Text = "The file stays as it is. You can open it in a text editor."
     if reading.conversation is None:
         title: Text = phrase("{name} cannot be read", name=path.name)
-        cause: Text = "Nothing in it is a conversation as this app writes them."
+        cause: Text = "It contains nothing that this app can read as a conversation."
     elif reading.damaged:
-        title = phrase("{name} was read in part", name=path.name)
+        title = phrase("Only part of {name} could be read", name=path.name)
         lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
         more = len(reading.damaged) - _MOST_LINES_NAMED
         cause = (
             phrase(
-                "This app does not understand all of lines {lines} and {count} more.", lines=lines, count=more
+                "Lines {lines} and {count} more contain something this app does not understand.",
+                lines=lines,
+                count=more,
             )
             if more > 0
-            else phrase("This app does not understand all of these lines: {lines}.", lines=lines)
+            else phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
         )
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
+        hint = "You can continue with what was read. The original is then kept beside it."
     else:
-        title = phrase("{name} is of a newer version of this app", name=path.name)
-        cause = "It may have more in it than is shown."
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
+        title = phrase("{name} was written by a newer version of this app", name=path.name)
+        cause = "It may contain more than is shown."
+        hint = "You can continue with what was read. The original is then kept beside it."
     return AppError(ErrorCode.CONVERSATION_DAMAGED, title, cause, hint)
 
 
@@ -424,6 +426,6 @@ def _kept_copy(path: Path) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_DAMAGED,
         phrase("{name} is a copy of a damaged file", name=path.name),
-        "It has in it what could not be read when the conversation went on.",
-        "Look at it with a text editor; delete it when you need it no more.",
+        "It holds what could not be read when the conversation was continued.",
+        "Open it in a text editor, and delete it when you no longer need it.",
     )

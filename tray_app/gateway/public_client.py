@@ -238,17 +238,17 @@ _CHAT_REFUSALS: Mapping[str, tuple[ErrorCode, Text, Text]] = {
     "context_length_exceeded": (
         ErrorCode.CONVERSATION_TOO_LONG,
         "The conversation is too long for the model",
-        "It is kept. Begin a new one, or go on from one of its first messages.",
+        "It is kept. Start a new one, or continue from an earlier message.",
     ),
     "unsupported_content": (
         ErrorCode.MODEL_CANNOT_SEE,
-        "The model cannot use the pictures",
-        "Choose a model that sees, or begin a conversation without pictures.",
+        "The model cannot use these pictures",
+        "Choose a model that can see, or start a conversation without pictures.",
     ),
     "unsupported_model": (
         ErrorCode.MODEL_CANNOT_CHAT,
-        "The model does not chat",
-        "Choose a model that was made for conversations.",
+        "This model cannot chat",
+        "Choose a chat model.",
     ),
 }
 """By the code of the server's error."""
