@@ -151,7 +151,7 @@ def test_a_download_goes_on_if_cancelling_was_a_slip(
     select(page, "Tiny")
 
     page.buttons[ModelAction.CANCEL].click()
-    press(page, "Go On")
+    press(page, "Continue Download")
 
     assert fake.calls == []
 

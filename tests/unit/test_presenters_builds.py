@@ -231,7 +231,7 @@ def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> Non
     assert failed_card is not None
     assert card.title == "Testing llama.cpp b11194 for NVIDIA (CUDA 13.4)"
     assert card.note == "Testing its answers with Q4_0 …"
-    assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be proven"
+    assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) failed its test"
     assert failed_card.text == "unknown cause"
 
 
