@@ -272,7 +272,7 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             MAC,
             None,
-            "The built-in engine already uses the graphics of Apple Silicon (Metal), so there is "
+            "The built-in engine already uses the Apple silicon graphics (Metal), so there is "
             "nothing to install.",
             id="Apple Silicon",
         ),
