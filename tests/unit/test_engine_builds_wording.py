@@ -44,8 +44,10 @@ def installed(build: object) -> Engine:
         (
             replace(BUILT_IN, passed_over=(SET_ASIDE,)),
             "auto",
-            "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
-            "it crashed: {0}",
+            (
+                "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
+                "it crashed: {0}"
+            ),
         ),
         (
             installed(CUDA),
