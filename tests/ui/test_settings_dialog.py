@@ -418,7 +418,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
 @pytest.mark.parametrize(
     ("host", "engine", "reason"),
     [
-        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
+        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple silicon shares its memory"),
         (make_host(), POWERINFER, "This computer has no NVIDIA graphics card"),
         (
             make_host(gpu=True),

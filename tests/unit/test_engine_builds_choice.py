@@ -275,7 +275,7 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
             None,
             "The built-in engine already uses the Apple silicon graphics (Metal), so there is "
             "nothing to install.",
-            id="Apple Silicon",
+            id="Apple silicon",
         ),
         pytest.param(
             replace(MAC, machine="x86_64"),

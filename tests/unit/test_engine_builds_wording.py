@@ -112,7 +112,7 @@ def test_builds_have_names() -> None:
 
     assert sorted(map(str, named)) == [
         "llama.cpp b1 for AMD (ROCm)",
-        "llama.cpp b1 for Apple Silicon (Metal)",
+        "llama.cpp b1 for Apple silicon (Metal)",
         "llama.cpp b1 for NVIDIA (CUDA)",
         "llama.cpp b1 for graphics cards (Vulkan)",
         "llama.cpp b1 for the processor (CPU)",
