@@ -350,13 +350,13 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     _wait_for(page.installation.isVisible)
     yield "engines-installing", window
     fake.show(_ready())
-    aside = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
+    aside = SetAside(VULKAN.id, "bamboo", "It stopped with SIGSEGV while it loaded the model.")
     fake.engines.show(
         make_overview(
             make_installed_engine(in_use_by=("Bamboo 7B Q4_0",)),
             make_installed_engine(make_installed(VULKAN, size_bytes=97_000_000), set_aside=(aside,)),
             advice=Advice(
-                None, phrase("{build} is installed, and uses your {card}.", build=build_name(CUDA), card=CARD)
+                None, phrase("{build} is installed and uses your {card}.", build=build_name(CUDA), card=CARD)
             ),
         )
     )

@@ -110,8 +110,8 @@ def read_key(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
             ErrorCode.KEY_INVALID,
-            "This cannot be a key",
-            "A key is made of letters, digits and signs, with no spaces.",
+            "This is not a valid key",
+            "A key consists of letters, digits and symbols, without spaces.",
         )
     return text
 
@@ -122,10 +122,10 @@ def read_new_key(name: str, text: str) -> str:
     if name == GATEWAY.name and can_be_guessed(text):
         raise SettingsError(
             ErrorCode.KEY_GUESSABLE,
-            "This key can be guessed",
+            "This key is too easy to guess",
             phrase(
-                "Everybody in the local network may try keys: it needs {count} characters or more, without a "
-                "pattern. Generate in the settings makes one.",
+                "Anyone on the local network can try keys, so use at least {count} characters "
+                "without a pattern. “Generate” in the settings creates one.",
                 count=_LEAST_LENGTH,
             ),
         )
