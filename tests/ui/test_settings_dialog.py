@@ -54,7 +54,7 @@ def open_dialog(qtbot: QtBot) -> Iterator[Callable[[FakeApp], SettingsDialog]]:
         bridges.append(Bridge(fake))
         dialog = SettingsDialog(bridges[-1])
         qtbot.addWidget(dialog)
-        qtbot.waitUntil(lambda: dialog.command.toPlainText() != "" and model_editor(dialog).box.count() > 0)
+        qtbot.waitUntil(lambda: dialog.command.value() != "" and model_editor(dialog).box.count() > 0)
         return dialog
 
     yield open_on
@@ -107,7 +107,7 @@ def test_every_setting_has_an_editor_filled_with_its_value(
     )
     assert (shown["temperature"], shown["vram_budget"], shown["engine"]) == (0.25, 2.5, "/opt/server")
     assert shown["launch_at_login"] is True
-    assert dialog.draft() == {}
+    assert dialog.form.draft() == {}
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -115,7 +115,7 @@ def test_every_setting_can_be_pointed_at(dialog: SettingsDialog, field: Field) -
     dialog.point_at(field.name)
     dialog.show()
 
-    assert dialog.tabs.currentIndex() == GROUPS.index(field.group)
+    assert dialog.groups.current == field.group
     assert dialog.editors[field.name].isVisible()
     focused = dialog.focusWidget()
     # A setting that has no effect here is greyed out, and explains itself.
@@ -138,7 +138,7 @@ def test_an_automatic_context_says_what_it_comes_to_and_steps_in_round_numbers(
     note = dialog.rows["ctx_size"].note
     assert isinstance(context, Number)
     assert context.box.text() == "Automatic"
-    qtbot.waitUntil(lambda: note.text().endswith("Automatic: 4096 tokens for this model."))
+    qtbot.waitUntil(lambda: note.text().endswith(" · 4096 tokens for this model"))
 
     context.box.stepUp()
     assert context.value() == 512
@@ -161,9 +161,9 @@ def test_models_are_offered_by_name(dialog: SettingsDialog) -> None:
     assert box.currentText() == "Bamboo 7B Q4_0"
 
     box.setEditText("/data/mine.gguf")
-    assert dialog.draft() == {"model": "/data/mine.gguf"}
+    assert dialog.form.draft() == {"model": "/data/mine.gguf"}
     box.setCurrentIndex(2)
-    assert dialog.draft() == {"model": "tiny"}
+    assert dialog.form.draft() == {"model": "tiny"}
 
 
 def test_ok_applies_what_was_changed_and_closes(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
@@ -182,7 +182,7 @@ def test_apply_applies_and_stays(qtbot: QtBot, dialog: SettingsDialog, fake: Fak
 
     button(dialog, APPLY).click()
 
-    qtbot.waitUntil(lambda: ("apply", {"port": 9000}) in fake.calls and dialog.draft() == {})
+    qtbot.waitUntil(lambda: ("apply", {"port": 9000}) in fake.calls and dialog.form.draft() == {})
     assert dialog.isVisible()
     assert not button(dialog, APPLY).isEnabled()
 
@@ -224,7 +224,7 @@ def test_a_refused_change_is_explained_and_the_draft_survives(
 
     qtbot.waitUntil(lambda: not dialog.card.isHidden())
     assert dialog.card.accessibleName() == "The settings could not be saved"
-    assert dialog.draft() == {"port": 9000}
+    assert dialog.form.draft() == {"port": 9000}
     assert button(dialog, OK).isEnabled()
 
 
@@ -317,7 +317,7 @@ def test_what_changed_elsewhere_is_shown_where_nothing_is_typed(
 
     qtbot.waitUntil(lambda: dialog.editors["model"].value() == "test")
     assert dialog.editors["threads"].value() == 2
-    assert dialog.draft() == {"ctx_size": 4096}
+    assert dialog.form.draft() == {"ctx_size": 4096}
 
 
 def test_each_field_can_be_reset_where_it_differs_from_its_default(
@@ -325,14 +325,14 @@ def test_each_field_can_be_reset_where_it_differs_from_its_default(
 ) -> None:
     settings = Settings(model="bamboo", port=9000, threads=3, extra_arguments=("--mlock",))
     dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
-    there = {name for name, reset in dialog.tabs.resets.items() if not reset.isHidden()}
+    there = {name for name, reset in dialog.form.resets.items() if not reset.isHidden()}
     assert there == {"model", "port", "threads", "extra_arguments"}
 
     for name in there:
-        dialog.tabs.resets[name].click()
+        dialog.form.resets[name].click()
 
-    assert all(reset.isHidden() for reset in dialog.tabs.resets.values())
-    assert dialog.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
+    assert all(reset.isHidden() for reset in dialog.form.resets.values())
+    assert dialog.form.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
 
 
 def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
@@ -345,7 +345,7 @@ def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
     assert button(dialog, OK).isEnabled()
 
     dialog.editors["port"].set_value(9001)
-    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. It is free."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith(" · Free"))
 
 
 def test_the_port_of_a_running_server_is_its_own(
@@ -353,7 +353,7 @@ def test_the_port_of_a_running_server_is_its_own(
 ) -> None:
     dialog = open_dialog(FakeApp(make_status(State.READY), folder=tmp_path))
 
-    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. This server has it."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith(" · Used by this server"))
 
 
 def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
@@ -369,11 +369,11 @@ def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
 
 
 def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog) -> None:
-    assert "--ctx-size 16384" in dialog.command.toPlainText()  # four slots of 4096
+    assert "--ctx-size 16384" in dialog.command.value()  # four slots of 4096
 
     dialog.editors["ctx_size"].set_value(1024)
 
-    qtbot.waitUntil(lambda: "--ctx-size 4096" in dialog.command.toPlainText())
+    qtbot.waitUntil(lambda: "--ctx-size 4096" in dialog.command.value())
 
 
 def test_a_setting_that_the_engine_does_not_know_is_grey_and_says_why(
@@ -398,11 +398,11 @@ def test_a_restart_is_announced(
     assert dialog.consequence.text() == ""
 
     dialog.editors["ctx_size"].set_value(1024)
-    qtbot.waitUntil(lambda: dialog.consequence.text() == "The server restarts.")
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "1 change. The model will be loaded again.")
 
     dialog.editors["ctx_size"].set_value("auto")
     dialog.editors["temperature"].set_value(0.1)
-    qtbot.waitUntil(lambda: dialog.consequence.text() == "")
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "1 change.")
 
 
 def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
@@ -410,7 +410,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
 ) -> None:
     dialog = open_dialog(FakeApp(make_status(settings=Settings(model="tiny")), folder=tmp_path))
 
-    assert dialog.command.toPlainText() == "Tiny has not been downloaded yet"
+    assert dialog.command.value() == "Tiny has not been downloaded yet"
     assert dialog.rows["model"].note.text() == "⚠ Tiny has not been downloaded yet"
     assert button(dialog, OK).isEnabled()
 
@@ -493,9 +493,10 @@ def test_pictures_of_the_dialog(
     dialog.show()
     dialog.editors["ctx_size"].set_value(1024)
     qtbot.waitUntil(lambda: dialog.consequence.text() != "")
-    photograph(dialog, "settings-server")
+    photograph(dialog, "settings-changed")
 
     dialog.editors["engine"].set_value("my-server")
-    for index, group in enumerate(GROUPS[1:], start=1):
-        dialog.tabs.setCurrentIndex(index)
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
         photograph(dialog, f"settings-{group}")

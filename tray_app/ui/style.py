@@ -268,6 +268,7 @@ QPushButton[variant="quiet"], QToolButton[variant="quiet"] {
 QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { background: @hover; }
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
+QPushButton#question { padding: 0 2px; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
 QScrollArea { background: transparent; border: none; }
@@ -304,6 +305,7 @@ QAbstractSpinBox, QComboBox {
 QAbstractSpinBox:focus, QComboBox:focus, QComboBox:on { border: 1px solid @accent; }
 QAbstractSpinBox:disabled, QComboBox:disabled { color: @secondary; background: @window; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { background: transparent; border: none; padding: 0; }
+QAbstractSpinBox QLineEdit { padding-left: @tight; }
 QAbstractSpinBox { padding: 5px 22px 5px 6px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 20px; border: none; background: transparent;

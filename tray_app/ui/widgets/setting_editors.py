@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}
 _DECIMALS = 2
-_NUMBER_LETTERS = 20
+_NUMBER_LETTERS = 27
 _FEW_LETTERS = 12
 _COMMAND_LINES = 5
 _EXACT = ("prefix_query", "prefix_document")
@@ -141,7 +141,7 @@ class Number(Editor):
         self.box.setSingleStep(_STEPS.get(field.name, 1))
         self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
         self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
-        self.box.setMinimumWidth(_NUMBER_LETTERS * self.fontMetrics().averageCharWidth())
+        self.box.setFixedWidth(_NUMBER_LETTERS * self.fontMetrics().averageCharWidth())
         self.box.textChanged.connect(self.changed)
         self._hold(self.box)
 
@@ -217,6 +217,7 @@ class ChoiceEditor(Editor):
         self.box.setCurrentIndex(number)
         if number < 0:
             self.box.setEditText(value)
+        self.box.lineEdit().home(False)  # of a long one, its beginning is to be seen
 
 
 class Selection(Editor):

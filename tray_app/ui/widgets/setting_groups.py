@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tray_app.ui.widgets.setting_rows import Row
 
-_NARROW_LETTERS = 76
+_NARROW_LETTERS = 84
 """With less room than for so many letters, an editor stands below its title."""
 _LIST_LETTERS = 26
 
@@ -136,7 +136,7 @@ class SettingGroups(QWidget):
         self._rows = rows
         self._names: set[str] = set(rows)
         self._needless: Collection[str] = ()
-        self._pointed_at = ""
+        self._all_of = ""
         self.search = SearchField()
         self.list = QListWidget()
         self.groups = {group: self._make_group(group) for group in GROUPS}
@@ -176,7 +176,7 @@ class SettingGroups(QWidget):
     def show_only(self, names: Collection[str]) -> None:
         """Show these rows alone, of all that there are."""
         self._names = set(names)
-        self._pointed_at = ""
+        self._all_of = ""
         self.refresh()
         if self.current not in self.shown():
             self.open(self.shown()[0])
@@ -187,10 +187,10 @@ class SettingGroups(QWidget):
         self.refresh()
 
     def point_at(self, name: str) -> None:
-        """Lead the person to a row."""
+        """Lead the person to a row; if that is left out, those beside it are shown with it."""
         row = self._rows[name]
         self.open(row.group)
-        self._pointed_at = name  # after the group: another one ends it
+        self._all_of = row.group if name in self._needless else ""  # until another group is opened
         if row.advanced:
             self.groups[row.group].fold_button.setChecked(True)
         self.refresh()
@@ -216,7 +216,7 @@ class SettingGroups(QWidget):
         always = {
             name
             for name, row in self._rows.items()
-            if row.is_urgent or name == self._pointed_at or row.isAncestorOf(self.focusWidget() or self)
+            if row.is_urgent or row.group == self._all_of or row.isAncestorOf(self.focusWidget() or self)
         }
         typed = self.search.text().strip()
         if typed:
@@ -257,6 +257,8 @@ class SettingGroups(QWidget):
         self.list.setObjectName("pages")  # for the style sheet: it looks as the window's
         self.list.setAccessibleName(tr("Groups of settings"))
         self.list.setFixedWidth(_LIST_LETTERS * self.fontMetrics().averageCharWidth())
+        self.list.setFrameShape(QFrame.Shape.NoFrame)
+        self.list.viewport().setAutoFillBackground(False)
         self.list.setIconSize(QSize(ICON, ICON))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for group in GROUPS:
@@ -296,7 +298,7 @@ class SettingGroups(QWidget):
         return [self.list.item(number) for number in range(self.list.count())]
 
     def _turn_to(self) -> None:
-        self._pointed_at = ""
+        self._all_of = ""
         self._area.verticalScrollBar().setValue(0)
         if self.search.text():
             self.search.clear()

@@ -11,10 +11,11 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS
 from tray_app.ui.presenters.setting_search import folded, words_of
-from tray_app.ui.presenters.settings import Origin, choice_title, group_title, origin_text
-from tray_app.ui.style import SMALL, TIGHT, Type, Variant, look_of, set_type, set_variant
+from tray_app.ui.presenters.settings import Origin, choice_title, origin_text
+from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tray_app.ui.widgets.key_editor import KeyEditor
     from tray_app.ui.widgets.setting_editors import CommandLine, Editor
 
-_CONTROL_LETTERS = 40
+_CONTROL_LETTERS = 46
 """So wide is the part with the editor, in letters, where it stands beside the title."""
 _MOST_WIDTH = (1 << 24) - 1
 """What Qt takes for no limit."""
@@ -63,7 +64,7 @@ class Row(QWidget):
         self.is_urgent = False
         """Whether something is wrong with its value."""
         self.note = small_label()
-        self.mark = small_label()
+        self.mark = Badge()
         self._title, self._help, details = texts
         self.details = small_label(details)
         self.more_button = QPushButton(autoDefault=False)
@@ -114,8 +115,7 @@ class Row(QWidget):
         urgent = QPalette.ColorRole.WindowText if any(told) else QPalette.ColorRole.PlaceholderText
         self.note.setForegroundRole(urgent)
         whose = origin_text(origin, tr)
-        self.mark.setText(whose)
-        self.mark.setVisible(origin in (Origin.OWN, Origin.CATALOG))
+        self.mark.show_word(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
         self.editor.setEnabled(not refusal)
         described = (whose, self.note.text(), "" if refusal else self.details.text())
         self.editor.describe(self._title, "\n".join(filter(None, described)))
@@ -132,8 +132,6 @@ class Row(QWidget):
         title = text_label(self._title)
         title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         title.setBuddy(self.editor.focusProxy() or self.editor)
-        set_type(self.mark, Type.CAPTION, bold=True)
-        self.mark.setForegroundRole(QPalette.ColorRole.WindowText)
         top = QHBoxLayout()
         top.setSpacing(TIGHT)
         top.addWidget(title, 1)
@@ -141,8 +139,8 @@ class Row(QWidget):
         words = QVBoxLayout()
         words.setSpacing(TIGHT // 2)
         words.addLayout(top)
-        for label in (self.mark, self.note, self.details):
-            words.addWidget(label)
+        for widget in (self.mark, self.note, self.details):
+            words.addWidget(widget)
         self._set_up_details()
         self._parts = QHBoxLayout(self._control)
         self._parts.setContentsMargins(0, 0, 0, 0)
@@ -167,6 +165,7 @@ class Row(QWidget):
         button.setToolTip(plain_tooltip(details))
         button.setAccessibleName(tr("More about: {title}").format(title=self._title))
         button.setAccessibleDescription(details)
+        button.setObjectName("question")  # for the style sheet
         set_variant(button, Variant.QUIET)
         set_symbol(button, "circle-question-mark")
         button.toggled.connect(self._show_details)
@@ -202,5 +201,5 @@ def _row(
     what: Field | Key, editor: Editor, button: QPushButton, choices: Iterable[str], *, wide: bool = False
 ) -> Row:
     texts = (tr.said(what.title), tr.said(what.help), tr.said(what.details))
-    words = words_of(what, (group_title(what.group, tr), *choices), tr)
+    words = words_of(what, choices, tr)
     return Row(texts, editor, button, words=words, place=(what.group, what.advanced), wide=wide)
