@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFont, QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
 from tests.fakes.app import (
@@ -145,6 +145,7 @@ def main() -> int:
     qt = QApplication([])
     FOLDER.mkdir(parents=True, exist_ok=True)
     too_large = 0
+    qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")

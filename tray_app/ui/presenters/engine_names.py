@@ -24,9 +24,9 @@ ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
 def engine_title(engine: str, tr: Translate) -> str:
     """One of `ENGINES` as a list offers it."""
     return {
-        AUTO: tr("Automatic"),
+        AUTO: tr("Automatic (the best one for the model)"),
         EngineKind.POWERINFER: tr("PowerInfer"),
-        EngineKind.LLAMA_CPP: tr("llama.cpp (built-in)"),
+        EngineKind.LLAMA_CPP: tr("llama.cpp (comes with the app)"),
         EngineKind.REMOTE: tr("A server on another computer"),
     }[engine]
 
