@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
@@ -16,6 +17,7 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tray_app.engine.kinds import Engine
-    from tray_app.settings.keys import KeyChanges
+    from tray_app.settings.keys import Key, KeyChanges
     from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
@@ -470,6 +472,205 @@ def test_the_threads_are_grey_for_a_sparse_model_say_why_and_keep_their_value(
     assert editor.value() == 3
     dialog.editors["model"].set_value("test")  # a dense one
     qtbot.waitUntil(editor.isEnabled)
+
+
+def show_active(qtbot: QtBot, dialog: SettingsDialog) -> None:
+    with qtbot.waitActive(dialog):
+        dialog.show()
+
+
+def found(dialog: SettingsDialog) -> set[str]:
+    """The settings and keys that can be seen."""
+    return {name for name, row in dialog.rows.items() if row.isVisible()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("context size", {"ctx_size"}),
+        ("CTX_SIZE", {"ctx_size"}),
+        ("num_ctx", {"ctx_size"}),
+        ("unload", {"memory_budget", "idle_minutes"}),
+        ("mirror", {"hf_endpoint", "engines_address"}),
+        ("  CORS ", {"allowed_origins", "refused_origins"}),
+        ("token hugging", {"huggingface.co"}),
+        ("français", {"language"}),
+        ("francais", {"language"}),
+        ("prometheus", {"metrics"}),
+        ("vram", {"vram_budget"}),
+        ("xyzzy", set()),
+    ],
+)
+def test_settings_of_all_groups_are_found_by_whatever_they_are_called(
+    dialog: SettingsDialog, typed: str, names: set[str]
+) -> None:
+    dialog.show()
+
+    dialog.groups.search.setText(typed)
+
+    assert found(dialog) == names
+    assert dialog.groups.nothing.isVisible() is (not names)
+
+
+def test_the_command_line_is_found_too(dialog: SettingsDialog) -> None:
+    dialog.show()
+    assert not dialog.command.isVisible()
+
+    dialog.groups.search.setText("command line")
+
+    assert dialog.command.isVisible()
+    assert found(dialog) == {"extra_arguments", "language"}  # the terminal's language is English
+
+
+def test_a_search_begins_and_ends_with_the_keyboard(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    show_active(qtbot, dialog)
+    dialog.groups.open("network")
+    QTest.keyClick(dialog, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert dialog.focusWidget() is dialog.groups.search
+
+    QTest.keyClicks(dialog.groups.search, "temperature")
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Return)
+    assert dialog.editors["temperature"].isAncestorOf(dialog.focusWidget())
+    assert not [call for call in fake.calls if call[0] == "apply"]
+
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Escape)
+    assert dialog.isVisible()
+    assert dialog.groups.search.text() == ""
+    assert "network" in found(dialog)
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+
+
+def test_a_group_that_is_chosen_ends_a_search(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.search.setText("temperature")
+
+    QTest.keyClick(dialog.groups.list, Qt.Key.Key_Down)
+
+    assert dialog.groups.search.text() == ""
+    assert dialog.groups.current == GROUPS[1]
+    assert "ctx_size" in found(dialog)
+    assert "temperature" not in found(dialog)
+
+
+def test_what_was_found_is_counted_for_a_screen_reader(dialog: SettingsDialog, said: list[str]) -> None:
+    dialog.show()
+
+    dialog.groups.search.setText("mirror")
+
+    assert said[-1] == "2 settings found"
+
+
+def test_rows_that_few_people_need_are_folded_until_someone_unfolds_them(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("network")
+    fold = dialog.groups.groups["network"].fold_button
+    assert found(dialog) == {"network", "gateway", "port"}
+
+    QTest.keyClick(fold, Qt.Key.Key_Space)
+    assert {"allowed_origins", "metrics"} <= found(dialog)
+    dialog.groups.open("general")
+    dialog.groups.open("network")
+    assert {"allowed_origins", "metrics"} <= found(dialog)
+
+    fold.click()
+    assert found(dialog) == {"network", "gateway", "port"}
+
+
+def test_a_folded_row_with_a_problem_is_shown(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("network")
+    dialog.editors["allowed_origins"].set_value("example.net")
+
+    assert "allowed_origins" in found(dialog)
+    assert "metrics" not in found(dialog)
+    assert dialog.groups.list.item(GROUPS.index("network")).text() == "⚠ Network & access"
+
+
+def test_a_remote_server_is_asked_about_where_one_is_chosen(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("speed")
+    assert not {"remote_url", "remote_model", "remote"} & found(dialog)
+
+    dialog.editors["engine"].set_value("remote")
+
+    assert {"remote_url", "remote_model", "remote"} <= found(dialog)
+
+
+def test_a_setting_without_effect_is_hidden_until_someone_looks_for_it(
+    qtbot: QtBot, dialog: SettingsDialog
+) -> None:
+    dialog.show()
+    dialog.groups.open("speed")
+    qtbot.waitUntil(lambda: "threads" not in found(dialog))
+
+    dialog.groups.search.setText("threads")
+    assert "threads" in found(dialog)
+    assert dialog.rows["threads"].note.text() == str(ONE_THREAD)
+
+    dialog.groups.search.clear()
+    dialog.point_at("threads")
+    assert "threads" in found(dialog)
+    dialog.groups.open("general")
+    dialog.groups.open("speed")
+    assert "threads" not in found(dialog)
+
+
+def test_an_explanation_is_reached_with_the_keyboard_and_read_out(
+    dialog: SettingsDialog, said: list[str]
+) -> None:
+    dialog.show()
+    dialog.point_at("ctx_size")
+    row = dialog.rows["ctx_size"]
+    QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Backtab)
+    assert dialog.focusWidget() is row.more_button
+    assert row.more_button.accessibleName() == "More about: Context size"
+
+    QTest.keyClick(row.more_button, Qt.Key.Key_Space)
+
+    assert row.details.isVisible()
+    assert said == [row.details.text()]
+    QTest.keyClick(row.more_button, Qt.Key.Key_Space)
+    assert not row.details.isVisible()
+
+
+@pytest.mark.parametrize("what", [*ALL_FIELDS, *KEYS], ids=lambda what: what.name)
+def test_a_row_has_no_more_than_a_few_words(what: Field | Key) -> None:
+    assert 0 < len(str(what.help).split()) <= 8
+    assert not str(what.help).endswith(".")
+
+
+def test_the_wheel_that_scrolls_past_a_field_changes_nothing(qtbot: QtBot, dialog: SettingsDialog) -> None:
+    show_active(qtbot, dialog)
+    dialog.groups.open("network")
+    port = dialog.editors["port"]
+    assert isinstance(port, Number)
+    at = QPointF(5, 5)
+    turned = QWheelEvent(
+        at, at, QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+
+    QCoreApplication.sendEvent(port.box, turned)
+    assert port.value() == 8080
+    port.setFocus()
+    QCoreApplication.sendEvent(port.box, turned)
+    assert port.value() == 8081
+
+
+def test_every_row_fits_a_small_window_and_what_has_the_keyboard_is_scrolled_to(
+    qtbot: QtBot, dialog: SettingsDialog
+) -> None:
+    dialog.resize(680, 350)  # of a screen with 1366 by 768 pixels, at 200 %
+    dialog.show()
+    area = dialog.groups._area
+    for field in FIELDS:
+        dialog.point_at(field.name)
+        row = dialog.rows[field.name]
+        qtbot.waitUntil(lambda row=row: not row.visibleRegion().isEmpty())  # type: ignore[misc]
+        assert area.widget().width() <= area.viewport().width(), field.name
 
 
 def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
 
 from tray_app.app.tuning import tuning_obstacle
 from tray_app.engine.lifecycle import State
@@ -22,7 +22,7 @@ from tray_app.ui.presenters.tuning import (
 )
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, small_label, text_label
+from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -58,7 +58,7 @@ class TuneDialog(QDialog):
             )
         )
         self.progress = QProgressBar()
-        self.progress_label = small_label()
+        self.progress_label = QLabel()
         self.progress.setAccessibleName(tr("Engines and numbers of threads measured"))
         self.card = MessageCard()
         self._job = CancellableJob(bridge, self._permit, self._fail)
@@ -78,10 +78,11 @@ class TuneDialog(QDialog):
         bridge.status_changed.connect(self._show_engines)
         self._lay_out()
         self._permit()
+        self.resize(*_SIZE)
         if self._obstacle:
             self.intro.hide()
             self.card.show_error(self._obstacle)
-        self.resize(*_SIZE)
+            self.resize(self.width(), self.sizeHint().height())
 
     @property
     def busy(self) -> bool:
@@ -112,7 +113,8 @@ class TuneDialog(QDialog):
     def _lay_out(self) -> None:
         actions = QHBoxLayout()
         actions.setSpacing(SMALL)
-        actions.addWidget(self.progress_label, 1)
+        actions.addWidget(self.progress_label)
+        actions.addStretch()
         actions.addWidget(self.start_button)
         actions.addWidget(self.apply_button)
         actions.addWidget(self.close_button)

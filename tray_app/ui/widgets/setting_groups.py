@@ -129,7 +129,7 @@ class SettingGroup(QWidget):
 class SettingGroups(QWidget):
     """A list of groups at the left and one of them at the right, or what was found of all. `rows` by name."""
 
-    _revealing = Signal()
+    _revealing = Signal(QWidget)
 
     def __init__(self, rows: Mapping[str, Row]) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class SettingGroups(QWidget):
         self.search.entered.connect(self._enter)
         self.clear_button.clicked.connect(self._clear)
         # Queued: where a row stands is known when the layouts have caught up.
-        self._revealing.connect(self._reveal, Qt.ConnectionType.QueuedConnection)
+        self._revealing.connect(self._area.ensureWidgetVisible, Qt.ConnectionType.QueuedConnection)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self._begin_search)
         self.refresh()
 
@@ -194,8 +194,7 @@ class SettingGroups(QWidget):
         if row.advanced:
             self.groups[row.group].fold_button.setChecked(True)
         self.refresh()
-        row.editor.setFocus()
-        self._revealing.emit()
+        self._go_to(row)
 
     def mark(self, names: Iterable[str]) -> None:
         """Say in the list in which groups these rows are."""
@@ -326,16 +325,14 @@ class SettingGroups(QWidget):
     def _enter(self) -> None:
         """To the first row that was found."""
         for row in self._rows.values():
-            if row.isVisible() and row.editor.isEnabled():
-                row.editor.setFocus()
-                self._revealing.emit()
+            if row.isVisible():
+                self._go_to(row)
                 return
 
     def _clear(self) -> None:
         self.search.clear()
 
-    def _reveal(self) -> None:
-        focused = self.focusWidget()
-        for row in self._rows.values():
-            if focused is not None and row.isAncestorOf(focused):
-                self._area.ensureWidgetVisible(row)
+    def _go_to(self, row: Row) -> None:
+        """The keyboard to a row, which is scrolled to; one that cannot be edited explains itself."""
+        (row.editor if row.editor.isEnabled() else row.more_button).setFocus()
+        self._revealing.emit(row)
