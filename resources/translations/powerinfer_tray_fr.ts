@@ -6,62 +6,62 @@
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>There is nothing to answer</source>
-            <translation type="unfinished" />
+            <translation>Il n’y a rien à quoi répondre</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation does not end with a message of yours.</source>
-            <translation type="unfinished" />
+            <translation>La conversation ne se termine pas par un message de votre part.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Write one.</source>
-            <translation type="unfinished" />
+            <source>Write a message first.</source>
+            <translation>Écrivez d’abord un message.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} does not chat</source>
-            <translation type="unfinished" />
+            <source>{model} cannot chat</source>
+            <translation>{model} ne peut pas converser</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>It was made for embeddings or for ranking texts, and writes none.</source>
-            <translation type="unfinished" />
+            <source>It was made for embeddings or for ranking texts and cannot write.</source>
+            <translation>Il a été conçu pour les embeddings ou le classement de textes et ne peut pas écrire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model for chats.</source>
-            <translation type="unfinished" />
+            <source>Choose a chat model.</source>
+            <translation>Choisissez un modèle de chat.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} is not made for conversations</source>
-            <translation type="unfinished" />
+            <source>{model} was not trained for chat</source>
+            <translation>{model} n’a pas été entraîné pour le chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
-            <translation type="unfinished" />
+            <source>Its file has no chat template: it is a base model, which continues a text instead of answering.</source>
+            <translation>Son fichier n’a pas de modèle de conversation (chat template) : c’est un modèle de base, qui poursuit un texte au lieu de répondre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
-            <translation type="unfinished" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chat after all, name a template in its extra arguments, for example --chat-template chatml.</source>
+            <translation>Choisissez un modèle dont le nom contient « Instruct » ou « Chat ». Si celui-ci a tout de même été entraîné pour le chat, indiquez un modèle de conversation dans ses arguments supplémentaires, par exemple --chat-template chatml.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>{model} cannot see pictures</source>
-            <translation type="unfinished" />
+            <translation>{model} ne peut pas voir les images</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation has pictures, and this model reads text only.</source>
-            <translation type="unfinished" />
+            <translation>La conversation contient des images, et ce modèle ne lit que du texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model that sees, or begin a conversation without pictures.</source>
-            <translation type="unfinished" />
+            <source>Choose a model that can see, or start a conversation without pictures.</source>
+            <translation>Choisissez un modèle qui peut voir, ou commencez une conversation sans images.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
@@ -345,8 +345,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Set one in the settings under Network, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
-            <translation>Définissez-en une dans les paramètres sous Réseau, ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
+            <source>Set one in the settings under “Network &amp; access”, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
+            <translation>Définissez-en une dans les paramètres sous « Réseau et accès », ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -416,22 +416,22 @@
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
             <source>The model's vectors cannot be used</source>
-            <translation type="unfinished" />
+            <translation>Les vecteurs du modèle sont inutilisables</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>The model of this conversation is not here</source>
-            <translation type="unfinished" />
+            <source>The model for this conversation is missing</source>
+            <translation>Le modèle de cette conversation est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>{model} was removed, or has another name now.</source>
-            <translation type="unfinished" />
+            <source>{model} was removed or renamed.</source>
+            <translation>{model} a été supprimé ou renommé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>Choose another model for the conversation, or download this one again.</source>
-            <translation type="unfinished" />
+            <source>Choose another model for this conversation, or download this one again.</source>
+            <translation>Choisissez un autre modèle pour cette conversation, ou téléchargez celui-ci à nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
@@ -560,18 +560,18 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>With its pictures, it has more than {most} MB.</source>
-            <translation type="unfinished" />
+            <source>With its pictures, it is larger than {most} MB.</source>
+            <translation>Avec ses images, elle dépasse {most} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Begin a new conversation.</source>
-            <translation type="unfinished" />
+            <source>Start a new conversation.</source>
+            <translation>Commencez une nouvelle conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be removed</source>
-            <translation type="unfinished" />
+            <translation>La conversation n’a pas pu être supprimée</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -580,23 +580,23 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions; where there is no trash, delete it for good.</source>
-            <translation type="unfinished" />
+            <source>Check its permissions. If there is no trash, delete it permanently.</source>
+            <translation>Vérifiez ses droits d’accès. S’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Conversations cannot be saved as {kind}</source>
-            <translation type="unfinished" />
+            <translation>Les conversations ne peuvent pas être enregistrées sous forme de {kind}</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>a file without an ending</source>
-            <translation type="unfinished" />
+            <translation>un fichier sans extension</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversations cannot be read</source>
-            <translation type="unfinished" />
+            <translation>Les conversations ne peuvent pas être lues</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -605,98 +605,98 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder.</source>
+            <translation>Vérifiez les droits de ce dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} cannot be read</source>
-            <translation type="unfinished" />
+            <translation>{name} ne peut pas être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
+            <translation>Le fichier reste tel quel. Vérifiez que c’est un fichier ordinaire et que vous avez le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Another program has been writing to the conversations for ten seconds.</source>
-            <translation type="unfinished" />
+            <source>Another program has been writing conversations for ten seconds.</source>
+            <translation>Un autre programme écrit des conversations depuis dix secondes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Try again.</source>
-            <translation type="unfinished" />
+            <translation>Réessayez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder, and the space on its disk.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder and the free space on its disk.</source>
+            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation is not there</source>
-            <translation type="unfinished" />
+            <source>The conversation is gone</source>
+            <translation>La conversation n’existe plus</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>There is no file for {name}: it was deleted or moved.</source>
-            <translation type="unfinished" />
+            <translation>Il n’y a pas de fichier pour {name} : il a été supprimé ou déplacé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at the list of conversations again.</source>
-            <translation type="unfinished" />
+            <source>Choose another conversation.</source>
+            <translation>Choisissez une autre conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be saved</source>
-            <translation type="unfinished" />
+            <translation>La conversation n’a pas pu être enregistrée</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. You can look at it with a text editor.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. You can open it in a text editor.</source>
+            <translation>Le fichier reste tel quel. Vous pouvez l’ouvrir dans un éditeur de texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Nothing in it is a conversation as this app writes them.</source>
-            <translation type="unfinished" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was read in part</source>
-            <translation type="unfinished" />
+            <source>Only part of {name} could be read</source>
+            <translation>Seule une partie de {name} a pu être lue</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of lines {lines} and {count} more.</source>
-            <translation type="unfinished" />
+            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
+            <translation>Les lignes {lines} et {count} autres contiennent quelque chose que cette application ne comprend pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of these lines: {lines}.</source>
-            <translation type="unfinished" />
+            <source>These lines contain something this app does not understand: {lines}.</source>
+            <translation>Ces lignes contiennent quelque chose que cette application ne comprend pas : {lines}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} is of a newer version of this app</source>
-            <translation type="unfinished" />
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} a été écrit par une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} is a copy of a damaged file</source>
-            <translation type="unfinished" />
+            <translation>{name} est la copie d’un fichier endommagé</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>It has in it what could not be read when the conversation went on.</source>
-            <translation type="unfinished" />
+            <source>It holds what could not be read when the conversation was continued.</source>
+            <translation>Il contient ce qui n’a pas pu être lu lorsque la conversation a été poursuivie.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at it with a text editor; delete it when you need it no more.</source>
-            <translation type="unfinished" />
+            <source>Open it in a text editor, and delete it when you no longer need it.</source>
+            <translation>Ouvrez-le dans un éditeur de texte, et supprimez-le quand vous n’en avez plus besoin.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -905,8 +905,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under Models, or run: powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous Modèles, ou exécutez : powerinfer-tray key set {host}</translation>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous « Téléchargements », ou exécutez : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1590,7 +1590,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install.</source>
+            <source>The built-in engine already uses the Apple silicon graphics (Metal), so there is nothing to install.</source>
             <translation>Le moteur intégré utilise déjà la puce graphique d’Apple Silicon (Metal) : il n’y a rien à installer.</translation>
         </message>
         <message>
@@ -1985,18 +1985,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder.</source>
-            <translation>Vérifiez les droits de ce dossier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Could not write to the engines folder</source>
             <translation>Impossible d’écrire dans le dossier des moteurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder and the free space on its disk.</source>
-            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -2110,7 +2100,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Apple Silicon</source>
+            <source>Apple silicon</source>
             <translation>Apple Silicon</translation>
         </message>
         <message>
@@ -2770,7 +2760,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Apple Silicon shares its memory with the graphics processor, so there is no limit to set.</source>
+            <source>Apple silicon shares its memory with the graphics processor, so there is no limit to set.</source>
             <translation>Sur Apple Silicon, la mémoire est partagée avec le processeur graphique : il n’y a pas de limite à régler.</translation>
         </message>
         <message>
@@ -3130,8 +3120,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote</source>
-            <translation>Saisissez la clé du serveur dans les paramètres sous Moteur, ou exécutez : powerinfer-tray key set remote</translation>
+            <source>Enter the server's key in the settings under “Engine &amp; speed”, or run: powerinfer-tray key set remote</source>
+            <translation>Saisissez la clé du serveur dans les paramètres sous « Moteur et vitesse », ou exécutez : powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
@@ -3336,27 +3326,22 @@
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
             <source>The conversation is too long for the model</source>
-            <translation type="unfinished" />
+            <translation>La conversation est trop longue pour le modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
-            <translation type="unfinished" />
+            <source>It is kept. Start a new one, or continue from an earlier message.</source>
+            <translation>Elle est conservée. Commencez-en une nouvelle, ou reprenez à partir d’un message antérieur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model cannot use the pictures</source>
-            <translation type="unfinished" />
+            <source>The model cannot use these pictures</source>
+            <translation>Le modèle ne peut pas utiliser ces images</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model does not chat</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/gateway/public_client.py" />
-            <source>Choose a model that was made for conversations.</source>
-            <translation type="unfinished" />
+            <source>This model cannot chat</source>
+            <translation>Ce modèle ne peut pas converser</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
@@ -4055,11 +4040,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Check its permissions. If there is no trash, delete it permanently.</source>
-            <translation>Vérifiez ses droits d’accès. S’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/removal.py" />
             <source>{name} was replaced in the meantime</source>
             <translation>{name} a été remplacé entre-temps</translation>
         </message>
@@ -4076,12 +4056,12 @@
         <message>
             <location filename="../../tray_app/search/exporting.py" />
             <source>Texts cannot be exported as {kind}</source>
-            <translation type="unfinished" />
+            <translation>Les textes ne peuvent pas être exportés au format {kind}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The model of this collection has changed</source>
-            <translation type="unfinished" />
+            <translation>Le modèle de cette collection a changé</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
@@ -4101,7 +4081,7 @@
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The collection is full</source>
-            <translation type="unfinished" />
+            <translation>La collection est pleine</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
@@ -4131,7 +4111,7 @@
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} is encrypted</source>
-            <translation type="unfinished" />
+            <translation>{name} est chiffré</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4146,7 +4126,7 @@
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>It is damaged, or not a PDF file: {reason}</source>
-            <translation type="unfinished" />
+            <translation>Il est endommagé ou n’est pas un fichier PDF : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4156,7 +4136,7 @@
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} has no text</source>
-            <translation type="unfinished" />
+            <translation>{name} ne contient pas de texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4171,7 +4151,7 @@
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} takes too much time or memory</source>
-            <translation type="unfinished" />
+            <translation>{name} demande trop de temps ou de mémoire</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4181,7 +4161,7 @@
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>Split it, or save its text as a .txt file.</source>
-            <translation type="unfinished" />
+            <translation>Divisez-le ou enregistrez son texte dans un fichier .txt.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
@@ -4241,27 +4221,27 @@
         <message>
             <location filename="../../tray_app/search/reading.py" />
             <source>Choose a smaller folder.</source>
-            <translation type="unfinished" />
+            <translation>Choisissez un dossier plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>page {number}</source>
-            <translation type="unfinished" />
+            <translation>page {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>line {number}</source>
-            <translation type="unfinished" />
+            <translation>ligne {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>lines {first}–{last}</source>
-            <translation type="unfinished" />
+            <translation>lignes {first}–{last}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>There is no collection {name}</source>
-            <translation type="unfinished" />
+            <translation>La collection {name} n’existe pas</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
@@ -4306,17 +4286,17 @@
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Wait until that is done, or cancel it.</source>
-            <translation type="unfinished" />
+            <translation>Attendez la fin ou annulez l’ajout.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>The collection cannot have this name</source>
-            <translation type="unfinished" />
+            <translation>La collection ne peut pas porter ce nom</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Choose another name.</source>
-            <translation type="unfinished" />
+            <translation>Choisissez un autre nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
@@ -4360,18 +4340,33 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the local network: apps must send it as their OpenAI API key.</source>
-            <translation>Pour le réseau local : les applications doivent l’envoyer comme clé d’API OpenAI.</translation>
+            <source>For apps on the local network</source>
+            <translation>Pour les applications du réseau local</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>Remote key</source>
-            <translation>Clé distante</translation>
+            <source>Apps on other computers must send it as their OpenAI API key.</source>
+            <translation>Les applications des autres ordinateurs doivent l’envoyer comme clé API OpenAI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For a remote server: its API key, if it needs one.</source>
-            <translation>Pour un serveur distant : sa clé d’API, s’il en faut une.</translation>
+            <source>password, authentication, bearer</source>
+            <translation>mot de passe, authentification, jeton</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote server key</source>
+            <translation>Clé du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The API key of the remote server</source>
+            <translation>La clé API du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote, if its server asks for a key.</source>
+            <translation>Pour le moteur remote, si son serveur demande une clé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4380,8 +4375,18 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For models whose publisher requires you to accept terms. It is sent only to huggingface.co.</source>
-            <translation>Pour les modèles dont l’éditeur exige l’acceptation de conditions. Il n’est envoyé qu’à huggingface.co.</translation>
+            <source>For models with terms to accept</source>
+            <translation>Pour les modèles soumis à des conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Some publishers want you to accept their terms first. The token is sent to huggingface.co only.</source>
+            <translation>Certains éditeurs demandent d’abord d’accepter leurs conditions. Le jeton n’est envoyé qu’à huggingface.co.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>access token, gated, login, password</source>
+            <translation>jeton d’accès, accès restreint, connexion, mot de passe</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4600,393 +4605,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Port</source>
-            <translation>Port</translation>
+            <source>Language</source>
+            <translation>Langue</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs reach the server at http://127.0.0.1:PORT/v1.</source>
-            <translation>Les programmes joignent le serveur à http://127.0.0.1:PORT/v1.</translation>
+            <source>For the window, the menu and notifications</source>
+            <translation>Pour la fenêtre, le menu et les notifications</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Model</source>
-            <translation>Modèle</translation>
+            <source>The command line and the logs are always in English.</source>
+            <translation>La ligne de commande et les journaux sont toujours en anglais.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
-            <translation>Un identifiant du catalogue, un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Other names</source>
-            <translation>Autres noms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Names that also mean this model, for commands and for programs, as gpt-4o-mini.</source>
-            <translation>Noms qui désignent aussi ce modèle, pour les commandes et les programmes, comme gpt-4o-mini.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Context size</source>
-            <translation>Taille du contexte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How much text the model sees at once. More needs more memory. Automatic: up to 8192, as model and memory allow.</source>
-            <translation>Quantité de texte que le modèle voit à la fois. Plus il y en a, plus il faut de mémoire. Automatique : jusqu’à 8192, selon le modèle et la mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>tokens</source>
-            <translation>tokens</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Batch size</source>
-            <translation>Taille des lots</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many tokens of a prompt are computed in one step.</source>
-            <translation>Nombre de tokens d’une invite calculés en une seule étape.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads</source>
-            <translation>Threads</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while generating. Automatic: one for each physical core.</source>
-            <translation>Threads du processeur pendant la génération. Automatique : un par cœur physique.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads for batches</source>
-            <translation>Threads pour les lots</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
-            <translation>Threads du processeur pendant la lecture d’une invite. Automatique : comme Threads.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Temperature</source>
-            <translation>Température</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How freely the model chooses its words; for requests that name none.</source>
-            <translation>Liberté avec laquelle le modèle choisit ses mots ; pour les requêtes qui n’en précisent pas.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>VRAM budget</source>
-            <translation>Budget VRAM</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory of each graphics card that engines may use.</source>
-            <translation>Le maximum de mémoire de chaque carte graphique que les moteurs peuvent utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>GiB</source>
-            <translation>Gio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Engine</source>
-            <translation>Moteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or the path of a server program of your own.</source>
-            <translation>auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé comme llama.cpp-cuda, ou le chemin d’un programme serveur à vous.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote address</source>
-            <translation>Adresse distante</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.</source>
-            <translation>Pour le moteur remote : l’URL de base d’un serveur compatible OpenAI, par exemple http://box:8000/v1.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote model</source>
-            <translation>Modèle distant</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
-            <translation>Modèle du serveur distant qui répond aux requêtes qui n’en nomment aucun. Vide : le premier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Extra arguments</source>
-            <translation>Arguments supplémentaires</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Added to the engine's command line as they are.</source>
-            <translation>Ajoutés tels quels à la ligne de commande du moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Pooling</source>
-            <translation>Agrégation</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How a vector is made of a text. Automatic: as the model's file says.</source>
-            <translation>Comment un texte devient un vecteur. Automatique : comme l’indique le fichier du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Projector</source>
-            <translation>Projecteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. Empty: the one beside the model. none: no pictures.</source>
-            <translation>Le fichier (mmproj) avec lequel ce modèle voit les images : un chemin, ou un nom dans le dossier des modèles. Vide : celui à côté du modèle. none : pas d’images.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Shorter vectors</source>
-            <translation>Vecteurs plus courts</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
-            <translation>Si les programmes peuvent demander des vecteurs de moins de dimensions, ce pour quoi seuls certains modèles ont été entraînés. Automatique : selon ce que l’on sait du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of queries</source>
-            <translation>Préfixe des requêtes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a query. What the model was trained with.</source>
-            <translation>Placé devant un texte qu’un programme vectorise comme requête. Celui avec lequel le modèle a été entraîné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of documents</source>
-            <translation>Préfixe des documents</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a document. What the model was trained with.</source>
-            <translation>Placé devant un texte qu’un programme vectorise comme document. Celui avec lequel le modèle a été entraîné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Workers</source>
-            <translation>Processus de calcul</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
-            <translation>Combien de processus d’un thread chacun calculent un modèle creux. Ils partagent ses poids. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Start on demand</source>
-            <translation>Démarrer à la demande</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request starts a server that sleeps, and waits for it.</source>
-            <translation>Une requête démarre un serveur en veille, et attend qu’il soit prêt.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Stop when idle</source>
-            <translation>Arrêter en cas d’inactivité</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
-            <translation>Après ce temps sans requête, le moteur s’arrête et libère sa mémoire. 0 : jamais.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>minutes</source>
-            <translation>minutes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Keep loaded</source>
-            <translation>Garder chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>No other model takes this one's place in memory when a request needs room.</source>
-            <translation>Aucun autre modèle ne prend sa place en mémoire quand une requête a besoin d’espace.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Who may connect</source>
-            <translation>Qui peut se connecter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs of this computer, or of the local network too, which then need an API key.</source>
-            <translation>Les programmes de cet ordinateur, ou également ceux du réseau local, qui ont alors besoin d’une clé d’API.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Allowed web origins</source>
-            <translation>Origines web autorisées</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
-            <translation>Pages web qui peuvent utiliser le serveur, par exemple https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut l’utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Refused web origins</source>
-            <translation>Origines web refusées</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
-            <translation>Applications et pages de cet ordinateur qui ont été refusées : la question n’est plus posée.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Native routes</source>
-            <translation>Routes natives</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Also offer the engine's own routes, such as /completion and /tokenize.</source>
-            <translation>Proposer aussi les routes propres au moteur, telles que /completion et /tokenize.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Metrics</source>
-            <translation>Métriques</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Offer counters for Prometheus at /metrics.</source>
-            <translation>Proposer des compteurs pour Prometheus sur /metrics.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Memory budget</source>
-            <translation>Budget de mémoire</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
-            <translation>La mémoire que tous les modèles chargés peuvent occuper ensemble, au plus. Automatique : ce qui est libre, moins une réserve pour les autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for embeddings</source>
-            <translation>Par défaut pour les embeddings</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux demandes d’embeddings et de classement qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for chats</source>
-            <translation>Par défaut pour les dialogues</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux autres demandes qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Installed names only</source>
-            <translation>Noms installés seulement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request for a model that is not installed gets an error, and no answer of another model.</source>
-            <translation>Une demande pour un modèle non installé reçoit une erreur, et non la réponse d’un autre modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Models folder</source>
-            <translation>Dossier des modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where downloads go and models are found. Empty: the usual place.</source>
-            <translation>Destination des téléchargements et emplacement des modèles. Vide : l’emplacement habituel.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Connections</source>
-            <translation>Connexions</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most connections of one download. Automatic: few, and more while that makes it faster.</source>
-            <translation>Nombre maximal de connexions par téléchargement. Automatique : peu, et davantage tant que cela accélère.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Speed limit</source>
-            <translation>Limite de débit</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most that downloads take of the line. 0: no limit.</source>
-            <translation>Débit maximal des téléchargements. 0 : sans limite.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>MB/s</source>
-            <translation>Mo/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Hugging Face address</source>
-            <translation>Adresse de Hugging Face</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
-            <translation>Où mènent les sources « hf: » : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Address of engines</source>
-            <translation>Adresse des moteurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
-            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Look for newer models</source>
-            <translation>Rechercher des modèles plus récents</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Ask once a week where your models came from whether their files have changed. Nothing is downloaded.</source>
-            <translation>Demander une fois par semaine aux sources de vos modèles si leurs fichiers ont changé. Rien n’est téléchargé.</translation>
+            <source>translation, locale</source>
+            <translation>traduction, anglais, français, japonais</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4995,38 +4630,773 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start this app, hidden in the tray, when you log in.</source>
-            <translation>Démarrer cette application, dans la zone de notification, quand vous ouvrez une session.</translation>
+            <source>Start in the tray when you log in</source>
+            <translation>Démarrer en arrière-plan à l’ouverture de session</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server with the app</source>
-            <translation>Démarrer le serveur avec l’application</translation>
+            <source>autostart, boot, startup</source>
+            <translation>démarrage automatique, lancement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server as soon as the app runs.</source>
-            <translation>Démarrer le serveur dès que l’application fonctionne.</translation>
+            <source>Start the server automatically</source>
+            <translation>Démarrer le serveur automatiquement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Language</source>
-            <translation>Langue</translation>
+            <source>As soon as the app starts</source>
+            <translation>Dès le lancement de l’application</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Of windows, menu and notices. The terminal speaks English.</source>
-            <translation>Celle des fenêtres, du menu et des notifications. Le terminal parle anglais.</translation>
+            <source>autostart, launch</source>
+            <translation>démarrage automatique, lancement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Notices</source>
+            <source>Notifications</source>
             <translation>Notifications</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download or the installation of an engine has ended, when the server has crashed, when an installed engine is not used, and when an app or a page of this computer was refused.</source>
-            <translation>Signale la fin d’un téléchargement ou de l’installation d’un moteur, une panne du serveur, un moteur installé qui n’est pas utilisé, et le refus d’une application ou d’une page de cet ordinateur.</translation>
+            <source>Downloads, crashes and refused apps</source>
+            <translation>Téléchargements, pannes et applications refusées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, and when an app or a web page on this computer is refused.</source>
+            <translation>Vous prévient quand un téléchargement ou l’installation d’un moteur se termine, quand le serveur tombe en panne, quand un moteur installé n’est pas utilisé et quand une application ou une page web de cet ordinateur est refusée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>messages, alerts, notices</source>
+            <translation>messages, alertes, avis</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Model</source>
+            <translation>Modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Loaded when the server starts</source>
+            <translation>Chargé au démarrage du serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose an installed model, or enter the ID of one in the catalog, the name of a file in the models folder, or the path of a file.</source>
+            <translation>Choisissez un modèle installé, ou saisissez l’identifiant d’un modèle du catalogue, le nom d’un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GGUF, LLM, weights</source>
+            <translation>GGUF, LLM, poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Other names</source>
+            <translation>Autres noms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Names that apps can use for this model</source>
+            <translation>Noms utilisables par les applications</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For apps that only know the names of other models: gpt-4o-mini, for example.</source>
+            <translation>Pour les applications qui ne connaissent que les noms d’autres modèles : gpt-4o-mini, par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>alias, rename</source>
+            <translation>alias, renommer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Context size</source>
+            <translation>Taille du contexte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How much text the model can use</source>
+            <translation>Quantité de texte que le modèle peut utiliser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>tokens</source>
+            <translation>tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A token is about three quarters of an English word. A larger context needs more memory. Automatic: up to 8192 tokens, as far as the model and the memory allow.</source>
+            <translation>Un jeton vaut environ trois quarts d’un mot anglais. Un contexte plus grand demande plus de mémoire. Automatique : jusqu’à 8192 jetons, selon le modèle et la mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>context length, window, num_ctx, n_ctx, memory</source>
+            <translation>longueur du contexte, fenêtre, mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Memory limit</source>
+            <translation>Limite de mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all loaded models together</source>
+            <translation>Pour tous les modèles chargés ensemble</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GiB</source>
+            <translation>Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models are unloaded when another one would exceed it. Automatic: the memory that is free, minus a reserve for other apps.</source>
+            <translation>Des modèles sont déchargés quand un autre dépasserait la limite. Automatique : la mémoire libre, moins une réserve pour les autres applications.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>RAM, memory budget</source>
+            <translation>RAM, mémoire vive, budget</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Graphics memory limit</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Graphics memory to use on each card</source>
+            <translation>Mémoire graphique à utiliser par carte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most memory of each graphics card that engines may use. Automatic: what is free.</source>
+            <translation>Le maximum de mémoire de chaque carte graphique que les moteurs peuvent utiliser. Automatique : ce qui est libre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Stop when idle</source>
+            <translation>Arrêter en cas d’inactivité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Unload the model after this time</source>
+            <translation>Décharger le modèle après ce délai</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>minutes</source>
+            <translation>minutes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>After so many minutes without a request, the engine stops and frees its memory. 0 means never.</source>
+            <translation>Après ce nombre de minutes sans requête, le moteur s’arrête et libère sa mémoire. 0 signifie jamais.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>sleep, unload, timeout, keep alive</source>
+            <translation>veille, décharger, délai</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start on demand</source>
+            <translation>Démarrer à la demande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request wakes a sleeping server</source>
+            <translation>Une requête réveille un serveur en veille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request starts an engine that has stopped because it was idle, and waits for it. A server that you stop yourself stays stopped.</source>
+            <translation>Une requête démarre un moteur arrêté pour inactivité et l’attend. Un serveur que vous arrêtez vous-même reste arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>wake, sleep, idle</source>
+            <translation>réveil, veille, inactivité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Keep loaded</source>
+            <translation>Garder chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Never make room for another model</source>
+            <translation>Ne jamais céder la place à un autre modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The model stays in memory when another one needs room, and is loaded when the server starts.</source>
+            <translation>Le modèle reste en mémoire quand un autre a besoin de place, et il est chargé au démarrage du serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>pin, memory, unload</source>
+            <translation>épingler, mémoire, décharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Temperature</source>
+            <translation>Température</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Higher values give more varied answers</source>
+            <translation>Plus élevée : réponses plus variées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that do not set a temperature themselves.</source>
+            <translation>Pour les requêtes qui n’indiquent pas de température.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>creativity, randomness, sampling</source>
+            <translation>créativité, hasard, échantillonnage</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default chat model</source>
+            <translation>Modèle de conversation par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>When a request names no installed model</source>
+            <translation>Si la requête ne nomme aucun modèle installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers every request except those for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>Répond à toutes les requêtes, sauf celles d’embeddings et de classements. Vide : le paramètre Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>fallback</source>
+            <translation>repli, remplacement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default embedding model</source>
+            <translation>Modèle d’embedding par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers requests for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>Répond aux requêtes d’embeddings et de classements. Vide : le paramètre Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vectors, rerank, fallback</source>
+            <translation>vecteurs, reclassement, repli</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Projector</source>
+            <translation>Projecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Lets this model see pictures</source>
+            <translation>Permet à ce modèle de voir les images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The mmproj file of the model: a path, or a name in the models folder. Empty: the file beside the model. none: no pictures.</source>
+            <translation>Le fichier mmproj du modèle : un chemin, ou un nom dans le dossier des modèles. Vide : le fichier à côté du modèle. none : pas d’images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vision, images, mmproj, multimodal</source>
+            <translation>vision, images, photos, multimodal</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Query prefix</source>
+            <translation>Préfixe des questions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as queries</source>
+            <translation>Placé devant les textes traités comme questions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Use the prefix that the model was trained with. You find it on the model's page.</source>
+            <translation>Utilisez le préfixe avec lequel le modèle a été entraîné. Vous le trouverez sur la page du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, search_query, embeddings</source>
+            <translation>instruction, recherche, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Document prefix</source>
+            <translation>Préfixe des documents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as documents</source>
+            <translation>Placé devant les textes traités comme documents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, passage, search_document, embeddings</source>
+            <translation>instruction, passage, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Installed models only</source>
+            <translation>Modèles installés seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refuse requests for other models</source>
+            <translation>Refuser les requêtes pour d’autres modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request for a model that is not installed gets an error, not an answer from the default model.</source>
+            <translation>Une requête pour un modèle non installé reçoit une erreur, et non une réponse du modèle par défaut.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>strict, model not found</source>
+            <translation>strict, modèle introuvable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Pooling</source>
+            <translation>Agrégation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How a text becomes one vector</source>
+            <translation>Comment un texte devient un vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: as the model's file says.</source>
+            <translation>Automatique : selon le fichier du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mean, cls, last, rank, embeddings</source>
+            <translation>moyenne, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Shorter vectors</source>
+            <translation>Vecteurs plus courts</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Let apps ask for fewer dimensions</source>
+            <translation>Autoriser moins de dimensions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Only some models are trained for it. Automatic: by the model's name.</source>
+            <translation>Seuls certains modèles sont entraînés pour cela. Automatique : d’après le nom du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Matryoshka, dimensions, embeddings</source>
+            <translation>Matriochka, dimensions, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine</source>
+            <translation>Moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The program that runs models</source>
+            <translation>Le programme qui exécute les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose one, or enter auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the path of a server program of your own.</source>
+            <translation>Choisissez-en un, ou saisissez auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé tel que llama.cpp-cuda, ou le chemin de votre propre programme serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, runtime</source>
+            <translation>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote server address</source>
+            <translation>Adresse du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A server with OpenAI's API</source>
+            <translation>Un serveur doté de l’API d’OpenAI</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For the engine remote: its base URL, http://box:8000/v1, for example.</source>
+            <translation>Pour le moteur remote : son URL de base, http://box:8000/v1 par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>URL, endpoint, OpenAI</source>
+            <translation>URL, point d’accès, OpenAI</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote model</source>
+            <translation>Modèle distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that name no model</source>
+            <translation>Pour les requêtes qui ne nomment aucun modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which of the remote server's models answers them. Empty: its first.</source>
+            <translation>Le modèle du serveur distant qui y répond. Vide : le premier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads</source>
+            <translation>Threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For writing answers</source>
+            <translation>Pour écrire les réponses</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads write an answer. Automatic: one for each physical core.</source>
+            <translation>Nombre de threads du processeur qui écrivent une réponse. Automatique : un par cœur physique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, performance</source>
+            <translation>CPU, processeur, cœurs, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads for prompts</source>
+            <translation>Threads pour les prompts</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For reading prompts and texts to embed</source>
+            <translation>Pour lire les prompts et les textes à traiter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads read a prompt. Automatic: the same number as Threads.</source>
+            <translation>Nombre de threads du processeur qui lisent un prompt. Automatique : autant que Threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, batch, performance</source>
+            <translation>CPU, processeur, cœurs, lots, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Batch size</source>
+            <translation>Taille des lots</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prompt tokens processed in one step</source>
+            <translation>Jetons du prompt traités en une étape</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>n_batch, ubatch, performance</source>
+            <translation>lots, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Workers</source>
+            <translation>Processus de calcul</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processes that run a sparse model</source>
+            <translation>Processus qui exécutent un modèle creux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Each has one thread, and all share the model's weights. Automatic: one for every two physical cores, as far as memory allows.</source>
+            <translation>Chacun a un thread et tous partagent les poids du modèle. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>PowerInfer, parallel, processes</source>
+            <translation>PowerInfer, parallèle, processus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Extra arguments</source>
+            <translation>Arguments supplémentaires</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Added to the engine's command line</source>
+            <translation>Ajoutés à la ligne de commande du moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>As the engine's help lists them: --flash-attn off, for example.</source>
+            <translation>Tels que l’aide du moteur les indique : --flash-attn off, par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>flags, options, parameters, command line</source>
+            <translation>options, paramètres, ligne de commande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Who can connect</source>
+            <translation>Qui peut se connecter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>LAN, host, bind, share</source>
+            <translation>réseau, partage, hôte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Port</source>
+            <translation>Port</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Part of the address that apps use</source>
+            <translation>Fait partie de l’adresse du serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Apps connect to http://127.0.0.1:PORT/v1.</source>
+            <translation>Les applications se connectent à http://127.0.0.1:PORT/v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>address, URL, listen</source>
+            <translation>adresse, URL, écoute</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Allowed web pages</source>
+            <translation>Pages web autorisées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Web pages that may use the server</source>
+            <translation>Pages web qui peuvent utiliser le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Origins such as https://example.org, http://localhost:* or app://*. With * every page that you visit may use the server.</source>
+            <translation>Des origines telles que https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut utiliser le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, browser</source>
+            <translation>CORS, origines, navigateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refused apps and web pages</source>
+            <translation>Applications et pages web refusées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>You are not asked about them again</source>
+            <translation>La question ne vous est plus posée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The origins of apps and web pages on this computer that you have refused.</source>
+            <translation>Les origines des applications et pages web de cet ordinateur que vous avez refusées.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, blocked</source>
+            <translation>CORS, origines, bloqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine routes</source>
+            <translation>Routes du moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Also offer the engine's own API</source>
+            <translation>Proposer aussi l’API propre au moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Routes such as /completion and /tokenize.</source>
+            <translation>Des routes telles que /completion et /tokenize.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>native routes, endpoints, API</source>
+            <translation>routes natives, points d’accès, API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Metrics</source>
+            <translation>Métriques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Offer Prometheus counters at /metrics</source>
+            <translation>Proposer des compteurs Prometheus sur /metrics</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>monitoring, statistics</source>
+            <translation>surveillance, statistiques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models folder</source>
+            <translation>Dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where models are stored</source>
+            <translation>Où les modèles sont enregistrés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Downloads go here, and installed models are found here. Empty: the default folder.</source>
+            <translation>Les téléchargements arrivent ici et les modèles installés s’y trouvent. Vide : le dossier par défaut.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>directory, path, disk, location</source>
+            <translation>répertoire, chemin, disque, emplacement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Speed limit</source>
+            <translation>Limite de débit</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all downloads together</source>
+            <translation>Pour tous les téléchargements ensemble</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>MB/s</source>
+            <translation>Mo/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>0 means no limit.</source>
+            <translation>0 signifie aucune limite.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>bandwidth, throttle</source>
+            <translation>bande passante, débit</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Check for newer models</source>
+            <translation>Rechercher des modèles plus récents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Once a week. Nothing is downloaded</source>
+            <translation>Une fois par semaine. Rien n’est téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Asks where your models came from whether their files have changed.</source>
+            <translation>Demande aux sources de vos modèles si leurs fichiers ont changé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update</source>
+            <translation>mise à jour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face address</source>
+            <translation>Adresse de Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face, or a mirror of it</source>
+            <translation>Hugging Face, ou un miroir</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where hf: sources lead. A mirror needs an https address.</source>
+            <translation>Où mènent les sources hf:. Un miroir doit avoir une adresse https.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, HF_ENDPOINT, proxy</source>
+            <translation>miroir, proxy</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Connections</source>
+            <translation>Connexions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>At most, for one download</source>
+            <translation>Au maximum, pour un téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: a few, and more as long as that makes the download faster.</source>
+            <translation>Automatique : quelques-unes, puis davantage tant que cela accélère le téléchargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>parallel, segments</source>
+            <translation>parallèle, segments</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine download address</source>
+            <translation>Adresse de téléchargement des moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Empty: directly from the engines' makers</source>
+            <translation>Vide : directement chez leurs auteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The address of a mirror, which has the files as RELEASE/FILE. They must be identical to the originals.</source>
+            <translation>L’adresse d’un miroir, qui a les fichiers sous la forme VERSION/FICHIER. Ils doivent être identiques aux originaux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, proxy, GitHub</source>
+            <translation>miroir, proxy, GitHub</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5395,8 +5765,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/application.py" />
-            <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
-            <translation>L’application utilise cette fenêtre à la place ; la fermer quitte l’application et arrête le serveur.</translation>
+            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
+            <translation>L’app s’exécute donc dans cette fenêtre. La fermer quitte l’app et arrête le serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/bridge.py" />
@@ -5420,38 +5790,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
-            <translation>Télécharge un modèle de langage, l’exécute sur cet ordinateur et le met à disposition des clients OpenAI.</translation>
+            <source>Downloads language models, runs them on this computer, and makes them available to OpenAI clients.</source>
+            <translation>Télécharge des modèles de langage, les exécute sur cet ordinateur et les met à disposition des clients OpenAI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Nothing leaves the machine but the downloads you ask for.</source>
-            <translation>Rien ne quitte la machine, hormis les téléchargements que vous demandez.</translation>
+            <source>Nothing is sent from this computer except the downloads and searches you ask for.</source>
+            <translation>Rien ne quitte cet ordinateur, hormis les téléchargements et recherches que vous demandez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Licence: MIT</source>
+            <source>License: MIT</source>
             <translation>Licence : MIT</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
-            <translation>Qt est utilisé sous la licence GNU LGPL, version 3 : vous pouvez le remplacer par votre propre version compilée.</translation>
+            <source>Qt is used under the GNU LGPL version 3: you may replace it with your own build.</source>
+            <translation>Qt est utilisé sous GNU LGPL version 3 : vous pouvez le remplacer par votre propre version.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>The licences of all parts: {file}</source>
+            <source>Licenses of all parts: {file}</source>
             <translation>Licences de tous les composants : {file}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Delete what has arrived of {name}?</source>
-            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+            <source>Delete the unfinished download of {name}?</source>
+            <translation>Supprimer le téléchargement inachevé de {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The download would begin anew.</source>
-            <translation>Le téléchargement recommencerait depuis le début.</translation>
+            <source>The next download would start from the beginning.</source>
+            <translation>Le prochain téléchargement recommencerait depuis le début.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5465,8 +5835,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>{size}, with all that belongs to it.</source>
-            <translation>{size}, avec tout ce qui s’y rattache.</translation>
+            <source>{size}, with all files that belong to it.</source>
+            <translation>{size}, avec tous les fichiers associés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5475,8 +5845,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The server is using it, and will be stopped first.</source>
-            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
+            <source>The server is using it and will be stopped first.</source>
+            <translation>Le serveur l’utilise et sera d’abord arrêté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5493,8 +5863,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Files go to the trash.</source>
-            <translation>Les fichiers vont à la corbeille.</translation>
+            <source>The files are moved to the trash.</source>
+            <translation>Les fichiers sont mis à la corbeille.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5508,8 +5878,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
-            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
+            <source>Keep what has been downloaded to continue later, or delete it.</source>
+            <translation>Conservez ce qui est téléchargé pour continuer plus tard, ou supprimez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5523,8 +5893,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Go On</source>
-            <translation>&amp;Poursuivre</translation>
+            <source>C&amp;ontinue Download</source>
+            <translation>C&amp;ontinuer le téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5538,8 +5908,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
-            <translation>C’est un programme : il peut faire sur cet ordinateur tout ce que vous pouvez faire. Ne l’ajoutez que si vous savez d’où il vient. Il est copié, et éprouvé avant d’être utilisé.</translation>
+            <source>An engine is a program with the same rights as you. Add it only if you know where it comes from. It is copied, and tested before it is used.</source>
+            <translation>Un moteur est un programme qui a les mêmes droits que vous. Ne l’ajoutez que si vous connaissez sa provenance. Il est copié, puis testé avant usage.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5568,8 +5938,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>Reading what it is …</source>
-            <translation>Lecture de ses caractéristiques…</translation>
+            <source>Reading the model's details …</source>
+            <translation>Lecture des détails du modèle…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
@@ -5578,8 +5948,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>What it is could not be read. It can be downloaded all the same.</source>
-            <translation>Ses caractéristiques n’ont pas pu être lues. Le téléchargement reste possible.</translation>
+            <source>The details could not be read. You can still download the model.</source>
+            <translation>Les détails n’ont pas pu être lus. Vous pouvez tout de même télécharger le modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5588,18 +5958,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Copy: the file stays where it is, too</source>
-            <translation>&amp;Copier : le fichier reste aussi à sa place</translation>
+            <source>&amp;Copy: the original file stays where it is</source>
+            <translation>&amp;Copier : le fichier d’origine reste à sa place</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Move: it is then in the models folder alone</source>
-            <translation>&amp;Déplacer : il ne sera plus que dans le dossier des modèles</translation>
+            <source>&amp;Move: the file is then only in the models folder</source>
+            <translation>&amp;Déplacer : le fichier n’est plus que dans le dossier des modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Link: use it from where it is; takes no space</source>
-            <translation>&amp;Lier : l’utiliser là où il est, sans prendre de place</translation>
+            <source>&amp;Link: use the file where it is, without taking space</source>
+            <translation>&amp;Lier : utiliser le fichier là où il est, sans occuper d’espace</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5608,13 +5978,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>into {folder}</source>
-            <translation>dans {folder}</translation>
+            <source>To {folder}</source>
+            <translation>Vers {folder}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>The other files of a split model, and what belongs to it, come along.</source>
-            <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
+            <source>The other files of a split model are included.</source>
+            <translation>Les autres fichiers d’un modèle en plusieurs parties sont inclus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5623,8 +5993,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>Asking which types there are …</source>
-            <translation>Recherche des types disponibles…</translation>
+            <source>Looking for types …</source>
+            <translation>Recherche des types…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5643,8 +6013,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>On the disk:</source>
-            <translation>Sur le disque :</translation>
+            <source>Disk space:</source>
+            <translation>Espace disque :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
@@ -5653,13 +6023,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command &amp;line:</source>
-            <translation>&amp;Ligne de commande :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command line</source>
-            <translation>Ligne de commande</translation>
+            <source>What you change here applies to this model only. Everything without a mark is the same as for all models.</source>
+            <translation>Ce que vous modifiez ici ne concerne que ce modèle. Ce qui n’est pas marqué est comme pour tous les modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
@@ -5678,8 +6043,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
-            <source>A part of this engine belongs to {owner}, which permits its use on its own terms. Install it only if you have read and accepted them.</source>
-            <translation>Une partie de ce moteur appartient à {owner}, qui en permet l’usage à ses propres conditions. Ne l’installez que si vous les avez lues et acceptées.</translation>
+            <source>Part of this engine comes from {owner} and has its own terms. Install it only if you have read and accept them.</source>
+            <translation>Une partie de ce moteur provient de {owner}, avec ses propres conditions. Ne l’installez que si vous les avez lues et acceptées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5688,8 +6053,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>Le serveur est redémarré sur chaque moteur et avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+            <source>The server restarts on each engine and with different numbers of threads, and is measured each time. Other apps have to wait. Close programs that keep the processor busy.</source>
+            <translation>Le serveur redémarre avec chaque moteur et différents nombres de threads, et il est mesuré à chaque fois. Les autres applications doivent attendre. Fermez les programmes qui occupent le processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5713,8 +6078,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Stopping …</source>
-            <translation>Arrêt en cours…</translation>
+            <source>Stopping…</source>
+            <translation>Arrêt…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5839,7 +6204,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />
             <source>Completion</source>
-            <translation type="unfinished" />
+            <translation>Complétion</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6013,17 +6378,17 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Looking at the engines …</source>
-            <translation>Examen des moteurs…</translation>
+            <source>Loading the list of engines …</source>
+            <translation>Chargement de la liste des moteurs…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Hide other engines</source>
+            <source>Hide Other Engines</source>
             <translation>Masquer les autres moteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Show other engines</source>
+            <source>Show Other Engines</source>
             <translation>Afficher les autres moteurs</translation>
         </message>
         <message>
@@ -6164,22 +6529,22 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Filter</source>
-            <translation type="unfinished" />
+            <translation>Filtrer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Follow</source>
-            <translation>&amp;Suivre</translation>
+            <source>&amp;Follow new lines</source>
+            <translation>&amp;Suivre les nouvelles lignes</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Stay at the newest line.</source>
-            <translation>Rester sur la ligne la plus récente.</translation>
+            <source>Keep the newest line in view.</source>
+            <translation>Garder la dernière ligne visible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Copies the selected lines, or all that are shown.</source>
-            <translation>Copie les lignes sélectionnées, ou toutes celles qui sont affichées.</translation>
+            <source>Copies the selected lines, or all lines shown.</source>
+            <translation>Copie les lignes sélectionnées, ou toutes les lignes affichées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -6193,13 +6558,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Versions, machine, command line and last lines, without secrets and your home folder.</source>
-            <translation>Versions, machine, ligne de commande et dernières lignes, sans secrets ni dossier personnel.</translation>
+            <source>Versions, hardware, command line and recent log lines, without secrets or your home folder.</source>
+            <translation>Versions, matériel, ligne de commande et dernières lignes du journal, sans secrets ni dossier personnel.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Lines of the logs</source>
-            <translation>Lignes des journaux</translation>
+            <source>Log lines</source>
+            <translation>Lignes du journal</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -6218,7 +6583,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Every level</source>
+            <source>All levels</source>
             <translation>Tous les niveaux</translation>
         </message>
         <message>
@@ -6234,32 +6599,32 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing matches the filter</source>
-            <translation type="unfinished" />
+            <translation>Rien ne correspond au filtre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Choose other words, another source or another level.</source>
-            <translation type="unfinished" />
+            <translation>Changez les mots, la source ou le niveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing yet</source>
-            <translation type="unfinished" />
+            <translation>Rien pour le moment</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>What the app and the engines say appears here.</source>
-            <translation type="unfinished" />
+            <translation>Les messages de l’app et des moteurs apparaissent ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>The diagnostics are on the clipboard</source>
-            <translation>Le diagnostic est dans le presse-papiers</translation>
+            <source>Diagnostics copied</source>
+            <translation>Diagnostics copiés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Paste them into your report. Secrets and your home folder have been removed.</source>
-            <translation>Collez-le dans votre rapport. Les secrets et votre dossier personnel en ont été retirés.</translation>
+            <source>Paste them into your report. Secrets and the name of your home folder have been removed.</source>
+            <translation>Collez-les dans votre rapport. Les secrets et le nom de votre dossier personnel ont été retirés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -6388,8 +6753,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Prove Again</source>
-            <translation>Éprouver à nouveau</translation>
+            <source>Test Again</source>
+            <translation>Tester à nouveau</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6408,13 +6773,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A newer engine is on offer</source>
-            <translation>Un moteur plus récent est proposé</translation>
+            <source>A newer engine is available</source>
+            <translation>Un moteur plus récent est disponible</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Let the graphics card compute</source>
-            <translation>Faire calculer la carte graphique</translation>
+            <source>Use your graphics card</source>
+            <translation>Utiliser votre carte graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6428,8 +6793,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving {engine}</source>
-            <translation>Mise à l’épreuve de {engine}</translation>
+            <source>Testing {engine}</source>
+            <translation>Test de {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6443,33 +6808,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right with weights in {kind} …</source>
-            <translation>Vérification qu’il calcule juste avec des poids en {kind}…</translation>
+            <source>Testing its answers with {kind} …</source>
+            <translation>Test de ses réponses en {kind}…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right on this machine …</source>
-            <translation>Vérification qu’il calcule juste sur cet ordinateur…</translation>
+            <source>Testing its answers on this computer …</source>
+            <translation>Test de ses réponses sur cet ordinateur…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place until you let it try again.</source>
-            <translation>Un autre moteur le remplace jusqu’à ce que vous le laissiez réessayer.</translation>
+            <source>Another engine is used until you choose Try Again.</source>
+            <translation>Un autre moteur est utilisé jusqu’à ce que vous choisissiez Réessayer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place. The page Engines says more.</source>
-            <translation>Un autre moteur le remplace. La page Moteurs en dit plus.</translation>
+            <source>Another engine is used instead. See Engines for details.</source>
+            <translation>Un autre moteur est utilisé à la place. Détails dans Moteurs.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{file}: {size}, terms: {terms}</source>
-            <translation>{file} : {size}, conditions : {terms}</translation>
+            <source>{file}: {size}, license: {terms}</source>
+            <translation>{file} : {size}, licence : {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{size} of the disk become free.</source>
-            <translation>{size} du disque seront libérés.</translation>
+            <source>This frees {size} of disk space.</source>
+            <translation>Cela libère {size} sur le disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6478,13 +6843,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Its files are not those that were installed, so it is not started. Install it again.</source>
-            <translation>Ses fichiers ne sont plus ceux qui ont été installés : il n’est donc pas démarré. Installez-le à nouveau.</translation>
+            <source>Its files have changed since it was installed, so the app does not run it. Install it again.</source>
+            <translation>Ses fichiers ont changé depuis l’installation : l’app ne le lance donc pas. Installez-le à nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Set aside</source>
-            <translation>Mis de côté</translation>
+            <source>Not used</source>
+            <translation>Non utilisé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6503,8 +6868,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>no card found</source>
-            <translation>aucune carte trouvée</translation>
+            <source>no graphics card found</source>
+            <translation>aucune carte graphique trouvée</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6513,8 +6878,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>proven for {kinds}</source>
-            <translation>éprouvé pour {kinds}</translation>
+            <source>tested with {kinds}</source>
+            <translation>testé avec {kinds}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6523,8 +6888,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Not used for weights in {kind}: {reason}</source>
-            <translation>Pas utilisé pour les poids en {kind} : {reason}</translation>
+            <source>Not used for {kind}: {reason}</source>
+            <translation>Pas utilisé pour {kind} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6548,8 +6913,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>graphics of Apple Silicon</source>
-            <translation>graphismes d’Apple Silicon</translation>
+            <source>Apple silicon graphics</source>
+            <translation>puce graphique Apple</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6568,8 +6933,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} could not be proven</source>
-            <translation>{engine} n’a pas pu être éprouvé</translation>
+            <source>{engine} failed its test</source>
+            <translation>{engine} a échoué au test</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6588,8 +6953,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>Context:</source>
-            <translation>Contexte :</translation>
+            <source>Context size:</source>
+            <translation>Taille du contexte :</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -6606,7 +6971,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>This machine:</source>
+            <source>This computer:</source>
             <translation>Cet ordinateur :</translation>
         </message>
         <message>
@@ -6679,11 +7044,6 @@
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
             <source>llama.cpp (comes with the app)</source>
             <translation>llama.cpp (fourni avec l’application)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>A server on another machine</source>
-            <translation>Un serveur sur un autre ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6787,8 +7147,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>&amp;Verify the Model</source>
-            <translation>&amp;Vérifier le modèle</translation>
+            <source>Check the &amp;Files</source>
+            <translation>&amp;Vérifier les fichiers</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -6802,13 +7162,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
-            <translation>Chaque octet est celui qui a été téléchargé : le fichier n’est donc pas en cause.</translation>
+            <source>The file is exactly what was downloaded, so it is not the cause.</source>
+            <translation>Le fichier est exactement celui qui a été téléchargé : il n’est donc pas en cause.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
-            <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
+            <source>The header and size are correct. The weights cannot be checked because there is no SHA-256 for them.</source>
+            <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : il n’y a pas de SHA-256.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6842,7 +7202,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{needed} needed, {free} free: {missing} too little</source>
+            <source>{needed} needed, {free} free: {missing} short</source>
             <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
         </message>
         <message>
@@ -6867,8 +7227,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Waiting for its turn</source>
-            <translation>En attente de son tour</translation>
+            <source>Waiting</source>
+            <translation>En attente</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6882,7 +7242,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Cancelled at {amount}</source>
+            <source>Canceled at {amount}</source>
             <translation>Annulé à {amount}</translation>
         </message>
         <message>
@@ -7331,8 +7691,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>The log says why.</source>
-            <translation>Le journal dit pourquoi.</translation>
+            <source>See the log for details.</source>
+            <translation>Consultez le journal pour les détails.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7341,8 +7701,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>It is refused until you decide, on the page Status.</source>
-            <translation>L’accès est refusé jusqu’à votre décision, sur la page État.</translation>
+            <source>Its requests are refused until you decide. Open Home to answer.</source>
+            <translation>Ses requêtes sont refusées jusqu’à votre décision. Ouvrez Accueil pour répondre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7467,24 +7827,24 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Allow: its pages may send requests to the models on this computer from now on.</source>
+            <source>Allow: from now on, its pages can send requests to the models on this computer.</source>
             <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Refuse: it stays locked out, and you are not asked about it again.</source>
-            <translation>Refuser : l’accès reste bloqué et la question n’est plus posée.</translation>
+            <source>Refuse: it stays blocked, and you are not asked again.</source>
+            <translation>Refuser : elle reste bloquée, et la question ne vous sera plus posée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Such pages have another name each time: the answer holds for all of them.</source>
-            <translation>Ces pages changent de nom à chaque fois : la réponse vaut pour toutes.</translation>
+            <source>Pages of this kind have a new name each time, so your answer applies to all of them.</source>
+            <translation>Ces pages changent de nom à chaque fois : votre réponse vaut donc pour toutes.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>{count} more wait for an answer.</source>
+            <source>{count} more are waiting for an answer.</source>
             <translation>
-                <numerusform>{count} autre attend une réponse.</numerusform>
+                <numerusform>{count} autres attendent une réponse.</numerusform>
                 <numerusform>{count} autres attendent une réponse.</numerusform>
             </translation>
         </message>
@@ -7495,18 +7855,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Server</source>
-            <translation>Serveur</translation>
+            <source>General</source>
+            <translation>Général</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Network</source>
-            <translation>Réseau</translation>
+            <source>Models &amp; memory</source>
+            <translation>Modèles et mémoire</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's file)</source>
-            <translation>Automatique (selon le fichier du modèle)</translation>
+            <source>Answers</source>
+            <translation>Réponses</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Engine &amp; speed</source>
+            <translation>Moteur et vitesse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Network &amp; access</source>
+            <translation>Réseau et accès</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Downloads</source>
+            <translation>Téléchargements</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Automatic</source>
+            <translation>Automatique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7525,13 +7905,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>A score in place of a vector (rank)</source>
-            <translation>Un score au lieu d’un vecteur (rank)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's name)</source>
-            <translation>Automatique (d’après le nom du modèle)</translation>
+            <source>Score instead of a vector (rank)</source>
+            <translation>Score au lieu d’un vecteur (rank)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7550,33 +7925,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The local network too</source>
-            <translation>Également le réseau local</translation>
+            <source>Local network</source>
+            <translation>Réseau local</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As the system</source>
-            <translation>Comme le système</translation>
+            <source>System default</source>
+            <translation>Langue du système</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>From the catalogue.</source>
-            <translation>Du catalogue.</translation>
+            <source>This model only</source>
+            <translation>Ce modèle seulement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This model's own value.</source>
-            <translation>Valeur propre à ce modèle.</translation>
+            <source>From the catalog</source>
+            <translation>Du catalogue</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As for all models.</source>
-            <translation>Comme pour tous les modèles.</translation>
+            <source>Same as for all models</source>
+            <translation>Comme pour tous les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
-            <translation>À l’ouverture de session, le système démarre une autre copie de cette application, ou une copie disparue. Activez ce réglage pour démarrer celle-ci.</translation>
+            <source>At login, the system starts another copy of this app, or one that is gone. Turn this on to start this one.</source>
+            <translation>À l’ouverture de session, le système lance une autre copie de cette application, ou une copie disparue. Activez ceci pour lancer celle-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7585,18 +7960,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This server has it.</source>
-            <translation>Ce serveur l’occupe.</translation>
+            <source>Used by this server</source>
+            <translation>Utilisé par ce serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It is free.</source>
-            <translation>Il est libre.</translation>
+            <source>Free</source>
+            <translation>Libre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic: {size} tokens for this model.</source>
-            <translation>Pour ce modèle : {size} tokens.</translation>
+            <source>{size} tokens for this model</source>
+            <translation>{size} jetons pour ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7605,18 +7980,26 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The server restarts.</source>
-            <translation>Le serveur redémarre.</translation>
+            <source>The model will be loaded again.</source>
+            <translation>Le modèle sera rechargé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The address changes to port {port}.</source>
-            <translation>L’adresse passe au port {port}.</translation>
+            <source>Apps must use port {port}.</source>
+            <translation>Les applications devront utiliser le port {port}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>{model} is loaded again.</source>
-            <translation>{model} est chargé de nouveau.</translation>
+            <source>{model} will be loaded again.</source>
+            <translation>{model} sera rechargé.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>{count} changes.</source>
+            <translation>
+                <numerusform>{count} modification.</numerusform>
+                <numerusform>{count} modifications.</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7744,13 +8127,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Stopped before everything was measured. The server runs as before.</source>
-            <translation>Arrêté avant la fin des mesures. Le serveur fonctionne comme avant.</translation>
+            <source>Stopped early. The server runs as before.</source>
+            <translation>Arrêté avant la fin. Le serveur fonctionne comme avant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Keep what is set: nothing is faster by more than 5 %.</source>
-            <translation>Gardez le réglage actuel : rien n’est plus rapide de plus de 5 %.</translation>
+            <source>Keep the current settings: nothing else is more than 5 % faster.</source>
+            <translation>Gardez les paramètres actuels : rien d’autre n’est plus rapide de plus de 5 %.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7764,18 +8147,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest on {engine} with {writing} threads, and {reading} for batches.</source>
-            <translation>Le plus rapide sur {engine} avec {writing} threads, et {reading} pour les lots.</translation>
+            <source>Fastest on {engine} with {writing} threads, and {reading} for prompts.</source>
+            <translation>Le plus rapide : {engine} avec {writing} threads, et {reading} pour les prompts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest with {writing} threads, and {reading} for batches.</source>
-            <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
+            <source>Fastest with {writing} threads, and {reading} for prompts.</source>
+            <translation>Le plus rapide : {writing} threads, et {reading} pour les prompts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{engine}: not compared. {reason}</source>
-            <translation>{engine} : non comparé. {reason}</translation>
+            <source>{engine}: it has crashed; trying again…</source>
+            <translation>{engine} : en panne ; nouvel essai…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: measuring…</source>
+            <translation>{engine} : mesure…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{done} of {total} measured</source>
+            <translation>{done} sur {total} mesurés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: not measured. {reason}</source>
+            <translation>{engine} : non mesuré. {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -8140,7 +8538,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />
             <source>More: {name}</source>
-            <translation type="unfinished" />
+            <translation>Plus : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/offer_rows.py" />
@@ -8214,18 +8612,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Automatic</source>
-            <translation>Automatique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all</source>
-            <translation>Comme pour tous</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Reset</source>
-            <translation>Réinitialiser</translation>
+            <source>Reset to default</source>
+            <translation>Rétablir la valeur par défaut</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8234,8 +8622,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all models: {title}</source>
+            <source>Same as for all models: {title}</source>
             <translation>Comme pour tous les modèles : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Same as Model</source>
+            <translation>Comme Modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8248,9 +8641,59 @@
             <translation>Parcourir : {title}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Search settings</source>
+            <translation>Rechercher un paramètre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced</source>
+            <translation>Avancé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced: {group}</source>
+            <translation>Avancé : {group}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Clear Search</source>
+            <translation>Effacer la recherche</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>No settings found</source>
+            <translation>Aucun paramètre trouvé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Try another word, or look through the groups at the left.</source>
+            <translation>Essayez un autre mot, ou parcourez les groupes à gauche.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Groups of settings</source>
+            <translation>Groupes de paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>{count} settings found</source>
+            <translation>{count} paramètres trouvés</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>the one of the setting Model</source>
-            <translation>celui du réglage Modèle</translation>
+            <source>More about: {title}</source>
+            <translation>En savoir plus : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>Command line</source>
+            <translation>Ligne de commande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>What the app runs with these settings</source>
+            <translation>Ce que l’application exécute avec ces paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
@@ -8295,17 +8738,17 @@
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Home</source>
-            <translation type="unfinished" />
+            <translation>Accueil</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Chat</source>
-            <translation type="unfinished" />
+            <translation>Chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Embeddings</source>
-            <translation type="unfinished" />
+            <translation>Embeddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
