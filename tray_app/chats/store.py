@@ -24,7 +24,7 @@ from tray_app.chats.finding import find, folded_words
 from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.system.file_lock import locked
 from tray_app.system.files import PUBLIC, private_folder, read_regular, write_atomically
 
@@ -42,8 +42,8 @@ _BROKEN = ".broken"
 _COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
 _LOCK = ".lock"
 _LOCK_TIMEOUT_S = 10.0
-MOST_BYTES = 256 * 2**20
-"""Of one conversation, with its pictures."""
+MOST_BYTES = 64 * 2**20
+"""Of one conversation, with its pictures. Half of it is more than the server takes at once."""
 _MOST_LINES_NAMED = 5
 
 
@@ -280,7 +280,9 @@ class ChatStore:
         problem = None if reading.whole else _damaged(path, reading)
         told = reading.conversation
         summary = (
-            Summary(name, told.title, told.updated_at, told.model_id, len(told.messages)) if told else None
+            Summary(name, one_line(told.title), told.updated_at, told.model_id, len(told.messages))
+            if told
+            else None
         )
         return _Looked(state, summary, problem)
 
