@@ -90,7 +90,7 @@ def test_a_ready_server_shows_model_engine_and_address(
     [
         (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2 · process 4711"),
         (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2 · process 4711"),
-        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+        (RemotePlan("http://box:8000/v1"), "A server on another computer"),
     ],
 )
 def test_an_engine_has_the_name_that_people_know(
