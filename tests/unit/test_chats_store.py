@@ -311,6 +311,7 @@ def test_a_conversation_of_a_newer_version_goes_on_and_stays_in_a_copy(store: Ch
     newer = b'{"chat":2,"title":"New","mood":"good"}\n{"role":"user","text":"Why?"}\n'
     file_of(store, one).write_bytes(newer)
 
+    assert "newer version" in problems(store)[f"{one.id}.jsonl"]
     store.save(store.read(one.id))
     assert (store.folder / f"{one.id}.jsonl.broken").read_bytes() == newer
 
