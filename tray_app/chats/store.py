@@ -399,29 +399,36 @@ def _not_saved(cause: Text, hint: Text) -> AppError:
 
 
 def _damaged(path: Path, reading: Reading) -> AppError:
-    hint: Text = "The file stays as it is. You can open it in a text editor."
+    """Why not all of a file was read. A newer version explains lines that are not understood."""
     if reading.conversation is None:
-        title: Text = phrase("{name} cannot be read", name=path.name)
-        cause: Text = "It contains nothing that this app can read as a conversation."
-    elif reading.damaged:
-        title = phrase("Only part of {name} could be read", name=path.name)
-        lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
-        more = len(reading.damaged) - _MOST_LINES_NAMED
-        cause = (
-            phrase(
-                "Lines {lines} and {count} more contain something this app does not understand.",
-                lines=lines,
-                count=more,
-            )
-            if more > 0
-            else phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
+        return AppError(
+            ErrorCode.CONVERSATION_DAMAGED,
+            phrase("{name} cannot be read", name=path.name),
+            "It contains nothing that this app can read as a conversation.",
+            "The file stays as it is. You can open it in a text editor.",
         )
-        hint = "You can continue with what was read. The original is then kept beside it."
-    else:
+    lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
+    more = len(reading.damaged) - _MOST_LINES_NAMED
+    cause: Text
+    if reading.newer:
         title = phrase("{name} was written by a newer version of this app", name=path.name)
         cause = "It may contain more than is shown."
-        hint = "You can continue with what was read. The original is then kept beside it."
-    return AppError(ErrorCode.CONVERSATION_DAMAGED, title, cause, hint)
+    elif more > 0:
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase(
+            "Lines {lines} and {count} more contain something this app does not understand.",
+            lines=lines,
+            count=more,
+        )
+    else:
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
+    return AppError(
+        ErrorCode.CONVERSATION_DAMAGED,
+        title,
+        cause,
+        "You can continue with what was read. The original is then kept beside it.",
+    )
 
 
 def _kept_copy(path: Path) -> AppError:
