@@ -382,7 +382,7 @@ def _embedding(window: Window) -> QWidget:
 def _settings(bridge: Bridge) -> QWidget:
     dialog = SettingsDialog(bridge)
     dialog.show()
-    _wait_for(lambda: dialog.command.toPlainText() != "")
+    _wait_for(lambda: dialog.command.value() != "")
     return dialog
 
 

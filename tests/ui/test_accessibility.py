@@ -17,6 +17,7 @@ from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -193,8 +194,9 @@ def test_every_control_of_the_settings_has_a_name_and_can_be_reached(qtbot: QtBo
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
     dialog.show()
-    for tab in range(dialog.tabs.count()):
-        dialog.tabs.setCurrentIndex(tab)
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
         assert nameless(dialog) == []
         assert unreachable(dialog) == []
 

@@ -64,6 +64,7 @@ from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
@@ -172,9 +173,10 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     qtbot.addWidget(dialog)
     dialog.show()
     settle(qtbot, bridge)
-    for number in range(dialog.tabs.count()):
-        dialog.tabs.setCurrentIndex(number)
-        yield f"settings-{number}", dialog
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
+        yield f"settings-{group}", dialog
     yield from keys(dialog)
     box = about_box()
     qtbot.addWidget(box)
@@ -396,7 +398,7 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     desktop.open_settings()
     assert desktop.dialog is not None
     desktop.dialog.editors["ctx_size"].set_value(1024)
-    desktop.dialog.tabs.setCurrentIndex(2)
+    desktop.dialog.groups.open("answers")
 
     speak(qtbot, desktop, fake, "fr")
 
@@ -407,8 +409,8 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     assert anew.embedding.texts.toPlainText() == "one\ntwo"
     assert anew.embedding.results.summary.text().startswith("2 textes")
     assert desktop.dialog.windowTitle() == "Paramètres"
-    assert desktop.dialog.draft() == {"ctx_size": 1024}
-    assert desktop.dialog.tabs.currentIndex() == 2
+    assert desktop.dialog.form.draft() == {"ctx_size": 1024}
+    assert desktop.dialog.groups.current == "answers"
     assert desktop.tray is not None
     assert "Quitter" in {action.text().replace("&", "") for action in desktop.tray.menu.actions()}
 
@@ -429,7 +431,7 @@ def test_a_dialog_in_which_a_language_is_applied_goes_on_in_it(
     assert desktop.dialog.isVisible()
     assert desktop.dialog.windowTitle() == "設定"
     assert desktop.dialog.editors["language"].value() == "ja"
-    assert desktop.dialog.draft() == {}
+    assert desktop.dialog.form.draft() == {}
 
 
 def test_a_question_is_answered_before_its_window_speaks_another_language(
