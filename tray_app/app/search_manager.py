@@ -131,8 +131,8 @@ class SearchManager:
             raise AppError(
                 ErrorCode.ANSWER_NOT_UNDERSTOOD, "The model's vectors cannot be used", str(exc)
             ) from exc
-        if len(vector) != opened.head.dimensions:
-            raise changed_model(head.model_id)
+        if len(vector) != opened.head.dimensions or opened.head.model_digest != head.model_digest:
+            raise changed_model(head.model_id)  # or it was rebuilt meanwhile
         return tuple(
             Hit(each.text, each.source.path, each.place, score)
             for each, score in opened.nearest(vector, max(1, limit))

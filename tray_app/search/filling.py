@@ -68,6 +68,7 @@ class Filling:
         self._tell = tell
         self._cancelled = cancelled
         self._sources = {source.path: source for source in writer.head.sources}
+        self._room = MOST_TEXTS - writer.head.texts
         self._unchanged = 0
         self._removed = 0
         self._skipped: list[Skipped] = []
@@ -105,7 +106,7 @@ class Filling:
         for passage in passages_of_lines(texts):
             if passage.text in known:
                 self._unchanged += 1
-            elif self._writer.head.texts + len(new) < MOST_TEXTS:
+            elif len(new) < self._room:
                 known.add(passage.text)
                 new.append(passage)
             else:
@@ -160,7 +161,7 @@ class Filling:
         content = content_of(file, self._cancelled)
         if self._cancelled.is_set():
             return []
-        if self._writer.head.texts + spool.texts + len(content.passages) > MOST_TEXTS:
+        if spool.texts + len(content.passages) > self._room:
             raise _full()
         spool.add(self._source(file, content, known), content)
         return []
