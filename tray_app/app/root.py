@@ -321,8 +321,9 @@ class App(Workspace):
             raise ModelError(
                 ErrorCode.MODEL_NOT_IN_FOLDER,
                 phrase("{name} is not in the models folder", name=model.name),
-                "Only the model of the setting Model may be elsewhere: requests could not name another one.",
-                "Bring it there: powerinfer-tray models import PATH",
+                "Only the model chosen in the setting “Model” may be in another folder. Requests "
+                "could not name any other.",
+                "Import it: powerinfer-tray models import PATH",
             )
         if keep:
             self._kept_for_this_run |= {model_id}
@@ -342,8 +343,8 @@ class App(Workspace):
             raise EngineError(
                 ErrorCode.MODEL_NOT_LOADED,
                 phrase("{model} is not loaded", model=model_id),
-                "It has no engine now.",
-                "This lists the loaded models: powerinfer-tray ps",
+                "No engine is running it.",
+                "To list the loaded models, run: powerinfer-tray ps",
             )
         self._announce()
         self._wait_until_gone(model_id)
@@ -386,8 +387,8 @@ class App(Workspace):
         except TimeoutError as exc:
             raise EngineError(
                 ErrorCode.ENGINE_STILL_RUNNING,
-                "The engine did not end in time",
-                "It still has the model's file open.",
+                "The engine did not stop in time",
+                "It is still using the model file.",
                 "Try again in a moment.",
             ) from exc
 
@@ -668,7 +669,7 @@ class App(Workspace):
 
 
 def _no_window(_source: str) -> None:
-    raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
+    raise GatewayError(ErrorCode.NO_WINDOW, "There is no window to show", "The app is running in a terminal.")
 
 
 def _is_same_file(model: Model, now: Model) -> bool:
