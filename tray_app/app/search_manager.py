@@ -74,8 +74,11 @@ class SearchManager:
         """The nearest texts, the best first. Refused while the collection is not current."""
         raise NotImplementedError
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
-        """The texts as points; of more than `most`, some that are evenly spread."""
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
+        """The texts as points; of more than `most`, some that are evenly spread.
+
+        With a `query`, its own point too, and the texts that `find` gives for it are among the points.
+        """
         raise NotImplementedError
 
     def is_current(self, collection: Collection) -> bool:
