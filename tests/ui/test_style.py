@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def test_the_app_follows_the_systems_change_between_light_and_dark(
     for scheme, dark in ((Qt.ColorScheme.Dark, True), (Qt.ColorScheme.Light, False)):
         hints.colorSchemeChanged.emit(scheme)
 
-        qtbot.waitUntil(lambda dark=dark: qapp.palette() == own_palette(dark=dark))
+        qtbot.waitUntil(partial(_wears, qapp, own_palette(dark=dark)))
         assert colors(own_palette(dark=dark)).accent_soft.name() in qapp.styleSheet()
     assert worn.parent() is qapp
 
@@ -157,3 +158,7 @@ def _strongest(icon: QIcon) -> QColor:
     image = icon.pixmap(QSize(18, 18)).toImage()
     pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
     return max(pixels, key=QColor.alpha)
+
+
+def _wears(qapp: QApplication, palette: QPalette) -> bool:
+    return qapp.palette() == palette

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from tray_app.errors import AppError, ErrorCode
@@ -13,6 +13,7 @@ from tray_app.ui.widgets.basic import MessageCard, ask_for_file, small_label, te
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from PySide6.QtGui import QColor
     from PySide6.QtWidgets import QApplication, QLabel
     from pytestqt.qtbot import QtBot
 
