@@ -72,6 +72,8 @@ _MANY_PARTS = 16
 _LEAST_LIVE = 0.5
 """A part in which fewer texts than this share are still in the collection is written anew."""
 _COLUMNS = 4
+_NEAR = 20
+"""So many texts that are near to a question are on the map, however many others there are."""
 _SOURCE, _FIRST, _LAST, _BEGIN = range(_COLUMNS)
 """The columns of `….rows.npy`."""
 
@@ -292,12 +294,15 @@ class Opened:
 
     def nearest(self, query: Any, limit: int) -> list[tuple[StoredText, float]]:
         """The nearest texts with their scores, the best first."""
-        found: list[Near] = nearest(((vectors, live) for vectors, _, live in self._parts), query, limit)
+        found: list[Near] = nearest(self._searched(), query, limit)
         texts = self._texts([(each.part, each.row) for each in found])
         return [(text, each.score) for text, each in zip(texts, found, strict=True)]
 
-    def flat_map(self, most: int) -> tuple[Any, tuple[float, float], list[StoredText]]:
-        """The places of at most so many texts, evenly chosen; what each axis explains; the texts."""
+    def flat_map(self, most: int, query: Any = None) -> tuple[Any, tuple[float, float], list[StoredText]]:
+        """The places of at most so many texts, evenly chosen; what each axis explains; the texts.
+
+        With a `query`, the texts that are nearest to it take part, and its own place comes last.
+        """
         import numpy as np
 
         places = [
@@ -306,12 +311,18 @@ class Opened:
             for row in (range(len(rows)) if live is None else np.flatnonzero(live))
         ]
         if len(places) > most:
-            places = [places[int(at)] for at in np.linspace(0, len(places) - 1, most)]
+            near = [] if query is None else nearest(self._searched(), query, _NEAR)
+            evenly = np.linspace(0, len(places) - 1, max(0, most - len(near)))
+            some = (places[int(at)] for at in evenly)
+            places = list(dict.fromkeys((*((each.part, each.row) for each in near), *some)))
         vectors = np.empty((len(places), self.head.dimensions), dtype=np.float32)
         for at, (part, row) in enumerate(places):
             vectors[at] = self._parts[part][0][row]
-        points, explained = flat_map(vectors)
+        points, explained = flat_map(vectors, None if query is None else query[None, :])
         return points, explained, self._texts(places)
+
+    def _searched(self) -> Iterator[tuple[Any, Any]]:
+        return ((vectors, live) for vectors, _, live in self._parts)
 
     def texts(self) -> Iterator[tuple[StoredText, Any]]:
         """All texts with their vectors, in the order in which they came."""
