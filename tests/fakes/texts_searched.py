@@ -112,10 +112,10 @@ class FakeSearch:
         ]
         return tuple(sorted(hits, key=lambda hit: -hit.score)[:limit])
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
         import numpy as np
 
-        self._note("search.coordinates", collection_id, most)
+        self._note("search.coordinates", collection_id, most, query)
         rows = self._shelf(collection_id).rows[:most]
         points = [
             (math.sin(2.4 * n) * math.sqrt(n + 1), math.cos(2.4 * n) * math.sqrt(n + 1))
@@ -126,6 +126,7 @@ class FakeSearch:
             tuple(text for text, _, _ in rows),
             tuple(source for _, source, _ in rows),
             (0.21, 0.09),
+            (0.5, -0.5) if query else None,
         )
 
     def is_current(self, collection: Collection) -> bool:

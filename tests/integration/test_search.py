@@ -187,8 +187,9 @@ def test_a_rebuilding_that_was_cancelled_leaves_the_old_vectors_and_goes_on_next
     told: Told = []
     second = app.search.rebuild(collection.id, lambda *now: told.append(now), NEVER)
 
-    assert (first.added, there[0].text) == (12, "text 7")
-    assert (told[0], second.added) == ((12, 30), 30)
+    assert there[0].text == "text 7"
+    assert 10 <= first.added < 30
+    assert (told[0], second.added) == ((first.added, 30), 30)
     assert app.search.collections()[0].model_id == "bert"
     assert sorted(hit.text for hit in app.search.find(collection.id, "x", limit=99)) == sorted(
         f"text {number}" for number in range(30)
@@ -222,8 +223,8 @@ def test_a_server_that_is_stopped_in_the_middle_loses_nothing(app: App) -> None:
     app.wait_until_ready(DEADLINE_S)
     report = app.search.add_texts(made.id, (f"text {number}" for number in range(40)), nobody, NEVER)
 
-    assert kept == 12
-    assert (report.added, report.unchanged) == (28, 12)
+    assert 10 <= kept < 40
+    assert (report.added, report.unchanged) == (40 - kept, kept)
 
 
 def test_an_empty_question_and_an_empty_collection(app: App) -> None:
@@ -240,7 +241,8 @@ def test_a_question_is_found_while_texts_are_added(app: App, monkeypatch: pytest
     found: list[str] = []
 
     def ask(done: int, _: int) -> None:
-        found.extend(hit.text for hit in app.search.find(collection.id, "text 3", limit=1) if done == 12)
+        if done >= 10 and not found:
+            found.extend(hit.text for hit in app.search.find(collection.id, "text 3", limit=1))
 
     app.search.add_texts(collection.id, (f"text {number}" for number in range(40)), ask, NEVER)
 

@@ -329,6 +329,19 @@ def test_a_map_of_many_shows_some_of_all(shelf: Shelf) -> None:
     assert (there[0].text, there[-1].text) == ("text 0", "text 99")
 
 
+def test_a_map_has_a_question_and_what_is_nearest_to_it(shelf: Shelf) -> None:
+    opened = shelf.open(filled(shelf, *(f"text {number}" for number in range(100))))
+    query = next(vector for text, vector in opened.texts() if text.text == "text 77")
+
+    points, _, there = opened.flat_map(40, query)
+    places = {text.text: point for text, point in zip(there, points, strict=False)}
+
+    assert len(points) == len(there) + 1
+    assert len(there) <= 40
+    assert {text.text for text, _ in opened.nearest(query, 20)} <= places.keys()
+    assert np.allclose(points[-1], places["text 77"], atol=1e-5)
+
+
 def test_what_was_opened_goes_on_while_texts_are_added(shelf: Shelf) -> None:
     collection_id = filled(shelf, "one")
     opened = shelf.open(collection_id)

@@ -31,7 +31,8 @@ def export(opened: Opened, path: Path) -> None:
         raise AppError(
             ErrorCode.FILE_FORMAT_UNKNOWN,
             phrase(
-                "Texts cannot be exported as {kind}", kind=path.suffix or phrase("a file without an ending")
+                "Texts cannot be exported as {kind}",
+                kind=path.suffix or phrase("a file without an extension"),
             ),
             phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
         )

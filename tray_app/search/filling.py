@@ -288,10 +288,10 @@ def changed_model(model_id: str) -> AppError:
         ErrorCode.COLLECTION_OUTDATED,
         "The model of this collection has changed",
         phrase(
-            "Its vectors are of {model}, which is another file now, has other settings, or is gone.",
+            "It was built with {model}, whose file or settings have changed, or which was removed.",
             model=model_id,
         ),
-        "Rebuild the collection: its texts are embedded anew.",
+        "Rebuild the collection.",
     )
 
 
@@ -300,7 +300,7 @@ def _unusable(exc: ValueError) -> AppError:
         ErrorCode.ANSWER_NOT_UNDERSTOOD,
         "The model's vectors cannot be used",
         str(exc),
-        "Try another model for embeddings.",
+        "Try another embedding model.",
     )
 
 
@@ -308,6 +308,6 @@ def _full() -> AppError:
     return AppError(
         ErrorCode.COLLECTION_FULL,
         "The collection is full",
-        phrase("It takes at most {count} texts.", count=MOST_TEXTS),
-        "Make another collection, or use a vector database.",
+        phrase("The limit is {count} texts.", count=MOST_TEXTS),
+        "Create another collection, or use a vector database.",
     )

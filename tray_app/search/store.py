@@ -75,6 +75,8 @@ _MANY_PARTS = 16
 _LEAST_LIVE = 0.5
 """A part in which fewer texts than this share are still in the collection is written anew."""
 _COLUMNS = 4
+_NEAR = 20
+"""So many texts that are near to a question are on the map, however many others there are."""
 _SOURCE, _FIRST, _LAST, _BEGIN = range(_COLUMNS)
 """The columns of `….rows.npy`."""
 
@@ -245,8 +247,8 @@ class Shelf:
             raise AppError(
                 ErrorCode.COLLECTION_NOT_FOUND,
                 phrase("There is no collection {name}", name=collection_id),
-                "It may have been deleted meanwhile.",
-                "Choose another one.",
+                "It may have been deleted.",
+                "Choose another collection.",
             )
         return folder
 
@@ -263,11 +265,11 @@ class Shelf:
     def _free_name(self, name: str, but: str = "") -> str:
         name = " ".join(name.split())
         if not name or len(name) > NAME_LIMIT:
-            raise _bad_name(phrase("A name has 1 to {most} letters.", most=NAME_LIMIT))
+            raise _bad_name(phrase("A name can have 1 to {most} characters.", most=NAME_LIMIT))
         if any(
             each.name.casefold() == name.casefold() != "" and each.id != but for each in self.collections()[0]
         ):
-            raise _bad_name(phrase("There is a collection {name} already.", name=name))
+            raise _bad_name(phrase("There is already a collection called “{name}”.", name=name))
         return name
 
     def _described(self, collection_id: str, head: Head) -> Collection:
@@ -312,21 +314,30 @@ class Opened:
 
     def nearest(self, query: Any, limit: int) -> list[tuple[StoredText, float]]:
         """The nearest texts with their scores, the best first."""
-        found: list[Near] = nearest(((part.vectors, part.live) for part in self._parts), query, limit)
+        found: list[Near] = nearest(self._searched(), query, limit)
         return [(self._text(each.part, each.row), each.score) for each in found]
 
-    def flat_map(self, most: int) -> tuple[Any, tuple[float, float], list[StoredText]]:
-        """The places of at most so many texts, evenly chosen; what each axis explains; the texts."""
+    def flat_map(self, most: int, query: Any = None) -> tuple[Any, tuple[float, float], list[StoredText]]:
+        """The places of at most so many texts, evenly chosen; what each axis explains; the texts.
+
+        With a `query`, the texts that are nearest to it take part, and its own place comes last.
+        """
         import numpy as np
 
         places = list(self._places())
         if len(places) > most:
-            places = [places[int(at)] for at in np.linspace(0, len(places) - 1, most)]
+            near = [] if query is None else nearest(self._searched(), query, _NEAR)
+            evenly = np.linspace(0, len(places) - 1, max(0, most - len(near)))
+            some = (places[int(at)] for at in evenly)
+            places = list(dict.fromkeys((*((each.part, each.row) for each in near), *some)))
         vectors = np.empty((len(places), self.head.dimensions), dtype=np.float32)
         for at, (part, row) in enumerate(places):
             vectors[at] = self._parts[part].vectors[row]
-        points, explained = flat_map(vectors)
+        points, explained = flat_map(vectors, None if query is None else query[None, :])
         return points, explained, [self._text(part, row) for part, row in places]
+
+    def _searched(self) -> Iterator[tuple[Any, Any]]:
+        return ((part.vectors, part.live) for part in self._parts)
 
     def texts(self) -> Iterator[tuple[StoredText, Any]]:
         """All texts with their vectors, in the order in which they came."""
@@ -526,7 +537,7 @@ class Writer:
         except OSError as exc:
             raise unwritable(exc, AppError) from exc
         if wanted_bytes > space.usable_bytes:
-            hint = "Make room, then add the same texts again: those that are there are not embedded anew."
+            hint = "Free some space, then add the same files again. Texts already in the collection are kept."
             raise not_enough_space(AppError, space, self.folder, wanted_bytes, hint)
 
     def _sweep(self) -> None:
@@ -547,9 +558,9 @@ def read_head(path: Path) -> Head:
         if msgspec.json.decode(raw, type=_Version).version > _VERSION:
             raise AppError(
                 ErrorCode.COLLECTION_FILE_NEWER,
-                "A newer version of this app has written this collection",
+                "This collection was saved by a newer version of this app",
                 str(path),
-                "Use that version, or make a new collection.",
+                "Update this app, or create a new collection.",
             )
         return msgspec.json.decode(raw, type=Head)
     except (OSError, *NOT_JSON) as exc:
@@ -574,8 +585,8 @@ def _held(folder: Path) -> Iterator[None]:
         except Timeout as exc:
             raise AppError(
                 ErrorCode.COLLECTION_IN_USE,
-                "The collection is being changed",
-                "Texts are being added to it, in this window or in a terminal.",
+                "The collection is busy",
+                "Texts are being added to it.",
                 "Wait until that is done, or cancel it.",
             ) from exc
         except OSError as exc:
@@ -595,7 +606,7 @@ def _bad_name(reason: Text) -> AppError:
 def _unreadable(path: Path, exc: Exception) -> AppError:
     return AppError(
         ErrorCode.COLLECTION_UNREADABLE,
-        "The collection cannot be read",
+        "The collection could not be read",
         phrase("{path}: {reason}", path=path, reason=getattr(exc, "strerror", None) or exc),
-        "Delete it, and add its files to a new one. They are as they were.",
+        "Delete it, then add your files to a new collection. The files themselves are unchanged.",
     )
