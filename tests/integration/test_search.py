@@ -90,6 +90,18 @@ def test_the_map_has_a_point_for_each_text(app: App) -> None:
     assert 0.99 < sum(shown.explained) <= 1.001
 
 
+def test_the_map_has_the_question_that_was_asked_last_and_what_is_nearest(app: App) -> None:
+    collection = pasted(app, *(f"text {number}" for number in range(60)))
+    hits = app.search.find(collection.id, "text 7", limit=5)
+
+    shown = app.search.coordinates(collection.id, most=25, query="text 7")
+    x, y = shown.question or (0.0, 0.0)
+
+    assert {hit.text for hit in hits} <= set(shown.texts)
+    assert shown.points[shown.texts.index("text 7")] == pytest.approx([x, y], abs=1e-3)
+    assert app.search.coordinates(collection.id, query="another one").question is None
+
+
 def test_a_text_that_is_too_long_for_the_model_is_cut(app: App) -> None:
     collection = pasted(app, "words " * 150, "word")
 
@@ -255,7 +267,7 @@ def test_an_export_is_what_there_is(app: App, tmp_path: Path) -> None:
     app.search.export(collection.id, tmp_path / "out.jsonl")
 
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(row["text"], row["model"], len(row["embedding"])) for row in rows] == [
+    assert [(row["text"], row["model"], len(row["vector"])) for row in rows] == [
         ("one", "test", BUILTIN_DIMENSIONS),
         ("two", "test", BUILTIN_DIMENSIONS),
     ]

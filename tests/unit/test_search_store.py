@@ -287,7 +287,7 @@ def test_an_export_has_texts_and_vectors(shelf: Shelf, tmp_path: Path, ending: s
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             assert [row["text"] for row in rows] == ["one, with comma", 'two "quoted"', "drei — 日本語"]
             assert {(row["source"], row["model"]) for row in rows} == {("pasted", "words")}
-            assert np.allclose(rows[0]["embedding"], unit_vectors([vector_of("one, with comma")])[0])
+            assert np.allclose(rows[0]["vector"], unit_vectors([vector_of("one, with comma")])[0])
         case ".npz":
             arrays = np.load(path, allow_pickle=False)
             assert arrays["vectors"].shape == (3, DIMENSIONS)

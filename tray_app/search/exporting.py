@@ -23,8 +23,8 @@ SUFFIXES = (".csv", ".jsonl", ".npz")
 def export(opened: Opened, path: Path) -> None:
     """Write all texts of a collection; the kind of file goes by the ending. `AppError`.
 
-    .jsonl: an object in each line. .csv: a column for each number of the vectors. .npz: NumPy's, with the
-    arrays `vectors`, `texts`, `sources` and `places`.
+    .jsonl: an object in each line, with `source`, `place`, `text`, `model` and `vector`. .csv: a column for
+    each number of the vectors. .npz: NumPy's, with the arrays `vectors`, `texts`, `sources` and `places`.
     """
     write = {".csv": _csv, ".jsonl": _jsonl, ".npz": _npz}.get(path.suffix.lower())
     if write is None:
@@ -76,7 +76,7 @@ def _jsonl(opened: Opened, file: IO[bytes]) -> None:
             "place": str(each.place),
             "text": each.text,
             "model": model,
-            "embedding": vector.tolist(),
+            "vector": vector.tolist(),
         }
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
