@@ -65,10 +65,10 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.languages import Languages
 from tray_app.ui.operations import read_facts
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
@@ -369,10 +369,10 @@ def _embedding(window: Window) -> QWidget:
     window.open(Page.EMBEDDINGS)
     window.resize(_WIDTH, window.height() + 160)
     page = window.page(Page.EMBEDDINGS)
-    assert isinstance(page, TrialPage)
-    page.embedding.texts.setPlainText("\n".join(_TEXTS))
-    page.embedding.embed()
-    results = page.embedding.results
+    assert isinstance(page, EmbeddingsPage)
+    page.compare.texts.setPlainText("\n".join(_TEXTS))
+    page.compare.embed()
+    results = page.compare.results
     _wait_for(lambda: results.heat_map is not None)
     results.tabs.setCurrentIndex(1)
     _settle()

@@ -56,9 +56,9 @@ from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import number_locale, person_language, spoken
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
@@ -149,10 +149,10 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     yield from engines(qtbot, bridge, fake, window)
     window.open(Page.EMBEDDINGS)
     trial = window.page(Page.EMBEDDINGS)
-    assert isinstance(trial, TrialPage)
-    trial.embedding.texts.setPlainText("one\ntwo")
-    trial.embedding.embed()
-    qtbot.waitUntil(lambda: not trial.embedding.results.isHidden())
+    assert isinstance(trial, EmbeddingsPage)
+    trial.compare.texts.setPlainText("one\ntwo")
+    trial.compare.embed()
+    qtbot.waitUntil(lambda: not trial.compare.results.isHidden())
     for number, name in enumerate(("embedding", "measure", "completion")):
         trial.setCurrentIndex(number)
         if name == "measure":
@@ -390,11 +390,11 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     fake.show(make_status(State.READY))
     desktop.window.open(Page.EMBEDDINGS)
     page = desktop.window.page(Page.EMBEDDINGS)
-    assert isinstance(page, TrialPage)
-    page.embedding.texts.setPlainText("one\ntwo")
-    qtbot.waitUntil(page.embedding.embed_button.isEnabled)
-    page.embedding.embed()
-    qtbot.waitUntil(lambda: not page.embedding.results.isHidden())
+    assert isinstance(page, EmbeddingsPage)
+    page.compare.texts.setPlainText("one\ntwo")
+    qtbot.waitUntil(page.compare.embed_button.isEnabled)
+    page.compare.embed()
+    qtbot.waitUntil(lambda: not page.compare.results.isHidden())
     desktop.open_settings()
     assert desktop.dialog is not None
     desktop.dialog.editors["ctx_size"].set_value(1024)
@@ -403,11 +403,11 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     speak(qtbot, desktop, fake, "fr")
 
     anew = desktop.window.page(Page.EMBEDDINGS)
-    assert isinstance(anew, TrialPage)
+    assert isinstance(anew, EmbeddingsPage)
     assert desktop.window.isVisible()
     assert desktop.window.current() is Page.EMBEDDINGS
-    assert anew.embedding.texts.toPlainText() == "one\ntwo"
-    assert anew.embedding.results.summary.text().startswith("2 textes")
+    assert anew.compare.texts.toPlainText() == "one\ntwo"
+    assert anew.compare.results.summary.text().startswith("2 textes")
     assert desktop.dialog.windowTitle() == "Paramètres"
     assert desktop.dialog.form.draft() == {"ctx_size": 1024}
     assert desktop.dialog.groups.current == "answers"

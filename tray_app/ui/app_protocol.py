@@ -262,8 +262,8 @@ class SearchProtocol(Protocol):
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
         """The nearest texts, the best first."""
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
-        """The texts as points."""
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
+        """The texts as points, and a question among them."""
 
     def is_current(self, collection: Collection) -> bool:
         """Whether the model would make the same vectors now."""

@@ -165,9 +165,11 @@ class Window(QWidget):
 
                 return ChatPage(self._bridge)
             case Page.EMBEDDINGS:
-                from tray_app.ui.pages.trial import TrialPage
+                from tray_app.ui.pages.embeddings import EmbeddingsPage
 
-                return TrialPage(self._bridge)
+                embeddings = EmbeddingsPage(self._bridge)
+                embeddings.navigate.connect(self.open)
+                return embeddings
             case Page.ENGINES:
                 from tray_app.ui.pages.engines import EnginesPage
 
