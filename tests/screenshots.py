@@ -20,7 +20,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QTableView
+from PySide6.QtWidgets import QApplication
 
 from tests.fakes.app import (
     FakeApp,
@@ -74,6 +74,7 @@ from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
 from tray_app.ui.style import Look
 from tray_app.ui.tray import Tray
+from tray_app.ui.widgets.row_list import RowList
 from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:
@@ -328,9 +329,9 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
     fake.show(make_status(State.READY, downloads=(_download(),)))
     window.open(Page.MODELS)
     window.resize(USUAL_SIZE[0], window.height())
-    table = window.page(Page.MODELS).findChild(QTableView)
-    assert isinstance(table, QTableView)
-    _wait_for(lambda: table.model().rowCount() > 0)
+    table = window.page(Page.MODELS).findChild(RowList)
+    assert isinstance(table, RowList)
+    _wait_for(lambda: len(table.rows) > 0)
     return window
 
 

@@ -77,7 +77,7 @@ def press(panel: DiscoverPanel, label: str) -> None:
 
 def test_the_catalogue_is_there_while_nothing_is_searched_for(panel: DiscoverPanel, fake: FakeApp) -> None:
     assert titles(panel) == ["Bamboo 7B Q4_0", "Tiny"]
-    assert panel.rows.cards["bamboo"].row.state == "Chosen"  # type: ignore[union-attr]
+    assert panel.rows.cards["bamboo"].row.state == "Installed"  # type: ignore[union-attr]
     assert not [call for call in fake.calls if call[0] in ("search", "examine")]
 
 

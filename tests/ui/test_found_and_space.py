@@ -73,7 +73,7 @@ def test_a_model_of_another_app_is_used_from_where_it_is(
     assert ("adopt", (str(OTHER_APPS[1].path),)) in fake.calls
     assert found(models) == [OTHER_APPS[0].name, OTHER_APPS[2].name]
     assert models.found.card.accessibleName() == f"In the list now: {OTHER_APPS[1].name}"
-    rows = models.installed.table.model().rows  # type: ignore[attr-defined]
+    rows = models.installed.table.rows.items
     (row,) = (row for row in rows if row.name == OTHER_APPS[1].name)
     assert any(text.startswith("Used from LM Studio, where it is: /home/maria/") for text in row.details)
 

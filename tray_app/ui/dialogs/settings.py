@@ -106,6 +106,8 @@ class SettingsDialog(QDialog):
         self._served_plan: Plan | AppError | None = None
         self._drafts: dict[str, dict[str, Any]] = {}
         """What has been changed for all models, and for those that are not shown just now."""
+        self._wanted_model = ""
+        """Whose settings are to be shown once its name is in the list."""
         self._put_values: dict[str, Any] = {}
         """What each editor showed before a person changed it."""
         self._own: set[str] | None = None
@@ -158,6 +160,11 @@ class SettingsDialog(QDialog):
         if self._own is not None and name not in {field.name for field in MODEL_FIELDS}:
             self.subject.choose(ALL_MODELS)
         self.tabs.point_at(name)
+
+    def show_model(self, model_id: str) -> None:
+        """Show the settings of one model, as soon as it is known that it is here."""
+        self._wanted_model = model_id
+        self.subject.choose(model_id)
 
     def apply(self) -> None:
         """Save and act, if everything is in order; the dialog stays."""
@@ -291,6 +298,9 @@ class SettingsDialog(QDialog):
         self._known = of_catalog | {model.id: model.defaults for model in facts.installed}
         self._fill_anew(self._adopted)
         self._judge()
+        if self._wanted_model:
+            self.subject.choose(self._wanted_model)
+            self._wanted_model = ""
 
     def _offer_engines(self, overview: EnginesOverview) -> None:
         editor = self.editors["engine"]
