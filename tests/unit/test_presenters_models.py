@@ -368,7 +368,7 @@ def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
     [
         (make_status(State.READY), "Loaded", {ModelAction.UNLOAD}),
         (make_status(State.LOADING), "Loading …", {ModelAction.UNLOAD}),
-        (make_status(State.FAILED), "Installed", {ModelAction.LOAD}),
+        (make_status(State.FAILED), "Failed: unknown cause", {ModelAction.LOAD}),
         (make_status(), "Installed", {ModelAction.LOAD}),
     ],
 )

@@ -105,8 +105,8 @@ class RowDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one row."""
-        row, place = self._view.rows.at(index.row()), option.rect  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
+        row, place = self._view.rows.at(index.row()), option.rect
+        state = option.state
         room = self._room(place, row)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -217,7 +217,7 @@ class RowDelegate(QStyledItemDelegate):
         painter.setFont(fonts.caption)
         for chip, taken in zip(chips, widths, strict=True):
             frame = QRectF(left, room.top(), taken - SMALL, room.height()).adjusted(0.5, -0.5, -0.5, 0.5)
-            painter.setPen(Qt.PenStyle.NoPen if chip.accent else QPen(self._look.border, 1))
+            painter.setPen(QPen(self._look.accent if chip.accent else self._look.border, 1))
             painter.setBrush(self._look.accent_soft if chip.accent else Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(frame, _CHIP_RADIUS, _CHIP_RADIUS)
             painter.setPen(self._look.text if chip.accent else self._look.secondary)

@@ -180,7 +180,7 @@ class RowList(QListView):
         hint, least = super().minimumSizeHint(), self.sizeHint().height()
         return QSize(hint.width(), min(hint.height(), least) if self._scrolls else least)
 
-    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+    def currentChanged(self, current: Index, previous: Index) -> None:
         """Bring the row into the view of a page that is scrolled."""
         super().currentChanged(current, previous)
         if not self._scrolls and self.hasFocus():
@@ -287,12 +287,11 @@ class RowList(QListView):
                 if 0 <= number < len(self.rows):
                     self.update(self.rows.index(number))
 
-    def _reveal(self, index: QModelIndex) -> None:
+    def _reveal(self, index: Index) -> None:
         area = self.parentWidget()
         while area is not None and not isinstance(area, QScrollArea):
             area = area.parentWidget()
-        if isinstance(area, QScrollArea) and index.isValid():
-            content = area.widget()
+        if isinstance(area, QScrollArea) and (content := area.widget()) and index.isValid():
             place = self.visualRect(index)
             middle = self.viewport().mapTo(content, place.center())
             area.ensureVisible(middle.x(), middle.y(), 0, place.height())
