@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Tone(StrEnum):
-    """How a fact is meant. What a colour says, the words beside it say too."""
-
-    QUIET = "quiet"
-    PLAIN = "plain"
-    GOOD = "good"
-    CAREFUL = "careful"
-    BAD = "bad"
+from tray_app.ui.presenters.tone import Tone
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +12,7 @@ class Piece:
     """One fact of the second line."""
 
     text: str
-    tone: Tone = Tone.QUIET
+    tone: Tone = Tone.NEUTRAL
     sign: str = ""
     """A letter before it, in the colour of the tone."""
 

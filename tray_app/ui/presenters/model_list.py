@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from tray_app.models.header import Purpose
 from tray_app.ui.presenters.engines import Standing
 from tray_app.ui.presenters.formatting import size_text
-from tray_app.ui.presenters.list_row import Chip, ListRow, Piece, Tone
+from tray_app.ui.presenters.list_row import Chip, ListRow, Piece
 from tray_app.ui.presenters.models import ModelAction, RowKind
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +184,7 @@ def _chips(row: ModelRow, tr: Translate) -> list[Chip]:
 
 
 def _pieces(row: ModelRow, tr: Translate) -> list[Piece]:
-    known = row.sort is RowKind.INSTALLED and row.tone is Tone.QUIET and row.permille is None
+    known = row.sort is RowKind.INSTALLED and row.tone is Tone.NEUTRAL and row.permille is None
     pieces = [] if known else [Piece(row.state, row.tone)]
     if row.size:
         pieces.append(Piece(row.size))

@@ -14,7 +14,7 @@ from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.engines import Standing, standing
 from tray_app.ui.presenters.formatting import error_lines, error_title, size_text
-from tray_app.ui.presenters.list_row import Tone
+from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.presenters.verdict import fit_piece, fit_reason
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ModelRow:
     fit: Piece | None = None
     """Whether it fits this computer, where that is known."""
     state: str = ""
-    tone: Tone = Tone.QUIET
+    tone: Tone = Tone.NEUTRAL
     """How the state is meant."""
     standing: Standing = Standing.UNLOADED
     purpose: Purpose | None = None
@@ -340,7 +340,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         size_bytes=entry.download_bytes,
         fit=fit_piece(report, tr) if report else None,
         state=tr("Not downloaded"),
-        tone=Tone.CAREFUL if chosen else Tone.QUIET,
+        tone=Tone.WARNING if chosen else Tone.NEUTRAL,
         purpose=entry.purpose,
         sees=entry.sees,
         details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
@@ -412,7 +412,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
         size=size_text(partial.held_bytes, tr),
         size_bytes=partial.held_bytes,
         state=tr("Left by a download"),
-        tone=Tone.CAREFUL,
+        tone=Tone.WARNING,
         details=(
             tr("Nothing tells where it came from: download it again, or remove it to free the space."),
             presentable(partial.path),

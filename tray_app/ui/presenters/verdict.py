@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from tray_app.models.fit_text import memory_reason
 from tray_app.models.memory import Fit
 from tray_app.ui.presenters.formatting import error_lines
-from tray_app.ui.presenters.list_row import Piece, Tone
+from tray_app.ui.presenters.list_row import Piece
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _SHAPES = {Fit.FITS: "●", Fit.TIGHT: "◐", Fit.TOO_LARGE: "○"}
 _NO_ENGINE = "✕"
-_TONES = {Fit.FITS: Tone.GOOD, Fit.TIGHT: Tone.CAREFUL, Fit.TOO_LARGE: Tone.BAD}
+_TONES = {Fit.FITS: Tone.GOOD, Fit.TIGHT: Tone.WARNING, Fit.TOO_LARGE: Tone.BAD}
 
 
 def fit_shape(report: ModelReport) -> str:

@@ -10,9 +10,10 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, Q
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate
 
-from tray_app.ui.presenters.list_row import Tone
-from tray_app.ui.style import ICON, LARGE, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, font
+from tray_app.ui.presenters.tone import Tone
+from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, font
 from tray_app.ui.symbols import symbol_pixmap
+from tray_app.ui.widgets.badge import tone_color
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPoint
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QStyleOptionViewItem
 
     from tray_app.ui.presenters.list_row import ListRow
-    from tray_app.ui.style import Colors
     from tray_app.ui.widgets.row_list import RowList
 
-_BADGE = LARGE + SMALL
+_BADGE = ICON + MEDIUM
 """The side of what is behind the symbol, and the height of the button."""
 _EDGE = SMALL + TIGHT
 """Pixels above and below the lines of a row, and between its columns."""
@@ -74,13 +74,14 @@ class RowDelegate(QStyledItemDelegate):
         super().__init__(view)
         self._view = view
         self._notes = notes
-        self._fonts = _Fonts(view.font())
-        self._look = _look()
+        self.renew()
 
     def renew(self) -> None:
         """Font or palette have changed."""
         self._fonts = _Fonts(self._view.font())
-        self._look = _look()
+        palette = QGuiApplication.palette()  # a style sheet gives lists another one: for those Qt draws
+        self._look = colors(palette)
+        self._tones = {tone: tone_color(tone, palette) for tone in Tone}
 
     @property
     def height(self) -> int:
@@ -230,8 +231,8 @@ class RowDelegate(QStyledItemDelegate):
             before = _SEPARATOR if number else ""
             for text, color in (
                 (before, self._look.secondary),
-                (f"{piece.sign} " if piece.sign else "", _color(piece.tone, self._look)),
-                (piece.text, self._look.secondary if piece.sign else _color(piece.tone, self._look)),
+                (f"{piece.sign} " if piece.sign else "", self._tones[piece.tone]),
+                (piece.text, self._look.secondary if piece.sign else self._tones[piece.tone]),
             ):
                 if text and left < room.right():
                     painter.setPen(color)
@@ -269,18 +270,3 @@ class RowDelegate(QStyledItemDelegate):
             painter.setBrush(self._look.hover)
             painter.drawRoundedRect(place, RADIUS, RADIUS)
         self._draw_symbol(painter, place, "ellipsis", self._look.text, ICON)
-
-
-def _look() -> Colors:
-    """Of the app: what a style sheet says of lists is for lists that draw themselves."""
-    return colors(QGuiApplication.palette())
-
-
-def _color(tone: Tone, look: Colors) -> QColor:
-    return {
-        Tone.QUIET: look.secondary,
-        Tone.PLAIN: look.text,
-        Tone.GOOD: look.success,
-        Tone.CAREFUL: look.warning,
-        Tone.BAD: look.danger,
-    }[tone]
