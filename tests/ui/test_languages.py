@@ -199,7 +199,7 @@ def models(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     page.discover.search()
     settle(qtbot, bridge)
     yield "discover-results", window
-    page.discover.rows.cards[REPOSITORY].button.click()
+    page.discover.rows.press(REPOSITORY)
     settle(qtbot, bridge)
     yield "discover-files", window
     for name, panel in (("found", page.found), ("space", page.space)):

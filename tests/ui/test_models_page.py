@@ -189,7 +189,7 @@ def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: InstalledP
     fake.show(make_status(downloads=(make_progress(Phase.DONE),)))
 
     qtbot.waitUntil(lambda: "Tiny 1.0" in names(page))
-    assert state(page, "Tiny 1.0") == "Installed"
+    assert state(page, "Tiny 1.0") == "Not loaded"
 
 
 def test_the_first_steps_are_offered_until_a_model_is_chosen(
@@ -269,7 +269,7 @@ def test_verifying_shows_how_far_it_is_and_what_came_of_it(
     qtbot.waitUntil(lambda: title(page) == "Bamboo 7B Q4_0 is in order")
 
     assert page.card.accessibleDescription() == "Every byte is as it was downloaded."
-    assert state(page, "Bamboo 7B Q4_0") == "Installed"
+    assert state(page, "Bamboo 7B Q4_0") == "Not loaded"
 
 
 def test_a_check_of_the_header_alone_does_not_claim_more(
@@ -302,7 +302,7 @@ def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: InstalledP
     qtbot.waitUntil(lambda: ModelAction.CANCEL in select(page, "Bamboo 7B Q4_0"))
     page.act(ModelAction.CANCEL)
 
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Installed")
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Not loaded")
     assert fake.models.called_off.is_set()
     assert title(page) == ""
 
@@ -416,7 +416,7 @@ def test_what_is_there_already_is_not_imported_over(
     press(page, "Import")
 
     qtbot.waitUntil(lambda: title(page) == "bamboo.gguf already exists")
-    assert state(page, "Bamboo 7B Q4_0") == "Installed"
+    assert state(page, "Bamboo 7B Q4_0") == "Not loaded"
 
 
 def test_a_model_is_made_smaller(
@@ -480,7 +480,7 @@ def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: InstalledPanel
 
     look_again(qtbot, page, fake, "New")
 
-    assert state(page, "New") == "Installed"
+    assert state(page, "New") == "Not loaded"
 
 
 def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
@@ -676,7 +676,7 @@ def test_pictures_of_the_page(
     page.resize(820, 600)
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Installed")
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Not loaded")
     photograph(page, "models-first-run")
 
     with qtbot.waitSignal(bridge.status_changed):

@@ -78,14 +78,14 @@ def test_an_installed_model_says_what_it_is() -> None:
 def test_the_chosen_model_cannot_be_chosen_again() -> None:
     row = rows()["bamboo"]
 
-    assert (row.state, row.chosen) == ("Installed", True)
+    assert (row.state, row.chosen) == ("Not loaded", True)
     assert row.actions == ON_DISK
 
 
 def test_another_installed_model_can_be_used() -> None:
     row = rows(replace(FACTS, chosen=None))["bamboo"]
 
-    assert (row.state, row.chosen, row.actions) == ("Installed", False, ON_DISK | {ModelAction.USE})
+    assert (row.state, row.chosen, row.actions) == ("Not loaded", False, ON_DISK | {ModelAction.USE})
     assert row.id == "bamboo"
 
 
@@ -150,7 +150,7 @@ def test_a_finished_download_gives_way_to_what_is_in_the_folder() -> None:
 
     assert rows(FACTS, done)["tiny"].state == "Downloaded"
     installed = replace(FACTS, installed=(BAMBOO, make_model("Tiny", "tiny.gguf")), finished=frozenset({3}))
-    assert rows(installed, done)["tiny"].state == "Installed"
+    assert rows(installed, done)["tiny"].state == "Not loaded"
     removed = replace(FACTS, finished=frozenset({3}))
     assert rows(removed, done)["tiny"].state == "Not downloaded"
 
@@ -369,7 +369,7 @@ def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
         (make_status(State.READY), "Loaded", {ModelAction.UNLOAD}),
         (make_status(State.LOADING), "Loading …", {ModelAction.UNLOAD}),
         (make_status(State.FAILED), "Failed: unknown cause", {ModelAction.LOAD}),
-        (make_status(), "Installed", {ModelAction.LOAD}),
+        (make_status(), "Not loaded", {ModelAction.LOAD}),
     ],
 )
 def test_a_model_is_loaded_or_unloaded(status: AppStatus, state: str, actions: set[ModelAction]) -> None:

@@ -49,6 +49,7 @@ class ModelsPage(QTabWidget):
         self.installed.settings_wanted.connect(self.settings_wanted)
         self.found.adopted.connect(self.look.refresh)
         self.space.removed.connect(self.look.refresh)
+        self.discover.navigate.connect(self.navigate)
         for panel in (self.installed, self.found, self.space):
             panel.discover_wanted.connect(lambda: self.setCurrentWidget(self.discover))
         self.setAcceptDrops(True)

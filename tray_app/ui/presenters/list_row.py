@@ -43,6 +43,8 @@ class ListRow:
     """How far something is, as a bar below the words that say it."""
     action: str = ""
     """What stands on its button; empty without one."""
+    opens: bool = False
+    """Whether a click anywhere opens it, instead of a button."""
     more: bool = False
     """Whether there is a menu."""
     checked: bool | None = None

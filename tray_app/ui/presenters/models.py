@@ -264,7 +264,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         size=size_text(model.size_bytes, tr),
         size_bytes=model.size_bytes,
         fit=fit_piece(report, tr) if report else None,
-        state=tr("Installed"),
+        state=tr("Not loaded"),
         purpose=model.header.purpose,
         sees=model.sees,
         details=_sentences(

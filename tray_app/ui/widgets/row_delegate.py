@@ -68,12 +68,13 @@ class _Fonts:
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Made for one list; with `notes` every row has room for a sentence."""
+    """Made for one list."""
 
-    def __init__(self, view: RowList, *, notes: bool) -> None:
+    def __init__(self, view: RowList) -> None:
         super().__init__(view)
         self._view = view
-        self._notes = notes
+        self.notes = False
+        """Whether every row has room for a sentence."""
         self.renew()
 
     def renew(self) -> None:
@@ -86,7 +87,7 @@ class RowDelegate(QStyledItemDelegate):
     @property
     def height(self) -> int:
         """Pixels of a row."""
-        lines = self._fonts.of_title.height() + (1 + self._notes) * (self._fonts.of_caption.height() + TIGHT)
+        lines = self._fonts.of_title.height() + (1 + self.notes) * (self._fonts.of_caption.height() + TIGHT)
         return max(lines, _BADGE) + 2 * _EDGE
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
@@ -98,7 +99,7 @@ class RowDelegate(QStyledItemDelegate):
         room = self._room(place, row)
         if room.action.contains(point):
             return RowPart.ACTION
-        return RowPart.MORE if room.more.contains(point) else RowPart.REST
+        return RowPart.MORE if row.more and room.more.contains(point) else RowPart.REST
 
     def menu_point(self, place: QRect, row: ListRow) -> QPoint:
         """Where the menu of a row opens."""
@@ -118,6 +119,8 @@ class RowDelegate(QStyledItemDelegate):
             self._draw_badge(painter, room.badge, row)
         self._draw_words(painter, room.words, row)
         hot = self._view.hot if self._view.hot_row == index.row() else None
+        if row.opens:
+            self._draw_symbol(painter, room.more, "chevron-right", self._look.secondary, ICON)
         if row.action:
             self._draw_button(painter, room.action, row.action, hot=hot is RowPart.ACTION)
         if row.more:
@@ -134,7 +137,7 @@ class RowDelegate(QStyledItemDelegate):
         if row.symbol:
             left = badge.right() + _EDGE
         more = action = QRect()
-        if row.more:
+        if row.more or row.opens:
             more = QRect(right - _BADGE, middle - _BADGE // 2, _BADGE, _BADGE)
             right = more.left() - TIGHT
         if row.action:
@@ -181,9 +184,8 @@ class RowDelegate(QStyledItemDelegate):
 
     def _draw_words(self, painter: QPainter, room: QRect, row: ListRow) -> None:
         fonts = self._fonts
-        lines = fonts.of_title.height() + (1 + self._notes) * (fonts.of_caption.height() + TIGHT)
-        if not row.pieces:
-            lines -= fonts.of_caption.height() + TIGHT
+        more = bool(row.pieces) + bool(row.note)
+        lines = fonts.of_title.height() + more * (fonts.of_caption.height() + TIGHT)
         top = room.center().y() - lines // 2
         self._draw_title(painter, QRect(room.left(), top, room.width(), fonts.of_title.height()), row)
         top += fonts.of_title.height() + TIGHT
@@ -219,25 +221,19 @@ class RowDelegate(QStyledItemDelegate):
         for chip, taken in zip(chips, widths, strict=True):
             frame = QRectF(left, room.top(), taken - SMALL, room.height()).adjusted(0.5, -0.5, -0.5, 0.5)
             painter.setPen(QPen(self._look.accent if chip.accent else self._look.border, 1))
-            painter.setBrush(self._look.accent_soft if chip.accent else Qt.BrushStyle.NoBrush)
+            painter.setBrush(self._look.accent_soft if chip.accent else self._look.surface)
             painter.drawRoundedRect(frame, _CHIP_RADIUS, _CHIP_RADIUS)
             painter.setPen(self._look.text if chip.accent else self._look.secondary)
             painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, chip.text)
             left += taken
 
     def _draw_pieces(self, painter: QPainter, room: QRect, row: ListRow) -> None:
-        metrics, left = self._fonts.of_caption, room.left()
-        for number, piece in enumerate(row.pieces):
-            before = _SEPARATOR if number else ""
-            for text, color in (
-                (before, self._look.secondary),
-                (f"{piece.sign} " if piece.sign else "", self._tones[piece.tone]),
-                (piece.text, self._look.secondary if piece.sign else self._tones[piece.tone]),
-            ):
-                if text and left < room.right():
-                    painter.setPen(color)
-                    rest = QRect(left, room.top(), room.right() - left + 1, room.height())
-                    left += self._draw_text(painter, rest, text, metrics)
+        left = room.left()
+        for text, tone in _runs(row):
+            if left < room.right():
+                painter.setPen(self._tones[tone])
+                rest = QRect(left, room.top(), room.right() - left + 1, room.height())
+                left += self._draw_text(painter, rest, text, self._fonts.of_caption)
 
     def _draw_text(self, painter: QPainter, room: QRect, text: str, metrics: QFontMetrics) -> int:
         """As much of a text as there is room for; its width."""
@@ -270,3 +266,20 @@ class RowDelegate(QStyledItemDelegate):
             painter.setBrush(self._look.hover)
             painter.drawRoundedRect(place, RADIUS, RADIUS)
         self._draw_symbol(painter, place, "ellipsis", self._look.text, ICON)
+
+
+def _runs(row: ListRow) -> list[tuple[str, Tone]]:
+    """The facts of a row as texts that have one colour each."""
+    runs: list[tuple[str, Tone]] = []
+    for number, piece in enumerate(row.pieces):
+        parts = [(_SEPARATOR, Tone.NEUTRAL)] if number else []
+        if piece.sign:
+            parts += [(f"{piece.sign} ", piece.tone), (piece.text, Tone.NEUTRAL)]
+        else:
+            parts.append((piece.text, piece.tone))
+        for text, tone in parts:
+            if runs and runs[-1][1] is tone:
+                runs[-1] = runs[-1][0] + text, tone
+            else:
+                runs.append((text, tone))
+    return runs

@@ -61,6 +61,15 @@ class RowModel(QAbstractListModel):
                 self.dataChanged.emit(self.index(number), self.index(number))
         return False
 
+    def item(self, key: str) -> Any:
+        """The one with this key; None if there is none."""
+        return self.items[self.keys.index(key)] if key in self.keys else None
+
+    def renew(self) -> None:
+        """Work out anew what all rows say."""
+        self._rows = [None] * len(self.items)
+        self.dataChanged.emit(self.index(0), self.index(len(self.items) - 1))
+
     def at(self, number: int) -> ListRow:
         """What a row says."""
         row = self._rows[number]
@@ -90,8 +99,8 @@ class RowModel(QAbstractListModel):
 class RowList(QListView):
     """One row is the current one: Enter presses its button, the menu key opens its menu, Space ticks it.
 
-    It is no higher than its rows; with `scrolls` false never less, and the page around it is scrolled. With
-    `whole_row` a click anywhere presses the button.
+    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its rows;
+    with `scrolls` false it is never less, and the page around it is scrolled.
     """
 
     acted = Signal(str)
@@ -109,7 +118,6 @@ class RowList(QListView):
         *,
         notes: bool = False,
         scrolls: bool = True,
-        whole_row: bool = False,
     ) -> None:
         super().__init__()
         self.rows = rows
@@ -117,7 +125,7 @@ class RowList(QListView):
         """What the mouse is on."""
         self._pressed: tuple[int, RowPart] | None = None
         self._scrolls = scrolls
-        self._whole_row = whole_row
+        self._notes = notes
         self._delegate: RowDelegate | None = None
         self.setModel(rows)
         self.setAccessibleName(name)
@@ -128,7 +136,7 @@ class RowList(QListView):
         self.setUniformItemSizes(True)
         self.setMouseTracking(True)
         self.setTabKeyNavigation(False)
-        self._delegate = RowDelegate(self, notes=notes)
+        self._delegate = RowDelegate(self)
         self.setItemDelegate(self._delegate)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         if not scrolls:
@@ -139,6 +147,8 @@ class RowList(QListView):
         """Show these; whoever is current stays so. True as `RowModel.show_items`."""
         current, place = self.current_key(), self.verticalScrollBar().value()
         anew = self.rows.show_items(items)
+        if self._notes and self._delegate:
+            self._delegate.notes = any(self.rows.at(number).note for number in range(len(self.rows)))
         if anew:
             self.hot_row = -1
             self.updateGeometry()
@@ -164,9 +174,11 @@ class RowList(QListView):
         return True
 
     def press(self, key: str) -> None:
-        """As a click on the button of a row, if it has one."""
-        if key in self.rows.keys and self.rows.at(self.rows.keys.index(key)).action:
-            self.acted.emit(key)
+        """As a click on the button of a row, or on one that opens."""
+        if key in self.rows.keys:
+            row = self.rows.at(self.rows.keys.index(key))
+            if row.action or row.opens:
+                self.acted.emit(key)
 
     def sizeHint(self) -> QSize:
         """As high as its rows."""
@@ -247,7 +259,7 @@ class RowList(QListView):
                 self.menu_wanted.emit(key, self._menu_point(index))
             case RowPart.REST if self._ticks(key):
                 self.ticked.emit(key)
-            case RowPart.REST if self._whole_row:
+            case RowPart.REST if self.rows.at(below[0]).opens:
                 self.press(key)
 
     def changeEvent(self, event: QEvent) -> None:
