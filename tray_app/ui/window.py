@@ -52,6 +52,8 @@ class Window(QWidget):
 
     settings_wanted = Signal(str)
     """The dialog, at the setting of this name; at its beginning for an empty one."""
+    model_settings_wanted = Signal(str)
+    """The dialog, for the model with this id."""
 
     _source_offered = Signal(str)
     _question_wanted = Signal()
@@ -158,6 +160,7 @@ class Window(QWidget):
 
                 models = ModelsPage(self._bridge)
                 models.navigate.connect(self.open)
+                models.settings_wanted.connect(self.model_settings_wanted)
                 self._source_offered.connect(models.take_source)
                 return models
             case Page.CHAT:
