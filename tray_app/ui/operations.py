@@ -211,8 +211,7 @@ def measure(
 
 
 def usage_now(app: AppProtocol) -> tuple[usage.UsageSample, AppStatus]:
-    """What engines and clients take now, and the status that says it of each model; loads what draws it."""
-    import_once("tray_app.ui.widgets.charts")
+    """What engines and clients take now, and the status that says it of each model."""
     used, status = app.resource_usage(), app.status()  # in this order: the usage is measured for both
     return usage.UsageSample(time.monotonic(), used, status.traffic), status
 

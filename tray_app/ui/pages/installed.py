@@ -24,11 +24,11 @@ from tray_app.ui.widgets.model_table import ModelTable, make_table
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.outdated import Comparison
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
     from tray_app.ui.presenters.models import ModelAction, ModelRow
+    from tray_app.ui.widgets.first_steps import FirstStep
 
 _DETAIL_LINES = 4
 """Of which there is always room, so that the table does not move when another model is selected."""
@@ -200,13 +200,13 @@ class InstalledPanel(QWidget):
         self._wanted_id = model_id
         self._look.refresh()
 
-    def _take_first_step(self, entry: CatalogEntry) -> None:
+    def _take_first_step(self, step: FirstStep) -> None:
         app = self._bridge.app
 
         def choose_and_start() -> None:
-            choose_model(app, entry.id)
+            choose_model(app, step.id)
             app.start_server()
 
         self.controller.run(
-            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if entry.builtin else None
+            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None
         )

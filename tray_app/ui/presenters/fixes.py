@@ -23,7 +23,9 @@ def fix_title(error: AppError, tr: Translate) -> str:
             return tr("&Open the Setting…")
         case Fix.CHOOSE_ENGINE:
             return tr("Choose Another &Engine…")
-        case Fix.NONE | Fix.ALLOW_ENGINE:  # the card of an engine that failed has a button of its own
+        case Fix.ALLOW_ENGINE:
+            return tr("Tr&y Again")
+        case Fix.NONE:
             return ""
 
 
