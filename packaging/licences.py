@@ -33,6 +33,7 @@ def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path 
     parts |= {f"PyInstaller {loader.version} (its boot loader)": of_distribution(loader)}
     parts |= {f"Python {sys.version.split()[0]}": of_python()}
     parts |= {name: _text(name) for name in ("LGPL-3.0", "GPL-3.0")}
+    parts |= {"Lucide (the symbols of the window)": _text("Lucide")}
     if any("resources/bin/" in Path(name).as_posix() for name, _, _ in binaries):
         parts |= {"PowerInfer": _text("PowerInfer")}
     if carried:

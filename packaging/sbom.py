@@ -37,6 +37,7 @@ def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path 
     parts = [_component("pypi", part.name, part.version) for part in distributions]
     parts.append(_component("generic", "python", sys.version.split()[0]))
     parts.append(_component("generic", "qt", importlib.metadata.version("PySide6-Essentials")))
+    parts.append(_component("github", "lucide", None, namespace="lucide-icons"))  # the symbols of the window
     if contents.has_llama_cpp():  # inside of xllamacpp, which does not say which state of it
         parts.append(_component("github", "llama.cpp", None, namespace="ggml-org"))
     if carried:

@@ -22,18 +22,8 @@ def main() -> int:
     """Run what the command line asks for; the process's exit code."""
     arguments = sys.argv[1:]
     match arguments:
-        case ["exec-child", *rest]:
-            from tray_app.system.trampoline import exec_child
-
-            return exec_child(rest)
-        case ["llamacpp-child", *rest]:
-            from tray_app.engine.llamacpp_child import main as llamacpp_child
-
-            return llamacpp_child(rest)
-        case ["template-child", *rest]:
-            from tray_app.gateway.powerinfer.template_child import main as template_child
-
-            return template_child(rest)
+        case [("exec-child" | "llamacpp-child" | "template-child" | "pdf-child") as role, *rest]:
+            return _child(role, rest)
         case [] | ["--background"]:
             return _tray(arguments)
         case [source] if _has_display() and _is_source(source):
@@ -42,6 +32,19 @@ def main() -> int:
             from tray_app.cli.main import run
 
             return run(arguments)
+
+
+def _child(role: str, arguments: list[str]) -> int:
+    match role:
+        case "exec-child":
+            from tray_app.system.trampoline import exec_child as child
+        case "llamacpp-child":
+            from tray_app.engine.llamacpp_child import main as child
+        case "template-child":
+            from tray_app.gateway.powerinfer.template_child import main as child
+        case _:
+            from tray_app.search.pdf_child import main as child
+    return child(arguments)
 
 
 def _has_display() -> bool:

@@ -184,7 +184,7 @@ def test_a_list_of_offers_that_cannot_be_read_is_told_and_hinders_no_status(
     at: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(**_: object) -> tuple[PublishedBuild, ...]:
-        raise EngineError(ErrorCode.ENGINE_LIST_UNREADABLE, "The list cannot be read")
+        raise EngineError(ErrorCode.ENGINE_LIST_UNREADABLE, "The list could not be read")
 
     monkeypatch.setattr(engine_manager, "published_builds", broken)
 

@@ -141,8 +141,8 @@ def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() 
     result = powerinfer_tray("embed", "x")
 
     assert result.returncode == 1
-    assert "«Extra arguments» cannot have --model.path" in result.stderr
-    assert "Set «Model» instead." in result.stderr
+    assert "“Extra arguments” cannot contain --model.path" in result.stderr
+    assert "Set “Model” instead." in result.stderr
 
 
 def test_the_server_that_embed_starts_is_not_for_the_network() -> None:
@@ -385,7 +385,7 @@ def test_an_app_that_does_not_answer_is_not_said_to_be_absent() -> None:
     for command, result in zip(commands, results, strict=True):
         told = result.stdout + result.stderr
         assert result.returncode == 1, (command, told)
-        assert f"PowerInfer Tray runs (PID {program.process.pid}), but does not answer" in told, command
+        assert f"PowerInfer Tray is running (PID {program.process.pid}) but not responding" in told, command
         assert "Not running" not in told
 
 

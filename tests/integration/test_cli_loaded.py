@@ -264,7 +264,7 @@ def test_an_app_that_ends_while_a_model_is_being_loaded_says_so(model: Path, pri
             assert app.process.wait(DEADLINE_S) == 0
             output = waiting.rest()
     assert "stopped before it" in output
-    assert "PowerInfer Tray has ended" not in output
+    assert "PowerInfer Tray has quit" not in output
 
 
 @pytest.fixture

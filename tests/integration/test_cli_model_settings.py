@@ -95,7 +95,9 @@ def test_programs_are_told_whose_each_value_is(file: Path) -> None:
 
 
 def test_what_cannot_be_is_refused_and_nothing_is_written(file: Path) -> None:
-    assert "The setting port holds for all models" in fails("settings", "set", "port", "1", "--model", "test")
+    assert "The setting port applies to all models" in fails(
+        "settings", "set", "port", "1", "--model", "test"
+    )
     assert "There is no model nothing" in fails("settings", "set", "ctx_size", "600", "--model", "nothing")
     assert "There is no model nothing" in fails("settings", "get", "ctx_size", "--model", "nothing")
     assert "cannot be 3" in fails("settings", "set", "ctx_size", "3", "--model", "test")

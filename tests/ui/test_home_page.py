@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PORT_TAKEN = GatewayError(
     ErrorCode.PORT_IN_USE,
-    "Port 8080 is used by nginx (PID 812)",
+    "Port 8080 is in use by nginx (PID 812)",
     "Only one program at a time.",
     "Choose another port.",
 )
@@ -41,7 +41,7 @@ PORT_TAKEN = GatewayError(
 
 DAMAGED = EngineError(
     ErrorCode.MODEL_FILE_INCOMPLETE,
-    "The model file is not whole",
+    "The model file is incomplete",
     "It ends early.",
     "Download it again.",
     fix=Fix.VERIFY_MODEL,
@@ -203,7 +203,7 @@ def test_a_free_port_is_chosen_by_the_button_beside_the_error(
         qtbot,
         bridge,
         fake,
-        EngineError(ErrorCode.PORT_IN_USE, "Port 8080 is used by nginx", fix=Fix.FREE_PORT),
+        EngineError(ErrorCode.PORT_IN_USE, "Port 8080 is in use by nginx", fix=Fix.FREE_PORT),
     )
 
     fix_button(page).click()

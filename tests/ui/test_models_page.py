@@ -401,12 +401,12 @@ def test_what_is_there_already_is_not_imported_over(
     qtbot: QtBot, models: ModelsPage, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.refuse(
-        "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf is there already", "It stays as it is.")
+        "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf already exists", "It stays as it is.")
     )
     drop(models, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
     press(page, "Import")
 
-    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf is there already")
+    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf already exists")
     assert state(page, "Bamboo 7B Q4_0") == "Chosen"
 
 
@@ -455,14 +455,14 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
 ) -> None:
     fake.refuse(
         "smaller_types",
-        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "There is no program that quantizes", "", "Get one."),
+        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "No program for quantizing was found", "", "Get one."),
     )
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
     dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
 
-    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "There is no program that quantizes")
+    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "No program for quantizing was found")
     assert not dialog.quantize_button.isEnabled()
 
 
@@ -485,7 +485,7 @@ def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
         if len(looks) > 1:
             return read()
         assert go_on.wait(10)
-        raise ModelError(ErrorCode.MODEL_FILE_UNREADABLE, "The models folder cannot be read")
+        raise ModelError(ErrorCode.MODEL_FILE_UNREADABLE, "The models folder could not be read")
 
     monkeypatch.setattr(fake.library, "contents", contents)
     fake.show(replace(fake.status(), folder_changes=1))
@@ -505,12 +505,12 @@ def test_a_card_tells_anew_whether_its_model_fits(
         labels = page.first_steps.findChildren(QLabel)
         return "\n".join(label.text() for label in labels)
 
-    assert "close other programs" not in words()
+    assert "Close other programs" not in words()
     fake.fit = Fit.TIGHT
 
     fake.show(replace(fake.status(), folder_changes=1))
 
-    qtbot.waitUntil(lambda: "close other programs" in words())
+    qtbot.waitUntil(lambda: "Close other programs" in words())
     assert len(cards(page)) == 2
     before = cards(page)[0]
     fake.show(replace(fake.status(), folder_changes=2))
@@ -544,11 +544,11 @@ def test_newer_files_are_looked_for_when_that_is_asked(
 def test_without_a_network_newer_files_are_not_known(
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
-    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers"))
+    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "There is no answer"))
     page.newer_button.click()
     qtbot.waitUntil(page.newer_button.isEnabled)
 
-    assert title(page) == "Nobody answers"
+    assert title(page) == "There is no answer"
 
 
 def test_the_first_steps_stand_alone_where_there_is_nothing_else(
@@ -676,7 +676,7 @@ def test_pictures_of_the_page(
     error = ModelError(
         ErrorCode.MODEL_FILE_INCOMPLETE,
         "The model file a.gguf is incomplete",
-        "10 of 20 bytes are there.",
+        "It has 10 of 20 bytes.",
         "Copy it again.",
     )
     fake.library.unusable = (

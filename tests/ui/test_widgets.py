@@ -3,17 +3,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from tray_app.errors import AppError, ErrorCode
+from tray_app.ui.style import colors
 from tray_app.ui.widgets.basic import MessageCard, ask_for_file, small_label, text_label
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from PySide6.QtGui import QColor
     from PySide6.QtWidgets import QApplication, QLabel
     from pytestqt.qtbot import QtBot
+
+    from tray_app.ui.style import Look
 
 LONG = "The other files of a split model, and what belongs to it, come along. " * 4
 READABLE = 4.5
@@ -60,16 +64,14 @@ def test_a_quiet_label_can_be_read_in_both_looks(qtbot: QtBot, qapp: QApplicatio
     )
 
 
-def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot) -> None:
+def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot, worn: Look) -> None:
     label = small_label("at most 4.70 GB")
     window = shown(qtbot, label, 300)
 
-    for name in ("#000000", "#ffffff"):
-        palette = window.palette()
-        palette.setColor(QPalette.ColorRole.WindowText, QColor(name))
-        window.setPalette(palette)
+    for dark in (True, False):
+        worn.wear(dark=dark)
 
-        assert label.palette().color(label.foregroundRole()).name() == name
+        assert label.palette().color(label.foregroundRole()) == colors(window.palette()).secondary
 
 
 def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, said: list[str]) -> None:

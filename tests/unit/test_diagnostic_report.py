@@ -24,9 +24,9 @@ from tray_app.errors import EngineError, ErrorCode
 
 HOME = Path("/home/zoë")
 TAKEN = FoundProblem(
-    title="Port 8080 is used by nginx (PID 4)",
+    title="Port 8080 is in use by nginx (PID 4)",
     message="Only one can listen.",
-    hint="End that program.",
+    hint="Quit that program.",
     stops=True,
 )
 DOUBT = FoundProblem(title="It may be too large", message="It needs 9 GiB.", hint="", stops=False)
@@ -49,10 +49,10 @@ def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
 
 def test_each_problem_is_followed_by_what_to_do() -> None:
     told = report(make_report(TAKEN, DOUBT), HOME).splitlines()
-    at = told.index("✗ Port 8080 is used by nginx (PID 4)")
+    at = told.index("✗ Port 8080 is in use by nginx (PID 4)")
     assert told[at + 1 :] == [
         "  Only one can listen.",
-        "  → End that program.",
+        "  → Quit that program.",
         "! It may be too large",
         "  It needs 9 GiB.",
         "The server cannot start, or cannot be reached: see ✗ above.",
@@ -66,7 +66,7 @@ def test_only_what_stops_the_server_counts() -> None:
 
 def test_everything_that_was_found_has_its_line() -> None:
     broken = FoundProblem.of(
-        EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of machine"),
+        EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of computer"),
         stops=False,
     )
     engine = EngineFinding("/opt/server", "powerinfer", None, ("x86_64",), ("--port",), True, None)
@@ -89,7 +89,7 @@ def test_everything_that_was_found_has_its_line() -> None:
         "Graphics     NVIDIA A · 8.0 GiB · not used by the engine",
         "             AMD B",
         "Engines      powerinfer · x86_64 · /opt/server · 1 options · chosen",
-        "             no engine · /x/server · server was built for another kind of machine",
+        "             no engine · /x/server · server was built for another kind of computer",
         "Choice       PowerInfer is used.",
         "Advice       Use your card.",
         "Port         8080 · nginx (PID 4) · 8081 is free",

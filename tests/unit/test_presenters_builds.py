@@ -55,6 +55,7 @@ from tray_app.ui.presenters.builds import (
 )
 from tray_app.ui.presenters.engine_names import build_title, engine_choices
 from tray_app.ui.presenters.notices import Page, notices
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
@@ -69,12 +70,12 @@ BROKEN = BrokenBuild(
     5_000_000,
     EngineError(ErrorCode.ENGINE_NOTES_UNREADABLE, "The engine cannot be used", "What was noted is missing."),
 )
-ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It ended with SIGSEGV.")
+ASIDE = SetAside(CUDA.id, "bge-m3-q8_0", "It stopped with SIGSEGV.")
 
 
 def not_used(why: WhyPassedOver) -> AppStatus:
     """A model runs on the built-in engine, because an installed one is not used."""
-    passed = PassedOver(make_installed(), why, "It ended with SIGSEGV.")
+    passed = PassedOver(make_installed(), why, "It stopped with SIGSEGV.")
     loaded = make_loaded("BGE M3 Q8_0")
     assert isinstance(loaded.told, LaunchPlan)
     plan = replace(loaded.told, engine=replace(BUILT_IN, passed_over=(passed,)))
@@ -250,7 +251,9 @@ def test_a_download_that_waits_says_for_what_and_how_else_it_gets_here() -> None
 
     assert card is not None
     assert card.note.startswith("Waiting: There is no network · 43 %")
-    assert card.text.startswith("Without a network: fetch llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz")
+    assert card.text.startswith(
+        "Without an internet connection: download llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz"
+    )
 
 
 def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it_comes_from() -> None:
@@ -284,14 +287,14 @@ def test_an_engine_says_which_models_it_runs_by_their_names() -> None:
 
     row = build_rows(make_overview(engine), HOST, status, ENGLISH)[0]
 
-    assert (row.shape, row.state) == ("●", "In use by BGE M3 Q8_0, gone")
+    assert (row.tone, row.state) == (Tone.GOOD, "In use by BGE M3 Q8_0, gone")
 
 
 def test_an_engine_that_was_set_aside_says_why_and_can_try_again() -> None:
     row = row_of(set_aside=(ASIDE,))
 
-    assert (row.shape, row.state) == ("⚠", "Set aside")
-    assert row.warnings == ("Not used for bge-m3-q8_0: It ended with SIGSEGV.",)
+    assert (row.tone, row.state) == (Tone.WARNING, "Set aside")
+    assert row.warnings == ("Not used for bge-m3-q8_0: It stopped with SIGSEGV.",)
     assert row.actions == (EngineAction.ALLOW,)
 
 
@@ -325,7 +328,7 @@ def test_weights_that_an_engine_computes_wrongly_are_named() -> None:
 def test_an_engine_that_works_with_nothing_is_proven_again() -> None:
     row = row_of(make_installed(verdicts={WeightKind.F16: Verdict(works=False)}))
 
-    assert (row.shape, row.state) == ("✕", "Does not work here")
+    assert (row.tone, row.state) == (Tone.BAD, "Does not work here")
     assert row.warnings == ("Not used for weights in F16: unknown cause",)
     assert row.actions == (EngineAction.PROVE,)
     assert EngineAction.PROVE not in row.more
@@ -373,7 +376,7 @@ def test_the_built_in_engine_says_what_it_runs() -> None:
 
     row = build_rows(make_overview(), HOST, status, ENGLISH)[0]
 
-    assert (row.shape, row.state) == ("●", "In use by Bamboo 7B Q4_0")
+    assert (row.tone, row.state) == (Tone.GOOD, "In use by Bamboo 7B Q4_0")
 
 
 def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
@@ -382,7 +385,7 @@ def test_other_builds_are_offered_with_the_reasons_against_them() -> None:
     assert [(row.title, row.details, row.origin) for row in rows] == [
         (
             "llama.cpp b11194 for graphics cards (Vulkan)",
-            ("31 MB from github.com/ggml-org; terms: MIT",),
+            ("31 MB from github.com/ggml-org, license: MIT",),
             "llama.cpp b11194 for NVIDIA (CUDA 13.4) is faster.",
         )
     ]
@@ -408,8 +411,8 @@ def test_an_engine_that_is_not_used_is_told_until_it_has_been_read() -> None:
     card = fallback_card(status, ENGLISH)
 
     assert card is not None
-    assert (card.build_id, card.text) == (CUDA.id, "It ended with SIGSEGV.")
-    assert card.title.startswith("BGE M3 Q8_0 is not run by")
+    assert (card.build_id, card.text) == (CUDA.id, "It stopped with SIGSEGV.")
+    assert card.title.startswith("BGE M3 Q8_0 is not using")
     assert card.actions == (EngineAction.ALLOW, EngineAction.HIDE)
     assert fallback_card(status, ENGLISH, read=set(map(key_of, status.notices))) is None
     assert fallback_card(make_status(State.READY), ENGLISH) is None
@@ -427,7 +430,7 @@ def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
 
     (notice,) = notices(before, after, ENGLISH)
 
-    assert (notice.text, notice.page, notice.failed) == ("It ended with SIGSEGV.", Page.HOME, True)
+    assert (notice.text, notice.page, notice.failed) == ("It stopped with SIGSEGV.", Page.HOME, True)
     assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
 
 

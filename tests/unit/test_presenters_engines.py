@@ -303,7 +303,7 @@ def test_a_drive_that_is_gone_counts_as_a_failure_of_its_model() -> None:
                 make_loaded("Other"),
             ),
             IconShape.BADGE,
-            "Waiting: The drive «USB» is not connected · 2 other models are ready",
+            "Waiting: The drive “USB” is not connected · 2 other models are ready",
         ),
         (
             with_engines(make_sleeping(on_demand=False), made_room=True),

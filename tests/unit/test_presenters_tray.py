@@ -80,7 +80,7 @@ def failed(state: State = State.FAILED) -> AppStatus:
         (
             replace(make_status(problem=DRIVE_GONE), server=ServerStatus(ServerState.WAITING)),
             IconShape.BADGE,
-            "Waiting: The drive «USB» is not connected",
+            "Waiting: The drive “USB” is not connected",
         ),
         (make_status(problem=PORT_TAKEN), IconShape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],

@@ -264,7 +264,7 @@ class CommandService:
             ErrorCode.DOWNLOAD_PAUSED,
             "Paused",
             f"{arrived:,} bytes are here.",
-            "The same command goes on from there.",
+            "Run the same command again to continue.",
         )
 
 

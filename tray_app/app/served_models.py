@@ -258,8 +258,8 @@ class ServedModels:
             raise ModelError(
                 ErrorCode.MODEL_NOT_FOUND,
                 phrase("The default model {name} is not installed", name=repr(reference)),
-                "It is the one for requests that name no installed model.",
-                "Download it, or choose another one in the settings.",
+                "It answers requests that do not name an installed model.",
+                "Download it, or choose another model in the settings.",
             )
         return model_id
 

@@ -7,6 +7,7 @@ meanwhile becomes a conversation of its own.
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 import time
@@ -19,9 +20,8 @@ from filelock import Timeout
 from tray_app.chats.conversation import Conversation, Summary, title_of
 from tray_app.chats.exports import as_json, as_markdown
 from tray_app.chats.finding import find, folded_words
-from tray_app.chats.lines import from_lines, kept_time, retitled, to_lines
+from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
-from tray_app.models.removal import for_good as delete_for_good
 from tray_app.models.removal import to_trash
 from tray_app.phrases import phrase
 from tray_app.system.file_lock import locked
@@ -63,7 +63,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    state: _State
+    state: _State | None
+    """None if the file could not be read."""
     summary: Summary | None
     problem: AppError | None
 
@@ -125,14 +126,11 @@ class ChatStore:
         own, unless all of it is in this one. `AppError` if it could not be written: then all is as before.
         """
         path = self._path(conversation.id)
+        if not conversation.messages and not os.path.lexists(path):
+            return conversation
         with self._writing():
             there = self._there(path)
-            if there is None:
-                if not conversation.messages:
-                    return conversation
-                title = conversation.title
-            else:
-                title = self._make_way(conversation, *there) or conversation.title
+            title = (self._make_way(conversation, *there) if there else "") or conversation.title
             kept = replace(
                 conversation,
                 title=title.strip() or title_of(conversation.messages),
@@ -150,14 +148,18 @@ class ChatStore:
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is again the first line of its first message.
-        Nothing else in its file changes. `AppError`.
+        `updated_at` stays; what is not understood of its file is kept as by `save`. `AppError`.
         """
         path = self._path(conversation_id)
         with self._writing():
             state, content, reading = self._read(path)
             if reading.conversation is None:
                 raise _damaged(path, reading)
-            write_atomically(path, retitled(content, title.strip()))
+            if not reading.whole:
+                self._keep_copy(path, content)
+            messages = reading.conversation.messages
+            renamed = replace(reading.conversation, title=title.strip() or title_of(messages))
+            write_atomically(path, to_lines(renamed))
             if self._known.get(conversation_id) == state:
                 self._known[conversation_id] = _state(path)
 
@@ -172,7 +174,10 @@ class ChatStore:
             copies = self._files(lambda name: name.startswith(f"{path.name}{_BROKEN}"))
             for each in (path, *copies):
                 try:
-                    (delete_for_good if for_good else to_trash)(each)
+                    if for_good:
+                        each.unlink()
+                    else:
+                        to_trash(each)
                 except OSError as exc:
                     raise AppError(
                         ErrorCode.CONVERSATION_NOT_REMOVED,
@@ -256,18 +261,20 @@ class ChatStore:
             for path in self._files(lambda name: name.endswith(SUFFIX)):
                 name = path.name.removesuffix(SUFFIX)
                 looked = before.get(name)
-                with suppress(FileNotFoundError):  # it has just been deleted
-                    if looked is None or looked.problem or looked.state != _state(path):
-                        looked = self._look(path, name)
+                if looked is None or looked.state is None or looked.state != _state_or_none(path):
+                    looked = self._look(path, name)
+                if looked:
                     self._looked[name] = looked
             return self._looked
 
-    def _look(self, path: Path, name: str) -> _Looked:
-        state = _state(path)
+    def _look(self, path: Path, name: str) -> _Looked | None:
         try:
-            state, _, reading = self._read(path)
+            there = self._there(path)
         except AppError as exc:
-            return _Looked(state, None, exc)
+            return _Looked(None, None, exc)
+        if there is None:  # it has just been deleted
+            return None
+        state, _, reading = there
         problem = None if reading.whole else _damaged(path, reading)
         told = reading.conversation
         summary = (
@@ -359,6 +366,13 @@ class ChatStore:
 def _state(path: Path) -> _State:
     info = path.stat()
     return _State(info.st_mtime_ns, info.st_size, info.st_ino)
+
+
+def _state_or_none(path: Path) -> _State | None:
+    try:
+        return _state(path)
+    except OSError:
+        return None
 
 
 def _not_found(conversation_id: str) -> AppError:

@@ -128,18 +128,18 @@ class LoopbackConnection:
                 ErrorCode.SERVER_NOT_RESPONDING,
                 "The server did not answer in time",
                 phrase(
-                    "{url} has said nothing for {seconds:.0f} s.",
+                    "{url} has not answered for {seconds:.0f} s.",
                     url=self._url,
                     seconds=self._timeout_s or 0.0,
                 ),
-                "Try again later, or look at its log.",
+                "Try again later, or see its log.",
             ) from exc
         except (OSError, HTTPException) as exc:
             raise NobodyAnswersError(
                 ErrorCode.SERVER_UNREACHABLE,
                 "The server did not answer",
-                phrase("Nobody answers at {url}.", url=self._url),
-                "Start the server, or look at its log.",
+                phrase("There is no answer at {url}.", url=self._url),
+                "Start the server, or see its log.",
             ) from exc
 
 
@@ -190,5 +190,5 @@ def decoded(
         raise GatewayError(
             ErrorCode.ANSWER_NOT_UNDERSTOOD,
             "Unexpected answer from the server",
-            phrase("It has status {status}, and is not what this app expects.", status=status),
+            phrase("It has status {status} and is not what this app expects.", status=status),
         ) from exc

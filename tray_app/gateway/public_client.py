@@ -41,6 +41,7 @@ class _Vector(msgspec.Struct):
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
     usage: TokenUsage
+    model: str = ""
 
 
 class _Words(msgspec.Struct):
@@ -69,6 +70,8 @@ class Embeddings:
     dimensions: int
     tokens: int
     elapsed_ms: float
+    model: str = ""
+    """The one that made them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,17 @@ class ChatPiece:
 
 
 def request_embeddings(
-    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
+    base_url: str,
+    texts: Sequence[str],
+    *,
+    key: str = "",
+    model: str = "",
+    more: Mapping[str, object] | None = None,
+    timeout_s: float = 600.0,
 ) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
+
+    `model`: empty for the default one. `more` are further fields of the request.
 
     Raises
     ------
@@ -99,7 +110,7 @@ def request_embeddings(
         If nobody answers there, or the answer is a refusal; its message is then the server's.
 
     """
-    body = {"input": list(texts), "model": "", "encoding_format": "float"}
+    body = {"input": list(texts), "model": model, "encoding_format": "float", **(more or {})}
     with LoopbackConnection(base_url) as connection:
         began_s = time.perf_counter()
         response = connection.send("POST", "/embeddings", timeout_s, _to_json(body), _headers(key))
@@ -110,7 +121,7 @@ def request_embeddings(
     answer = decoded(response.status, content, _Vectors)
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
-    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms, answer.model)
 
 
 def complete(
@@ -197,7 +208,7 @@ def _events(connection: LoopbackConnection, response: HTTPResponse, cancelled: E
                 yield _event(line.removeprefix(b"data: "))
     except (NobodyAnswersError, SlowAnswerError) as exc:
         raise GatewayError(
-            ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
         ) from exc
 
 
@@ -251,8 +262,10 @@ def _event(payload: bytes) -> _Event:
         raise GatewayError(
             ErrorCode.ANSWER_NOT_UNDERSTOOD,
             "Unexpected answer from the server",
-            "An event of the stream is not what this app expects.",
+            "Part of the stream is not what this app expects.",
         ) from exc
     if event.error:
-        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", one_line(event.error.message))
+        raise GatewayError(
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", one_line(event.error.message)
+        )
     return event

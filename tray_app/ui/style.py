@@ -38,6 +38,7 @@ ICON: Final = 18
 """The side of a symbol in a button or a list."""
 
 _FIELD_RADIUS = 6
+_TINT = 0.1
 _VALUE = re.compile(r"@(\w+)")
 
 
@@ -195,13 +196,18 @@ def style_sheet(look: Colors, *, own: bool) -> str:
     """The style sheet of a look: what is our own everywhere, and with `own` all that Fusion draws."""
     names: dict[str, str] = {each.name: getattr(look, each.name).name() for each in fields(look)}
     names |= {"radius": f"{_FIELD_RADIUS}px", "tight": f"{TIGHT}px", "small": f"{SMALL}px"}
-    sheet = _EVERYWHERE + (_FUSION if own else "")
+    sheet = (_FUSION if own else "") + _EVERYWHERE
     return _VALUE.sub(lambda found: names[found[1]], sheet)
 
 
 def look_of(widget: QWidget) -> Colors:
     """The colours by role for what a widget draws itself."""
     return colors(widget.palette())
+
+
+def tinted(color: QColor, ground: QColor) -> QColor:
+    """A ground with a little of a color in it, on which words of that color can be read."""
+    return _mixed(color, ground, _TINT)
 
 
 def _needs_contrast() -> bool:
@@ -218,7 +224,7 @@ def _mixed(front: QColor, back: QColor, share: float) -> QColor:
     return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
 
 
-_SIGNALS_LIGHT = ("#1a7f37", "#9a6700", "#c62828")
+_SIGNALS_LIGHT = ("#1a7f37", "#8a5c00", "#c62828")
 _SIGNALS_DARK = ("#56d364", "#e3b341", "#ff8a80")
 _LIGHT = {
     "window": "#f4f5f7",
@@ -240,7 +246,7 @@ _DARK = {
     "text": "#e9ebee",
     "secondary": "#a9afb8",
     "disabled": "#7d838c",
-    "accent": "#2f76d8",
+    "accent": "#2b6ccb",
     "on_accent": "#ffffff",
     "link": "#79b4ff",
 }
@@ -250,7 +256,6 @@ QListWidget#pages, QListWidget#pages:focus { background: transparent; border: no
 QListWidget#pages::item { border-radius: @radius; padding-left: @small; color: @text; }
 QListWidget#pages::item:hover { background: @hover; }
 QListWidget#pages::item:selected { background: @accent_soft; color: @text; }
-QListWidget#pages:focus::item:selected { border: 1px solid @accent; }
 QPushButton[variant="primary"] {
     background: @accent; color: @on_accent; border: 1px solid @accent; border-radius: @radius;
     padding: 6px 14px; font-weight: 600;

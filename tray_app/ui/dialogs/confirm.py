@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.models import RowKind
+from tray_app.ui.style import LARGE, Variant, look_of, set_variant
+from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def ask_to_remove(
     if served:
         text = tr("The server is using it, and will be stopped first.") + "\n" + text
     box = _box(parent, title, text)
-    box.addButton(label, _Role.DestructiveRole).clicked.connect(remove)
+    _button(box, label, _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
     return box
@@ -99,7 +101,11 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
 
 
 def _box(parent: QWidget, title: str, text: str) -> QMessageBox:
-    box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), title, parent=parent)
+    box = QMessageBox(QMessageBox.Icon.NoIcon, tr("PowerInfer Tray"), title, parent=parent)
+    look, ratio = look_of(box), box.devicePixelRatioF()
+    box.setIconPixmap(symbol_pixmap("triangle-alert", look.warning.rgba(), 2 * LARGE, ratio))
+    for picture in box.findChildren(QLabel, "qt_msgboxex_icon_label"):  # Qt's name for it
+        picture.setAccessibleName(tr("Warning"))
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(text)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -110,6 +116,7 @@ def _button(
     box: QMessageBox, label: str, role: QMessageBox.ButtonRole, act: Callable[[], object]
 ) -> QPushButton:
     button = box.addButton(label, role)
+    set_variant(button, Variant.DANGER if role is _Role.DestructiveRole else Variant.PRIMARY)
     button.clicked.connect(act)
     return button
 

@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
 
 from tray_app.models.import_modes import How
-from tray_app.ui.style import SMALL
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.basic import heading, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +38,15 @@ class ImportDialog(QDialog):
         buttons = QDialogButtonBox()
         self.import_button = buttons.addButton(tr("&Import"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.import_button.setDefault(True)
+        set_variant(self.import_button, Variant.PRIMARY)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         self.accepted.connect(self._confirm)
         column = QVBoxLayout(self)
-        column.setSpacing(SMALL)
-        column.addWidget(text_label("\n".join(file.name for file in files), bold=True))
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(MEDIUM)
+        column.addWidget(heading("\n".join(file.name for file in files), Type.TITLE))
         column.addWidget(text_label(tr("into {folder}").format(folder=folder)))
         for choice in self.choices.values():
             column.addWidget(choice)

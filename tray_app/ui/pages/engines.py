@@ -27,10 +27,10 @@ from tray_app.ui.presenters.builds import (
     offer_card,
     offer_rows,
 )
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import LARGE, SMALL, Type
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import MessageCard, accept_copy, heading, text_label
 from tray_app.ui.widgets.build_rows import BuildRows
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class EnginesPage(QWidget):
         self.installation = ActionCard()
         self.offer = ActionCard()
         self.machine = text_label()
-        self.installed_title = text_label(tr("On this computer"), bold=True)
+        self.installed_title = heading(tr("On this computer"), Type.TITLE)
         self.add_button = QPushButton(tr("&Add an Engine"))
         self.installed = BuildRows(tr("On this computer"), before=self.add_button)
         self.others_button = QToolButton(autoRaise=True)
@@ -111,9 +111,9 @@ class EnginesPage(QWidget):
         top.addWidget(self.installed_title, 1)
         top.addWidget(self.add_button)
         content = QWidget()
-        content.setAutoFillBackground(False)
+        content.setObjectName("content")  # for the style sheet
         column = QVBoxLayout(content)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
         for news in (self.card, self.installation, self.offer, self.machine):
             column.addWidget(news)

@@ -17,6 +17,7 @@ from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
 from tray_app.ui.presenters.formatting import error_lines, error_title, rate_text, remaining_text, size_text
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -84,9 +85,10 @@ class BuildRow:
     id: str
     """Of the build; empty for an engine that needed no installation."""
     title: str
-    shape: str = ""
-    """A sign that tells the states apart without their colour or language."""
     state: str = ""
+    tone: Tone = Tone.NEUTRAL
+    graphics: bool = False
+    """Whether it uses a graphics card."""
     details: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     origin: str = ""
@@ -270,6 +272,7 @@ def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]
         BuildRow(
             build.id,
             build_title(build, tr),
+            graphics=build.back_end.uses_card,
             details=(tr.said(cost(build)),),
             origin=tr.said(reasons.get(build.id, "")),
             actions=(EngineAction.INSTALL,),
@@ -322,7 +325,7 @@ def _build_row(
     more = [EngineAction.PROVE, EngineAction.REVEAL, EngineAction.REMOVE]
     warnings = [*_set_aside_lines(each, status, tr), *_failed_proofs(build, tr)]
     if each.changed:
-        shape, state = "⚠", tr("Changed")
+        tone, state = Tone.WARNING, tr("Changed")
         warnings.insert(
             0, tr("Its files are not those that were installed, so it is not started. Install it again.")
         )
@@ -330,23 +333,24 @@ def _build_row(
             actions.append(EngineAction.INSTALL)
             successor = build.id
     elif each.set_aside:
-        shape, state = "⚠", tr("Set aside")
+        tone, state = Tone.WARNING, tr("Set aside")
         actions.append(EngineAction.ALLOW)
     elif not works:
-        shape, state = "✕", tr("Does not work here")
+        tone, state = Tone.BAD, tr("Does not work here")
         actions.append(EngineAction.PROVE)
         more.remove(EngineAction.PROVE)
     elif each.in_use_by:
-        shape, state = "●", tr("In use by {models}").format(models=_names(each.in_use_by, status, tr))
+        tone, state = Tone.GOOD, tr("In use by {models}").format(models=_names(each.in_use_by, status, tr))
     else:
-        shape, state = "○", tr("Ready")
+        tone, state = Tone.NEUTRAL, tr("Ready")
     if successor and not each.changed:
         actions.append(EngineAction.UPDATE)
     return BuildRow(
         build.id,
         build_title(build, tr, overview.offers),
-        shape,
         state,
+        tone,
+        graphics=build.back_end.uses_card,
         details=tuple(_details(each, tr)),
         warnings=tuple(warnings),
         origin=_origin(build, tr),
@@ -416,8 +420,9 @@ def _broken_row(broken: BrokenBuild, overview: EnginesOverview, tr: Translate) -
     return BuildRow(
         broken.id,
         build_title(offer, tr) if offer else broken.id,
-        "✕",
         tr("Damaged"),
+        Tone.BAD,
+        graphics=offer is not None and offer.back_end.uses_card,
         details=(size_text(broken.size_bytes, tr),),
         warnings=(" ".join(error_lines(broken.error, tr)[:2]),),
         actions=(EngineAction.INSTALL,) if offer else (EngineAction.REMOVE,),
@@ -435,15 +440,18 @@ def _engine_row(engine: Engine, host: Host, status: AppStatus, tr: Translate) ->
         and (plan.engine.kind, plan.engine.command) == (engine.kind, engine.command)
     )
     comes_along = engine.kind is EngineKind.LLAMA_CPP
+    on_card = bool(engine.devices)
     if host.apple_silicon and engine.kind is not EngineKind.POWERINFER:
+        on_card = True
         device = tr("graphics of Apple Silicon")
     else:
         device = ", ".join(card.name for card in engine.devices or ()) or tr("processor")
     return BuildRow(
         "",
         engine_text(engine, tr),
-        "●" if users else "○",
         tr("In use by {models}").format(models=users) if users else tr("Ready"),
+        Tone.GOOD if users else Tone.NEUTRAL,
+        graphics=on_card,
         details=(
             device,
             tr("comes with the app") if comes_along else tr("found on this computer"),

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, Signal
-from PySide6.QtGui import QPalette
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 
-from tray_app.ui.presenters.builds import action_label, action_name
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.builds import EngineAction, action_label, action_name
+from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, announce, small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.ui.presenters.builds import CardView, EngineAction
+    from tray_app.ui.presenters.builds import CardView
 
 _BAR_STEPS = 1000
-_BAR_HEIGHT = 10
+_FIRST = (EngineAction.INSTALL, EngineAction.UPDATE)
+"""What most people want of a card that offers it."""
 
 
 class ActionCard(Card):
@@ -33,9 +33,8 @@ class ActionCard(Card):
         self.title = text_label(bold=True)
         self.text = text_label()
         self.note = small_label()
-        self.bar = _Bar()
+        self.bar = QProgressBar()
         self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
-        self.bar.setFixedHeight(_BAR_HEIGHT)
         self.buttons: dict[EngineAction, QPushButton] = {}
         self._row = QHBoxLayout()
         self._row.setSpacing(SMALL)
@@ -100,30 +99,11 @@ class ActionCard(Card):
 
     def _button(self, action: EngineAction) -> QPushButton:
         button = QPushButton(action_label(action, tr), self)
+        if action in _FIRST:
+            set_variant(button, Variant.PRIMARY)
         button.clicked.connect(lambda: self._press(action))
         return button
 
     def _press(self, action: EngineAction) -> None:
         if self._view is not None:
             self.wanted.emit(action, self._view.build_id)
-
-
-class _Bar(QProgressBar):
-    """A bar whose empty part is seen on a card: as a rule, both have the same colour."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._adopt_palette()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the system's change between light and dark."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self._adopt_palette()
-
-    def _adopt_palette(self) -> None:
-        empty = self.palette().color(QPalette.ColorRole.Window)
-        if self.palette().color(QPalette.ColorRole.Base) != empty:
-            palette = QPalette()  # of the others, none shall be fixed
-            palette.setColor(QPalette.ColorRole.Base, empty)
-            self.setPalette(palette)

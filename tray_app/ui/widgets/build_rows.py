@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.builds import action_label, action_name
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.tone import Tone
+from tray_app.ui.style import MEDIUM, SMALL, TIGHT
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.badge import Badge, SymbolChip
 from tray_app.ui.widgets.basic import Card, small_label, text_label
+from tray_app.ui.widgets.more_button import MoreButton
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,35 +70,36 @@ class BuildRows(QWidget):
 
 
 class RowWidget(Card):
-    """One engine: its name, below it how things stand with it, at the right what can be done."""
+    """One engine: what it runs on, its name and state, below it the facts, at the right what can be done."""
 
     def __init__(self, rows: BuildRows) -> None:
         super().__init__(rows)
         self._rows = rows
         self._row: BuildRow | None = None
-        self.shape = QLabel()
+        self.device = SymbolChip()
         self.name = text_label(bold=True)
+        self.state = Badge()
         self.facts = small_label()
         self.warnings = text_label()
-        self.origin = small_label()
         self.buttons: dict[EngineAction, QPushButton] = {}
-        self._menu = QMenu(self)
-        self.more_button = QPushButton(tr("More"))
-        self.more_button.setMenu(self._menu)
+        self.more_button = MoreButton()
+        title = QHBoxLayout()
+        title.setSpacing(SMALL)
+        title.addWidget(self.name, 1)
+        title.addWidget(self.state, alignment=Qt.AlignmentFlag.AlignTop)
         words = QVBoxLayout()
-        words.setSpacing(2)
-        for label in (self.name, self.facts, self.warnings, self.origin):
+        words.setSpacing(TIGHT)
+        words.addLayout(title)
+        for label in (self.facts, self.warnings):
             words.addWidget(label)
         words.addStretch()
-        self._actions = QVBoxLayout()  # one below the other: a small window has no room for two beside
-        self._actions.setSpacing(SMALL)
-        self._actions.addStretch()
+        self._actions = QHBoxLayout()
+        self._actions.setSpacing(TIGHT)
         self._actions.addWidget(self.more_button)
-        self._actions.addStretch()
         line = QHBoxLayout(self)
         line.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        line.setSpacing(SMALL)
-        line.addWidget(self.shape, alignment=Qt.AlignmentFlag.AlignTop)
+        line.setSpacing(MEDIUM)
+        line.addWidget(self.device, alignment=Qt.AlignmentFlag.AlignTop)
         line.addLayout(words, 1)
         line.addLayout(self._actions)
 
@@ -108,30 +112,27 @@ class RowWidget(Card):
         before, self._row = self._row, row
         # A line had better end between two facts, but a long one must not make the window wider.
         facts = tuple(
-            fact.replace(" ", _FIXED_SPACE) if len(fact) <= _SHORT else fact for fact in row.details
+            fact.replace(" ", _FIXED_SPACE) if len(fact) <= _SHORT else fact
+            for fact in (*row.details, row.origin)
         )
-        self.shape.setText(row.shape)
-        self.shape.setAccessibleName(row.state)
-        self.shape.setVisible(bool(row.shape))
+        self.device.show_symbol("gpu" if row.graphics else "cpu", active=row.tone is Tone.GOOD)
         self.name.setText(row.title)
-        self.facts.setText(f"{_FIXED_SPACE}· ".join(filter(None, (row.state, *facts))))
-        self.warnings.setText("\n".join(f"⚠ {each}" for each in row.warnings))
+        self.state.show_word(row.state, row.tone)
+        self.facts.setText(f"{_FIXED_SPACE}· ".join(filter(None, facts)))
+        self.warnings.setText("\n".join(row.warnings))
         self.warnings.setVisible(bool(row.warnings))
-        self.origin.setText(row.origin)
-        self.origin.setVisible(bool(row.origin))
         if before is None or (before.actions, before.more) != (row.actions, row.more):
             self._offer(row)
         for action, button in self.buttons.items():
             button.setAccessibleName(action_name(action, row.title, tr))
-        self.more_button.setAccessibleName(tr("More: {engine}").format(engine=row.title))
+        self.more_button.speak_of(row.title)
         self.setAccessibleName(row.title)
         said = (row.state, *row.details, *row.warnings, row.origin)
         self.setAccessibleDescription("\n".join(filter(None, said)))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """By the mouse, or by the key for it."""
-        if not self._menu.isEmpty():
-            self._menu.popup(event.globalPos())
+        self.more_button.popup(event.globalPos())
 
     def _offer(self, row: BuildRow) -> None:
         for action in [each for each in self.buttons if each not in row.actions]:
@@ -144,13 +145,12 @@ class RowWidget(Card):
                 self.buttons[action] = QPushButton(action_label(action, tr), self)
                 self.buttons[action].clicked.connect(lambda _=False, action=action: self._want(action))
             self._actions.removeWidget(self.buttons[action])
-            self._actions.insertWidget(1 + place, self.buttons[action])
+            self._actions.insertWidget(place, self.buttons[action])
             self.buttons[action].show()
-        self._menu.clear()
+        menu = self.more_button.actions_menu
+        menu.clear()
         for action in row.more:
-            entry = QAction(action_label(action, tr), self._menu)
-            entry.triggered.connect(lambda _=False, action=action: self._want(action))
-            self._menu.addAction(entry)
+            menu.addAction(action_label(action, tr), partial(self._want, action))
         self.more_button.setVisible(bool(row.more))
 
     def _want(self, action: EngineAction) -> None:

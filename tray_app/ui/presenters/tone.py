@@ -1,0 +1,14 @@
+"""How good the news of a word is: for its colour, which never says it alone. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Tone(StrEnum):
+    """The tones of badges."""
+
+    NEUTRAL = "neutral"
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
