@@ -124,7 +124,7 @@ class HomePage(QScrollArea):
         self.fallback, self.installation, self.offer = ActionCard(), ActionCard(), ActionCard()
         self.first_steps = FirstSteps()
         self.memory_bars = (MemoryBar(), MemoryBar())
-        self.engines = EngineRows(before=self.server.last, below=self.memory_bars)
+        self.engines = EngineRows(before=self.offer.text, below=self.memory_bars)
         self.usage_look = UsageLook(bridge, self)
         self.usage = UsagePanel()
         self.usage_note = small_label()
@@ -347,7 +347,7 @@ class HomePage(QScrollArea):
             self._facts_of = facts_of
             self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._load_failed)
         if self._facts is not None:
-            self.first_steps.offer(self._facts, self._rate_bytes_per_s)
+            self.first_steps.offer(self._facts, self._rate_bytes_per_s, installed=True)
             self.first_steps.show_if(wanted=True)
         busy = status.server.base_url or current_download(status)
         self.server.setVisible(bool(busy) or self.first_steps.isHidden())
@@ -429,8 +429,6 @@ class _ServerCard(Card):
         self.copy_button.setAccessibleName(tr("Copy the address or an example"))
         self.embeddings_button = QPushButton(tr("Open Em&beddings"))
         self.chat_button = QPushButton(tr("Open C&hat"))
-        self.last = self.chat_button
-        """The Tab key leaves from here."""
         self._copied = QTimer(self)
         self._copied.setSingleShot(True)
         self._copied.setInterval(_COPIED_MS)

@@ -66,6 +66,8 @@ class EngineView:
     """Engine, device, memory, and what is asked of it."""
     explanation: str = ""
     """Why it failed, in lines."""
+    process: str = ""
+    """The number that the system knows it by."""
     kept: bool | None = None
     """Whether it is kept loaded; None where that cannot be said."""
     can_load: bool = False
@@ -221,6 +223,7 @@ def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: T
         state=_state_text(each, status, now_s, tr),
         details=tuple(_details(each, status, host, tr)) if now in _PRESENT else (),
         explanation="\n".join(error_lines(failure, tr)) if failure else "",
+        process=tr("process {pid}").format(pid=each.engine.pid) if each.engine.pid else "",
         kept=each.kept if now in _PRESENT and each.model_id else None,
         can_load=now is Standing.FAILED or (now is Standing.UNLOADED and not _is_prepared(each, status)),
         can_unload=named and each.model_id is not None and now is not Standing.ENDING,

@@ -67,6 +67,7 @@ class EngineRows(Card):
             if key not in self.rows:
                 self.rows[key] = EngineRow(self)
                 self._column.insertWidget(place, self.rows[key])
+                self.rows[key].show()
             row = self.rows[key]
             row.show_view(view, default=view.chosen and len(views) > 1)
             for control in row.controls:
@@ -117,7 +118,7 @@ class EngineRow(QFrame):
         self.shape.show_sign(view.shape, view.state)
         self.name.show_text(name)
         self.facts.setText(f"{_FIXED_SPACE}· ".join((view.state, *details)))
-        self.facts.setToolTip(plain_tooltip(view.explanation))
+        self.facts.setToolTip(plain_tooltip(view.explanation or view.process))
         self._show_pin(kept=bool(view.kept))
         self.keep.setVisible(view.kept is not None)
         self.keep.setChecked(bool(view.kept))

@@ -17,7 +17,7 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtGui import QResizeEvent
 
@@ -78,16 +78,17 @@ class FirstSteps(QWidget):
         column.addStretch()
         self.hide()
 
-    def offer(self, facts: ModelFacts, rate_bytes_per_s: float = 0) -> None:
+    def offer(self, facts: ModelFacts, rate_bytes_per_s: float = 0, *, installed: bool = False) -> None:
         """Make the cards, and make them anew when another engine or setting changes what fits.
 
-        With the speed of the line, once it is known, they say how long a download takes.
+        With the speed of the line, once it is known, they say how long a download takes. With `installed`,
+        the models that are on this computer come first.
         """
-        offered = _steps(facts, rate_bytes_per_s)
+        own = _own_models(facts) if installed else ()
+        offered = _steps(facts, own, rate_bytes_per_s)
         if offered == self._offered:
             return
         self._offered = offered
-        own = any(not step.builtin and _is_here(step.id, facts) for step in offered)
         self._heading.setText(tr("Choose the model to start with") if own else tr("Choose your first model"))
         if own:
             text = tr("You can load others beside it at any time.")
@@ -132,13 +133,12 @@ class FirstSteps(QWidget):
         return lambda: self.chosen.emit(step)
 
 
-def _is_here(model_id: str, facts: ModelFacts) -> bool:
-    return any(model.id == model_id for model in facts.installed)
+def _own_models(facts: ModelFacts) -> tuple[Model, ...]:
+    builtin = [entry.id for entry in facts.catalog if entry.builtin]
+    return tuple(model for model in facts.installed if model.id not in builtin)
 
 
-def _steps(facts: ModelFacts, rate_bytes_per_s: float) -> list[FirstStep]:
-    builtin = [entry for entry in facts.catalog if entry.builtin]
-    own = [model for model in facts.installed if model.id not in [entry.id for entry in builtin]]
+def _steps(facts: ModelFacts, own: Sequence[Model], rate_bytes_per_s: float) -> list[FirstStep]:
     # Each has a key of its own.
     steps = [_own_step(model, facts, label) for model, label in zip(own, _starts(), strict=False)]
     if not steps:
@@ -155,7 +155,8 @@ def _steps(facts: ModelFacts, rate_bytes_per_s: float) -> list[FirstStep]:
             tr("&Try It Now"),
             builtin=True,
         )
-        for entry in builtin
+        for entry in facts.catalog
+        if entry.builtin
     ]
     return steps[:_MOST_CARDS]
 
