@@ -266,7 +266,7 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     with pytest.raises(AppError, check=coded(ErrorCode.DOWNLOAD_PAUSED)) as paused:
         install_by_command(at.manager, InstallingEngine(build.id), look, cancelled)
     pressing.join()
-    assert "bytes are here" in paused.value.message
+    assert "bytes have been downloaded" in paused.value.message
 
     served.always, before = None, len(served.requests)
     done = install_by_command(at.manager, InstallingEngine(build.id), lambda _: None, Cancellation())

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from openai import OpenAI
 
-from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
+from tests.fakes.apps import DEADLINE_S, leases, ready, real_app, wait_for_leases, wait_for_status
 from tests.fakes.crowds import request_of
 from tests.fakes.errors import coded
 from tests.fakes.processes import all_ended, halt
@@ -89,20 +89,6 @@ def states(client: OpenAI) -> dict[str, str]:
 def pids(app: App) -> dict[str | None, int | None]:
     """By the id of its model, the process of each engine."""
     return {each.model_id: each.engine.pid for each in app.status().pool.engines if each.engine.pid}
-
-
-def leases(app: App) -> int:
-    return sum(each.leases for each in app.status().pool.engines)
-
-
-def wait_for_leases(app: App, count: int) -> None:
-    """Until so many requests have an engine. Nobody is told when one is given back."""
-    tick = threading.Event()
-    for _ in range(round(DEADLINE_S / 0.01)):
-        if leases(app) == count:
-            return
-        tick.wait(0.01)
-    raise AssertionError(app.status().pool)
 
 
 @contextmanager

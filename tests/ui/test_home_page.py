@@ -123,7 +123,7 @@ def test_there_is_a_switch_where_there_is_something_to_start(
     [
         (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2"),
         (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2"),
-        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+        (RemotePlan("http://box:8000/v1"), "A server on another computer"),
     ],
 )
 def test_an_engine_has_the_name_that_people_know(

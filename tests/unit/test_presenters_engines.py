@@ -204,7 +204,7 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
 )
 def test_an_engine_is_called_as_people_know_it(kind: EngineKind, title: str) -> None:
     assert engine_text(make_engine(kind), ENGLISH) == title
-    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another machine"
+    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another computer"
 
 
 def test_the_memory_of_all_models_is_one_bar() -> None:

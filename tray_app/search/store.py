@@ -293,20 +293,25 @@ class Opened:
     def nearest(self, query: Any, limit: int) -> list[tuple[StoredText, float]]:
         """The nearest texts with their scores, the best first."""
         found: list[Near] = nearest(((vectors, live) for vectors, _, live in self._parts), query, limit)
-        return [(self._text(each.part, each.row), each.score) for each in found]
+        texts = self._texts([(each.part, each.row) for each in found])
+        return [(text, each.score) for text, each in zip(texts, found, strict=True)]
 
     def flat_map(self, most: int) -> tuple[Any, tuple[float, float], list[StoredText]]:
         """The places of at most so many texts, evenly chosen; what each axis explains; the texts."""
         import numpy as np
 
-        places = list(self._places())
+        places = [
+            (part, int(row))
+            for part, (_, rows, live) in enumerate(self._parts)
+            for row in (range(len(rows)) if live is None else np.flatnonzero(live))
+        ]
         if len(places) > most:
             places = [places[int(at)] for at in np.linspace(0, len(places) - 1, most)]
         vectors = np.empty((len(places), self.head.dimensions), dtype=np.float32)
         for at, (part, row) in enumerate(places):
             vectors[at] = self._parts[part][0][row]
         points, explained = flat_map(vectors)
-        return points, explained, [self._text(part, row) for part, row in places]
+        return points, explained, self._texts(places)
 
     def texts(self) -> Iterator[tuple[StoredText, Any]]:
         """All texts with their vectors, in the order in which they came."""
@@ -321,13 +326,6 @@ class Opened:
             for row in range(len(rows)) if live is None else np.flatnonzero(live):
                 begin = int(rows[row, _BEGIN])
                 yield self._stored(part, int(row), raw[begin : raw.find(b"\n", begin)]), vectors[row]
-
-    def _places(self) -> Iterator[tuple[int, int]]:
-        import numpy as np
-
-        for part, (_, rows, live) in enumerate(self._parts):
-            for row in range(len(rows)) if live is None else np.flatnonzero(live):
-                yield part, int(row)
 
     def _read(self, part: _Part) -> tuple[Any, Any, npt.NDArray[np.bool_] | None]:
         import numpy as np
@@ -350,15 +348,19 @@ class Opened:
             raise _unreadable(path, ValueError(f"{array.dtype} {array.shape}"))
         return np.asarray(array)
 
-    def _text(self, part: int, row: int) -> StoredText:
-        path = self._text_file(part)
-        try:
-            with path.open("rb") as file:
-                file.seek(int(self._parts[part][1][row, _BEGIN]))
-                line = file.readline()
-        except (OSError, ValueError) as exc:
-            raise _unreadable(path, exc) from exc
-        return self._stored(part, row, line)
+    def _texts(self, places: Sequence[tuple[int, int]]) -> list[StoredText]:
+        """The texts in these rows of these parts."""
+        found = {}
+        for part in {part for part, _ in places}:
+            path = self._text_file(part)
+            try:
+                with path.open("rb") as file:
+                    for row in (row for each, row in places if each == part):
+                        file.seek(int(self._parts[part][1][row, _BEGIN]))
+                        found[part, row] = self._stored(part, row, file.readline())
+            except (OSError, ValueError) as exc:
+                raise _unreadable(path, exc) from exc
+        return [found[place] for place in places]
 
     def _stored(self, part: int, row: int, line: bytes) -> StoredText:
         number, first, last, _ = map(int, self._parts[part][1][row])
