@@ -246,36 +246,18 @@ def test_who_has_models_but_chose_none_is_asked_which(
     fake.wait_for_call("start_server")
 
 
-def test_an_offer_that_was_put_off_stays_away_after_the_next_start_of_the_app(
-    qtbot: QtBot, bridge: Bridge, fake: FakeApp
+def test_an_offer_that_was_put_off_is_not_made_again(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.engines.show(make_overview())
-    for put_off in (False, True):
-        page = HomePage(bridge)
-        qtbot.addWidget(page)
-        page.look.refresh()
-        with qtbot.waitSignal(page.look.seen):
-            pass
-        assert page.offer.isHidden() is put_off
-        if not put_off:
-            page.offer.buttons[EngineAction.LATER].click()
-            assert page.offer.isHidden()
+    page.show()
+    qtbot.waitUntil(page.offer.isVisible)
 
+    page.offer.buttons[EngineAction.LATER].click()
 
-@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{"])
-def test_a_damaged_list_of_what_was_put_off_only_offers_it_again(
-    qtbot: QtBot, bridge: Bridge, fake: FakeApp, content: bytes
-) -> None:
-    fake.paths.state.mkdir(parents=True, exist_ok=True)
-    (fake.paths.state / "put-off.json").write_bytes(content)
-    fake.engines.show(make_overview())
-    page = HomePage(bridge)
-    qtbot.addWidget(page)
-    page.look.refresh()
-    with qtbot.waitSignal(page.look.seen):
-        pass
-
-    assert not page.offer.isHidden()
+    fake.wait_for_call("put_off", CUDA.id)
+    qtbot.waitUntil(page.offer.isHidden)
+    settle(qtbot, bridge)
 
 
 def test_an_engine_that_was_set_aside_is_tried_again_by_the_button_beside_the_error(
@@ -514,7 +496,8 @@ def test_what_was_measured_stays_while_another_page_is_on_top(
     window.open(Page.LOGS)
     assert page.usage_look.clock.isActive()
     window.close()
-    assert not page.usage_look.clock.isActive()
+    page.usage_look.clock.setInterval(10)
+    qtbot.waitUntil(lambda: not page.usage_look.clock.isActive())
     window.open(Page.HOME)
 
     assert page.usage_look.samples[: len(kept)] == kept

@@ -66,7 +66,6 @@ from tray_app.ui.presenters.status import (
     sign_of,
     state_line,
 )
-from tray_app.ui.put_off import PutOff
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
@@ -130,7 +129,6 @@ class HomePage(QScrollArea):
         self.usage_note = small_label()
         self._measures: AppStatus | None = None
         """What was measured last."""
-        self._put_off = PutOff(bridge.app.paths.state / "put-off.json")
         self._read: set[NoticeKey] = set()
         """What the person has been told of engines that are not used."""
         self._failed_wish: AppError | None = None
@@ -361,16 +359,17 @@ class HomePage(QScrollArea):
         overview, status = self.look.overview, self._bridge.status
         self.installation.show_view(installation_card(status.installation, overview, tr))
         offer = offer_card(overview, status.installation, tr) if overview else None
+        if overview and offer and offer.build_id in overview.put_off:
+            offer = None
         if offer is not None:
-            wanted = offer.build_id not in self._put_off
-            offer = replace(offer, actions=(*offer.actions, EngineAction.LATER)) if wanted else None
+            offer = replace(offer, actions=(*offer.actions, EngineAction.LATER))
         self.offer.show_view(offer)
         self.fallback.show_view(fallback_card(status, tr, read=self._read))
 
     def _act(self, action: EngineAction, build_id: str) -> None:
         match action:
             case EngineAction.LATER:
-                self._put_off.add(build_id)
+                self._operate(lambda: self._bridge.app.engines.put_off(build_id))
             case EngineAction.HIDE:
                 self._read = {key_of(notice) for notice in self._bridge.status.notices}
             case _:

@@ -1,8 +1,9 @@
-"""The engines that were offered and are not wanted now, kept in a file. GUI thread."""
+"""The engines that were offered and are not wanted now, kept in a file. Any thread."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,18 +21,17 @@ class PutOff:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
         try:
-            self._ids = msgspec.json.decode(read_regular(path), type=set[str])
+            self.ids = msgspec.json.decode(read_regular(path), type=frozenset[str])
         except (OSError, msgspec.MsgspecError):  # of a first start, or not written by us: then it is offered
-            self._ids = set()
-
-    def __contains__(self, build_id: str) -> bool:
-        return build_id in self._ids
+            self.ids = frozenset()
 
     def add(self, build_id: str) -> None:
         """Offer this build no more, if possible not after the next start of the app either."""
-        self._ids.add(build_id)
-        try:
-            write_atomically(self._path, msgspec.json.encode(sorted(self._ids)))
-        except OSError as exc:
-            _log.info("%s could not be written: %s", self._path.name, exc)
+        with self._lock:
+            self.ids |= {build_id}
+            try:
+                write_atomically(self._path, msgspec.json.encode(sorted(self.ids)))
+            except OSError as exc:
+                _log.info("%s could not be written: %s", self._path.name, exc)
