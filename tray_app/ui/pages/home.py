@@ -26,6 +26,7 @@ from tray_app.models.header import Purpose
 from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
 from tray_app.ui.operations import (
+    answer_with,
     choose_model,
     keep_loaded,
     load_model,
@@ -137,6 +138,10 @@ class HomePage(QScrollArea):
         self._told: AppError | None = None
         self._facts: ModelFacts | None = None
         self._facts_of: object = None
+        self._is_new = self._offers_second = False
+        """Whether no model was chosen when somebody looked, and whether one is now."""
+        self._second: FirstStep | None = None
+        """The second model, while it is on its way."""
         self._rate_bytes_per_s = 0.0
         """Of the last download."""
         # Counts the seconds of a loading model, while someone looks.
@@ -173,7 +178,8 @@ class HomePage(QScrollArea):
 
     def take_over(self, old: HomePage) -> None:
         """What the person has read is not said again, and what was measured stays."""
-        self._read = old._read
+        self._read, self._second = old._read, old._second
+        self._is_new |= old._is_new
         self.look.overview = old.look.overview
         self.usage_look.samples = old.usage_look.samples
         self._show_cards()
@@ -242,7 +248,10 @@ class HomePage(QScrollArea):
         self._bridge.run(operation, lambda _: None, self._load_failed)
 
     def _take_first_step(self, step: FirstStep) -> None:
-        """Have the model, and let the server start with it; the built-in one can be tried at once."""
+        """Have the model, and let the server start with it; the built-in one can be tried at once.
+
+        A second one is loaded beside it as soon as it is there.
+        """
         self._forget_failures()
         app = self._bridge.app
 
@@ -250,11 +259,16 @@ class HomePage(QScrollArea):
             choose_model(app, step.id)
             start_server(app)
 
-        self._bridge.run(
-            choose_and_start,
-            lambda _: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
-            self._wish_failed,
-        )
+        if self._offers_second:
+            self._second = step
+            self._operate(lambda: app.download(step.id))
+        else:
+            self._bridge.run(
+                choose_and_start,
+                lambda _: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
+                self._wish_failed,
+            )
+        self._offer_models(self._bridge.status)
 
     def _answer(self, origin: str, allow: bool) -> None:  # noqa: FBT001 - as Qt calls it
         self._forget_failures()
@@ -333,25 +347,40 @@ class HomePage(QScrollArea):
             self.clock.start()
 
     def _offer_models(self, status: AppStatus) -> None:
-        """To somebody who has chosen none."""
+        """To somebody who has chosen none, or had chosen none when the window opened."""
         for progress in status.downloads:
             self._rate_bytes_per_s = progress.rate_bytes_per_s or self._rate_bytes_per_s
-        if status.settings.model:
+        self._is_new |= not status.settings.model
+        if self._is_new:
+            self._look_for_models(status)
+        facts = self._facts if self._is_new else None
+        if facts is None:
             self.first_steps.hide()
             self.server.show()
             return
+        builtin = {entry.id for entry in facts.catalog if entry.builtin}
+        self._offers_second = bool(status.settings.model) and status.settings.model not in builtin
+        if self._offers_second:
+            second = self._second.id if self._second else ""
+            self.first_steps.offer_second(facts, self._rate_bytes_per_s, without=second)
+        else:
+            self.first_steps.offer(facts, self._rate_bytes_per_s, installed=True)
+        self.first_steps.show_if(wanted=True)
+        bare = not (status.settings.model or status.server.base_url or current_download(status))
+        self.server.setVisible(not bare or self.first_steps.isHidden())
+
+    def _look_for_models(self, status: AppStatus) -> None:
         facts_of = facts_key(status), status.settings
         if facts_of != self._facts_of and self.isVisible():
             self._facts_of = facts_of
             self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._load_failed)
-        if self._facts is not None:
-            self.first_steps.offer(self._facts, self._rate_bytes_per_s, installed=True)
-            self.first_steps.show_if(wanted=True)
-        busy = status.server.base_url or current_download(status)
-        self.server.setVisible(bool(busy) or self.first_steps.isHidden())
 
     def _adopt_facts(self, facts: ModelFacts) -> None:
         self._facts = facts
+        second, app = self._second, self._bridge.app
+        if second and any(model.id == second.id for model in facts.installed):
+            self._second = None
+            self._operate(lambda: answer_with(app, second.id, second.kind))
         self._offer_models(self._bridge.status)
 
     def _show_cards(self) -> None:

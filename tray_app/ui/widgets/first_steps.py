@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QResizeEvent
 
+    from tray_app.models.header import Purpose
     from tray_app.models.library import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Text
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _NARROWEST_LETTERS = 30
 """A card that is not as wide as so many is better below the others than beside them."""
-
-
 _MOST_CARDS = 3
 
 
@@ -46,6 +45,8 @@ class FirstStep:
     button: str
     builtin: bool = False
     """Whether it is the model that comes with the app."""
+    kind: Purpose | None = None
+    """What it is downloaded for."""
 
 
 class FirstSteps(QWidget):
@@ -88,7 +89,6 @@ class FirstSteps(QWidget):
         offered = _steps(facts, own, rate_bytes_per_s)
         if offered == self._offered:
             return
-        self._offered = offered
         self._heading.setText(tr("Choose the model to start with") if own else tr("Choose your first model"))
         if own:
             text = tr("You can load others beside it at any time.")
@@ -97,6 +97,29 @@ class FirstSteps(QWidget):
         else:
             text = tr("No model of the catalogue suits this computer. Others may: look for one.")
         self._text.setText(text)
+        self._show(offered)
+
+    def offer_second(self, facts: ModelFacts, rate_bytes_per_s: float, *, without: str) -> None:
+        """To somebody who has just chosen a model: one for the other purpose, but none with the id `without`.
+
+        Nothing is offered if there is one already.
+        """
+        purposes: set[Purpose | None] = {model.header.purpose for model in _own_models(facts)}
+        purposes |= {each.entry.purpose for each in facts.recommended if each.entry.id == facts.chosen}
+        others = [
+            each
+            for each in facts.recommended
+            if each.entry.purpose not in purposes and each.entry.id != without
+        ]
+        offered = [_download_step(each, tr("Do&wnload {size}"), rate_bytes_per_s) for each in others]
+        if offered == self._offered:
+            return
+        self._heading.setText(tr("Add a second model"))
+        self._text.setText(tr("Both can be loaded at the same time, and share one address."))
+        self._show(offered)
+
+    def _show(self, offered: list[FirstStep]) -> None:
+        self._offered = offered
         while item := self._cards.takeAt(0):
             if card := item.widget():
                 card.hide()
@@ -194,6 +217,7 @@ def _download_step(each: Recommendation, label: str, rate_bytes_per_s: float) ->
         tr.said(each.reason),
         memory_reason(each.verdict, tr),
         label.format(size=offer_size(entry, tr)).strip(),
+        kind=entry.purpose,
     )
 
 
