@@ -166,16 +166,16 @@ def test_every_control_of_several_models_has_a_name_and_its_place_in_the_order(
     assert unreachable(window) == []
     page = window.page(Page.HOME)
     assert isinstance(page, HomePage)
-    assert by_tab(page.start_button, page.copy_button) == [
-        "&Start Server",
-        "S&top Server",
-        "Keep Bamboo 7B Q4_0 loaded",
+    assert by_tab(page.server.switch, page.engines.rows["tiny"].more_button) == [
+        "Server",
+        "Copy the address or an example",
+        "Open C&hat",
         "Unload Bamboo 7B Q4_0",
-        "Keep 日本語モデル loaded",
+        "More for Bamboo 7B Q4_0",
         "Unload 日本語モデル",
+        "More for 日本語モデル",
         "Load Tiny",
         "Dismiss: Tiny",
-        "Copy the address",
     ]
 
 

@@ -537,7 +537,9 @@ class Writer:
         except OSError as exc:
             raise unwritable(exc, AppError) from exc
         if wanted_bytes > space.usable_bytes:
-            hint: Text = "Free some space, then add the same files again. Texts already in the collection are kept."
+            hint: Text = (
+                "Free some space, then add the same files again. Texts already in the collection are kept."
+            )
             raise not_enough_space(AppError, space, self.folder, wanted_bytes, hint)
 
     def _sweep(self) -> None:

@@ -182,6 +182,9 @@ class EnginesProtocol(Protocol):
     def cancel(self) -> None:
         """Give it up, or forget that it has failed."""
 
+    def put_off(self, build_id: str) -> None:
+        """Do not offer a build any more."""
+
     def remove(self, build_id: str) -> int:
         """Delete an installed build that does not run; the bytes that it had."""
 
