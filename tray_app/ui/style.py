@@ -269,8 +269,15 @@ QPushButton[variant="quiet"], QToolButton[variant="quiet"] {
 QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { background: @hover; }
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
+QPushButton#send { border-radius: 18px; padding: 0; }
+QPushButton[changed="true"] { background: @accent_soft; }
+QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
+QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#text:focus {
+    background: transparent; border: 1px solid transparent; padding: 0;
+}
+QTextBrowser#text[ring="true"] { border: 1px solid @accent; }
 QScrollArea { background: transparent; border: none; }
 QScrollArea > QWidget > QWidget#content { background: transparent; }
 """
