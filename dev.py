@@ -71,7 +71,7 @@ MODULES: dict[str, tuple[list[str], list[str]]] = {
     "docs": (["tools"], []),
     "catalogue": (["tools.catalogue"], []),
     "bench": (["tests.benchmarks"], [*DESKTOP, *RIVALS]),
-    "screenshots": (["tests.screenshots"], DESKTOP),
+    "screenshots": (["tests.screenshots"], [*DESKTOP, "fonts-inter"]),
 }
 """Commands that are a module, with the packages of the system that it needs."""
 TESTS_FAILED = 1
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
             prepare(packages=packages, lock=DEV_LOCK)
             code = call([PYTHON, "-m", *module, *rest])
         case ["test", *rest]:
-            prepare(packages=DESKTOP, lock=DEV_LOCK)
+            prepare(packages=[*DESKTOP, "nsis"], lock=DEV_LOCK)
             code = run_tests(rest)
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)

@@ -86,7 +86,10 @@ def make_installer(
         values["QUICK"] = "1"
     command = ["makensis", "-V2", "-WX", "-INPUTCHARSET", "UTF8"]
     command += [f"-D{name}={value}" for name, value in values.items()]
-    run_tool([*command, str(SCRIPT)])
+    # Elsewhere than on Windows, makensis reads its command line in the locale's encoding, and stops at a path
+    # that this cannot spell.
+    environ = None if os.name == "nt" else {**os.environ, "LC_ALL": "C.UTF-8"}
+    run_tool([*command, str(SCRIPT)], environ=environ)
     return installer
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QFont, QImage
 from PySide6.QtWidgets import QApplication, QTableView
 
 from tests.fakes.app import (
@@ -145,6 +145,7 @@ def main() -> int:
     qt = QApplication([])
     FOLDER.mkdir(parents=True, exist_ok=True)
     too_large = 0
+    qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")
@@ -350,13 +351,13 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     _wait_for(page.installation.isVisible)
     yield "engines-installing", window
     fake.show(_ready())
-    aside = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
+    aside = SetAside(VULKAN.id, "bamboo", "It stopped with SIGSEGV while it loaded the model.")
     fake.engines.show(
         make_overview(
             make_installed_engine(in_use_by=("Bamboo 7B Q4_0",)),
             make_installed_engine(make_installed(VULKAN, size_bytes=97_000_000), set_aside=(aside,)),
             advice=Advice(
-                None, phrase("{build} is installed, and uses your {card}.", build=build_name(CUDA), card=CARD)
+                None, phrase("{build} is installed and uses your {card}.", build=build_name(CUDA), card=CARD)
             ),
         )
     )

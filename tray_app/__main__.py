@@ -22,18 +22,8 @@ def main() -> int:
     """Run what the command line asks for; the process's exit code."""
     arguments = sys.argv[1:]
     match arguments:
-        case ["exec-child", *rest]:
-            from tray_app.system.trampoline import exec_child
-
-            return exec_child(rest)
-        case ["llamacpp-child", *rest]:
-            from tray_app.engine.llamacpp_child import main as llamacpp_child
-
-            return llamacpp_child(rest)
-        case ["template-child", *rest]:
-            from tray_app.gateway.powerinfer.template_child import main as template_child
-
-            return template_child(rest)
+        case [("exec-child" | "llamacpp-child" | "template-child" | "pdf-child") as role, *rest]:
+            return _child(role, rest)
         case [] | ["--background"]:
             return _tray(arguments)
         case [source] if _has_display() and _is_source(source):
@@ -42,6 +32,19 @@ def main() -> int:
             from tray_app.cli.main import run
 
             return run(arguments)
+
+
+def _child(role: str, arguments: list[str]) -> int:
+    match role:
+        case "exec-child":
+            from tray_app.system.trampoline import exec_child as child
+        case "llamacpp-child":
+            from tray_app.engine.llamacpp_child import main as child
+        case "template-child":
+            from tray_app.gateway.powerinfer.template_child import main as child
+        case _:
+            from tray_app.search.pdf_child import main as child
+    return child(arguments)
 
 
 def _has_display() -> bool:
@@ -68,7 +71,7 @@ def _tray(arguments: list[str]) -> int:
     if not _has_display():
         from tray_app.cli.main import run
 
-        print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
+        print("There is no display for a tray icon, so the server runs in this terminal.", file=sys.stderr)
         return run(["serve"])
     from tray_app.errors import AppError
 
@@ -95,7 +98,7 @@ def _only_tray(arguments: list[str]) -> int:
     if _runs_already(arguments):
         return 0
     if not first:
-        print("PowerInfer Tray runs already, and does not answer.", file=sys.stderr)
+        print("PowerInfer Tray is already running but not responding.", file=sys.stderr)
         return 1
     gc.disable()  # a tenth of the time to the icon; `run_tray` switches it on again
     from tray_app.app.root import App

@@ -4,6 +4,66 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>There is nothing to answer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation does not end with a message of yours.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Write one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>It was made for embeddings or for ranking texts, and writes none.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model for chats.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} is not made for conversations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} cannot see pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation has pictures, and this model reads text only.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model that sees, or begin a conversation without pictures.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/app/discovery.py" />
             <source>This is not a repository</source>
             <translation>Ce n’est pas un dépôt</translation>
@@ -11,32 +71,32 @@
         <message>
             <location filename="../../tray_app/app/discovery.py" />
             <source>“{text}” is the address of a file.</source>
-            <translation>« {text} » est l’adresse d’un fichier.</translation>
+            <translation>« {text} » est l’adresse d’un fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Give its owner and name: owner/repository</source>
-            <translation>Indiquez son propriétaire et son nom : propriétaire/dépôt</translation>
+            <source>Enter its owner and name: owner/repository</source>
+            <translation>Indiquez son propriétaire et son nom : propriétaire/dépôt</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Of {count} files, {name} ({size:,} bytes) is the best one for this computer. {reason}</source>
+            <source>{name} ({size:,} bytes) is the best of {count} files for this computer. {reason}</source>
             <translation>Sur {count} fichiers, {name} ({size:,} octets) est le meilleur pour cet ordinateur. {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>No file of {repository} fits into this computer's memory</source>
+            <source>No file in {repository} fits in this computer's memory</source>
             <translation>Aucun fichier de {repository} ne tient dans la mémoire de cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>The smallest, {name}, needs {need:,.1f} GiB, and {room:,.1f} GiB can be used.</source>
-            <translation>Le plus petit, {name}, demande {need:,.1f} Gio, et {room:,.1f} Gio sont utilisables.</translation>
+            <source>The smallest, {name}, needs {need:,.1f} GiB, but only {room:,.1f} GiB can be used.</source>
+            <translation>Le plus petit, {name}, demande {need:,.1f} Gio, mais seuls {room:,.1f} Gio sont utilisables.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Choose a smaller model, or name the file to have it all the same: {example}</source>
-            <translation>Choisissez un modèle plus petit, ou nommez le fichier pour l’avoir quand même : {example}</translation>
+            <source>Choose a smaller model, or name the file to download it anyway: {example}</source>
+            <translation>Choisissez un modèle plus petit, ou indiquez le fichier pour le télécharger quand même : {example}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
@@ -45,8 +105,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>At most {count} MB of texts are taken at once.</source>
-            <translation>Au plus {count} Mo de textes sont acceptés à la fois.</translation>
+            <source>The limit is {count} MB of text at a time.</source>
+            <translation>La limite est de {count} Mo de texte à la fois.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
@@ -60,17 +120,17 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Save it as UTF-8 text, or choose another.</source>
+            <source>Save it as UTF-8 text, or choose another file.</source>
             <translation>Enregistrez-le en texte UTF-8, ou choisissez-en un autre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} cannot be read</source>
+            <source>{name} could not be read</source>
             <translation>{name} ne peut pas être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Check that you may read it.</source>
+            <source>Check that you have permission to read it.</source>
             <translation>Vérifiez que vous avez le droit de le lire.</translation>
         </message>
         <message>
@@ -80,7 +140,7 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>a file without an ending</source>
+            <source>a file without an extension</source>
             <translation>fichier sans extension</translation>
         </message>
         <message>
@@ -100,28 +160,28 @@
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>The publisher wants you to accept terms first</source>
-            <translation>L’éditeur demande d’accepter d’abord ses conditions</translation>
+            <source>You need to accept the publisher's terms first</source>
+            <translation>Vous devez d’abord accepter les conditions de l’éditeur</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>{name}: {cost}. It comes with files on terms of {owners}.</source>
-            <translation>{name} : {cost}. Il comporte des fichiers soumis aux conditions de {owners}.</translation>
+            <source>{name}: {cost}. It contains files under the terms of {owners}.</source>
+            <translation>{name} : {cost}. Il comporte des fichiers soumis aux conditions de {owners}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>If you accept them: powerinfer-tray engines install {id} --yes</source>
-            <translation>Si vous les acceptez : powerinfer-tray engines install {id} --yes</translation>
+            <source>To accept them, run: powerinfer-tray engines install {id} --yes</source>
+            <translation>Pour les accepter : powerinfer-tray engines install {id} --yes</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>There is no engine that would do better here</source>
-            <translation>Aucun moteur ne ferait mieux ici</translation>
+            <source>You already have the best engine for this computer</source>
+            <translation>Vous avez déjà le meilleur moteur pour cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>To install one all the same, name it: powerinfer-tray engines list</source>
-            <translation>Pour en installer un malgré tout, nommez-le : powerinfer-tray engines list</translation>
+            <source>To install another one anyway, give its ID. To list the engines, run: powerinfer-tray engines list</source>
+            <translation>Pour en installer un autre malgré tout, indiquez son identifiant. Pour la liste des moteurs : powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
@@ -130,38 +190,38 @@
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>{size:,} bytes are here.</source>
-            <translation>{size:,} octets sont déjà là.</translation>
+            <source>{size:,} bytes have been downloaded.</source>
+            <translation>{size:,} octets ont été téléchargés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>The same command goes on from there.</source>
-            <translation>La même commande reprend à cet endroit.</translation>
+            <source>Run the same command again to continue.</source>
+            <translation>Exécutez de nouveau la même commande pour continuer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>There is no engine “{id}” to install</source>
-            <translation>Il n’y a pas de moteur « {id} » à installer</translation>
+            <source>There is no engine called “{id}”</source>
+            <translation>Il n’y a pas de moteur « {id} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>No build of this name is published for this machine.</source>
-            <translation>Aucune version de ce nom n’est publiée pour cette machine.</translation>
+            <source>No engine with this name is available for this computer.</source>
+            <translation>Aucun moteur de ce nom n’est disponible pour cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>This lists those that are: powerinfer-tray engines list</source>
-            <translation>Cette commande les liste : powerinfer-tray engines list</translation>
+            <source>To list the available engines, run: powerinfer-tray engines list</source>
+            <translation>Pour la liste des moteurs disponibles : powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>The engine “{id}” is being used</source>
-            <translation>Le moteur « {id} » est utilisé</translation>
+            <source>The engine “{id}” is in use</source>
+            <translation>Le moteur « {id} » est utilisé</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>It runs {models}.</source>
-            <translation>Il fait tourner {models}.</translation>
+            <source>It is running {models}.</source>
+            <translation>Il exécute {models}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
@@ -170,13 +230,13 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is being served</source>
+            <source>{name} is in use by the server</source>
             <translation>{name} est utilisé par le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>The engine has the file open.</source>
-            <translation>Le moteur tient le fichier ouvert.</translation>
+            <source>The engine is using the file.</source>
+            <translation>Le moteur utilise le fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -185,18 +245,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>No model is named</source>
+            <source>No model was given</source>
             <translation>Aucun modèle n’est indiqué</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>The name is empty.</source>
-            <translation>Le nom est vide.</translation>
+            <source>No name was given.</source>
+            <translation>Aucun nom n’a été indiqué.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Give its id; this lists them: powerinfer-tray models list</source>
-            <translation>Donnez son identifiant ; cette commande les affiche : powerinfer-tray models list</translation>
+            <source>Give the model's ID. To list them, run: powerinfer-tray models list</source>
+            <translation>Indiquez l’identifiant du modèle. Pour la liste : powerinfer-tray models list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -210,18 +270,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>There is no program that quantizes</source>
-            <translation>Aucun programme ne permet de quantifier</translation>
+            <source>No program for quantizing was found</source>
+            <translation>Aucun programme de quantification n’a été trouvé</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <source>There is none next to PowerInfer's server or on the PATH.</source>
             <translation>Il n’y en a ni à côté du serveur PowerInfer ni dans le PATH.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom powerinfer-quantize ; pour les modèles denses, « llama-quantize » de llama.cpp.</translation>
+            <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
+            <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom « powerinfer-quantize ». Pour les modèles ordinaires, utilisez « llama-quantize » de llama.cpp.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -230,18 +290,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>It is {path}, and the models folder is {folder}.</source>
-            <translation>Son chemin est {path}, et le dossier des modèles est {folder}.</translation>
+            <source>The file is {path}, and the models folder is {folder}.</source>
+            <translation>Le fichier est {path}, et le dossier des modèles est {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
-            <translation>Supprimez-le là où il est ; ou, si c’est un modèle, avec : powerinfer-tray models remove --yes PATH</translation>
+            <source>Delete it yourself or, if it is a model, run: powerinfer-tray models remove --yes PATH</source>
+            <translation>Supprimez-le vous-même ou, si c’est un modèle, exécutez : powerinfer-tray models remove --yes CHEMIN</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>Name one by its path.</source>
-            <translation>Désignez-en un par son chemin.</translation>
+            <source>Give the path of one of them.</source>
+            <translation>Indiquez le chemin de l’un d’eux.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
@@ -250,23 +310,23 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>None that is not listed here yet has this name.</source>
-            <translation>Aucun de ceux qui ne figurent pas encore dans la liste ne porte ce nom.</translation>
+            <source>No model with this name was found, apart from those already in your list.</source>
+            <translation>Aucun modèle de ce nom n’a été trouvé, en dehors de ceux déjà dans votre liste.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>This lists what other apps have: powerinfer-tray models adopt</source>
-            <translation>Pour voir ce que les autres applications possèdent : powerinfer-tray models adopt</translation>
+            <source>To list the models of other apps, run: powerinfer-tray models adopt</source>
+            <translation>Pour la liste des modèles des autres applications : powerinfer-tray models adopt</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
             <source>The server is not running</source>
-            <translation>Le serveur ne fonctionne pas</translation>
+            <translation>Le serveur est arrêté</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>No address is open.</source>
-            <translation>Aucune adresse n’est ouverte.</translation>
+            <source>There is no address to connect to.</source>
+            <translation>Il n’y a pas d’adresse à laquelle se connecter.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
@@ -280,48 +340,48 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Without one, everybody in the network could use this server.</source>
+            <source>Without one, anyone on the network could use this server.</source>
             <translation>Sans clé, tout le monde sur le réseau pourrait utiliser ce serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
-            <translation>Choisissez-en une : dans les paramètres sous Réseau, ou avec powerinfer-tray key set gateway. Sur une machine sans trousseau, ajoutez --file à cette commande, ou définissez la variable d’environnement {variable}.</translation>
+            <source>Set one in the settings under Network, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
+            <translation>Définissez-en une dans les paramètres sous Réseau, ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>Only the model of the setting Model may be elsewhere: requests could not name another one.</source>
-            <translation>Seul le modèle du réglage Modèle peut être ailleurs : les requêtes ne pourraient pas en nommer un autre.</translation>
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>Bring it there: powerinfer-tray models import PATH</source>
-            <translation>Ajoutez-le avec : powerinfer-tray models import CHEMIN</translation>
+            <source>Import it: powerinfer-tray models import PATH</source>
+            <translation>Importez-le : powerinfer-tray models import CHEMIN</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
             <source>{model} is not loaded</source>
-            <translation>{model} n'est pas chargé</translation>
+            <translation>{model} n’est pas chargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It has no engine now.</source>
-            <translation>Il n'a pas de moteur en ce moment.</translation>
+            <source>No engine is running it.</source>
+            <translation>Aucun moteur ne l’exécute.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>This lists the loaded models: powerinfer-tray ps</source>
-            <translation>Cette commande liste les modèles chargés : powerinfer-tray ps</translation>
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>Pour la liste des modèles chargés : powerinfer-tray ps</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not end in time</source>
+            <source>The engine did not stop in time</source>
             <translation>Le moteur ne s’est pas arrêté à temps</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It still has the model's file open.</source>
-            <translation>Il a encore ouvert le fichier du modèle.</translation>
+            <source>It is still using the model file.</source>
+            <translation>Il utilise encore le fichier du modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -330,38 +390,73 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>There is no window</source>
-            <translation>Il n’y a pas de fenêtre</translation>
+            <source>There is no window to show</source>
+            <translation>Il n’y a pas de fenêtre à afficher</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>The app runs in a terminal.</source>
+            <source>The app is running in a terminal.</source>
             <translation>L’application fonctionne dans un terminal.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Nothing was asked</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The search has no words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Type what to look for.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The model's vectors cannot be used</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>The model of this conversation is not here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>{model} was removed, or has another name now.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>Choose another model for the conversation, or download this one again.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
             <source>The default model {name} is not installed</source>
-            <translation>Le modèle par défaut {name} n'est pas installé</translation>
+            <translation>Le modèle par défaut {name} n’est pas installé</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>It is the one for requests that name no installed model.</source>
-            <translation>C'est celui des requêtes qui ne nomment aucun modèle installé.</translation>
+            <source>It answers requests that do not name an installed model.</source>
+            <translation>Il répond aux requêtes qui ne nomment aucun modèle installé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>Download it, or choose another one in the settings.</source>
-            <translation>Téléchargez-le, ou choisissez-en un autre dans les réglages.</translation>
+            <source>Download it, or choose another model in the settings.</source>
+            <translation>Téléchargez-le, ou choisissez-en un autre dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>Models are loaded into a server that runs.</source>
-            <translation>Les modèles se chargent dans un serveur en marche.</translation>
+            <source>A model can be loaded only while the server is running.</source>
+            <translation>Un modèle ne peut être chargé que lorsque le serveur fonctionne.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>Start it first.</source>
-            <translation>Démarrez-le d'abord.</translation>
+            <source>Start the server first.</source>
+            <translation>Démarrez d’abord le serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -370,8 +465,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>It has models of its own; none is loaded on this machine.</source>
-            <translation>Il a ses propres modèles ; aucun ne se charge sur cette machine.</translation>
+            <source>It has its own models, so none are loaded on this computer.</source>
+            <translation>Il a ses propres modèles ; aucun ne se charge sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -385,7 +480,7 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>It did not get ready in time.</source>
+            <source>It was not ready in time.</source>
             <translation>Il n’a pas été prêt à temps.</translation>
         </message>
         <message>
@@ -395,68 +490,68 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>{model} runs on with its old settings: {reason}</source>
-            <translation>{model} continue avec ses anciens réglages : {reason}</translation>
+            <source>{model} is still running with its old settings: {reason}</source>
+            <translation>{model} fonctionne encore avec ses anciens réglages : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />
-            <source>The start was called off</source>
+            <source>The start was canceled</source>
             <translation>Le démarrage a été annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />
-            <source>The server was stopped before it had started.</source>
+            <source>The server was stopped before it was ready.</source>
             <translation>Le serveur a été arrêté avant d’avoir démarré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>To try it again: powerinfer-tray engines allow {id}</source>
-            <translation>Pour réessayer : powerinfer-tray engines allow {id}</translation>
+            <source>To try it again, run: powerinfer-tray engines allow {id}</source>
+            <translation>Pour réessayer : powerinfer-tray engines allow {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>{model} is not run by the engine {id}</source>
-            <translation>{model} n’est pas exécuté par le moteur {id}</translation>
+            <source>{model} is not using the engine {id}</source>
+            <translation>{model} n’utilise pas le moteur {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>This says more: powerinfer-tray engines list</source>
-            <translation>Pour en savoir plus : powerinfer-tray engines list</translation>
+            <source>For details, run: powerinfer-tray engines list</source>
+            <translation>Pour plus de détails : powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>Threads can only be tuned for a local engine</source>
-            <translation>Le nombre de threads ne peut être ajusté que pour un moteur local</translation>
+            <source>Threads can be tuned only for an engine on this computer</source>
+            <translation>Le nombre de threads ne peut être optimisé que pour un moteur sur cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>Set them on the remote machine.</source>
-            <translation>Réglez-le sur la machine distante.</translation>
+            <source>Set them on the remote server.</source>
+            <translation>Réglez-le sur le serveur distant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>A sparse model is always computed by one thread</source>
-            <translation>Un modèle creux est toujours calculé par un seul thread</translation>
+            <source>A sparse model always uses one thread</source>
+            <translation>Un modèle creux utilise toujours un seul thread</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
-            <translation>Pour utiliser tous les cœurs, choisissez un modèle dense (GGUF), que llama.cpp exécute.</translation>
+            <source>To use all cores, choose a regular GGUF model, which llama.cpp runs.</source>
+            <translation>Pour utiliser tous les cœurs, choisissez un modèle GGUF ordinaire, que llama.cpp exécute.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It was not proven with {weights} weights.</source>
-            <translation>Il n’a pas été éprouvé avec des poids {weights}.</translation>
+            <source>It was not tested with {weights} quantization.</source>
+            <translation>Il n’a pas été testé avec la quantification {weights}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It does not compute with {weights} weights: {reason}</source>
-            <translation>Il ne calcule pas avec des poids {weights} : {reason}</translation>
+            <source>It does not work with {weights} quantization: {reason}</source>
+            <translation>Il ne fonctionne pas avec la quantification {weights} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It failed; {engine} ran in its place.</source>
-            <translation>Il a échoué ; {engine} a pris sa place.</translation>
+            <source>It failed, and {engine} was used instead.</source>
+            <translation>Il a échoué, et {engine} a été utilisé à sa place.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/workspace.py" />
@@ -464,24 +559,164 @@
             <translation>Il n’y a rien à télécharger.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/address.py" />
-            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
-            <translation>Indiquez l’adresse d’un fichier (https://…/model.gguf) ou hf:owner/repository/file.gguf.</translation>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>With its pictures, it has more than {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Begin a new conversation.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be removed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the permissions; where there is no trash, delete it for good.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Conversations cannot be saved as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>a file without an ending</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversations cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Another program has been writing to the conversations for ten seconds.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Try again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder, and the space on its disk.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation is not there</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>There is no file for {name}: it was deleted or moved.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at the list of conversations again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be saved</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. You can look at it with a text editor.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Nothing in it is a conversation as this app writes them.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} was read in part</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of lines {lines} and {count} more.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of these lines: {lines}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is of a newer version of this app</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is a copy of a damaged file</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>It has in it what could not be read when the conversation went on.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at it with a text editor; delete it when you need it no more.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is not an address</source>
-            <translation>Ce n’est pas une adresse</translation>
+            <source>Enter the URL of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>Indiquez l’adresse d’un fichier (https://…/modele.gguf) ou hf:propriétaire/dépôt/fichier.gguf.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.</source>
-            <translation>Elle a {count:,} caractères et commence par « {text} ». Aucune adresse n’en a plus de {most:,}.</translation>
+            <source>This is not a URL</source>
+            <translation>Ce n’est pas une URL</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>“{text}” has signs in it that no address can have.</source>
-            <translation>« {text} » contient des caractères qu’aucune adresse ne peut comporter.</translation>
+            <source>It starts with “{text}” and is {count:,} characters long. The limit is {most:,}.</source>
+            <translation>Elle commence par « {text} » et compte {count:,} caractères. La limite est de {most:,}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” contains characters that are not allowed in a URL.</source>
+            <translation>« {text} » contient des caractères interdits dans une URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -490,8 +725,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>“{text}” is not understood.</source>
-            <translation>« {text} » n’est pas reconnu.</translation>
+            <source>“{text}” is not a known form.</source>
+            <translation>« {text} » n’est pas une forme connue.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -500,18 +735,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is not an address that can be downloaded</source>
-            <translation>Cette adresse ne peut pas être téléchargée</translation>
+            <source>This URL cannot be downloaded</source>
+            <translation>Cette URL ne peut pas être téléchargée</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
-            <source>Another file of this name is there</source>
-            <translation>Un autre fichier de ce nom existe</translation>
+            <source>There is already another file with this name</source>
+            <translation>Il existe déjà un autre fichier de ce nom</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
-            <source>{path} is not the file that the source offers, and is left as it is.</source>
-            <translation>{path} n’est pas le fichier que la source propose, et reste tel quel.</translation>
+            <source>{path} is not the file that the server offers, so it was left unchanged.</source>
+            <translation>{path} n’est pas le fichier que propose le serveur ; il n’a pas été modifié.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
@@ -520,43 +755,43 @@
         </message>
         <message>
             <location filename="../../tray_app/download/connection_pool.py" />
-            <source>Every connection has ended.</source>
-            <translation>Toutes les connexions ont pris fin.</translation>
+            <source>All connections were closed.</source>
+            <translation>Toutes les connexions ont été fermées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server does not let us have this file</source>
-            <translation>Le serveur ne nous donne pas ce fichier</translation>
+            <source>The server refused access to this file</source>
+            <translation>Le serveur a refusé l’accès à ce fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
-            <translation>{host} a répondu {status} : il demande une connexion ou l’acceptation d’une licence.</translation>
+            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
+            <translation>{host} a répondu {status} : il faut peut-être se connecter ou accepter une licence.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
-            <translation>Ouvrez l’adresse dans un navigateur. Si le téléchargement n’y fonctionne qu’après connexion, récupérez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
+            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
+            <translation>Ouvrez l’URL dans un navigateur. Si le téléchargement exige une connexion, téléchargez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file is not there</source>
-            <translation>Le fichier n’est pas là</translation>
+            <source>The file was not found</source>
+            <translation>Le fichier est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it knows no file at this address.</source>
-            <translation>{host} a répondu {status} : il ne connaît aucun fichier à cette adresse.</translation>
+            <source>{host} answered {status}: there is no file at this URL.</source>
+            <translation>{host} a répondu {status} : il n’y a aucun fichier à cette URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
-            <translation>Vérifiez l’adresse : propriétaire, dépôt et nom du fichier, en respectant les majuscules.</translation>
+            <source>Check the owner, repository and file name, including upper and lower case.</source>
+            <translation>Vérifiez le propriétaire, le dépôt et le nom du fichier, majuscules comprises.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused</source>
-            <translation>Le serveur a refusé</translation>
+            <source>The server refused the request</source>
+            <translation>Le serveur a refusé la requête</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -575,13 +810,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the address in a browser.</source>
-            <translation>Vérifiez l’adresse dans un navigateur.</translation>
+            <source>Open the URL in a browser to check it.</source>
+            <translation>Ouvrez l’URL dans un navigateur pour la vérifier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429: it can be asked again in {seconds:.0f} s.</source>
-            <translation>{host} a répondu 429 : on peut l’interroger à nouveau dans {seconds:.0f} s.</translation>
+            <source>{host} answered 429: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} a répondu 429 : vous pourrez réessayer dans {seconds:.0f} s.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -590,73 +825,73 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}</source>
-            <translation>Attendez quelques minutes. Avec un jeton d’accès, on peut l’interroger plus souvent : powerinfer-tray key set {host}</translation>
+            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
+            <translation>Attendez quelques minutes. Un jeton d’accès permet plus de requêtes : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} was asked too often</source>
-            <translation>{host} a été interrogé trop souvent</translation>
+            <source>Too many requests to {host}</source>
+            <translation>Trop de requêtes vers {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>There is no such repository</source>
-            <translation>Ce dépôt n’existe pas</translation>
+            <source>The repository was not found</source>
+            <translation>Le dépôt est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it knows none of this name.</source>
-            <translation>{host} a répondu {status} : il ne connaît aucun dépôt de ce nom.</translation>
+            <source>{host} answered {status}: there is no repository with this name.</source>
+            <translation>{host} a répondu {status} : aucun dépôt ne porte ce nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
-            <translation>Vérifiez le propriétaire et le dépôt, en respectant les majuscules. S’il est privé, il faut un jeton d’accès : powerinfer-tray key set {host}</translation>
+            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
+            <translation>Vérifiez le propriétaire et le dépôt, majuscules comprises. Un dépôt privé exige un jeton d’accès : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The repository has no such revision</source>
-            <translation>Le dépôt n’a pas cette révision</translation>
+            <source>The revision was not found</source>
+            <translation>La révision est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
             <source>{host} answered {status}: no branch, tag or commit has this name.</source>
-            <translation>{host} a répondu {status} : aucune branche, étiquette ni commit ne porte ce nom.</translation>
+            <translation>{host} a répondu {status} : aucune branche, étiquette ni commit ne porte ce nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Leave the revision out to get the branch main: hf:owner/repository</source>
-            <translation>Omettez la révision pour obtenir la branche main : hf:propriétaire/dépôt</translation>
+            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
+            <translation>Omettez la révision pour utiliser la branche main : hf:propriétaire/dépôt</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy does not let us through</source>
-            <translation>Le proxy ne nous laisse pas passer</translation>
+            <source>The proxy blocked the connection</source>
+            <translation>Le proxy a bloqué la connexion</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>For {host}, it answered {status}.</source>
+            <source>It answered {status} for {host}.</source>
             <translation>Pour {host}, il a répondu {status}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Ask whoever runs the proxy, or use another source.</source>
-            <translation>Demandez à la personne qui gère le proxy, ou utilisez une autre source.</translation>
+            <source>Ask your network administrator, or download from another server.</source>
+            <translation>Adressez-vous à votre administrateur réseau, ou téléchargez depuis un autre serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy wants a login</source>
+            <source>The proxy requires a login</source>
             <translation>Le proxy demande une authentification</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
-            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il ne laisse passer que les utilisateurs authentifiés.</translation>
+            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
+            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il faut s’authentifier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
-            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, en écrivant %40, %3A pour les caractères tels que @ ou : du mot de passe, puis redémarrez cette application. Si des identifiants y figurent déjà, ils ne sont pas corrects.</translation>
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
+            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, puis redémarrez cette application. Dans le mot de passe, écrivez %40 pour @ et %3A pour :. Si des identifiants y figurent déjà, ils sont incorrects.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -665,17 +900,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>the file is gated</source>
+            <source>access to the file is restricted</source>
             <translation>l’accès au fichier est restreint</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès : dans les paramètres sous Modèles, ou avec powerinfer-tray key set {host}</translation>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under Models, or run: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous Modèles, ou exécutez : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
             <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
         </message>
         <message>
@@ -685,13 +920,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} could not prove who it is ({reason}).</source>
-            <translation>{host} n’a pas pu prouver son identité ({reason}).</translation>
+            <source>The identity of {host} could not be verified ({reason}).</source>
+            <translation>L’identité de {host} n’a pas pu être vérifiée ({reason}).</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
-            <translation>Vérifiez l’horloge de l’ordinateur. Le certificat propre à une entreprise doit se trouver dans le magasin du système.</translation>
+            <source>Check the computer's clock. If your company uses its own certificate, add it to the system's certificate store.</source>
+            <translation>Vérifiez l’horloge de l’ordinateur. Si votre entreprise utilise son propre certificat, ajoutez-le au magasin de certificats du système.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -705,8 +940,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the connection to the internet and the address.</source>
-            <translation>Vérifiez la connexion à Internet et l’adresse.</translation>
+            <source>Check the URL and your internet connection.</source>
+            <translation>Vérifiez l’URL et votre connexion à Internet.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -715,13 +950,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the proxy in the system's settings.</source>
+            <source>Check the proxy in the system settings.</source>
             <translation>Vérifiez le proxy dans les réglages du système.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>This address cannot be used</source>
-            <translation>Cette adresse ne peut pas être utilisée</translation>
+            <source>This URL cannot be used</source>
+            <translation>Cette URL ne peut pas être utilisée</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -730,8 +965,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>What has arrived is kept. Press Resume to go on from there.</source>
-            <translation>Ce qui est arrivé est conservé. Appuyez sur Reprendre pour continuer à partir de là.</translation>
+            <source>What was downloaded is kept. Choose Resume to continue.</source>
+            <translation>Ce qui a été téléchargé est conservé. Cliquez sur Reprendre pour continuer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -740,53 +975,53 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Download it again, from its start.</source>
-            <translation>Téléchargez-le à nouveau, depuis le début.</translation>
+            <source>Download it again from the beginning.</source>
+            <translation>Téléchargez-le à nouveau depuis le début.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>Ce que le serveur propose sous le nom {name} n’est pas le fichier commencé.</translation>
+            <source>{name} on the server is no longer the file whose download was started.</source>
+            <translation>{name} sur le serveur n’est plus le fichier dont le téléchargement avait commencé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Nothing more came from the server.</source>
-            <translation>Plus rien n’est venu du serveur.</translation>
+            <source>The server stopped sending data.</source>
+            <translation>Le serveur a cessé d’envoyer des données.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server ended it in the middle of the file.</source>
-            <translation>Le serveur a coupé au milieu du fichier.</translation>
+            <source>The server closed it in the middle of the file.</source>
+            <translation>Le serveur l’a fermée au milieu du fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Something else has the name of this download's file</source>
-            <translation>Autre chose porte le nom du fichier de ce téléchargement</translation>
+            <source>Something else is using this download's file name</source>
+            <translation>Autre chose utilise le nom de fichier de ce téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}. Nothing is written there.</source>
-            <translation>{path} : {reason}. Rien n’y est écrit.</translation>
+            <source>{path}: {reason}. Nothing was written there.</source>
+            <translation>{path} : {reason}. Rien n’y a été écrit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
-            <translation>Vérifiez qui l’a mis là. Si personne n’en a besoin, supprimez-le et cliquez sur Reprendre.</translation>
+            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
+            <translation>Vérifiez de quoi il s’agit. Si vous n’en avez pas besoin, supprimez-le et cliquez sur Reprendre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>This disk cannot keep files that large</source>
+            <source>This disk cannot store such large files</source>
             <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
-            <translation>{name} est devenu trop volumineux pour le disque de {folder}. FAT32, utilisé par de nombreuses clés USB, accepte des fichiers de 4 Go au plus ; un quota peut fixer une autre limite.</translation>
+            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
+            <translation>{name} est trop volumineux pour le disque de {folder}. De nombreuses clés USB utilisent FAT32, limité à 4 Go par fichier. Un quota peut aussi fixer une limite.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
-            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui est arrivé est conservé : déplacez-y ses fichiers (.part, .part.json), et le téléchargement se poursuivra.</translation>
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
+            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui a été téléchargé est conservé : déplacez ses fichiers (.part, .part.json) dans le nouveau dossier pour continuer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -795,12 +1030,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>There was no room left for {name} in {folder}.</source>
-            <translation>Il n’y avait plus de place pour {name} dans {folder}.</translation>
+            <source>There is not enough space for {name} in {folder}.</source>
+            <translation>Il n’y a pas assez de place pour {name} dans {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Free some space and press Resume, or choose another models folder.</source>
+            <source>Free some space and choose Resume, or choose another models folder.</source>
             <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
@@ -810,8 +1045,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
-            <translation>Vérifiez que le lecteur est présent et que vous pouvez y écrire, ou choisissez un autre dossier des modèles.</translation>
+            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
+            <translation>Vérifiez que le lecteur est connecté et que vous avez le droit d’y écrire, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -820,18 +1055,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>Another download has this name</source>
-            <translation>Un autre téléchargement porte ce nom</translation>
+            <source>Another download uses this file name</source>
+            <translation>Un autre téléchargement utilise ce nom de fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>{path} is being downloaded from another address.</source>
-            <translation>{path} est en cours de téléchargement depuis une autre adresse.</translation>
+            <source>{path} is being downloaded from another URL.</source>
+            <translation>{path} est en cours de téléchargement depuis une autre URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>Let that one end, or cancel it. Then download this one again.</source>
-            <translation>Attendez la fin de cet autre téléchargement, ou annulez-le. Puis relancez celui-ci.</translation>
+            <source>Wait until it has finished, or cancel it. Then download this file again.</source>
+            <translation>Attendez qu’il se termine, ou annulez-le. Relancez ensuite ce téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part_lock.py" />
@@ -840,13 +1075,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/part_lock.py" />
-            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
-            <translation>{path} est en cours d’écriture, peut-être par cette application dans une autre fenêtre ou un autre terminal.</translation>
+            <source>{path} is being written to, perhaps by this app in another terminal.</source>
+            <translation>{path} est en cours d’écriture, peut-être par cette application dans un autre terminal.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part_lock.py" />
-            <source>Wait until it is there, or stop the other download.</source>
-            <translation>Attendez qu’il soit là, ou arrêtez l’autre téléchargement.</translation>
+            <source>Wait until the other download has finished, or stop it.</source>
+            <translation>Attendez la fin de l’autre téléchargement, ou arrêtez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -855,18 +1090,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>The download is cancelled</source>
+            <source>The download was canceled</source>
             <translation>Le téléchargement est annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>{count:,} bytes of {name} have arrived.</source>
-            <translation>{count:,} octets de {name} sont arrivés.</translation>
+            <source>{count:,} bytes of {name} have been downloaded.</source>
+            <translation>{count:,} octets de {name} ont été téléchargés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>Resume it to go on from there.</source>
-            <translation>Reprenez-le pour continuer à partir de là.</translation>
+            <source>Resume it to continue.</source>
+            <translation>Reprenez-le pour continuer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -880,12 +1115,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>This app runs models in the GGUF format.</source>
-            <translation>Cette application exécute les modèles au format GGUF.</translation>
+            <source>This app uses models in the GGUF format.</source>
+            <translation>Cette application utilise des modèles au format GGUF.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Look on Hugging Face for a repository of this model with GGUF in its name.</source>
+            <source>On Hugging Face, look for a repository of this model with GGUF in its name.</source>
             <translation>Cherchez sur Hugging Face un dépôt de ce modèle dont le nom contient GGUF.</translation>
         </message>
         <message>
@@ -895,13 +1130,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>{site} did not answer with a list of files.</source>
-            <translation>{site} n’a pas répondu par une liste de fichiers.</translation>
+            <source>{site} did not send a list of files.</source>
+            <translation>{site} n’a pas envoyé de liste de fichiers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Give the address of the file itself.</source>
-            <translation>Indiquez l’adresse du fichier lui-même.</translation>
+            <source>Enter the URL of the file itself.</source>
+            <translation>Indiquez l’URL du fichier lui-même.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
@@ -915,13 +1150,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>It has: {names}.</source>
+            <source>It contains: {names}.</source>
             <translation>Il contient : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Name one of them: {example}</source>
-            <translation>Indiquez l’un d’eux : {example}</translation>
+            <source>Choose one of them: {example}</source>
+            <translation>Choisissez l’un d’eux : {example}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
@@ -930,43 +1165,43 @@
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>It was asked not to.</source>
-            <translation>Il lui avait été demandé de ne pas le faire.</translation>
+            <source>The app cannot use it.</source>
+            <translation>L’application ne peut pas l’utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>Try another source.</source>
-            <translation>Essayez une autre source.</translation>
+            <source>Try another server.</source>
+            <translation>Essayez un autre serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sent another piece of the file than it was asked for.</source>
+            <source>The server sent a different part of the file than requested.</source>
             <translation>Le serveur a envoyé une autre partie du fichier que celle demandée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server announced {first} bytes, then {second}.</source>
-            <translation>Le serveur a annoncé {first} octets, puis {second}.</translation>
+            <source>The server first reported a size of {first} bytes, then {second}.</source>
+            <translation>Le serveur a d’abord annoncé {first} octets, puis {second}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The file could not be checked</source>
-            <translation>Le fichier n’a pas pu être vérifié</translation>
+            <source>The download could not be checked</source>
+            <translation>Le téléchargement n’a pas pu être vérifié</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
-            <translation>Le serveur n’indique ni sa taille ni son SHA-256 : une moitié de fichier passerait pour un fichier entier.</translation>
+            <source>The server gives neither the size nor the SHA-256 of the file, so an incomplete file would go unnoticed.</source>
+            <translation>Le serveur n’indique ni la taille ni le SHA-256 du fichier : un fichier incomplet passerait inaperçu.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>Use another source, or give the SHA-256.</source>
-            <translation>Utilisez une autre source, ou indiquez le SHA-256.</translation>
+            <source>Use another server, or enter the SHA-256.</source>
+            <translation>Utilisez un autre serveur, ou indiquez le SHA-256.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sends next to nothing.</source>
-            <translation>Le serveur n’envoie presque rien.</translation>
+            <source>The server is sending almost no data.</source>
+            <translation>Le serveur n’envoie presque aucune donnée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -975,33 +1210,33 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{host} sends every request on to another address.</source>
-            <translation>{host} renvoie chaque requête vers une autre adresse.</translation>
+            <source>{host} keeps redirecting to another URL.</source>
+            <translation>{host} redirige sans cesse vers une autre URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us on over an open line</source>
-            <translation>Le serveur redirige vers une liaison non chiffrée</translation>
+            <source>The server redirects to an insecure connection</source>
+            <translation>Le serveur redirige vers une connexion non sécurisée</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{host} answers over https, and sends us to {target}, where others can read and change what comes.</source>
-            <translation>{host} répond en https et redirige vers {target}, où d’autres peuvent lire et modifier ce qui arrive.</translation>
+            <source>{host} uses https but redirects to {target}, where others could read and change the download.</source>
+            <translation>{host} utilise https mais redirige vers {target}, où d’autres pourraient lire et modifier le téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>If you trust that line, give that address itself.</source>
-            <translation>Si vous faites confiance à cette liaison, indiquez directement cette adresse.</translation>
+            <source>If you trust that connection, enter that URL directly.</source>
+            <translation>Si vous faites confiance à cette connexion, indiquez directement cette URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>it has signs in it that no address can have, or too many</source>
-            <translation>elle contient des caractères qu’aucune adresse ne peut avoir, ou trop de caractères</translation>
+            <source>it is too long or contains characters that are not allowed in a URL</source>
+            <translation>elle est trop longue ou contient des caractères interdits dans une URL</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us to a broken address</source>
-            <translation>Le serveur nous envoie vers une adresse incorrecte</translation>
+            <source>The server redirects to an invalid URL</source>
+            <translation>Le serveur redirige vers une URL non valide</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -1010,18 +1245,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us into a private network</source>
+            <source>The server redirects to a private network</source>
             <translation>Le serveur redirige vers un réseau privé</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in its network.</source>
-            <translation>{sender} est sur Internet et mène à {host} ({address}), qui se trouve sur cet ordinateur ou dans son réseau.</translation>
+            <source>{sender} is on the internet but redirects to {host} ({address}), which is on this computer or in its local network.</source>
+            <translation>{sender} est sur Internet mais redirige vers {host} ({address}), qui se trouve sur cet ordinateur ou dans son réseau local.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>If you trust it, give the address there itself.</source>
-            <translation>Si vous lui faites confiance, indiquez directement cette adresse.</translation>
+            <source>If you trust it, enter that URL directly.</source>
+            <translation>Si vous lui faites confiance, indiquez directement cette URL.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -1030,37 +1265,37 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
+            <source>{proxy} is not a valid HTTP proxy address (http://host:port).</source>
             <translation>{proxy} n’est pas l’adresse d’un proxy HTTP (http://hôte:port).</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>What has arrived is kept. Free some space and press Resume, or choose another models folder.</source>
-            <translation>Ce qui est arrivé est conservé. Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
+            <source>What was downloaded is kept. Free some space and choose Resume, or choose another models folder.</source>
+            <translation>Ce qui a été téléchargé est conservé. Libérez de l’espace et cliquez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>The server sends more than the model has</source>
-            <translation>Le serveur envoie plus que le modèle ne contient</translation>
+            <source>The server is sending more data than the model should have</source>
+            <translation>Le serveur envoie plus de données que le modèle ne devrait en avoir</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
-            <translation>D’après son en-tête, le modèle se termine après {size:.2f} Go ; {received:.2f} Go sont arrivés.</translation>
+            <source>According to its header, the model has {size:.2f} GB, but {received:.2f} GB have been received.</source>
+            <translation>D’après son en-tête, le modèle fait {size:.2f} Go, mais {received:.2f} Go ont été reçus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>Use another source.</source>
-            <translation>Utilisez une autre source.</translation>
+            <source>Use another server.</source>
+            <translation>Utilisez un autre serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>The address names no file</source>
-            <translation>L’adresse ne désigne aucun fichier</translation>
+            <source>The URL does not name a file</source>
+            <translation>L’URL ne désigne aucun fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>{repository} is a repository, which may have many.</source>
+            <source>{repository} is a repository, which can contain many files.</source>
             <translation>{repository} est un dépôt, qui peut contenir de nombreux fichiers.</translation>
         </message>
         <message>
@@ -1075,18 +1310,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
+            <source>“{text}” should be 64 characters: 0 to 9 and a to f.</source>
             <translation>« {text} » devrait comporter 64 caractères de 0 à 9 et de a à f.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>The server does not say clearly how large the file is</source>
-            <translation>Le serveur n’indique pas clairement la taille du fichier</translation>
+            <source>The server does not give a valid file size</source>
+            <translation>Le serveur n’indique pas de taille de fichier valide</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>It says “{header}: {text}”, which is not a number.</source>
-            <translation>Il indique « {header}: {text} », ce qui n’est pas un nombre.</translation>
+            <source>It sent “{header}: {text}”, which is not a number.</source>
+            <translation>Il a envoyé « {header}: {text} », qui n’est pas un nombre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
@@ -1105,33 +1340,33 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The address gives a web page, not a file</source>
-            <translation>L’adresse donne une page web, pas un fichier</translation>
+            <source>The URL leads to a web page, not a file</source>
+            <translation>L’URL mène à une page web, pas à un fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
-            <translation>Le serveur a répondu en HTML : une page de connexion, un avis du réseau ou une page qui décrit le fichier.</translation>
+            <source>The server sent HTML: perhaps a sign-in page, a Wi-Fi login, or a page about the file.</source>
+            <translation>Le serveur a envoyé du HTML : peut-être une page de connexion, un portail Wi-Fi ou une page sur le fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Open the address in a browser, then copy the address of its download button.</source>
-            <translation>Ouvrez l’adresse dans un navigateur, puis copiez l’adresse de son bouton de téléchargement.</translation>
+            <source>Open the URL in a browser, then copy the link of the download button.</source>
+            <translation>Ouvrez l’URL dans un navigateur, puis copiez le lien du bouton de téléchargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The address gives a pointer, not the file</source>
-            <translation>L’adresse donne un pointeur, pas le fichier</translation>
+            <source>The URL leads to a pointer, not the file</source>
+            <translation>L’URL mène à un pointeur, pas au fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The server holds only a Git LFS pointer of 130 bytes here.</source>
+            <source>The server has only a Git LFS pointer of 130 bytes here.</source>
             <translation>Le serveur n’a ici qu’un pointeur Git LFS de 130 octets.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Use the address of the download button, which has /resolve/ in it.</source>
-            <translation>Utilisez l’adresse du bouton de téléchargement, qui contient /resolve/.</translation>
+            <source>Use the link of the download button, which contains /resolve/.</source>
+            <translation>Utilisez le lien du bouton de téléchargement, qui contient /resolve/.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1140,17 +1375,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>It begins with neither GGUF nor PWRI, as every model for this app does.</source>
+            <source>It does not start with GGUF or PWRI, as every model for this app does.</source>
             <translation>Il ne commence ni par GGUF ni par PWRI, comme tout modèle pour cette application.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Choose a file that ends in .gguf or .powerinfer.gguf.</source>
+            <source>Choose a file whose name ends in .gguf or .powerinfer.gguf.</source>
             <translation>Choisissez un fichier qui se termine par .gguf ou .powerinfer.gguf.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The file is damaged or is not the one expected</source>
+            <source>The file is damaged or is not the expected one</source>
             <translation>Le fichier est endommagé ou n’est pas celui attendu</translation>
         </message>
         <message>
@@ -1160,57 +1395,57 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Download it again. If that does not help, the source offers another file.</source>
-            <translation>Téléchargez-le à nouveau. Si cela ne suffit pas, la source propose un autre fichier.</translation>
+            <source>Download it again. If that does not help, the server has a different file.</source>
+            <translation>Téléchargez-le à nouveau. Si cela ne suffit pas, le serveur propose un autre fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>{message} What has arrived is now {name}.</source>
-            <translation>{message} Ce qui est arrivé s’appelle maintenant {name}.</translation>
+            <source>{message} The downloaded data is now in {name}.</source>
+            <translation>{message} Les données téléchargées sont maintenant dans {name}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server sent the whole file in place of a piece.</source>
+            <source>The server sent the whole file instead of a part.</source>
             <translation>Le serveur a envoyé le fichier entier au lieu d’une partie.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server sends another size than it announced</source>
-            <translation>Le serveur envoie une autre taille que celle annoncée</translation>
+            <source>The file size differs from what the server announced</source>
+            <translation>La taille du fichier diffère de celle annoncée par le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>There is more than the {count} bytes of the file.</source>
-            <translation>Il y a plus que les {count} octets du fichier.</translation>
+            <source>The server sent more than the {count} bytes of the file.</source>
+            <translation>Le serveur a envoyé plus que les {count} octets du fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>Try again, or use another source.</source>
-            <translation>Réessayez, ou utilisez une autre source.</translation>
+            <source>Try again, or use another server.</source>
+            <translation>Réessayez, ou utilisez un autre serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server stopped before byte {end}, at {at}.</source>
-            <translation>Le serveur s’est arrêté avant l’octet {end}, à {at}.</translation>
+            <source>The server stopped at byte {at} instead of {end}.</source>
+            <translation>Le serveur s’est arrêté à l’octet {at} au lieu de {end}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Called off</source>
+            <source>Canceled</source>
             <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It has more than {count:,} files.</source>
+            <source>It contains more than {count:,} files.</source>
             <translation>Elle contient plus de {count:,} fichiers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It has more than {size:,} bytes in it.</source>
+            <source>It contains more than {size:,} bytes.</source>
             <translation>Elle contient plus de {size:,} octets.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>What is in it is {times} times its own size.</source>
+            <source>Its contents are {times} times its own size.</source>
             <translation>Son contenu fait {times} fois sa propre taille.</translation>
         </message>
         <message>
@@ -1225,18 +1460,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>“{name}” is not whole.</source>
-            <translation>« {name} » n’est pas complet.</translation>
+            <source>“{name}” is incomplete.</source>
+            <translation>« {name} » n’est pas complet.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It stands for a file that is not in the archive before it.</source>
+            <source>It refers to a file that does not come before it in the archive.</source>
             <translation>Il renvoie à un fichier qui ne le précède pas dans l’archive.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Something of this name is there already.</source>
-            <translation>Quelque chose porte déjà ce nom.</translation>
+            <source>This name already exists.</source>
+            <translation>Ce nom existe déjà.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1245,33 +1480,33 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>It is a link, and leads to no file of the archive.</source>
+            <source>It is a link that does not lead to a file in the archive.</source>
             <translation>C’est un lien qui ne mène à aucun fichier de l’archive.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} is locked with a password</source>
+            <source>{name} is protected by a password</source>
             <translation>{name} est protégé par un mot de passe</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>What is in it cannot be read without.</source>
-            <translation>Sans lui, son contenu ne peut pas être lu.</translation>
+            <source>Its contents cannot be read without the password.</source>
+            <translation>Son contenu ne peut pas être lu sans le mot de passe.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>Unpack it yourself, and give the folder.</source>
-            <translation>Décompressez-le vous-même et indiquez le dossier.</translation>
+            <source>Unpack it yourself and choose the folder.</source>
+            <translation>Décompressez-le vous-même et choisissez le dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} cannot be unpacked</source>
-            <translation>{name} ne peut pas être décompressé</translation>
+            <source>{name} could not be unpacked</source>
+            <translation>{name} n’a pas pu être décompressé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>It is damaged, not whole, or no archive: {why}</source>
-            <translation>Il est endommagé, incomplet, ou n’est pas une archive : {why}</translation>
+            <source>It is damaged, incomplete or not an archive: {why}</source>
+            <translation>Il est endommagé, incomplet, ou n’est pas une archive : {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1280,13 +1515,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} holds more than an engine takes</source>
-            <translation>{name} contient plus que ce qu’occupe un moteur</translation>
+            <source>{name} is too large for an engine</source>
+            <translation>{name} est trop volumineux pour un moteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>Nothing of it was kept. Get it from its makers: published engines are smaller.</source>
-            <translation>Rien n’en a été gardé. Obtenez-le de ses auteurs : les moteurs publiés sont plus petits.</translation>
+            <source>Nothing was kept. Download the engine from its publisher. Published engines are smaller.</source>
+            <translation>Rien n’a été conservé. Téléchargez le moteur auprès de son éditeur. Les moteurs publiés sont plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1295,8 +1530,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>A part of its path has no name.</source>
-            <translation>Une partie de son chemin n’a pas de nom.</translation>
+            <source>Part of its path is empty.</source>
+            <translation>Une partie de son chemin est vide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1305,18 +1540,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It has characters that not every system allows.</source>
+            <source>It contains characters that not every system allows.</source>
             <translation>Il contient des caractères que tous les systèmes n’acceptent pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It begins or ends with what Windows leaves out.</source>
-            <translation>Il commence ou finit par ce que Windows omet.</translation>
+            <source>It starts or ends with characters that Windows ignores.</source>
+            <translation>Il commence ou finit par des caractères que Windows ignore.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It is the name of a device on Windows.</source>
-            <translation>C’est le nom d’un périphérique sous Windows.</translation>
+            <source>Windows reserves this name for a device.</source>
+            <translation>Windows réserve ce nom à un périphérique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1325,13 +1560,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It has too many folders in each other.</source>
+            <source>It has too many nested folders.</source>
             <translation>Il a trop de dossiers imbriqués.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>Another has the same name on some systems: {other}.</source>
-            <translation>Un autre a le même nom sur certains systèmes : {other}.</translation>
+            <source>On some systems, it has the same name as {other}.</source>
+            <translation>Sur certains systèmes, il porte le même nom que {other}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1346,107 +1581,107 @@
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
             <source>“{name}”: {why}</source>
-            <translation>« {name} » : {why}</translation>
+            <translation>« {name} » : {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>Nothing of it was kept. Get it from its makers: published engines are not like that.</source>
-            <translation>Rien n’en a été gardé. Obtenez-la de ses auteurs : les moteurs publiés ne sont pas ainsi.</translation>
+            <source>Nothing was kept. Download the engine from its publisher.</source>
+            <translation>Rien n’a été conservé. Téléchargez le moteur auprès de son éditeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install.</source>
-            <translation>Le moteur intégré utilise la puce graphique d’Apple Silicon (Metal) : il n’y a rien à installer.</translation>
+            <source>The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install.</source>
+            <translation>Le moteur intégré utilise déjà la puce graphique d’Apple Silicon (Metal) : il n’y a rien à installer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It does no more with this processor than the built-in engine.</source>
-            <translation>Il ne fait rien de plus avec ce processeur que le moteur intégré.</translation>
+            <source>It is no faster on this processor than the built-in engine.</source>
+            <translation>Il n’est pas plus rapide sur ce processeur que le moteur intégré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Nothing on offer is faster here than the built-in engine.</source>
-            <translation>Rien de ce qui est proposé n’est plus rapide ici que le moteur intégré.</translation>
+            <source>No available engine is faster on this computer than the built-in one.</source>
+            <translation>Aucun moteur disponible n’est plus rapide sur cet ordinateur que le moteur intégré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It needs a card of NVIDIA.</source>
-            <translation>Il faut une carte de NVIDIA.</translation>
+            <source>It needs an NVIDIA graphics card.</source>
+            <translation>Il lui faut une carte graphique NVIDIA.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.</source>
-            <translation>Le pilote de NVIDIA pour votre {card} est absent ou ne répond pas : il se trouve sur nvidia.com/drivers.</translation>
+            <source>The NVIDIA driver for your {card} is missing or not responding. Download it from nvidia.com/drivers.</source>
+            <translation>Le pilote NVIDIA de votre {card} est absent ou ne répond pas. Téléchargez-le sur nvidia.com/drivers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} is too old for CUDA {cuda}: its compute capability is {compute}, and {oldest} is needed.</source>
-            <translation>Votre {card} est trop ancienne pour CUDA {cuda} : sa capacité de calcul est {compute}, et il faut {oldest}.</translation>
+            <source>Your {card} is too old for CUDA {cuda}. Its compute capability is {compute}, but {oldest} is required.</source>
+            <translation>Votre {card} est trop ancienne pour CUDA {cuda}. Sa capacité de calcul est de {compute}, mais il faut {oldest}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} has driver {driver}, and CUDA {cuda} needs {oldest} or newer: get it from nvidia.com/drivers.</source>
-            <translation>Votre {card} a le pilote {driver}, et CUDA {cuda} demande {oldest} ou plus récent : il se trouve sur nvidia.com/drivers.</translation>
+            <source>Your {card} has driver {driver}, but CUDA {cuda} needs {oldest} or newer. Download it from nvidia.com/drivers.</source>
+            <translation>Votre {card} a le pilote {driver}, mais CUDA {cuda} exige {oldest} ou plus récent. Téléchargez-le sur nvidia.com/drivers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} needs a driver for CUDA {cuda} or newer, and yours is for {known}: get one from nvidia.com/drivers.</source>
-            <translation>Votre {card} demande un pilote pour CUDA {cuda} ou plus récent, et le vôtre est pour {known} : il s’en trouve un sur nvidia.com/drivers.</translation>
+            <source>Your {card} needs a driver for CUDA {cuda} or newer, but yours is for {known}. Download one from nvidia.com/drivers.</source>
+            <translation>Votre {card} exige un pilote pour CUDA {cuda} ou plus récent, mais le vôtre est pour {known}. Téléchargez-en un sur nvidia.com/drivers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan works with more cards of AMD, and is a small part of the download.</source>
-            <translation>Vulkan fonctionne avec plus de cartes d’AMD, et n’est qu’une petite partie du téléchargement.</translation>
+            <source>Vulkan works with more AMD cards and is a much smaller download.</source>
+            <translation>Vulkan fonctionne avec davantage de cartes AMD, pour un téléchargement bien plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It needs a card of AMD.</source>
-            <translation>Il faut une carte d’AMD.</translation>
+            <source>It needs an AMD graphics card.</source>
+            <translation>Il lui faut une carte graphique AMD.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
             <source>It needs a graphics card.</source>
-            <translation>Il faut une carte graphique.</translation>
+            <translation>Il lui faut une carte graphique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan is missing for your {card}: its newest driver brings it.</source>
-            <translation>Vulkan manque pour votre {card} : son pilote le plus récent l’apporte.</translation>
+            <source>Vulkan is missing for your {card}. The latest driver includes it.</source>
+            <translation>Vulkan manque pour votre {card}. Le pilote le plus récent le contient.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan is missing for your {card}: install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
-            <translation>Vulkan manque pour votre {card} : installez les paquets libvulkan1 et mesa-vulkan-drivers, ou vulkan-loader sur Fedora.</translation>
+            <source>Vulkan is missing for your {card}. Install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
+            <translation>Vulkan manque pour votre {card}. Installez les paquets libvulkan1 et mesa-vulkan-drivers, ou vulkan-loader sur Fedora.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>What is on offer needs GNU's C library, which this Linux does not have.</source>
-            <translation>Ce qui est proposé demande la bibliothèque C de GNU, que ce Linux n’a pas.</translation>
+            <source>The available engines need the GNU C library, which this Linux does not have.</source>
+            <translation>Les moteurs disponibles exigent la bibliothèque C de GNU, que ce Linux n’a pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.</source>
-            <translation>{build} demande un Linux plus récent, avec la bibliothèque C de GNU {needed} : celui-ci a la {version}.</translation>
+            <source>{build} needs a newer Linux with GNU C library {needed}. This one has {version}.</source>
+            <translation>{build} exige un Linux plus récent, avec la bibliothèque C de GNU {needed}. Celui-ci a la version {version}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} was tried, and does not work here: {why}.</source>
-            <translation>{build} a été essayé, et ne fonctionne pas ici : {why}.</translation>
+            <source>{build} was tested and does not work on this computer: {why}.</source>
+            <translation>{build} a été testé et ne fonctionne pas sur cet ordinateur : {why}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>This app comes without an engine made for Windows on ARM</source>
-            <translation>Cette application est fournie sans moteur fait pour Windows sur ARM</translation>
+            <source>There is no built-in engine made for Windows on ARM</source>
+            <translation>Il n’y a pas de moteur intégré conçu pour Windows sur ARM</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine is made for all ARM processors, not for what yours can do</source>
-            <translation>Le moteur intégré est fait pour tous les processeurs ARM, non pour ce que le vôtre sait faire</translation>
+            <source>The built-in engine works on all ARM processors but does not use everything yours can do</source>
+            <translation>Le moteur intégré fonctionne sur tous les processeurs ARM, mais n’exploite pas toutes les capacités du vôtre</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>This app comes without an engine for Macs with a processor of Intel</source>
-            <translation>Cette application est fournie sans moteur pour les Mac à processeur Intel</translation>
+            <source>There is no built-in engine for Intel Macs</source>
+            <translation>Il n’y a pas de moteur intégré pour les Mac Intel</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
@@ -1455,17 +1690,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your processor has {extensions}, which the built-in engine does not use</source>
-            <translation>Votre processeur a {extensions}, que le moteur intégré n’utilise pas</translation>
+            <source>Your processor supports {extensions}, which the built-in engine does not use</source>
+            <translation>Votre processeur prend en charge {extensions}, que le moteur intégré n’utilise pas</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} does the same.</source>
-            <translation>{build} fait la même chose.</translation>
+            <source>{build} does the same job.</source>
+            <translation>{build} fait le même travail.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It uses no graphics card.</source>
+            <source>It does not use a graphics card.</source>
             <translation>Il n’utilise pas de carte graphique.</translation>
         </message>
         <message>
@@ -1475,13 +1710,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} is installed, and uses your {card}.</source>
-            <translation>{build} est installé, et utilise votre {card}.</translation>
+            <source>{build} is installed and uses your {card}.</source>
+            <translation>{build} est installé et utilise votre {card}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} is installed, and made for your processor.</source>
-            <translation>{build} est installé, et fait pour votre processeur.</translation>
+            <source>{build} is installed and made for your processor.</source>
+            <translation>{build} est installé et conçu pour votre processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
@@ -1501,27 +1736,27 @@
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
             <source>This is a virtual machine without a graphics card of its own.</source>
-            <translation>Ceci est une machine virtuelle sans carte graphique à elle.</translation>
+            <translation>Ceci est une machine virtuelle sans carte graphique dédiée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>No graphics card of NVIDIA, AMD or Intel was found.</source>
-            <translation>Aucune carte graphique de NVIDIA, AMD ou Intel n’a été trouvée.</translation>
+            <source>No NVIDIA, AMD or Intel graphics card was found.</source>
+            <translation>Aucune carte graphique NVIDIA, AMD ou Intel n’a été trouvée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>As things are, Vulkan can use your {card}: {build}, {cost}.</source>
-            <translation>En l’état, Vulkan peut utiliser votre {card} : {build}, {cost}.</translation>
+            <source>For now, Vulkan can use your {card}: {build}, {cost}.</source>
+            <translation>En attendant, Vulkan peut utiliser votre {card} : {build}, {cost}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} is a part of the processor and shares its memory, so it may be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
+            <source>Your {card} is part of the processor and shares its memory, so it can be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
             <translation>Votre {card} fait partie du processeur et partage sa mémoire : elle peut donc être plus rapide ou plus lente que le processeur seul. Pour l’essayer : {build}, {cost}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Use your {card}, not the {other} of the processor: {build}, {cost}.</source>
-            <translation>Utilisez votre {card}, et non la {other} du processeur : {build}, {cost}.</translation>
+            <source>Use your {card} instead of the processor's {other}: {build}, {cost}.</source>
+            <translation>Utilisez votre {card} au lieu de la {other} du processeur : {build}, {cost}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
@@ -1530,47 +1765,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>There is no engine in {name}</source>
-            <translation>Il n’y a pas de moteur dans {name}</translation>
+            <source>No engine was found in {name}</source>
+            <translation>Aucun moteur n’a été trouvé dans {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It has no program called {names}.</source>
+            <source>It does not contain a program called {names}.</source>
             <translation>Aucun programme ne s’y appelle {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Choose the archive or folder that was built for {system}.</source>
+            <source>Choose an archive or folder that was built for {system}.</source>
             <translation>Choisissez l’archive ou le dossier conçu pour {system}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>{name} has more in it than an engine</source>
+            <source>{name} contains more than an engine</source>
             <translation>{name} contient plus qu’un moteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It has {count:,} files of {size:.1f} GB.</source>
-            <translation>Il contient {count:,} fichiers, {size:.1f} Go au total.</translation>
+            <source>It contains {count:,} files ({size:.1f} GB).</source>
+            <translation>Il contient {count:,} fichiers ({size:.1f} Go).</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Choose the folder that the engine's program is in, and nothing else.</source>
-            <translation>Choisissez le dossier qui contient le programme du moteur, et rien d’autre.</translation>
+            <source>Choose the folder that contains only the engine's program and its files.</source>
+            <translation>Choisissez le dossier qui ne contient que le programme du moteur et ses fichiers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>{reason} ({path}).</source>
-            <translation>{reason} ({path}).</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Check that it is there, and that you may read it.</source>
+            <source>Check that it exists and that you have permission to read it.</source>
             <translation>Vérifiez qu’il existe et que vous avez le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is another link</source>
+            <source>{file} is a different link</source>
             <translation>{file} est un autre lien</translation>
         </message>
         <message>
@@ -1580,13 +1810,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is another</source>
-            <translation>{file} n’est plus le même</translation>
+            <source>{file} was changed</source>
+            <translation>{file} a été modifié</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is gone</source>
-            <translation>{file} a disparu</translation>
+            <source>{file} is missing</source>
+            <translation>{file} est manquant</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
@@ -1595,13 +1825,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>It is {id}.</source>
-            <translation>Il s’agit de {id}.</translation>
+            <source>{id} is being installed now.</source>
+            <translation>{id} est en cours d’installation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}</source>
-            <translation>Attendez qu’il soit installé, ou annulez : powerinfer-tray engines remove {id}</translation>
+            <source>Wait until it has finished, or cancel it: powerinfer-tray engines remove {id}</source>
+            <translation>Attendez la fin de l’installation, ou annulez-la : powerinfer-tray engines remove {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
@@ -1610,18 +1840,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes there, but should have {expected:,}.</source>
-            <translation>{name} y fait {size:,} octets, mais devrait en faire {expected:,}.</translation>
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>{name} fait {size:,} octets sur le serveur, mais devrait en faire {expected:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>{id} is there twice for {system} ({machine}).</source>
+            <source>{id} is listed twice for {system} ({machine}).</source>
             <translation>{id} y figure deux fois pour {system} ({machine}).</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>The list of engines on offer cannot be read</source>
-            <translation>La liste des moteurs proposés ne peut pas être lue</translation>
+            <source>The list of available engines could not be read</source>
+            <translation>La liste des moteurs disponibles n’a pas pu être lue</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -1630,47 +1860,47 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>Install the app again, or mend the file.</source>
+            <source>Reinstall the app or fix the file.</source>
             <translation>Réinstallez l’application, ou réparez le fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install or update NVIDIA's driver, or choose an engine for the processor.</source>
-            <translation>Installez ou mettez à jour le pilote de NVIDIA, ou choisissez un moteur pour le processeur.</translation>
+            <source>Install or update the NVIDIA driver, or choose an engine for the processor.</source>
+            <translation>Installez ou mettez à jour le pilote NVIDIA, ou choisissez un moteur pour le processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install AMD's driver, or choose an engine for the processor.</source>
-            <translation>Installez le pilote d’AMD, ou choisissez un moteur pour le processeur.</translation>
+            <source>Install the AMD driver, or choose an engine for the processor.</source>
+            <translation>Installez le pilote AMD, ou choisissez un moteur pour le processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install the driver of the card's maker, or choose an engine for the processor.</source>
+            <source>Install the driver from the card's manufacturer, or choose an engine for the processor.</source>
             <translation>Installez le pilote du fabricant de la carte, ou choisissez un moteur pour le processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>{name} finds no graphics card</source>
+            <source>{name} did not find a graphics card</source>
             <translation>{name} ne trouve pas de carte graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>It computes with {back_end}, and lists no card for that: there is none, or its driver is missing or too old.</source>
-            <translation>Il calcule avec {back_end} et n’indique aucune carte pour cela : il n’y en a pas, ou son pilote manque ou est trop ancien.</translation>
+            <source>It needs a graphics card that works with {back_end}. There is none, or its driver is missing or too old.</source>
+            <translation>Il lui faut une carte graphique compatible avec {back_end}. Il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>{name} does not compute right on this machine</source>
-            <translation>{name} ne calcule pas correctement sur cette machine</translation>
+            <source>{name} gives wrong results on this computer</source>
+            <translation>{name} donne des résultats erronés sur cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Choose another engine. The one that comes with the app goes on as before.</source>
-            <translation>Choisissez un autre moteur. Celui fourni avec l’application continue comme avant.</translation>
+            <source>Choose another engine. The built-in one still works.</source>
+            <translation>Choisissez un autre moteur. Le moteur intégré fonctionne toujours.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store.py" />
-            <source>It would have more than {size:,} bytes.</source>
+            <source>It would be larger than {size:,} bytes.</source>
             <translation>Elle dépasserait {size:,} octets.</translation>
         </message>
         <message>
@@ -1686,47 +1916,47 @@
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>There is no engine “{id}”</source>
-            <translation>Il n’y a pas de moteur « {id} »</translation>
+            <translation>Il n’y a pas de moteur « {id} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>No engine of this name was installed with this app.</source>
-            <translation>Aucun moteur de ce nom n’a été installé avec cette application.</translation>
+            <source>No engine with this name is installed.</source>
+            <translation>Aucun moteur de ce nom n’est installé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>The engine “{id}” cannot be used</source>
-            <translation>Le moteur « {id} » ne peut pas être utilisé</translation>
+            <translation>Le moteur « {id} » ne peut pas être utilisé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>What was noted at its installation is missing or damaged: {why}</source>
-            <translation>Ce qui a été noté à son installation manque ou est endommagé : {why}</translation>
+            <source>Its installation record is missing or damaged: {why}</source>
+            <translation>Les données enregistrées à son installation sont absentes ou endommagées : {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again, or remove it: powerinfer-tray engines remove {id}</source>
-            <translation>Réinstallez-le, ou supprimez-le : powerinfer-tray engines remove {id}</translation>
+            <source>Reinstall it, or remove it: powerinfer-tray engines remove {id}</source>
+            <translation>Réinstallez-le, ou supprimez-le : powerinfer-tray engines remove {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again: powerinfer-tray engines install {id}</source>
-            <translation>Réinstallez-le : powerinfer-tray engines install {id}</translation>
+            <source>Reinstall it: powerinfer-tray engines install {id}</source>
+            <translation>Réinstallez-le : powerinfer-tray engines install {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again from {path}</source>
+            <source>Reinstall it from {path}</source>
             <translation>Réinstallez-le à partir de {path}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>The engine “{id}” has changed since it was installed</source>
-            <translation>Le moteur « {id} » a changé depuis son installation</translation>
+            <translation>Le moteur « {id} » a changé depuis son installation</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{changes}. A virus scanner may have taken or replaced files; the engine is not started.</source>
-            <translation>{changes}. Un antivirus a peut-être retiré ou remplacé des fichiers ; le moteur n’est pas démarré.</translation>
+            <source>{changes}. An antivirus program may have removed or replaced files. The engine was not started.</source>
+            <translation>{changes}. Un antivirus a peut-être supprimé ou remplacé des fichiers. Le moteur n’a pas été démarré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -1735,47 +1965,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{again}. If it comes again, have the virus scanner leave its folder alone.</source>
+            <source>{again}. If it happens again, exclude its folder in your antivirus program.</source>
             <translation>{again}. Si cela se reproduit, excluez son dossier de l’antivirus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>A program has its files open: the engine itself, or one that looks through them.</source>
-            <translation>Un programme a ses fichiers ouverts : le moteur lui-même, ou un autre qui les examine.</translation>
+            <source>Its files are in use by the engine itself or by another program.</source>
+            <translation>Ses fichiers sont utilisés par le moteur lui-même ou par un autre programme.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Stop the server, and try again.</source>
+            <source>Stop the server and try again.</source>
             <translation>Arrêtez le serveur et réessayez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The folder of the engines cannot be read</source>
-            <translation>Le dossier des moteurs ne peut pas être lu</translation>
+            <source>The engines folder could not be read</source>
+            <translation>Le dossier des moteurs n’a pas pu être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the rights of this folder.</source>
+            <source>Check the permissions of this folder.</source>
             <translation>Vérifiez les droits de ce dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The folder of the engines cannot be written to</source>
+            <source>Could not write to the engines folder</source>
             <translation>Impossible d’écrire dans le dossier des moteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the rights of this folder, and the space on its disk.</source>
+            <source>Check the permissions of this folder and the free space on its disk.</source>
             <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The engines are being changed by another program</source>
+            <source>Another program is changing the engines</source>
             <translation>Un autre programme est en train de modifier les moteurs</translation>
         </message>
         <message>
@@ -1785,23 +2010,23 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Try again when it has finished; if it stays so, end the other PowerInfer Tray.</source>
-            <translation>Réessayez quand il aura fini ; si cela persiste, quittez l’autre PowerInfer Tray.</translation>
+            <source>Try again when it has finished. If that does not help, quit the other PowerInfer Tray.</source>
+            <translation>Réessayez quand il aura terminé. Si cela ne suffit pas, quittez l’autre PowerInfer Tray.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The engine “{id}” cannot be kept</source>
-            <translation>Le moteur « {id} » ne peut pas être conservé</translation>
+            <source>The engine “{id}” could not be saved</source>
+            <translation>Le moteur « {id} » n’a pas pu être enregistré</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The list of its files cannot be written: {why}</source>
-            <translation>La liste de ses fichiers ne peut pas être écrite : {why}</translation>
+            <source>The list of its files could not be written: {why}</source>
+            <translation>La liste de ses fichiers n’a pas pu être écrite : {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Give its files and folders names in plain letters.</source>
-            <translation>Donnez à ses fichiers et dossiers des noms en lettres simples.</translation>
+            <source>Rename its files and folders, using only letters and digits.</source>
+            <translation>Renommez ses fichiers et dossiers en n’utilisant que des lettres et des chiffres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1810,8 +2035,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{sizes} from {place}; terms: {terms}</source>
-            <translation>{sizes} depuis {place} ; conditions : {terms}</translation>
+            <source>{sizes} from {place}, license: {terms}</source>
+            <translation>{sizes} depuis {place}, licence : {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1820,38 +2045,38 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Without a network: fetch {name} from {address} on another computer, bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install {name}</source>
-            <translation>Sans réseau : récupérez {name} à l’adresse {address} sur un autre ordinateur, apportez-le ici et choisissez-le avec « Depuis un fichier… », ou tapez : powerinfer-tray engines install {name}</translation>
+            <source>Without an internet connection: download {name} from {address} on another computer, copy it to this one, and choose it with “From a File…” or run: powerinfer-tray engines install {name}</source>
+            <translation>Sans connexion à Internet : téléchargez {name} depuis {address} sur un autre ordinateur, copiez-le sur celui-ci et choisissez-le avec « Depuis un fichier… », ou exécutez : powerinfer-tray engines install {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Without a network: fetch {names} from {address} on another computer, bring them here in one folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER</source>
-            <translation>Sans réseau : récupérez {names} à l’adresse {address} sur un autre ordinateur, apportez-les ici dans un même dossier et choisissez-le avec « Depuis un dossier… », ou tapez : powerinfer-tray engines install DOSSIER</translation>
+            <source>Without an internet connection: download {names} from {address} on another computer, copy them to one folder on this one, and choose it with “From a Folder…” or run: powerinfer-tray engines install FOLDER</source>
+            <translation>Sans connexion à Internet : téléchargez {names} depuis {address} sur un autre ordinateur, copiez-les dans un même dossier sur celui-ci et choisissez-le avec « Depuis un dossier… », ou exécutez : powerinfer-tray engines install DOSSIER</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used, as the setting «Engine» says.</source>
-            <translation>{engine} est utilisé, comme le dit le réglage « Moteur ».</translation>
+            <source>{engine} is used because it is chosen in the setting “Engine”.</source>
+            <translation>{engine} est utilisé car il est choisi dans le réglage « Moteur ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: no other engine here can run this model.</source>
-            <translation>{engine} est utilisé : aucun autre moteur ne peut exécuter ce modèle ici.</translation>
+            <source>{engine} is used because no other engine on this computer can run this model.</source>
+            <translation>{engine} est utilisé car aucun autre moteur de cet ordinateur ne peut exécuter ce modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: it is the fastest that is installed and proven here.</source>
-            <translation>{engine} est utilisé : c’est le plus rapide qui soit installé et éprouvé ici.</translation>
+            <source>{engine} is used because it is the fastest one that is installed and tested.</source>
+            <translation>{engine} est utilisé car c’est le plus rapide des moteurs installés et testés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.</source>
-            <translation>{engine} est utilisé : mesuré, il va {speed:.1f} fois à la vitesse du moteur intégré.</translation>
+            <source>{engine} is used because it is {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>{engine} est utilisé car il est {speed:.1f} fois plus rapide que le moteur intégré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: there is no built-in engine for this machine.</source>
-            <translation>{engine} est utilisé : il n’y a pas de moteur intégré pour cette machine.</translation>
+            <source>{engine} is used because there is no built-in engine for this computer.</source>
+            <translation>{engine} est utilisé car il n’y a pas de moteur intégré pour cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1860,13 +2085,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: no other one is installed that could be faster.</source>
-            <translation>{engine} est utilisé : aucun autre, qui pourrait être plus rapide, n’est installé.</translation>
+            <source>{engine} is used because no faster engine is installed.</source>
+            <translation>{engine} est utilisé car aucun moteur plus rapide n’est installé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Not {build}: {reason}</source>
-            <translation>Et non {build} : {reason}</translation>
+            <source>{build} is not used: {reason}</source>
+            <translation>{build} n’est pas utilisé : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1905,13 +2130,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>A server on another machine</source>
-            <translation>Un serveur sur une autre machine</translation>
+            <source>A server on another computer</source>
+            <translation>Un serveur sur un autre ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
-            <translation>Installez le serveur PowerInfer et indiquez son chemin dans « Moteur » dans les paramètres, ou choisissez un modèle GGUF ordinaire.</translation>
+            <source>Install PowerInfer's server and enter its path under “Engine” in the settings, or choose a regular GGUF model.</source>
+            <translation>Installez le serveur PowerInfer et indiquez son chemin sous « Moteur » dans les paramètres, ou choisissez un modèle GGUF ordinaire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
@@ -1920,48 +2145,48 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It is a sparse model, and the chosen engine is {kind}.</source>
-            <translation>C’est un modèle creux, et le moteur choisi est {kind}.</translation>
+            <source>It is a sparse model, but the chosen engine is {kind}.</source>
+            <translation>C’est un modèle creux, mais le moteur choisi est {kind}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <source>Set “Engine” to auto or to the path of a PowerInfer server.</source>
             <translation>Mettez « Moteur » sur auto, ou sur le chemin d’un serveur PowerInfer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It was not measured to be faster than the built-in engine.</source>
-            <translation>Aucune mesure ne le montre plus rapide que le moteur intégré.</translation>
+            <source>It has not been measured to be faster than the built-in engine.</source>
+            <translation>D’après les mesures, il n’est pas plus rapide que le moteur intégré.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>The chosen engine is a server on another machine</source>
-            <translation>Le moteur choisi est un serveur sur une autre machine</translation>
+            <source>The chosen engine is a server on another computer</source>
+            <translation>Le moteur choisi est un serveur sur un autre ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It runs models of its own, none of this machine.</source>
-            <translation>Il exécute ses propres modèles, pas ceux de cette machine.</translation>
+            <source>It runs its own models, not the ones on this computer.</source>
+            <translation>Il exécute ses propres modèles, pas ceux de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Set «Engine» to auto to run models here.</source>
-            <translation>Réglez « Moteur » sur auto pour exécuter des modèles ici.</translation>
+            <source>To run models on this computer, set “Engine” to auto.</source>
+            <translation>Pour exécuter des modèles sur cet ordinateur, réglez « Moteur » sur auto.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no llama-server on this machine</source>
-            <translation>Il n’y a pas de llama-server sur cette machine</translation>
+            <source>llama-server was not found</source>
+            <translation>llama-server est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>No folder of the PATH has a program of that name.</source>
+            <source>No folder on the PATH contains a program with this name.</source>
             <translation>Aucun dossier du PATH ne contient de programme de ce nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
-            <translation>Installez llama-server de llama.cpp, ou indiquez son chemin complet dans « Moteur » dans les réglages.</translation>
+            <source>Install llama.cpp's llama-server, or enter its full path under “Engine” in the settings.</source>
+            <translation>Installez llama-server de llama.cpp, ou indiquez son chemin complet sous « Moteur » dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
@@ -1970,53 +2195,53 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>No build of it for {back_end} was installed with this app.</source>
-            <translation>Aucune version pour {back_end} n’a été installée avec cette application.</translation>
+            <source>No version for {back_end} is installed.</source>
+            <translation>Aucune version pour {back_end} n’est installée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines list. Or set «Engine» to auto.</source>
-            <translation>Installez-en un : powerinfer-tray engines install ID. Ce qui est proposé : powerinfer-tray engines list. Ou réglez « Moteur » sur auto.</translation>
+            <source>Install one with: powerinfer-tray engines install ID. To list the available engines, run: powerinfer-tray engines list. Or set “Engine” to auto.</source>
+            <translation>Installez-en un avec : powerinfer-tray engines install ID. Pour la liste des moteurs disponibles : powerinfer-tray engines list. Ou réglez « Moteur » sur auto.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no PowerInfer engine on this machine</source>
-            <translation>Il n’y a pas de moteur PowerInfer sur cette machine</translation>
+            <source>No PowerInfer engine was found</source>
+            <translation>Aucun moteur PowerInfer n’a été trouvé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>None was found in the settings, in this app or on the PATH.</source>
+            <source>There is none in the settings, in this app or on the PATH.</source>
             <translation>Aucun n’a été trouvé dans les paramètres, dans cette application ou dans le PATH.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no llama.cpp engine on this machine</source>
-            <translation>Il n’y a pas de moteur llama.cpp sur cette machine</translation>
+            <source>No llama.cpp engine was found</source>
+            <translation>Aucun moteur llama.cpp n’a été trouvé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>The one that comes with this app does not exist for this kind of machine.</source>
-            <translation>Celui qui accompagne cette application n’existe pas pour ce type de machine.</translation>
+            <source>There is no built-in engine for this kind of computer.</source>
+            <translation>Il n’y a pas de moteur intégré pour ce type d’ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
-            <translation>Installez llama-server de llama.cpp et indiquez son chemin dans « Moteur » dans les paramètres.</translation>
+            <source>Install llama.cpp's llama-server and enter its path under “Engine” in the settings.</source>
+            <translation>Installez llama-server de llama.cpp et indiquez son chemin sous « Moteur » dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The system cannot start the engine just now</source>
+            <source>The system cannot start the engine right now</source>
             <translation>Le système ne peut pas démarrer le moteur pour l’instant</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
             <source>It says: {reason}.</source>
-            <translation>Il indique : {reason}.</translation>
+            <translation>Il indique : {reason}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It is tried again. If it goes on, close other programs.</source>
-            <translation>Une nouvelle tentative a lieu. Si cela persiste, fermez d’autres programmes.</translation>
+            <source>The app will try again. If this continues, close other programs.</source>
+            <translation>L’application va réessayer. Si cela persiste, fermez d’autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2025,8 +2250,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Or set «Engine» to auto: another engine then takes its place when it fails.</source>
-            <translation>Ou réglez « Moteur » sur auto : un autre moteur prend alors sa place s’il échoue.</translation>
+            <source>Or set “Engine” to auto, so that another engine is used when this one fails.</source>
+            <translation>Ou réglez « Moteur » sur auto : un autre moteur sera utilisé si celui-ci échoue.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2035,13 +2260,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine hangs</source>
-            <translation>Le moteur est bloqué</translation>
+            <source>The engine is not responding</source>
+            <translation>Le moteur ne répond plus</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>For {seconds:.0f} seconds it has done nothing that was asked of it.</source>
-            <translation>Pendant {seconds:.0f} secondes, il n’a rien fait de ce qui lui était demandé.</translation>
+            <source>It has not worked on any request for {seconds:.0f} seconds.</source>
+            <translation>Il n’a traité aucune requête depuis {seconds:.0f} secondes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2050,28 +2275,28 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>This model's file makes the engine use more than it should</source>
+            <source>This model file makes the engine use too many resources</source>
             <translation>Le fichier de ce modèle fait consommer trop de ressources au moteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The chat template in the file can do that. Choose another model, or get this one from its maker.</source>
-            <translation>Le modèle de conversation contenu dans le fichier peut en être la cause. Choisissez un autre modèle, ou obtenez celui-ci auprès de son éditeur.</translation>
+            <source>The chat template in the file may be the cause. Choose another model, or download this one from its publisher.</source>
+            <translation>Le modèle de conversation (chat template) contenu dans le fichier peut en être la cause. Choisissez un autre modèle, ou téléchargez celui-ci auprès de son éditeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>A request makes the engine use more than it should</source>
+            <source>A request makes the engine use too many resources</source>
             <translation>Une requête fait consommer trop de ressources au moteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>For {seconds:.0f} seconds it has computed and worked on nothing.</source>
-            <translation>Il calcule depuis {seconds:.0f} secondes sans traiter de requête.</translation>
+            <source>It has been busy for {seconds:.0f} seconds without working on a request.</source>
+            <translation>Il est occupé depuis {seconds:.0f} secondes sans traiter de requête.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The chat template in the model's file can do that. If it happens again, choose another model.</source>
-            <translation>Le modèle de conversation contenu dans le fichier peut en être la cause. Si cela se reproduit, choisissez un autre modèle.</translation>
+            <source>The chat template in the model file may be the cause. If it happens again, choose another model.</source>
+            <translation>Le modèle de conversation (chat template) contenu dans le fichier peut en être la cause. Si cela se reproduit, choisissez un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2080,43 +2305,43 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>When it is there again, the server starts by itself. Or choose another model.</source>
-            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle.</translation>
+            <source>When it is back, the server starts automatically. Or choose another model.</source>
+            <translation>Dès son retour, le serveur démarrera automatiquement. Ou choisissez un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine ended by itself</source>
-            <translation>Le moteur s’est arrêté de lui-même</translation>
+            <source>The engine stopped unexpectedly</source>
+            <translation>Le moteur s’est arrêté de façon inattendue</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It ended with {name}.</source>
+            <source>It stopped with {name}.</source>
             <translation>Il s’est terminé avec {name}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine's log says more.</source>
-            <translation>Le journal du moteur en dit plus.</translation>
+            <source>See the engine's log for details.</source>
+            <translation>Consultez le journal du moteur pour plus de détails.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Download the model again, or choose another one.</source>
+            <source>Download the model again, or choose another model.</source>
             <translation>Téléchargez à nouveau le modèle, ou choisissez-en un autre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <source>Reduce the context size, choose a smaller model, or close other programs.</source>
             <translation>Réduisez la taille du contexte, choisissez un modèle plus petit ou fermez d’autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The system does not run {named}.</source>
-            <translation>Le système n’exécute pas {named}.</translation>
+            <source>The system refused to run {named}.</source>
+            <translation>Le système a refusé d’exécuter {named}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
-            <translation>S’il a disparu, un antivirus l’a peut-être retiré : réinstallez-le, ou choisissez-en un autre.</translation>
+            <source>If it is missing, an antivirus program may have removed it. Reinstall it, or choose another engine.</source>
+            <translation>S’il a disparu, un antivirus l’a peut-être supprimé. Réinstallez-le, ou choisissez un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2125,18 +2350,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
-            <translation>Quelqu’un d’autre a pris le port libre qui lui était destiné.</translation>
+            <source>Another program took the free port before the engine could use it.</source>
+            <translation>Un autre programme a pris le port libre avant que le moteur puisse l’utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is started again with another port.</source>
-            <translation>Il est redémarré avec un autre port.</translation>
+            <source>The app restarts it on another port.</source>
+            <translation>L’application le redémarre sur un autre port.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
-            <translation>Il manque de mémoire, de processus ou de fichiers ouverts, ou le programme est en cours d’écriture : {named}.</translation>
+            <source>There is not enough memory, or there are too many processes or open files, or the program file is being written: {named}.</source>
+            <translation>La mémoire est insuffisante, il y a trop de processus ou de fichiers ouverts, ou le fichier du programme est en cours d’écriture : {named}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2145,8 +2370,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine asked for more than the machine could give.</source>
-            <translation>Le moteur a demandé plus que la machine ne pouvait donner.</translation>
+            <source>The engine needs more than this computer has available.</source>
+            <translation>Le moteur a besoin de plus que ce dont cet ordinateur dispose.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2170,12 +2395,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with a value that it cannot use, or without one.</source>
-            <translation>Il a été démarré avec une valeur qu’il ne peut pas utiliser, ou sans valeur.</translation>
+            <source>The value is not valid or is missing.</source>
+            <translation>La valeur n’est pas valide ou manque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <source>Correct it in the settings. It may be in “Extra arguments”.</source>
             <translation>Corrigez-la dans les paramètres. Elle se trouve peut-être dans « Arguments supplémentaires ».</translation>
         </message>
         <message>
@@ -2185,13 +2410,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It hit an internal error and aborted.</source>
-            <translation>Il a rencontré une erreur interne et s’est interrompu.</translation>
+            <source>An internal error occurred.</source>
+            <translation>Une erreur interne s’est produite.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>Ses dernières lignes en disent plus. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
+            <source>See the last lines of its log. If it happens again, choose another model or engine.</source>
+            <translation>Consultez les dernières lignes de son journal. Si cela se reproduit, choisissez un autre modèle ou un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2205,37 +2430,37 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <source>Remove it from “Extra arguments” in the settings, or correct its name.</source>
             <translation>Retirez-le de « Arguments supplémentaires » dans les paramètres, ou corrigez-y son nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The built-in engine does not have the argument {named}</source>
+            <source>The built-in engine does not support the argument {named}</source>
             <translation>Le moteur intégré n’a pas l’argument {named}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
-            <translation>C’est un argument de llama-server qui ne peut pas être transmis à la bibliothèque llama.cpp de cette application.</translation>
+            <source>It is an argument of llama-server that the built-in llama.cpp library does not support.</source>
+            <translation>C’est un argument de llama-server que la bibliothèque llama.cpp intégrée ne prend pas en charge.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <source>Remove it from “Extra arguments”, or set “Engine” to your own llama-server.</source>
             <translation>Retirez-le de « Arguments supplémentaires », ou indiquez dans « Moteur » votre propre llama-server.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine cannot read what {named} names</source>
-            <translation>Le moteur ne peut pas lire ce que {named} désigne</translation>
+            <source>The engine cannot read the file or folder given with {named}</source>
+            <translation>Le moteur ne peut pas lire le fichier ou dossier indiqué par {named}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>There is no such file or folder, or it may not be read.</source>
-            <translation>Ce fichier ou dossier n’existe pas, ou ne peut pas être lu.</translation>
+            <source>It does not exist, or you do not have permission to read it.</source>
+            <translation>Il n’existe pas, ou vous n’avez pas le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <source>Correct “Extra arguments” in the settings. Paths must be complete.</source>
             <translation>Corrigez « Arguments supplémentaires » dans les paramètres. Les chemins doivent y être complets.</translation>
         </message>
         <message>
@@ -2245,12 +2470,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was made for another model, or this engine does not know its kind.</source>
-            <translation>Il a été fait pour un autre modèle, ou ce moteur n’en connaît pas le type.</translation>
+            <source>It was made for another model, or this engine does not support it.</source>
+            <translation>Il a été conçu pour un autre modèle, ou ce moteur ne le prend pas en charge.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Set «Projector» of this model to the mmproj file that was made for it, or to none. It may also stand in «Extra arguments».</source>
+            <source>Set “Projector” of this model to the mmproj file made for it, or to none. It may also be in “Extra arguments”.</source>
             <translation>Réglez « Projecteur » de ce modèle sur le fichier mmproj fait pour lui, ou sur none. Il peut aussi figurer dans « Arguments supplémentaires ».</translation>
         </message>
         <message>
@@ -2260,12 +2485,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
-            <translation>Il n’est pas du type qu’exige l’argument supplémentaire, ou a été créé pour un autre modèle.</translation>
+            <source>It is the wrong kind of file for this argument, or it was made for another model.</source>
+            <translation>Ce n’est pas le bon type de fichier pour cet argument, ou il a été conçu pour un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
+            <source>Correct “Extra arguments” in the settings.</source>
             <translation>Corrigez « Arguments supplémentaires » dans les paramètres.</translation>
         </message>
         <message>
@@ -2275,8 +2500,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with something that is no number where it needs one.</source>
-            <translation>Il a été démarré avec autre chose qu’un nombre là où il en faut un.</translation>
+            <source>It needs a number but was given something else.</source>
+            <translation>Il attend un nombre, mais a reçu autre chose.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2285,23 +2510,23 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for one that has {named}, which this one lacks.</source>
-            <translation>Il a été conçu pour un système qui dispose de {named}, absent de celui-ci.</translation>
+            <source>It needs {named}, which this system does not have.</source>
+            <translation>Il exige {named}, absent de ce système.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Use the engine that comes with the app, or one that was built on this system or an older one.</source>
-            <translation>Utilisez le moteur fourni avec l’application, ou un moteur construit sur ce système ou un plus ancien.</translation>
+            <source>Use the built-in engine, or one that was built for this system or an older one.</source>
+            <translation>Utilisez le moteur intégré, ou un moteur compilé pour ce système ou un plus ancien.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine lacks a system library</source>
+            <source>The engine needs a missing system library</source>
             <translation>Il manque au moteur une bibliothèque du système</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It needs {named}, which is not on this machine.</source>
-            <translation>Il a besoin de {named}, qui n’est pas sur cette machine.</translation>
+            <source>{named} is not on this computer.</source>
+            <translation>{named} n’est pas sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2310,37 +2535,37 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Install what contains it, or choose another engine in the settings.</source>
-            <translation>Installez ce qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
+            <source>Install the software that contains it, or choose another engine in the settings.</source>
+            <translation>Installez le logiciel qui la contient, ou choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine finds no NVIDIA graphics card</source>
+            <source>The engine did not find an NVIDIA graphics card</source>
             <translation>Le moteur ne trouve pas de carte graphique NVIDIA</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
-            <translation>Il a été conçu pour en utiliser une, et il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
+            <source>It was built for NVIDIA cards, but there is none, or its driver is missing or too old.</source>
+            <translation>Il est conçu pour les cartes NVIDIA, mais il n’y en a pas, ou son pilote est absent ou trop ancien.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
-            <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote de NVIDIA.</translation>
+            <source>Choose an engine that was built without CUDA, or install the NVIDIA driver.</source>
+            <translation>Choisissez un moteur compilé sans CUDA, ou installez le pilote NVIDIA.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This PowerInfer cannot compute the model with one thread</source>
-            <translation>Ce PowerInfer ne peut pas calculer le modèle avec un seul thread</translation>
+            <source>This version of PowerInfer cannot run the model with one thread</source>
+            <translation>Cette version de PowerInfer ne peut pas exécuter le modèle avec un seul thread</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
-            <translation>Il a été compilé pour les cartes graphiques. Quand une partie d’un modèle creux est en mémoire principale, il exige plusieurs threads, et perd alors des parties de sommes.</translation>
+            <source>It was built for graphics cards. When part of a sparse model is in main memory, it needs several threads and then gives wrong results.</source>
+            <translation>Elle a été compilée pour les cartes graphiques. Quand une partie d’un modèle creux est en mémoire principale, elle exige plusieurs threads et donne alors des résultats erronés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that fits in graphics memory.</source>
             <translation>Choisissez un serveur PowerInfer compilé sans CUDA, ou un modèle qui tient dans la mémoire graphique.</translation>
         </message>
         <message>
@@ -2360,17 +2585,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its first bytes are not those of a GGUF file.</source>
-            <translation>Ses premiers octets ne sont pas ceux d’un fichier GGUF.</translation>
+            <source>It does not start like a GGUF file.</source>
+            <translation>Il ne commence pas comme un fichier GGUF.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model file is gone</source>
+            <source>The model file is missing</source>
             <translation>Le fichier de modèle a disparu</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>There is no {named}.</source>
+            <source>{named} does not exist.</source>
             <translation>{named} n’existe pas.</translation>
         </message>
         <message>
@@ -2380,22 +2605,22 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model file is not whole</source>
-            <translation>Le fichier de modèle n’est pas entier</translation>
+            <source>The model file is incomplete</source>
+            <translation>Le fichier de modèle est incomplet</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It ends before its last weight.</source>
-            <translation>Il se termine avant son dernier poids.</translation>
+            <source>The end of the file is missing.</source>
+            <translation>La fin du fichier manque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine does not know models of the kind «{named}»</source>
-            <translation>Le moteur ne connaît pas les modèles du type « {named} »</translation>
+            <source>The engine does not support “{named}” models</source>
+            <translation>Le moteur ne prend pas en charge les modèles « {named} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine is too old for this architecture, or was built without it.</source>
+            <source>The engine is too old for this architecture or was built without it.</source>
             <translation>Ce moteur est trop ancien pour cette architecture, ou a été compilé sans elle.</translation>
         </message>
         <message>
@@ -2410,18 +2635,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine asked for more than the card could give; other programs may have some of it.</source>
-            <translation>Le moteur a demandé plus que la carte ne peut donner ; d’autres programmes en occupent peut-être une partie.</translation>
+            <source>The engine needs more than the card has available. Other programs may be using some of it.</source>
+            <translation>Le moteur a besoin de plus que ce dont la carte dispose. D’autres programmes en utilisent peut-être une partie.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Set a smaller «VRAM budget» or context size, or close other programs that use the card.</source>
-            <translation>Réduisez le « Budget VRAM » ou la taille du contexte, ou fermez les autres programmes qui utilisent la carte.</translation>
+            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <translation>Réduisez la « Limite de mémoire graphique » ou la taille du contexte, ou fermez les autres programmes qui utilisent la carte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine cannot work with these settings</source>
-            <translation>Le moteur ne peut pas fonctionner avec ces réglages</translation>
+            <source>The engine does not accept these settings</source>
+            <translation>Le moteur n’accepte pas ces réglages</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2430,18 +2655,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <source>Correct the settings. The cause may be in “Extra arguments”.</source>
             <translation>Corrigez les paramètres. La cause se trouve peut-être dans « Arguments supplémentaires ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine does not suit this processor</source>
-            <translation>Ce moteur ne convient pas à ce processeur</translation>
+            <source>This engine does not run on this processor</source>
+            <translation>Ce moteur ne fonctionne pas sur ce processeur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It uses an instruction that the processor does not have.</source>
-            <translation>Il utilise une instruction que le processeur n’a pas.</translation>
+            <source>It uses instructions that the processor does not have.</source>
+            <translation>Il utilise des instructions que le processeur n’a pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2455,63 +2680,63 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
-            <translation>Il a voulu accéder à une mémoire inexistante. Un fichier de modèle endommagé peut en être la cause.</translation>
+            <source>It accessed invalid memory. A damaged model file may be the cause.</source>
+            <translation>Il a accédé à une zone de mémoire non valide. Un fichier de modèle endommagé peut en être la cause.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model could not be read any more</source>
-            <translation>Le modèle ne pouvait plus être lu</translation>
+            <source>The model can no longer be read</source>
+            <translation>Le modèle ne peut plus être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
-            <translation>Son fichier a été tronqué, ou son lecteur a disparu, pendant que le moteur l’utilisait.</translation>
+            <source>While the engine was using it, its file was cut short or its drive was disconnected.</source>
+            <translation>Pendant que le moteur l’utilisait, son fichier a été tronqué ou son lecteur déconnecté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Connect the drive again, or download the model again.</source>
+            <source>Reconnect the drive, or download the model again.</source>
             <translation>Reconnectez le lecteur, ou téléchargez à nouveau le modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine was ended from outside</source>
-            <translation>Le moteur a été arrêté de l’extérieur</translation>
+            <source>The engine was stopped by another program</source>
+            <translation>Le moteur a été arrêté par un autre programme</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Another program ended it, or the system did for want of memory.</source>
+            <source>Another program stopped it, or the system did because it ran out of memory.</source>
             <translation>Un autre programme l’a arrêté, ou le système l’a fait par manque de mémoire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
-            <translation>Quelqu’un a appuyé sur Ctrl-C, fermé sa fenêtre ou fermé la session.</translation>
+            <source>Ctrl-C was pressed, its window was closed, or the user logged off.</source>
+            <translation>Ctrl-C a été pressé, sa fenêtre a été fermée, ou l’utilisateur a fermé sa session.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is started again.</source>
-            <translation>Il est redémarré.</translation>
+            <source>The app restarts it.</source>
+            <translation>L’application le redémarre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
-            <translation>Une DLL dont il a besoin n’est pas sur cette machine, ou en est une autre version.</translation>
+            <source>A DLL that it needs is missing or has the wrong version.</source>
+            <translation>Une DLL dont il a besoin est absente ou n’a pas la bonne version.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
-            <translation>Installez le runtime Visual C++ de Microsoft, ou choisissez un autre moteur dans les paramètres.</translation>
+            <source>Install the Microsoft Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Installez le runtime Microsoft Visual C++, ou choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine was built for another kind of machine</source>
-            <translation>Ce moteur a été conçu pour un autre type de machine</translation>
+            <source>This engine was built for another kind of computer</source>
+            <translation>Ce moteur a été conçu pour un autre type d’ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It, or a DLL that it needs, does not suit this Windows.</source>
-            <translation>Lui, ou une DLL dont il a besoin, ne convient pas à cette version de Windows.</translation>
+            <source>The engine or a DLL that it needs does not work with this version of Windows.</source>
+            <translation>Le moteur ou une DLL dont il a besoin ne fonctionne pas avec cette version de Windows.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2525,43 +2750,43 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
-            <translation>Avec plusieurs threads, PowerInfer calcule mal les modèles creux : il n’en utilise qu’un.</translation>
+            <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
+            <translation>Avec plusieurs threads, PowerInfer donne des résultats erronés pour les modèles creux : un seul est donc utilisé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Only sparse models need several processes; this one is computed by several threads.</source>
-            <translation>Seuls les modèles creux ont besoin de plusieurs processus ; celui-ci est calculé par plusieurs threads.</translation>
+            <source>Only sparse models need several processes. This model uses several threads.</source>
+            <translation>Seuls les modèles creux ont besoin de plusieurs processus. Ce modèle utilise plusieurs threads.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The server on the other machine decides this.</source>
-            <translation>C’est le serveur sur l’autre machine qui en décide.</translation>
+            <source>The remote server decides this.</source>
+            <translation>C’est le serveur distant qui en décide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model has no such option.</source>
+            <source>The engine that runs this model does not have this option.</source>
             <translation>Le moteur qui exécute ce modèle n’a pas cette option.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
-            <translation>Les puces Apple Silicon partagent leur mémoire avec le GPU : il n’y a pas de budget à régler.</translation>
+            <source>Apple Silicon shares its memory with the graphics processor, so there is no limit to set.</source>
+            <translation>Sur Apple Silicon, la mémoire est partagée avec le processeur graphique : il n’y a pas de limite à régler.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>This machine has no NVIDIA GPU that the engine could use.</source>
-            <translation>Cette machine n’a pas de GPU NVIDIA que le moteur pourrait utiliser.</translation>
+            <source>This computer has no NVIDIA graphics card that the engine can use.</source>
+            <translation>Cet ordinateur n’a pas de carte graphique NVIDIA que le moteur puisse utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model cannot use a VRAM budget.</source>
-            <translation>Le moteur qui exécute ce modèle ne peut pas utiliser de budget VRAM.</translation>
+            <source>The engine that runs this model does not support a graphics memory limit.</source>
+            <translation>Le moteur qui exécute ce modèle ne prend pas en charge de limite de mémoire graphique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model computes with no graphics card.</source>
-            <translation>Le moteur qui exécute ce modèle ne calcule avec aucune carte graphique.</translation>
+            <source>The engine that runs this model does not use a graphics card.</source>
+            <translation>Le moteur qui exécute ce modèle n’utilise pas de carte graphique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2585,18 +2810,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} was built for another kind of machine</source>
-            <translation>{name} a été conçu pour un autre type de machine</translation>
+            <source>{name} was built for another kind of computer</source>
+            <translation>{name} a été conçu pour un autre type d’ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It runs on {system} ({machines}); this is {here} ({machine}).</source>
-            <translation>Il fonctionne sous {system} ({machines}) ; cette machine est sous {here} ({machine}).</translation>
+            <source>It runs on {system} ({machines}). This computer has {here} ({machine}).</source>
+            <translation>Il fonctionne sous {system} ({machines}). Cet ordinateur est sous {here} ({machine}).</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>Get the one for {system} ({machine}), or choose another engine.</source>
-            <translation>Procurez-vous celui pour {system} ({machine}), ou choisissez un autre moteur.</translation>
+            <source>Download the version for {system} ({machine}), or choose another engine.</source>
+            <translation>Téléchargez la version pour {system} ({machine}), ou choisissez un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2610,8 +2835,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>If it is an engine that you trust: chmod +x '{path}'</source>
-            <translation>Si c’est un moteur auquel vous faites confiance : chmod +x '{path}'</translation>
+            <source>If you trust this engine, run: chmod +x '{path}'</source>
+            <translation>Si vous faites confiance à ce moteur, exécutez : chmod +x ’{path}’</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2625,18 +2850,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>macOS does not let {name} run</source>
-            <translation>macOS ne laisse pas {name} s’exécuter</translation>
+            <source>macOS blocked {name}</source>
+            <translation>macOS a bloqué {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It was downloaded, and macOS has marked it so.</source>
-            <translation>Il a été téléchargé, et macOS l’a marqué ainsi.</translation>
+            <source>macOS has quarantined it because it was downloaded.</source>
+            <translation>macOS l’a mis en quarantaine parce qu’il a été téléchargé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>If you trust it: xattr -d com.apple.quarantine '{path}'</source>
-            <translation>Si vous lui faites confiance : xattr -d com.apple.quarantine '{path}'</translation>
+            <source>If you trust it, run: xattr -d com.apple.quarantine '{path}'</source>
+            <translation>Si vous lui faites confiance, exécutez : xattr -d com.apple.quarantine ’{path}’</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2645,18 +2870,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} finds no graphics card</source>
+            <source>The engine {name} did not find a graphics card</source>
             <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>It lists none that it could compute with.</source>
-            <translation>Il n’en énumère aucune avec laquelle il pourrait calculer.</translation>
+            <source>It does not list any card that it can use.</source>
+            <translation>Il n’énumère aucune carte qu’il puisse utiliser.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Look whether the card's driver works, or set «Engine» to auto.</source>
-            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
+            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
@@ -2665,32 +2890,32 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>The engine cannot open a file with the name {name}</source>
+            <source>The engine cannot open a file named {name}</source>
             <translation>Le moteur ne peut pas ouvrir un fichier nommé {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
-            <translation>Il n’accepte que les noms en UTF-8, et un lien ne peut pas être créé : {reason}.</translation>
+            <source>It accepts only names in UTF-8, and a link could not be created: {reason}.</source>
+            <translation>Il n’accepte que les noms en UTF-8, et un lien n’a pas pu être créé : {reason}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>Rename the file so that its name has letters only.</source>
+            <source>Rename the file so that its name contains only valid characters.</source>
             <translation>Renommez le fichier pour que son nom ne contienne que des caractères valides.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>PowerInfer cannot open a file with the name {name}</source>
+            <source>PowerInfer cannot open a file named {name}</source>
             <translation>PowerInfer ne peut pas ouvrir un fichier nommé {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
-            <translation>Il ne connaît que les lettres simples, et un autre nom ne peut pas être donné ici : {reason}.</translation>
+            <source>It accepts only ASCII names, and the file could not be given another name here: {reason}.</source>
+            <translation>Il n’accepte que les noms en ASCII, et le fichier n’a pas pu recevoir un autre nom ici : {reason}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <source>Rename the file using only the letters a to z and digits, or move it to an NTFS disk.</source>
             <translation>Renommez le fichier avec seulement des lettres de a à z et des chiffres, ou déplacez-le sur un disque NTFS.</translation>
         </message>
         <message>
@@ -2700,17 +2925,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>«{url}» is not the address of a server.</source>
-            <translation>« {url} » n’est pas l’adresse d’un serveur.</translation>
+            <source>“{url}” is not a server address.</source>
+            <translation>« {url} » n’est pas une adresse de serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>The setting «Remote address» is empty.</source>
-            <translation>Le réglage « Adresse distante » est vide.</translation>
+            <source>The setting “Remote server address” is empty.</source>
+            <translation>Le réglage « Adresse du serveur distant » est vide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
+            <source>Enter its base URL, such as http://192.168.1.20:8000/v1.</source>
             <translation>Indiquez son URL de base, par exemple http://192.168.1.20:8000/v1.</translation>
         </message>
         <message>
@@ -2720,172 +2945,172 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>{url} is the address that this app offers.</source>
-            <translation>{url} est l’adresse que propose cette application.</translation>
+            <source>{url} is the address of this app.</source>
+            <translation>{url} est l’adresse de cette application.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>Give the address of the other machine.</source>
-            <translation>Indiquez l’adresse de l’autre machine.</translation>
+            <source>Enter the address of the other computer.</source>
+            <translation>Indiquez l’adresse de l’autre ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/load_limits.py" />
-            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
-            <translation>Il a pris {taken:.1f} Gio de mémoire pendant le chargement.</translation>
+            <source>It used {taken:.1f} GiB of memory while loading.</source>
+            <translation>Il a utilisé {taken:.1f} Gio de mémoire pendant le chargement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/load_limits.py" />
-            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
-            <translation>Pendant le chargement, il a calculé {seconds:.0f} secondes sans rien afficher ni lire.</translation>
+            <source>While loading, it was busy for {seconds:.0f} seconds without reading or printing anything.</source>
+            <translation>Pendant le chargement, il est resté occupé {seconds:.0f} secondes sans rien lire ni afficher.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <source>Set “Context size” instead. It keeps requests within the engine's limits.</source>
             <translation>Réglez plutôt « Taille du contexte » : elle maintient les requêtes dans les limites du moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Model» instead.</source>
+            <source>Set “Model” instead.</source>
             <translation>Réglez plutôt « Modèle ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine would download by itself. Download with this app, and set «Model».</source>
-            <translation>Le moteur téléchargerait de lui-même. Téléchargez avec cette application, et réglez « Modèle ».</translation>
+            <source>The engine would download the model itself. Download it with this app and set “Model”.</source>
+            <translation>Le moteur téléchargerait lui-même le modèle. Téléchargez-le avec cette application et réglez « Modèle ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>Le moteur ne répond qu’à cette application ; les programmes utilisent l’adresse de la passerelle.</translation>
+            <source>Only this app connects to the engine. Other apps use the server's address.</source>
+            <translation>Seule cette application se connecte au moteur. Les autres utilisent l’adresse du serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
-            <translation>Seule cette application interroge le moteur. Pour une clé destinée aux programmes : powerinfer-tray key set gateway</translation>
+            <source>Only this app connects to the engine. To set a key for other apps, run: powerinfer-tray key set gateway</source>
+            <translation>Seule cette application se connecte au moteur. Pour définir une clé pour les autres : powerinfer-tray key set gateway</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
-            <translation>Le moteur ne répond qu’à cette application, et n’exécute rien pour des pages web ou des modèles.</translation>
+            <source>Only this app connects to the engine, and the engine runs nothing for web pages or models.</source>
+            <translation>Seule cette application se connecte au moteur, qui n’exécute rien pour des pages web ou des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
-            <translation>Le moteur fournit toujours des embeddings et du texte, selon ce qui lui est demandé.</translation>
+            <source>The engine always provides both embeddings and text.</source>
+            <translation>Le moteur fournit toujours à la fois des embeddings et du texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
-            <translation>Avec un cache pour chacun, le moteur agrège mal les textes d’une liste : c’est cette application qui décide.</translation>
+            <source>This app sets it, because separate caches make the engine pool the texts of a list wrongly.</source>
+            <translation>C’est cette application qui le règle, car avec des caches séparés le moteur agrège mal les textes d’une liste.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>Le moteur reçoit un port libre qui lui est propre ; les programmes utilisent le réglage « Port ».</translation>
+            <source>The engine uses its own free port. Apps use the port in the setting “Port”.</source>
+            <translation>Le moteur utilise son propre port libre. Les applications utilisent celui du réglage « Port ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Comments in a stream stop some programs.</source>
-            <translation>Des commentaires dans un flux bloquent certains programmes.</translation>
+            <source>Comments in a stream make some apps fail.</source>
+            <translation>Des commentaires dans un flux font échouer certaines applications.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Stop when idle» instead.</source>
+            <source>Set “Stop when idle” instead.</source>
             <translation>Réglez plutôt « Arrêter en cas d’inactivité ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>With it, an engine prints something and ends.</source>
-            <translation>Avec lui, un moteur affiche un texte et se termine.</translation>
+            <source>It makes the engine print something and exit.</source>
+            <translation>Il fait que le moteur affiche un texte et se termine.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer confond les requêtes qu’il traite en même temps, et s’arrête à cause de cela.</translation>
+            <source>PowerInfer mixes up simultaneous requests and crashes.</source>
+            <translation>PowerInfer confond les requêtes simultanées et plante.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
+            <source>“Extra arguments” cannot contain {flag}</source>
             <translation>« Arguments supplémentaires » ne peut pas contenir {flag}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Remove it there.</source>
-            <translation>Retirez-le de ce champ.</translation>
+            <source>Remove it.</source>
+            <translation>Supprimez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.</source>
-            <translation>Il lui faut {needed:.2f} Gio, et tous les modèles ensemble peuvent prendre {budget:.2f} Gio.</translation>
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>Il lui faut {needed:.2f} Gio, mais la limite pour tous les modèles ensemble est de {budget:.2f} Gio.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or set another budget: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>Choisissez un modèle ou un contexte plus petit, ou fixez un autre budget : powerinfer-tray settings set memory_budget GIB</translation>
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>Choisissez un modèle ou une taille de contexte plus petits, ou relevez la limite de mémoire : powerinfer-tray settings set memory_budget GIO</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
-            <translation>{numbers} De ceux-ci, {free:.2f} Gio sont libres de modèles gardés chargés ; il faudrait décharger : {models}.</translation>
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers} Les modèles gardés chargés en laissent {free:.2f} Gio ; il faudrait décharger : {models}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
             <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
+            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit into the memory for models</source>
+            <source>{name} does not fit in the memory for models</source>
             <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
             <source>The model could not be loaded</source>
-            <translation>Le modèle n'a pas pu être chargé</translation>
+            <translation>Le modèle n’a pas pu être chargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>This is a defect of the app: {reason}</source>
-            <translation>C’est un défaut de l’application : {reason}</translation>
+            <source>This is a bug in the app: {reason}</source>
+            <translation>C’est un bug de l’application : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
             <source>See the app's log.</source>
-            <translation>Consultez le journal de l'application.</translation>
+            <translation>Consultez le journal de l’application.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>The engine cannot make embeddings with this model</source>
+            <source>The engine cannot create embeddings with this model</source>
             <translation>Le moteur ne peut pas calculer d’embeddings avec ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>The engine cannot rank with this model</source>
+            <source>The engine cannot rerank with this model</source>
             <translation>Le moteur ne peut pas faire de classement avec ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Choose another model or another engine.</source>
+            <source>Choose another model or engine.</source>
             <translation>Choisissez un autre modèle ou un autre moteur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>It answers with HTTP status {status}.</source>
-            <translation>Il répond avec le statut HTTP {status}.</translation>
+            <source>It answered with HTTP status {status}.</source>
+            <translation>Il a répondu avec le statut HTTP {status}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answer cannot be understood.</source>
-            <translation>Sa réponse est incompréhensible.</translation>
+            <source>Its answer is not valid.</source>
+            <translation>Sa réponse n’est pas valide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answers contain values that are no numbers.</source>
+            <source>Its answers contain values that are not numbers.</source>
             <translation>Ses réponses contiennent des valeurs qui ne sont pas des nombres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answers contain nothing but zeros.</source>
+            <source>Its answers contain only zeros.</source>
             <translation>Ses réponses ne contiennent que des zéros.</translation>
         </message>
         <message>
@@ -2895,52 +3120,52 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server refuses the key</source>
-            <translation>Le serveur distant refuse la clé</translation>
+            <source>The remote server rejected the key</source>
+            <translation>Le serveur distant a refusé la clé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>{url} answers with HTTP status {status}.</source>
-            <translation>{url} répond avec le statut HTTP {status}.</translation>
+            <source>{url} answered with HTTP status {status}.</source>
+            <translation>{url} a répondu avec le statut HTTP {status}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
-            <translation>Saisissez la clé définie par son propriétaire : dans les paramètres sous Moteur, ou avec powerinfer-tray key set remote</translation>
+            <source>Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote</source>
+            <translation>Saisissez la clé du serveur dans les paramètres sous Moteur, ou exécutez : powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server offers no models</source>
-            <translation>Le serveur distant ne propose aucun modèle</translation>
+            <source>The remote server has no models</source>
+            <translation>Le serveur distant n’a aucun modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>{url}/models answers with HTTP status {status} and no list of models.</source>
-            <translation>{url}/models répond avec le statut HTTP {status} et aucune liste de modèles.</translation>
+            <source>{url}/models answered with HTTP status {status} but without a list of models.</source>
+            <translation>{url}/models a répondu avec le statut HTTP {status}, mais sans liste de modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
-            <translation>Vérifiez l’adresse : l’URL de base d’un tel serveur se termine le plus souvent par /v1. S’il n’a pas de liste de modèles, saisissez son modèle sous « Modèle distant ».</translation>
+            <source>Check the address. It usually ends in /v1. If the server does not list its models, enter one under “Remote model”.</source>
+            <translation>Vérifiez l’adresse. Elle se termine généralement par /v1. Si le serveur n’indique pas ses modèles, saisissez-en un sous « Modèle distant ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server has no model «{model}»</source>
+            <source>The remote server has no model “{model}”</source>
             <translation>Le serveur distant n’a pas de modèle « {model} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>It offers {names}.</source>
-            <translation>Il propose {names}.</translation>
+            <source>It has {names}.</source>
+            <translation>Il a {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Choose one of these, or leave the setting «Remote model» empty.</source>
-            <translation>Choisissez l’un d’eux, ou laissez vide le réglage « Modèle distant ».</translation>
+            <source>Choose one of these, or leave “Remote model” empty.</source>
+            <translation>Choisissez l’un d’eux, ou laissez « Modèle distant » vide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server does not answer</source>
+            <source>The remote server is not responding</source>
             <translation>Le serveur distant ne répond pas</translation>
         </message>
         <message>
@@ -2950,13 +3175,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
-            <translation>Vérifiez qu’il fonctionne et que cet ordinateur peut le joindre. Il est interrogé de temps en temps.</translation>
+            <source>Check that it is running and that this computer can reach it. The app keeps trying.</source>
+            <translation>Vérifiez qu’il fonctionne et que cet ordinateur peut le joindre. L’application continue d’essayer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
-            <source>The engine's supervisor has failed</source>
-            <translation>Le superviseur du moteur a échoué</translation>
+            <source>Monitoring of the engine failed</source>
+            <translation>La surveillance du moteur a échoué</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -2970,18 +3195,18 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Another program answers in its place, and was told nothing.</source>
-            <translation>Un autre programme répond à sa place ; rien ne lui a été transmis.</translation>
+            <source>Another program answered instead. Nothing was sent to it.</source>
+            <translation>Un autre programme a répondu à sa place. Rien ne lui a été transmis.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Start PowerInfer Tray again.</source>
+            <source>Restart PowerInfer Tray.</source>
             <translation>Redémarrez PowerInfer Tray.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>The running app refused</source>
-            <translation>L’application en cours d’exécution a refusé</translation>
+            <source>The running app refused the command</source>
+            <translation>L’application en cours d’exécution a refusé la commande</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
@@ -2990,53 +3215,53 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Version {version} runs</source>
+            <source>Version {version} is running</source>
             <translation>La version {version} est en cours d’exécution</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
-            <translation>Le PowerInfer Tray en cours d’exécution (PID {pid}) est d’une autre version</translation>
+            <source>A different version of PowerInfer Tray is running (PID {pid})</source>
+            <translation>Une autre version de PowerInfer Tray est en cours d’exécution (PID {pid})</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
-            <translation>{runs} et ne connaît pas « {name} » ; cette commande est de la version {ours}.</translation>
+            <source>{runs}, which does not support “{name}”. This command is from version {ours}.</source>
+            <translation>{runs} et ne prend pas en charge « {name} ». Cette commande provient de la version {ours}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
-            <translation>Fermez-le et relancez-le : powerinfer-tray quit, puis powerinfer-tray.</translation>
+            <source>Restart the app: powerinfer-tray quit, then powerinfer-tray.</source>
+            <translation>Redémarrez l’application : powerinfer-tray quit, puis powerinfer-tray.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>PowerInfer Tray has ended</source>
+            <source>PowerInfer Tray has quit</source>
             <translation>PowerInfer Tray s’est arrêté</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It ran (PID {pid}), and did not answer any more.</source>
-            <translation>Il était en cours d’exécution (PID {pid}) et ne répond plus.</translation>
+            <source>It was running (PID {pid}) but no longer responds.</source>
+            <translation>Il était en cours d’exécution (PID {pid}), mais ne répond plus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>What it was doing has stopped with it. Give the command again.</source>
-            <translation>Ce qu’il faisait s’est arrêté avec lui. Relancez la commande.</translation>
+            <source>What it was doing has stopped, too. Run the command again.</source>
+            <translation>Ce qu’il faisait s’est arrêté aussi. Relancez la commande.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
+            <source>PowerInfer Tray is running (PID {pid}) but not responding</source>
             <translation>PowerInfer Tray est en cours d’exécution (PID {pid}), mais ne répond pas</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It was asked and has said nothing for {seconds:.0f} s.</source>
-            <translation>Interrogée, elle ne dit rien depuis {seconds:.0f} s.</translation>
+            <source>It has not answered for {seconds:.0f} s.</source>
+            <translation>Il n’a pas répondu depuis {seconds:.0f} s.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
-            <translation>Il est peut-être occupé : réessayez dans un instant. Si cela persiste, terminez ce processus.</translation>
+            <source>It may be busy. Try again in a moment. If that does not help, end the process.</source>
+            <translation>Il est peut-être occupé. Réessayez dans un instant. Si cela ne suffit pas, terminez le processus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
@@ -3045,13 +3270,13 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
-            <translation>Un programme détient {path}, comme le fait PowerInfer Tray en cours d’exécution, mais aucun ne répond.</translation>
+            <source>{path} is locked, as when PowerInfer Tray is running, but it does not answer.</source>
+            <translation>{path} est verrouillé, comme lorsque PowerInfer Tray est en cours d’exécution, mais celui-ci ne répond pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>If one runs, end it and start it again. If not, delete this file.</source>
-            <translation>Si PowerInfer Tray est en cours d’exécution, quittez-le et redémarrez-le. Sinon, supprimez ce fichier.</translation>
+            <source>If PowerInfer Tray is running, restart it. If not, delete this file.</source>
+            <translation>Si PowerInfer Tray est en cours d’exécution, redémarrez-le. Sinon, supprimez ce fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
@@ -3060,12 +3285,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>{url} has said nothing for {seconds:.0f} s.</source>
-            <translation>{url} n’a rien dit depuis {seconds:.0f} s.</translation>
+            <source>{url} has not answered for {seconds:.0f} s.</source>
+            <translation>{url} n’a pas répondu depuis {seconds:.0f} s.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Try again later, or look at its log.</source>
+            <source>Try again later, or see its log.</source>
             <translation>Réessayez plus tard, ou consultez son journal.</translation>
         </message>
         <message>
@@ -3075,12 +3300,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Nobody answers at {url}.</source>
-            <translation>Personne ne répond à {url}.</translation>
+            <source>There is no answer at {url}.</source>
+            <translation>Pas de réponse à {url}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Start the server, or look at its log.</source>
+            <source>Start the server, or see its log.</source>
             <translation>Démarrez le serveur, ou consultez son journal.</translation>
         </message>
         <message>
@@ -3090,12 +3315,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>It has status {status}, and is not what this app expects.</source>
+            <source>It has status {status} and is not what this app expects.</source>
             <translation>Elle a le statut {status} et n’est pas ce que cette application attend.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The answer broke off</source>
+            <source>The answer was interrupted</source>
             <translation>La réponse s’est interrompue</translation>
         </message>
         <message>
@@ -3110,43 +3335,68 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>An event of the stream is not what this app expects.</source>
-            <translation>Un événement du flux n’est pas ce que cette application attend.</translation>
+            <source>The conversation is too long for the model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model cannot use the pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Choose a model that was made for conversations.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Part of the stream is not what this app expects.</source>
+            <translation>Une partie du flux n’est pas ce que cette application attend.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It is the best of those that fit.</source>
+            <source>It is the best one that fits.</source>
             <translation>C’est le meilleur de ceux qui tiennent en mémoire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It is the only one.</source>
-            <translation>C’est le seul.</translation>
+            <source>It is the only model here.</source>
+            <translation>C’est le seul modèle ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, but leaves little memory to other programs.</source>
+            <source>It fits but leaves little memory for other programs.</source>
             <translation>Il tient en mémoire, mais en laisse peu aux autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do better.</source>
-            <translation>Aucun meilleur ne tient en mémoire. Avec seulement {bits} bits par poids, les réponses sont moins bonnes : un modèle plus petit peut faire mieux.</translation>
+            <source>No better one fits. With only {bits} bits per weight, answers get worse, so a smaller model may be better.</source>
+            <translation>Aucun meilleur ne tient en mémoire. Avec seulement {bits} bits par poids, les réponses sont moins bonnes : un modèle plus petit peut faire mieux.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, loses little, and answers about twice as fast as with 8 bits a weight.</source>
-            <translation>Il tient en mémoire, perd peu et répond environ deux fois plus vite qu’avec 8 bits par poids.</translation>
+            <source>It fits, loses little quality and answers about twice as fast as with 8 bits per weight.</source>
+            <translation>Il tient en mémoire, perd peu en qualité et répond environ deux fois plus vite qu’avec 8 bits par poids.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, and with {bits} bits a weight its results are nearly exact.</source>
+            <source>It fits, and with {bits} bits per weight its results are nearly exact.</source>
             <translation>Il tient en mémoire et, avec {bits} bits par poids, ses résultats sont presque exacts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, and a small model loses much with fewer than its {bits} bits a weight.</source>
-            <translation>Il tient en mémoire, et un petit modèle perd beaucoup avec moins que ses {bits} bits par poids.</translation>
+            <source>It fits, and a small model would lose a lot of quality with fewer than {bits} bits per weight.</source>
+            <translation>Il tient en mémoire, et un petit modèle perdrait beaucoup en qualité avec moins de {bits} bits par poids.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -3155,18 +3405,18 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>The address names no model</source>
-            <translation>L’adresse ne désigne aucun modèle</translation>
+            <source>The URL does not name a model</source>
+            <translation>L’URL ne désigne aucun modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>“{source}” does not tell the name of a .gguf file.</source>
+            <source>“{source}” does not contain the name of a .gguf file.</source>
             <translation>« {source} » n’indique pas le nom d’un fichier .gguf.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>The catalogue of models cannot be read</source>
-            <translation>Le catalogue des modèles ne peut pas être lu</translation>
+            <source>The model catalog could not be read</source>
+            <translation>Le catalogue de modèles n’a pas pu être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -3175,12 +3425,12 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>{id}: there is another model with {name}.</source>
-            <translation>{id} : il existe un autre modèle avec {name}.</translation>
+            <source>{id}: another model has the same {name}.</source>
+            <translation>{id} : un autre modèle a le même {name}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>Your own list of models cannot be used</source>
+            <source>Your own list of models could not be used</source>
             <translation>Votre propre liste de modèles ne peut pas être utilisée</translation>
         </message>
         <message>
@@ -3200,7 +3450,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>a supplement file</source>
+            <source>a supplementary file</source>
             <translation>un fichier complémentaire</translation>
         </message>
         <message>
@@ -3220,23 +3470,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
-            <translation>Téléchargez le fichier lui-même : sur Hugging Face, son adresse contient /resolve/ là où la page a /blob/.</translation>
+            <source>Download the file itself. On Hugging Face, its URL contains /resolve/ instead of /blob/.</source>
+            <translation>Téléchargez le fichier lui-même. Sur Hugging Face, son URL contient /resolve/ au lieu de /blob/.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is a Git LFS pointer, that only stands for the file.</source>
-            <translation>C’est un pointeur Git LFS, qui ne fait que représenter le fichier.</translation>
+            <source>It is only a Git LFS pointer, not the file itself.</source>
+            <translation>Ce n’est qu’un pointeur Git LFS, pas le fichier lui-même.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Run «git lfs pull», or download it.</source>
-            <translation>Exécutez « git lfs pull », ou téléchargez-le.</translation>
+            <source>Run “git lfs pull”, or download the file.</source>
+            <translation>Exécutez « git lfs pull », ou téléchargez le fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
-            <translation>Il commence par {bytes}, et non par GGUF ou PWRI.</translation>
+            <source>It starts with {bytes} instead of GGUF or PWRI.</source>
+            <translation>Il commence par {bytes} au lieu de GGUF ou PWRI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3245,12 +3495,12 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The setting «model» is empty, and the server needs a model to run.</source>
-            <translation>Le réglage « model » est vide, et le serveur a besoin d’un modèle pour fonctionner.</translation>
+            <source>The server needs a model, but the setting “model” is empty.</source>
+            <translation>Le serveur a besoin d’un modèle, mais le réglage « model » est vide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Choose one on the page Models, or try the built-in test model, whose answers mean nothing: powerinfer-tray serve --model test</source>
+            <source>Choose one on the Models page, or try the built-in test model, which gives meaningless answers: powerinfer-tray serve --model test</source>
             <translation>Choisissez-en un sur la page Modèles, ou essayez le modèle de test intégré, dont les réponses n’ont pas de sens : powerinfer-tray serve --model test</translation>
         </message>
         <message>
@@ -3260,8 +3510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Nothing is at {path}.</source>
-            <translation>Il n’y a rien à {path}.</translation>
+            <source>There is no file at {path}.</source>
+            <translation>Il n’y a pas de fichier à {path}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3270,38 +3520,38 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{name} is there already</source>
+            <source>{name} already exists</source>
             <translation>{name} existe déjà</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is in {folder}, and stays as it is.</source>
-            <translation>Il se trouve dans {folder}, et reste tel quel.</translation>
+            <source>It is in {folder} and was left unchanged.</source>
+            <translation>Il se trouve dans {folder} et n’a pas été modifié.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Remove it, or rename one of the two.</source>
-            <translation>Supprimez-le, ou renommez l’un des deux.</translation>
+            <source>Remove it, or rename one of the files.</source>
+            <translation>Supprimez-le, ou renommez l’un des fichiers.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>There is no folder {name}</source>
-            <translation>Il n’y a pas de dossier {name}</translation>
+            <source>The folder {name} does not exist</source>
+            <translation>Le dossier {name} n’existe pas</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The slash at its end is for folders, and a model is a file.</source>
+            <source>A slash at the end stands for a folder, but a model is a file.</source>
             <translation>La barre oblique finale désigne un dossier, et un modèle est un fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Leave the slash out, or check the name.</source>
+            <source>Remove the slash, or check the name.</source>
             <translation>Retirez la barre oblique, ou vérifiez le nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The model file {name} cannot be read</source>
-            <translation>Le fichier de modèle {name} ne peut pas être lu</translation>
+            <source>The model file {name} could not be read</source>
+            <translation>Le fichier de modèle {name} n’a pas pu être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3340,13 +3590,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Its entry {key} is of the unknown type {number:,}.</source>
+            <source>Its entry {key} has the unknown type {number:,}.</source>
             <translation>Son entrée {key} est du type inconnu {number:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
-            <translation>{present:,} octets sur {whole:,} sont là, il en manque {missing:,}.</translation>
+            <source>It has {present:,} of {whole:,} bytes, so {missing:,} are missing.</source>
+            <translation>Il a {present:,} octets sur {whole:,} ; il en manque {missing:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3355,7 +3605,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Set «Projector» of this model to its mmproj file, or to none.</source>
+            <source>Set “Projector” of this model to its mmproj file, or to none.</source>
             <translation>Réglez « Projecteur » de ce modèle sur son fichier mmproj, ou sur none.</translation>
         </message>
         <message>
@@ -3365,7 +3615,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is {kind}, which goes with a model.</source>
+            <source>It is {kind}, which belongs to a model.</source>
             <translation>C’est {kind}, qui accompagne un modèle.</translation>
         </message>
         <message>
@@ -3385,28 +3635,28 @@
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need} of the {room} of memory that can be used.</source>
-            <translation>Il lui faut {need} sur les {room} de mémoire utilisable.</translation>
+            <source>It needs {need} of the {room} of available memory.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire disponible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
-            <translation>Il lui faut {need} sur les {room} de mémoire utilisable : fermez d’autres programmes.</translation>
+            <source>It needs {need} of the {room} of available memory. Close other programs first.</source>
+            <translation>Il lui faut {need} sur les {room} de mémoire disponible. Fermez d’abord d’autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
-            <translation>Avec un contexte de {context}, il lui faut {need}, pour {room} de mémoire utilisable : essayez un contexte de {smaller}.</translation>
+            <source>With a context size of {context} it needs {need}, but only {room} of memory is available. Try a context size of {smaller}.</source>
+            <translation>Avec une taille de contexte de {context}, il lui faut {need}, mais seuls {room} de mémoire sont disponibles. Essayez une taille de contexte de {smaller}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>Il lui faut {need}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+            <source>It needs {need}, but only {room} of memory is available. Try a smaller quantization or model.</source>
+            <translation>Il lui faut {need}, mais seuls {room} de mémoire sont disponibles. Essayez une quantification ou un modèle plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>Ses poids seuls occupent {weights}, pour {room} de mémoire utilisable : essayez une quantification ou un modèle plus petits.</translation>
+            <source>Its weights alone need {weights}, but only {room} of memory is available. Try a smaller quantization or model.</source>
+            <translation>Ses poids à eux seuls occupent {weights}, mais seuls {room} de mémoire sont disponibles. Essayez une quantification ou un modèle plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -3425,7 +3675,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It does not say of which architecture the model is.</source>
+            <source>It does not give the model's architecture.</source>
             <translation>Il ne dit pas de quelle architecture est le modèle.</translation>
         </message>
         <message>
@@ -3445,23 +3695,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Name the model file inside that folder.</source>
-            <translation>Indiquez le fichier de modèle qui se trouve dans ce dossier.</translation>
+            <source>Choose the model file in that folder.</source>
+            <translation>Choisissez le fichier de modèle dans ce dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It is not an ordinary file.</source>
+            <source>It is not a regular file.</source>
             <translation>Ce n’est pas un fichier ordinaire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header announces {count:,} {what}.</source>
+            <source>Its header claims to have {count:,} {what}.</source>
             <translation>Son en-tête annonce {count:,} {what}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>letters in one text</source>
-            <translation>lettres dans un seul texte</translation>
+            <source>characters in one text</source>
+            <translation>caractères dans un seul texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -3475,8 +3725,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>{name} is for other machines</source>
-            <translation>{name} est destiné à d’autres machines</translation>
+            <source>{name} is for another kind of computer</source>
+            <translation>{name} est destiné à un autre type d’ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -3500,47 +3750,47 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.</source>
-            <translation>Il est écrit dans la version {version:,} du format GGUF. Cette application lit les versions 2 et 3.</translation>
+            <source>It uses version {version:,} of the GGUF format. This app supports versions 2 and 3.</source>
+            <translation>Il utilise la version {version:,} du format GGUF. Cette application prend en charge les versions 2 et 3.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Look for an update of this app, or for another file of the same model.</source>
+            <source>Look for an update of this app or another file of the same model.</source>
             <translation>Cherchez une mise à jour de cette application, ou un autre fichier du même modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>Models could not be searched for</source>
-            <translation>La recherche de modèles n’a pas abouti</translation>
+            <source>The search for models failed</source>
+            <translation>La recherche de modèles a échoué</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>{site} did not answer with a list of models.</source>
-            <translation>{site} n’a pas répondu par une liste de modèles.</translation>
+            <source>{site} did not send a list of models.</source>
+            <translation>{site} n’a pas envoyé de liste de modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>Try again later, or look at the setting hf_endpoint.</source>
+            <source>Try again later, or check the setting hf_endpoint.</source>
             <translation>Réessayez plus tard, ou vérifiez le réglage hf_endpoint.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>No models can be looked up, because {host} cannot be reached: check the connection to the internet.</source>
-            <translation>Aucun modèle ne peut être recherché, car {host} est injoignable : vérifiez la connexion à Internet.</translation>
+            <source>The search for models is not possible because {host} cannot be reached. Check your internet connection.</source>
+            <translation>La recherche de modèles est impossible, car {host} est injoignable. Vérifiez votre connexion à Internet.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>The server sends far more than a list takes.</source>
-            <translation>Le serveur envoie bien plus qu’une liste n’en demande.</translation>
+            <source>The server is sending far more data than a list needs.</source>
+            <translation>Le serveur envoie bien plus de données que n’en demande une liste.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>The list of the server did not arrive</source>
-            <translation>La liste du serveur n’est pas arrivée</translation>
+            <source>The server's list could not be loaded</source>
+            <translation>La liste du serveur n’a pas pu être chargée</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Free some space, or link the model in place of copying it.</source>
+            <source>Free some space, or link the model instead of copying it.</source>
             <translation>Libérez de l’espace, ou liez le modèle au lieu de le copier.</translation>
         </message>
         <message>
@@ -3550,27 +3800,27 @@
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
-            <translation>Ce disque n’accepte pas de fichier aussi volumineux (FAT32 : 4 Go) : choisissez un dossier des modèles sur un autre disque, ou liez le modèle.</translation>
+            <source>This disk cannot store such large files (FAT32: 4 GB). Choose a models folder on another disk, or link the model.</source>
+            <translation>Ce disque ne peut pas stocker de fichiers aussi volumineux (FAT32 : 4 Go). Choisissez un dossier des modèles sur un autre disque, ou liez le modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
-            <translation>Vérifiez que vous avez le droit d’y écrire ; là où il n’est pas possible de créer des liens, copiez-le ou déplacez-le.</translation>
+            <source>Check that you have permission to write there. If links cannot be created, copy or move the model.</source>
+            <translation>Vérifiez que vous avez le droit d’y écrire. Si les liens ne peuvent pas être créés, copiez ou déplacez le modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Check that there is space, and that you may write there.</source>
-            <translation>Vérifiez qu’il y a de la place et que vous pouvez y écrire.</translation>
+            <source>Check the free space and that you have permission to write there.</source>
+            <translation>Vérifiez l’espace libre et que vous avez le droit d’y écrire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/integrity.py" />
-            <source>Its SHA-256 is {actual}, but was {expected}.</source>
-            <translation>Son SHA-256 est {actual}, mais était {expected}.</translation>
+            <source>Its SHA-256 is now {actual} instead of {expected}.</source>
+            <translation>Son SHA-256 est maintenant {actual} au lieu de {expected}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>It is another kind of file.</source>
+            <source>It is a different kind of file.</source>
             <translation>C’est un fichier d’un autre type.</translation>
         </message>
         <message>
@@ -3585,23 +3835,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/naming.py" />
-            <source>Name one of them by its id.</source>
+            <source>Choose one of them by its ID.</source>
             <translation>Indiquez l’un d’eux par son identifiant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/outdated.py" />
-            <source>Nobody has noted where {name} came from.</source>
-            <translation>La provenance de {name} n’a pas été notée.</translation>
+            <source>It is not known where {name} came from.</source>
+            <translation>La provenance de {name} est inconnue.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/outdated.py" />
-            <source>Its source does not tell one version of the file from another.</source>
-            <translation>Sa source ne distingue pas les versions du fichier.</translation>
+            <source>The server does not give versions of the file.</source>
+            <translation>Le serveur n’indique pas les versions du fichier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Free some space, or give another place.</source>
-            <translation>Libérez de l’espace, ou indiquez un autre emplacement.</translation>
+            <source>Free some space, or choose another folder.</source>
+            <translation>Libérez de l’espace, ou choisissez un autre dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -3610,32 +3860,32 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{program} has turned it into a model of another kind.</source>
+            <source>{program} turned it into a different kind of model.</source>
             <translation>{program} en a fait un modèle d’un autre type.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Use the program that belongs to the model's engine.</source>
+            <source>Use the program that comes with the model's engine.</source>
             <translation>Utilisez le programme qui va avec le moteur du modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Check that the program can be run, and that you may write there.</source>
-            <translation>Vérifiez que le programme peut être exécuté et que vous pouvez écrire à cet endroit.</translation>
+            <source>Check that the program can run and that you have permission to write there.</source>
+            <translation>Vérifiez que le programme peut s’exécuter et que vous avez le droit d’y écrire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Cannot quantize {name}</source>
-            <translation>Impossible de quantifier {name}</translation>
+            <source>{name} cannot be quantized</source>
+            <translation>{name} ne peut pas être quantifié</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>It is not one whole model file.</source>
+            <source>It is not a single, complete model file.</source>
             <translation>Ce n’est pas un fichier de modèle entier et unique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Choose a model in a single file.</source>
+            <source>Choose a model that is a single file.</source>
             <translation>Choisissez un modèle en un seul fichier.</translation>
         </message>
         <message>
@@ -3645,8 +3895,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Dense models cannot be quantized to {type}.</source>
-            <translation>Les modèles denses ne peuvent pas être quantifiés en {type}.</translation>
+            <source>Regular models cannot be quantized to {type}.</source>
+            <translation>Les modèles ordinaires ne peuvent pas être quantifiés en {type}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -3655,53 +3905,53 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>There is no folder {folder}.</source>
-            <translation>Il n’y a pas de dossier {folder}.</translation>
+            <source>The folder {folder} does not exist.</source>
+            <translation>Le dossier {folder} n’existe pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Make it, or give another place.</source>
-            <translation>Créez-le, ou indiquez un autre emplacement.</translation>
+            <source>Create it, or choose another folder.</source>
+            <translation>Créez-le, ou choisissez un autre dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{name} cannot be written</source>
-            <translation>Impossible d’écrire {name}</translation>
+            <source>{name} could not be written</source>
+            <translation>{name} n’a pas pu être écrit</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Delete it if nobody needs it, and check that you may write there; or give another place.</source>
-            <translation>Supprimez-le si personne n’en a besoin et vérifiez que vous pouvez y écrire, ou indiquez un autre emplacement.</translation>
+            <source>Delete it if you do not need it and check that you have permission to write there, or choose another folder.</source>
+            <translation>Supprimez-le si vous n’en avez pas besoin et vérifiez que vous avez le droit d’y écrire, ou choisissez un autre dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>The program ended with {code}: {reason}</source>
+            <source>The program stopped with {code}: {reason}</source>
             <translation>Le programme s’est terminé avec {code} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>A model that is quantized already must be made from its F16 or F32 file.</source>
-            <translation>Un modèle déjà quantifié doit être refait à partir de son fichier F16 ou F32.</translation>
+            <source>To change the quantization of a model, start from its F16 or F32 file.</source>
+            <translation>Pour changer la quantification d’un modèle, partez de son fichier F16 ou F32.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>it said nothing.</source>
-            <translation>il n’a rien dit.</translation>
+            <source>it gave no reason.</source>
+            <translation>il n’a donné aucune raison.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>Made for the PowerInfer engine, which this computer has.</source>
-            <translation>Conçu pour le moteur PowerInfer, présent sur cet ordinateur.</translation>
+            <source>Made for PowerInfer, which is installed on this computer.</source>
+            <translation>Conçu pour PowerInfer, installé sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>For embeddings of texts in your language.</source>
-            <translation>Pour les embeddings de textes dans votre langue.</translation>
+            <source>For embeddings in your language.</source>
+            <translation>Pour les embeddings dans votre langue.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>For conversations in your language, at a good speed on this computer.</source>
-            <translation>Pour converser dans votre langue, à bonne vitesse sur cet ordinateur.</translation>
+            <source>For chats in your language, fast enough on this computer.</source>
+            <translation>Pour discuter dans votre langue, assez rapide sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3720,8 +3970,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>C’est une adresse, et non un modèle sur cet ordinateur.</translation>
+            <source>It is a URL, not a model on this computer.</source>
+            <translation>C’est une URL, pas un modèle sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3730,28 +3980,28 @@
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>{alias} is another name of it, and it is not installed.</source>
+            <source>{alias} is another name for this model, which is not installed.</source>
             <translation>{alias} est un autre nom de ce modèle, qui n’est pas installé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>Install it, or give the name to another model.</source>
-            <translation>Installez-le, ou donnez ce nom à un autre modèle.</translation>
+            <source>Download it, or give this name to another model.</source>
+            <translation>Téléchargez-le, ou donnez ce nom à un autre modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
+            <source>Check the name, enter the path of a file, or download a model.</source>
             <translation>Vérifiez le nom, indiquez le chemin d’un fichier, ou téléchargez un modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>If you mean the file in the current folder, write ./{name}</source>
-            <translation>Si vous voulez dire le fichier du dossier actuel, écrivez ./{name}</translation>
+            <source>For the file in the current folder, type ./{name}</source>
+            <translation>Pour le fichier du dossier actuel, tapez ./{name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>It is no id of the catalogue and no file in {folder}.</source>
-            <translation>Ce n’est ni un identifiant du catalogue ni un fichier de {folder}.</translation>
+            <source>It is neither a model in the catalog nor a file in {folder}.</source>
+            <translation>Ce n’est ni un modèle du catalogue ni un fichier de {folder}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3765,23 +4015,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
-            <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
-            <translation>D’après son nom, {name} est l’un de {count:,} fichiers. Pas plus de {most:,} ne sont téléchargés à la fois.</translation>
+            <source>According to its name, {name} is one of {count:,} files. The limit is {most:,}.</source>
+            <translation>D’après son nom, {name} est l’un de {count:,} fichiers. La limite est de {most:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
-            <source>Fetch them with another program, and put all of them into the models folder.</source>
+            <source>Download them with another program and put them all in the models folder.</source>
             <translation>Téléchargez-les avec un autre programme et placez-les tous dans le dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It is a pipe between programs.</source>
-            <translation>C’est un tube entre programmes.</translation>
+            <source>It is a pipe.</source>
+            <translation>C’est un tube (pipe).</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It is a socket of a program.</source>
-            <translation>C’est un socket d’un programme.</translation>
+            <source>It is a socket.</source>
+            <translation>C’est un socket.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -3790,13 +4040,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It does not begin as a model does.</source>
+            <source>It does not start like a model.</source>
             <translation>Il ne commence pas comme un modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Only models are removed here. What there is says: powerinfer-tray models list</source>
-            <translation>Seuls les modèles se suppriment ici. Pour les afficher : powerinfer-tray models list</translation>
+            <source>Only models can be removed. To list them, run: powerinfer-tray models list</source>
+            <translation>Seuls les modèles peuvent être supprimés. Pour la liste : powerinfer-tray models list</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -3805,42 +4055,297 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Check its permissions; where there is no trash, delete it for good.</source>
-            <translation>Vérifiez ses droits d’accès ; s’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
+            <source>Check its permissions. If there is no trash, delete it permanently.</source>
+            <translation>Vérifiez ses droits d’accès. S’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>{name} has just been replaced</source>
-            <translation>{name} vient d’être remplacé</translation>
+            <source>{name} was replaced in the meantime</source>
+            <translation>{name} a été remplacé entre-temps</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Something else is in its place now than what was looked at, so it was left alone.</source>
-            <translation>Ce qui se trouve maintenant à sa place n’est plus ce qui a été examiné, et n’a donc pas été touché.</translation>
+            <source>It is no longer the file that was checked, so it was not touched.</source>
+            <translation>Ce n’est plus le fichier vérifié ; il n’a donc pas été touché.</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Look at the list of models, and try again.</source>
+            <source>Check the list of models and try again.</source>
             <translation>Consultez la liste des modèles, et réessayez.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/search/exporting.py" />
+            <source>Texts cannot be exported as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The model of this collection has changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Rebuild the collection: its texts are embedded anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Try another model for embeddings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The collection is full</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>It takes at most {count} texts.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Make another collection, or use a vector database.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is locked with a password</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its text can only be read by who knows the password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Save a copy without a password, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is encrypted</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>This app cannot decrypt it, even without a password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Print it to a PDF file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>It is damaged, or not a PDF file: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Open it in another program, and save it anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} has no text</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Run text recognition (OCR) over it first.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} takes too much time or memory</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Reading it was given up. It may be damaged.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Split it, or save its text as a .txt file.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is empty, or has neither letters nor digits.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save it as UTF-8 text, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Check that it is there, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>{name} is of a kind that is not read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Texts are read from files that end in {names}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save its text as a .txt file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} MB are read of a file of this kind.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Split it, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Too many files at once</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} files with texts are added at once.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Choose a smaller folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>page {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>line {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>lines {first}–{last}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is no collection {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>It may have been deleted meanwhile.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A name has 1 to {most} letters.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is a collection {name} already.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A newer version of this app has written this collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Use that version, or make a new collection.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection is being changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it, in this window or in a terminal.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Wait until that is done, or cancel it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot have this name</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another name.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Delete it, and add its files to a new one. They are as they were.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} must have 1 to {count} characters that can be seen.</source>
+            <source>{entry} must have 1 to {count} visible characters.</source>
             <translation>{entry} doit compter de 1 à {count} caractères visibles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} has a comma or semicolon, which separate names.</source>
+            <source>{entry} contains a comma or semicolon, which separates names.</source>
             <translation>{entry} contient une virgule ou un point-virgule, qui séparent les noms.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} looks like a path, an address or an option.</source>
-            <translation>{entry} ressemble à un chemin, à une adresse ou à une option.</translation>
+            <source>{entry} looks like a path, a URL or an option.</source>
+            <translation>{entry} ressemble à un chemin, à une URL ou à une option.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>A model cannot be called {entry}</source>
+            <source>A model cannot be named {entry}</source>
             <translation>Un modèle ne peut pas s’appeler {entry}</translation>
         </message>
         <message>
@@ -3855,8 +4360,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the local network: clients must send it as their OpenAI API key.</source>
-            <translation>Pour le réseau local : les clients doivent l’envoyer comme clé d’API OpenAI.</translation>
+            <source>For the local network: apps must send it as their OpenAI API key.</source>
+            <translation>Pour le réseau local : les applications doivent l’envoyer comme clé d’API OpenAI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3865,8 +4370,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
-            <translation>Pour le moteur remote : la clé d’API que demande son serveur, s’il en demande une.</translation>
+            <source>For a remote server: its API key, if it needs one.</source>
+            <translation>Pour un serveur distant : sa clé d’API, s’il en faut une.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3875,8 +4380,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
-            <translation>Pour les fichiers dont l’éditeur veut d’abord que vous acceptiez ses conditions. Il n’est envoyé qu’à huggingface.co.</translation>
+            <source>For models whose publisher requires you to accept terms. It is sent only to huggingface.co.</source>
+            <translation>Pour les modèles dont l’éditeur exige l’acceptation de conditions. Il n’est envoyé qu’à huggingface.co.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3890,23 +4395,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>This cannot be a key</source>
-            <translation>Ceci ne peut pas être une clé</translation>
+            <source>This is not a valid key</source>
+            <translation>Cette clé n’est pas valide</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>A key is made of letters, digits and signs, with no spaces.</source>
-            <translation>Une clé se compose de lettres, de chiffres et de signes, sans espace.</translation>
+            <source>A key consists of letters, digits and symbols, without spaces.</source>
+            <translation>Une clé se compose de lettres, de chiffres et de symboles, sans espace.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>This key can be guessed</source>
-            <translation>Cette clé peut être devinée</translation>
+            <source>This key is too easy to guess</source>
+            <translation>Cette clé est trop facile à deviner</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>Everybody in the local network may try keys: it needs {count} characters or more, without a pattern. Generate in the settings makes one.</source>
-            <translation>Chacun sur le réseau local peut essayer des clés : il en faut une d’au moins {count} caractères, sans motif régulier. « Générer » dans les réglages en crée une.</translation>
+            <source>Anyone on the local network can try keys, so use at least {count} characters without a pattern. “Generate” in the settings creates one.</source>
+            <translation>N’importe qui sur le réseau local peut essayer des clés : il faut au moins {count} caractères, sans motif régulier. « Générer » dans les paramètres en crée une.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3925,8 +4430,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
-            <source>Type: powerinfer-tray key set {name} --file</source>
-            <translation>Tapez : powerinfer-tray key set {name} --file</translation>
+            <source>Run: powerinfer-tray key set {name} --file</source>
+            <translation>Exécutez : powerinfer-tray key set {name} --file</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3935,8 +4440,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
-            <source>There is no key {place}</source>
-            <translation>Ce qui se trouve {place} n’est pas une clé</translation>
+            <source>There is no valid key {place}</source>
+            <translation>Il n’y a pas de clé valide {place}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3945,33 +4450,33 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>The setting {name} is one of a single model</source>
-            <translation>Le réglage {name} concerne un seul modèle</translation>
+            <source>The setting {name} belongs to a single model</source>
+            <translation>Le réglage {name} appartient à un seul modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>Each model has its own, and there is none for all.</source>
-            <translation>Chaque modèle a le sien, et il n’y en a pas pour tous.</translation>
+            <source>Each model has its own value. There is no value for all models.</source>
+            <translation>Chaque modèle a sa propre valeur. Il n’y en a pas pour tous les modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>Name the model: powerinfer-tray settings set {name} VALUE --model ID</source>
-            <translation>Nommez le modèle : powerinfer-tray settings set {name} VALUE --model ID</translation>
+            <source>Give the model: powerinfer-tray settings set {name} VALUE --model ID</source>
+            <translation>Indiquez le modèle : powerinfer-tray settings set {name} VALEUR --model ID</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>The setting {name} holds for all models</source>
-            <translation>Le réglage {name} vaut pour tous les modèles</translation>
+            <source>The setting {name} applies to all models</source>
+            <translation>Le réglage {name} s’applique à tous les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>A model may have its own: {names}.</source>
-            <translation>Un modèle peut avoir ses propres valeurs de : {names}.</translation>
+            <source>A model can have its own values for: {names}.</source>
+            <translation>Un modèle peut avoir ses propres valeurs pour : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>To set it for all: powerinfer-tray settings set {name} VALUE</source>
-            <translation>Pour le régler pour tous : powerinfer-tray settings set {name} VALUE</translation>
+            <source>To set it for all models, run: powerinfer-tray settings set {name} VALUE</source>
+            <translation>Pour le régler pour tous les modèles : powerinfer-tray settings set {name} VALEUR</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
@@ -3980,22 +4485,22 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>A remote server has models of its own, so it is chosen for all.</source>
-            <translation>Un serveur distant a ses propres modèles : il se choisit donc pour tous.</translation>
+            <source>A remote server has its own models, so it is chosen for all models.</source>
+            <translation>Un serveur distant a ses propres modèles : il se choisit donc pour tous les modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>To use it: powerinfer-tray settings set engine remote</source>
+            <source>To use it, run: powerinfer-tray settings set engine remote</source>
             <translation>Pour l’utiliser : powerinfer-tray settings set engine remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>{alias} cannot be another name of {model}</source>
+            <source>{alias} cannot be another name for {model}</source>
             <translation>{alias} ne peut pas être un autre nom de {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>It is the id of another model, {other}.</source>
+            <source>It is the ID of another model, {other}.</source>
             <translation>C’est l’identifiant d’un autre modèle, {other}.</translation>
         </message>
         <message>
@@ -4025,72 +4530,72 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} has a character that cannot be seen.</source>
+            <source>{entry} contains an invisible character.</source>
             <translation>{entry} contient un caractère invisible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>An empty entry means no page.</source>
-            <translation>Une entrée vide ne désigne aucune page.</translation>
+            <source>An empty entry does not match any page.</source>
+            <translation>Une entrée vide ne correspond à aucune page.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.</source>
+            <source>{entry} has no scheme. Write it as browsers send it: https://{host} or http://{host}.</source>
             <translation>{entry} n’a pas de schéma. Écrivez-le comme les navigateurs l’envoient : https://{host}, ou http://{host}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>A * cannot stand in the scheme {scheme}: name each, as https://*.</source>
+            <source>The scheme {scheme} cannot contain *. Enter each scheme, such as https://*.</source>
             <translation>Le schéma {scheme} ne peut pas contenir de * : indiquez chaque schéma, par exemple https://*.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{scheme} is not a scheme, as https is one.</source>
+            <source>{scheme} is not a scheme such as https.</source>
             <translation>{scheme} n’est pas un schéma tel que https.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>No web page has the scheme {scheme}: write https or http.</source>
-            <translation>Aucune page web n’a le schéma {scheme} : écrivez https ou http.</translation>
+            <source>Web pages do not use the scheme {scheme}. Write https or http.</source>
+            <translation>Les pages web n’utilisent pas le schéma {scheme}. Écrivez https ou http.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Browsers send no path: write {origin} in place of {entry}.</source>
+            <source>Browsers do not send a path. Write {origin} instead of {entry}.</source>
             <translation>Les navigateurs n’envoient pas de chemin : écrivez {origin} au lieu de {entry}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} names no host: write it, or * for each.</source>
-            <translation>{entry} n’indique aucun hôte : écrivez-le, ou * pour tous.</translation>
+            <source>{entry} has no host. Enter one, or * for any host.</source>
+            <translation>{entry} n’a pas d’hôte. Indiquez-en un, ou * pour tous.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>In {entry}, a * can only be the whole host, stand before its first point or be the port: https://*.example.org, http://localhost:*.</source>
-            <translation>Dans {entry}, un * ne peut être que l’hôte entier, précéder le premier point de l’hôte ou tenir lieu de port : https://*.example.org, http://localhost:*.</translation>
+            <source>In {entry}, * can only be the whole host, the part before the first dot, or the port: https://*.example.org, http://localhost:*.</source>
+            <translation>Dans {entry}, * ne peut être que l’hôte entier, la partie avant le premier point ou le port : https://*.example.org, http://localhost:*.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Browsers send no user name: leave out what is before the @.</source>
+            <source>Browsers do not send a user name. Remove the part before the @.</source>
             <translation>Les navigateurs n’envoient pas de nom d’utilisateur : retirez ce qui précède le @.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Write {name} in ASCII, as browsers send it: it begins with xn--.</source>
+            <source>Write {name} in ASCII as browsers send it, starting with xn--.</source>
             <translation>Écrivez {name} en ASCII, comme les navigateurs l’envoient : cela commence par xn--.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{port} is not a port: write a number up to 65535, or *.</source>
+            <source>{port} is not a port. Enter a number up to 65535, or *.</source>
             <translation>{port} n’est pas un port : écrivez un nombre jusqu’à 65535, ou *.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{name} is not the name of a host.</source>
+            <source>{name} is not a host name.</source>
             <translation>{name} n’est pas un nom d’hôte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} can match no web page</source>
+            <source>{entry} cannot match any web page</source>
             <translation>{entry} ne peut correspondre à aucune page web</translation>
         </message>
         <message>
@@ -4176,7 +4681,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>How freely the model chooses its words; for requests that name none.</source>
-            <translation>Liberté avec laquelle le modèle choisit ses mots ; pour les requêtes qui n’en précisent pas.</translation>
+            <translation>Liberté avec laquelle le modèle choisit ses mots ; pour les requêtes qui n’en précisent pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4261,7 +4766,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
-            <translation>Si les programmes peuvent demander des vecteurs de moins de dimensions, ce pour quoi seuls certains modèles ont été entraînés. Automatique : selon ce que l’on sait du modèle.</translation>
+            <translation>Si les programmes peuvent demander des vecteurs de moins de dimensions, ce pour quoi seuls certains modèles ont été entraînés. Automatique : selon ce que l’on sait du modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4291,7 +4796,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
-            <translation>Combien de processus d’un thread chacun calculent un modèle creux. Ils partagent ses poids. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
+            <translation>Combien de processus d’un thread chacun calculent un modèle creux. Ils partagent ses poids. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4356,7 +4861,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
-            <translation>Applications et pages de cet ordinateur qui ont été refusées : la question n’est plus posée.</translation>
+            <translation>Applications et pages de cet ordinateur qui ont été refusées : la question n’est plus posée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4386,7 +4891,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
-            <translation>La mémoire que tous les modèles chargés peuvent occuper ensemble, au plus. Automatique : ce qui est libre, moins une réserve pour les autres programmes.</translation>
+            <translation>La mémoire que tous les modèles chargés peuvent occuper ensemble, au plus. Automatique : ce qui est libre, moins une réserve pour les autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4396,7 +4901,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux demandes d’embeddings et de classement qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
+            <translation>Quel modèle répond aux demandes d’embeddings et de classement qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4406,7 +4911,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux autres demandes qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
+            <translation>Quel modèle répond aux autres demandes qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4471,7 +4976,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
-            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
+            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4581,7 +5086,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
-            <translation>Les adresses sont affichées et journalisées ; les clés vont dans le trousseau : powerinfer-tray key set {key}</translation>
+            <translation>Les adresses sont affichées et journalisées ; les clés vont dans le trousseau : powerinfer-tray key set {key}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4606,7 +5111,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Did you mean {name}?</source>
-            <translation>Vouliez-vous dire {name} ?</translation>
+            <translation>Vouliez-vous dire {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4620,8 +5125,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings are being changed by another program</source>
-            <translation>Les paramètres sont en cours de modification par un autre programme</translation>
+            <source>Another program is changing the settings</source>
+            <translation>Un autre programme modifie les paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4630,8 +5135,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Try again. If it stays so, end the other PowerInfer Tray, which may hang.</source>
-            <translation>Réessayez. Si cela persiste, quittez l’autre PowerInfer Tray, qui est peut-être bloqué.</translation>
+            <source>Try again. If that does not help, quit the other PowerInfer Tray.</source>
+            <translation>Réessayez. Si cela ne suffit pas, quittez l’autre PowerInfer Tray.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4640,8 +5145,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Check that the disk is not full and that you may write to this folder.</source>
-            <translation>Vérifiez que le disque n’est pas plein et que vous pouvez écrire dans ce dossier.</translation>
+            <source>Check that the disk is not full and that you have permission to write to this folder.</source>
+            <translation>Vérifiez que le disque n’est pas plein et que vous avez le droit d’écrire dans ce dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4655,23 +5160,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings file is of a newer version of this app</source>
+            <source>The settings file is from a newer version of this app</source>
             <translation>Le fichier des paramètres provient d’une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>{path} has version {version}; this app knows {known}.</source>
-            <translation>{path} est en version {version} ; cette application connaît la version {known}.</translation>
+            <source>{path} has version {version}, but this app supports version {known}.</source>
+            <translation>{path} est en version {version}, mais cette application prend en charge la version {known}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Install the newer version, or move the file away to begin with new settings. It has been left as it is.</source>
-            <translation>Installez la version plus récente, ou déplacez le fichier ailleurs pour repartir de nouveaux paramètres. Il est resté tel quel.</translation>
+            <source>Install the newer version, or move the file to start with new settings. The file was not changed.</source>
+            <translation>Installez la version plus récente, ou déplacez le fichier pour repartir avec de nouveaux paramètres. Le fichier n’a pas été modifié.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings file has an error; defaults are used for what cannot be read</source>
-            <translation>Le fichier des paramètres contient une erreur ; ce qui est illisible garde sa valeur par défaut</translation>
+            <source>The settings file has an error, so some defaults are used</source>
+            <translation>Le fichier des paramètres contient une erreur ; certaines valeurs par défaut sont utilisées</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4680,8 +5185,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
-            <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier est resté tel quel.</translation>
+            <source>Correct the file, or choose these settings again. The file was not changed.</source>
+            <translation>Corrigez le fichier, ou choisissez à nouveau ces réglages. Le fichier n’a pas été modifié.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
@@ -4690,48 +5195,48 @@
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
-            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
-            <translation>Vérifiez que vous pouvez écrire à l’emplacement indiqué, ou utilisez les réglages du système.</translation>
+            <source>Check that you have permission to write to this location, or use the system settings.</source>
+            <translation>Vérifiez que vous avez le droit d’écrire à cet emplacement, ou utilisez les réglages du système.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>Not enough space on the disk</source>
+            <source>Not enough disk space</source>
             <translation>Pas assez d’espace sur le disque</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
-            <translation>Il faut {needed:.2f} Go. {free:.2f} Go sont libres dans {folder}, dont {reserve:.2f} Go sont laissés aux autres programmes.</translation>
+            <source>{needed:.2f} GB are needed. {folder} has {free:.2f} GB free, of which {reserve:.2f} GB are kept for other programs.</source>
+            <translation>Il faut {needed:.2f} Go. {folder} a {free:.2f} Go libres, dont {reserve:.2f} Go réservés aux autres programmes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>There is no {place} now.</source>
-            <translation>{place} n’est pas là actuellement.</translation>
+            <source>{place} is not available.</source>
+            <translation>{place} n’est pas disponible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
-            <translation>Dès qu’il sera de nouveau là, le serveur démarrera de lui-même. Ou choisissez un autre modèle ou un autre dossier des modèles.</translation>
+            <source>When it is back, the server starts automatically. Or choose another model or models folder.</source>
+            <translation>Dès son retour, le serveur démarrera automatiquement. Ou choisissez un autre modèle ou dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>The drive «{name}» is not connected</source>
+            <source>The drive “{name}” is not connected</source>
             <translation>Le lecteur « {name} » n’est pas connecté</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>The folder «{name}» is gone</source>
+            <source>The folder “{name}” is missing</source>
             <translation>Le dossier « {name} » a disparu</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
-            <source>The folder cannot be written to</source>
+            <source>Could not write to the folder</source>
             <translation>Impossible d’écrire dans le dossier</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
-            <translation>Vérifiez les droits de ce dossier, ou indiquez-en un autre avec POWERINFER_TRAY_HOME.</translation>
+            <source>Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.</source>
+            <translation>Vérifiez les droits de ce dossier, ou définissez-en un autre avec POWERINFER_TRAY_HOME.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
@@ -4740,13 +5245,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.</source>
-            <translation>C’est là que sont conservées les clés (sous Linux, dans GNOME Keyring ou KWallet), et aucun trousseau n’a été trouvé.</translation>
+            <source>Keys are stored in a keychain (on Linux, GNOME Keyring or KWallet), but none was found.</source>
+            <translation>Les clés sont enregistrées dans un trousseau (sous Linux, GNOME Keyring ou KWallet), mais aucun n’a été trouvé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>The keychain refused</source>
-            <translation>Le trousseau a refusé</translation>
+            <source>The keychain denied access</source>
+            <translation>Le trousseau a refusé l’accès</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
@@ -4755,8 +5260,8 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key file {path} cannot be read</source>
-            <translation>Le fichier de clé {path} ne peut pas être lu</translation>
+            <source>The key file {path} could not be read</source>
+            <translation>Le fichier de clé {path} n’a pas pu être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
@@ -4765,7 +5270,7 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Remove it, or give yourself the right to read it.</source>
+            <source>Remove it, or give yourself permission to read it.</source>
             <translation>Supprimez-le, ou accordez-vous le droit de le lire.</translation>
         </message>
         <message>
@@ -4775,28 +5280,28 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Something else has its name.</source>
+            <source>Something else has this name.</source>
             <translation>Autre chose porte ce nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key file {path} is open to others</source>
-            <translation>Le fichier de clé {path} est accessible à d’autres</translation>
+            <source>Other users can read the key file {path}</source>
+            <translation>D’autres utilisateurs peuvent lire le fichier de clé {path}</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Others on this computer could read the key, so it is not used.</source>
+            <source>Other users of this computer could read the key, so it is not used.</source>
             <translation>D’autres utilisateurs de cet ordinateur pourraient lire la clé : elle n’est donc pas utilisée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.</source>
-            <translation>Tapez : chmod 600 "{path}". Quiconque a lu la clé la connaît toujours : choisissez-en une nouvelle.</translation>
+            <source>Run: chmod 600 "{path}". Then choose a new key, because someone may have read this one.</source>
+            <translation>Exécutez : chmod 600 "{path}". Choisissez ensuite une nouvelle clé, car celle-ci a pu être lue.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key could not be kept in a file, or removed from it</source>
-            <translation>La clé n’a pas pu être enregistrée dans un fichier, ou en être supprimée</translation>
+            <source>The key could not be saved in or removed from a file</source>
+            <translation>La clé n’a pas pu être enregistrée dans un fichier ou en être supprimée</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -4830,13 +5335,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Port {port} is used by {programs}</source>
+            <source>Port {port} is in use by {programs}</source>
             <translation>Le port {port} est utilisé par {programs}</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Only one program at a time can listen on a port.</source>
-            <translation>Un seul programme à la fois peut écouter sur un port.</translation>
+            <source>Only one program at a time can use a port.</source>
+            <translation>Un seul programme à la fois peut utiliser un port.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -4845,7 +5350,7 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>End that program</source>
+            <source>Quit that program</source>
             <translation>Quittez ce programme</translation>
         </message>
         <message>
@@ -4870,17 +5375,17 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>The system does not give out port {port}</source>
-            <translation>Le système n’accorde pas le port {port}</translation>
+            <source>The system does not allow port {port}</source>
+            <translation>Le système n’autorise pas le port {port}</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Windows keeps the ports {first} to {last} for itself.</source>
-            <translation>Windows garde pour lui les ports {first} à {last}.</translation>
+            <source>Windows reserves ports {first} to {last}.</source>
+            <translation>Windows réserve les ports {first} à {last}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Ports below {port} are for programs of the system.</source>
+            <source>Ports below {port} are reserved for system programs.</source>
             <translation>Les ports inférieurs à {port} sont réservés aux programmes du système.</translation>
         </message>
         <message>
@@ -4891,7 +5396,7 @@
         <message>
             <location filename="../../tray_app/ui/application.py" />
             <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
-            <translation>L’application utilise cette fenêtre à la place ; la fermer quitte l’application et arrête le serveur.</translation>
+            <translation>L’application utilise cette fenêtre à la place ; la fermer quitte l’application et arrête le serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/bridge.py" />
@@ -4941,7 +5446,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Delete what has arrived of {name}?</source>
-            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -4956,7 +5461,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Move {name} to the trash?</source>
-            <translation>Mettre {name} à la corbeille ?</translation>
+            <translation>Mettre {name} à la corbeille ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -4982,8 +5487,8 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {count} models?</source>
             <translation>
-                <numerusform>Supprimer {count} modèle ?</numerusform>
-                <numerusform>Supprimer {count} modèles ?</numerusform>
+                <numerusform>Supprimer {count} modèle ?</numerusform>
+                <numerusform>Supprimer {count} modèles ?</numerusform>
             </translation>
         </message>
         <message>
@@ -4999,7 +5504,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Cancel the download of {name}?</source>
-            <translation>Annuler le téléchargement de {name} ?</translation>
+            <translation>Annuler le téléchargement de {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5024,17 +5529,17 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {name}?</source>
-            <translation>Supprimer {name} ?</translation>
+            <translation>Supprimer {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Add {name} as an engine?</source>
-            <translation>Ajouter {name} comme moteur ?</translation>
+            <translation>Ajouter {name} comme moteur ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
-            <translation>C’est un programme : il peut faire sur cet ordinateur tout ce que vous pouvez faire. Ne l’ajoutez que si vous savez d’où il vient. Il est copié, et éprouvé avant d’être utilisé.</translation>
+            <translation>C’est un programme : il peut faire sur cet ordinateur tout ce que vous pouvez faire. Ne l’ajoutez que si vous savez d’où il vient. Il est copié, et éprouvé avant d’être utilisé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5050,6 +5555,11 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>PowerInfer Tray</source>
             <translation>PowerInfer Tray</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Warning</source>
+            <translation>Avertissement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
@@ -5227,6 +5737,11 @@
             <translation>Vitesse selon le nombre de threads</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/file_jobs.py" />
+            <source>Called off</source>
+            <translation>Annulé</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/model_actions.py" />
             <source>&amp;More</source>
             <translation>P&amp;lus</translation>
@@ -5322,6 +5837,11 @@
             <translation>Supprimer définiti&amp;vement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Completion</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
             <source>&amp;Complete</source>
             <translation>&amp;Compléter</translation>
@@ -5399,7 +5919,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Results for “{words}”</source>
-            <translation>Résultats pour « {words} »</translation>
+            <translation>Résultats pour « {words} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5414,7 +5934,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
-            <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
+            <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5459,7 +5979,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/embedding.py" />
             <source>&amp;Texts, one on each line; or drop a file here:</source>
-            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
+            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/embedding.py" />
@@ -5529,7 +6049,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
-            <translation>Ces modèles appartiennent à d’autres applications. Ils sont utilisés là où ils se trouvent : rien n’est copié ni modifié, et si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
+            <translation>Ces modèles appartiennent à d’autres applications. Ils sont utilisés là où ils se trouvent : rien n’est copié ni modifié, et si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -5544,12 +6064,72 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>In the list now: {names}</source>
-            <translation>Désormais dans la liste : {names}</translation>
+            <translation>Désormais dans la liste : {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Copy the address</source>
+            <translation>Copier l’adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Model:</source>
+            <translation>Modèle :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Engine:</source>
+            <translation>Moteur :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Address:</source>
+            <translation>&amp;Adresse :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>The model is in order</source>
+            <translation>Le modèle est en ordre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Verifying the model …</source>
+            <translation>Vérification du modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>{percent} %</source>
+            <translation>{percent} %</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>none chosen</source>
+            <translation>aucun choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>not running</source>
+            <translation>arrêté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>process {pid}</source>
+            <translation>processus {pid}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Loo&amp;k for Newer Files</source>
-            <translation>Fichiers plus réce&amp;nts ?</translation>
+            <translation>Fichiers plus réce&amp;nts ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -5583,13 +6163,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with …</source>
-            <translation>Lignes avec…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with</source>
-            <translation>Lignes avec</translation>
+            <source>Filter</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5600,11 +6175,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Stay at the newest line.</source>
             <translation>Rester sur la ligne la plus récente.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5630,11 +6200,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Lines of the logs</source>
             <translation>Lignes des journaux</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Warning</source>
-            <translation>Avertissement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5665,6 +6230,26 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Errors</source>
             <translation>Erreurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing matches the filter</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Choose other words, another source or another level.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing yet</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>What the app and the engines say appears here.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5762,61 +6347,6 @@
             <translation>Aucun modèle ne prend de place pour l’instant.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>S&amp;top Server</source>
-            <translation>A&amp;rrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Copy the address</source>
-            <translation>Copier l’adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Model:</source>
-            <translation>Modèle :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Engine:</source>
-            <translation>Moteur :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>&amp;Address:</source>
-            <translation>&amp;Adresse :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>The model is in order</source>
-            <translation>Le modèle est en ordre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Verifying the model …</source>
-            <translation>Vérification du modèle…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>{percent} %</source>
-            <translation>{percent} %</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>none chosen</source>
-            <translation>aucun choisi</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>not running</source>
-            <translation>arrêté</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>process {pid}</source>
-            <translation>processus {pid}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Test embedding</source>
             <translation>Tester l’embedding</translation>
@@ -5825,11 +6355,6 @@
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Measure</source>
             <translation>Mesurer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test completion</source>
-            <translation>Tester la complétion</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5879,7 +6404,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>{action}: {engine}</source>
-            <translation>{action} : {engine}</translation>
+            <translation>{action} : {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5924,7 +6449,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Proving that it computes right on this machine …</source>
-            <translation>Vérification qu’il calcule juste sur cette machine…</translation>
+            <translation>Vérification qu’il calcule juste sur cet ordinateur…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5939,7 +6464,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>{file}: {size}, terms: {terms}</source>
-            <translation>{file} : {size}, conditions : {terms}</translation>
+            <translation>{file} : {size}, conditions : {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5954,7 +6479,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Its files are not those that were installed, so it is not started. Install it again.</source>
-            <translation>Ses fichiers ne sont plus ceux qui ont été installés : il n’est donc pas démarré. Installez-le à nouveau.</translation>
+            <translation>Ses fichiers ne sont plus ceux qui ont été installés : il n’est donc pas démarré. Installez-le à nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5999,7 +6524,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not used for weights in {kind}: {reason}</source>
-            <translation>Pas utilisé pour les poids en {kind} : {reason}</translation>
+            <translation>Pas utilisé pour les poids en {kind} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6009,7 +6534,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not used for {model}: {reason}</source>
-            <translation>Pas utilisé pour {model} : {reason}</translation>
+            <translation>Pas utilisé pour {model} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6082,7 +6607,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>This machine:</source>
-            <translation>Cette machine :</translation>
+            <translation>Cet ordinateur :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/downloads.py" />
@@ -6143,7 +6668,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
             <source>, </source>
-            <translation> ; </translation>
+            <translation> ; </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
@@ -6154,6 +6679,11 @@
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
             <source>llama.cpp (comes with the app)</source>
             <translation>llama.cpp (fourni avec l’application)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>A server on another machine</source>
+            <translation>Un serveur sur un autre ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6509,12 +7039,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This does not fit; a context size of {size} would.</source>
-            <translation>Cela ne tient pas ; une taille de contexte de {size} conviendrait.</translation>
+            <translation>Cela ne tient pas ; une taille de contexte de {size} conviendrait.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>This does not fit, whatever the context size; choose a smaller model.</source>
-            <translation>Cela ne tient pas, quelle que soit la taille du contexte ; choisissez un modèle plus petit.</translation>
+            <translation>Cela ne tient pas, quelle que soit la taille du contexte ; choisissez un modèle plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
@@ -6694,7 +7224,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Used from {app}, where it is: {path}</source>
-            <translation>Utilisé depuis {app}, là où il se trouve : {path}</translation>
+            <translation>Utilisé depuis {app}, là où il se trouve : {path}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -6709,7 +7239,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Another file is at its source now: {source}. To have it, remove this one and download it again.</source>
-            <translation>Un autre fichier se trouve maintenant à sa source : {source}. Pour l’avoir, supprimez celui-ci et téléchargez-le à nouveau.</translation>
+            <translation>Un autre fichier se trouve maintenant à sa source : {source}. Pour l’avoir, supprimez celui-ci et téléchargez-le à nouveau.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -6732,7 +7262,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Not known of: {names}.</source>
-            <translation>Inconnu pour : {names}.</translation>
+            <translation>Inconnu pour : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -6857,7 +7387,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Licence: {licence}</source>
-            <translation>Licence : {licence}</translation>
+            <translation>Licence : {licence}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -6938,17 +7468,17 @@
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Allow: its pages may send requests to the models on this computer from now on.</source>
-            <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
+            <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Refuse: it stays locked out, and you are not asked about it again.</source>
-            <translation>Refuser : l’accès reste bloqué et la question n’est plus posée.</translation>
+            <translation>Refuser : l’accès reste bloqué et la question n’est plus posée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>Such pages have another name each time: the answer holds for all of them.</source>
-            <translation>Ces pages changent de nom à chaque fois : la réponse vaut pour toutes.</translation>
+            <translation>Ces pages changent de nom à chaque fois : la réponse vaut pour toutes.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/origins.py" />
@@ -7101,7 +7631,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/space.py" />
             <source>Models take {total}; {free} are free.</source>
-            <translation>Les modèles prennent {total} ; {free} sont libres.</translation>
+            <translation>Les modèles prennent {total} ; {free} sont libres.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/space.py" />
@@ -7135,8 +7665,8 @@
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>Ready: {count} models loaded</source>
             <translation>
-                <numerusform>Prêt : {count} modèle chargé</numerusform>
-                <numerusform>Prêt : {count} modèles chargés</numerusform>
+                <numerusform>Prêt : {count} modèle chargé</numerusform>
+                <numerusform>Prêt : {count} modèles chargés</numerusform>
             </translation>
         </message>
         <message>
@@ -7245,7 +7775,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{engine}: not compared. {reason}</source>
-            <translation>{engine} : non comparé. {reason}</translation>
+            <translation>{engine} : non comparé. {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7326,16 +7856,6 @@
             <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>Information</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More</source>
-            <translation>Plus</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More: {engine}</source>
-            <translation>Plus : {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7440,7 +7960,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Dismiss: {model}</source>
-            <translation>Fermer : {model}</translation>
+            <translation>Fermer : {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -7470,7 +7990,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>No model of the catalogue suits this computer. Others may: look for one.</source>
-            <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
+            <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -7613,6 +8133,16 @@
             <translation>Type</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More</source>
+            <translation>Plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More: {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/offer_rows.py" />
             <source>★ Best for this computer</source>
             <translation>★ Le meilleur pour cet ordinateur</translation>
@@ -7620,7 +8150,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/offer_rows.py" />
             <source>{action}: {name}</source>
-            <translation>{action} : {name}</translation>
+            <translation>{action} : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />
@@ -7754,18 +8284,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Settin&amp;gs…</source>
-            <translation>&amp;Paramètres…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
             <source>Pages</source>
             <translation>Pages</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Status</source>
-            <translation>État</translation>
+            <source>Settin&amp;gs…</source>
+            <translation>&amp;Paramètres…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Home</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Embeddings</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -7784,28 +8324,28 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Comes with the app to check the installation; its answers mean nothing.</source>
-            <translation>Fourni avec l’application pour vérifier l’installation ; ses réponses ne veulent rien dire.</translation>
+            <source>Comes with the app to check the installation. Its answers have no meaning.</source>
+            <translation>Fourni avec l’application pour vérifier l’installation ; ses réponses ne veulent rien dire.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Sparse 7B model for embeddings and for continuing a text, in 4 bits.</source>
-            <translation>Modèle creux 7B pour les embeddings et la suite de textes, en 4 bits.</translation>
+            <source>Sparse 7B model for embeddings and text completion, in 4 bits.</source>
+            <translation>Modèle creux 7B pour les embeddings et la complétion de texte, en 4 bits.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>The same model in full precision, for computers with much memory.</source>
+            <source>The same model in full precision, for computers with a lot of memory.</source>
             <translation>Le même modèle en pleine précision, pour les ordinateurs qui ont beaucoup de mémoire.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Bamboo 7B trained for conversation, in 4 bits: the one to chat with.</source>
-            <translation>Bamboo 7B entraîné à la conversation, en 4 bits : celui avec lequel discuter.</translation>
+            <source>Bamboo 7B trained for chat, in 4 bits.</source>
+            <translation>Bamboo 7B entraîné pour le chat, en 4 bits.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Bamboo 7B trained for conversation, in full precision.</source>
-            <translation>Bamboo 7B entraîné à la conversation, en pleine précision.</translation>
+            <source>Bamboo 7B trained for chat, in full precision.</source>
+            <translation>Bamboo 7B entraîné pour le chat, en pleine précision.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
@@ -7824,28 +8364,28 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Falcon 40B made sparse, in 4 bits; asks you to accept its terms on Hugging Face.</source>
-            <translation>Falcon 40B rendu creux, en 4 bits ; demande d’accepter ses conditions sur Hugging Face.</translation>
+            <source>Falcon 40B made sparse, in 4 bits. You need to accept its terms on Hugging Face.</source>
+            <translation>Falcon 40B rendu creux, en 4 bits. Vous devez accepter ses conditions sur Hugging Face.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages, also of long texts; texts need no prefix.</source>
-            <translation>Embeddings dans plus de 100 langues, aussi de textes longs ; aucun préfixe n’est nécessaire.</translation>
+            <source>Embeddings in more than 100 languages, also of long texts. No prefixes needed.</source>
+            <translation>Embeddings dans plus de 100 langues, aussi pour les textes longs. Aucun préfixe nécessaire.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages and of code; finds best, and is slower than others.</source>
-            <translation>Embeddings dans plus de 100 langues et de code ; trouve le mieux, mais est plus lent que les autres.</translation>
+            <source>Embeddings of code and of texts in more than 100 languages. Best results, but slower than others.</source>
+            <translation>Embeddings de code et de textes dans plus de 100 langues. Meilleurs résultats de recherche, mais plus lent que les autres.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages; small and fast.</source>
-            <translation>Embeddings dans plus de 100 langues ; petit et rapide.</translation>
+            <source>Embeddings in more than 100 languages. Small and fast.</source>
+            <translation>Embeddings dans plus de 100 langues. Petit et rapide.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of short texts in about 100 languages; each begins with its task.</source>
-            <translation>Embeddings de textes courts dans une centaine de langues ; chacun commence par sa tâche.</translation>
+            <source>Embeddings of short texts in about 100 languages. Each text needs a prefix.</source>
+            <translation>Embeddings de textes courts dans une centaine de langues. Chaque texte a besoin d’un préfixe.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
@@ -7854,68 +8394,68 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 2048 tokens; each begins with its task.</source>
-            <translation>Embeddings de textes anglais jusqu’à 2048 jetons ; chacun commence par sa tâche.</translation>
+            <source>Embeddings of English texts up to 2048 tokens. Each text needs a prefix.</source>
+            <translation>Embeddings de textes anglais jusqu’à 2048 tokens. Chaque texte a besoin d’un préfixe.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
-            <translation>Embeddings de textes anglais jusqu’à 512 tokens ; petit et rapide.</translation>
+            <source>Embeddings of English texts up to 512 tokens. Small and fast.</source>
+            <translation>Embeddings de textes anglais jusqu’à 512 tokens. Petit et rapide.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Says how well texts answer a question, in more than 100 languages.</source>
-            <translation>Dit à quel point des textes répondent à une question, dans plus de 100 langues.</translation>
+            <source>Rates how well texts answer a question, in more than 100 languages.</source>
+            <translation>Évalue si des textes répondent à une question, dans plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that thinks first, uses tools and knows more than 100 languages.</source>
-            <translation>Un modèle de conversation qui réfléchit d’abord, utilise des outils et connaît plus de 100 langues.</translation>
+            <source>A chat model that thinks before it answers, uses tools and knows more than 100 languages.</source>
+            <translation>Un modèle de chat qui réfléchit avant de répondre, utilise des outils et connaît plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that knows more than 140 languages and answers at once.</source>
-            <translation>Un modèle de conversation qui connaît plus de 140 langues et répond aussitôt.</translation>
+            <source>A chat model that answers without thinking first and knows more than 140 languages.</source>
+            <translation>Un modèle de chat qui répond sans réflexion préalable et connaît plus de 140 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Half the size of Qwen3 8B: it thinks first, uses tools and knows more than 100 languages.</source>
-            <translation>Moitié moins grand que Qwen3 8B : il réfléchit d’abord, utilise des outils et connaît plus de 100 langues.</translation>
+            <source>Half the size of Qwen3 8B. Thinks before it answers, uses tools and knows more than 100 languages.</source>
+            <translation>Deux fois plus petit que Qwen3 8B. Il réfléchit avant de répondre, utilise des outils et connaît plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model of 3B for everyday work in twelve languages; uses tools.</source>
-            <translation>Un modèle de conversation de 3B pour le travail quotidien en douze langues ; utilise des outils.</translation>
+            <source>A 3B chat model for everyday work in twelve languages. Uses tools.</source>
+            <translation>Un modèle de chat de 3B pour le travail quotidien en douze langues. Utilise des outils.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model of 3B that can think first, in six European languages.</source>
-            <translation>Un modèle de conversation de 3B qui peut réfléchir d’abord, en six langues européennes.</translation>
+            <source>A 3B chat model for six European languages that can think before it answers.</source>
+            <translation>Un modèle de chat de 3B pour six langues européennes, qui peut réfléchir avant de répondre.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that thinks first and knows more than 100 languages.</source>
-            <translation>Un petit modèle de conversation qui réfléchit d’abord et connaît plus de 100 langues.</translation>
+            <source>A small chat model that thinks before it answers and knows more than 100 languages.</source>
+            <translation>Un petit modèle de chat qui réfléchit avant de répondre et connaît plus de 100 langues.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
             <source>A small chat model for English.</source>
-            <translation>Un petit modèle de conversation en anglais.</translation>
+            <translation>Un petit modèle de chat en anglais.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that sees pictures.</source>
-            <translation>Un petit modèle de conversation qui voit les images.</translation>
+            <source>A small chat model that understands images.</source>
+            <translation>Un petit modèle de chat qui comprend les images.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model for any computer that knows many languages, and little else.</source>
-            <translation>Un modèle de conversation pour tout ordinateur, qui connaît beaucoup de langues, et guère plus.</translation>
+            <source>A tiny chat model for any computer. Knows many languages but few facts.</source>
+            <translation>Un tout petit modèle de chat pour tout ordinateur. Connaît beaucoup de langues mais peu de faits.</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that answers at once on any computer; English, and not clever.</source>
-            <translation>Un modèle de conversation qui répond aussitôt sur tout ordinateur ; en anglais, et pas très malin.</translation>
+            <source>A tiny English chat model that answers instantly on any computer. Not very clever.</source>
+            <translation>Un tout petit modèle de chat en anglais, qui répond aussitôt sur tout ordinateur. Pas très malin.</translation>
         </message>
     </context>
 </TS>

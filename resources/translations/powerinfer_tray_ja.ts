@@ -4,6 +4,66 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>There is nothing to answer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation does not end with a message of yours.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Write one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>It was made for embeddings or for ranking texts, and writes none.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model for chats.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} is not made for conversations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} cannot see pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation has pictures, and this model reads text only.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model that sees, or begin a conversation without pictures.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/app/discovery.py" />
             <source>This is not a repository</source>
             <translation>これはリポジトリではありません</translation>
@@ -15,28 +75,28 @@
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Give its owner and name: owner/repository</source>
+            <source>Enter its owner and name: owner/repository</source>
             <translation>所有者と名前を指定してください: owner/repository</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Of {count} files, {name} ({size:,} bytes) is the best one for this computer. {reason}</source>
+            <source>{name} ({size:,} bytes) is the best of {count} files for this computer. {reason}</source>
             <translation>{count} 個のファイルのうち、このコンピューターには {name}（{size:,} バイト）が最適です。{reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>No file of {repository} fits into this computer's memory</source>
+            <source>No file in {repository} fits in this computer's memory</source>
             <translation>{repository} には、このコンピューターのメモリに収まるファイルがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>The smallest, {name}, needs {need:,.1f} GiB, and {room:,.1f} GiB can be used.</source>
-            <translation>最も小さい {name} には {need:,.1f} GiB が必要で、使えるのは {room:,.1f} GiB です。</translation>
+            <source>The smallest, {name}, needs {need:,.1f} GiB, but only {room:,.1f} GiB can be used.</source>
+            <translation>最も小さい {name} でも {need:,.1f} GiB が必要ですが、使えるのは {room:,.1f} GiB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
-            <source>Choose a smaller model, or name the file to have it all the same: {example}</source>
-            <translation>より小さいモデルを選ぶか、それでも使う場合はファイル名を指定してください: {example}</translation>
+            <source>Choose a smaller model, or name the file to download it anyway: {example}</source>
+            <translation>より小さいモデルを選ぶか、それでもダウンロードする場合はファイル名を指定してください: {example}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
@@ -45,7 +105,7 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>At most {count} MB of texts are taken at once.</source>
+            <source>The limit is {count} MB of text at a time.</source>
             <translation>一度に扱えるテキストは {count} MB までです。</translation>
         </message>
         <message>
@@ -60,17 +120,17 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Save it as UTF-8 text, or choose another.</source>
+            <source>Save it as UTF-8 text, or choose another file.</source>
             <translation>UTF-8 のテキストとして保存するか、別のファイルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} cannot be read</source>
+            <source>{name} could not be read</source>
             <translation>{name} を読み込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Check that you may read it.</source>
+            <source>Check that you have permission to read it.</source>
             <translation>読み取り権限を確認してください。</translation>
         </message>
         <message>
@@ -80,7 +140,7 @@
         </message>
         <message>
             <location filename="../../tray_app/app/embedding_files.py" />
-            <source>a file without an ending</source>
+            <source>a file without an extension</source>
             <translation>拡張子のないファイル</translation>
         </message>
         <message>
@@ -100,28 +160,28 @@
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>The publisher wants you to accept terms first</source>
+            <source>You need to accept the publisher's terms first</source>
             <translation>先に公開者の利用条件への同意が必要です</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>{name}: {cost}. It comes with files on terms of {owners}.</source>
+            <source>{name}: {cost}. It contains files under the terms of {owners}.</source>
             <translation>{name}: {cost}。{owners} の利用条件が適用されるファイルが含まれます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>If you accept them: powerinfer-tray engines install {id} --yes</source>
+            <source>To accept them, run: powerinfer-tray engines install {id} --yes</source>
             <translation>同意する場合: powerinfer-tray engines install {id} --yes</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>There is no engine that would do better here</source>
-            <translation>ここでこれより優れたエンジンはありません</translation>
+            <source>You already have the best engine for this computer</source>
+            <translation>このコンピューターに最適なエンジンはすでに使用中です</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>To install one all the same, name it: powerinfer-tray engines list</source>
-            <translation>それでもインストールするには名前を指定してください: powerinfer-tray engines list</translation>
+            <source>To install another one anyway, give its ID. To list the engines, run: powerinfer-tray engines list</source>
+            <translation>それでも別のエンジンをインストールするには、ID を指定してください。エンジンの一覧: powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
@@ -130,37 +190,37 @@
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>{size:,} bytes are here.</source>
+            <source>{size:,} bytes have been downloaded.</source>
             <translation>{size:,} バイトを受信済みです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_commands.py" />
-            <source>The same command goes on from there.</source>
-            <translation>同じコマンドで続きから再開します。</translation>
+            <source>Run the same command again to continue.</source>
+            <translation>続けるには、同じコマンドをもう一度実行してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>There is no engine “{id}” to install</source>
-            <translation>インストールできるエンジン「{id}」はありません</translation>
+            <source>There is no engine called “{id}”</source>
+            <translation>エンジン「{id}」はありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>No build of this name is published for this machine.</source>
-            <translation>このマシン向けにこの名前のビルドは公開されていません。</translation>
+            <source>No engine with this name is available for this computer.</source>
+            <translation>このコンピューター向けに、この名前のエンジンはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>This lists those that are: powerinfer-tray engines list</source>
-            <translation>一覧を表示: powerinfer-tray engines list</translation>
+            <source>To list the available engines, run: powerinfer-tray engines list</source>
+            <translation>利用できるエンジンの一覧: powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>The engine “{id}” is being used</source>
+            <source>The engine “{id}” is in use</source>
             <translation>エンジン「{id}」は使用中です</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/engine_manager.py" />
-            <source>It runs {models}.</source>
+            <source>It is running {models}.</source>
             <translation>{models} を実行しています。</translation>
         </message>
         <message>
@@ -170,12 +230,12 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is being served</source>
+            <source>{name} is in use by the server</source>
             <translation>{name} はサーバーで使用中です</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>The engine has the file open.</source>
+            <source>The engine is using the file.</source>
             <translation>エンジンがファイルを開いています。</translation>
         </message>
         <message>
@@ -185,17 +245,17 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>No model is named</source>
+            <source>No model was given</source>
             <translation>モデルが指定されていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>The name is empty.</source>
-            <translation>名前が空です。</translation>
+            <source>No name was given.</source>
+            <translation>名前が指定されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Give its id; this lists them: powerinfer-tray models list</source>
+            <source>Give the model's ID. To list them, run: powerinfer-tray models list</source>
             <translation>モデルの ID を指定してください。ID は次のコマンドで表示できます: powerinfer-tray models list</translation>
         </message>
         <message>
@@ -210,18 +270,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>There is no program that quantizes</source>
-            <translation>量子化を行うプログラムがありません</translation>
+            <source>No program for quantizing was found</source>
+            <translation>量子化用のプログラムが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>None is beside PowerInfer's server or on the PATH.</source>
+            <source>There is none next to PowerInfer's server or on the PATH.</source>
             <translation>PowerInfer サーバーの隣にも PATH にもありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; for dense models, llama.cpp's «llama-quantize».</source>
-            <translation>PowerInfer の「quantize」をサーバーの隣に置くか、powerinfer-quantize という名前で PATH に置いてください。デンスモデルには llama.cpp の「llama-quantize」を使用します。</translation>
+            <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
+            <translation>PowerInfer の「quantize」をサーバーと同じ場所に置くか、「powerinfer-quantize」という名前で PATH に置いてください。通常のモデルには llama.cpp の「llama-quantize」を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -230,17 +290,17 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>It is {path}, and the models folder is {folder}.</source>
+            <source>The file is {path}, and the models folder is {folder}.</source>
             <translation>場所は {path} で、モデルフォルダーは {folder} です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
-            <source>Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH</source>
-            <translation>その場所で削除するか、モデルであれば次のコマンドで削除してください: powerinfer-tray models remove --yes PATH</translation>
+            <source>Delete it yourself or, if it is a model, run: powerinfer-tray models remove --yes PATH</source>
+            <translation>ご自身で削除するか、モデルの場合は次のコマンドを実行してください: powerinfer-tray models remove --yes パス</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>Name one by its path.</source>
+            <source>Give the path of one of them.</source>
             <translation>パスで指定してください。</translation>
         </message>
         <message>
@@ -250,12 +310,12 @@
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>None that is not listed here yet has this name.</source>
-            <translation>まだ一覧にないモデルの中に、この名前のものはありません。</translation>
+            <source>No model with this name was found, apart from those already in your list.</source>
+            <translation>すでに一覧にあるもの以外に、この名前のモデルは見つかりませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_upkeep.py" />
-            <source>This lists what other apps have: powerinfer-tray models adopt</source>
+            <source>To list the models of other apps, run: powerinfer-tray models adopt</source>
             <translation>ほかのアプリにあるモデルの一覧: powerinfer-tray models adopt</translation>
         </message>
         <message>
@@ -265,8 +325,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>No address is open.</source>
-            <translation>開いているアドレスがありません。</translation>
+            <source>There is no address to connect to.</source>
+            <translation>接続できるアドレスがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
@@ -280,22 +340,22 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Without one, everybody in the network could use this server.</source>
+            <source>Without one, anyone on the network could use this server.</source>
             <translation>キーがないと、ネットワーク上の誰でもこのサーバーを使用できます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a machine without a keychain, add --file to this, or set the environment variable {variable}.</source>
+            <source>Set one in the settings under Network, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
             <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>Only the model of the setting Model may be elsewhere: requests could not name another one.</source>
-            <translation>別の場所に置けるのは設定「モデル」のモデルだけです: ほかのモデルはリクエストで指定できません。</translation>
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>Bring it there: powerinfer-tray models import PATH</source>
+            <source>Import it: powerinfer-tray models import PATH</source>
             <translation>追加するには: powerinfer-tray models import パス</translation>
         </message>
         <message>
@@ -305,23 +365,23 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It has no engine now.</source>
-            <translation>現在、このモデルのエンジンはありません。</translation>
+            <source>No engine is running it.</source>
+            <translation>このモデルを実行しているエンジンはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>This lists the loaded models: powerinfer-tray ps</source>
-            <translation>読み込まれているモデルの一覧：powerinfer-tray ps</translation>
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>読み込まれているモデルの一覧: powerinfer-tray ps</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not end in time</source>
+            <source>The engine did not stop in time</source>
             <translation>エンジンが時間内に終了しませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>It still has the model's file open.</source>
-            <translation>まだモデルのファイルを開いています。</translation>
+            <source>It is still using the model file.</source>
+            <translation>まだモデルのファイルを使用しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -330,13 +390,48 @@
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>There is no window</source>
-            <translation>ウィンドウがありません</translation>
+            <source>There is no window to show</source>
+            <translation>表示できるウィンドウがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
-            <source>The app runs in a terminal.</source>
-            <translation>アプリは端末で実行されています。</translation>
+            <source>The app is running in a terminal.</source>
+            <translation>アプリはターミナルで実行されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Nothing was asked</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The search has no words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Type what to look for.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The model's vectors cannot be used</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>The model of this conversation is not here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>{model} was removed, or has another name now.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>Choose another model for the conversation, or download this one again.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
@@ -345,23 +440,23 @@
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>It is the one for requests that name no installed model.</source>
+            <source>It answers requests that do not name an installed model.</source>
             <translation>インストール済みのモデルを指定しないリクエストに使われます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>Download it, or choose another one in the settings.</source>
+            <source>Download it, or choose another model in the settings.</source>
             <translation>ダウンロードするか、設定で別のモデルを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>Models are loaded into a server that runs.</source>
-            <translation>モデルは動作中のサーバーに読み込まれます。</translation>
+            <source>A model can be loaded only while the server is running.</source>
+            <translation>モデルを読み込めるのは、サーバーの実行中だけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>Start it first.</source>
-            <translation>先に起動してください。</translation>
+            <source>Start the server first.</source>
+            <translation>先にサーバーを起動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -370,8 +465,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>It has models of its own; none is loaded on this machine.</source>
-            <translation>独自のモデルを持っているため、このマシンには読み込まれません。</translation>
+            <source>It has its own models, so none are loaded on this computer.</source>
+            <translation>リモートサーバーには独自のモデルがあるため、このコンピューターには読み込まれません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
@@ -385,7 +480,7 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>It did not get ready in time.</source>
+            <source>It was not ready in time.</source>
             <translation>時間内に準備が完了しませんでした。</translation>
         </message>
         <message>
@@ -395,67 +490,67 @@
         </message>
         <message>
             <location filename="../../tray_app/app/server.py" />
-            <source>{model} runs on with its old settings: {reason}</source>
+            <source>{model} is still running with its old settings: {reason}</source>
             <translation>{model} は以前の設定のまま動作しています: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />
-            <source>The start was called off</source>
+            <source>The start was canceled</source>
             <translation>起動はキャンセルされました</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/start_job.py" />
-            <source>The server was stopped before it had started.</source>
+            <source>The server was stopped before it was ready.</source>
             <translation>起動が完了する前にサーバーが停止されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>To try it again: powerinfer-tray engines allow {id}</source>
+            <source>To try it again, run: powerinfer-tray engines allow {id}</source>
             <translation>もう一度試す: powerinfer-tray engines allow {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>{model} is not run by the engine {id}</source>
+            <source>{model} is not using the engine {id}</source>
             <translation>{model} はエンジン {id} では実行されていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/status.py" />
-            <source>This says more: powerinfer-tray engines list</source>
+            <source>For details, run: powerinfer-tray engines list</source>
             <translation>詳しくは: powerinfer-tray engines list</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>Threads can only be tuned for a local engine</source>
-            <translation>スレッド数を調整できるのはローカルのエンジンだけです</translation>
+            <source>Threads can be tuned only for an engine on this computer</source>
+            <translation>スレッド数を調整できるのは、このコンピューターのエンジンだけです</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>Set them on the remote machine.</source>
-            <translation>リモートのマシンで設定してください。</translation>
+            <source>Set them on the remote server.</source>
+            <translation>リモートサーバーで設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>A sparse model is always computed by one thread</source>
-            <translation>スパースモデルは常に 1 スレッドで計算されます</translation>
+            <source>A sparse model always uses one thread</source>
+            <translation>スパースモデルは常に 1 スレッドで動作します</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>For all cores, choose a dense model (GGUF), which llama.cpp runs.</source>
-            <translation>すべてのコアを使用するには、llama.cpp で実行されるデンスモデル (GGUF) を選択してください。</translation>
+            <source>To use all cores, choose a regular GGUF model, which llama.cpp runs.</source>
+            <translation>すべてのコアを使用するには、llama.cpp で動作する通常の GGUF モデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It was not proven with {weights} weights.</source>
-            <translation>{weights} の重みでは検証されていません。</translation>
+            <source>It was not tested with {weights} quantization.</source>
+            <translation>{weights} の量子化ではテストされていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It does not compute with {weights} weights: {reason}</source>
-            <translation>{weights} の重みでは計算できません: {reason}</translation>
+            <source>It does not work with {weights} quantization: {reason}</source>
+            <translation>{weights} の量子化では動作しません: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/tuning.py" />
-            <source>It failed; {engine} ran in its place.</source>
+            <source>It failed, and {engine} was used instead.</source>
             <translation>失敗したため、{engine} が代わりに動作しました。</translation>
         </message>
         <message>
@@ -464,24 +559,164 @@
             <translation>ダウンロードするものはありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/address.py" />
-            <source>Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
-            <translation>ファイルのアドレス (https://…/model.gguf) または hf:owner/repository/file.gguf を入力してください。</translation>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>With its pictures, it has more than {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Begin a new conversation.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be removed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path})。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the permissions; where there is no trash, delete it for good.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Conversations cannot be saved as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>a file without an ending</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversations cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Another program has been writing to the conversations for ten seconds.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Try again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder, and the space on its disk.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation is not there</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>There is no file for {name}: it was deleted or moved.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at the list of conversations again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be saved</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. You can look at it with a text editor.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Nothing in it is a conversation as this app writes them.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} was read in part</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of lines {lines} and {count} more.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of these lines: {lines}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is of a newer version of this app</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is a copy of a damaged file</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>It has in it what could not be read when the conversation went on.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at it with a text editor; delete it when you need it no more.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is not an address</source>
-            <translation>これはアドレスではありません</translation>
+            <source>Enter the URL of a file (https://…/model.gguf) or hf:owner/repository/file.gguf.</source>
+            <translation>ファイルの URL (https://…/model.gguf) または hf:owner/repository/file.gguf を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.</source>
-            <translation>{count:,} 文字あり、「{text}」で始まります。{most:,} 文字を超えるアドレスはありません。</translation>
+            <source>This is not a URL</source>
+            <translation>これは URL ではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>“{text}” has signs in it that no address can have.</source>
-            <translation>「{text}」に、アドレスには使用できない文字が含まれています。</translation>
+            <source>It starts with “{text}” and is {count:,} characters long. The limit is {most:,}.</source>
+            <translation>「{text}」で始まり、{count:,} 文字あります。上限は {most:,} 文字です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/address.py" />
+            <source>“{text}” contains characters that are not allowed in a URL.</source>
+            <translation>「{text}」に、URL では使えない文字が含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -490,8 +725,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>“{text}” is not understood.</source>
-            <translation>「{text}」を解釈できません。</translation>
+            <source>“{text}” is not a known form.</source>
+            <translation>「{text}」は認識できない形式です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -500,18 +735,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
-            <source>This is not an address that can be downloaded</source>
-            <translation>このアドレスからはダウンロードできません</translation>
+            <source>This URL cannot be downloaded</source>
+            <translation>この URL からはダウンロードできません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
-            <source>Another file of this name is there</source>
+            <source>There is already another file with this name</source>
             <translation>同じ名前の別のファイルがあります</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
-            <source>{path} is not the file that the source offers, and is left as it is.</source>
-            <translation>{path} は配布元が提供するファイルではないため、そのまま残します。</translation>
+            <source>{path} is not the file that the server offers, so it was left unchanged.</source>
+            <translation>{path} はサーバーが提供しているファイルとは異なるため、変更していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/adopt.py" />
@@ -520,43 +755,43 @@
         </message>
         <message>
             <location filename="../../tray_app/download/connection_pool.py" />
-            <source>Every connection has ended.</source>
-            <translation>すべての接続が終了しました。</translation>
+            <source>All connections were closed.</source>
+            <translation>すべての接続が切れました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server does not let us have this file</source>
-            <translation>サーバーがこのファイルの取得を許可しません</translation>
+            <source>The server refused access to this file</source>
+            <translation>サーバーがこのファイルへのアクセスを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.</source>
-            <translation>{host} の応答は {status} です。サインインまたはライセンスへの同意が必要です。</translation>
+            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
+            <translation>{host} が {status} を返しました。サインインまたはライセンスへの同意が必要な場合があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the address in a browser. If it downloads there only after signing in, fetch it there and put it into the models folder.</source>
-            <translation>アドレスをブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
+            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
+            <translation>URL をブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file is not there</source>
-            <translation>ファイルがありません</translation>
+            <source>The file was not found</source>
+            <translation>ファイルが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it knows no file at this address.</source>
-            <translation>{host} の応答は {status} です。このアドレスにファイルはありません。</translation>
+            <source>{host} answered {status}: there is no file at this URL.</source>
+            <translation>{host} が {status} を返しました。この URL にファイルはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the address: owner, repository and file name, with upper and lower case.</source>
-            <translation>アドレスを確認してください。所有者、リポジトリ、ファイル名は大文字と小文字が区別されます。</translation>
+            <source>Check the owner, repository and file name, including upper and lower case.</source>
+            <translation>所有者、リポジトリ、ファイル名を確認してください。大文字と小文字は区別されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused</source>
-            <translation>サーバーが拒否しました</translation>
+            <source>The server refused the request</source>
+            <translation>サーバーがリクエストを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -575,13 +810,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the address in a browser.</source>
-            <translation>アドレスをブラウザーで確認してください。</translation>
+            <source>Open the URL in a browser to check it.</source>
+            <translation>URL をブラウザーで開いて確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429: it can be asked again in {seconds:.0f} s.</source>
-            <translation>{host} が 429 を返しました。{seconds:.0f} 秒後にもう一度問い合わせできます。</translation>
+            <source>{host} answered 429: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} が 429 を返しました。{seconds:.0f} 秒後にもう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -590,33 +825,33 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}</source>
-            <translation>数分お待ちください。アクセストークンがあれば、より多く問い合わせできます: powerinfer-tray key set {host}</translation>
+            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
+            <translation>数分お待ちください。アクセストークンがあれば、より多くのリクエストを送れます: powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} was asked too often</source>
-            <translation>{host} への問い合わせが多すぎます</translation>
+            <source>Too many requests to {host}</source>
+            <translation>{host} へのリクエストが多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>There is no such repository</source>
-            <translation>そのリポジトリはありません</translation>
+            <source>The repository was not found</source>
+            <translation>リポジトリが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: it knows none of this name.</source>
+            <source>{host} answered {status}: there is no repository with this name.</source>
             <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check owner and repository, with upper and lower case. If it is private, it needs an access token: powerinfer-tray key set {host}</source>
+            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
             <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The repository has no such revision</source>
-            <translation>リポジトリにそのリビジョンはありません</translation>
+            <source>The revision was not found</source>
+            <translation>リビジョンが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -625,38 +860,38 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Leave the revision out to get the branch main: hf:owner/repository</source>
+            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
             <translation>リビジョンを省くと main ブランチになります: hf:owner/repository</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy does not let us through</source>
-            <translation>プロキシが接続を許可しません</translation>
+            <source>The proxy blocked the connection</source>
+            <translation>プロキシが接続を拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>For {host}, it answered {status}.</source>
+            <source>It answered {status} for {host}.</source>
             <translation>{host} への接続に対する応答は {status} です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Ask whoever runs the proxy, or use another source.</source>
-            <translation>プロキシの管理者に問い合わせるか、別の配布元を使用してください。</translation>
+            <source>Ask your network administrator, or download from another server.</source>
+            <translation>ネットワーク管理者に問い合わせるか、別のサーバーからダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy wants a login</source>
+            <source>The proxy requires a login</source>
             <translation>プロキシが認証を要求しています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy between this computer and {host} answered 407: it lets in only who signs in.</source>
-            <translation>このコンピューターと {host} の間のプロキシの応答は 407 です。認証されたユーザーのみ接続できます。</translation>
+            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
+            <translation>このコンピューターと {host} の間のプロキシが 407 を返しました。認証が必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the password as %40, %3A, and start this app again. If they have a login, it is not the right one.</source>
-            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し (パスワードの @ や : などの記号は %40、%3A と書きます)、このアプリを起動し直してください。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
+            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し、このアプリを再起動してください。パスワードの @ は %40、: は %3A と書きます。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -665,17 +900,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>the file is gated</source>
+            <source>access to the file is restricted</source>
             <translation>ファイルへのアクセスは制限されています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in the settings under Models, or with powerinfer-tray key set {host}</source>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under Models, or run: powerinfer-tray key set {host}</source>
             <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then store an access token: powerinfer-tray key set {host}</source>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
             <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
         </message>
         <message>
@@ -685,13 +920,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} could not prove who it is ({reason}).</source>
+            <source>The identity of {host} could not be verified ({reason}).</source>
             <translation>{host} の身元を確認できませんでした ({reason})。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the computer's clock. A company's own certificate must be in the system's store.</source>
-            <translation>コンピューターの時計を確認してください。会社独自の証明書は、システムの証明書ストアに登録されている必要があります。</translation>
+            <source>Check the computer's clock. If your company uses its own certificate, add it to the system's certificate store.</source>
+            <translation>コンピューターの時計を確認してください。会社独自の証明書を使用している場合は、システムの証明書ストアに追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -705,8 +940,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the connection to the internet and the address.</source>
-            <translation>インターネット接続とアドレスを確認してください。</translation>
+            <source>Check the URL and your internet connection.</source>
+            <translation>URL とインターネット接続を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -715,13 +950,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the proxy in the system's settings.</source>
+            <source>Check the proxy in the system settings.</source>
             <translation>システムのプロキシ設定を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>This address cannot be used</source>
-            <translation>このアドレスは使用できません</translation>
+            <source>This URL cannot be used</source>
+            <translation>この URL は使用できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -730,8 +965,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>What has arrived is kept. Press Resume to go on from there.</source>
-            <translation>受信した分は保存されています。［再開］を押すと続きから再開します。</translation>
+            <source>What was downloaded is kept. Choose Resume to continue.</source>
+            <translation>ダウンロード済みの部分は保存されています。［再開］を押すと続きから始まります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -740,53 +975,53 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Download it again, from its start.</source>
+            <source>Download it again from the beginning.</source>
             <translation>最初からダウンロードし直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>What the server offers as {name} is not the file that was begun.</source>
-            <translation>サーバーが {name} として提供しているのは、ダウンロードを始めたときのファイルではありません。</translation>
+            <source>{name} on the server is no longer the file whose download was started.</source>
+            <translation>サーバー上の {name} は、ダウンロードを始めたときのファイルではなくなっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Nothing more came from the server.</source>
-            <translation>サーバーから何も届かなくなりました。</translation>
+            <source>The server stopped sending data.</source>
+            <translation>サーバーからデータが届かなくなりました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server ended it in the middle of the file.</source>
-            <translation>サーバーがファイルの途中で送信を終了しました。</translation>
+            <source>The server closed it in the middle of the file.</source>
+            <translation>サーバーがファイルの途中で接続を閉じました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Something else has the name of this download's file</source>
+            <source>Something else is using this download's file name</source>
             <translation>このダウンロードのファイル名は別のものに使われています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}. Nothing is written there.</source>
-            <translation>{path}: {reason}。そこには何も書き込みません。</translation>
+            <source>{path}: {reason}. Nothing was written there.</source>
+            <translation>{path}: {reason}。そこには何も書き込んでいません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Look who has put it there. If nobody needs it, delete it and press Resume.</source>
-            <translation>誰が置いたものか確認してください。不要であれば削除し、「再開」を押してください。</translation>
+            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
+            <translation>内容を確認し、不要であれば削除して［再開］を押してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>This disk cannot keep files that large</source>
+            <source>This disk cannot store such large files</source>
             <translation>このディスクには、この大きさのファイルを保存できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, takes files of up to 4 GB; a quota may set another limit.</source>
-            <translation>{name} は、{folder} のディスクに保存できる大きさを超えました。USB メモリに多い FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
+            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
+            <translation>{name} は、{folder} のディスクに保存できる大きさを超えています。多くの USB メモリで使われる FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.</source>
-            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。受信した分は保存されています。そのファイル (.part、.part.json) を新しいフォルダーに移すと、ダウンロードを続けられます。</translation>
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
+            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。ダウンロード済みの部分は保存されています。続けるには、そのファイル (.part、.part.json) を新しいフォルダーに移動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -795,12 +1030,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>There was no room left for {name} in {folder}.</source>
-            <translation>{folder} に {name} を保存する空き容量がありませんでした。</translation>
+            <source>There is not enough space for {name} in {folder}.</source>
+            <translation>{folder} に {name} を保存する空き容量がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Free some space and press Resume, or choose another models folder.</source>
+            <source>Free some space and choose Resume, or choose another models folder.</source>
             <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
@@ -810,8 +1045,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check that the drive is there and that you may write to it, or choose another models folder.</source>
-            <translation>ドライブが接続されていて書き込めることを確認するか、別のモデルフォルダーを選択してください。</translation>
+            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
+            <translation>ドライブが接続され、書き込み権限があることを確認するか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -820,17 +1055,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>Another download has this name</source>
-            <translation>同じ名前の別のダウンロードがあります</translation>
+            <source>Another download uses this file name</source>
+            <translation>別のダウンロードがこのファイル名を使用しています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>{path} is being downloaded from another address.</source>
-            <translation>{path} は別のアドレスからダウンロード中です。</translation>
+            <source>{path} is being downloaded from another URL.</source>
+            <translation>{path} は別の URL からダウンロード中です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part.py" />
-            <source>Let that one end, or cancel it. Then download this one again.</source>
+            <source>Wait until it has finished, or cancel it. Then download this file again.</source>
             <translation>そのダウンロードの完了を待つか、キャンセルしてから、こちらをもう一度ダウンロードしてください。</translation>
         </message>
         <message>
@@ -840,13 +1075,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/part_lock.py" />
-            <source>{path} is being written, perhaps by this app in another window or terminal.</source>
-            <translation>{path} は書き込み中です。このアプリが別のウィンドウまたは端末で書き込んでいる可能性があります。</translation>
+            <source>{path} is being written to, perhaps by this app in another terminal.</source>
+            <translation>{path} は書き込み中です。別のターミナルでこのアプリが実行されている可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/part_lock.py" />
-            <source>Wait until it is there, or stop the other download.</source>
-            <translation>完了するまで待つか、もう一方のダウンロードを停止してください。</translation>
+            <source>Wait until the other download has finished, or stop it.</source>
+            <translation>別のダウンロードが終わるまで待つか、停止してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
@@ -855,17 +1090,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>The download is cancelled</source>
+            <source>The download was canceled</source>
             <translation>ダウンロードはキャンセルされました</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>{count:,} bytes of {name} have arrived.</source>
+            <source>{count:,} bytes of {name} have been downloaded.</source>
             <translation>{name} を {count:,} バイト受信しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/queue.py" />
-            <source>Resume it to go on from there.</source>
+            <source>Resume it to continue.</source>
             <translation>再開すると続きからダウンロードします。</translation>
         </message>
         <message>
@@ -880,12 +1115,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>This app runs models in the GGUF format.</source>
-            <translation>このアプリが実行できるのは GGUF 形式のモデルです。</translation>
+            <source>This app uses models in the GGUF format.</source>
+            <translation>このアプリは GGUF 形式のモデルを使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Look on Hugging Face for a repository of this model with GGUF in its name.</source>
+            <source>On Hugging Face, look for a repository of this model with GGUF in its name.</source>
             <translation>Hugging Face で、このモデルのリポジトリのうち名前に GGUF を含むものを探してください。</translation>
         </message>
         <message>
@@ -895,13 +1130,13 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>{site} did not answer with a list of files.</source>
+            <source>{site} did not send a list of files.</source>
             <translation>{site} の応答はファイルの一覧ではありませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Give the address of the file itself.</source>
-            <translation>ファイル自体のアドレスを入力してください。</translation>
+            <source>Enter the URL of the file itself.</source>
+            <translation>ファイル自体の URL を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
@@ -915,12 +1150,12 @@
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>It has: {names}.</source>
+            <source>It contains: {names}.</source>
             <translation>含まれているもの: {names}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
-            <source>Name one of them: {example}</source>
+            <source>Choose one of them: {example}</source>
             <translation>次のように 1 つを指定してください: {example}</translation>
         </message>
         <message>
@@ -930,42 +1165,42 @@
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>It was asked not to.</source>
-            <translation>圧縮しないように要求しましたが、応じませんでした。</translation>
+            <source>The app cannot use it.</source>
+            <translation>このアプリでは使用できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>Try another source.</source>
-            <translation>別の配布元を試してください。</translation>
+            <source>Try another server.</source>
+            <translation>別のサーバーを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sent another piece of the file than it was asked for.</source>
-            <translation>サーバーが、要求した部分とは別の部分を送信しました。</translation>
+            <source>The server sent a different part of the file than requested.</source>
+            <translation>サーバーが、要求した部分とは異なる部分を送信しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server announced {first} bytes, then {second}.</source>
+            <source>The server first reported a size of {first} bytes, then {second}.</source>
             <translation>サーバーが通知したサイズが {first} バイトから {second} バイトに変わりました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The file could not be checked</source>
-            <translation>ファイルを検証できませんでした</translation>
+            <source>The download could not be checked</source>
+            <translation>ダウンロードを確認できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server says neither its size nor its SHA-256: half a file would look like a whole one.</source>
-            <translation>サーバーがサイズも SHA-256 も示さないため、途中までのファイルを完全なファイルと区別できません。</translation>
+            <source>The server gives neither the size nor the SHA-256 of the file, so an incomplete file would go unnoticed.</source>
+            <translation>サーバーがファイルのサイズも SHA-256 も示さないため、不完全なファイルでも気付くことができません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>Use another source, or give the SHA-256.</source>
-            <translation>別の配布元を使用するか、SHA-256 を指定してください。</translation>
+            <source>Use another server, or enter the SHA-256.</source>
+            <translation>別のサーバーを使用するか、SHA-256 を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/response_body.py" />
-            <source>The server sends next to nothing.</source>
+            <source>The server is sending almost no data.</source>
             <translation>サーバーからほとんどデータが届きません。</translation>
         </message>
         <message>
@@ -975,33 +1210,33 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{host} sends every request on to another address.</source>
-            <translation>{host} が、すべてのリクエストを別のアドレスへ転送しています。</translation>
+            <source>{host} keeps redirecting to another URL.</source>
+            <translation>{host} が別の URL へのリダイレクトを繰り返しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us on over an open line</source>
-            <translation>サーバーが暗号化されていない接続へ転送しようとしています</translation>
+            <source>The server redirects to an insecure connection</source>
+            <translation>サーバーが安全でない接続にリダイレクトしています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{host} answers over https, and sends us to {target}, where others can read and change what comes.</source>
-            <translation>{host} は https で応答しますが、{target} へ転送します。そこでは第三者が内容を読み取ったり改変したりできます。</translation>
+            <source>{host} uses https but redirects to {target}, where others could read and change the download.</source>
+            <translation>{host} は https ですが、{target} にリダイレクトしています。そこでは、ダウンロードの内容を第三者に読まれたり変更されたりするおそれがあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>If you trust that line, give that address itself.</source>
-            <translation>その接続を信頼する場合は、そのアドレスを直接指定してください。</translation>
+            <source>If you trust that connection, enter that URL directly.</source>
+            <translation>その接続を信頼できる場合は、その URL を直接入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>it has signs in it that no address can have, or too many</source>
-            <translation>アドレスに使えない文字が含まれているか、文字数が多すぎます</translation>
+            <source>it is too long or contains characters that are not allowed in a URL</source>
+            <translation>長すぎるか、URL では使えない文字が含まれています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us to a broken address</source>
-            <translation>サーバーが不正なアドレスへ転送しました</translation>
+            <source>The server redirects to an invalid URL</source>
+            <translation>サーバーが無効な URL にリダイレクトしています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -1010,18 +1245,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>The server sends us into a private network</source>
-            <translation>サーバーがプライベートネットワークへ転送しようとしています</translation>
+            <source>The server redirects to a private network</source>
+            <translation>サーバーがプライベートネットワークにリダイレクトしています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in its network.</source>
-            <translation>{sender} はインターネット上にありますが、このコンピューターまたはそのネットワーク内の {host} ({address}) へ誘導しています。</translation>
+            <source>{sender} is on the internet but redirects to {host} ({address}), which is on this computer or in its local network.</source>
+            <translation>{sender} はインターネット上のサーバーですが、このコンピューターまたはローカルネットワークにある {host} ({address}) にリダイレクトしています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>If you trust it, give the address there itself.</source>
-            <translation>信頼する場合は、そのアドレスを直接指定してください。</translation>
+            <source>If you trust it, enter that URL directly.</source>
+            <translation>信頼できる場合は、その URL を直接入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
@@ -1030,38 +1265,38 @@
         </message>
         <message>
             <location filename="../../tray_app/download/session.py" />
-            <source>{proxy} is not the address of an HTTP proxy (http://host:port).</source>
+            <source>{proxy} is not a valid HTTP proxy address (http://host:port).</source>
             <translation>{proxy} は HTTP プロキシのアドレス (http://host:port) ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>What has arrived is kept. Free some space and press Resume, or choose another models folder.</source>
-            <translation>受信した分は保存されています。空き容量を増やして「再開」を押すか、別のモデルフォルダーを選択してください。</translation>
+            <source>What was downloaded is kept. Free some space and choose Resume, or choose another models folder.</source>
+            <translation>ダウンロード済みの部分は保存されています。空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>The server sends more than the model has</source>
-            <translation>サーバーがモデルの大きさを超えるデータを送っています</translation>
+            <source>The server is sending more data than the model should have</source>
+            <translation>サーバーが、モデルのサイズを超えるデータを送信しています</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.</source>
-            <translation>ヘッダーによればモデルは {size:.2f} GB で終わりますが、{received:.2f} GB を受信しました。</translation>
+            <source>According to its header, the model has {size:.2f} GB, but {received:.2f} GB have been received.</source>
+            <translation>ヘッダーによるとモデルは {size:.2f} GB ですが、{received:.2f} GB を受信しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/size_limits.py" />
-            <source>Use another source.</source>
-            <translation>別の配布元を使用してください。</translation>
+            <source>Use another server.</source>
+            <translation>別のサーバーを使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>The address names no file</source>
-            <translation>アドレスにファイル名がありません</translation>
+            <source>The URL does not name a file</source>
+            <translation>URL がファイルを指していません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>{repository} is a repository, which may have many.</source>
-            <translation>{repository} はリポジトリで、複数のファイルが含まれている可能性があります。</translation>
+            <source>{repository} is a repository, which can contain many files.</source>
+            <translation>{repository} はリポジトリで、多数のファイルを含むことがあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
@@ -1075,18 +1310,18 @@
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>“{text}” should be 64 characters of 0-9 and a-f.</source>
+            <source>“{text}” should be 64 characters: 0 to 9 and a to f.</source>
             <translation>「{text}」は 0～9 と a～f の 64 文字である必要があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>The server does not say clearly how large the file is</source>
-            <translation>サーバーがファイルの大きさを正しく示していません</translation>
+            <source>The server does not give a valid file size</source>
+            <translation>サーバーが有効なファイルサイズを示していません</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/source.py" />
-            <source>It says “{header}: {text}”, which is not a number.</source>
-            <translation>「{header}: {text}」は数値ではありません。</translation>
+            <source>It sent “{header}: {text}”, which is not a number.</source>
+            <translation>「{header}: {text}」が送られましたが、数値ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/throttle.py" />
@@ -1105,33 +1340,33 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The address gives a web page, not a file</source>
-            <translation>アドレスの先はファイルではなく Web ページです</translation>
+            <source>The URL leads to a web page, not a file</source>
+            <translation>この URL はファイルではなく Web ページです</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The server answered with HTML: a sign-in page, a notice of the network, or a page about the file.</source>
-            <translation>サーバーが HTML を返しました。サインインページ、ネットワークからの通知、またはファイルの説明ページです。</translation>
+            <source>The server sent HTML: perhaps a sign-in page, a Wi-Fi login, or a page about the file.</source>
+            <translation>サーバーから HTML が届きました。サインインページ、Wi-Fi のログイン画面、またはファイルの説明ページの可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Open the address in a browser, then copy the address of its download button.</source>
-            <translation>アドレスをブラウザーで開き、ダウンロードボタンのアドレスをコピーしてください。</translation>
+            <source>Open the URL in a browser, then copy the link of the download button.</source>
+            <translation>URL をブラウザーで開き、ダウンロードボタンのリンクをコピーしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The address gives a pointer, not the file</source>
-            <translation>アドレスの先はファイルではなくポインターです</translation>
+            <source>The URL leads to a pointer, not the file</source>
+            <translation>この URL はファイルではなくポインターです</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The server holds only a Git LFS pointer of 130 bytes here.</source>
+            <source>The server has only a Git LFS pointer of 130 bytes here.</source>
             <translation>サーバーのこの場所には、130 バイトの Git LFS ポインターしかありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Use the address of the download button, which has /resolve/ in it.</source>
-            <translation>/resolve/ を含む、ダウンロードボタンのアドレスを使用してください。</translation>
+            <source>Use the link of the download button, which contains /resolve/.</source>
+            <translation>ダウンロードボタンのリンク (/resolve/ を含むもの) を使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
@@ -1140,17 +1375,17 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>It begins with neither GGUF nor PWRI, as every model for this app does.</source>
+            <source>It does not start with GGUF or PWRI, as every model for this app does.</source>
             <translation>このアプリ用のモデルは必ず GGUF または PWRI で始まりますが、このファイルはどちらでもありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Choose a file that ends in .gguf or .powerinfer.gguf.</source>
+            <source>Choose a file whose name ends in .gguf or .powerinfer.gguf.</source>
             <translation>末尾が .gguf または .powerinfer.gguf のファイルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>The file is damaged or is not the one expected</source>
+            <source>The file is damaged or is not the expected one</source>
             <translation>ファイルが破損しているか、想定したファイルではありません</translation>
         </message>
         <message>
@@ -1160,57 +1395,57 @@
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>Download it again. If that does not help, the source offers another file.</source>
-            <translation>もう一度ダウンロードしてください。それでも解決しない場合、配布元が別のファイルを提供しています。</translation>
+            <source>Download it again. If that does not help, the server has a different file.</source>
+            <translation>もう一度ダウンロードしてください。解決しない場合は、サーバーのファイルが異なっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/verify.py" />
-            <source>{message} What has arrived is now {name}.</source>
-            <translation>{message}受信したものは {name} という名前で残してあります。</translation>
+            <source>{message} The downloaded data is now in {name}.</source>
+            <translation>{message} ダウンロードしたデータは {name} にあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server sent the whole file in place of a piece.</source>
+            <source>The server sent the whole file instead of a part.</source>
             <translation>サーバーが、一部分ではなくファイル全体を送信しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server sends another size than it announced</source>
-            <translation>サーバーが、通知したサイズと異なる量を送信しています</translation>
+            <source>The file size differs from what the server announced</source>
+            <translation>ファイルサイズが、サーバーが示したサイズと異なります</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>There is more than the {count} bytes of the file.</source>
-            <translation>ファイルの {count} バイトを超えるデータがあります。</translation>
+            <source>The server sent more than the {count} bytes of the file.</source>
+            <translation>サーバーから、ファイルの {count} バイトを超えるデータが届きました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>Try again, or use another source.</source>
-            <translation>もう一度試すか、別の配布元を使用してください。</translation>
+            <source>Try again, or use another server.</source>
+            <translation>もう一度試すか、別のサーバーを使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/worker.py" />
-            <source>The server stopped before byte {end}, at {at}.</source>
+            <source>The server stopped at byte {at} instead of {end}.</source>
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Called off</source>
+            <source>Canceled</source>
             <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It has more than {count:,} files.</source>
+            <source>It contains more than {count:,} files.</source>
             <translation>{count:,} 個を超えるファイルが含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It has more than {size:,} bytes in it.</source>
+            <source>It contains more than {size:,} bytes.</source>
             <translation>内容が {size:,} バイトを超えています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>What is in it is {times} times its own size.</source>
+            <source>Its contents are {times} times its own size.</source>
             <translation>内容がアーカイブ自身の {times} 倍の大きさです。</translation>
         </message>
         <message>
@@ -1225,18 +1460,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>“{name}” is not whole.</source>
+            <source>“{name}” is incomplete.</source>
             <translation>「{name}」は不完全です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>It stands for a file that is not in the archive before it.</source>
+            <source>It refers to a file that does not come before it in the archive.</source>
             <translation>アーカイブ内でそれより前にないファイルを指しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Something of this name is there already.</source>
-            <translation>同じ名前のものが既にあります。</translation>
+            <source>This name already exists.</source>
+            <translation>同じ名前のものがすでにあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1245,32 +1480,32 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>It is a link, and leads to no file of the archive.</source>
+            <source>It is a link that does not lead to a file in the archive.</source>
             <translation>リンクですが、アーカイブ内のファイルを指していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} is locked with a password</source>
+            <source>{name} is protected by a password</source>
             <translation>{name} はパスワードで保護されています</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>What is in it cannot be read without.</source>
+            <source>Its contents cannot be read without the password.</source>
             <translation>パスワードなしでは内容を読み取れません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>Unpack it yourself, and give the folder.</source>
-            <translation>ご自分で展開し、そのフォルダーを指定してください。</translation>
+            <source>Unpack it yourself and choose the folder.</source>
+            <translation>ご自身で展開し、そのフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} cannot be unpacked</source>
+            <source>{name} could not be unpacked</source>
             <translation>{name} を展開できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>It is damaged, not whole, or no archive: {why}</source>
+            <source>It is damaged, incomplete or not an archive: {why}</source>
             <translation>破損しているか、不完全か、アーカイブではありません: {why}</translation>
         </message>
         <message>
@@ -1280,13 +1515,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>{name} holds more than an engine takes</source>
+            <source>{name} is too large for an engine</source>
             <translation>{name} の内容はエンジンとしては大きすぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
-            <source>Nothing of it was kept. Get it from its makers: published engines are smaller.</source>
-            <translation>何も保存されていません。配布元から入手してください。公開されているエンジンはもっと小さいものです。</translation>
+            <source>Nothing was kept. Download the engine from its publisher. Published engines are smaller.</source>
+            <translation>何も保存していません。公開元からエンジンをダウンロードしてください。公開されているエンジンはもっと小さいものです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1295,8 +1530,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>A part of its path has no name.</source>
-            <translation>パスの一部に名前がありません。</translation>
+            <source>Part of its path is empty.</source>
+            <translation>パスの一部が空です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1305,18 +1540,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It has characters that not every system allows.</source>
+            <source>It contains characters that not every system allows.</source>
             <translation>すべてのシステムで使えるとは限らない文字が含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It begins or ends with what Windows leaves out.</source>
+            <source>It starts or ends with characters that Windows ignores.</source>
             <translation>Windows が無視する文字で始まるか終わっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It is the name of a device on Windows.</source>
-            <translation>Windows のデバイス名です。</translation>
+            <source>Windows reserves this name for a device.</source>
+            <translation>Windows のデバイス用に予約された名前です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1325,13 +1560,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>It has too many folders in each other.</source>
+            <source>It has too many nested folders.</source>
             <translation>フォルダーの階層が深すぎます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>Another has the same name on some systems: {other}.</source>
-            <translation>システムによっては別のものと同じ名前になります: {other}。</translation>
+            <source>On some systems, it has the same name as {other}.</source>
+            <translation>システムによっては {other} と同じ名前になります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
@@ -1350,58 +1585,58 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_names.py" />
-            <source>Nothing of it was kept. Get it from its makers: published engines are not like that.</source>
-            <translation>何も保存されていません。配布元から入手してください。公開されているエンジンにこのようなものはありません。</translation>
+            <source>Nothing was kept. Download the engine from its publisher.</source>
+            <translation>何も保存していません。公開元からエンジンをダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install.</source>
-            <translation>内蔵エンジンは Apple シリコンのグラフィックス (Metal) を使っています。インストールするものはありません。</translation>
+            <source>The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install.</source>
+            <translation>内蔵エンジンは Apple シリコンのグラフィックス (Metal) をすでに使用しています。インストールするものはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It does no more with this processor than the built-in engine.</source>
-            <translation>このプロセッサーでは内蔵エンジンと変わりません。</translation>
+            <source>It is no faster on this processor than the built-in engine.</source>
+            <translation>このプロセッサーでは、内蔵エンジンより速くなりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Nothing on offer is faster here than the built-in engine.</source>
-            <translation>ここでは内蔵エンジンより速いものは提供されていません。</translation>
+            <source>No available engine is faster on this computer than the built-in one.</source>
+            <translation>このコンピューターでは、内蔵エンジンより速いエンジンはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It needs a card of NVIDIA.</source>
-            <translation>NVIDIA のカードが必要です。</translation>
+            <source>It needs an NVIDIA graphics card.</source>
+            <translation>NVIDIA のグラフィックカードが必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.</source>
-            <translation>お使いの {card} 用の NVIDIA ドライバーがないか、応答しません。nvidia.com/drivers から入手してください。</translation>
+            <source>The NVIDIA driver for your {card} is missing or not responding. Download it from nvidia.com/drivers.</source>
+            <translation>お使いの {card} 用の NVIDIA ドライバーがないか、応答していません。nvidia.com/drivers からダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} is too old for CUDA {cuda}: its compute capability is {compute}, and {oldest} is needed.</source>
+            <source>Your {card} is too old for CUDA {cuda}. Its compute capability is {compute}, but {oldest} is required.</source>
             <translation>お使いの {card} は CUDA {cuda} には古すぎます。Compute Capability は {compute} ですが、{oldest} が必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} has driver {driver}, and CUDA {cuda} needs {oldest} or newer: get it from nvidia.com/drivers.</source>
-            <translation>お使いの {card} のドライバーは {driver} ですが、CUDA {cuda} には {oldest} 以降が必要です。nvidia.com/drivers から入手してください。</translation>
+            <source>Your {card} has driver {driver}, but CUDA {cuda} needs {oldest} or newer. Download it from nvidia.com/drivers.</source>
+            <translation>お使いの {card} のドライバーは {driver} ですが、CUDA {cuda} には {oldest} 以降が必要です。nvidia.com/drivers からダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} needs a driver for CUDA {cuda} or newer, and yours is for {known}: get one from nvidia.com/drivers.</source>
-            <translation>お使いの {card} には CUDA {cuda} 以降に対応したドライバーが必要ですが、現在のものは {known} 用です。nvidia.com/drivers から入手してください。</translation>
+            <source>Your {card} needs a driver for CUDA {cuda} or newer, but yours is for {known}. Download one from nvidia.com/drivers.</source>
+            <translation>お使いの {card} には CUDA {cuda} 以降に対応したドライバーが必要ですが、現在のものは {known} 用です。nvidia.com/drivers からダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan works with more cards of AMD, and is a small part of the download.</source>
+            <source>Vulkan works with more AMD cards and is a much smaller download.</source>
             <translation>Vulkan はより多くの AMD カードで動作し、ダウンロードもずっと小さくて済みます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It needs a card of AMD.</source>
-            <translation>AMD のカードが必要です。</translation>
+            <source>It needs an AMD graphics card.</source>
+            <translation>AMD のグラフィックカードが必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
@@ -1410,43 +1645,43 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan is missing for your {card}: its newest driver brings it.</source>
+            <source>Vulkan is missing for your {card}. The latest driver includes it.</source>
             <translation>お使いの {card} 用の Vulkan がありません。最新のドライバーに含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Vulkan is missing for your {card}: install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
+            <source>Vulkan is missing for your {card}. Install the packages libvulkan1 and mesa-vulkan-drivers, or vulkan-loader on Fedora.</source>
             <translation>お使いの {card} 用の Vulkan がありません。パッケージ libvulkan1 と mesa-vulkan-drivers (Fedora では vulkan-loader) をインストールしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>What is on offer needs GNU's C library, which this Linux does not have.</source>
-            <translation>提供されているものには GNU C ライブラリが必要ですが、この Linux にはありません。</translation>
+            <source>The available engines need the GNU C library, which this Linux does not have.</source>
+            <translation>利用できるエンジンには GNU C ライブラリが必要ですが、この Linux にはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.</source>
+            <source>{build} needs a newer Linux with GNU C library {needed}. This one has {version}.</source>
             <translation>{build} には GNU C ライブラリ {needed} を備えた新しい Linux が必要です。この Linux は {version} です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} was tried, and does not work here: {why}.</source>
-            <translation>{build} を試しましたが、ここでは動作しません: {why}。</translation>
+            <source>{build} was tested and does not work on this computer: {why}.</source>
+            <translation>{build} をテストしましたが、このコンピューターでは動作しません: {why}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>This app comes without an engine made for Windows on ARM</source>
-            <translation>このアプリには ARM 版 Windows 用のエンジンが付属していません</translation>
+            <source>There is no built-in engine made for Windows on ARM</source>
+            <translation>ARM 版 Windows 用に作られた内蔵エンジンはありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine is made for all ARM processors, not for what yours can do</source>
+            <source>The built-in engine works on all ARM processors but does not use everything yours can do</source>
             <translation>内蔵エンジンはすべての ARM プロセッサー向けで、お使いのプロセッサーの機能を活かしていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>This app comes without an engine for Macs with a processor of Intel</source>
-            <translation>このアプリには Intel プロセッサー搭載 Mac 用のエンジンが付属していません</translation>
+            <source>There is no built-in engine for Intel Macs</source>
+            <translation>Intel Mac 用の内蔵エンジンはありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
@@ -1455,17 +1690,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your processor has {extensions}, which the built-in engine does not use</source>
-            <translation>お使いのプロセッサーには {extensions} がありますが、内蔵エンジンは使っていません</translation>
+            <source>Your processor supports {extensions}, which the built-in engine does not use</source>
+            <translation>お使いのプロセッサーは {extensions} に対応していますが、内蔵エンジンはこれを使用しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} does the same.</source>
+            <source>{build} does the same job.</source>
             <translation>{build} が同じ役割を果たします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>It uses no graphics card.</source>
+            <source>It does not use a graphics card.</source>
             <translation>グラフィックカードを使いません。</translation>
         </message>
         <message>
@@ -1475,12 +1710,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} is installed, and uses your {card}.</source>
+            <source>{build} is installed and uses your {card}.</source>
             <translation>{build} がインストール済みで、お使いの {card} を使っています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>{build} is installed, and made for your processor.</source>
+            <source>{build} is installed and made for your processor.</source>
             <translation>お使いのプロセッサー向けの {build} がインストール済みです。</translation>
         </message>
         <message>
@@ -1505,22 +1740,22 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>No graphics card of NVIDIA, AMD or Intel was found.</source>
+            <source>No NVIDIA, AMD or Intel graphics card was found.</source>
             <translation>NVIDIA、AMD、Intel のグラフィックカードが見つかりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>As things are, Vulkan can use your {card}: {build}, {cost}.</source>
-            <translation>現状のままでも、Vulkan なら {card} を使えます: {build}、{cost}。</translation>
+            <source>For now, Vulkan can use your {card}: {build}, {cost}.</source>
+            <translation>当面は Vulkan で {card} を使用できます: {build}、{cost}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Your {card} is a part of the processor and shares its memory, so it may be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
+            <source>Your {card} is part of the processor and shares its memory, so it can be faster or slower than the processor alone. To try it: {build}, {cost}.</source>
             <translation>お使いの {card} はプロセッサーの一部でメモリを共有するため、プロセッサーだけの場合より速いことも遅いこともあります。試すには: {build}、{cost}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>Use your {card}, not the {other} of the processor: {build}, {cost}.</source>
+            <source>Use your {card} instead of the processor's {other}: {build}, {cost}.</source>
             <translation>プロセッサーの {other} ではなく {card} を使います: {build}、{cost}。</translation>
         </message>
         <message>
@@ -1530,47 +1765,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>There is no engine in {name}</source>
-            <translation>{name} にエンジンがありません</translation>
+            <source>No engine was found in {name}</source>
+            <translation>{name} にエンジンが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It has no program called {names}.</source>
+            <source>It does not contain a program called {names}.</source>
             <translation>{names} という名前のプログラムがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Choose the archive or folder that was built for {system}.</source>
+            <source>Choose an archive or folder that was built for {system}.</source>
             <translation>{system} 用にビルドされたアーカイブまたはフォルダーを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>{name} has more in it than an engine</source>
+            <source>{name} contains more than an engine</source>
             <translation>{name} にはエンジン以外のものも入っています</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It has {count:,} files of {size:.1f} GB.</source>
-            <translation>{count:,} 個のファイル、合計 {size:.1f} GB があります。</translation>
+            <source>It contains {count:,} files ({size:.1f} GB).</source>
+            <translation>{count:,} 個のファイル ({size:.1f} GB) が含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Choose the folder that the engine's program is in, and nothing else.</source>
-            <translation>エンジンのプログラムだけが入っているフォルダーを選んでください。</translation>
+            <source>Choose the folder that contains only the engine's program and its files.</source>
+            <translation>エンジンのプログラムとそのファイルだけが入っているフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>{reason} ({path}).</source>
-            <translation>{reason} ({path})。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>Check that it is there, and that you may read it.</source>
+            <source>Check that it exists and that you have permission to read it.</source>
             <translation>存在すること、読み取りが許可されていることを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is another link</source>
+            <source>{file} is a different link</source>
             <translation>{file} は別のリンクです</translation>
         </message>
         <message>
@@ -1580,12 +1810,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is another</source>
-            <translation>{file} は別のものです</translation>
+            <source>{file} was changed</source>
+            <translation>{file} が変更されました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
-            <source>{file} is gone</source>
+            <source>{file} is missing</source>
             <translation>{file} がありません</translation>
         </message>
         <message>
@@ -1595,12 +1825,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>It is {id}.</source>
-            <translation>{id} です。</translation>
+            <source>{id} is being installed now.</source>
+            <translation>{id} をインストール中です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}</source>
+            <source>Wait until it has finished, or cancel it: powerinfer-tray engines remove {id}</source>
             <translation>インストールが終わるまで待つか、中止してください: powerinfer-tray engines remove {id}</translation>
         </message>
         <message>
@@ -1610,18 +1840,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes there, but should have {expected:,}.</source>
-            <translation>配布元の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>サーバー上の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>{id} is there twice for {system} ({machine}).</source>
+            <source>{id} is listed twice for {system} ({machine}).</source>
             <translation>{system} ({machine}) 用の {id} が 2 つあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>The list of engines on offer cannot be read</source>
-            <translation>提供されているエンジンの一覧を読み取れません</translation>
+            <source>The list of available engines could not be read</source>
+            <translation>利用できるエンジンの一覧を読み込めませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -1630,47 +1860,47 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
-            <source>Install the app again, or mend the file.</source>
+            <source>Reinstall the app or fix the file.</source>
             <translation>アプリを再インストールするか、ファイルを修正してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install or update NVIDIA's driver, or choose an engine for the processor.</source>
+            <source>Install or update the NVIDIA driver, or choose an engine for the processor.</source>
             <translation>NVIDIA のドライバーをインストールまたは更新するか、プロセッサー用のエンジンを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install AMD's driver, or choose an engine for the processor.</source>
+            <source>Install the AMD driver, or choose an engine for the processor.</source>
             <translation>AMD のドライバーをインストールするか、プロセッサー用のエンジンを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Install the driver of the card's maker, or choose an engine for the processor.</source>
-            <translation>グラフィックスカードのメーカーのドライバーをインストールするか、プロセッサー用のエンジンを選んでください。</translation>
+            <source>Install the driver from the card's manufacturer, or choose an engine for the processor.</source>
+            <translation>グラフィックカードのメーカーのドライバーをインストールするか、プロセッサー用のエンジンを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>{name} finds no graphics card</source>
-            <translation>{name} がグラフィックスカードを見つけられません</translation>
+            <source>{name} did not find a graphics card</source>
+            <translation>{name} がグラフィックカードを見つけられません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>It computes with {back_end}, and lists no card for that: there is none, or its driver is missing or too old.</source>
-            <translation>{back_end} で計算しますが、使えるカードがありません。カードがないか、ドライバーがないか古すぎます。</translation>
+            <source>It needs a graphics card that works with {back_end}. There is none, or its driver is missing or too old.</source>
+            <translation>{back_end} に対応したグラフィックカードが必要です。カードがないか、ドライバーがないか古すぎます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>{name} does not compute right on this machine</source>
-            <translation>{name} はこのマシンで正しく計算しません</translation>
+            <source>{name} gives wrong results on this computer</source>
+            <translation>{name} はこのコンピューターで正しい結果を返しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/proof.py" />
-            <source>Choose another engine. The one that comes with the app goes on as before.</source>
-            <translation>別のエンジンを選んでください。アプリに付属のエンジンはこれまでどおり使えます。</translation>
+            <source>Choose another engine. The built-in one still works.</source>
+            <translation>別のエンジンを選択してください。内蔵エンジンはこれまでどおり使えます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store.py" />
-            <source>It would have more than {size:,} bytes.</source>
+            <source>It would be larger than {size:,} bytes.</source>
             <translation>{size:,} バイトを超えます。</translation>
         </message>
         <message>
@@ -1690,8 +1920,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>No engine of this name was installed with this app.</source>
-            <translation>この名前のエンジンはこのアプリでインストールされていません。</translation>
+            <source>No engine with this name is installed.</source>
+            <translation>この名前のエンジンはインストールされていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -1700,22 +1930,22 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>What was noted at its installation is missing or damaged: {why}</source>
+            <source>Its installation record is missing or damaged: {why}</source>
             <translation>インストール時の記録がないか、破損しています: {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again, or remove it: powerinfer-tray engines remove {id}</source>
+            <source>Reinstall it, or remove it: powerinfer-tray engines remove {id}</source>
             <translation>もう一度インストールするか、削除してください: powerinfer-tray engines remove {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again: powerinfer-tray engines install {id}</source>
+            <source>Reinstall it: powerinfer-tray engines install {id}</source>
             <translation>もう一度インストールしてください: powerinfer-tray engines install {id}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Install it again from {path}</source>
+            <source>Reinstall it from {path}</source>
             <translation>{path} からもう一度インストールしてください</translation>
         </message>
         <message>
@@ -1725,8 +1955,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{changes}. A virus scanner may have taken or replaced files; the engine is not started.</source>
-            <translation>{changes}。ウイルス対策ソフトがファイルを削除または置き換えた可能性があります。エンジンは起動しません。</translation>
+            <source>{changes}. An antivirus program may have removed or replaced files. The engine was not started.</source>
+            <translation>{changes}。ウイルス対策ソフトがファイルを削除または置き換えた可能性があります。エンジンは起動していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -1735,47 +1965,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{again}. If it comes again, have the virus scanner leave its folder alone.</source>
+            <source>{again}. If it happens again, exclude its folder in your antivirus program.</source>
             <translation>{again}。繰り返す場合は、ウイルス対策ソフトでそのフォルダーを除外してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>A program has its files open: the engine itself, or one that looks through them.</source>
-            <translation>エンジン自体か、ファイルを調べている別のプログラムがファイルを開いています。</translation>
+            <source>Its files are in use by the engine itself or by another program.</source>
+            <translation>ファイルがエンジン自体または別のプログラムに使用されています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Stop the server, and try again.</source>
+            <source>Stop the server and try again.</source>
             <translation>サーバーを停止して、もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The folder of the engines cannot be read</source>
+            <source>The engines folder could not be read</source>
             <translation>エンジンのフォルダーを読み取れません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the rights of this folder.</source>
+            <source>Check the permissions of this folder.</source>
             <translation>このフォルダーの権限を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The folder of the engines cannot be written to</source>
+            <source>Could not write to the engines folder</source>
             <translation>エンジンのフォルダーに書き込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the rights of this folder, and the space on its disk.</source>
+            <source>Check the permissions of this folder and the free space on its disk.</source>
             <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The engines are being changed by another program</source>
+            <source>Another program is changing the engines</source>
             <translation>別のプログラムがエンジンを変更しています</translation>
         </message>
         <message>
@@ -1785,23 +2010,23 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Try again when it has finished; if it stays so, end the other PowerInfer Tray.</source>
+            <source>Try again when it has finished. If that does not help, quit the other PowerInfer Tray.</source>
             <translation>終了してからもう一度お試しください。続く場合は、もう一方の PowerInfer Tray を終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The engine “{id}” cannot be kept</source>
+            <source>The engine “{id}” could not be saved</source>
             <translation>エンジン「{id}」を保存できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>The list of its files cannot be written: {why}</source>
+            <source>The list of its files could not be written: {why}</source>
             <translation>ファイルの一覧を書き込めません: {why}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Give its files and folders names in plain letters.</source>
-            <translation>ファイルとフォルダーの名前を通常の文字にしてください。</translation>
+            <source>Rename its files and folders, using only letters and digits.</source>
+            <translation>ファイルとフォルダーの名前を、文字と数字だけに変更してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1810,8 +2035,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{sizes} from {place}; terms: {terms}</source>
-            <translation>{place} から {sizes}、利用条件: {terms}</translation>
+            <source>{sizes} from {place}, license: {terms}</source>
+            <translation>{place} から {sizes}、ライセンス: {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1820,38 +2045,38 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Without a network: fetch {name} from {address} on another computer, bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install {name}</source>
-            <translation>ネットワークがない場合: 別のコンピューターで {address} から {name} を入手してここに持ってきて、「ファイルから…」で選ぶか、次のように入力してください: powerinfer-tray engines install {name}</translation>
+            <source>Without an internet connection: download {name} from {address} on another computer, copy it to this one, and choose it with “From a File…” or run: powerinfer-tray engines install {name}</source>
+            <translation>インターネットに接続できない場合: 別のコンピューターで {address} から {name} をダウンロードし、このコンピューターにコピーして、「ファイルから…」で選択するか、次のコマンドを実行してください: powerinfer-tray engines install {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Without a network: fetch {names} from {address} on another computer, bring them here in one folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER</source>
-            <translation>ネットワークがない場合: 別のコンピューターで {address} から {names} を入手し、1 つのフォルダーに入れてここに持ってきて、「フォルダーから…」で選ぶか、次のように入力してください: powerinfer-tray engines install フォルダー</translation>
+            <source>Without an internet connection: download {names} from {address} on another computer, copy them to one folder on this one, and choose it with “From a Folder…” or run: powerinfer-tray engines install FOLDER</source>
+            <translation>インターネットに接続できない場合: 別のコンピューターで {address} から {names} をダウンロードし、このコンピューターの 1 つのフォルダーにコピーして、「フォルダーから…」で選択するか、次のコマンドを実行してください: powerinfer-tray engines install フォルダー</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used, as the setting «Engine» says.</source>
-            <translation>設定「エンジン」に従って {engine} を使用します。</translation>
+            <source>{engine} is used because it is chosen in the setting “Engine”.</source>
+            <translation>設定「エンジン」で選択されているため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: no other engine here can run this model.</source>
-            <translation>{engine} を使用します。ここではほかのエンジンでこのモデルを実行できません。</translation>
+            <source>{engine} is used because no other engine on this computer can run this model.</source>
+            <translation>このコンピューターのほかのエンジンではこのモデルを実行できないため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: it is the fastest that is installed and proven here.</source>
-            <translation>{engine} を使用します。インストールされ検証済みのものの中で最も高速です。</translation>
+            <source>{engine} is used because it is the fastest one that is installed and tested.</source>
+            <translation>インストールされテスト済みのエンジンの中で最も速いため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.</source>
-            <translation>{engine} を使用します。測定では内蔵エンジンの {speed:.1f} 倍の速さでした。</translation>
+            <source>{engine} is used because it is {speed:.1f} times as fast as the built-in engine.</source>
+            <translation>内蔵エンジンの {speed:.1f} 倍の速さのため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: there is no built-in engine for this machine.</source>
-            <translation>{engine} を使用します。このコンピューター用の内蔵エンジンはありません。</translation>
+            <source>{engine} is used because there is no built-in engine for this computer.</source>
+            <translation>このコンピューター用の内蔵エンジンがないため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -1860,12 +2085,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>{engine} is used: no other one is installed that could be faster.</source>
-            <translation>{engine} を使用します。より高速なエンジンはインストールされていません。</translation>
+            <source>{engine} is used because no faster engine is installed.</source>
+            <translation>より速いエンジンがインストールされていないため、{engine} を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Not {build}: {reason}</source>
+            <source>{build} is not used: {reason}</source>
             <translation>{build} は使用しません: {reason}</translation>
         </message>
         <message>
@@ -1905,12 +2130,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>A server on another machine</source>
+            <source>A server on another computer</source>
             <translation>別のコンピューター上のサーバー</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model.</source>
+            <source>Install PowerInfer's server and enter its path under “Engine” in the settings, or choose a regular GGUF model.</source>
             <translation>PowerInfer サーバーをインストールして設定の「エンジン」にパスを指定するか、通常の GGUF モデルを選択してください。</translation>
         </message>
         <message>
@@ -1920,47 +2145,47 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It is a sparse model, and the chosen engine is {kind}.</source>
+            <source>It is a sparse model, but the chosen engine is {kind}.</source>
             <translation>スパースモデルですが、選択されているエンジンは {kind} です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Set «Engine» to auto, or to the path of a PowerInfer server.</source>
+            <source>Set “Engine” to auto or to the path of a PowerInfer server.</source>
             <translation>「エンジン」を auto にするか、PowerInfer サーバーのパスを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It was not measured to be faster than the built-in engine.</source>
-            <translation>内蔵エンジンより速いとは測定されていません。</translation>
+            <source>It has not been measured to be faster than the built-in engine.</source>
+            <translation>測定では、内蔵エンジンより速くありませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>The chosen engine is a server on another machine</source>
-            <translation>選択されているエンジンは別のマシン上のサーバーです</translation>
+            <source>The chosen engine is a server on another computer</source>
+            <translation>選択されているエンジンは別のコンピューター上のサーバーです</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>It runs models of its own, none of this machine.</source>
-            <translation>そのサーバー自身のモデルを実行し、このマシンのモデルは実行しません。</translation>
+            <source>It runs its own models, not the ones on this computer.</source>
+            <translation>そのサーバー自身のモデルを実行し、このコンピューターのモデルは実行しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Set «Engine» to auto to run models here.</source>
-            <translation>このマシンでモデルを実行するには、「エンジン」を auto にしてください。</translation>
+            <source>To run models on this computer, set “Engine” to auto.</source>
+            <translation>このコンピューターでモデルを実行するには、「エンジン」を auto にしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no llama-server on this machine</source>
-            <translation>このマシンには llama-server がありません</translation>
+            <source>llama-server was not found</source>
+            <translation>llama-server が見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>No folder of the PATH has a program of that name.</source>
+            <source>No folder on the PATH contains a program with this name.</source>
             <translation>PATH のどのフォルダーにも、その名前のプログラムがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.</source>
+            <source>Install llama.cpp's llama-server, or enter its full path under “Engine” in the settings.</source>
             <translation>llama.cpp の llama-server をインストールするか、設定の「エンジン」にそのフルパスを指定してください。</translation>
         </message>
         <message>
@@ -1970,42 +2195,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>No build of it for {back_end} was installed with this app.</source>
-            <translation>{back_end} 用のビルドはこのアプリでインストールされていません。</translation>
+            <source>No version for {back_end} is installed.</source>
+            <translation>{back_end} 用のバージョンがインストールされていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines list. Or set «Engine» to auto.</source>
-            <translation>インストール: powerinfer-tray engines install ID。入手できるもの: powerinfer-tray engines list。または「エンジン」を auto にしてください。</translation>
+            <source>Install one with: powerinfer-tray engines install ID. To list the available engines, run: powerinfer-tray engines list. Or set “Engine” to auto.</source>
+            <translation>インストール: powerinfer-tray engines install ID。利用できるエンジンの一覧: powerinfer-tray engines list。または「エンジン」を auto にしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no PowerInfer engine on this machine</source>
-            <translation>このコンピューターに PowerInfer エンジンがありません</translation>
+            <source>No PowerInfer engine was found</source>
+            <translation>PowerInfer エンジンが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>None was found in the settings, in this app or on the PATH.</source>
+            <source>There is none in the settings, in this app or on the PATH.</source>
             <translation>設定にもアプリの付属にも PATH にも見つかりませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>There is no llama.cpp engine on this machine</source>
-            <translation>このコンピューターに llama.cpp エンジンがありません</translation>
+            <source>No llama.cpp engine was found</source>
+            <translation>llama.cpp エンジンが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>The one that comes with this app does not exist for this kind of machine.</source>
-            <translation>アプリ付属のエンジンは、この種類のコンピューター用には用意されていません。</translation>
+            <source>There is no built-in engine for this kind of computer.</source>
+            <translation>この種類のコンピューター用の内蔵エンジンはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/choosing.py" />
-            <source>Install llama.cpp's llama-server and set «Engine» to its path in the settings.</source>
+            <source>Install llama.cpp's llama-server and enter its path under “Engine” in the settings.</source>
             <translation>llama.cpp の llama-server をインストールし、設定の「エンジン」にパスを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The system cannot start the engine just now</source>
+            <source>The system cannot start the engine right now</source>
             <translation>現在、システムがエンジンを起動できません</translation>
         </message>
         <message>
@@ -2015,7 +2240,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It is tried again. If it goes on, close other programs.</source>
+            <source>The app will try again. If this continues, close other programs.</source>
             <translation>再試行します。続く場合は、他のプログラムを終了してください。</translation>
         </message>
         <message>
@@ -2025,8 +2250,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>Or set «Engine» to auto: another engine then takes its place when it fails.</source>
-            <translation>または「エンジン」を auto にすると、失敗したときに別のエンジンが代わります。</translation>
+            <source>Or set “Engine” to auto, so that another engine is used when this one fails.</source>
+            <translation>または「エンジン」を auto にすると、失敗したときに別のエンジンが使用されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2035,13 +2260,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine hangs</source>
+            <source>The engine is not responding</source>
             <translation>エンジンが応答しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>For {seconds:.0f} seconds it has done nothing that was asked of it.</source>
-            <translation>{seconds:.0f} 秒間、要求された処理を何も行っていません。</translation>
+            <source>It has not worked on any request for {seconds:.0f} seconds.</source>
+            <translation>{seconds:.0f} 秒間、どのリクエストも処理していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
@@ -2050,27 +2275,27 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>This model's file makes the engine use more than it should</source>
+            <source>This model file makes the engine use too many resources</source>
             <translation>このモデルのファイルはエンジンに過大な負荷をかけます</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The chat template in the file can do that. Choose another model, or get this one from its maker.</source>
-            <translation>ファイル内のチャットテンプレートが原因の可能性があります。別のモデルを選択するか、提供元から入手し直してください。</translation>
+            <source>The chat template in the file may be the cause. Choose another model, or download this one from its publisher.</source>
+            <translation>ファイル内のチャットテンプレートが原因の可能性があります。別のモデルを選択するか、公開元からダウンロードし直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>A request makes the engine use more than it should</source>
+            <source>A request makes the engine use too many resources</source>
             <translation>リクエストがエンジンに過大な負荷をかけています</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>For {seconds:.0f} seconds it has computed and worked on nothing.</source>
-            <translation>{seconds:.0f} 秒間、何も処理せずに計算を続けています。</translation>
+            <source>It has been busy for {seconds:.0f} seconds without working on a request.</source>
+            <translation>リクエストを処理していないのに、{seconds:.0f} 秒間ビジー状態です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The chat template in the model's file can do that. If it happens again, choose another model.</source>
+            <source>The chat template in the model file may be the cause. If it happens again, choose another model.</source>
             <translation>モデルのファイル内のチャットテンプレートが原因の可能性があります。再発する場合は、別のモデルを選択してください。</translation>
         </message>
         <message>
@@ -2080,42 +2305,42 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>When it is there again, the server starts by itself. Or choose another model.</source>
+            <source>When it is back, the server starts automatically. Or choose another model.</source>
             <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine ended by itself</source>
-            <translation>エンジンが自ら終了しました</translation>
+            <source>The engine stopped unexpectedly</source>
+            <translation>エンジンが予期せず停止しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>It ended with {name}.</source>
+            <source>It stopped with {name}.</source>
             <translation>{name} で終了しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
-            <source>The engine's log says more.</source>
+            <source>See the engine's log for details.</source>
             <translation>詳細はエンジンのログにあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Download the model again, or choose another one.</source>
+            <source>Download the model again, or choose another model.</source>
             <translation>モデルをもう一度ダウンロードするか、別のモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Lower the context size, choose a smaller model, or close other programs.</source>
+            <source>Reduce the context size, choose a smaller model, or close other programs.</source>
             <translation>コンテキストサイズを小さくするか、より小さいモデルを選択するか、ほかのプログラムを終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The system does not run {named}.</source>
-            <translation>システムが {named} を実行しません。</translation>
+            <source>The system refused to run {named}.</source>
+            <translation>システムが {named} の実行を拒否しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>If it has vanished, a virus scanner may have taken it: install it again, or choose another.</source>
+            <source>If it is missing, an antivirus program may have removed it. Reinstall it, or choose another engine.</source>
             <translation>消えている場合は、ウイルス対策ソフトが削除した可能性があります。再インストールするか、別のものを選択してください。</translation>
         </message>
         <message>
@@ -2125,17 +2350,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Somebody else took the free port that was chosen for it.</source>
+            <source>Another program took the free port before the engine could use it.</source>
             <translation>エンジン用に選んだ空きポートを、ほかのプログラムが先に使用しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is started again with another port.</source>
+            <source>The app restarts it on another port.</source>
             <translation>別のポートで起動し直します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is short of memory, processes or open files, or the program is being written: {named}.</source>
+            <source>There is not enough memory, or there are too many processes or open files, or the program file is being written: {named}.</source>
             <translation>メモリ、プロセス数、または開けるファイル数が不足しているか、プログラムが書き込み中です: {named}。</translation>
         </message>
         <message>
@@ -2145,8 +2370,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine asked for more than the machine could give.</source>
-            <translation>エンジンが要求したメモリを、このコンピューターは確保できませんでした。</translation>
+            <source>The engine needs more than this computer has available.</source>
+            <translation>エンジンに必要なメモリを、このコンピューターで確保できませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2170,12 +2395,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with a value that it cannot use, or without one.</source>
-            <translation>使用できない値を付けて、または値を付けずに起動されました。</translation>
+            <source>The value is not valid or is missing.</source>
+            <translation>値が無効か、指定されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct it in the settings. It may stand in «Extra arguments».</source>
+            <source>Correct it in the settings. It may be in “Extra arguments”.</source>
             <translation>設定で修正してください。「追加の引数」に含まれている可能性があります。</translation>
         </message>
         <message>
@@ -2185,13 +2410,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It hit an internal error and aborted.</source>
-            <translation>内部エラーが発生し、処理を中断しました。</translation>
+            <source>An internal error occurred.</source>
+            <translation>内部エラーが発生しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its last lines say more. If it happens again, choose another model or engine.</source>
-            <translation>詳細は最後の数行にあります。繰り返す場合は、別のモデルまたはエンジンを選択してください。</translation>
+            <source>See the last lines of its log. If it happens again, choose another model or engine.</source>
+            <translation>詳細はログの最後の行をご覧ください。再発する場合は、別のモデルまたはエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2205,37 +2430,37 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Remove it from «Extra arguments» in the settings, or correct its name there.</source>
+            <source>Remove it from “Extra arguments” in the settings, or correct its name.</source>
             <translation>設定の「追加の引数」から削除するか、名前を修正してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The built-in engine does not have the argument {named}</source>
-            <translation>組み込みのエンジンに引数 {named} はありません</translation>
+            <source>The built-in engine does not support the argument {named}</source>
+            <translation>内蔵エンジンに引数 {named} はありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is one of llama-server's that the library of llama.cpp in this app cannot be told.</source>
-            <translation>llama-server の引数ですが、このアプリの llama.cpp ライブラリには指定できません。</translation>
+            <source>It is an argument of llama-server that the built-in llama.cpp library does not support.</source>
+            <translation>llama-server の引数ですが、内蔵の llama.cpp ライブラリは対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.</source>
+            <source>Remove it from “Extra arguments”, or set “Engine” to your own llama-server.</source>
             <translation>「追加の引数」から削除するか、「エンジン」に独自の llama-server を指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine cannot read what {named} names</source>
-            <translation>エンジンは {named} に指定されたものを読み込めません</translation>
+            <source>The engine cannot read the file or folder given with {named}</source>
+            <translation>エンジンは {named} で指定されたファイルまたはフォルダーを読み込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>There is no such file or folder, or it may not be read.</source>
-            <translation>そのファイルまたはフォルダーがないか、読み取りが許可されていません。</translation>
+            <source>It does not exist, or you do not have permission to read it.</source>
+            <translation>存在しないか、読み取り権限がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct «Extra arguments» in the settings. A path must be a whole one there.</source>
+            <source>Correct “Extra arguments” in the settings. Paths must be complete.</source>
             <translation>設定の「追加の引数」を修正してください。パスはフルパスで指定する必要があります。</translation>
         </message>
         <message>
@@ -2245,12 +2470,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was made for another model, or this engine does not know its kind.</source>
-            <translation>別のモデル用に作られたものか、このエンジンが対応していない種類です。</translation>
+            <source>It was made for another model, or this engine does not support it.</source>
+            <translation>別のモデル用に作られたものか、このエンジンが対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Set «Projector» of this model to the mmproj file that was made for it, or to none. It may also stand in «Extra arguments».</source>
+            <source>Set “Projector” of this model to the mmproj file made for it, or to none. It may also be in “Extra arguments”.</source>
             <translation>このモデルの「プロジェクター」に、このモデル用の mmproj ファイルか none を設定してください。「追加の引数」にある場合もあります。</translation>
         </message>
         <message>
@@ -2260,12 +2485,12 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is not of the kind that the extra argument needs, or was made for another model.</source>
+            <source>It is the wrong kind of file for this argument, or it was made for another model.</source>
             <translation>追加の引数に必要な種類のファイルではないか、別のモデル用に作られています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct «Extra arguments» in the settings.</source>
+            <source>Correct “Extra arguments” in the settings.</source>
             <translation>設定の「追加の引数」を修正してください。</translation>
         </message>
         <message>
@@ -2275,8 +2500,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was started with something that is no number where it needs one.</source>
-            <translation>数値が必要なところに、数値でないものを指定して起動されました。</translation>
+            <source>It needs a number but was given something else.</source>
+            <translation>数値が必要ですが、数値以外が指定されています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2285,23 +2510,23 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for one that has {named}, which this one lacks.</source>
-            <translation>{named} を持つシステム用にビルドされていますが、このシステムにはありません。</translation>
+            <source>It needs {named}, which this system does not have.</source>
+            <translation>必要な {named} がこのシステムにありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Use the engine that comes with the app, or one that was built on this system or an older one.</source>
-            <translation>アプリに付属のエンジン、またはこのシステムかより古いシステムでビルドされたエンジンを使ってください。</translation>
+            <source>Use the built-in engine, or one that was built for this system or an older one.</source>
+            <translation>内蔵エンジン、またはこのシステムかより古いシステム用にビルドされたエンジンを使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine lacks a system library</source>
+            <source>The engine needs a missing system library</source>
             <translation>エンジンに必要なシステムライブラリがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It needs {named}, which is not on this machine.</source>
-            <translation>必要な {named} がこのコンピューターにありません。</translation>
+            <source>{named} is not on this computer.</source>
+            <translation>{named} がこのコンピューターにありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2310,38 +2535,38 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Install what contains it, or choose another engine in the settings.</source>
+            <source>Install the software that contains it, or choose another engine in the settings.</source>
             <translation>それを含むものをインストールするか、設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine finds no NVIDIA graphics card</source>
-            <translation>エンジンが NVIDIA のグラフィックスカードを検出できません</translation>
+            <source>The engine did not find an NVIDIA graphics card</source>
+            <translation>エンジンが NVIDIA のグラフィックカードを検出できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for one, and there is none, or its driver is missing or too old.</source>
+            <source>It was built for NVIDIA cards, but there is none, or its driver is missing or too old.</source>
             <translation>NVIDIA 用に作られたエンジンですが、カードがないか、ドライバーがないか古すぎます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose an engine that was built without CUDA, or install NVIDIA's driver.</source>
+            <source>Choose an engine that was built without CUDA, or install the NVIDIA driver.</source>
             <translation>CUDA を使用しないエンジンを選択するか、NVIDIA のドライバーをインストールしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This PowerInfer cannot compute the model with one thread</source>
-            <translation>この PowerInfer は、1 スレッドではこのモデルを計算できません</translation>
+            <source>This version of PowerInfer cannot run the model with one thread</source>
+            <translation>このバージョンの PowerInfer は、1 スレッドではこのモデルを実行できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It was built for graphics cards. With a part of a sparse model in main memory it asks for more threads, and then loses parts of sums.</source>
-            <translation>グラフィックスカード用に作られています。スパースモデルの一部がメインメモリにあると複数のスレッドを要求し、その場合は合計の一部が失われます。</translation>
+            <source>It was built for graphics cards. When part of a sparse model is in main memory, it needs several threads and then gives wrong results.</source>
+            <translation>グラフィックカード用にビルドされています。スパースモデルの一部がメインメモリにあると複数のスレッドが必要になり、その場合は誤った結果を返します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.</source>
-            <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックスメモリに収まるモデルを選択してください。</translation>
+            <source>Choose a PowerInfer server that was built without CUDA, or a model that fits in graphics memory.</source>
+            <translation>CUDA を使用しない PowerInfer サーバーを選択するか、グラフィックメモリに収まるモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2360,17 +2585,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its first bytes are not those of a GGUF file.</source>
-            <translation>先頭のバイトが GGUF ファイルのものではありません。</translation>
+            <source>It does not start like a GGUF file.</source>
+            <translation>先頭が GGUF ファイルの形式ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model file is gone</source>
+            <source>The model file is missing</source>
             <translation>モデルファイルがなくなりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>There is no {named}.</source>
+            <source>{named} does not exist.</source>
             <translation>{named} がありません。</translation>
         </message>
         <message>
@@ -2380,22 +2605,22 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model file is not whole</source>
+            <source>The model file is incomplete</source>
             <translation>モデルファイルが完全ではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It ends before its last weight.</source>
-            <translation>最後の重みより前で終わっています。</translation>
+            <source>The end of the file is missing.</source>
+            <translation>ファイルの末尾が欠けています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine does not know models of the kind «{named}»</source>
-            <translation>エンジンは「{named}」という種類のモデルに対応していません</translation>
+            <source>The engine does not support “{named}” models</source>
+            <translation>エンジンは「{named}」モデルに対応していません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine is too old for this architecture, or was built without it.</source>
+            <source>The engine is too old for this architecture or was built without it.</source>
             <translation>このエンジンはこのアーキテクチャより古いか、これを含めずにビルドされています。</translation>
         </message>
         <message>
@@ -2406,21 +2631,21 @@
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>There is not enough graphics memory for this model</source>
-            <translation>このモデルにはグラフィックメモリーが足りません</translation>
+            <translation>このモデルにはグラフィックメモリが足りません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine asked for more than the card could give; other programs may have some of it.</source>
-            <translation>エンジンはカードが提供できる以上を要求しました。ほかのプログラムが一部を使っている可能性があります。</translation>
+            <source>The engine needs more than the card has available. Other programs may be using some of it.</source>
+            <translation>エンジンに必要なメモリをカードで確保できません。ほかのプログラムが一部を使用している可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Set a smaller «VRAM budget» or context size, or close other programs that use the card.</source>
-            <translation>「VRAM の上限」かコンテキストを小さくするか、カードを使っているほかのプログラムを閉じてください。</translation>
+            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <translation>「グラフィックメモリの上限」かコンテキストサイズを小さくするか、カードを使用しているほかのプログラムを終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine cannot work with these settings</source>
+            <source>The engine does not accept these settings</source>
             <translation>エンジンはこの設定では動作できません</translation>
         </message>
         <message>
@@ -2430,23 +2655,23 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Correct the settings. It may stand in «Extra arguments».</source>
+            <source>Correct the settings. The cause may be in “Extra arguments”.</source>
             <translation>設定を修正してください。「追加の引数」に原因がある可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine does not suit this processor</source>
-            <translation>このエンジンはこのプロセッサに適合しません</translation>
+            <source>This engine does not run on this processor</source>
+            <translation>このエンジンはこのプロセッサーでは動作しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It uses an instruction that the processor does not have.</source>
-            <translation>プロセッサにない命令を使用しています。</translation>
+            <source>It uses instructions that the processor does not have.</source>
+            <translation>プロセッサーにない命令を使用しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
             <source>Choose an engine that was built for older processors.</source>
-            <translation>より古いプロセッサ向けのエンジンを選択してください。</translation>
+            <translation>より古いプロセッサー向けのエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2455,63 +2680,63 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It reached for memory that is not there. A damaged model file can be the reason.</source>
-            <translation>存在しないメモリにアクセスしました。モデルファイルの破損が原因の可能性があります。</translation>
+            <source>It accessed invalid memory. A damaged model file may be the cause.</source>
+            <translation>無効なメモリにアクセスしました。モデルファイルの破損が原因の可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The model could not be read any more</source>
+            <source>The model can no longer be read</source>
             <translation>モデルを読み込めなくなりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Its file was cut short, or its drive went away, while the engine used it.</source>
+            <source>While the engine was using it, its file was cut short or its drive was disconnected.</source>
             <translation>エンジンの使用中に、ファイルが切り詰められたか、ドライブが取り外されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Connect the drive again, or download the model again.</source>
+            <source>Reconnect the drive, or download the model again.</source>
             <translation>ドライブを接続し直すか、モデルをもう一度ダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>The engine was ended from outside</source>
-            <translation>エンジンが外部から終了されました</translation>
+            <source>The engine was stopped by another program</source>
+            <translation>エンジンが別のプログラムによって停止されました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Another program ended it, or the system did for want of memory.</source>
+            <source>Another program stopped it, or the system did because it ran out of memory.</source>
             <translation>別のプログラムが終了させたか、メモリ不足のためシステムが終了させました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Somebody pressed Ctrl-C, closed its window or logged off.</source>
+            <source>Ctrl-C was pressed, its window was closed, or the user logged off.</source>
             <translation>Ctrl-C が押されたか、ウィンドウが閉じられたか、ログオフされました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It is started again.</source>
-            <translation>起動し直します。</translation>
+            <source>The app restarts it.</source>
+            <translation>アプリが再起動します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>A DLL that it needs is not on this machine, or is another version of it.</source>
-            <translation>必要な DLL がこのコンピューターにないか、バージョンが異なります。</translation>
+            <source>A DLL that it needs is missing or has the wrong version.</source>
+            <translation>必要な DLL がないか、バージョンが異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Install Microsoft's Visual C++ runtime, or choose another engine in the settings.</source>
-            <translation>Microsoft の Visual C++ ランタイムをインストールするか、設定で別のエンジンを選択してください。</translation>
+            <source>Install the Microsoft Visual C++ runtime, or choose another engine in the settings.</source>
+            <translation>Microsoft Visual C++ ランタイムをインストールするか、設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>This engine was built for another kind of machine</source>
+            <source>This engine was built for another kind of computer</source>
             <translation>このエンジンは別の種類のコンピューター向けに作られています</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>It, or a DLL that it needs, does not suit this Windows.</source>
-            <translation>エンジンまたは必要な DLL が、この Windows に適合しません。</translation>
+            <source>The engine or a DLL that it needs does not work with this version of Windows.</source>
+            <translation>エンジンまたは必要な DLL が、このバージョンの Windows では動作しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
@@ -2525,43 +2750,43 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>PowerInfer computes sparse models wrongly with several threads, so they get one.</source>
-            <translation>PowerInfer は複数のスレッドではスパースモデルを正しく計算できないため、1 スレッドで実行されます。</translation>
+            <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
+            <translation>PowerInfer は複数のスレッドではスパースモデルの結果を誤るため、1 スレッドだけを使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Only sparse models need several processes; this one is computed by several threads.</source>
-            <translation>複数のプロセスが必要なのは疎なモデルだけです。このモデルは複数のスレッドで計算されます。</translation>
+            <source>Only sparse models need several processes. This model uses several threads.</source>
+            <translation>複数のプロセスが必要なのはスパースモデルだけです。このモデルは複数のスレッドを使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The server on the other machine decides this.</source>
-            <translation>別のコンピューター上のサーバーで決まります。</translation>
+            <source>The remote server decides this.</source>
+            <translation>リモートサーバーで決まります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model has no such option.</source>
+            <source>The engine that runs this model does not have this option.</source>
             <translation>このモデルを実行するエンジンには、このオプションがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Apple Silicon shares its memory with the GPU, so there is no budget to set.</source>
-            <translation>Apple Silicon はメモリを GPU と共有するため、上限の設定は必要ありません。</translation>
+            <source>Apple Silicon shares its memory with the graphics processor, so there is no limit to set.</source>
+            <translation>Apple シリコンはメモリをグラフィックプロセッサーと共有するため、上限の設定は必要ありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>This machine has no NVIDIA GPU that the engine could use.</source>
-            <translation>このコンピューターには、エンジンが使用できる NVIDIA の GPU がありません。</translation>
+            <source>This computer has no NVIDIA graphics card that the engine can use.</source>
+            <translation>このコンピューターには、エンジンが使用できる NVIDIA のグラフィックカードがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model cannot use a VRAM budget.</source>
-            <translation>このモデルを実行するエンジンでは、VRAM の上限を使用できません。</translation>
+            <source>The engine that runs this model does not support a graphics memory limit.</source>
+            <translation>このモデルを実行するエンジンは、グラフィックメモリの上限に対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>The engine that runs this model computes with no graphics card.</source>
-            <translation>このモデルを実行するエンジンはグラフィックカードで計算しません。</translation>
+            <source>The engine that runs this model does not use a graphics card.</source>
+            <translation>このモデルを実行するエンジンはグラフィックカードを使用しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2585,18 +2810,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} was built for another kind of machine</source>
+            <source>{name} was built for another kind of computer</source>
             <translation>{name} は別の種類のコンピューター向けに作られています</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It runs on {system} ({machines}); this is {here} ({machine}).</source>
+            <source>It runs on {system} ({machines}). This computer has {here} ({machine}).</source>
             <translation>{system} ({machines}) で動作しますが、このコンピューターは {here} ({machine}) です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>Get the one for {system} ({machine}), or choose another engine.</source>
-            <translation>{system} ({machine}) 用のものを入手するか、別のエンジンを選択してください。</translation>
+            <source>Download the version for {system} ({machine}), or choose another engine.</source>
+            <translation>{system} ({machine}) 用のバージョンをダウンロードするか、別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
@@ -2610,7 +2835,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>If it is an engine that you trust: chmod +x '{path}'</source>
+            <source>If you trust this engine, run: chmod +x '{path}'</source>
             <translation>信頼できるエンジンであれば、次を実行してください: chmod +x '{path}'</translation>
         </message>
         <message>
@@ -2625,17 +2850,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>macOS does not let {name} run</source>
-            <translation>macOS が {name} の実行を許可しません</translation>
+            <source>macOS blocked {name}</source>
+            <translation>macOS が {name} をブロックしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>It was downloaded, and macOS has marked it so.</source>
-            <translation>ダウンロードされたものとして macOS が印を付けています。</translation>
+            <source>macOS has quarantined it because it was downloaded.</source>
+            <translation>ダウンロードされたファイルのため、macOS が隔離しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>If you trust it: xattr -d com.apple.quarantine '{path}'</source>
+            <source>If you trust it, run: xattr -d com.apple.quarantine '{path}'</source>
             <translation>信頼できる場合は、次を実行してください: xattr -d com.apple.quarantine '{path}'</translation>
         </message>
         <message>
@@ -2645,17 +2870,17 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} finds no graphics card</source>
+            <source>The engine {name} did not find a graphics card</source>
             <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>It lists none that it could compute with.</source>
-            <translation>計算に使えるカードが一覧にありません。</translation>
+            <source>It does not list any card that it can use.</source>
+            <translation>使用できるカードが一覧にありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/kinds.py" />
-            <source>Look whether the card's driver works, or set «Engine» to auto.</source>
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
             <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
         </message>
         <message>
@@ -2665,32 +2890,32 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>The engine cannot open a file with the name {name}</source>
+            <source>The engine cannot open a file named {name}</source>
             <translation>エンジンは {name} という名前のファイルを開けません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>It takes letters of UTF-8 only, and a link cannot be made: {reason}.</source>
+            <source>It accepts only names in UTF-8, and a link could not be created: {reason}.</source>
             <translation>エンジンは UTF-8 の名前しか扱えず、リンクも作成できません: {reason}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>Rename the file so that its name has letters only.</source>
+            <source>Rename the file so that its name contains only valid characters.</source>
             <translation>正しい文字だけの名前にファイル名を変更してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>PowerInfer cannot open a file with the name {name}</source>
+            <source>PowerInfer cannot open a file named {name}</source>
             <translation>PowerInfer は {name} という名前のファイルを開けません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>It knows plain letters only, and another name cannot be given here: {reason}.</source>
-            <translation>PowerInfer は英数字の名前しか扱えず、ここでは別名も付けられません: {reason}。</translation>
+            <source>It accepts only ASCII names, and the file could not be given another name here: {reason}.</source>
+            <translation>PowerInfer は ASCII の名前しか扱えず、ここでは別名も付けられませんでした: {reason}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
-            <source>Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.</source>
+            <source>Rename the file using only the letters a to z and digits, or move it to an NTFS disk.</source>
             <translation>a～z の文字と数字だけの名前に変更するか、NTFS のディスクに移動してください。</translation>
         </message>
         <message>
@@ -2700,18 +2925,18 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>«{url}» is not the address of a server.</source>
+            <source>“{url}” is not a server address.</source>
             <translation>「{url}」はサーバーのアドレスではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>The setting «Remote address» is empty.</source>
-            <translation>設定の「リモートアドレス」が空です。</translation>
+            <source>The setting “Remote server address” is empty.</source>
+            <translation>設定「リモートサーバーのアドレス」が空です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>Give its base URL, as http://192.168.1.20:8000/v1.</source>
-            <translation>http://192.168.1.20:8000/v1 のように、ベース URL を指定してください。</translation>
+            <source>Enter its base URL, such as http://192.168.1.20:8000/v1.</source>
+            <translation>http://192.168.1.20:8000/v1 のように、ベース URL を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
@@ -2720,122 +2945,122 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>{url} is the address that this app offers.</source>
-            <translation>{url} はこのアプリが提供するアドレスです。</translation>
+            <source>{url} is the address of this app.</source>
+            <translation>{url} はこのアプリのアドレスです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_plan.py" />
-            <source>Give the address of the other machine.</source>
-            <translation>別のコンピューターのアドレスを指定してください。</translation>
+            <source>Enter the address of the other computer.</source>
+            <translation>別のコンピューターのアドレスを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/load_limits.py" />
-            <source>It took {taken:.1f} GiB of memory while it loaded.</source>
+            <source>It used {taken:.1f} GiB of memory while loading.</source>
             <translation>読み込み中に {taken:.1f} GiB のメモリを使用しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/load_limits.py" />
-            <source>It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.</source>
+            <source>While loading, it was busy for {seconds:.0f} seconds without reading or printing anything.</source>
             <translation>読み込み中に {seconds:.0f} 秒間計算を続け、何も出力せず、何も読み取りませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Context size» instead: it keeps requests within what the engine can take.</source>
+            <source>Set “Context size” instead. It keeps requests within the engine's limits.</source>
             <translation>代わりに「コンテキストサイズ」を設定してください。リクエストがエンジンの限度内に収まります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Model» instead.</source>
+            <source>Set “Model” instead.</source>
             <translation>代わりに「モデル」を設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine would download by itself. Download with this app, and set «Model».</source>
-            <translation>エンジンが独自にダウンロードしてしまいます。このアプリでダウンロードし、「モデル」を設定してください。</translation>
+            <source>The engine would download the model itself. Download it with this app and set “Model”.</source>
+            <translation>エンジンが独自にモデルをダウンロードしてしまいます。このアプリでダウンロードし、「モデル」を設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine answers to this app alone; programs use the gateway's address.</source>
-            <translation>エンジンはこのアプリだけに応答します。プログラムはゲートウェイのアドレスを使用します。</translation>
+            <source>Only this app connects to the engine. Other apps use the server's address.</source>
+            <translation>エンジンに接続するのはこのアプリだけです。ほかのアプリはサーバーのアドレスを使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway</source>
-            <translation>エンジンに接続するのはこのアプリだけです。プログラム用のキーは次のように設定します: powerinfer-tray key set gateway</translation>
+            <source>Only this app connects to the engine. To set a key for other apps, run: powerinfer-tray key set gateway</source>
+            <translation>エンジンに接続するのはこのアプリだけです。ほかのアプリ用のキーを設定するには: powerinfer-tray key set gateway</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine answers to this app alone, and runs nothing for web pages or models.</source>
-            <translation>エンジンはこのアプリだけに応答し、Web ページやモデルのために何かを実行することはありません。</translation>
+            <source>Only this app connects to the engine, and the engine runs nothing for web pages or models.</source>
+            <translation>エンジンに接続するのはこのアプリだけで、Web ページやモデルのために何かを実行することはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine always answers with embeddings and with text, whichever it is asked for.</source>
-            <translation>エンジンは、要求に応じて常に埋め込みとテキストの両方を返します。</translation>
+            <source>The engine always provides both embeddings and text.</source>
+            <translation>エンジンは常に埋め込みとテキストの両方に対応します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>With a cache for each, the engine pools the texts of a list wrongly: this app decides.</source>
-            <translation>キャッシュを個別にすると、リスト内のテキストのプーリングを誤るため、このアプリが決定します。</translation>
+            <source>This app sets it, because separate caches make the engine pool the texts of a list wrongly.</source>
+            <translation>キャッシュを個別にするとエンジンがリスト内のテキストのプーリングを誤るため、このアプリが設定します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>The engine gets a free port of its own; programs use the setting «Port».</source>
-            <translation>エンジンには専用の空きポートが割り当てられます。プログラムは設定の「ポート」を使用します。</translation>
+            <source>The engine uses its own free port. Apps use the port in the setting “Port”.</source>
+            <translation>エンジンは専用の空きポートを使用します。アプリは設定「ポート」のポートを使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Comments in a stream stop some programs.</source>
-            <translation>ストリームにコメントがあると、一部のプログラムが動作しなくなります。</translation>
+            <source>Comments in a stream make some apps fail.</source>
+            <translation>ストリームにコメントがあると、一部のアプリが動作しなくなります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Set «Stop when idle» instead.</source>
+            <source>Set “Stop when idle” instead.</source>
             <translation>代わりに「アイドル時に停止」を設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>With it, an engine prints something and ends.</source>
+            <source>It makes the engine print something and exit.</source>
             <translation>これを付けると、エンジンは情報を表示するだけで終了します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>PowerInfer mixes up requests that it works on at the same time, and dies of it.</source>
-            <translation>PowerInfer は同時に処理するリクエストを混同し、それが原因で終了します。</translation>
+            <source>PowerInfer mixes up simultaneous requests and crashes.</source>
+            <translation>PowerInfer は同時に処理するリクエストを混同し、クラッシュします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>«Extra arguments» cannot have {flag}</source>
+            <source>“Extra arguments” cannot contain {flag}</source>
             <translation>「追加の引数」に {flag} は指定できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/owned_arguments.py" />
-            <source>Remove it there.</source>
-            <translation>そこから削除してください。</translation>
+            <source>Remove it.</source>
+            <translation>削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.</source>
-            <translation>{needed:.2f} GiB が必要ですが、すべてのモデルを合わせて使えるのは {budget:.2f} GiB です。</translation>
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>{needed:.2f} GiB が必要ですが、全モデルの合計の上限は {budget:.2f} GiB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or set another budget: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>より小さなモデルやコンテキストサイズを選ぶか、別の上限を設定してください：powerinfer-tray settings set memory_budget GIB</translation>
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>より小さいモデルかコンテキストサイズを選択するか、メモリの上限を上げてください: powerinfer-tray settings set memory_budget GIB</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to go: {models}.</source>
-            <translation>{numbers}このうち、常に読み込んでおくモデルが使っていないのは {free:.2f} GiB です。解放が必要なモデル：{models}。</translation>
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers}このうち、読み込んだままにするモデルを除いた残りは {free:.2f} GiB です。アンロードが必要なモデル: {models}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
             <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>いずれかを解放してください：powerinfer-tray unload {model}</translation>
+            <translation>いずれかをアンロードしてください: powerinfer-tray unload {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit into the memory for models</source>
+            <source>{name} does not fit in the memory for models</source>
             <translation>{name} はモデル用のメモリに収まりません</translation>
         </message>
         <message>
@@ -2845,7 +3070,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
-            <source>This is a defect of the app: {reason}</source>
+            <source>This is a bug in the app: {reason}</source>
             <translation>アプリの不具合です: {reason}</translation>
         </message>
         <message>
@@ -2855,37 +3080,37 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>The engine cannot make embeddings with this model</source>
+            <source>The engine cannot create embeddings with this model</source>
             <translation>エンジンはこのモデルで埋め込みを作成できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>The engine cannot rank with this model</source>
+            <source>The engine cannot rerank with this model</source>
             <translation>エンジンはこのモデルでランク付けを行えません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Choose another model or another engine.</source>
+            <source>Choose another model or engine.</source>
             <translation>別のモデルまたは別のエンジンを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>It answers with HTTP status {status}.</source>
+            <source>It answered with HTTP status {status}.</source>
             <translation>HTTP ステータス {status} を返しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answer cannot be understood.</source>
-            <translation>応答を解釈できません。</translation>
+            <source>Its answer is not valid.</source>
+            <translation>応答が無効です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answers contain values that are no numbers.</source>
+            <source>Its answers contain values that are not numbers.</source>
             <translation>応答に数値ではない値が含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
-            <source>Its answers contain nothing but zeros.</source>
+            <source>Its answers contain only zeros.</source>
             <translation>応答がすべてゼロです。</translation>
         </message>
         <message>
@@ -2895,52 +3120,52 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server refuses the key</source>
+            <source>The remote server rejected the key</source>
             <translation>リモートサーバーがキーを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>{url} answers with HTTP status {status}.</source>
-            <translation>{url} は HTTP ステータス {status} を返します。</translation>
+            <source>{url} answered with HTTP status {status}.</source>
+            <translation>{url} が HTTP ステータス {status} を返しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Enter the key that its owner has set: in the settings under Engine, or with powerinfer-tray key set remote</source>
-            <translation>所有者が設定したキーを、設定の「エンジン」または powerinfer-tray key set remote で入力してください。</translation>
+            <source>Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote</source>
+            <translation>設定の「エンジン」でサーバーのキーを入力するか、次のコマンドを実行してください: powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server offers no models</source>
+            <source>The remote server has no models</source>
             <translation>リモートサーバーにモデルがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>{url}/models answers with HTTP status {status} and no list of models.</source>
-            <translation>{url}/models は HTTP ステータス {status} を返し、モデルの一覧がありません。</translation>
+            <source>{url}/models answered with HTTP status {status} but without a list of models.</source>
+            <translation>{url}/models が HTTP ステータス {status} を返しましたが、モデルの一覧がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Check the address: the base URL of such a server mostly ends in /v1. If it has no list of models, enter its model under «Remote model».</source>
-            <translation>アドレスを確認してください。このようなサーバーのベース URL は、ほとんどの場合 /v1 で終わります。モデルの一覧がないサーバーの場合は、「リモートモデル」にモデルを入力してください。</translation>
+            <source>Check the address. It usually ends in /v1. If the server does not list its models, enter one under “Remote model”.</source>
+            <translation>アドレスを確認してください。通常は /v1 で終わります。サーバーがモデルの一覧を返さない場合は、「リモートモデル」に入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server has no model «{model}»</source>
+            <source>The remote server has no model “{model}”</source>
             <translation>リモートサーバーに「{model}」というモデルはありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>It offers {names}.</source>
+            <source>It has {names}.</source>
             <translation>使用できるモデル: {names}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Choose one of these, or leave the setting «Remote model» empty.</source>
-            <translation>この中から選択するか、設定の「リモートモデル」を空にしてください。</translation>
+            <source>Choose one of these, or leave “Remote model” empty.</source>
+            <translation>この中から選択するか、「リモートモデル」を空にしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>The remote server does not answer</source>
+            <source>The remote server is not responding</source>
             <translation>リモートサーバーが応答しません</translation>
         </message>
         <message>
@@ -2950,13 +3175,13 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Check that it runs and that this computer can reach it. It is asked again from time to time.</source>
-            <translation>実行中であること、このコンピューターから接続できることを確認してください。ときどき接続を再試行します。</translation>
+            <source>Check that it is running and that this computer can reach it. The app keeps trying.</source>
+            <translation>実行中であること、このコンピューターから接続できることを確認してください。アプリは接続を試み続けます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
-            <source>The engine's supervisor has failed</source>
-            <translation>エンジンの監視処理が失敗しました</translation>
+            <source>Monitoring of the engine failed</source>
+            <translation>エンジンの監視が失敗しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/supervisor.py" />
@@ -2970,18 +3195,18 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Another program answers in its place, and was told nothing.</source>
+            <source>Another program answered instead. Nothing was sent to it.</source>
             <translation>別のプログラムが代わりに応答しましたが、何も送信していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Start PowerInfer Tray again.</source>
+            <source>Restart PowerInfer Tray.</source>
             <translation>PowerInfer Tray を起動し直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>The running app refused</source>
-            <translation>実行中のアプリが拒否しました</translation>
+            <source>The running app refused the command</source>
+            <translation>実行中のアプリがコマンドを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
@@ -2990,52 +3215,52 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>Version {version} runs</source>
+            <source>Version {version} is running</source>
             <translation>バージョン {version} が動作しています</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>The PowerInfer Tray that runs (PID {pid}) is of another version</source>
-            <translation>動作中の PowerInfer Tray (PID {pid}) は別のバージョンです</translation>
+            <source>A different version of PowerInfer Tray is running (PID {pid})</source>
+            <translation>別のバージョンの PowerInfer Tray が実行中です (PID {pid})</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>{runs}, which does not know “{name}”; this command is of version {ours}.</source>
-            <translation>{runs}。そのバージョンには「{name}」がありません。このコマンドはバージョン {ours} のものです。</translation>
+            <source>{runs}, which does not support “{name}”. This command is from version {ours}.</source>
+            <translation>{runs}。このバージョンは「{name}」に対応していません。このコマンドはバージョン {ours} のものです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>End it and start it again: powerinfer-tray quit, then powerinfer-tray.</source>
+            <source>Restart the app: powerinfer-tray quit, then powerinfer-tray.</source>
             <translation>終了してから、もう一度起動してください: powerinfer-tray quit、続いて powerinfer-tray。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>PowerInfer Tray has ended</source>
+            <source>PowerInfer Tray has quit</source>
             <translation>PowerInfer Tray は終了しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It ran (PID {pid}), and did not answer any more.</source>
+            <source>It was running (PID {pid}) but no longer responds.</source>
             <translation>動作していましたが (PID {pid})、応答しなくなりました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>What it was doing has stopped with it. Give the command again.</source>
+            <source>What it was doing has stopped, too. Run the command again.</source>
             <translation>実行中だった処理も止まりました。コマンドをもう一度実行してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>PowerInfer Tray runs (PID {pid}), but does not answer</source>
+            <source>PowerInfer Tray is running (PID {pid}) but not responding</source>
             <translation>PowerInfer Tray は実行中 (PID {pid}) ですが、応答しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It was asked and has said nothing for {seconds:.0f} s.</source>
-            <translation>問い合わせに {seconds:.0f} 秒間応答がありません。</translation>
+            <source>It has not answered for {seconds:.0f} s.</source>
+            <translation>{seconds:.0f} 秒間、応答がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>It may be busy: try again in a moment. If it stays so, end that process.</source>
+            <source>It may be busy. Try again in a moment. If that does not help, end the process.</source>
             <translation>処理中の可能性があります。少し待ってからもう一度お試しください。それでも応答しない場合は、そのプロセスを終了してください。</translation>
         </message>
         <message>
@@ -3045,13 +3270,13 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>A program holds {path}, as a running PowerInfer Tray does, but none answers.</source>
-            <translation>実行中の PowerInfer Tray と同様に {path} を使用しているプログラムがありますが、応答がありません。</translation>
+            <source>{path} is locked, as when PowerInfer Tray is running, but it does not answer.</source>
+            <translation>PowerInfer Tray の実行中と同じように {path} がロックされていますが、応答がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/control/client.py" />
-            <source>If one runs, end it and start it again. If not, delete this file.</source>
-            <translation>実行中であれば終了して起動し直してください。そうでなければ、このファイルを削除してください。</translation>
+            <source>If PowerInfer Tray is running, restart it. If not, delete this file.</source>
+            <translation>PowerInfer Tray が実行中であれば、再起動してください。そうでなければ、このファイルを削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
@@ -3060,12 +3285,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>{url} has said nothing for {seconds:.0f} s.</source>
+            <source>{url} has not answered for {seconds:.0f} s.</source>
             <translation>{url} から {seconds:.0f} 秒間応答がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Try again later, or look at its log.</source>
+            <source>Try again later, or see its log.</source>
             <translation>後でもう一度試すか、サーバーのログを確認してください。</translation>
         </message>
         <message>
@@ -3075,12 +3300,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Nobody answers at {url}.</source>
+            <source>There is no answer at {url}.</source>
             <translation>{url} から応答がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>Start the server, or look at its log.</source>
+            <source>Start the server, or see its log.</source>
             <translation>サーバーを起動するか、ログを確認してください。</translation>
         </message>
         <message>
@@ -3090,12 +3315,12 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/loopback.py" />
-            <source>It has status {status}, and is not what this app expects.</source>
+            <source>It has status {status} and is not what this app expects.</source>
             <translation>ステータスは {status} で、このアプリの想定と異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The answer broke off</source>
+            <source>The answer was interrupted</source>
             <translation>応答が途中で切れました</translation>
         </message>
         <message>
@@ -3110,43 +3335,68 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>An event of the stream is not what this app expects.</source>
+            <source>The conversation is too long for the model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model cannot use the pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Choose a model that was made for conversations.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Part of the stream is not what this app expects.</source>
             <translation>ストリームのイベントがこのアプリの想定と異なります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It is the best of those that fit.</source>
+            <source>It is the best one that fits.</source>
             <translation>収まるものの中で最良です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It is the only one.</source>
-            <translation>これしかありません。</translation>
+            <source>It is the only model here.</source>
+            <translation>モデルはこれだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, but leaves little memory to other programs.</source>
+            <source>It fits but leaves little memory for other programs.</source>
             <translation>収まりますが、他のプログラムに残るメモリはわずかです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do better.</source>
+            <source>No better one fits. With only {bits} bits per weight, answers get worse, so a smaller model may be better.</source>
             <translation>これより良いものは収まりません。重みあたり {bits} ビットしかないため、回答の質が下がります。より小さいモデルのほうが良い場合があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, loses little, and answers about twice as fast as with 8 bits a weight.</source>
-            <translation>収まり、劣化が少なく、重みあたり 8 ビットの約 2 倍の速さで答えます。</translation>
+            <source>It fits, loses little quality and answers about twice as fast as with 8 bits per weight.</source>
+            <translation>メモリに収まり、品質の低下が少なく、重みあたり 8 ビットの約 2 倍の速さで応答します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, and with {bits} bits a weight its results are nearly exact.</source>
+            <source>It fits, and with {bits} bits per weight its results are nearly exact.</source>
             <translation>収まり、重みあたり {bits} ビットで結果はほぼ正確です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/best_file.py" />
-            <source>It fits, and a small model loses much with fewer than its {bits} bits a weight.</source>
-            <translation>収まります。小さいモデルは、重みあたり {bits} ビットより少ないと大きく劣化します。</translation>
+            <source>It fits, and a small model would lose a lot of quality with fewer than {bits} bits per weight.</source>
+            <translation>メモリに収まります。小さいモデルは、重みあたり {bits} ビットより少ないと品質が大きく低下します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -3155,18 +3405,18 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>The address names no model</source>
-            <translation>アドレスがモデルを示していません</translation>
+            <source>The URL does not name a model</source>
+            <translation>URL がモデルを指していません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>“{source}” does not tell the name of a .gguf file.</source>
+            <source>“{source}” does not contain the name of a .gguf file.</source>
             <translation>「{source}」からは .gguf ファイルの名前がわかりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>The catalogue of models cannot be read</source>
-            <translation>モデルのカタログを読み込めません</translation>
+            <source>The model catalog could not be read</source>
+            <translation>モデルのカタログを読み込めませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
@@ -3175,12 +3425,12 @@
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>{id}: there is another model with {name}.</source>
+            <source>{id}: another model has the same {name}.</source>
             <translation>{id}: {name} を持つモデルがほかにあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/catalog.py" />
-            <source>Your own list of models cannot be used</source>
+            <source>Your own list of models could not be used</source>
             <translation>独自のモデルリストを使用できません</translation>
         </message>
         <message>
@@ -3200,7 +3450,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>a supplement file</source>
+            <source>a supplementary file</source>
             <translation>補助ファイル</translation>
         </message>
         <message>
@@ -3220,22 +3470,22 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.</source>
-            <translation>ファイル本体をダウンロードしてください。Hugging Face では、ページのアドレスの /blob/ がファイルでは /resolve/ になります。</translation>
+            <source>Download the file itself. On Hugging Face, its URL contains /resolve/ instead of /blob/.</source>
+            <translation>ファイル本体をダウンロードしてください。Hugging Face では、その URL に /blob/ ではなく /resolve/ が含まれます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is a Git LFS pointer, that only stands for the file.</source>
+            <source>It is only a Git LFS pointer, not the file itself.</source>
             <translation>Git LFS のポインターで、ファイル本体ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Run «git lfs pull», or download it.</source>
+            <source>Run “git lfs pull”, or download the file.</source>
             <translation>「git lfs pull」を実行するか、ダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It begins with {bytes}, and not with GGUF or PWRI.</source>
+            <source>It starts with {bytes} instead of GGUF or PWRI.</source>
             <translation>先頭が GGUF や PWRI ではなく {bytes} です。</translation>
         </message>
         <message>
@@ -3245,13 +3495,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The setting «model» is empty, and the server needs a model to run.</source>
-            <translation>設定「model」が空です。サーバーの実行にはモデルが必要です。</translation>
+            <source>The server needs a model, but the setting “model” is empty.</source>
+            <translation>サーバーにはモデルが必要ですが、設定「model」が空です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Choose one on the page Models, or try the built-in test model, whose answers mean nothing: powerinfer-tray serve --model test</source>
-            <translation>「モデル」ページで選択するか、組み込みのテストモデル (回答に意味はありません) を試してください: powerinfer-tray serve --model test</translation>
+            <source>Choose one on the Models page, or try the built-in test model, which gives meaningless answers: powerinfer-tray serve --model test</source>
+            <translation>「モデル」ページで選択するか、内蔵のテストモデル (回答に意味はありません) を試してください: powerinfer-tray serve --model test</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3260,8 +3510,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Nothing is at {path}.</source>
-            <translation>{path} には何もありません。</translation>
+            <source>There is no file at {path}.</source>
+            <translation>{path} にファイルがありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
@@ -3270,37 +3520,37 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{name} is there already</source>
+            <source>{name} already exists</source>
             <translation>{name} はすでにあります</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is in {folder}, and stays as it is.</source>
-            <translation>{folder} にあり、そのまま残します。</translation>
+            <source>It is in {folder} and was left unchanged.</source>
+            <translation>{folder} にあり、変更していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Remove it, or rename one of the two.</source>
+            <source>Remove it, or rename one of the files.</source>
             <translation>削除するか、どちらかの名前を変更してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>There is no folder {name}</source>
+            <source>The folder {name} does not exist</source>
             <translation>{name} というフォルダーはありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The slash at its end is for folders, and a model is a file.</source>
+            <source>A slash at the end stands for a folder, but a model is a file.</source>
             <translation>末尾のスラッシュはフォルダーを表しますが、モデルはファイルです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Leave the slash out, or check the name.</source>
+            <source>Remove the slash, or check the name.</source>
             <translation>スラッシュを取り除くか、名前を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>The model file {name} cannot be read</source>
+            <source>The model file {name} could not be read</source>
             <translation>モデルファイル {name} を読み込めません</translation>
         </message>
         <message>
@@ -3340,12 +3590,12 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Its entry {key} is of the unknown type {number:,}.</source>
+            <source>Its entry {key} has the unknown type {number:,}.</source>
             <translation>項目 {key} の型 {number:,} は不明です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>{present:,} of {whole:,} bytes are there, {missing:,} are missing.</source>
+            <source>It has {present:,} of {whole:,} bytes, so {missing:,} are missing.</source>
             <translation>{whole:,} バイトのうち {present:,} バイトしかなく、{missing:,} バイト足りません。</translation>
         </message>
         <message>
@@ -3355,7 +3605,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>Set «Projector» of this model to its mmproj file, or to none.</source>
+            <source>Set “Projector” of this model to its mmproj file, or to none.</source>
             <translation>このモデルの「プロジェクター」に、このモデルの mmproj ファイルか none を設定してください。</translation>
         </message>
         <message>
@@ -3365,7 +3615,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/file_errors.py" />
-            <source>It is {kind}, which goes with a model.</source>
+            <source>It is {kind}, which belongs to a model.</source>
             <translation>これは{kind}で、モデルと組み合わせて使用します。</translation>
         </message>
         <message>
@@ -3385,28 +3635,28 @@
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need} of the {room} of memory that can be used.</source>
-            <translation>使用可能なメモリ {room} のうち {need} が必要です。</translation>
+            <source>It needs {need} of the {room} of available memory.</source>
+            <translation>使用できるメモリ {room} のうち {need} が必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need} of the {room} of memory that can be used: close other programs.</source>
-            <translation>使用可能なメモリ {room} のうち {need} が必要です。ほかのプログラムを終了してください。</translation>
+            <source>It needs {need} of the {room} of available memory. Close other programs first.</source>
+            <translation>使用できるメモリ {room} のうち {need} が必要です。先にほかのプログラムを終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>With a context of {context} it needs {need}, and {room} of memory can be used: try context {smaller}.</source>
-            <translation>コンテキスト {context} では {need} 必要ですが、使用可能なメモリは {room} です。コンテキストを {smaller} にしてみてください。</translation>
+            <source>With a context size of {context} it needs {need}, but only {room} of memory is available. Try a context size of {smaller}.</source>
+            <translation>コンテキストサイズ {context} では {need} 必要ですが、使用できるメモリは {room} だけです。コンテキストサイズを {smaller} にしてみてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>It needs {need}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>{need} が必要ですが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+            <source>It needs {need}, but only {room} of memory is available. Try a smaller quantization or model.</source>
+            <translation>{need} 必要ですが、使用できるメモリは {room} だけです。より小さい量子化またはモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/fit_text.py" />
-            <source>Its weights alone take {weights}, and {room} of memory can be used: try a smaller quantization or model.</source>
-            <translation>重みだけで {weights} になりますが、使用可能なメモリは {room} です。より小さい量子化またはモデルを試してください。</translation>
+            <source>Its weights alone need {weights}, but only {room} of memory is available. Try a smaller quantization or model.</source>
+            <translation>重みだけで {weights} 必要ですが、使用できるメモリは {room} だけです。より小さい量子化またはモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
@@ -3425,7 +3675,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It does not say of which architecture the model is.</source>
+            <source>It does not give the model's architecture.</source>
             <translation>モデルのアーキテクチャが記述されていません。</translation>
         </message>
         <message>
@@ -3445,22 +3695,22 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Name the model file inside that folder.</source>
-            <translation>そのフォルダーの中のモデルファイルを指定してください。</translation>
+            <source>Choose the model file in that folder.</source>
+            <translation>そのフォルダーの中のモデルファイルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It is not an ordinary file.</source>
+            <source>It is not a regular file.</source>
             <translation>通常のファイルではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Its header announces {count:,} {what}.</source>
+            <source>Its header claims to have {count:,} {what}.</source>
             <translation>ヘッダーに {count:,} {what}があると記述されています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>letters in one text</source>
+            <source>characters in one text</source>
             <translation>文字のテキスト</translation>
         </message>
         <message>
@@ -3475,7 +3725,7 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>{name} is for other machines</source>
+            <source>{name} is for another kind of computer</source>
             <translation>{name} は別の種類のコンピューター用です</translation>
         </message>
         <message>
@@ -3500,47 +3750,47 @@
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.</source>
-            <translation>GGUF 形式のバージョン {version:,} で書かれています。このアプリはバージョン 2 と 3 を読み込みます。</translation>
+            <source>It uses version {version:,} of the GGUF format. This app supports versions 2 and 3.</source>
+            <translation>GGUF 形式のバージョン {version:,} です。このアプリはバージョン 2 と 3 に対応しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/gguf.py" />
-            <source>Look for an update of this app, or for another file of the same model.</source>
+            <source>Look for an update of this app or another file of the same model.</source>
             <translation>このアプリの更新、または同じモデルの別のファイルを探してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>Models could not be searched for</source>
+            <source>The search for models failed</source>
             <translation>モデルを検索できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>{site} did not answer with a list of models.</source>
+            <source>{site} did not send a list of models.</source>
             <translation>{site} はモデルの一覧を返しませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>Try again later, or look at the setting hf_endpoint.</source>
+            <source>Try again later, or check the setting hf_endpoint.</source>
             <translation>後でもう一度試すか、設定 hf_endpoint を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>No models can be looked up, because {host} cannot be reached: check the connection to the internet.</source>
+            <source>The search for models is not possible because {host} cannot be reached. Check your internet connection.</source>
             <translation>{host} に接続できないため、モデルを検索できません。インターネット接続を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>The server sends far more than a list takes.</source>
+            <source>The server is sending far more data than a list needs.</source>
             <translation>サーバーが一覧としては多すぎるデータを送ってきます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/hub.py" />
-            <source>The list of the server did not arrive</source>
-            <translation>サーバーの一覧が届きませんでした</translation>
+            <source>The server's list could not be loaded</source>
+            <translation>サーバーの一覧を読み込めませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Free some space, or link the model in place of copying it.</source>
+            <source>Free some space, or link the model instead of copying it.</source>
             <translation>空き容量を増やすか、コピーせずにリンクしてください。</translation>
         </message>
         <message>
@@ -3550,27 +3800,27 @@
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it.</source>
+            <source>This disk cannot store such large files (FAT32: 4 GB). Choose a models folder on another disk, or link the model.</source>
             <translation>このディスクには、この大きさのファイルを保存できません (FAT32 は 4 GB まで)。別のディスクのモデルフォルダーを選択するか、リンクしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Check that you may write there; where links cannot be made, copy or move it.</source>
-            <translation>そこに書き込めるか確認してください。リンクを作れない場所では、コピーまたは移動してください。</translation>
+            <source>Check that you have permission to write there. If links cannot be created, copy or move the model.</source>
+            <translation>書き込み権限を確認してください。リンクを作成できない場合は、モデルをコピーまたは移動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/importing.py" />
-            <source>Check that there is space, and that you may write there.</source>
-            <translation>空き容量があること、書き込めることを確認してください。</translation>
+            <source>Check the free space and that you have permission to write there.</source>
+            <translation>空き容量と書き込み権限を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/integrity.py" />
-            <source>Its SHA-256 is {actual}, but was {expected}.</source>
+            <source>Its SHA-256 is now {actual} instead of {expected}.</source>
             <translation>SHA-256 は {expected} でしたが、{actual} になっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/library.py" />
-            <source>It is another kind of file.</source>
+            <source>It is a different kind of file.</source>
             <translation>別の種類のファイルです。</translation>
         </message>
         <message>
@@ -3585,23 +3835,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/naming.py" />
-            <source>Name one of them by its id.</source>
+            <source>Choose one of them by its ID.</source>
             <translation>ID で 1 つを指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/outdated.py" />
-            <source>Nobody has noted where {name} came from.</source>
-            <translation>{name} の入手元は記録されていません。</translation>
+            <source>It is not known where {name} came from.</source>
+            <translation>{name} の入手元は不明です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/outdated.py" />
-            <source>Its source does not tell one version of the file from another.</source>
-            <translation>入手元はファイルの版を区別していません。</translation>
+            <source>The server does not give versions of the file.</source>
+            <translation>サーバーがファイルのバージョンを示していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Free some space, or give another place.</source>
-            <translation>空き容量を増やすか、別の場所を指定してください。</translation>
+            <source>Free some space, or choose another folder.</source>
+            <translation>空き容量を増やすか、別のフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -3610,32 +3860,32 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{program} has turned it into a model of another kind.</source>
+            <source>{program} turned it into a different kind of model.</source>
             <translation>{program} が別の種類のモデルに変換しました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Use the program that belongs to the model's engine.</source>
+            <source>Use the program that comes with the model's engine.</source>
             <translation>モデルのエンジンに対応するプログラムを使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Check that the program can be run, and that you may write there.</source>
+            <source>Check that the program can run and that you have permission to write there.</source>
             <translation>プログラムを実行できること、その場所に書き込めることを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Cannot quantize {name}</source>
+            <source>{name} cannot be quantized</source>
             <translation>{name} を量子化できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>It is not one whole model file.</source>
+            <source>It is not a single, complete model file.</source>
             <translation>単一の完全なモデルファイルではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Choose a model in a single file.</source>
+            <source>Choose a model that is a single file.</source>
             <translation>単一ファイルのモデルを選択してください。</translation>
         </message>
         <message>
@@ -3645,8 +3895,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Dense models cannot be quantized to {type}.</source>
-            <translation>デンスモデルは {type} に量子化できません。</translation>
+            <source>Regular models cannot be quantized to {type}.</source>
+            <translation>通常のモデルは {type} に量子化できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
@@ -3655,53 +3905,53 @@
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>There is no folder {folder}.</source>
+            <source>The folder {folder} does not exist.</source>
             <translation>{folder} というフォルダーはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Make it, or give another place.</source>
-            <translation>作成するか、別の場所を指定してください。</translation>
+            <source>Create it, or choose another folder.</source>
+            <translation>作成するか、別のフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>{name} cannot be written</source>
+            <source>{name} could not be written</source>
             <translation>{name} に書き込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>Delete it if nobody needs it, and check that you may write there; or give another place.</source>
-            <translation>不要であれば削除し、そこに書き込めるか確認してください。または別の場所を指定してください。</translation>
+            <source>Delete it if you do not need it and check that you have permission to write there, or choose another folder.</source>
+            <translation>不要であれば削除し、書き込み権限を確認してください。または別のフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>The program ended with {code}: {reason}</source>
+            <source>The program stopped with {code}: {reason}</source>
             <translation>プログラムが {code} で終了しました: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>A model that is quantized already must be made from its F16 or F32 file.</source>
-            <translation>量子化済みのモデルは、F16 または F32 のファイルから作成する必要があります。</translation>
+            <source>To change the quantization of a model, start from its F16 or F32 file.</source>
+            <translation>モデルの量子化を変えるには、F16 または F32 のファイルから作成してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/quantize.py" />
-            <source>it said nothing.</source>
-            <translation>出力はありませんでした。</translation>
+            <source>it gave no reason.</source>
+            <translation>理由は示されませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>Made for the PowerInfer engine, which this computer has.</source>
-            <translation>このコンピューターにある PowerInfer エンジン用のモデルです。</translation>
+            <source>Made for PowerInfer, which is installed on this computer.</source>
+            <translation>このコンピューターにインストールされている PowerInfer 用のモデルです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>For embeddings of texts in your language.</source>
+            <source>For embeddings in your language.</source>
             <translation>あなたの言語のテキストの埋め込みに適しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/recommend.py" />
-            <source>For conversations in your language, at a good speed on this computer.</source>
-            <translation>あなたの言語での会話に適し、このコンピューターで十分な速さで動きます。</translation>
+            <source>For chats in your language, fast enough on this computer.</source>
+            <translation>あなたの言語でのチャット用です。このコンピューターで十分な速さで動きます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3720,8 +3970,8 @@
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>It is an address, and not a model on this computer.</source>
-            <translation>これはアドレスで、このコンピューター上のモデルではありません。</translation>
+            <source>It is a URL, not a model on this computer.</source>
+            <translation>これは URL で、このコンピューター上のモデルではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3730,28 +3980,28 @@
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>{alias} is another name of it, and it is not installed.</source>
+            <source>{alias} is another name for this model, which is not installed.</source>
             <translation>{alias} はその別名ですが、そのモデルはインストールされていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>Install it, or give the name to another model.</source>
-            <translation>そのモデルをインストールするか、その名前を別のモデルに付けてください。</translation>
+            <source>Download it, or give this name to another model.</source>
+            <translation>ダウンロードするか、この名前を別のモデルに付けてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>Check the name, give the path of a file, or download a model.</source>
+            <source>Check the name, enter the path of a file, or download a model.</source>
             <translation>名前を確認するか、ファイルのパスを指定するか、モデルをダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>If you mean the file in the current folder, write ./{name}</source>
-            <translation>現在のフォルダーのファイルを指定する場合は、次のように書いてください: ./{name}</translation>
+            <source>For the file in the current folder, type ./{name}</source>
+            <translation>現在のフォルダーのファイルを指定するには、次のように入力してください: ./{name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
-            <source>It is no id of the catalogue and no file in {folder}.</source>
-            <translation>カタログの ID でも {folder} のファイルでもありません。</translation>
+            <source>It is neither a model in the catalog nor a file in {folder}.</source>
+            <translation>カタログのモデルでも、{folder} のファイルでもありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/references.py" />
@@ -3765,23 +4015,23 @@
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
-            <source>By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.</source>
-            <translation>名前によれば {name} は {count:,} 個のうちの 1 つです。一度に取得できるのは {most:,} 個までです。</translation>
+            <source>According to its name, {name} is one of {count:,} files. The limit is {most:,}.</source>
+            <translation>名前によると {name} は {count:,} 個のファイルの 1 つです。上限は {most:,} 個です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/remote_header.py" />
-            <source>Fetch them with another program, and put all of them into the models folder.</source>
-            <translation>別のプログラムで取得し、すべてをモデルフォルダーに入れてください。</translation>
+            <source>Download them with another program and put them all in the models folder.</source>
+            <translation>別のプログラムでダウンロードし、すべてをモデルフォルダーに入れてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It is a pipe between programs.</source>
-            <translation>これはプログラム間のパイプです。</translation>
+            <source>It is a pipe.</source>
+            <translation>これはパイプです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It is a socket of a program.</source>
-            <translation>これはプログラムのソケットです。</translation>
+            <source>It is a socket.</source>
+            <translation>これはソケットです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -3790,13 +4040,13 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>It does not begin as a model does.</source>
+            <source>It does not start like a model.</source>
             <translation>先頭がモデルのものではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Only models are removed here. What there is says: powerinfer-tray models list</source>
-            <translation>ここで削除できるのはモデルだけです。次のコマンドで一覧を表示できます: powerinfer-tray models list</translation>
+            <source>Only models can be removed. To list them, run: powerinfer-tray models list</source>
+            <translation>削除できるのはモデルだけです。一覧: powerinfer-tray models list</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
@@ -3805,42 +4055,297 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Check its permissions; where there is no trash, delete it for good.</source>
+            <source>Check its permissions. If there is no trash, delete it permanently.</source>
             <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>{name} has just been replaced</source>
-            <translation>{name} は、たった今置き換えられました</translation>
+            <source>{name} was replaced in the meantime</source>
+            <translation>{name} は確認後に置き換えられました</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Something else is in its place now than what was looked at, so it was left alone.</source>
-            <translation>確認したものとは別のものに置き換わっているため、そのまま残しました。</translation>
+            <source>It is no longer the file that was checked, so it was not touched.</source>
+            <translation>確認したファイルとは異なるため、何もしていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Look at the list of models, and try again.</source>
+            <source>Check the list of models and try again.</source>
             <translation>モデルの一覧を確認して、もう一度お試しください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/search/exporting.py" />
+            <source>Texts cannot be exported as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The model of this collection has changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Rebuild the collection: its texts are embedded anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Try another model for embeddings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The collection is full</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>It takes at most {count} texts.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Make another collection, or use a vector database.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is locked with a password</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its text can only be read by who knows the password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Save a copy without a password, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is encrypted</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>This app cannot decrypt it, even without a password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Print it to a PDF file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>It is damaged, or not a PDF file: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Open it in another program, and save it anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} has no text</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Run text recognition (OCR) over it first.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} takes too much time or memory</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Reading it was given up. It may be damaged.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Split it, or save its text as a .txt file.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is empty, or has neither letters nor digits.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save it as UTF-8 text, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Check that it is there, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>{name} is of a kind that is not read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Texts are read from files that end in {names}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save its text as a .txt file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} MB are read of a file of this kind.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Split it, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Too many files at once</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} files with texts are added at once.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Choose a smaller folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>page {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>line {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>lines {first}–{last}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is no collection {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>It may have been deleted meanwhile.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A name has 1 to {most} letters.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is a collection {name} already.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A newer version of this app has written this collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Use that version, or make a new collection.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection is being changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it, in this window or in a terminal.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Wait until that is done, or cancel it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot have this name</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another name.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Delete it, and add its files to a new one. They are as they were.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} must have 1 to {count} characters that can be seen.</source>
+            <source>{entry} must have 1 to {count} visible characters.</source>
             <translation>{entry} は 1～{count} 文字の表示可能な文字でなければなりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} has a comma or semicolon, which separate names.</source>
+            <source>{entry} contains a comma or semicolon, which separates names.</source>
             <translation>{entry} には名前の区切りであるコンマかセミコロンが含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>{entry} looks like a path, an address or an option.</source>
-            <translation>{entry} はパス、アドレス、またはオプションのように見えます。</translation>
+            <source>{entry} looks like a path, a URL or an option.</source>
+            <translation>{entry} はパス、URL、またはオプションのように見えます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
-            <source>A model cannot be called {entry}</source>
+            <source>A model cannot be named {entry}</source>
             <translation>モデルの名前を {entry} にはできません</translation>
         </message>
         <message>
@@ -3855,8 +4360,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the local network: clients must send it as their OpenAI API key.</source>
-            <translation>ローカルネットワーク用: クライアントは OpenAI の API キーとして送信する必要があります。</translation>
+            <source>For the local network: apps must send it as their OpenAI API key.</source>
+            <translation>ローカルネットワーク用: アプリは OpenAI の API キーとして送信する必要があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3865,8 +4370,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the engine remote: the API key that its server asks for, if it asks for one.</source>
-            <translation>エンジンが remote の場合: そのサーバーが求める API キー (求められる場合のみ)。</translation>
+            <source>For a remote server: its API key, if it needs one.</source>
+            <translation>リモートサーバー用: その API キー (必要な場合)。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3875,8 +4380,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.</source>
-            <translation>公開者の利用条件への同意が必要なファイルに使います。huggingface.co にのみ送信されます。</translation>
+            <source>For models whose publisher requires you to accept terms. It is sent only to huggingface.co.</source>
+            <translation>公開者の利用条件への同意が必要なモデルに使います。huggingface.co にのみ送信されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -3890,23 +4395,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>This cannot be a key</source>
-            <translation>これはキーとして使用できません</translation>
+            <source>This is not a valid key</source>
+            <translation>有効なキーではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>A key is made of letters, digits and signs, with no spaces.</source>
+            <source>A key consists of letters, digits and symbols, without spaces.</source>
             <translation>キーには空白を含まない文字、数字、記号を使用します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>This key can be guessed</source>
-            <translation>このキーは推測される可能性があります</translation>
+            <source>This key is too easy to guess</source>
+            <translation>このキーは推測されやすすぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>Everybody in the local network may try keys: it needs {count} characters or more, without a pattern. Generate in the settings makes one.</source>
-            <translation>ローカルネットワークの誰でもキーを試せます。規則性のない {count} 文字以上のキーが必要です。設定の「生成」で作成できます。</translation>
+            <source>Anyone on the local network can try keys, so use at least {count} characters without a pattern. “Generate” in the settings creates one.</source>
+            <translation>ローカルネットワークの誰でもキーを試せるため、規則性のない {count} 文字以上にしてください。設定の「生成」で作成できます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3925,8 +4430,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
-            <source>Type: powerinfer-tray key set {name} --file</source>
-            <translation>次のように入力してください: powerinfer-tray key set {name} --file</translation>
+            <source>Run: powerinfer-tray key set {name} --file</source>
+            <translation>次のコマンドを実行してください: powerinfer-tray key set {name} --file</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3935,8 +4440,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
-            <source>There is no key {place}</source>
-            <translation>{place} の内容はキーではありません</translation>
+            <source>There is no valid key {place}</source>
+            <translation>{place} に有効なキーがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keystore.py" />
@@ -3945,32 +4450,32 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>The setting {name} is one of a single model</source>
+            <source>The setting {name} belongs to a single model</source>
             <translation>設定 {name} はモデルごとの設定です</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>Each model has its own, and there is none for all.</source>
+            <source>Each model has its own value. There is no value for all models.</source>
             <translation>値はモデルごとにあり、全モデル共通の値はありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>Name the model: powerinfer-tray settings set {name} VALUE --model ID</source>
+            <source>Give the model: powerinfer-tray settings set {name} VALUE --model ID</source>
             <translation>モデルを指定してください: powerinfer-tray settings set {name} VALUE --model ID</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>The setting {name} holds for all models</source>
+            <source>The setting {name} applies to all models</source>
             <translation>設定 {name} は全モデル共通です</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>A model may have its own: {names}.</source>
+            <source>A model can have its own values for: {names}.</source>
             <translation>モデルごとに設定できるもの: {names}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>To set it for all: powerinfer-tray settings set {name} VALUE</source>
+            <source>To set it for all models, run: powerinfer-tray settings set {name} VALUE</source>
             <translation>全モデルに設定するには: powerinfer-tray settings set {name} VALUE</translation>
         </message>
         <message>
@@ -3980,22 +4485,22 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>A remote server has models of its own, so it is chosen for all.</source>
+            <source>A remote server has its own models, so it is chosen for all models.</source>
             <translation>リモートサーバーは独自のモデルを持つため、全モデル共通で選択します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>To use it: powerinfer-tray settings set engine remote</source>
+            <source>To use it, run: powerinfer-tray settings set engine remote</source>
             <translation>使用するには: powerinfer-tray settings set engine remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>{alias} cannot be another name of {model}</source>
+            <source>{alias} cannot be another name for {model}</source>
             <translation>{alias} を {model} の別名にはできません</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/model_settings.py" />
-            <source>It is the id of another model, {other}.</source>
+            <source>It is the ID of another model, {other}.</source>
             <translation>別のモデル {other} の ID です。</translation>
         </message>
         <message>
@@ -4025,72 +4530,72 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} has a character that cannot be seen.</source>
+            <source>{entry} contains an invisible character.</source>
             <translation>{entry} に目に見えない文字が含まれています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>An empty entry means no page.</source>
+            <source>An empty entry does not match any page.</source>
             <translation>空の項目はどのページも表しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.</source>
+            <source>{entry} has no scheme. Write it as browsers send it: https://{host} or http://{host}.</source>
             <translation>{entry} にスキームがありません。ブラウザーが送信する形式で書いてください: https://{host} または http://{host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>A * cannot stand in the scheme {scheme}: name each, as https://*.</source>
+            <source>The scheme {scheme} cannot contain *. Enter each scheme, such as https://*.</source>
             <translation>スキーム {scheme} に * は使用できません。https://* のように、スキームを 1 つずつ指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{scheme} is not a scheme, as https is one.</source>
+            <source>{scheme} is not a scheme such as https.</source>
             <translation>{scheme} は https のようなスキームではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>No web page has the scheme {scheme}: write https or http.</source>
-            <translation>スキームが {scheme} の Web ページはありません。https または http と書いてください。</translation>
+            <source>Web pages do not use the scheme {scheme}. Write https or http.</source>
+            <translation>Web ページではスキーム {scheme} は使われません。https または http と書いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Browsers send no path: write {origin} in place of {entry}.</source>
+            <source>Browsers do not send a path. Write {origin} instead of {entry}.</source>
             <translation>ブラウザーはパスを送信しません。{entry} の代わりに {origin} と書いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} names no host: write it, or * for each.</source>
-            <translation>{entry} にホストがありません。ホストを書くか、すべてのホストを表す * を書いてください。</translation>
+            <source>{entry} has no host. Enter one, or * for any host.</source>
+            <translation>{entry} にホストがありません。ホストを入力するか、すべてのホストを表す * を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>In {entry}, a * can only be the whole host, stand before its first point or be the port: https://*.example.org, http://localhost:*.</source>
+            <source>In {entry}, * can only be the whole host, the part before the first dot, or the port: https://*.example.org, http://localhost:*.</source>
             <translation>{entry} で * を使用できるのは、ホスト全体、ホストの最初のドットの前、またはポートとしてだけです: https://*.example.org、http://localhost:*</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Browsers send no user name: leave out what is before the @.</source>
+            <source>Browsers do not send a user name. Remove the part before the @.</source>
             <translation>ブラウザーはユーザー名を送信しません。@ より前を取り除いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>Write {name} in ASCII, as browsers send it: it begins with xn--.</source>
+            <source>Write {name} in ASCII as browsers send it, starting with xn--.</source>
             <translation>{name} を、ブラウザーが送信する ASCII の形式で書いてください。xn-- で始まります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{port} is not a port: write a number up to 65535, or *.</source>
+            <source>{port} is not a port. Enter a number up to 65535, or *.</source>
             <translation>{port} はポートではありません。65535 までの数値、または * を書いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{name} is not the name of a host.</source>
+            <source>{name} is not a host name.</source>
             <translation>{name} はホスト名ではありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/origins.py" />
-            <source>{entry} can match no web page</source>
+            <source>{entry} cannot match any web page</source>
             <translation>{entry} に一致する Web ページはありません</translation>
         </message>
         <message>
@@ -4156,7 +4661,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Processor threads while generating. Automatic: one for each physical core.</source>
-            <translation>生成中に使用するプロセッサのスレッド数です。自動: 物理コアと同じ数。</translation>
+            <translation>生成中に使用するプロセッサーのスレッド数です。自動: 物理コアと同じ数。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4166,7 +4671,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
-            <translation>プロンプトの読み込み中に使用するプロセッサのスレッド数です。自動: 「スレッド数」と同じ。</translation>
+            <translation>プロンプトの読み込み中に使用するプロセッサーのスレッド数です。自動: 「スレッド数」と同じ。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4261,7 +4766,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
-            <translation>次元数の少ないベクトルをプログラムが要求できるかどうか。そのように学習されたモデルは一部だけです。自動：モデルについてわかっていることに従います。</translation>
+            <translation>次元数の少ないベクトルをプログラムが要求できるかどうか。そのように学習されたモデルは一部だけです。自動: モデルについてわかっていることに従います。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4511,7 +5016,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Of windows, menu and notices. The terminal speaks English.</source>
-            <translation>ウィンドウ、メニュー、通知の言語です。端末では英語が使用されます。</translation>
+            <translation>ウィンドウ、メニュー、通知の言語です。ターミナルでは英語が使用されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4620,7 +5125,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings are being changed by another program</source>
+            <source>Another program is changing the settings</source>
             <translation>別のプログラムが設定を変更しています</translation>
         </message>
         <message>
@@ -4630,8 +5135,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Try again. If it stays so, end the other PowerInfer Tray, which may hang.</source>
-            <translation>もう一度お試しください。解決しない場合は、応答していない可能性のある、もう一方の PowerInfer Tray を終了してください。</translation>
+            <source>Try again. If that does not help, quit the other PowerInfer Tray.</source>
+            <translation>もう一度お試しください。解決しない場合は、もう一方の PowerInfer Tray を終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4640,7 +5145,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Check that the disk is not full and that you may write to this folder.</source>
+            <source>Check that the disk is not full and that you have permission to write to this folder.</source>
             <translation>ディスクがいっぱいでないこと、このフォルダーに書き込めることを確認してください。</translation>
         </message>
         <message>
@@ -4655,23 +5160,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings file is of a newer version of this app</source>
+            <source>The settings file is from a newer version of this app</source>
             <translation>設定ファイルは、このアプリの新しいバージョンのものです</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>{path} has version {version}; this app knows {known}.</source>
+            <source>{path} has version {version}, but this app supports version {known}.</source>
             <translation>{path} のバージョンは {version} ですが、このアプリが対応しているのは {known} です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Install the newer version, or move the file away to begin with new settings. It has been left as it is.</source>
-            <translation>新しいバージョンをインストールするか、ファイルを別の場所に移して新しい設定で始めてください。ファイルはそのまま残してあります。</translation>
+            <source>Install the newer version, or move the file to start with new settings. The file was not changed.</source>
+            <translation>新しいバージョンをインストールするか、ファイルを移動して新しい設定で始めてください。ファイルは変更していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>The settings file has an error; defaults are used for what cannot be read</source>
-            <translation>設定ファイルにエラーがあります。読み込めない項目には既定値を使用します</translation>
+            <source>The settings file has an error, so some defaults are used</source>
+            <translation>設定ファイルにエラーがあるため、一部で既定値を使用します</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
@@ -4680,8 +5185,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/store.py" />
-            <source>Correct the file, or choose these settings again. The file has been left as it is.</source>
-            <translation>ファイルを修正するか、設定し直してください。ファイルはそのまま残してあります。</translation>
+            <source>Correct the file, or choose these settings again. The file was not changed.</source>
+            <translation>ファイルを修正するか、設定し直してください。ファイルは変更していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
@@ -4690,47 +5195,47 @@
         </message>
         <message>
             <location filename="../../tray_app/system/autostart.py" />
-            <source>Check that you may write to the place that is named, or use the system's own settings.</source>
-            <translation>表示された場所に書き込めることを確認するか、システムの設定を使用してください。</translation>
+            <source>Check that you have permission to write to this location, or use the system settings.</source>
+            <translation>この場所への書き込み権限を確認するか、システムの設定を使用してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>Not enough space on the disk</source>
+            <source>Not enough disk space</source>
             <translation>ディスクの空き容量が足りません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/disk.py" />
-            <source>{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB are left to other programs.</source>
+            <source>{needed:.2f} GB are needed. {folder} has {free:.2f} GB free, of which {reserve:.2f} GB are kept for other programs.</source>
             <translation>{needed:.2f} GB 必要です。{folder} の空きは {free:.2f} GB で、そのうち {reserve:.2f} GB は他のプログラムのために残します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>There is no {place} now.</source>
-            <translation>現在 {place} はありません。</translation>
+            <source>{place} is not available.</source>
+            <translation>{place} が使用できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>When it is there again, the server starts by itself. Or choose another model or models folder.</source>
+            <source>When it is back, the server starts automatically. Or choose another model or models folder.</source>
             <translation>元に戻ると、サーバーは自動的に起動します。または別のモデルかモデルフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>The drive «{name}» is not connected</source>
+            <source>The drive “{name}” is not connected</source>
             <translation>ドライブ「{name}」が接続されていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/drives.py" />
-            <source>The folder «{name}» is gone</source>
+            <source>The folder “{name}” is missing</source>
             <translation>フォルダー「{name}」がなくなりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
-            <source>The folder cannot be written to</source>
+            <source>Could not write to the folder</source>
             <translation>フォルダーに書き込めません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
-            <source>Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.</source>
+            <source>Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.</source>
             <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
         </message>
         <message>
@@ -4740,13 +5245,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.</source>
+            <source>Keys are stored in a keychain (on Linux, GNOME Keyring or KWallet), but none was found.</source>
             <translation>キーはキーチェーン (Linux では GNOME Keyring または KWallet) に保存されますが、見つかりませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
-            <source>The keychain refused</source>
-            <translation>キーチェーンが拒否しました</translation>
+            <source>The keychain denied access</source>
+            <translation>キーチェーンがアクセスを拒否しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keychain.py" />
@@ -4755,7 +5260,7 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key file {path} cannot be read</source>
+            <source>The key file {path} could not be read</source>
             <translation>キーファイル {path} を読み込めません</translation>
         </message>
         <message>
@@ -4765,7 +5270,7 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Remove it, or give yourself the right to read it.</source>
+            <source>Remove it, or give yourself permission to read it.</source>
             <translation>削除するか、読み取り権限を設定してください。</translation>
         </message>
         <message>
@@ -4775,27 +5280,27 @@
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Something else has its name.</source>
+            <source>Something else has this name.</source>
             <translation>同じ名前の別のものがあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key file {path} is open to others</source>
-            <translation>キーファイル {path} にほかのユーザーがアクセスできます</translation>
+            <source>Other users can read the key file {path}</source>
+            <translation>ほかのユーザーがキーファイル {path} を読み取れます</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Others on this computer could read the key, so it is not used.</source>
+            <source>Other users of this computer could read the key, so it is not used.</source>
             <translation>このコンピューターのほかのユーザーがキーを読み取れるため、使用しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.</source>
-            <translation>次のように入力してください: chmod 600 "{path}"。キーがすでに読み取られている可能性があるため、新しいキーに替えてください。</translation>
+            <source>Run: chmod 600 "{path}". Then choose a new key, because someone may have read this one.</source>
+            <translation>次のコマンドを実行してください: chmod 600 "{path}"。その後、このキーは読み取られた可能性があるため、新しいキーに替えてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/keyfiles.py" />
-            <source>The key could not be kept in a file, or removed from it</source>
+            <source>The key could not be saved in or removed from a file</source>
             <translation>キーをファイルに保存、またはファイルから削除できませんでした</translation>
         </message>
         <message>
@@ -4830,13 +5335,13 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Port {port} is used by {programs}</source>
+            <source>Port {port} is in use by {programs}</source>
             <translation>ポート {port} は {programs} が使用しています</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Only one program at a time can listen on a port.</source>
-            <translation>1 つのポートで待ち受けできるプログラムは、一度に 1 つだけです。</translation>
+            <source>Only one program at a time can use a port.</source>
+            <translation>1 つのポートを使用できるプログラムは、一度に 1 つだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
@@ -4845,7 +5350,7 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>End that program</source>
+            <source>Quit that program</source>
             <translation>そのプログラムを終了する</translation>
         </message>
         <message>
@@ -4870,17 +5375,17 @@
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>The system does not give out port {port}</source>
+            <source>The system does not allow port {port}</source>
             <translation>システムがポート {port} の使用を許可しません</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Windows keeps the ports {first} to {last} for itself.</source>
+            <source>Windows reserves ports {first} to {last}.</source>
             <translation>ポート {first} から {last} は Windows が予約しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/ports.py" />
-            <source>Ports below {port} are for programs of the system.</source>
+            <source>Ports below {port} are reserved for system programs.</source>
             <translation>{port} より小さいポートはシステムのプログラム用です。</translation>
         </message>
         <message>
@@ -5051,6 +5556,11 @@
             <translation>PowerInfer Tray</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Warning</source>
+            <translation>警告</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Download a model</source>
             <translation>モデルのダウンロード</translation>
@@ -5178,7 +5688,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
             <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>エンジンとスレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサに負荷をかけるほかのプログラムは終了してください。</translation>
+            <translation>エンジンとスレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサーに負荷をかけるほかのプログラムは終了してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5224,6 +5734,11 @@
             <location filename="../../tray_app/ui/dialogs/tune.py" />
             <source>Speed by number of threads</source>
             <translation>スレッド数ごとの速度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/file_jobs.py" />
+            <source>Called off</source>
+            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_actions.py" />
@@ -5319,6 +5834,11 @@
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Delete &amp;Forever</source>
             <translation>完全に削除(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Completion</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -5546,6 +6066,66 @@
             <translation>一覧に加えました: {names}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>サーバーを停止(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Copy the address</source>
+            <translation>アドレスをコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Model:</source>
+            <translation>モデル:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Engine:</source>
+            <translation>エンジン:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Address:</source>
+            <translation>アドレス(&amp;A):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>The model is in order</source>
+            <translation>モデルに問題はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Verifying the model …</source>
+            <translation>モデルを検証しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>{percent} %</source>
+            <translation>{percent}%</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>none chosen</source>
+            <translation>未選択</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>not running</source>
+            <translation>停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>process {pid}</source>
+            <translation>プロセス {pid}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Loo&amp;k for Newer Files</source>
             <translation>新しいファイルを確認(&amp;K)</translation>
@@ -5582,13 +6162,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with …</source>
-            <translation>含む文字列で絞り込み…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with</source>
-            <translation>含む文字列で絞り込み</translation>
+            <source>Filter</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5599,11 +6174,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Stay at the newest line.</source>
             <translation>常に最新の行を表示します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Copy</source>
-            <translation>コピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5629,11 +6199,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Lines of the logs</source>
             <translation>ログの行</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Warning</source>
-            <translation>警告</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5664,6 +6229,26 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Errors</source>
             <translation>エラーのみ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing matches the filter</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Choose other words, another source or another level.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing yet</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>What the app and the engines say appears here.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5761,61 +6346,6 @@
             <translation>まだ容量を使っているモデルはありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>S&amp;top Server</source>
-            <translation>サーバーを停止(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Copy the address</source>
-            <translation>アドレスをコピー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Model:</source>
-            <translation>モデル:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Engine:</source>
-            <translation>エンジン:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>&amp;Address:</source>
-            <translation>アドレス(&amp;A):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>The model is in order</source>
-            <translation>モデルに問題はありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Verifying the model …</source>
-            <translation>モデルを検証しています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>{percent} %</source>
-            <translation>{percent}%</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>none chosen</source>
-            <translation>未選択</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>not running</source>
-            <translation>停止中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>process {pid}</source>
-            <translation>プロセス {pid}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Test embedding</source>
             <translation>埋め込みのテスト</translation>
@@ -5824,11 +6354,6 @@
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Measure</source>
             <translation>測定</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test completion</source>
-            <translation>テキスト生成のテスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5888,7 +6413,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Let the graphics card compute</source>
-            <translation>グラフィックスカードで計算する</translation>
+            <translation>グラフィックカードで計算する</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -5923,7 +6448,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Proving that it computes right on this machine …</source>
-            <translation>このマシンで正しく計算できるか検証しています…</translation>
+            <translation>このコンピューターで正しく計算できるか検証しています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6152,6 +6677,11 @@
             <translation>llama.cpp (アプリに付属)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engine_names.py" />
+            <source>A server on another machine</source>
+            <translation>別のコンピューター上のサーバー</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>the model</source>
             <translation>モデル</translation>
@@ -6164,7 +6694,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>Graphics memory</source>
-            <translation>グラフィックスメモリ</translation>
+            <translation>グラフィックメモリ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6493,7 +7023,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
             <source>The graphics card has less than this budget.</source>
-            <translation>グラフィックスカードのメモリはこの上限より少ないです。</translation>
+            <translation>グラフィックカードのメモリはこの上限より少ないです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/memory.py" />
@@ -7232,7 +7762,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{engine}: not compared. {reason}</source>
-            <translation>{engine}：比較していません。{reason}</translation>
+            <translation>{engine}: 比較していません。{reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7252,7 +7782,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
             <source>Processor</source>
-            <translation>プロセッサ</translation>
+            <translation>プロセッサー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
@@ -7313,16 +7843,6 @@
             <location filename="../../tray_app/ui/widgets/basic.py" />
             <source>Information</source>
             <translation>情報</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More</source>
-            <translation>その他</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More: {engine}</source>
-            <translation>その他: {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7600,6 +8120,16 @@
             <translation>種類</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More</source>
+            <translation>その他</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More: {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/offer_rows.py" />
             <source>★ Best for this computer</source>
             <translation>★ このコンピューターに最適</translation>
@@ -7741,18 +8271,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Settin&amp;gs…</source>
-            <translation>設定(&amp;G)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
             <source>Pages</source>
             <translation>ページ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Status</source>
-            <translation>状態</translation>
+            <source>Settin&amp;gs…</source>
+            <translation>設定(&amp;G)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Home</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Embeddings</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -7767,32 +8307,32 @@
         <message>
             <location filename="../../resources/catalog.toml" />
             <source>Built-in test model</source>
-            <translation>組み込みのテストモデル</translation>
+            <translation>内蔵のテストモデル</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Comes with the app to check the installation; its answers mean nothing.</source>
+            <source>Comes with the app to check the installation. Its answers have no meaning.</source>
             <translation>インストールを確認するためにアプリに付属しています。応答に意味はありません。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Sparse 7B model for embeddings and for continuing a text, in 4 bits.</source>
+            <source>Sparse 7B model for embeddings and text completion, in 4 bits.</source>
             <translation>埋め込みと文章の続きの生成に使う、4 ビットの 7B スパースモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>The same model in full precision, for computers with much memory.</source>
+            <source>The same model in full precision, for computers with a lot of memory.</source>
             <translation>同じモデルの完全精度版です。メモリの多いコンピューター向けです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Bamboo 7B trained for conversation, in 4 bits: the one to chat with.</source>
-            <translation>会話用に学習した Bamboo 7B の 4 ビット版です。チャットにはこれを使用します。</translation>
+            <source>Bamboo 7B trained for chat, in 4 bits.</source>
+            <translation>チャット用に学習した Bamboo 7B の 4 ビット版です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Bamboo 7B trained for conversation, in full precision.</source>
-            <translation>会話用に学習した Bamboo 7B の完全精度版です。</translation>
+            <source>Bamboo 7B trained for chat, in full precision.</source>
+            <translation>チャット用に学習した Bamboo 7B の完全精度版です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
@@ -7811,28 +8351,28 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Falcon 40B made sparse, in 4 bits; asks you to accept its terms on Hugging Face.</source>
+            <source>Falcon 40B made sparse, in 4 bits. You need to accept its terms on Hugging Face.</source>
             <translation>スパース化した Falcon 40B の 4 ビット版です。Hugging Face での利用条件への同意が必要です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages, also of long texts; texts need no prefix.</source>
+            <source>Embeddings in more than 100 languages, also of long texts. No prefixes needed.</source>
             <translation>100 以上の言語の埋め込み。長いテキストにも対応し、接頭辞は要りません。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages and of code; finds best, and is slower than others.</source>
+            <source>Embeddings of code and of texts in more than 100 languages. Best results, but slower than others.</source>
             <translation>100 以上の言語とコードの埋め込み。検索の精度が最も高く、ほかより遅くなります。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings in more than 100 languages; small and fast.</source>
+            <source>Embeddings in more than 100 languages. Small and fast.</source>
             <translation>100 以上の言語の埋め込み。小さくて速いモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of short texts in about 100 languages; each begins with its task.</source>
-            <translation>約 100 言語の短いテキストの埋め込み。テキストは用途を示す語で始まります。</translation>
+            <source>Embeddings of short texts in about 100 languages. Each text needs a prefix.</source>
+            <translation>約 100 言語の短いテキストの埋め込み。各テキストに接頭辞が必要です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
@@ -7841,47 +8381,47 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 2048 tokens; each begins with its task.</source>
-            <translation>2048 トークンまでの英語のテキストの埋め込み。テキストは用途を示す語で始まります。</translation>
+            <source>Embeddings of English texts up to 2048 tokens. Each text needs a prefix.</source>
+            <translation>2048 トークンまでの英語テキストの埋め込み。各テキストに接頭辞が必要です。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Embeddings of English texts up to 512 tokens; small and fast.</source>
-            <translation>512 トークンまでの英語テキストの埋め込み用です。小型で高速です。</translation>
+            <source>Embeddings of English texts up to 512 tokens. Small and fast.</source>
+            <translation>512 トークンまでの英語テキストの埋め込み。小さくて速いモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Says how well texts answer a question, in more than 100 languages.</source>
+            <source>Rates how well texts answer a question, in more than 100 languages.</source>
             <translation>テキストが質問にどれだけ答えているかを、100 以上の言語で評価します。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that thinks first, uses tools and knows more than 100 languages.</source>
+            <source>A chat model that thinks before it answers, uses tools and knows more than 100 languages.</source>
             <translation>考えてから答えるチャットモデル。ツールを使え、100 以上の言語に対応します。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that knows more than 140 languages and answers at once.</source>
+            <source>A chat model that answers without thinking first and knows more than 140 languages.</source>
             <translation>140 以上の言語に対応し、すぐに答えるチャットモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Half the size of Qwen3 8B: it thinks first, uses tools and knows more than 100 languages.</source>
+            <source>Half the size of Qwen3 8B. Thinks before it answers, uses tools and knows more than 100 languages.</source>
             <translation>Qwen3 8B の半分の大きさ。考えてから答え、ツールを使え、100 以上の言語に対応します。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model of 3B for everyday work in twelve languages; uses tools.</source>
+            <source>A 3B chat model for everyday work in twelve languages. Uses tools.</source>
             <translation>12 の言語での日常の作業に向く 3B のチャットモデル。ツールを使えます。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model of 3B that can think first, in six European languages.</source>
+            <source>A 3B chat model for six European languages that can think before it answers.</source>
             <translation>考えてから答えることもできる 3B のチャットモデル。ヨーロッパの 6 言語に対応します。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that thinks first and knows more than 100 languages.</source>
+            <source>A small chat model that thinks before it answers and knows more than 100 languages.</source>
             <translation>考えてから答え、100 以上の言語に対応する小さなチャットモデルです。</translation>
         </message>
         <message>
@@ -7891,18 +8431,18 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that sees pictures.</source>
-            <translation>画像を見ることができる小さなチャットモデルです。</translation>
+            <source>A small chat model that understands images.</source>
+            <translation>画像を理解する小さなチャットモデルです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model for any computer that knows many languages, and little else.</source>
-            <translation>どのコンピューターでも動くチャットモデル。多くの言語に対応しますが、知識はわずかです。</translation>
+            <source>A tiny chat model for any computer. Knows many languages but few facts.</source>
+            <translation>どのコンピューターでも動くごく小さなチャットモデル。多くの言語に対応しますが、知識はわずかです。</translation>
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A chat model that answers at once on any computer; English, and not clever.</source>
-            <translation>どのコンピューターでもすぐに応答する英語のチャットモデルです。あまり賢くはありません。</translation>
+            <source>A tiny English chat model that answers instantly on any computer. Not very clever.</source>
+            <translation>どのコンピューターでもすぐに応答する、ごく小さな英語のチャットモデルです。あまり賢くはありません。</translation>
         </message>
     </context>
 </TS>

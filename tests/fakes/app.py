@@ -242,7 +242,7 @@ CATALOG = (
         name="Built-in test model",
         file_name="test.gguf",
         size_bytes=383_040,
-        note="Comes with the app to check the installation; its answers mean nothing.",
+        note="Comes with the app to check the installation. Its answers have no meaning.",
     ),
     CatalogEntry(
         id="bamboo",
@@ -252,7 +252,7 @@ CATALOG = (
         size_bytes=4_680_000_000,
         purpose=Purpose.EMBEDDING,
         languages=("en",),
-        note="Sparse 7B model for embeddings and for continuing a text, in 4 bits.",
+        note="Sparse 7B model for embeddings and text completion, in 4 bits.",
     ),
     CatalogEntry(
         id="tiny",
@@ -354,7 +354,7 @@ class FakeCare:
         del languages
         verdict = self._app.report(make_model()).verdict
         return tuple(
-            Recommendation(entry, verdict, "Made for the PowerInfer engine.")
+            Recommendation(entry, verdict, "Made for PowerInfer, which is installed on this computer.")
             for entry in self._app.library.catalog
             if entry.id == "bamboo"
         )

@@ -88,7 +88,7 @@ class FakeCommands:
         with cancelled.calling(self.goes_on.set):
             self.goes_on.wait()
         if cancelled.is_set():
-            raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes are here.")
+            raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes have been downloaded.")
         return Arriving((_file(100),))
 
     def load(self, wish: Loading) -> Loaded:
@@ -117,7 +117,7 @@ class FakeCommands:
         with cancelled.calling(self.goes_on.set):
             self.goes_on.wait()
         if cancelled.is_set():
-            raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes are here.")
+            raise DownloadError(ErrorCode.DOWNLOAD_PAUSED, "Paused", "50 bytes have been downloaded.")
         return _engine(wish.name)
 
     def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:

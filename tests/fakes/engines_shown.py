@@ -67,7 +67,7 @@ ADVICE = Advice(
     phrase("Use your {card}: {build}, {cost}.", card=CARD, build=build_name(CUDA), cost=cost(CUDA)),
     (
         (VULKAN, phrase("{build} is faster.", build=build_name(CUDA))),
-        (CPU, "It uses no graphics card."),
+        (CPU, "It does not use a graphics card."),
     ),
 )
 BUILT_IN = Engine(EngineKind.LLAMA_CPP, ("/opt/tray/python",), "2026.11.2")
@@ -110,7 +110,7 @@ class FakeEngines:
         self._note = note
         self.fault: AppError | None = None
         self.shown = make_overview(
-            advice=Advice(None, "Nothing on offer is faster here than the built-in engine.")
+            advice=Advice(None, "No available engine is faster on this computer than the built-in one.")
         )
 
     def show(self, overview: EnginesOverview) -> None:

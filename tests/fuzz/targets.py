@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import chats, control, downloads, engines, gateway, models, settings
+from tests.fuzz import chats, control, conversations, downloads, engines, gateway, models, settings
 
 TARGETS = (
     *models.TARGETS,
@@ -11,5 +11,6 @@ TARGETS = (
     *engines.TARGETS,
     *gateway.TARGETS,
     *chats.TARGETS,
+    *conversations.TARGETS,
     *control.TARGETS,
 )

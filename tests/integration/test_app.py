@@ -296,7 +296,7 @@ def test_a_model_whose_engine_does_not_end_in_time_is_kept(private_home: Path) -
     app = App(paths, detect_host(), settings, delays=ServerDelays(stop_s=0))
     try:
         started(app)
-        with pytest.raises(EngineError, match="did not end in time"):
+        with pytest.raises(EngineError, match="did not stop in time"):
             app.remove_model("mine", for_good=True)
         assert path.exists()
     finally:

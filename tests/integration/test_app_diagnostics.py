@@ -180,7 +180,7 @@ def test_only_a_failure_that_stays_is_one_of_now(state: State, *, stops: bool) -
     failure = EngineError(
         ErrorCode.ENGINE_CRASHED,
         "It crashed",
-        "It reached for memory.",
+        "It accessed invalid memory.",
         "Verify it.",
         fix=Fix.VERIFY_MODEL,
         evidence=("died",),
@@ -267,7 +267,7 @@ def test_a_models_folder_on_a_drive_that_is_gone_is_told(private_home: Path, fre
 
 
 def test_the_last_failure_outlives_the_app(private_home: Path) -> None:
-    failure = EngineError(ErrorCode.ENGINE_CRASHED, "The engine crashed", "It reached for memory.")
+    failure = EngineError(ErrorCode.ENGINE_CRASHED, "The engine crashed", "It accessed invalid memory.")
     FailureKeeper(private_home / "state").note(make_snapshot(State.FAILED, failure=failure))
     found = doctor(code=0)
     assert found["last_failure"]["code"] == ErrorCode.ENGINE_CRASHED

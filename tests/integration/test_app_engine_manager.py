@@ -184,7 +184,7 @@ def test_a_list_of_offers_that_cannot_be_read_is_told_and_hinders_no_status(
     at: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(**_: object) -> tuple[PublishedBuild, ...]:
-        raise EngineError(ErrorCode.ENGINE_LIST_UNREADABLE, "The list cannot be read")
+        raise EngineError(ErrorCode.ENGINE_LIST_UNREADABLE, "The list could not be read")
 
     monkeypatch.setattr(engine_manager, "published_builds", broken)
 
@@ -266,7 +266,7 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     with pytest.raises(AppError, check=coded(ErrorCode.DOWNLOAD_PAUSED)) as paused:
         install_by_command(at.manager, InstallingEngine(build.id), look, cancelled)
     pressing.join()
-    assert "bytes are here" in paused.value.message
+    assert "bytes have been downloaded" in paused.value.message
 
     served.always, before = None, len(served.requests)
     done = install_by_command(at.manager, InstallingEngine(build.id), lambda _: None, Cancellation())

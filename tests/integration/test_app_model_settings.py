@@ -140,7 +140,7 @@ def test_an_alias_that_is_the_name_of_an_installed_model_is_refused(app: App) ->
             alias = app.library.catalog[-1].id  # noqa: PLW2901 - not installed, but it may be
         with pytest.raises(SettingsError, check=coded(ErrorCode.ALIAS_TAKEN), match=alias) as caught:
             app.apply(own(app, "mine", aliases=(alias,)))
-        assert "id of another model" in caught.value.message
+        assert "ID of another model" in caught.value.message
         assert app.store.current == before
 
 
@@ -153,7 +153,7 @@ def test_a_model_that_comes_later_has_its_name_and_the_doctor_tells(app: App) ->
     app.apply(replace(app.store.current, notices=False))  # no other change is kept from being saved
     found = run_diagnostics(Workspace.of_environment(os.environ).diagnostic_inputs())
     assert [problem.message for problem in found.problems if "later" in problem.title] == [
-        "It is the id of another model, later."
+        "It is the ID of another model, later."
     ]
 
 

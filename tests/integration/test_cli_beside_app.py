@@ -139,7 +139,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
             "",
             "threads  embeddings/s  tokens/s",
             "      1        190.00      40.0",
-            f"Best: {best}. To set it: powerinfer-tray tune --apply",
+            f"Best: {best}. To use it, run: powerinfer-tray tune --apply",
         ]
         assert app.store.current.models == {}
 
@@ -191,7 +191,7 @@ def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) 
         inner: list[str] = []
 
         def measure(*_: object) -> Tuning:
-            with pytest.raises(Exception, match="under way already") as refused:
+            with pytest.raises(Exception, match="already running") as refused:
                 client.tune(Measuring(), lambda _: None, Cancellation())
             inner.append(str(refused.value))
             return Tuning(Threads(1, 1), (), complete=True)
@@ -273,7 +273,7 @@ def test_ctrl_c_pauses_the_download_of_the_app_and_the_same_command_goes_on(sign
         served.always = None
         again = document("download", served.url)
     assert "Paused" in output
-    assert "The same command goes on from there." in output
+    assert "Run the same command again to continue." in output
     assert progress.phase == "paused"
     assert again["bytes"] == len(model_bytes())
 
@@ -302,7 +302,7 @@ def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
                 assert waiting.process.wait(DEADLINE_S) == 130
                 output = waiting.rest()
             assert app.downloads.snapshot()[0].phase.active
-    assert f"The running app (PID {os.getpid()}) goes on with it" in output
+    assert f"The running app (PID {os.getpid()}) continues with this" in output
 
 
 @posix
@@ -340,7 +340,7 @@ def test_a_command_ends_with_a_reason_if_the_app_ends_meanwhile(*, killed: bool)
             output = command.rest()
             served.always = None
             alone = document("download", served.url)
-    assert ("PowerInfer Tray has ended" if killed else "The same command goes on from there.") in output
+    assert ("PowerInfer Tray has quit" if killed else "Run the same command again to continue.") in output
     assert "Traceback" not in output
     assert alone["bytes"] == len(model_bytes())
 
@@ -398,7 +398,7 @@ def test_settings_of_one_model_are_changed_by_the_app_that_runs(
         assert app.store.current.models == {"mine": {"ctx_size": 512}, "test": {"aliases": ("gpt",)}}
         refused = command_here("settings", "set", "aliases", "TEST", "--model", "mine")
         assert (refused.returncode, refused.stdout) == (1, "")
-        assert "It is the id of another model, test." in refused.stderr
+        assert "It is the ID of another model, test." in refused.stderr
         assert command_here("settings", "unset", "notices").stdout == "notices = true\n" + TAKEN_UP
     kept = tomllib.loads((private_home / "settings.toml").read_text())
     assert kept["models"] == {"mine": {"ctx_size": 512}, "test": {"aliases": ["gpt"]}}
@@ -515,8 +515,8 @@ def test_an_app_of_another_version_is_told_to_be_restarted(
         result = command_here(*command.split())
         stopped = command_here("stop")
     assert (result.returncode, stopped.returncode) == (1, 0)
-    assert f"(PID {os.getpid()}) is of another version" in result.stderr
-    assert (f"Version {version} runs" if version else "An earlier version runs") in result.stderr
+    assert f"(PID {os.getpid()}A different version of PowerInfer Tray is running (PID " in result.stderr
+    assert (f"Version {version} runs" if version else "An earlier version is running") in result.stderr
     assert "powerinfer-tray quit" in result.stderr
     assert (private_home / "models" / "mine.gguf").exists()
 

@@ -109,7 +109,7 @@ def test_a_key_file_that_others_can_read_is_refused_by_server_and_doctor(private
     told("settings", "set", "network", "lan")
     (private_home / "keys" / "gateway.key").chmod(0o644)
     for command in (("serve", "--model", "test", "--port", str(free_port())), ("doctor",)):
-        assert "open to others" in told(*command)
+        assert "Other users can read" in told(*command)
 
 
 def test_a_variable_that_wins_is_named_when_another_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ CACHE = Path(__file__).parents[2] / ".cache"
 OLDEST_NODE = 20
 PING_LIMIT_S, INSTALL_LIMIT_S, SCRIPT_LIMIT_S = 10, 40, 40
 CUT = {"finish": "length", "tokens": 5}
-REFUSED = "This engine cannot do what '{}' asks for. Leave it out."
+REFUSED = "This engine does not support '{}'. Leave it out."
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_openai_finds_the_models(openai_says: dict[str, Any], engine: Upstream) 
 @pytest.mark.client("openai Node", "files", works=False, how="404")
 def test_openai_is_told_that_no_files_are_kept(openai_says: dict[str, Any]) -> None:
     assert openai_says["files"]["status"] == 404
-    assert "no files are kept here" in openai_says["files"]["message"]
+    assert "files are not stored" in openai_says["files"]["message"]
 
 
 # The Vercel AI SDK
@@ -318,6 +318,6 @@ def test_ollama_finds_the_models(ollama_says: dict[str, Any], engine: Upstream) 
 def test_ollama_is_refused_what_programs_may_not(ollama_says: dict[str, Any], engine: Upstream) -> None:
     missing, deletion = ollama_says["unknownModel"], ollama_says["deletion"]
     assert missing["status"] == 404
-    assert re.search(rf"'llama3' not found\. Models here: {engine.model_id}\.", missing["message"])
+    assert re.search(rf"'llama3' not found\. Installed models: {engine.model_id}\.", missing["message"])
     assert deletion["status"] == 403
     assert "PowerInfer Tray" in deletion["message"]

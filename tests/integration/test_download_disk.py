@@ -225,7 +225,7 @@ def test_a_file_too_large_for_its_disk_keeps_what_has_arrived(server: FileServer
     limited = ["bash", "-c", f"ulimit -f 200; exec {command}"]  # in units of 1024 bytes
     result = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "This disk cannot keep files that large" in result.stderr
+    assert "This disk cannot store such large files" in result.stderr
     ((start, end),) = received(tmp_path)
     assert start == 0 < end <= 200 * 1024
     assert fetch(served.url, tmp_path) == DIGEST
@@ -258,7 +258,7 @@ def test_the_reserve_of_a_disk_stays_free_while_a_download_runs(
     with pytest.raises(DownloadError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
         fetch(served.url, disk, observer=observer, connections=connections, bytes_per_s=20 << 20)
 
-    assert "left to other programs" in caught.value.message
+    assert "kept for other programs" in caught.value.message
     assert _reserve(disk) == int(0.02 * shutil.disk_usage(disk).total)
     assert shutil.disk_usage(disk).free >= _reserve(disk) - (64 << 10)  # the journal, and the disk's own
     assert (disk / "m.gguf.part").stat().st_size > 1 << 20
@@ -304,8 +304,8 @@ def _endless(head: bytes) -> SparseContent:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (_endless(whole_model()), "more than the model has"),
-        (_endless(b"GGUF"), "m.gguf is for other machines"),
+        (_endless(whole_model()), "more data than the model should have"),
+        (_endless(b"GGUF"), "m.gguf is for another kind of computer"),
         (_endless(b"GGUF\3\0\0\0" + bytes(8) + b"\1" + bytes(7) + b"\1" + bytes(7) + b"k\4"), "architecture"),
         (_endless(header_bytes({"general.architecture": "x", "k": [""] * 7})[:-60] + b"\xff\xff\xff"), ""),
     ],

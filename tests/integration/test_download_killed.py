@@ -115,7 +115,7 @@ def test_ctrl_c_pauses_and_the_same_command_goes_on(server: FileServer, tmp_path
     with running("download", served.url, "--to", str(tmp_path), "--connections", "1") as program:
         program.line_with("50 %")
         assert program.interrupt() == 1
-        assert "The same command goes on" in program.rest()
+        assert "Run the same command again" in program.rest()
     assert received(tmp_path) == ((0, 2_000_000),)
     result = command_here("download", served.url, "--to", str(tmp_path), "--json")
     document = json.loads(result.stdout)

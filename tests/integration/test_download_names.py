@@ -206,7 +206,7 @@ def test_a_repository_is_asked_which_file_a_quantization_is(server: FileServer) 
     found = [address_of_file(text, endpoint=base) for text in ("hf.co/o/r:q8_0", "hf:o/r:Q8_0@v1")]
     assert found == [f"{base}/o/r/resolve/main/m-Q8_0.gguf", f"{base}/o/r/resolve/v1/m-Q8_0.gguf"]
     with pytest.raises(
-        DownloadError, check=coded(ErrorCode.REPOSITORY_TAG_AMBIGUOUS), match="It has: Q4_K_M, Q8_0"
+        DownloadError, check=coded(ErrorCode.REPOSITORY_TAG_AMBIGUOUS), match="It contains: Q4_K_M, Q8_0"
     ):
         address_of_file("hf.co/o/r", endpoint=base)
     with pytest.raises(DownloadError, check=coded(ErrorCode.SOURCE_FILE_NOT_FOUND)):

@@ -187,7 +187,7 @@ def test_the_time_for_the_headers_ends_with_them(server: FileServer) -> None:
                 assert "download-headers" not in {thread.name for thread in threading.enumerate()}
 
 
-LOGIN = "The proxy wants a login"
+LOGIN = "The proxy requires a login"
 
 
 @pytest.mark.usefixtures("no_proxy_in_environment")

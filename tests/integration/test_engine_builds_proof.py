@@ -95,7 +95,7 @@ def test_powerinfer_is_proven_by_the_vectors_that_it_makes_and_the_card_that_it_
 @pytest.mark.parametrize(
     ("mode", "back_end", "code", "named"),
     [
-        (Mode.NO_DEVICE, BackEnd.CUDA, ErrorCode.ENGINE_WITHOUT_CARD, "NVIDIA's driver"),
+        (Mode.NO_DEVICE, BackEnd.CUDA, ErrorCode.ENGINE_WITHOUT_CARD, "NVIDIA driver"),
         (Mode.NO_DEVICE, BackEnd.VULKAN, ErrorCode.ENGINE_WITHOUT_CARD, "Vulkan"),
         (Mode.CUDA_ON_PROCESSOR, BackEnd.CUDA, ErrorCode.ENGINE_PROOF_FAILED, "on the processor"),
         (Mode.CRASH_AT_LOAD, None, ErrorCode.ENGINE_PROOF_FAILED, "crashed"),

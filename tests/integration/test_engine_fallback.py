@@ -111,7 +111,7 @@ def test_one_that_does_not_load_leads_to_the_built_in_engine_and_requests_get_th
 def test_serve_goes_on_with_the_built_in_engine(private_home: Path) -> None:
     build = install(EngineStore(private_home / "engines"), BackEnd.CPU, Mode.CRASH_AT_LOAD)
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
-        program.lines_with("Ready: ", f"is not run by the engine {build.id}")
+        program.lines_with("Ready: ", f"is not using the engine {build.id}")
         assert program.interrupt() == 0
 
 
@@ -164,7 +164,7 @@ def test_a_named_engine_that_fails_is_not_replaced_and_the_hint_says_what_to_do(
         assert failure
         assert failure.code is ErrorCode.ENGINE_CRASHED
         assert failure.hint.endswith(
-            "Or set «Engine» to auto: another engine then takes its place when it fails."
+            "Or set “Engine” to auto, so that another engine is used when this one fails."
         )
         assert app.engine_store.set_asides() == ()
 

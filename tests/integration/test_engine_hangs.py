@@ -151,14 +151,14 @@ def test_a_request_that_never_ends_ends_with_its_engine_and_others_are_served(
         until_back(supervisor, before, TIMEOUT_S)
         assert post(f"{url}/embeddings", {"input": "x"}).status_code == 200
     assert supervisor.snapshot().run == before.run + 1
-    assert failures == ["A request makes the engine use more than it should"]
+    assert failures == ["A request makes the engine use too many resources"]
 
 
 @pytest.mark.parametrize(
     ("template", "load_limits", "reason"),
     [
-        (ENDLESS, LoadLimits(memory_bytes=4 * GIB, silent_cpu_s=2), "printed and read nothing"),
-        (DOUBLING, LoadLimits(memory_bytes=GIB // 4, silent_cpu_s=900), "GiB of memory while it loaded"),
+        (ENDLESS, LoadLimits(memory_bytes=4 * GIB, silent_cpu_s=2), "without reading or printing anything"),
+        (DOUBLING, LoadLimits(memory_bytes=GIB // 4, silent_cpu_s=900), "GiB of memory while loading"),
     ],
     ids=["endless", "doubling"],
 )

@@ -115,7 +115,7 @@ def test_the_lines_of_one_are_no_sign_of_life_of_the_other(pair: tuple[Superviso
     pair[0].check(first.run_id)
     died = until(pair[0], lambda now: now.failure is not None, TIMEOUT_S)
     assert died.failure
-    assert died.failure.title == "The engine hangs"
+    assert died.failure.title == "The engine is not responding"
     assert pair[1].snapshot() == second
 
 

@@ -165,7 +165,7 @@ def test_an_engine_that_crashes_each_time_fails_with_its_last_lines(make: MakeSu
     snapshot = run(make(), fake_plan("--say", "the cat sat on it", "--fail", "--exit-code", "3"))
     assert failure_code(snapshot) is ErrorCode.ENGINE_ENDED
     assert snapshot.failure
-    assert snapshot.failure.message == "It ended with exit code 3."
+    assert snapshot.failure.message == "It stopped with exit code 3."
     assert snapshot.failure.evidence == ("the cat sat on it", "loading")
     assert snapshot.run == 3
 
@@ -253,7 +253,7 @@ def test_a_drive_that_goes_away_is_waited_for_and_the_engine_is_back_with_it(
     gone = supervisor.wait_for({State.WAITING}, TIMEOUT_S)
     assert gone.state is State.WAITING
     assert gone.failure
-    assert gone.failure.title == "The folder «USB» is gone"
+    assert gone.failure.title == "The folder “USB” is missing"
     for _ in range(4):
         assert looks.acquire(timeout=TIMEOUT_S)
     assert supervisor.snapshot() == gone

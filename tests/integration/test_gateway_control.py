@@ -712,7 +712,7 @@ def test_an_app_that_is_gone_is_said_to_be_gone(tmp_path: Path, control: Control
         while not calls.names:
             client.status()
         control.close()
-        with pytest.raises(GatewayError, match="PowerInfer Tray has ended"):
+        with pytest.raises(GatewayError, match="PowerInfer Tray has quit"):
             work.result(30)
     calls.goes_on.set()
     control.end_jobs(10)

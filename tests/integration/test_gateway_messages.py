@@ -172,7 +172,7 @@ def test_what_is_too_long_is_refused_with_the_numbers(client: anthropic.Anthropi
         ({"messages": HI, "max_tokens": 0}, "max_tokens"),
         ({"messages": [], "max_tokens": 5}, "messages"),
         ({"max_tokens": 5}, "messages"),
-        ({"messages": [{"role": "user", "content": 5}], "max_tokens": 5}, "text or a list of blocks"),
+        ({"messages": [{"role": "user", "content": 5}], "max_tokens": 5}, "string or a list of blocks"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}], "max_tokens": 5}, "'text'"),
         ({"messages": [{"role": "tool", "content": "x"}], "max_tokens": 5}, "role"),
         ([], "not valid"),

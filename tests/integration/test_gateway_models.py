@@ -122,7 +122,7 @@ def test_what_names_no_model_means_the_default(engine: Upstream, model: object) 
         (b'["tiny"]', "The body is not valid: Expected `object`, got `array`"),
         (b'{"input": "\xff"}', "The body is not encoded in UTF-8."),
         ('{"input": "x"}'.encode("utf-16"), "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8."),
-        (b'{"model": "%s"}' % (b"x" * 1001), "'model' has more than 1000 letters."),
+        (b'{"model": "%s"}' % (b"x" * 1001), "'model' is longer than 1000 characters."),
         (b'{"input": "' + b"x" * 100_000, "The body is not JSON"),
     ],
 )
@@ -169,7 +169,7 @@ def test_a_model_that_cannot_be_loaded_is_503_with_the_cause(engine: Upstream, n
     backend = NamedBackend({"tiny": engine}, default="tiny")
     backend.loading[name] = Future()
     backend.loading[name].set_exception(
-        ModelError(ErrorCode.MODEL_FILE_MISSING, "The model file is gone", "There is no x.gguf.")
+        ModelError(ErrorCode.MODEL_FILE_MISSING, "The model file is missing", "x.gguf does not exist.")
     )
     with gateway_to(backend) as url:
         refused = post(f"{url}/embeddings", {"model": name, "input": "x"})
@@ -177,7 +177,7 @@ def test_a_model_that_cannot_be_loaded_is_503_with_the_cause(engine: Upstream, n
     error = refused.json()["error"]
     assert (refused.status_code, error["code"]) == (503, "model_file_missing")
     assert error["message"].startswith(words)
-    assert "The model file is gone" in error["message"]
+    assert "The model file is missing" in error["message"]
 
 
 def test_an_engine_is_given_back_after_every_kind_of_end(engine: Upstream) -> None:

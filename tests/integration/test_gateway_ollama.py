@@ -98,7 +98,7 @@ def test_what_is_installed_is_as_good_as_pulled(client: ollama.Client, model: st
     how="404 with the models there are",
 )
 def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream: Upstream) -> None:
-    with refused(404, rf"model 'llama3' not found\. Models here: {upstream.model_id}\..*downloaded in"):
+    with refused(404, rf"model 'llama3' not found\. Installed models: {upstream.model_id}\..*downloaded in"):
         client.pull("llama3", stream=False)
     with refused(404, "'llama3' not found"):
         list(client.pull("llama3", stream=True))
@@ -264,9 +264,9 @@ def test_what_cannot_be_obeyed_is_refused_before_anything_is_loaded() -> None:
     backend = FixedBackend(Unavailable("The server sleeps.", held=True))
     with client_of(backend) as client:
         for words, more in (
-            ("'suffix' cannot be used here", {"suffix": "b"}),
-            ("'template' cannot be used here", {"template": "{{ .Prompt }}"}),
-            ("'context' cannot be used here", {"context": [1, 2]}),
+            ("'suffix' is not supported", {"suffix": "b"}),
+            ("'template' is not supported", {"template": "{{ .Prompt }}"}),
+            ("'context' is not supported", {"context": [1, 2]}),
             (r"\$\.options\.top_k", {"options": {"top_k": "many"}}),
         ):
             with refused(400, words):
@@ -279,12 +279,12 @@ def test_what_cannot_be_obeyed_is_refused_before_anything_is_loaded() -> None:
     "chat, generate with images",
     powerinfer=True,
     works=False,
-    how="with a model that reads text only: 400",
+    how="with a model that reads only text: 400",
 )
 def test_pictures_for_a_model_that_reads_only_have_a_clear_error(client: ollama.Client, model: str) -> None:
-    with refused(400, "reads text only"):
+    with refused(400, "reads only text"):
         client.chat(model=model, messages=[{"role": "user", "content": "What?", "images": [PICTURE]}])
-    with refused(400, "reads text only"):
+    with refused(400, "reads only text"):
         client.generate(model=model, prompt="What?", images=[PICTURE])
 
 

@@ -303,7 +303,7 @@ def test_an_engine_that_is_not_there_says_when_to_ask_again() -> None:
     how="400 or 404: nothing is kept",
 )
 def test_no_response_is_kept(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="No response is kept here"):
+    with pytest.raises(openai.BadRequestError, match="Responses are not stored"):
         client.responses.create(model="m", input="Hi", previous_response_id="resp_1")
     for ask in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
         with pytest.raises(openai.NotFoundError):

@@ -83,13 +83,13 @@ def test_a_person_who_opens_the_engines_page_wakes_it(engine: PowerInferServer) 
 def test_who_wakes_an_engine_that_cannot_start_learns_why() -> None:
     backend = FixedBackend(ASLEEP)
     backend.after_waking = ModelError(
-        ErrorCode.MODEL_FILE_MISSING, "The model file is gone", "There is no x.gguf."
+        ErrorCode.MODEL_FILE_MISSING, "The model file is missing", "x.gguf does not exist."
     )
     with gateway_to(backend) as url:
         refused = post(f"{url}/embeddings", {"input": "x"})
     error = refused.json()["error"]
     assert (refused.status_code, error["code"]) == (503, ErrorCode.MODEL_FILE_MISSING)
-    assert "The model file is gone" in error["message"]
+    assert "The model file is missing" in error["message"]
 
 
 def test_it_is_seen_to_idle_engines_as_soon_as_one_may_be_due(engine: PowerInferServer) -> None:

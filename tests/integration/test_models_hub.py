@@ -379,4 +379,4 @@ def test_without_a_network_it_is_one_sentence() -> None:
     ):
         search(session, nobody, "bge")
     assert str(caught.value).count("\n") == 0
-    assert "check the connection to the internet" in str(caught.value)
+    assert "Check your internet connection" in str(caught.value)

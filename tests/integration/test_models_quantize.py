@@ -112,8 +112,8 @@ def test_a_sparse_model_is_offered_only_types_that_powerinfer_computes_with(
     ("behaviour", "message"),
     [
         ("fail", "failed to quantize: requantizing from type q4_0 is disabled"),
-        ("half", "It begins with b'half'"),
-        ("dense", "a model of another kind"),
+        ("half", "It starts with b'half'"),
+        ("dense", "a different kind of model"),
     ],
 )
 def test_a_failure_is_explained_and_leaves_nothing(
@@ -161,7 +161,7 @@ def test_a_disk_that_is_too_full_is_said_beforehand(
     with pytest.raises(ModelError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)) as caught:
         run(quantizer, write_model(tmp_path / "a.gguf"), tmp_path / "b.gguf")
 
-    assert "another place" in caught.value.hint
+    assert "another folder" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_without_a_program_the_command_says_what_to_do(
     result = powerinfer_tray("quantize", "test", str(tmp_path / "b.gguf"), "Q4_0")
 
     assert result.returncode == 1
-    assert "no program that quantizes" in result.stderr
+    assert "No program for quantizing" in result.stderr
 
 
 @pytest.mark.parametrize("name", [".b.gguf.quantizing", "b.gguf"])

@@ -123,7 +123,7 @@ def test_a_model_sees_with_the_projector_beside_it_until_its_setting_says_otherw
 
         models = {each.id: each.model_dump()["meta"]["pictures"] for each in client.models.list()}
         assert models == {"seeing": False, "blind": False}
-        with pytest.raises(BadRequestError, match="reads text only") as refusal:
+        with pytest.raises(BadRequestError, match="reads only text") as refusal:
             client.chat.completions.create(model="seeing", messages=content, max_tokens=2)
         assert refusal.value.code == "unsupported_content"
         blind = app.status().engine.plan
@@ -200,7 +200,7 @@ def test_anthropics_client_sends_pictures(url: str) -> None:
     with anthropic.Anthropic(base_url=url.removesuffix("/v1"), api_key="none", max_retries=0) as client:
         assert client.messages.create(**ask).usage.output_tokens == 2
         content[0]["source"] = {"type": "url", "url": "http://127.0.0.1:9/x.png"}
-        with pytest.raises(anthropic.BadRequestError, match="nothing is fetched"):
+        with pytest.raises(anthropic.BadRequestError, match="not downloaded"):
             client.messages.create(**ask)
 
 
@@ -215,7 +215,7 @@ def test_openais_client_sends_pictures_in_responses(url: str) -> None:
         assert answer.usage
         assert answer.usage.output_tokens == 2
         part["image_url"] = "http://127.0.0.1:9/x.png"
-        with pytest.raises(BadRequestError, match="nothing is fetched"):
+        with pytest.raises(BadRequestError, match="not downloaded"):
             client.responses.create(model="tiny", input=asked, max_output_tokens=2)
 
 
@@ -245,7 +245,7 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
     answer = post(url.removesuffix("/v1") + route, with_part(part))
     error = answer.json()["error"]
     assert (answer.status_code, error["param"], error["code"]) == (400, "messages", "unsupported_content")
-    assert "messages[0].content[1]: nothing is fetched" in error["message"]
+    assert "messages[0].content[1]: not downloaded" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
         (seen_at("data:application/pdf;base64,JVBERi0="), "cannot be read"),
         ({"type": "image_url", "image_url": picture()}, "cannot be read"),
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}, "no files"),
-        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "takes no sound"),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "does not support sound"),
     ],
 )
 def test_what_is_no_picture_is_the_clients_fault(url: str, part: dict[str, Any], words: str) -> None:

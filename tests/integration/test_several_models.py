@@ -18,7 +18,7 @@ import psutil
 import pytest
 from openai import OpenAI
 
-from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
+from tests.fakes.apps import DEADLINE_S, leases, ready, real_app, wait_for_leases, wait_for_status
 from tests.fakes.crowds import request_of
 from tests.fakes.errors import coded
 from tests.fakes.processes import all_ended, halt
@@ -89,20 +89,6 @@ def states(client: OpenAI) -> dict[str, str]:
 def pids(app: App) -> dict[str | None, int | None]:
     """By the id of its model, the process of each engine."""
     return {each.model_id: each.engine.pid for each in app.status().pool.engines if each.engine.pid}
-
-
-def leases(app: App) -> int:
-    return sum(each.leases for each in app.status().pool.engines)
-
-
-def wait_for_leases(app: App, count: int) -> None:
-    """Until so many requests have an engine. Nobody is told when one is given back."""
-    tick = threading.Event()
-    for _ in range(round(DEADLINE_S / 0.01)):
-        if leases(app) == count:
-            return
-        tick.wait(0.01)
-    raise AssertionError(app.status().pool)
 
 
 @contextmanager
@@ -327,7 +313,7 @@ def test_a_bad_argument_of_one_model_is_told_to_those_who_ask_for_it_alone() -> 
     "openai Python",
     "a model that does not fit into memory beside those that are kept",
     works=False,
-    how="503 with what would have to go",
+    how="503 with what would have to be unloaded",
 )
 def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> None:
     with serving(memory_budget=BUDGET_GIB) as (app, client):
@@ -338,7 +324,7 @@ def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> 
         assert (status, code) == (503, "model_does_not_fit")
         assert "0.04 GiB" in message
         assert "0.10 GiB" in message
-        assert re.search(r"would have to go: (test|digits)\.", message)
+        assert re.search(r"would have to be unloaded: (test|digits)\.", message)
         assert states(client) == {"bge": "not loaded", "digits": "loaded", "test": "loaded"}
         app.change_own("digits", keep_loaded=False)
         assert dimensions(client, "bge") == BERT_DIMENSIONS
@@ -346,7 +332,7 @@ def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> 
         app.change_own("digits", extra_arguments=("-np", "400"))
         status, code, message = refused(client, "digits")  # larger than the budget
         assert (status, code) == (503, "model_does_not_fit")
-        assert "would have to go" not in message
+        assert "would have to be unloaded" not in message
 
 
 # Memory
@@ -492,7 +478,9 @@ def test_settings_that_one_model_cannot_have_are_said_to_be_its_and_keep_no_othe
             before = pids(app)
             with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_NOT_FOUND)) as caught:
                 app.change_own(spoilt, engine="/no/such/engine")
-            assert spoilt == "test" or caught.value.title.startswith("bge runs on with its old settings")
+            assert spoilt == "test" or caught.value.title.startswith(
+                "bge is still running with its old settings"
+            )
             with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_NOT_FOUND)):
                 app.change_own("digits", batch_size=size)
             assert dimensions(client, "digits") == CHAT_DIMENSIONS
@@ -507,7 +495,7 @@ def test_a_request_for_a_model_that_has_failed_is_told_which_one_why_and_what_to
         status, code, message = refused(client, "digits")
         assert (status, code) == (503, "engine_argument_unknown")
         assert "'digits'" in message
-        assert "Remove it from «Extra arguments»" in message
+        assert "Remove it from “Extra arguments”" in message
 
 
 def test_a_model_that_is_unloaded_says_so_to_all_who_use_or_wait_for_it() -> None:

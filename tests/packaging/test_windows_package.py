@@ -83,12 +83,31 @@ def test_the_installer_knows_the_programs() -> None:
 
 def test_nsis_is_told_paths_as_its_own_system_writes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[list[str]] = []
-    monkeypatch.setattr(windows, "run_tool", told.append)
+    monkeypatch.setattr(windows, "run_tool", lambda command, **_: told.append(command))
 
     windows.make_installer(cast("Path", PureWindowsPath(r"D:\build\app")), Path("setup.exe"))
 
     assert re.findall(r"^\s*File (.*)$", SCRIPT, re.MULTILINE) == ['/r "${FILES}"']
     assert r"-DFILES=D:\build\app\*" in told[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Debian's makensis")
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "xx_XX.UTF-8", None])
+def test_an_installer_is_made_in_any_folder_whatever_the_locale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str | None
+) -> None:
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    if locale is not None:
+        monkeypatch.setenv("LC_ALL", locale)
+    folder = tmp_path / "é 使う app"
+    folder.mkdir()
+    for name in windows.PROGRAMS:
+        (folder / name).write_bytes(b"MZ")
+
+    setup = windows.make_installer(folder, tmp_path / "ç setup.exe", quick=True)
+
+    assert setup.read_bytes()[:2] == b"MZ"
 
 
 def test_the_installer_speaks_three_languages() -> None:

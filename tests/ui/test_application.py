@@ -367,7 +367,7 @@ def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(
 def test_a_start_that_fails_opens_the_page_that_says_why(
     qtbot: QtBot, desktop: Desktop, fake: FakeApp
 ) -> None:
-    problem = SettingsError(ErrorCode.PORT_IN_USE, "Port 8080 is used by nginx (PID 812)")
+    problem = SettingsError(ErrorCode.PORT_IN_USE, "Port 8080 is in use by nginx (PID 812)")
     show(qtbot, desktop, fake, make_status(problem=problem))
     fake.refuse("start_server", problem)
 

@@ -86,12 +86,13 @@ def test_ctrl_enter_goes_on(qtbot: QtBot, panel: CompletionPanel, fake: FakeApp)
 
 def test_a_failure_is_explained_in_place(qtbot: QtBot, panel: CompletionPanel, fake: FakeApp) -> None:
     fake.refuse(
-        "complete", GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The engine ended.")
+        "complete",
+        GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The engine ended."),
     )
 
     panel.go_button.click()
 
-    qtbot.waitUntil(lambda: panel.card.accessibleName() == "The answer broke off")
+    qtbot.waitUntil(lambda: panel.card.accessibleName() == "The answer was interrupted")
     assert panel.go_button.isEnabled()
 
 

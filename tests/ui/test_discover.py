@@ -100,7 +100,7 @@ def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
     told = [label.text() for label in dialog.findChildren(QLabel)]
 
     assert {"4.68 GB needed, 20.0 GB free", "○ Does not fit"} <= set(told)
-    assert any("try context 2048" in text for text in told)
+    assert any("Try a context size of 2048" in text for text in told)
     assert nameless(dialog) == []
     assert unreachable(dialog) == []
     photograph(dialog, "models-download-dialog")
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
 ) -> None:
     fake.refuse(
         "preview_download",
-        DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers", "The server is away."),
+        DownloadError(ErrorCode.SOURCE_UNREACHABLE, "There is no answer", "The server is away."),
     )
     panel.rows.cards["tiny"].button.click()
     dialog = panel.controller.dialog
@@ -180,11 +180,11 @@ def test_where_nothing_is_found_it_is_said_what_helps(
 def test_without_a_network_that_is_said_and_the_catalogue_stays(
     qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, fake: FakeApp
 ) -> None:
-    no_network = UnreachableError(ErrorCode.SOURCE_UNREACHABLE, "No models can be looked up")
+    no_network = UnreachableError(ErrorCode.SOURCE_UNREACHABLE, "The search for models is not possible")
     fake.refuse("search", no_network)
     search(qtbot, bridge, panel, WORDS)
 
-    assert panel.card.accessibleName() == "No models can be looked up"
+    assert panel.card.accessibleName() == "The search for models is not possible"
     assert titles(panel) == ["Bamboo 7B Q4_0", "Tiny"]
     fake._refusals.clear()
     next(button for button in panel.card.findChildren(QPushButton)).click()

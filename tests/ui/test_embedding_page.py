@@ -110,7 +110,10 @@ def test_an_error_is_shown_in_place_and_the_texts_stay(
     fake.refuse(
         "embed",
         GatewayError(
-            ErrorCode.REQUEST_REFUSED, "The server refused the text", "It has 600 tokens; 512 fit.", ""
+            ErrorCode.REQUEST_REFUSED,
+            "The server refused the text",
+            "It has 600 tokens; 512 fit.",
+            "",
         ),
     )
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 PROOF_MS = 120_000
 HALFWAY = Installation(CUDA.id, InstallPhase.DOWNLOADING, 43, 100, 12_300_000, 27.0)
-ASIDE = SetAside(VULKAN.id, "bamboo", "It ended with SIGSEGV while it loaded the model.")
+ASIDE = SetAside(VULKAN.id, "bamboo", "It stopped with SIGSEGV while it loaded the model.")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_it_says_that_it_looks_until_it_has(qtbot: QtBot, bridge: Bridge) -> Non
     page = EnginesPage(bridge)
     qtbot.addWidget(page)
 
-    assert page.machine.text() == "Looking at the engines …"
+    assert page.machine.text() == "Loading the list of engines …"
     assert page.others_button.isHidden()
 
 
@@ -117,7 +117,7 @@ def test_another_build_is_found_below_and_installed_at_once_where_nobody_has_ter
 
     page.others_button.click()
     assert page.others.isVisible()
-    assert page.others_button.text() == "Hide other engines"
+    assert page.others_button.text() == "Hide Other Engines"
     page.others.rows[VULKAN.id].buttons[EngineAction.INSTALL].click()
 
     qtbot.waitUntil(lambda: fake.calls == [("install", VULKAN.id)])
@@ -207,7 +207,7 @@ def test_an_engine_is_proven_again_by_its_menu(
 ) -> None:
     show(qtbot, bridge, fake, make_overview(make_installed_engine()))
 
-    entry(only_row(page), "Prove Again")()
+    entry(only_row(page), "Test Again")()
 
     fake.wait_for_call("prove", CUDA.id)
 
@@ -275,7 +275,7 @@ def test_what_went_wrong_is_said_above_the_engines(
 def test_engines_that_cannot_be_looked_at_are_looked_at_again(
     qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
 ) -> None:
-    error = EngineError(ErrorCode.ENGINE_ENDED, "The folder of the engines cannot be read")
+    error = EngineError(ErrorCode.ENGINE_ENDED, "The engines folder could not be read")
     fake.engines.fault = error
     page.look.refresh()
     settle(qtbot, bridge)
@@ -352,6 +352,7 @@ def test_the_tab_key_comes_by_from_top_to_bottom(
     show(qtbot, bridge, fake, make_overview(aside, own))
     install(qtbot, bridge, fake, HALFWAY)
     show(qtbot, bridge, fake, make_overview(own, aside))
+    qtbot.waitUntil(lambda: next(iter(page.installed.rows)) == "own")  # it looks again after a moment
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
 
@@ -359,12 +360,12 @@ def test_the_tab_key_comes_by_from_top_to_bottom(
         f"llama.cpp b11194 for {each}" for each in ("graphics cards (Vulkan)", "the processor (CPU)")
     )
     assert by_tab(page.offer.title, page.others.last) == [
-        "Install: Let the graphics card compute",
+        "Install: Use your graphics card",
         "&Add an Engine",
         f"More: {cpu}",
         f"Try Again: {vulkan}",
         f"More: {vulkan}",
-        "Hide other engines",
+        "Hide Other Engines",
         f"Install: {cpu}",
     ]
 
@@ -526,8 +527,8 @@ def test_an_engine_of_the_persons_own_is_proven_shown_and_removed_by_the_real_ap
         press(question(page), "&Add")
         qtbot.waitUntil(lambda: len(page.installed.rows) > before, timeout=PROOF_MS)
         row = only_row(page)
-        assert "proven for F16, Q8_0, Q4_0" in row.facts.text()
-        assert row.warnings.text().startswith("Not used for weights in Q4_K: ")
+        assert "tested with F16, Q8_0, Q4_0" in row.facts.text()
+        assert row.warnings.text().startswith("Not used for Q4_K: ")
         qtbot.waitUntil(page.installation.isHidden)  # the store has it a moment before it is done
 
         entry(row, "Remove…")()

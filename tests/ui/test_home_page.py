@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PORT_TAKEN = GatewayError(
     ErrorCode.PORT_IN_USE,
-    "Port 8080 is used by nginx (PID 812)",
+    "Port 8080 is in use by nginx (PID 812)",
     "Only one program at a time.",
     "Choose another port.",
 )
@@ -41,7 +41,7 @@ PORT_TAKEN = GatewayError(
 
 DAMAGED = EngineError(
     ErrorCode.MODEL_FILE_INCOMPLETE,
-    "The model file is not whole",
+    "The model file is incomplete",
     "It ends early.",
     "Download it again.",
     fix=Fix.VERIFY_MODEL,
@@ -90,7 +90,7 @@ def test_a_ready_server_shows_model_engine_and_address(
     [
         (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2 · process 4711"),
         (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2 · process 4711"),
-        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+        (RemotePlan("http://box:8000/v1"), "A server on another computer"),
     ],
 )
 def test_an_engine_has_the_name_that_people_know(
@@ -203,7 +203,7 @@ def test_a_free_port_is_chosen_by_the_button_beside_the_error(
         qtbot,
         bridge,
         fake,
-        EngineError(ErrorCode.PORT_IN_USE, "Port 8080 is used by nginx", fix=Fix.FREE_PORT),
+        EngineError(ErrorCode.PORT_IN_USE, "Port 8080 is in use by nginx", fix=Fix.FREE_PORT),
     )
 
     fix_button(page).click()

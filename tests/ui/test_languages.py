@@ -111,7 +111,7 @@ def busy_status(fix: Fix = Fix.NONE) -> AppStatus:
 
 def several_models() -> AppStatus:
     """One that answers, one that is being loaded, one that has failed."""
-    failure = EngineError(ErrorCode.ENGINE_ENDED, "The model file is not whole", "It ends early.")
+    failure = EngineError(ErrorCode.ENGINE_ENDED, "The model file is incomplete", "It ends early.")
     return with_engines(
         make_status(State.READY),
         make_loaded("BGE M3 Q8_0", kept=True, leases=1),
@@ -219,7 +219,7 @@ def engines(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iter
     page = window.page(Page.ENGINES)
     assert isinstance(page, EnginesPage)
     page.others_button.click()
-    aside = SetAside(VULKAN.id, "tiny", "It ended with SIGSEGV.")
+    aside = SetAside(VULKAN.id, "tiny", "It stopped with SIGSEGV.")
     there = (
         make_installed_engine(in_use_by=("Tiny",)),
         make_installed_engine(make_installed(VULKAN), set_aside=(aside,)),
@@ -539,7 +539,7 @@ DATA = {
     "The quick brown fox jumps over the lazy dog.",
     "The quick brown fox jumps",
     "A small dense model.",
-    "Made for the PowerInfer engine.",
+    "Made for PowerInfer, which is installed on this computer.",
     "English",
     "Français",
     "日本語",

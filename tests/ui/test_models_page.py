@@ -151,7 +151,7 @@ def test_a_download_goes_on_if_cancelling_was_a_slip(
     select(page, "Tiny")
 
     page.buttons[ModelAction.CANCEL].click()
-    press(page, "Go On")
+    press(page, "Continue Download")
 
     assert fake.calls == []
 
@@ -401,12 +401,12 @@ def test_what_is_there_already_is_not_imported_over(
     qtbot: QtBot, models: ModelsPage, page: InstalledPanel, fake: FakeApp
 ) -> None:
     fake.refuse(
-        "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf is there already", "It stays as it is.")
+        "import", ModelError(ErrorCode.FILE_EXISTS, "bamboo.gguf already exists", "It stays as it is.")
     )
     drop(models, QUrl.fromLocalFile("/elsewhere/bamboo.gguf"))
     press(page, "Import")
 
-    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf is there already")
+    qtbot.waitUntil(lambda: title(page) == "bamboo.gguf already exists")
     assert state(page, "Bamboo 7B Q4_0") == "Chosen"
 
 
@@ -442,7 +442,7 @@ def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, pa
     qtbot.waitUntil(dialog.quantize_button.isEnabled)
 
     dialog.types.setCurrentText("F16")
-    assert dialog.space.text() == "60.0 GB needed, 20.0 GB free: 40.0 GB too little"
+    assert dialog.space.text() == "60.0 GB needed, 20.0 GB free: 40.0 GB short"
     assert not dialog.quantize_button.isEnabled()
     dialog.types.setCurrentText("Q4_0")
     assert dialog.quantize_button.isEnabled()
@@ -455,14 +455,14 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
 ) -> None:
     fake.refuse(
         "smaller_types",
-        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "There is no program that quantizes", "", "Get one."),
+        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "No program for quantizing was found", "", "Get one."),
     )
     select(page, "Bamboo 7B Q4_0")
     page.menu.actions[ModelAction.QUANTIZE].trigger()
     dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
 
-    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "There is no program that quantizes")
+    qtbot.waitUntil(lambda: dialog.card.accessibleName() == "No program for quantizing was found")
     assert not dialog.quantize_button.isEnabled()
 
 
@@ -485,7 +485,7 @@ def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
         if len(looks) > 1:
             return read()
         assert go_on.wait(10)
-        raise ModelError(ErrorCode.MODEL_FILE_UNREADABLE, "The models folder cannot be read")
+        raise ModelError(ErrorCode.MODEL_FILE_UNREADABLE, "The models folder could not be read")
 
     monkeypatch.setattr(fake.library, "contents", contents)
     fake.show(replace(fake.status(), folder_changes=1))
@@ -505,12 +505,12 @@ def test_a_card_tells_anew_whether_its_model_fits(
         labels = page.first_steps.findChildren(QLabel)
         return "\n".join(label.text() for label in labels)
 
-    assert "close other programs" not in words()
+    assert "Close other programs" not in words()
     fake.fit = Fit.TIGHT
 
     fake.show(replace(fake.status(), folder_changes=1))
 
-    qtbot.waitUntil(lambda: "close other programs" in words())
+    qtbot.waitUntil(lambda: "Close other programs" in words())
     assert len(cards(page)) == 2
     before = cards(page)[0]
     fake.show(replace(fake.status(), folder_changes=2))
@@ -544,11 +544,11 @@ def test_newer_files_are_looked_for_when_that_is_asked(
 def test_without_a_network_newer_files_are_not_known(
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
-    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "Nobody answers"))
+    fake.refuse("outdated", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "There is no answer"))
     page.newer_button.click()
     qtbot.waitUntil(page.newer_button.isEnabled)
 
-    assert title(page) == "Nobody answers"
+    assert title(page) == "There is no answer"
 
 
 def test_the_first_steps_stand_alone_where_there_is_nothing_else(
@@ -581,7 +581,7 @@ def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake:
     fake.show(make_status(settings=gone))
 
     qtbot.waitUntil(lambda: not page.folder_card.isHidden())
-    assert page.folder_card.accessibleName() == "The models folder is not there"
+    assert page.folder_card.accessibleName() == "The models folder is missing"
 
 
 def test_every_button_has_a_key_of_its_own(
@@ -676,7 +676,7 @@ def test_pictures_of_the_page(
     error = ModelError(
         ErrorCode.MODEL_FILE_INCOMPLETE,
         "The model file a.gguf is incomplete",
-        "10 of 20 bytes are there.",
+        "It has 10 of 20 bytes.",
         "Copy it again.",
     )
     fake.library.unusable = (

@@ -386,7 +386,7 @@ def test_a_setting_that_the_engine_does_not_know_is_grey_and_says_why(
     dialog = open_dialog(fake)
     dialog.show()
     qtbot.waitUntil(lambda: not dialog.editors["ctx_size"].isEnabled())
-    assert dialog.rows["ctx_size"].note.text() == "The engine that runs this model has no such option."
+    assert dialog.rows["ctx_size"].note.text() == "The engine that runs this model does not have this option."
     photograph(dialog, "settings-without-effect")
 
 
@@ -419,10 +419,14 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
     ("host", "engine", "reason"),
     [
         (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
-        (make_host(), POWERINFER, "This machine has no NVIDIA GPU"),
-        (make_host(gpu=True), make_engine(), "The engine that runs this model cannot use a VRAM budget"),
+        (make_host(), POWERINFER, "This computer has no NVIDIA graphics card"),
+        (
+            make_host(gpu=True),
+            make_engine(),
+            "The engine that runs this model does not support a graphics memory limit",
+        ),
         (make_host(gpu=True), POWERINFER, ""),
-        (make_host(), llama_server(), "The engine that runs this model computes with no graphics card"),
+        (make_host(), llama_server(), "The engine that runs this model does not use a graphics card"),
         (make_host(), llama_server(EngineDevice("AMD Radeon", 8 << 30, "Vulkan0")), ""),
     ],
 )

@@ -361,7 +361,7 @@ def test_a_keychain_that_is_locked_says_so_and_can_be_tried_again(
         button(dialog, OK).click()
         qtbot.waitUntil(lambda: not dialog.card.isHidden())
 
-    assert dialog.card.accessibleName() == "The keychain refused"
+    assert dialog.card.accessibleName() == "The keychain denied access"
     assert dialog.key_changes() == {"huggingface.co": "hf_typed"}
     assert dialog.draft() == {"temperature": 0.2}
     with qtbot.waitSignal(dialog.accepted):

@@ -186,7 +186,7 @@ def test_a_value_equal_to_that_for_all_can_be_a_models_own(dialog: SettingsDialo
     [
         ("aliases", "a, /b", "looks like a path"),
         ("aliases", "GPT-4o-mini", "The model test has the same name."),
-        ("aliases", "test", "It is the id of another model, test."),
+        ("aliases", "test", "It is the ID of another model, test."),
         ("engine", "remote", "chosen for all"),
         ("engine", "my-server", "full path of a program"),
     ],

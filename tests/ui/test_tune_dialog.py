@@ -221,7 +221,7 @@ def test_a_sparse_model_is_refused_with_the_reason(
 
     assert not dialog.start_button.isEnabled()
     assert not dialog.apply_button.isEnabled()
-    assert dialog.card.accessibleName() == "A sparse model is always computed by one thread"
+    assert dialog.card.accessibleName() == "A sparse model always uses one thread"
     photograph(dialog, "tune-sparse")
 
 

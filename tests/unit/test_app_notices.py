@@ -45,7 +45,7 @@ def test_a_model_that_an_engine_has_failed_with_is_a_notice_with_the_reason_and_
     assert (notice.source, notice.build_id) == (ProblemSource.SET_ASIDE, CUDA.id)
     assert (error.code, error.fix, error.message) == (ErrorCode.ENGINE_SET_ASIDE, Fix.ALLOW_ENGINE, CRASHED)
     assert FALLEN_BACK.model.name in error.title
-    assert error.hint == f"To try it again: powerinfer-tray engines allow {CUDA.id}"
+    assert error.hint == f"To try it again, run: powerinfer-tray engines allow {CUDA.id}"
 
 
 def test_it_is_no_problem() -> None:
@@ -59,7 +59,7 @@ def test_an_engine_that_cannot_be_used_now_is_told_without_a_way_back() -> None:
 
 def test_what_people_could_expect_is_no_notice() -> None:
     slow = PassedOver(CPU, WhyPassedOver.NOT_FASTER, "It is not faster")
-    unproven = PassedOver(VULKAN, WhyPassedOver.NOT_PROVEN, "It was not proven")
+    unproven = PassedOver(VULKAN, WhyPassedOver.NOT_PROVEN, "It was not tested")
     assert notices_of(passing_over(slow, unproven)) == ()
     assert make_status(State.READY).notices == ()
 
@@ -80,4 +80,4 @@ def test_serve_tells_each_notice_once_and_again_after_it_was_gone() -> None:
     view = ServeView(Console(file=printed, width=200))
     for plan in (FALLEN_BACK, FALLEN_BACK, make_plan(), FALLEN_BACK):
         view.show_status(status_with(plan))
-    assert printed.getvalue().count(f"is not run by the engine {CUDA.id}") == 2
+    assert printed.getvalue().count(f"is not using the engine {CUDA.id}") == 2

@@ -322,7 +322,7 @@ def test_an_engine_in_whose_place_another_one_ran_has_no_speed(monkeypatch: pyte
 
     tuning = tune(machine, Settings(), machine.host, threading.Event(), lambda *_: None, OPTIONS)
 
-    assert str(tuning.engines[2].failure) == "It failed; llama.cpp ran in its place."
+    assert str(tuning.engines[2].failure) == "It failed, and llama.cpp was used instead."
 
 
 def test_an_engine_that_is_not_tried_is_told_with_the_reason() -> None:
@@ -375,7 +375,7 @@ def test_an_engine_is_an_option_where_it_was_proven_with_the_weights_and_not_set
     assert [(each.setting, each.release, str(each.obstacle)) for each in options] == [
         ("llama.cpp", "2026.10", ""),
         ("llama.cpp-cpu", "b1", ""),
-        ("llama.cpp-vulkan", "b1", "It does not compute with Q4_0 weights: Segmentation fault"),
+        ("llama.cpp-vulkan", "b1", "It does not work with Q4_0 quantization: Segmentation fault"),
         ("llama.cpp-cuda", "b1", "It crashed twice"),
-        ("llama.cpp-rocm", "b1", "It was not proven with Q4_0 weights."),
+        ("llama.cpp-rocm", "b1", "It was not tested with Q4_0 quantization."),
     ]

@@ -24,9 +24,9 @@ from tray_app.errors import EngineError, ErrorCode
 
 HOME = Path("/home/zoë")
 TAKEN = FoundProblem(
-    title="Port 8080 is used by nginx (PID 4)",
+    title="Port 8080 is in use by nginx (PID 4)",
     message="Only one can listen.",
-    hint="End that program.",
+    hint="Quit that program.",
     stops=True,
 )
 DOUBT = FoundProblem(title="It may be too large", message="It needs 9 GiB.", hint="", stops=False)
@@ -41,7 +41,7 @@ def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
         "Model        bamboo · /models/bamboo.gguf · fits: 5.0 GiB of 14 that can be used",
         "Port         8080 · free",
         "Settings     /fake/settings.toml",
-        "             as delivered",
+        "             all defaults",
         "",
         "The server can start.",
     ]
@@ -49,13 +49,13 @@ def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
 
 def test_each_problem_is_followed_by_what_to_do() -> None:
     told = report(make_report(TAKEN, DOUBT), HOME).splitlines()
-    at = told.index("✗ Port 8080 is used by nginx (PID 4)")
+    at = told.index("✗ Port 8080 is in use by nginx (PID 4)")
     assert told[at + 1 :] == [
         "  Only one can listen.",
-        "  → End that program.",
+        "  → Quit that program.",
         "! It may be too large",
         "  It needs 9 GiB.",
-        "The server cannot start, or cannot be reached: see ✗ above.",
+        "The server cannot start or cannot be reached: see ✗ above.",
     ]
 
 
@@ -66,7 +66,7 @@ def test_only_what_stops_the_server_counts() -> None:
 
 def test_everything_that_was_found_has_its_line() -> None:
     broken = FoundProblem.of(
-        EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of machine"),
+        EngineError(ErrorCode.ENGINE_FOR_OTHER_MACHINE, "server was built for another kind of computer"),
         stops=False,
     )
     engine = EngineFinding("/opt/server", "powerinfer", None, ("x86_64",), ("--port",), True, None)
@@ -89,20 +89,20 @@ def test_everything_that_was_found_has_its_line() -> None:
         "Graphics     NVIDIA A · 8.0 GiB · not used by the engine",
         "             AMD B",
         "Engines      powerinfer · x86_64 · /opt/server · 1 options · chosen",
-        "             no engine · /x/server · server was built for another kind of machine",
+        "             no engine · /x/server · server was built for another kind of computer",
         "Choice       PowerInfer is used.",
         "Advice       Use your card.",
         "Port         8080 · nginx (PID 4) · 8081 is free",
         "             port=9000, threads=3",
-        "             without effect on this engine: threads",
-        "Folders      models · /m · not there yet · cannot be written to · 3.2 GB free",
+        "             no effect on this engine: threads",
+        "Folders      models · /m · not created yet · not writable · 3.2 GB free",
         "App          PID 42 · ready · http://127.0.0.1:8080/v1",
         "Network      https://a.example · answers in 12 ms",
         "             https://b.example · no answer",
         "The server is running.",
     ):
         assert line in told.splitlines()
-    assert "Last failure 19" in told
+    assert "Last error   19" in told
 
 
 def test_the_document_for_programs_is_plain_json_without_the_home_folder() -> None:

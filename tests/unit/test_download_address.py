@@ -159,8 +159,8 @@ def test_where_no_file_or_several_fit_all_are_listed(tag: str, code: ErrorCode) 
         choose_file(Repository(HF, "o/r", tag), PATHS)
     assert caught.value.code is code
     assert f"o/r has {'no Q2_K' if tag else 'several'}" in caught.value.title
-    assert caught.value.message == "It has: Q4_K_M, UD-Q4_K_XL, Q4_K_XL, IQ4_XS, BF16, Q8_0."
-    assert caught.value.hint == "Name one of them: hf.co/o/r:Q4_K_M"
+    assert caught.value.message == "It contains: Q4_K_M, UD-Q4_K_XL, Q4_K_XL, IQ4_XS, BF16, Q8_0."
+    assert caught.value.hint == "Choose one of them: hf.co/o/r:Q4_K_M"
 
 
 def test_files_that_are_no_quantization_apart_are_listed_by_their_names() -> None:

@@ -198,7 +198,7 @@ def test_a_second_archive_replaces_nothing_and_takes_only_its_own_with_it(tmp_pa
     with pytest.raises(EngineError, check=coded(ErrorCode.ARCHIVE_UNSAFE)) as told:
         unpack(second, into)
 
-    assert "there already" in told.value.message
+    assert "already exists" in told.value.message
     assert contents(into) == {"llama-server.exe": b"program", "d/f": b"1"}
     assert not (into / "new").exists()
 
@@ -240,19 +240,19 @@ NAMES = {
     "Windows' separator": ("a\\..\\..\\x", "characters"),
     "a network folder": ("\\\\server\\share\\x", "characters"),
     "a network folder in Unix' way": ("//server/share/x", "absolute"),
-    "a part without a name": ("a//b", "no name"),
+    "a part without a name": ("a//b", "is empty"),
     "a line end": ("a\nb", "characters"),
     "a sign that turns the writing round": ("gpj.\u202eexe", "characters"),
-    "a dot at its end": ("llama-server.exe.", "leaves out"),
-    "a blank at its end": ("llama-server.exe ", "leaves out"),
-    "a blank at its start": (" llama-server.exe", "leaves out"),
-    "a folder with a dot at its end": ("bin./x.dll", "leaves out"),
+    "a dot at its end": ("llama-server.exe.", "ignores"),
+    "a blank at its end": ("llama-server.exe ", "ignores"),
+    "a blank at its start": (" llama-server.exe", "ignores"),
+    "a folder with a dot at its end": ("bin./x.dll", "ignores"),
     "a device": ("nul", "device"),
     "a device with an ending": ("bin/COM1.dll", "device"),
     "a device with a raised number": ("lpt¹", "device"),
     "the console": ("CONIN$", "device"),
     "a very long name": ("x" * 201, "too long"),
-    "a very deep one": ("/".join("a" * 17), "too many folders"),
+    "a very deep one": ("/".join("a" * 17), "too many nested folders"),
 }
 
 

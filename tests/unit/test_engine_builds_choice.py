@@ -57,26 +57,26 @@ QXL = Adapter("QXL paravirtual graphic card", Maker.OTHER, "1b36:0100")
 
 
 WINDOWS_CUDA_13 = (
-    "llama.cpp b11194 for NVIDIA (CUDA 13.4), 152 MB + 424 MB from github.com/ggml-org; terms: MIT, NVIDIA."
+    "llama.cpp b11194 for NVIDIA (CUDA 13.4), 152 MB + 424 MB from github.com/ggml-org, license: MIT, NVIDIA."
 )
 WINDOWS_CUDA_12 = (
-    "llama.cpp b11194 for NVIDIA (CUDA 12.4), 262 MB + 391 MB from github.com/ggml-org; terms: MIT, NVIDIA."
+    "llama.cpp b11194 for NVIDIA (CUDA 12.4), 262 MB + 391 MB from github.com/ggml-org, license: MIT, NVIDIA."
 )
 LINUX_CUDA_12 = (
-    "llama.cpp b11194 for NVIDIA (CUDA 12.8), 170 MB + 594 MB from github.com/ggml-org; terms: MIT, NVIDIA."
+    "llama.cpp b11194 for NVIDIA (CUDA 12.8), 170 MB + 594 MB from github.com/ggml-org, license: MIT, NVIDIA."
 )
-WINDOWS_VULKAN = "llama.cpp b11194 for graphics cards (Vulkan), 32 MB from github.com/ggml-org; terms: MIT."
-LINUX_VULKAN = "llama.cpp b11194 for graphics cards (Vulkan), 31 MB from github.com/ggml-org; terms: MIT."
-NO_CARD = "No graphics card of NVIDIA, AMD or Intel was found."
-NOTHING = "Nothing on offer is faster here than the built-in engine."
+WINDOWS_VULKAN = "llama.cpp b11194 for graphics cards (Vulkan), 32 MB from github.com/ggml-org, license: MIT."
+LINUX_VULKAN = "llama.cpp b11194 for graphics cards (Vulkan), 31 MB from github.com/ggml-org, license: MIT."
+NO_CARD = "No NVIDIA, AMD or Intel graphics card was found."
+NOTHING = "No available engine is faster on this computer than the built-in one."
 IN_PROCESSOR = (
-    "Your Intel Iris Xe Graphics is a part of the processor and shares its memory, so it may be faster or "
+    "Your Intel Iris Xe Graphics is part of the processor and shares its memory, so it can be faster or "
     "slower "
     "than the processor alone. To try it:"
 )
 NO_DRIVER = (
-    "NVIDIA's driver for your NVIDIA GeForce RTX 4070 is missing or does not answer: get it from "
-    "nvidia.com/drivers."
+    "The NVIDIA driver for your NVIDIA GeForce RTX 4070 is missing or not responding. "
+    "Download it from nvidia.com/drivers."
 )
 
 
@@ -96,16 +96,17 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(LINUX, gpus=(RTX, RTX)),
             "b11194-cuda-13.4",
-            "Use your NVIDIA GeForce RTX 4070 (2): llama.cpp b11194 for NVIDIA (CUDA 13.4), 151 MB + 440 MB "
-            "from "
-            "github.com/ggml-org; terms: MIT, NVIDIA.",
+            (
+                "Use your NVIDIA GeForce RTX 4070 (2): llama.cpp b11194 for NVIDIA (CUDA 13.4), 151 "
+                "MB + 440 MB from github.com/ggml-org, license: MIT, NVIDIA."
+            ),
             id="two that are alike",
         ),
         pytest.param(
             replace(WINDOWS, gpus=(with_driver(RTX, (516, 94), (11, 7)),)),
             "b11194-vulkan",
-            "Your NVIDIA GeForce RTX 4070 has driver 516.94, and CUDA 12.4 needs 525 or newer: get it from "
-            "nvidia.com/drivers. As things are, Vulkan can use your NVIDIA GeForce RTX 4070: "
+            "Your NVIDIA GeForce RTX 4070 has driver 516.94, but CUDA 12.4 needs 525 or newer. Download it "
+            "from nvidia.com/drivers. For now, Vulkan can use your NVIDIA GeForce RTX 4070: "
             f"{WINDOWS_VULKAN}",
             id="NVIDIA with an old driver",
         ),
@@ -124,17 +125,16 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(WINDOWS, gpus=(with_driver(GTX, (528, 49), (12, 0)),)),
             "b11194-vulkan",
-            "Your NVIDIA GeForce GTX 1080 needs a driver for CUDA 12.4 or newer, and yours is for 12.0: get "
-            "one "
-            "from nvidia.com/drivers. As things are, Vulkan can use your NVIDIA GeForce GTX 1080: "
+            "Your NVIDIA GeForce GTX 1080 needs a driver for CUDA 12.4 or newer, but yours is for 12.0. "
+            "Download one from nvidia.com/drivers. For now, Vulkan can use your NVIDIA GeForce GTX 1080: "
             f"{WINDOWS_VULKAN}",
             id="a driver that cannot translate for an old card",
         ),
         pytest.param(
             replace(WINDOWS, gpus=(KEPLER,)),
             "b11194-vulkan",
-            "Your NVIDIA GeForce GTX 780 is too old for CUDA 12.4: its compute capability is 3.5, and 5.0 is "
-            f"needed. As things are, Vulkan can use your NVIDIA GeForce GTX 780: {WINDOWS_VULKAN}",
+            "Your NVIDIA GeForce GTX 780 is too old for CUDA 12.4. Its compute capability is 3.5, but 5.0 is "
+            f"required. For now, Vulkan can use your NVIDIA GeForce GTX 780: {WINDOWS_VULKAN}",
             id="a card that CUDA 12 has dropped",
         ),
         pytest.param(
@@ -152,16 +152,17 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(LINUX, gpus=(RTX,), virtual=True),
             "b11194-cuda-13.4",
-            "Use your NVIDIA GeForce RTX 4070: llama.cpp b11194 for NVIDIA (CUDA 13.4), 151 MB + 440 MB from "
-            "github.com/ggml-org; terms: MIT, NVIDIA.",
+            (
+                "Use your NVIDIA GeForce RTX 4070: llama.cpp b11194 for NVIDIA (CUDA 13.4), 151 MB + "
+                "440 MB from github.com/ggml-org, license: MIT, NVIDIA."
+            ),
             id="a virtual machine that has got a card, such as WSL2",
         ),
         pytest.param(
             replace(LINUX, gpus=(RTX,), glibc=(2, 36)),
             "b11194-vulkan",
-            "llama.cpp b11194 for NVIDIA (CUDA 12.8) needs a newer Linux, with GNU's C library 2.39: this "
-            "one has "
-            f"2.36. As things are, Vulkan can use your NVIDIA GeForce RTX 4070: {LINUX_VULKAN}",
+            "llama.cpp b11194 for NVIDIA (CUDA 12.8) needs a newer Linux with GNU C library 2.39. This one "
+            f"has 2.36. For now, Vulkan can use your NVIDIA GeForce RTX 4070: {LINUX_VULKAN}",
             id="a Linux that is too old for CUDA",
         ),
         pytest.param(
@@ -185,31 +186,31 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(LINUX, adapters=(APU, RADEON)),
             "b11194-vulkan",
-            "Use your AMD Radeon RX 7900 XTX, not the AMD Radeon 780M Graphics of the processor: "
+            "Use your AMD Radeon RX 7900 XTX instead of the processor's AMD Radeon 780M Graphics: "
             f"{LINUX_VULKAN}",
             id="AMD with a card beside its processor's graphics",
         ),
         pytest.param(
             replace(LINUX, adapters=(RADEON,), vulkan=False),
             None,
-            "Vulkan is missing for your AMD Radeon RX 7900 XTX: install the packages libvulkan1 and "
+            "Vulkan is missing for your AMD Radeon RX 7900 XTX. Install the packages libvulkan1 and "
             f"mesa-vulkan-drivers, or vulkan-loader on Fedora. {NOTHING}",
             id="AMD without Vulkan on Linux",
         ),
         pytest.param(
             replace(WINDOWS, adapters=(RADEON,), vulkan=False, extensions=AVX_512),
             "b11194-cpu",
-            "Vulkan is missing for your AMD Radeon RX 7900 XTX: its newest driver brings it. Your processor "
-            "has "
-            "AVX-512, which the built-in engine does not use: llama.cpp b11194 for the processor (CPU), 19 "
-            "MB from "
-            "github.com/ggml-org; terms: MIT.",
+            (
+                "Vulkan is missing for your AMD Radeon RX 7900 XTX. The latest driver includes it. "
+                "Your processor supports AVX-512, which the built-in engine does not use: llama.cpp "
+                "b11194 for the processor (CPU), 19 MB from github.com/ggml-org, license: MIT."
+            ),
             id="AMD without Vulkan on Windows",
         ),
         pytest.param(
             replace(WINDOWS, adapters=(XE, NVIDIA_BY_WINDOWS), gpus=(RTX,)),
             "b11194-cuda-13.4",
-            "Use your NVIDIA GeForce RTX 4070, not the Intel Iris Xe Graphics of the processor: "
+            "Use your NVIDIA GeForce RTX 4070 instead of the processor's Intel Iris Xe Graphics: "
             f"{WINDOWS_CUDA_13}",
             id="Intel in the processor and a card of NVIDIA",
         ),
@@ -222,7 +223,7 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(WINDOWS, adapters=(ARC, XE)),
             "b11194-vulkan",
-            "Use your Intel Arc A770 Graphics, not the Intel Iris Xe Graphics of the processor: "
+            "Use your Intel Arc A770 Graphics instead of the processor's Intel Iris Xe Graphics: "
             f"{WINDOWS_VULKAN}",
             id="a card of Intel",
         ),
@@ -230,9 +231,8 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(LINUX, extensions=AVX_512),
             "b11194-cpu",
-            f"{NO_CARD} Your processor has AVX-512, which the built-in engine does not use: llama.cpp b11194 "
-            "for the "
-            "processor (CPU), 17 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} Your processor supports AVX-512, which the built-in engine does not use: llama.cpp "
+            "b11194 for the processor (CPU), 17 MB from github.com/ggml-org, license: MIT.",
             id="no card, and a processor with more than AVX2",
         ),
         pytest.param(
@@ -240,7 +240,7 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
             "b11194-cpu",
             f"{NO_CARD} The built-in engine does not run on your processor, which lacks AVX2: llama.cpp "
             "b11194 for "
-            "the processor (CPU), 19 MB from github.com/ggml-org; terms: MIT.",
+            "the processor (CPU), 19 MB from github.com/ggml-org, license: MIT.",
             id="no card, and a processor without AVX2",
         ),
         pytest.param(
@@ -252,34 +252,37 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
         pytest.param(
             replace(LINUX, gpus=(RTX,), glibc=()),
             None,
-            f"What is on offer needs GNU's C library, which this Linux does not have. {NOTHING}",
+            f"The available engines need the GNU C library, which this Linux does not have. {NOTHING}",
             id="Alpine",
         ),
         pytest.param(
             replace(WINDOWS, machine="arm64", extensions=(), adapters=(ADRENO,)),
             "b11194-cpu",
-            f"{NO_CARD} This app comes without an engine made for Windows on ARM: llama.cpp b11194 for the "
-            "processor (CPU), 12 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} There is no built-in engine made for Windows on ARM: llama.cpp b11194 for the "
+            "processor (CPU), 12 MB from github.com/ggml-org, license: MIT.",
             id="Windows on ARM",
         ),
         pytest.param(
             replace(LINUX, machine="arm64", extensions=()),
             "b11194-cpu",
-            f"{NO_CARD} The built-in engine is made for all ARM processors, not for what yours can do: "
-            "llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org; terms: MIT.",
+            f"{NO_CARD} The built-in engine works on all ARM processors but does not use everything "
+            "yours can do: llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org, license: MIT.",
             id="Linux on ARM",
         ),
         pytest.param(
             MAC,
             None,
-            "The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install.",
+            "The built-in engine already uses the Apple silicon graphics (Metal), so there is "
+            "nothing to install.",
             id="Apple Silicon",
         ),
         pytest.param(
             replace(MAC, machine="x86_64"),
             "b11194-cpu",
-            "This app comes without an engine for Macs with a processor of Intel: llama.cpp b11194 for the "
-            "processor (CPU), 11 MB from github.com/ggml-org; terms: MIT.",
+            (
+                "There is no built-in engine for Intel Macs: llama.cpp b11194 for the processor "
+                "(CPU), 11 MB from github.com/ggml-org, license: MIT."
+            ),
             id="a Mac with a processor of Intel",
         ),
     ],
@@ -327,25 +330,24 @@ def reasons(machine: Host, *installed: InstalledBuild) -> dict[str, str]:
 
 def test_all_others_are_named_with_the_reasons_against_them() -> None:
     assert reasons(replace(WINDOWS, gpus=(RTX,), extensions=AVX_512)) == {
-        "b11194-cuda-12.4": "llama.cpp b11194 for NVIDIA (CUDA 13.4) does the same.",
-        "b11194-rocm-10.0": "It needs a card of AMD.",
+        "b11194-cuda-12.4": "llama.cpp b11194 for NVIDIA (CUDA 13.4) does the same job.",
+        "b11194-rocm-10.0": "It needs an AMD graphics card.",
         "b11194-vulkan": "llama.cpp b11194 for NVIDIA (CUDA 13.4) is faster.",
-        "b11194-cpu": "It uses no graphics card.",
+        "b11194-cpu": "It does not use a graphics card.",
     }
     assert reasons(replace(WINDOWS, adapters=(RADEON,))) == {
-        "b11194-cuda-13.4": "It needs a card of NVIDIA.",
-        "b11194-cuda-12.4": "It needs a card of NVIDIA.",
-        "b11194-rocm-10.0": "Vulkan works with more cards of AMD, and is a small part of the download.",
-        "b11194-cpu": "It does no more with this processor than the built-in engine.",
+        "b11194-cuda-13.4": "It needs an NVIDIA graphics card.",
+        "b11194-cuda-12.4": "It needs an NVIDIA graphics card.",
+        "b11194-rocm-10.0": "Vulkan works with more AMD cards and is a much smaller download.",
+        "b11194-cpu": "It is no faster on this processor than the built-in engine.",
     }
     assert reasons(replace(LINUX, gpus=(GTX,)))["b11194-cuda-13.4"] == (
-        "Your NVIDIA GeForce GTX 1080 is too old for CUDA 13.4: its compute capability is 6.1, and 7.5 is "
-        "needed."
+        "Your NVIDIA GeForce GTX 1080 is too old for CUDA 13.4. Its compute capability is "
+        "6.1, but 7.5 is required."
     )
     assert reasons(replace(LINUX, gpus=(TURING,)))["b11194-cuda-13.4"] == (
-        "Your NVIDIA GeForce RTX 2060 needs a driver for CUDA 13.4 or newer, and yours is for 13.0: get one "
-        "from "
-        "nvidia.com/drivers."
+        "Your NVIDIA GeForce RTX 2060 needs a driver for CUDA 13.4 or newer, but yours is "
+        "for 13.0. Download one from nvidia.com/drivers."
     )
     assert reasons(LINUX)["b11194-vulkan"] == "It needs a graphics card."
 
@@ -396,11 +398,11 @@ def test_what_is_installed_and_works_is_not_offered_again() -> None:
 
     assert advice.build is None
     assert str(advice.sentence) == (
-        "llama.cpp b11194 for NVIDIA (CUDA 13.4) is installed, and uses your NVIDIA GeForce RTX 4070."
+        "llama.cpp b11194 for NVIDIA (CUDA 13.4) is installed and uses your NVIDIA GeForce RTX 4070."
     )
     assert (
         str(dict(advice.others)[offer(System.WINDOWS, "b11194-cuda-12.4")])
-        == "llama.cpp b11194 for NVIDIA (CUDA 13.4) does the same."
+        == "llama.cpp b11194 for NVIDIA (CUDA 13.4) does the same job."
     )
 
 
@@ -438,9 +440,8 @@ def test_what_does_not_work_here_makes_room_for_the_next_best() -> None:
         str(advise(machine, OFFERS, [new]).sentence) == f"Use your NVIDIA GeForce RTX 4070: {WINDOWS_CUDA_12}"
     )
     assert str(advise(machine, OFFERS, [new, old]).sentence) == (
-        "llama.cpp b11194 for NVIDIA (CUDA 12.4) was tried, and does not work here: it crashed (SIGSEGV). As "
-        "things "
-        f"are, Vulkan can use your NVIDIA GeForce RTX 4070: {WINDOWS_VULKAN}"
+        "llama.cpp b11194 for NVIDIA (CUDA 12.4) was tested and does not work on this computer: it "
+        f"crashed (SIGSEGV). For now, Vulkan can use your NVIDIA GeForce RTX 4070: {WINDOWS_VULKAN}"
     )
 
 
@@ -452,7 +453,7 @@ def test_vulkan_may_use_a_card_that_the_system_does_not_list() -> None:
     advice = advise(WINDOWS, OFFERS, [installed("b11194-vulkan", "Mali-G610")])
 
     assert str(advice.sentence) == (
-        "llama.cpp b11194 for graphics cards (Vulkan) is installed, and uses your Mali-G610."
+        "llama.cpp b11194 for graphics cards (Vulkan) is installed and uses your Mali-G610."
     )
 
 
@@ -465,7 +466,7 @@ def test_an_installed_build_for_the_processor_is_told() -> None:
         "llama.cpp b11194 for the processor (CPU) is installed: 1.9 times as fast as the built-in engine."
     )
     assert str(advice.sentence) == (
-        "llama.cpp b11194 for the processor (CPU) is installed, and made for your processor."
+        "llama.cpp b11194 for the processor (CPU) is installed and made for your processor."
     )
 
 
@@ -473,12 +474,12 @@ def test_a_machine_without_a_network_is_told_what_to_bring() -> None:
     one, two = offer(System.WINDOWS, "b11194-cpu"), offer(System.WINDOWS, "b11194-cuda-12.4")
 
     assert str(by_hand(one)) == (
-        f"Without a network: fetch llama-b11194-bin-win-cpu-x64.zip from {ADDRESS} on another computer, "
-        "bring it here, and choose it with «From a File…» or type: powerinfer-tray engines install "
-        "llama-b11194-bin-win-cpu-x64.zip"
+        f"Without an internet connection: download llama-b11194-bin-win-cpu-x64.zip from {ADDRESS} on "
+        "another computer, copy it to this one, and choose it with “From a File…” or run: "
+        "powerinfer-tray engines install llama-b11194-bin-win-cpu-x64.zip"
     )
     assert str(by_hand(two)) == (
-        "Without a network: fetch llama-b11194-bin-win-cuda-12.4-x64.zip, "
-        f"cudart-llama-bin-win-cuda-12.4-x64.zip from {ADDRESS} on another computer, bring them here in one "
-        "folder, and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER"
+        "Without an internet connection: download llama-b11194-bin-win-cuda-12.4-x64.zip, "
+        f"cudart-llama-bin-win-cuda-12.4-x64.zip from {ADDRESS} on another computer, copy them to one folder "
+        "on this one, and choose it with “From a Folder…” or run: powerinfer-tray engines install FOLDER"
     )

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
 from tests.fakes.launches import PC
 
 CUDA, CPU = make_build(BackEnd.CUDA), make_build(BackEnd.CPU)
-CRASH = EngineError(
-    ErrorCode.ENGINE_CRASHED, "The engine crashed", "It reached for memory that is not there."
-)
-REASON = "The engine crashed. It reached for memory that is not there."
+CRASH = EngineError(ErrorCode.ENGINE_CRASHED, "The engine crashed", "It accessed invalid memory.")
+REASON = "The engine crashed. It accessed invalid memory."
 
 
 def plan_on(build: InstalledBuild | None) -> LaunchPlan:

@@ -97,7 +97,7 @@ def test_what_has_to_be_downloaded_is_the_sum_of_the_files() -> None:
         ('"cpu"', '"abacus"', "$.builds[0].back_end"),
         ("terms =", "termes =", "$.builds[0].files[0]"),
         ("[[builds.files]]", "[[builds.others]]", "$.builds[0]"),
-        (ONE, ONE + ONE.partition("\n\n")[2], "b1-cpu is there twice for linux"),
+        (ONE, ONE + ONE.partition("\n\n")[2], "b1-cpu is listed twice for linux"),
     ],
 )
 def test_a_broken_list_is_refused_with_the_place(tmp_path: Path, before: str, after: str, place: str) -> None:

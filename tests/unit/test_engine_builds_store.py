@@ -283,11 +283,11 @@ def in_place_of(path: Path) -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[InstalledBuild], object], str]] = {
-    "a file is gone": (lambda build: library(build).unlink(), "bin/libggml.so is gone"),
-    "a file is longer": (lambda build: library(build).write_text("library!"), "bin/libggml.so is another"),
+    "a file is gone": (lambda build: library(build).unlink(), "bin/libggml.so is missing"),
+    "a file is longer": (lambda build: library(build).write_text("library!"), "bin/libggml.so was changed"),
     "a file has other bytes": (
         lambda build: library(build).write_text("LIBRARY"),
-        "bin/libggml.so is another",
+        "bin/libggml.so was changed",
     ),
     "a library was added": (
         lambda build: build.program.with_name("version.dll").write_text("loads first"),
@@ -299,7 +299,7 @@ CHANGES: dict[str, tuple[Callable[[InstalledBuild], object], str]] = {
     ),
     "a folder has a file's place": (
         lambda build: in_place_of(library(build)),
-        "bin/libggml.so is gone",
+        "bin/libggml.so is missing",
     ),
 }
 
@@ -314,7 +314,7 @@ def test_a_build_whose_files_are_others_is_not_started(
     change(build)
 
     assert told in refused(store, build)
-    assert "virus scanner" in refused(store, build)
+    assert "antivirus" in refused(store, build)
 
 
 @NO_LINKS
@@ -325,7 +325,7 @@ def test_a_link_in_a_files_place_or_beside_it_is_a_change(store: EngineStore, tm
     library(build).unlink()
     library(build).symlink_to(tmp_path / "elsewhere")
 
-    assert "bin/libggml.so is another link" in refused(store, build)
+    assert "bin/libggml.so is a different link" in refused(store, build)
 
 
 @NO_LINKS
@@ -341,7 +341,7 @@ def test_links_of_the_build_are_kept_and_one_that_leads_elsewhere_is_a_change(st
     (build.program.parent / "libllama.so").unlink()
     (build.program.parent / "libllama.so").symlink_to("llama-server")
 
-    assert "libllama.so is another link" in refused(store, build)
+    assert "libllama.so is a different link" in refused(store, build)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="made of another kind there")
@@ -380,7 +380,7 @@ def test_a_pipe_in_a_files_place_is_a_change_and_nobody_waits_for_its_writer(sto
     library(build).unlink()
     os.mkfifo(library(build))
 
-    assert "bin/libggml.so is another" in refused(store, build)
+    assert "bin/libggml.so was changed" in refused(store, build)
 
 
 def test_a_file_that_only_has_another_time_is_the_same_and_read_once(
@@ -483,7 +483,7 @@ def test_a_replaced_manifest_is_a_change_also_where_it_says_what_is_there(store:
     said["program"] = "bin/libggml.so"
     manifest.write_text(json.dumps(said))
 
-    assert "build.json is another" in refused(store, build)
+    assert "build.json was changed" in refused(store, build)
     (broken,) = store.broken()
     assert (broken.id, broken.error.code) == ("b1-cuda", ErrorCode.ENGINE_CHANGED)
     assert store.installed() == ()

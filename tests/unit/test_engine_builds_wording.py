@@ -17,7 +17,7 @@ CUDA = make_build(BackEnd.CUDA, id="b11194-cuda-13.4")
 CPU = make_build(BackEnd.CPU, speed=1.87)
 BUILT_IN = Engine(EngineKind.LLAMA_CPP, ("python",))
 POWERINFER = Engine(EngineKind.POWERINFER, ("/opt/server",))
-NOT_PROVEN = PassedOver(CUDA, WhyPassedOver.NOT_PROVEN, "It was not proven with Q4_K weights.")
+NOT_PROVEN = PassedOver(CUDA, WhyPassedOver.NOT_PROVEN, "It was not tested with Q4_K quantization.")
 SET_ASIDE = PassedOver(CUDA, WhyPassedOver.SET_ASIDE, "it crashed: {0}")
 
 
@@ -31,60 +31,71 @@ def installed(build: object) -> Engine:
         (
             BUILT_IN,
             "auto",
-            "The built-in llama.cpp is used: no other one is installed that could be faster.",
+            "The built-in llama.cpp is used because no faster engine is installed.",
         ),
         (
             replace(BUILT_IN, passed_over=(NOT_PROVEN,)),
             "auto",
             (
-                "The built-in llama.cpp is used. Not llama.cpp b11194 for NVIDIA (CUDA 13.4): It was not "
-                "proven with Q4_K weights."
+                "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
+                "It was not tested with Q4_K quantization."
             ),
         ),
         (
             replace(BUILT_IN, passed_over=(SET_ASIDE,)),
             "auto",
-            "The built-in llama.cpp is used. Not llama.cpp b11194 for NVIDIA (CUDA 13.4): it crashed: {0}",
+            "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
+            "it crashed: {0}",
         ),
         (
             installed(CUDA),
             "auto",
             (
-                "llama.cpp b11194 for NVIDIA (CUDA 13.4) is used: it is the fastest that is installed and "
-                "proven here."
+                "llama.cpp b11194 for NVIDIA (CUDA 13.4) is used because it is the fastest one that "
+                "is installed and tested."
             ),
         ),
         (
             installed(CPU),
             "auto",
             (
-                "llama.cpp b11194 for the processor (CPU) is used: it was measured 1.9 times as fast as the "
-                "built-in "
-                "engine."
+                "llama.cpp b11194 for the processor (CPU) is used because it is 1.9 times as fast as "
+                "the built-in engine."
             ),
         ),
         (
             installed(replace(CPU, speed=None)),
             "auto",
-            "llama.cpp b11194 for the processor (CPU) is used: there is no built-in engine for this machine.",
+            (
+                "llama.cpp b11194 for the processor (CPU) is used because there is no built-in "
+                "engine for this computer."
+            ),
         ),
-        (POWERINFER, "auto", "PowerInfer is used: no other engine here can run this model."),
-        (POWERINFER, "powerinfer", "PowerInfer is used, as the setting «Engine» says."),
-        (BUILT_IN, "llama.cpp", "The built-in llama.cpp is used, as the setting «Engine» says."),
+        (
+            POWERINFER,
+            "auto",
+            ("PowerInfer is used because no other engine on this computer can run this model."),
+        ),
+        (POWERINFER, "powerinfer", "PowerInfer is used because it is chosen in the setting “Engine”."),
+        (
+            BUILT_IN,
+            "llama.cpp",
+            "The built-in llama.cpp is used because it is chosen in the setting “Engine”.",
+        ),
         (
             installed(CUDA),
             "llama.cpp-cuda",
-            "llama.cpp b11194 for NVIDIA (CUDA 13.4) is used, as the setting «Engine» says.",
+            ("llama.cpp b11194 for NVIDIA (CUDA 13.4) is used because it is chosen in the setting “Engine”."),
         ),
         (
             Engine(EngineKind.LLAMA_SERVER, ("/opt/llama-server",)),
             "/opt/llama-server",
-            "/opt/llama-server is used, as the setting «Engine» says.",
+            "/opt/llama-server is used because it is chosen in the setting “Engine”.",
         ),
         (
             Engine(EngineKind.REMOTE, ("",)),
             "remote",
-            "A server on another machine is used, as the setting «Engine» says.",
+            "A server on another computer is used because it is chosen in the setting “Engine”.",
         ),
     ],
 )

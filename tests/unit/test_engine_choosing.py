@@ -97,12 +97,12 @@ def test_the_llama_server_on_the_path_is_found_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError, match="no llama-server on this machine"):
+    with pytest.raises(EngineError, match="llama-server was not found"):
         choose_engine(EngineKind.LLAMA_SERVER, PLAIN, EngineFinder(PC))
 
 
 def test_a_server_on_another_machine_runs_no_model_of_this_one() -> None:
-    with pytest.raises(EngineError, match="a server on another machine"):
+    with pytest.raises(EngineError, match="a server on another computer"):
         choose_engine(EngineKind.REMOTE, PLAIN, FakeFinder())
 
 
@@ -110,7 +110,7 @@ def test_a_server_on_another_machine_runs_no_model_of_this_one() -> None:
 def test_without_powerinfer_a_sparse_model_is_refused_with_a_remedy(setting: str) -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.POWERINFER_NOT_FOUND)) as caught:
         choose_engine(engine_setting(setting), SPARSE, FakeFinder(has_powerinfer=None))
-    assert "«Engine»" in caught.value.hint
+    assert "“Engine”" in caught.value.hint
 
 
 @pytest.mark.parametrize("setting", ["llama.cpp", "/opt/own", "llama.cpp-cuda"])
@@ -175,8 +175,8 @@ def test_a_build_is_used_only_for_weights_that_it_was_proven_with() -> None:
         (unknown, WhyPassedOver.NOT_PROVEN),
     ]
     assert [str(each.reason) for each in engine.passed_over] == [
-        "It does not compute with Q4_0 weights: SIGSEGV",
-        "It was not proven with Q4_0 weights.",
+        "It does not work with Q4_0 quantization: SIGSEGV",
+        "It was not tested with Q4_0 quantization.",
     ]
 
 
@@ -216,7 +216,7 @@ def test_what_the_system_lacks_for_a_moment_is_no_reason_to_pass_a_build_over() 
 
 
 def test_where_the_installed_engines_cannot_be_read_the_built_in_one_runs() -> None:
-    locked = EngineError(ErrorCode.ENGINE_NOT_STORED, "The folder of the engines cannot be read")
+    locked = EngineError(ErrorCode.ENGINE_NOT_STORED, "The engines folder could not be read")
     finder = FakeFinder(store=FakeBuilds((CUDA,), unreadable=locked))
     assert choose_engine(AUTO, PLAIN, finder) is EMBEDDED
     with pytest.raises(EngineError) as refused:

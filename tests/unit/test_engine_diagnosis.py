@@ -79,11 +79,11 @@ def test_what_was_said_long_before_the_end_is_no_cause() -> None:
 
 def test_what_a_line_names_is_told() -> None:
     missing = diagnose(1, ["error loading model: failed to open /a b/nope.gguf: No such file or directory"])
-    assert missing.error.message == "There is no /a b/nope.gguf."
+    assert missing.error.message == "/a b/nope.gguf does not exist."
     quoted = diagnose(
         1, ["gguf_init_from_file: failed to open GGUF file 'x.gguf' (No such file or directory)"]
     )
-    assert quoted.error.message == "There is no x.gguf."
+    assert quoted.error.message == "x.gguf does not exist."
 
 
 def test_the_cause_counts_more_than_its_consequences() -> None:
@@ -141,7 +141,7 @@ def test_each_exit_code_of_the_table_is_written_as_it_is_looked_up() -> None:
 )
 def test_an_unknown_end_is_told_with_the_last_lines(exit_code: int, name: str) -> None:
     failure = diagnose(exit_code, ["first", *(f"line {number}" for number in range(8)), ""])
-    assert failure.error.message == f"It ended with {name}."
+    assert failure.error.message == f"It stopped with {name}."
     assert str(failure.error).splitlines()[2:5] == ["  line 5", "  line 6", "  line 7"]
     assert not failure.permanent
 

@@ -30,8 +30,8 @@ LLAMA_WITH_CARD = replace(
     flags=LLAMA_SERVER.flags | {"--fit-target"},
     devices=(EngineDevice("AMD Radeon RX 7900", 20 << 30, "Vulkan0"),),
 )
-CANNOT = "The engine that runs this model cannot use a VRAM budget."
-NO_CARD = "The engine that runs this model computes with no graphics card."
+CANNOT = "The engine that runs this model does not support a graphics memory limit."
+NO_CARD = "The engine that runs this model does not use a graphics card."
 LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
 
 
@@ -85,11 +85,19 @@ def test_several_processes_are_for_sparse_models_alone() -> None:
         (
             MAC,
             POWERINFER_FOR_CUDA,
-            "Apple Silicon shares its memory with the GPU, so there is no budget to set.",
+            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
         ),
-        (MAC, None, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
-        (PC, POWERINFER_FOR_CUDA, "This machine has no NVIDIA GPU that the engine could use."),
-        (PC_WITH_NVIDIA, POWERINFER, "The engine that runs this model cannot use a VRAM budget."),
+        (
+            MAC,
+            None,
+            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
+        ),
+        (PC, POWERINFER_FOR_CUDA, "This computer has no NVIDIA graphics card that the engine can use."),
+        (
+            PC_WITH_NVIDIA,
+            POWERINFER,
+            "The engine that runs this model does not support a graphics memory limit.",
+        ),
         (PC_WITH_NVIDIA, POWERINFER_FOR_CUDA, None),
         (PC_WITH_NVIDIA, None, None),
         (PC, LLAMA_WITH_CARD, None),
@@ -100,9 +108,13 @@ def test_several_processes_are_for_sparse_models_alone() -> None:
         (
             PC,
             replace(LLAMA_WITH_CARD, devices=None),
-            "This machine has no NVIDIA GPU that the engine could use.",
+            "This computer has no NVIDIA graphics card that the engine can use.",
         ),
-        (MAC, LLAMA_WITH_CARD, "Apple Silicon shares its memory with the GPU, so there is no budget to set."),
+        (
+            MAC,
+            LLAMA_WITH_CARD,
+            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
+        ),
         (PC_WITH_NVIDIA, LLAMA_CPP, CANNOT),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_program_for_another_machine_is_not_run_but_told(
     program.chmod(0o755)
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_FOR_OTHER_MACHINE)) as refused:
         EngineFinder(PC).probe(program)
-    assert refused.value.message == f"It runs on {described}; this is Linux (x86_64)."
+    assert refused.value.message == f"It runs on {described}. This computer has Linux (x86_64)."
     assert refused.value.fix is Fix.CHOOSE_ENGINE
 
 

@@ -17,7 +17,7 @@ def excess_after(seconds: int, cpu_per_s: float, lines_per_s: int = 0, read_per_
 
 
 def test_computing_without_a_sign_is_too_much_at_the_limit() -> None:
-    assert excess_after(200, cpu_per_s=1).startswith("101: It computed for 101 seconds")
+    assert excess_after(200, cpu_per_s=1).startswith("101: While loading, it was busy for 101 seconds")
 
 
 @pytest.mark.parametrize("signs", [{"lines_per_s": 1}, {"read_per_s": 4096}])
@@ -39,9 +39,7 @@ def test_the_sleep_of_the_machine_is_no_computing() -> None:
 def test_memory_beyond_the_limit_is_too_much_at_once() -> None:
     watch = LoadWatch(ALLOWED, seen_at_s=0)
     assert watch.excess(ProcessUsage(1, 0, 5 * GIB), 1, 1) is None
-    assert (
-        str(watch.excess(ProcessUsage(1, 0, 6 * GIB), 2, 2)) == "It took 6.0 GiB of memory while it loaded."
-    )
+    assert str(watch.excess(ProcessUsage(1, 0, 6 * GIB), 2, 2)) == "It used 6.0 GiB of memory while loading."
 
 
 def test_the_limits_are_far_above_what_a_model_needs() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
 
 DEADLINE_S = 20.0
-CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was called off")
+CALLED_OFF = EngineError(ErrorCode.START_CALLED_OFF, "The start was canceled")
 BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 
 

@@ -50,10 +50,10 @@ def test_the_sleep_of_the_machine_is_not_the_engines() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (200, b"<html>", "Its answer cannot be understood."),
+        (200, b"<html>", "Its answer is not valid."),
         (500, b'{"error": {"message": "no pooling"}}', "no pooling"),
-        (500, b'{"error": {"message": "\xff"}}', "It answers with HTTP status 500."),
-        (500, b"oops", "It answers with HTTP status 500."),
+        (500, b'{"error": {"message": "\xff"}}', "It answered with HTTP status 500."),
+        (500, b"oops", "It answered with HTTP status 500."),
     ],
 )
 def test_an_answer_that_is_no_embedding_is_told(status: int, body: bytes, reason: str) -> None:

@@ -241,8 +241,8 @@ FAULTS = {
         'whole number from 512 to 1048576, or "auto"',
     ),
     "[models.'x.y \"é']\nthreads = 1\nport = 1\n": (
-        'line 3, model x.y "é: The setting port holds for all models',
-        "A model may have its own: aliases, ctx_size",
+        'line 3, model x.y "é: The setting port applies to all models',
+        "A model can have its own values for: aliases, ctx_size",
     ),
     "ctx_size = 600\n[models.b]\nctx_size = 600\n[models.a]\nctx_size = 3\n": (
         "line 5, model a: The setting ctx_size cannot be 3",
@@ -263,12 +263,12 @@ FAULTS = {
     "[models.a]\naliases = 'b'\n": ("The setting aliases cannot be 'b'", "list of texts"),
     "[models.a]\naliases = ['ok', '', 'c,d', '/etc']\n": ("entries that it cannot have", "looks like a path"),
     "[models.a]\naliases = ['b']\n[models.b]\naliases = ['a']\n": (
-        "line 2, model a: b cannot be another name of a. It is the id of another model, b.",
-        "line 4, model b: a cannot be another name of b. It is the id of another model, a.",
+        "line 2, model a: b cannot be another name for a. It is the ID of another model, b.",
+        "line 4, model b: a cannot be another name for b. It is the ID of another model, a.",
     ),
     "[models.a]\naliases = ['gpt']\n[models.b]\naliases = ['GPT', 'mine']\n": (
-        "gpt cannot be another name of a. The model b has the same name.",
-        "GPT cannot be another name of b. The model a has the same name.",
+        "gpt cannot be another name for a. The model b has the same name.",
+        "GPT cannot be another name for b. The model a has the same name.",
     ),
 }
 

@@ -49,7 +49,7 @@ def judged(*labels: str, room: float = 100.0) -> list[JudgedQuantization]:
     [
         (LARGE, 100.0, "Q4_K_M", "twice as fast"),
         (LARGE, 5.95, "Q4_0", "twice as fast"),
-        (LARGE, 5.4, "Q3_K_M", "only 3 bits a weight, answers get worse"),
+        (LARGE, 5.4, "Q3_K_M", "only 3 bits per weight, answers get worse"),
         (LARGE, 3.5, "Q2_K", "little memory"),
         (SMALL, 100.0, "Q8_0", "small"),
         (SMALL, 9.0, "Q6_K", "6 bits"),

@@ -189,9 +189,9 @@ def test_without_a_list_there_are_no_own_models(tmp_path: Path) -> None:
     [
         ("models = 1", "$.models"),
         (OWN.replace("source", "sauce"), "sauce"),
-        (OWN.replace("hf:me/models/mine-q4.gguf", "hf:me"), "mine: “hf:me” is not understood."),
-        (OWN.replace('"mine"', '"test"'), "test: there is another model with test."),
-        (OWN + OWN.replace('"mine"', '"other"'), "other: there is another model with mine-q4.gguf."),
+        (OWN.replace("hf:me/models/mine-q4.gguf", "hf:me"), "mine: “hf:me” is not a known form."),
+        (OWN.replace('"mine"', '"test"'), "test: another model has the same test."),
+        (OWN + OWN.replace('"mine"', '"other"'), "other: another model has the same mine-q4.gguf."),
     ],
 )
 def test_a_mistake_in_the_own_list_is_named_with_its_place(

@@ -221,7 +221,7 @@ def test_nothing_is_at_a_path_that_no_file_can_have(tmp_path: Path) -> None:
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
 
-    assert "not an ordinary file" in error_of(tmp_path / "pipe.gguf").message
+    assert "not a regular file" in error_of(tmp_path / "pipe.gguf").message
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_file_without_its_end_is_incomplete_and_says_how_much_is_missing(tmp_p
     error = error_of(path)
 
     assert error.code is ErrorCode.MODEL_FILE_INCOMPLETE
-    assert error.message == f"{half:,} of {whole:,} bytes are there, {whole - half:,} are missing."
+    assert error.message == f"It has {half:,} of {whole:,} bytes, so {whole - half:,} are missing."
 
 
 def test_a_file_that_lacks_a_single_byte_is_incomplete(tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ def test_where_links_cannot_be_made_copying_is_proposed(
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_IMPORTED)) as caught:
         import_model(write_model(outside / "a.gguf"), folder, How.LINK, ignore)
 
-    assert "copy or move it" in caught.value.hint
+    assert "copy or move the model" in caught.value.hint
     assert names(folder) == set()
 
 

@@ -140,7 +140,7 @@ def test_a_single_word_never_means_a_file_of_the_current_folder(
     for word in ("mine", "mine.gguf"):
         with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="mine") as caught:
             library.find(word)
-        assert caught.value.hint == f"If you mean the file in the current folder, write ./{word}"
+        assert caught.value.hint == f"For the file in the current folder, type ./{word}"
     assert library.find("./mine").path == path
 
 
@@ -310,7 +310,7 @@ def test_a_split_model_without_one_of_its_files_is_named_with_it(library: Librar
     [
         ({"general.type": "adapter"}, "an adapter file"),
         ({"general.type": "mmproj"}, "a projector file"),
-        ({"general.type": "imatrix"}, "a supplement file"),
+        ({"general.type": "imatrix"}, "a supplementary file"),
     ],
 )
 def test_files_that_go_with_a_model_are_not_offered_as_one(

@@ -192,17 +192,18 @@ def test_a_verdict_says_what_is_needed_and_what_to_try() -> None:
         verdict = judge(SEVEN_B, WEIGHTS_BYTES, ContextConfig(context, 512), MemoryBudget(memory_gib * GIB))
         return fit_line(verdict, ENGLISH)
 
-    assert text(16, 2048) == "fits. It needs 4.7 GiB of the 14.0 GiB of memory that can be used."
+    assert text(16, 2048) == "fits. It needs 4.7 GiB of the 14.0 GiB of available memory."
     assert text(6, 32768) == (
-        "does not fit. With a context of 32,768 it needs 8.8 GiB, and 5.0 GiB of memory can be used: "
-        "try context 2048."
+        "does not fit. With a context size of 32,768 it needs 8.8 GiB, but only 5.0 GiB of "
+        "memory is available. Try a context size of 2048."
     )
     assert text(5, 256) == (
-        "does not fit. It needs 4.3 GiB, and 4.0 GiB of memory can be used: "
-        "try a smaller quantization or model."
+        "does not fit. It needs 4.3 GiB, but only 4.0 GiB of memory is available. Try a "
+        "smaller quantization or model."
     )
     assert text(4, 2048).endswith(
-        "weights alone take 4.0 GiB, and 3.0 GiB of memory can be used: try a smaller quantization or model."
+        "weights alone need 4.0 GiB, but only 3.0 GiB of memory is available. "
+        "Try a smaller quantization or model."
     )
 
 

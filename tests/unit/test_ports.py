@@ -78,7 +78,7 @@ def test_a_listener_whose_process_is_hidden_is_another_program(monkeypatch: pyte
 
 def test_the_error_names_port_and_program() -> None:
     error = PortInUseError(8080, (PortOwner("python3", 42), PortOwner("another program", None)))
-    assert error.title == "Port 8080 is used by python3 (PID 42), another program"
+    assert error.title == "Port 8080 is in use by python3 (PID 42), another program"
     assert (error.port, len(error.owners)) == (8080, 2)
 
 
@@ -117,7 +117,7 @@ def test_an_obstacle_names_a_port_that_could_be_had(listener: socket.socket) -> 
 
 def test_a_service_is_to_be_stopped_as_a_service() -> None:
     error = PortInUseError(8080, (PortOwner("ollama", 7, "ollama.service"),), 8081)
-    assert error.title == "Port 8080 is used by ollama (PID 7, service ollama.service)"
+    assert error.title == "Port 8080 is in use by ollama (PID 7, service ollama.service)"
     assert error.hint == "Stop the service ollama.service, or choose another port: 8081 is free."
 
 
@@ -153,7 +153,7 @@ def test_a_port_that_windows_keeps_is_told_though_nobody_listens(monkeypatch: py
     monkeypatch.setattr(ports, "_reserved_ranges", lambda: (range(port - 3, port + 4),))
     obstacle = port_obstacle(port)
     assert isinstance(obstacle, PortRefusedError)
-    assert obstacle.message == f"Windows keeps the ports {port - 3} to {port + 3} for itself."
+    assert obstacle.message == f"Windows reserves ports {port - 3} to {port + 3}."
     assert obstacle.nearest_free == port + 1
     assert obstacle.hint == f"Choose another port: {port + 1} is free."
 
@@ -164,7 +164,7 @@ def test_a_port_of_the_system_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "net_connections", lambda _: [])
     obstacle = port_obstacle(80)
     assert obstacle
-    assert obstacle.message == "Ports below 1024 are for programs of the system."
+    assert obstacle.message == "Ports below 1024 are reserved for system programs."
     assert obstacle.nearest_free == 1024
 
 

@@ -175,7 +175,7 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
 )
 def test_an_engine_is_called_as_people_know_it(kind: EngineKind, title: str) -> None:
     assert engine_text(make_engine(kind), ENGLISH) == title
-    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another machine"
+    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another computer"
 
 
 def test_the_memory_of_all_models_is_one_bar() -> None:
@@ -303,7 +303,7 @@ def test_a_drive_that_is_gone_counts_as_a_failure_of_its_model() -> None:
                 make_loaded("Other"),
             ),
             IconShape.BADGE,
-            "Waiting: The drive «USB» is not connected · 2 other models are ready",
+            "Waiting: The drive “USB” is not connected · 2 other models are ready",
         ),
         (
             with_engines(make_sleeping(on_demand=False), made_room=True),

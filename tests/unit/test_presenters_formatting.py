@@ -86,12 +86,12 @@ def test_a_bar_is_filled_in_permille(
 @pytest.mark.parametrize(
     ("phase", "text"),
     [
-        (Phase.WAITING, "Waiting for its turn"),
+        (Phase.WAITING, "Waiting"),
         (Phase.CONNECTING, "Connecting …"),
         (Phase.DOWNLOADING, "43 % · 12.3 MB/s · 3 min left"),
         (Phase.VERIFYING, "Checking …"),
         (Phase.PAUSED, "Paused at 43 %"),
-        (Phase.CANCELLED, "Cancelled at 43 %"),
+        (Phase.CANCELLED, "Canceled at 43 %"),
         (Phase.FAILED, "Failed: The host cannot be reached"),
         (Phase.DONE, "Downloaded"),
     ],

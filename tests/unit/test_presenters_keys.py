@@ -38,7 +38,7 @@ def in_keychain(name: str) -> KeptKeys:
     return KeptKeys({name: KeyLocation(Keeper.KEYCHAIN)})
 
 
-LOCKED = KeychainError(ErrorCode.KEYCHAIN_REFUSED, "The keychain refused", "it is locked", "Unlock it.")
+LOCKED = KeychainError(ErrorCode.KEYCHAIN_REFUSED, "The keychain denied access", "it is locked", "Unlock it.")
 NEEDED = {"gateway": "The local network needs one: type it, or press Generate."}
 
 
@@ -105,12 +105,12 @@ def test_what_was_missing_before_the_draft_is_a_doubt_and_no_problem() -> None:
 def test_what_cannot_be_a_key_is_a_problem_of_its_field(text: str) -> None:
     problems = key_problems(LOCAL, LOCAL, {"remote": text, "gateway": "sk-of-this-house"}, NOTHING, ENGLISH)
 
-    assert problems == {"remote": "A key is made of letters, digits and signs, with no spaces."}
+    assert problems == {"remote": "A key consists of letters, digits and symbols, without spaces."}
 
 
 def test_a_keychain_that_refuses_is_doubted_and_one_that_is_not_there_is_of_no_use() -> None:
     assert key_doubts(LOCAL, {}, LOCKED, ENGLISH) == dict.fromkeys(
-        (key.name for key in KEYS), "The keychain refused.\nit is locked\nUnlock it."
+        (key.name for key in KEYS), "The keychain denied access.\nit is locked\nUnlock it."
     )
     assert key_refusal(GATEWAY, LOCKED, ENGLISH) == ""
     assert key_doubts(LOCAL, {}, NO_KEYCHAIN, ENGLISH) == {}

@@ -245,7 +245,7 @@ def test_a_file_of_no_use_says_why(*, arriving: bool) -> None:
     error = ModelError(
         ErrorCode.MODEL_FILE_INCOMPLETE,
         "The model file a.gguf is incomplete",
-        "10 of 20 bytes are there.",
+        "It has 10 of 20 bytes.",
         "Copy it again.",
     )
     unusable = Unusable("a", "a", MODELS / "a.gguf", 10, error, arriving)
@@ -282,9 +282,9 @@ def test_work_on_a_file_shows_in_its_row_and_nothing_else_can_be_done_meanwhile(
 @pytest.mark.parametrize(
     ("fit", "shape", "word", "reason"),
     [
-        (Fit.FITS, "●", "Fits", "It needs 4.4 GiB of the 14.0 GiB of memory that can be used."),
-        (Fit.TIGHT, "◐", "Tight", "close other programs."),
-        (Fit.TOO_LARGE, "○", "Does not fit", "try context 2048."),
+        (Fit.FITS, "●", "Fits", "It needs 4.4 GiB of the 14.0 GiB of available memory."),
+        (Fit.TIGHT, "◐", "Tight", "Close other programs first."),
+        (Fit.TOO_LARGE, "○", "Does not fit", "Try a context size of 2048."),
     ],
 )
 def test_whether_a_model_fits_is_told_by_word_shape_and_reason(

@@ -108,7 +108,7 @@ def test_what_no_field_can_help_is_told_at_none() -> None:
     assert (
         doubts(
             Settings(),
-            EngineError(ErrorCode.POWERINFER_NOT_FOUND, "There is no PowerInfer engine on this machine"),
+            EngineError(ErrorCode.POWERINFER_NOT_FOUND, "No PowerInfer engine was found"),
             ENGLISH,
         )
         == {}
@@ -118,7 +118,7 @@ def test_what_no_field_can_help_is_told_at_none() -> None:
 
 
 def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> None:
-    budget = "The engine that runs this model cannot use a VRAM budget."
+    budget = "The engine that runs this model does not support a graphics memory limit."
     dense = replace(make_plan(), model=make_model(sparse=False))
 
     told = refusals(dense, make_host(gpu=True), ENGLISH)
@@ -136,15 +136,13 @@ def test_the_threads_of_a_sparse_model_cannot_be_set() -> None:
     told = refusals(sparse, make_host(gpu=True), ENGLISH)
 
     assert told["threads"] == told["threads_batch"]
-    assert told["threads"].startswith("PowerInfer computes sparse models wrongly with several threads")
+    assert told["threads"].startswith("PowerInfer gives wrong results for sparse models with several threads")
 
 
 def test_a_remote_server_is_told_nothing() -> None:
     remote = plan_remote(Settings(remote_url="http://box:8000/v1"), "")
 
-    assert refusals(remote, make_host(), ENGLISH)["ctx_size"] == (
-        "The server on the other machine decides this."
-    )
+    assert refusals(remote, make_host(), ENGLISH)["ctx_size"] == ("The remote server decides this.")
 
 
 def test_under_rosetta_the_hardware_counts_not_the_process() -> None:

@@ -80,7 +80,7 @@ def failed(state: State = State.FAILED) -> AppStatus:
         (
             replace(make_status(problem=DRIVE_GONE), server=ServerStatus(ServerState.WAITING)),
             IconShape.BADGE,
-            "Waiting: The drive «USB» is not connected",
+            "Waiting: The drive “USB” is not connected",
         ),
         (make_status(problem=PORT_TAKEN), IconShape.BADGE, "Stopped: port 8080 is used by nginx (PID 812)"),
     ],
@@ -304,7 +304,7 @@ def test_a_server_that_came_back_after_a_crash_is_told_once_with_the_cause() -> 
 
 def test_a_crash_between_two_snapshots_is_told_too() -> None:
     assert notices(ready_after(1), ready_after(2), ENGLISH) == (
-        Notice("The server crashed and was restarted", "The log says why.", Page.HOME),
+        Notice("The server crashed and was restarted", "See the log for details.", Page.HOME),
     )
 
 

@@ -317,7 +317,7 @@ def test_a_file_of_a_newer_version_is_used_as_far_as_it_is_understood_and_never_
     assert store.current == Settings(port=9000)
     assert store.problem
     assert store.problem.code is ErrorCode.SETTINGS_FILE_NEWER
-    assert "version 4; this app knows 3" in store.problem.message
+    assert "version 4, but this app supports version 3" in store.problem.message
     with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_FILE_NEWER)):
         store.replace(replace(store.current, port=9001))
     assert file.read_text() == text

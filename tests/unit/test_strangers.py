@@ -103,7 +103,7 @@ def test_a_server_writes_one_line_of_a_message(text: str) -> None:
 
 def test_a_server_that_names_no_reason_is_told_as_before() -> None:
     headers = {"X-Error-Code": "GatedRepo", "X-Error-Message": CORPUS["blank"]}
-    assert refusal(403, "example.org", headers).message.endswith("the file is gated")
+    assert refusal(403, "example.org", headers).message.endswith("access to the file is restricted")
 
 
 @pytest.mark.parametrize("text", TEXTS)

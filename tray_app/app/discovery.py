@@ -108,7 +108,7 @@ class Discovery:
                 ErrorCode.ADDRESS_INVALID,
                 "This is not a repository",
                 phrase("“{text}” is the address of a file.", text=reference),
-                "Give its owner and name: owner/repository",
+                "Enter its owner and name: owner/repository",
             )
         with self._session() as session:
             files = hub.files(session, repository)
@@ -190,7 +190,7 @@ def _foreseen(each: HubQuantization, header: ModelHeader) -> Model:
 
 def _why(best: BestFile, count: int) -> Text:
     return phrase(
-        "Of {count} files, {name} ({size:,} bytes) is the best one for this computer. {reason}",
+        "{name} ({size:,} bytes) is the best of {count} files for this computer. {reason}",
         count=count,
         name=PurePosixPath(best.quantization.path).name,
         size=best.quantization.size_bytes,
@@ -202,15 +202,15 @@ def _none_fits(repository: Repository, model: OfferedModel) -> ModelError:
     smallest, verdict = model.quantizations[0], model.reports[0].verdict
     return ModelError(
         ErrorCode.MODEL_TOO_LARGE,
-        phrase("No file of {repository} fits into this computer's memory", repository=repository.name),
+        phrase("No file in {repository} fits in this computer's memory", repository=repository.name),
         phrase(
-            "The smallest, {name}, needs {need:,.1f} GiB, and {room:,.1f} GiB can be used.",
+            "The smallest, {name}, needs {need:,.1f} GiB, but only {room:,.1f} GiB can be used.",
             name=PurePosixPath(smallest.path).name,
             need=verdict.estimate.total_bytes / GIB,
             room=verdict.budget.usable_bytes / GIB,
         ),
         phrase(
-            "Choose a smaller model, or name the file to have it all the same: {example}",
+            "Choose a smaller model, or name the file to download it anyway: {example}",
             example=f"hf:{repository.name}/{smallest.path}",
         ),
     )

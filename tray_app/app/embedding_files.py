@@ -28,7 +28,7 @@ def read_texts(path: Path) -> str:
             raise AppError(
                 ErrorCode.FILE_TOO_LARGE,
                 phrase("{name} is too large", name=path.name),
-                phrase("At most {count} MB of texts are taken at once.", count=_MOST_BYTES // 1_000_000),
+                phrase("The limit is {count} MB of text at a time.", count=_MOST_BYTES // 1_000_000),
             )
         return path.read_text("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -36,14 +36,14 @@ def read_texts(path: Path) -> str:
             ErrorCode.FILE_NOT_TEXT,
             phrase("{name} is not text", name=path.name),
             "It is not encoded in UTF-8.",
-            "Save it as UTF-8 text, or choose another.",
+            "Save it as UTF-8 text, or choose another file.",
         ) from exc
     except OSError as exc:
         raise AppError(
             ErrorCode.FILE_UNREADABLE,
-            phrase("{name} cannot be read", name=path.name),
+            phrase("{name} could not be read", name=path.name),
             str(exc),
-            "Check that you may read it.",
+            "Check that you have permission to read it.",
         ) from exc
 
 
@@ -65,7 +65,9 @@ def save_results(path: Path, texts: Sequence[str], result: Embeddings, model: st
         case other:
             raise AppError(
                 ErrorCode.FILE_FORMAT_UNKNOWN,
-                phrase("Results cannot be saved as {kind}", kind=other or phrase("a file without an ending")),
+                phrase(
+                    "Results cannot be saved as {kind}", kind=other or phrase("a file without an extension")
+                ),
                 phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
             )
     save_file(path, content)

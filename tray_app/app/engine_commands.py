@@ -65,14 +65,14 @@ def install(
     if build.terms_to_accept and not wish.accepts_terms:
         raise DownloadError(
             ErrorCode.TERMS_NOT_ACCEPTED,
-            "The publisher wants you to accept terms first",
+            "You need to accept the publisher's terms first",
             phrase(
-                "{name}: {cost}. It comes with files on terms of {owners}.",
+                "{name}: {cost}. It contains files under the terms of {owners}.",
                 name=build_name(build),
                 cost=cost(build),
                 owners=", ".join(build.terms_to_accept),
             ),
-            phrase("If you accept them: powerinfer-tray engines install {id} --yes", id=build.id),
+            phrase("To accept them, run: powerinfer-tray engines install {id} --yes", id=build.id),
         )
     return _done(engines, lambda: engines.install(build.id), tell, cancelled)
 
@@ -98,9 +98,9 @@ def _advised(engines: EngineManager) -> PublishedBuild:
         return advice.build
     raise EngineError(
         ErrorCode.ENGINE_NOT_ON_OFFER,
-        "There is no engine that would do better here",
+        "You already have the best engine for this computer",
         advice.sentence,
-        "To install one all the same, name it: powerinfer-tray engines list",
+        "To install another one anyway, give its ID. To list the engines, run: powerinfer-tray engines list",
     )
 
 
@@ -139,8 +139,8 @@ def _paused(engines: EngineManager) -> DownloadError:
     return DownloadError(
         ErrorCode.DOWNLOAD_PAUSED,
         "Paused",
-        phrase("{size:,} bytes are here.", size=shown.received_bytes if shown else 0),
-        "The same command goes on from there.",
+        phrase("{size:,} bytes have been downloaded.", size=shown.received_bytes if shown else 0),
+        "Run the same command again to continue.",
     )
 
 

@@ -141,9 +141,9 @@ class EngineManager:
                 return each
         raise EngineError(
             ErrorCode.ENGINE_NOT_ON_OFFER,
-            phrase("There is no engine “{id}” to install", id=build_id),
-            "No build of this name is published for this machine.",
-            "This lists those that are: powerinfer-tray engines list",
+            phrase("There is no engine called “{id}”", id=build_id),
+            "No engine with this name is available for this computer.",
+            "To list the available engines, run: powerinfer-tray engines list",
         )
 
     def installation(self) -> Installation | None:
@@ -205,8 +205,8 @@ class EngineManager:
         if models := self._in_use().get(build_id):
             raise EngineError(
                 ErrorCode.ENGINE_IN_USE,
-                phrase("The engine “{id}” is being used", id=build_id),
-                phrase("It runs {models}.", models=", ".join(models)),
+                phrase("The engine “{id}” is in use", id=build_id),
+                phrase("It is running {models}.", models=", ".join(models)),
                 "Stop the server or unload these models first, or choose another engine for them.",
             )
         if unfinished := self._unfinished(build_id):

@@ -192,8 +192,8 @@ class ModelManager:
         if self.is_served(path):
             raise ModelError(
                 ErrorCode.MODEL_IN_USE,
-                phrase("{name} is being served", name=path.name),
-                "The engine has the file open.",
+                phrase("{name} is in use by the server", name=path.name),
+                "The engine is using the file.",
                 "Stop the server first.",
             )
         if library.adopted(path):
@@ -215,9 +215,9 @@ class ModelManager:
         if not reference.strip():
             raise ModelError(
                 ErrorCode.MODEL_NOT_NAMED,
-                "No model is named",
-                "The name is empty.",
-                "Give its id; this lists them: powerinfer-tray models list",
+                "No model was given",
+                "No name was given.",
+                "Give the model's ID. To list them, run: powerinfer-tray models list",
             )
         if partial := library.partial_named(reference):
             path = partial.path
@@ -269,10 +269,10 @@ class ModelManager:
         if found is None:
             raise ModelError(
                 ErrorCode.QUANTIZER_NOT_FOUND,
-                "There is no program that quantizes",
-                "None is beside PowerInfer's server or on the PATH.",
-                "Put PowerInfer's «quantize» beside its server, or on the PATH as powerinfer-quantize; "
-                "for dense models, llama.cpp's «llama-quantize».",
+                "No program for quantizing was found",
+                "There is none next to PowerInfer's server or on the PATH.",
+                "Put PowerInfer's “quantize” next to its server, or on the PATH as "
+                "“powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.",
             )
         return found
 
@@ -323,9 +323,9 @@ def _elsewhere(path: Path, folder: Path) -> ModelError:
         ErrorCode.MODEL_NOT_IN_FOLDER,
         phrase("{name} is not in the models folder", name=path.name),
         phrase(
-            "It is {path}, and the models folder is {folder}.",
+            "The file is {path}, and the models folder is {folder}.",
             path=path.parent.resolve() / path.name,
             folder=folder,
         ),
-        "Remove it where it is; or, if it is a model, with: powerinfer-tray models remove --yes PATH",
+        "Delete it yourself or, if it is a model, run: powerinfer-tray models remove --yes PATH",
     )

@@ -131,13 +131,13 @@ def _named(reference: str, there: Sequence[FoundModel]) -> FoundModel:
         each for each in there if same_name(each.name) == same_name(reference)
     ]
     if len(named) > 1:
-        raise AmbiguousError(reference, [str(each.path) for each in named], "Name one by its path.")
+        raise AmbiguousError(reference, [str(each.path) for each in named], "Give the path of one of them.")
     if not named:
         raise ModelError(
             ErrorCode.MODEL_NOT_FOUND,
             phrase("No other app has a model {reference}", reference=reference),
-            "None that is not listed here yet has this name.",
-            "This lists what other apps have: powerinfer-tray models adopt",
+            "No model with this name was found, apart from those already in your list.",
+            "To list the models of other apps, run: powerinfer-tray models adopt",
         )
     return named[0]
 

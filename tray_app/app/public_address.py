@@ -71,7 +71,7 @@ class PublicAddress:
         raise GatewayError(
             ErrorCode.SERVER_NOT_RUNNING,
             "The server is not running",
-            "No address is open.",
+            "There is no address to connect to.",
             "Start the server.",
         )
 
@@ -179,10 +179,11 @@ def check_client_key(settings: Settings, secrets: KeyStore) -> str:
         raise SettingsError(
             ErrorCode.NETWORK_NEEDS_KEY,
             "The local network needs an API key",
-            "Without one, everybody in the network could use this server.",
+            "Without one, anyone on the network could use this server.",
             phrase(
-                "Choose one: in the settings under Network, or with powerinfer-tray key set gateway. On a "
-                "machine without a keychain, add --file to this, or set the environment variable {variable}.",
+                "Set one in the settings under Network, or run: powerinfer-tray key set gateway. On "
+                "a computer without a keychain, add --file, or set the environment variable "
+                "{variable}.",
                 variable=GATEWAY.variables[0],
             ),
             fix=Fix.SETTING,

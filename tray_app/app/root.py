@@ -90,8 +90,8 @@ class App(Workspace):
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
     `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
-    `complete`, `stream_chat`, `can_see` and all of `chats` may take long: a thread that draws windows must
-    not call them itself.
+    `complete`, `stream_chat`, `can_see`, all of `chats` and nearly all of `search` may take long: a thread
+    that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -155,7 +155,12 @@ class App(Workspace):
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
-        self.search = SearchManager(paths.search)
+        self.search = SearchManager(
+            paths.search,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            embed=self.embed_as,
+        )
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""
@@ -316,8 +321,9 @@ class App(Workspace):
             raise ModelError(
                 ErrorCode.MODEL_NOT_IN_FOLDER,
                 phrase("{name} is not in the models folder", name=model.name),
-                "Only the model of the setting Model may be elsewhere: requests could not name another one.",
-                "Bring it there: powerinfer-tray models import PATH",
+                "Only the model chosen in the setting “Model” may be in another folder. Requests "
+                "could not name any other.",
+                "Import it: powerinfer-tray models import PATH",
             )
         if keep:
             self._kept_for_this_run |= {model_id}
@@ -337,8 +343,8 @@ class App(Workspace):
             raise EngineError(
                 ErrorCode.MODEL_NOT_LOADED,
                 phrase("{model} is not loaded", model=model_id),
-                "It has no engine now.",
-                "This lists the loaded models: powerinfer-tray ps",
+                "No engine is running it.",
+                "To list the loaded models, run: powerinfer-tray ps",
             )
         self._announce()
         self._wait_until_gone(model_id)
@@ -381,8 +387,8 @@ class App(Workspace):
         except TimeoutError as exc:
             raise EngineError(
                 ErrorCode.ENGINE_STILL_RUNNING,
-                "The engine did not end in time",
-                "It still has the model's file open.",
+                "The engine did not stop in time",
+                "It is still using the model file.",
                 "Try again in a moment.",
             ) from exc
 
@@ -433,6 +439,15 @@ class App(Workspace):
         """Embed texts as any client would, through the public address. `GatewayError`."""
         base_url, key = self._server.access()
         return request_embeddings(base_url, texts, key=key)
+
+    def embed_as(self, texts: Sequence[str], *, model: str, input_type: str) -> Embeddings:
+        """Embed texts with a model, of an empty name with the default one, as documents or as a query; those
+        that are too long are cut. `GatewayError`.
+        """
+        base_url, key = self._server.access()
+        # Another server may refuse a request with fields that it does not know.
+        kind = {} if _is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
+        return request_embeddings(base_url, texts, key=key, model=model, more=kind)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
         """The model's continuation of a text, in pieces, through the public address like any client.
@@ -654,7 +669,7 @@ class App(Workspace):
 
 
 def _no_window(_source: str) -> None:
-    raise GatewayError(ErrorCode.NO_WINDOW, "There is no window", "The app runs in a terminal.")
+    raise GatewayError(ErrorCode.NO_WINDOW, "There is no window to show", "The app is running in a terminal.")
 
 
 def _is_same_file(model: Model, now: Model) -> bool:

@@ -140,9 +140,9 @@ class ServedModels:
                 raise
             raise ModelError(
                 exc.code,
-                "The model of this conversation is not here",
-                phrase("{model} was removed, or has another name now.", model=asked),
-                "Choose another model for the conversation, or download this one again.",
+                "The model for this conversation is missing",
+                phrase("{model} was removed or renamed.", model=asked),
+                "Choose another model for this conversation, or download this one again.",
             ) from exc
 
     def plan(self, model_id: str) -> LaunchPlan:
@@ -258,8 +258,8 @@ class ServedModels:
             raise ModelError(
                 ErrorCode.MODEL_NOT_FOUND,
                 phrase("The default model {name} is not installed", name=repr(reference)),
-                "It is the one for requests that name no installed model.",
-                "Download it, or choose another one in the settings.",
+                "It answers requests that do not name an installed model.",
+                "Download it, or choose another model in the settings.",
             )
         return model_id
 

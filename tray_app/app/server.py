@@ -252,14 +252,14 @@ class Server:
                 raise GatewayError(
                     ErrorCode.SERVER_NOT_RUNNING,
                     "The server is not running",
-                    "Models are loaded into a server that runs.",
-                    "Start it first.",
+                    "A model can be loaded only while the server is running.",
+                    "Start the server first.",
                 )
             if self._is_remote():
                 raise GatewayError(
                     ErrorCode.APP_REFUSED,
                     "The engine is a remote server",
-                    "It has models of its own; none is loaded on this machine.",
+                    "It has its own models, so none are loaded on this computer.",
                     "Choose another engine in the settings.",
                 )
             if model_id != self._chosen_id:
@@ -292,7 +292,7 @@ class Server:
                 engine = self._pool.wait_for_main(_SETTLED, max(0.0, left_s))
             except TimeoutError as exc:
                 raise EngineError(
-                    ErrorCode.SERVER_NOT_READY, "The server is not ready", "It did not get ready in time."
+                    ErrorCode.SERVER_NOT_READY, "The server is not ready", "It was not ready in time."
                 ) from exc
             if engine.state is State.READY and engine.plan:
                 return engine.plan
@@ -581,7 +581,7 @@ def _runs_on(model_id: str, why: AppError) -> EngineError:
     title, message, hint = why.texts
     return EngineError(
         why.code,
-        phrase("{model} runs on with its old settings: {reason}", model=model_id, reason=title),
+        phrase("{model} is still running with its old settings: {reason}", model=model_id, reason=title),
         message,
         hint,
         fix=why.fix,

@@ -21,8 +21,8 @@ class StartCalledOffError(EngineError):
     def __init__(self) -> None:
         super().__init__(
             ErrorCode.START_CALLED_OFF,
-            "The start was called off",
-            "The server was stopped before it had started.",
+            "The start was canceled",
+            "The server was stopped before it was ready.",
         )
 
 

@@ -157,12 +157,12 @@ def notices_of(plan: LaunchPlan) -> tuple[Problem, ...]:
 
 def _not_used(passed: PassedOver, model_name: str) -> EngineError:
     fails = passed.why is WhyPassedOver.SET_ASIDE
-    again: Text = phrase("To try it again: powerinfer-tray engines allow {id}", id=passed.build.id)
+    again: Text = phrase("To try it again, run: powerinfer-tray engines allow {id}", id=passed.build.id)
     return EngineError(
         ErrorCode.ENGINE_SET_ASIDE,
-        phrase("{model} is not run by the engine {id}", model=model_name, id=passed.build.id),
+        phrase("{model} is not using the engine {id}", model=model_name, id=passed.build.id),
         passed.reason,
-        again if fails else "This says more: powerinfer-tray engines list",
+        again if fails else "For details, run: powerinfer-tray engines list",
         fix=Fix.ALLOW_ENGINE if fails else Fix.NONE,
     )
 

@@ -193,8 +193,8 @@ def tuning_obstacle(plan: Plan) -> EngineError | None:
     if not isinstance(plan, LaunchPlan):
         return EngineError(
             ErrorCode.THREADS_NOT_TUNABLE,
-            "Threads can only be tuned for a local engine",
-            "Set them on the remote machine.",
+            "Threads can be tuned only for an engine on this computer",
+            "Set them on the remote server.",
         )
     return one_thread_only() if plan.model.header.sparse else None
 
@@ -203,9 +203,9 @@ def one_thread_only() -> EngineError:
     """Why a sparse model is not measured."""
     return EngineError(
         ErrorCode.THREADS_NOT_TUNABLE,
-        "A sparse model is always computed by one thread",
+        "A sparse model always uses one thread",
         ONE_THREAD,
-        "For all cores, choose a dense model (GGUF), which llama.cpp runs.",
+        "To use all cores, choose a regular GGUF model, which llama.cpp runs.",
     )
 
 
@@ -229,10 +229,12 @@ def engine_options(
         verdict = build.verdicts.get(weights)
         obstacle: Text = ""
         if verdict is None:
-            obstacle = phrase("It was not proven with {weights} weights.", weights=weights)
+            obstacle = phrase("It was not tested with {weights} quantization.", weights=weights)
         elif not verdict.works:
             obstacle = phrase(
-                "It does not compute with {weights} weights: {reason}", weights=weights, reason=verdict.reason
+                "It does not work with {weights} quantization: {reason}",
+                weights=weights,
+                reason=verdict.reason,
             )
         options.append(EngineOption(setting, build.release, set_aside.get(build.id, obstacle)))
     return tuple(options)
@@ -312,7 +314,9 @@ def _measure_engine(server: TuningTarget, option: EngineOption, cancelled: Event
         _log.info("%s is not compared: %s", option.setting, exc)
         return EngineMeasurement(option, failure=exc.title)
     if runs != option.setting:  # it failed, and the server went on without it
-        return EngineMeasurement(option, failure=phrase("It failed; {engine} ran in its place.", engine=runs))
+        return EngineMeasurement(
+            option, failure=phrase("It failed, and {engine} was used instead.", engine=runs)
+        )
     return EngineMeasurement(option, embeddings_per_s, tokens_per_s)
 
 

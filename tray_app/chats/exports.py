@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tray_app.chats.conversation import Role
+from tray_app.chats.lines import to_lines
 
 if TYPE_CHECKING:
     from tray_app.chats.conversation import Attachment, Conversation, Message
@@ -30,35 +31,10 @@ def as_markdown(conversation: Conversation) -> str:
 
 
 def as_json(conversation: Conversation) -> str:
-    """All that is kept of it, as one value."""
-    told: dict[str, Any] = {
-        "title": conversation.title,
-        "created_at": _time(conversation.created_at),
-        "updated_at": _time(conversation.updated_at),
-        "model_id": conversation.model_id,
-        "system_prompt": conversation.system_prompt,
-        "temperature": conversation.temperature,
-        "messages": [_told(message) for message in conversation.messages],
-    }
-    return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
-
-
-def _told(message: Message) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "role": message.role,
-        "created_at": _time(message.created_at),
-        "text": message.text,
-        "attachments": [
-            {"name": each.name, "media_type": each.media_type, "data": b64encode(each.data).decode()}
-            for each in message.attachments
-        ],
-        "reasoning": message.reasoning,
-        "model_id": message.model_id,
-        "tokens": message.tokens,
-        "tokens_per_s": message.tokens_per_s,
-        "stopped": message.stopped,
-    }
-    return {name: value for name, value in told.items() if value or name in ("role", "text")}
+    """All that is kept of it, as one value, with the names that the lines have."""
+    head, *messages = (json.loads(line) for line in to_lines(conversation).splitlines())
+    del head["chat"]
+    return json.dumps({**head, "messages": messages}, ensure_ascii=False, indent=1) + "\n"
 
 
 def _writer(message: Message) -> str:

@@ -116,21 +116,9 @@ def from_lines(content: bytes, conversation_id: str, changed_at: float) -> Readi
             damaged.append(number)
     if head is None and not messages:
         return Reading(None, tuple(damaged))
-    conversation = _conversation(conversation_id, head or _Head(chat=VERSION), messages, changed_at)
+    times = kept_time(changed_at)
+    conversation = _conversation(conversation_id, head or _Head(chat=VERSION), messages, times)
     return Reading(conversation, tuple(damaged), newer=head is not None and head.chat > VERSION)
-
-
-def retitled(content: bytes, title: str) -> bytes:
-    """The same lines with another title in the head; all else stays, whatever it is."""
-    first, _, rest = content.removeprefix(_MARK).lstrip().partition(b"\n")
-    try:
-        head = json.loads(first.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        head = None
-    if not (isinstance(head, dict) and "chat" in head):
-        first, rest, head = b"", content.removeprefix(_MARK), {"chat": VERSION}
-    written = json.dumps(head | {"title": _whole(title)}, ensure_ascii=False)
-    return _whole(written).encode() + b"\n" + rest
 
 
 def kept_time(time_s: float) -> float:
@@ -215,7 +203,15 @@ def _converted(value: Any, kind: Any) -> Any:
 
 
 def _without_halves(value: Any) -> Any:
-    return _whole(value) if isinstance(value, str) else value
+    match value:
+        case str():
+            return _whole(value)
+        case list():
+            return [_without_halves(each) for each in value]
+        case dict():
+            return {_whole(name): _without_halves(each) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _whole(text: str) -> str:

@@ -7,6 +7,8 @@ meanwhile becomes a conversation of its own.
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import threading
 import time
@@ -19,7 +21,7 @@ from filelock import Timeout
 from tray_app.chats.conversation import Conversation, Summary, title_of
 from tray_app.chats.exports import as_json, as_markdown
 from tray_app.chats.finding import find, folded_words
-from tray_app.chats.lines import from_lines, kept_time, retitled, to_lines
+from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
 from tray_app.phrases import phrase
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 SUFFIX = ".jsonl"
 EXPORTS = (".md", ".json", ".jsonl")
 _BROKEN = ".broken"
+_COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
 _LOCK = ".lock"
 _LOCK_TIMEOUT_S = 10.0
 MOST_BYTES = 256 * 2**20
@@ -101,7 +104,7 @@ class ChatStore:
             for name, each in self._look_at_all().items()
             if each.problem
         ]
-        kept = [Problem(path, _kept_copy(path)) for path in self._files(lambda name: _BROKEN in name)]
+        kept = [Problem(path, _kept_copy(path)) for path in self._files(_original_of)]
         return tuple(sorted((*damaged, *kept), key=lambda each: each.path.name))
 
     def read(self, conversation_id: str) -> Conversation:
@@ -125,14 +128,11 @@ class ChatStore:
         own, unless all of it is in this one. `AppError` if it could not be written: then all is as before.
         """
         path = self._path(conversation.id)
+        if not conversation.messages and not os.path.lexists(path):
+            return conversation
         with self._writing():
             there = self._there(path)
-            if there is None:
-                if not conversation.messages:
-                    return conversation
-                title = conversation.title
-            else:
-                title = self._make_way(conversation, *there) or conversation.title
+            title = (self._make_way(conversation, *there) if there else "") or conversation.title
             kept = replace(
                 conversation,
                 title=title.strip() or title_of(conversation.messages),
@@ -141,8 +141,8 @@ class ChatStore:
             content = to_lines(kept)
             if len(content) > MOST_BYTES:
                 raise _not_saved(
-                    phrase("With its pictures, it has more than {most} MB.", most=MOST_BYTES // 2**20),
-                    "Begin a new conversation.",
+                    phrase("With its pictures, it is larger than {most} MB.", most=MOST_BYTES // 2**20),
+                    "Start a new conversation.",
                 )
             write_atomically(path, content)
             self._known[conversation.id] = state = _state(path)
@@ -150,14 +150,18 @@ class ChatStore:
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is again the first line of its first message.
-        Nothing else in its file changes. `AppError`.
+        `updated_at` stays; what is not understood of its file is kept as by `save`. `AppError`.
         """
         path = self._path(conversation_id)
         with self._writing():
             state, content, reading = self._read(path)
             if reading.conversation is None:
                 raise _damaged(path, reading)
-            write_atomically(path, retitled(content, title.strip()))
+            if not reading.whole:
+                self._keep_copy(path, content)
+            messages = reading.conversation.messages
+            renamed = replace(reading.conversation, title=title.strip() or title_of(messages))
+            write_atomically(path, to_lines(renamed))
             if self._known.get(conversation_id) == state:
                 self._known[conversation_id] = _state(path)
 
@@ -169,7 +173,7 @@ class ChatStore:
         with self._writing():
             if not path.exists() and not path.is_symlink():
                 raise _not_found(conversation_id)
-            copies = self._files(lambda name: name.startswith(f"{path.name}{_BROKEN}"))
+            copies = self._files(lambda name: _original_of(name) == path.name)
             for each in (path, *copies):
                 try:
                     if for_good:
@@ -181,7 +185,7 @@ class ChatStore:
                         ErrorCode.CONVERSATION_NOT_REMOVED,
                         "The conversation could not be removed",
                         phrase("{reason} ({path}).", reason=exc.strerror or exc, path=each),
-                        "Check the permissions; where there is no trash, delete it for good.",
+                        "Check its permissions. If there is no trash, delete it permanently.",
                     ) from exc
             self._known.pop(conversation_id, None)
 
@@ -238,7 +242,7 @@ class ChatStore:
             raise _not_found(conversation_id)
         return self.folder / f"{conversation_id}{SUFFIX}"
 
-    def _files(self, wanted: Callable[[str], bool]) -> list[Path]:
+    def _files(self, wanted: Callable[[str], object]) -> list[Path]:
         """The files in the folder whose names are wanted; none if there is no folder."""
         try:
             return [path for path in self.folder.iterdir() if wanted(path.name) and path.name[0] != "."]
@@ -249,7 +253,7 @@ class ChatStore:
                 ErrorCode.FILE_UNREADABLE,
                 "The conversations cannot be read",
                 phrase("{path}: {reason}", path=self.folder, reason=exc.strerror or exc),
-                "Check the rights of this folder.",
+                "Check the permissions of this folder.",
             ) from exc
 
     def _look_at_all(self) -> dict[str, _Looked]:
@@ -299,7 +303,7 @@ class ChatStore:
                 ErrorCode.CONVERSATION_DAMAGED,
                 phrase("{name} cannot be read", name=path.name),
                 phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
-                "The file stays as it is. Check that it is an ordinary file, and that you may read it.",
+                "The file stays as it is. Check that it is an ordinary file and that you may read it.",
             ) from exc
         return state, content, from_lines(content, path.name.removesuffix(SUFFIX), state.changed_ns / 1e9)
 
@@ -314,12 +318,12 @@ class ChatStore:
                     yield
             except Timeout as exc:
                 raise _not_saved(
-                    "Another program has been writing to the conversations for ten seconds.", "Try again."
+                    "Another program has been writing conversations for ten seconds.", "Try again."
                 ) from exc
             except OSError as exc:
                 raise _not_saved(
                     phrase("{path}: {reason}", path=exc.filename or self.folder, reason=exc.strerror or exc),
-                    "Check the rights of this folder, and the space on its disk.",
+                    "Check the permissions of this folder and the free space on its disk.",
                 ) from exc
 
     def _clear(self) -> None:
@@ -361,6 +365,12 @@ class ChatStore:
         return f"{conversation_id}-{number}"
 
 
+def _original_of(name: str) -> str | None:
+    """The name of the file of which a file of this name is a copy; None if it is none."""
+    found = _COPY.fullmatch(name)
+    return found[1] if found else None
+
+
 def _state(path: Path) -> _State:
     info = path.stat()
     return _State(info.st_mtime_ns, info.st_size, info.st_ino)
@@ -376,9 +386,9 @@ def _state_or_none(path: Path) -> _State | None:
 def _not_found(conversation_id: str) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_NOT_FOUND,
-        "The conversation is not there",
+        "The conversation is gone",
         phrase("There is no file for {name}: it was deleted or moved.", name=conversation_id),
-        "Look at the list of conversations again.",
+        "Choose another conversation.",
     )
 
 
@@ -387,26 +397,28 @@ def _not_saved(cause: Text, hint: Text) -> AppError:
 
 
 def _damaged(path: Path, reading: Reading) -> AppError:
-    hint: Text = "The file stays as it is. You can look at it with a text editor."
+    hint: Text = "The file stays as it is. You can open it in a text editor."
     if reading.conversation is None:
         title: Text = phrase("{name} cannot be read", name=path.name)
-        cause: Text = "Nothing in it is a conversation as this app writes them."
+        cause: Text = "It contains nothing that this app can read as a conversation."
     elif reading.damaged:
-        title = phrase("{name} was read in part", name=path.name)
+        title = phrase("Only part of {name} could be read", name=path.name)
         lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
         more = len(reading.damaged) - _MOST_LINES_NAMED
         cause = (
             phrase(
-                "This app does not understand all of lines {lines} and {count} more.", lines=lines, count=more
+                "Lines {lines} and {count} more contain something this app does not understand.",
+                lines=lines,
+                count=more,
             )
             if more > 0
-            else phrase("This app does not understand all of these lines: {lines}.", lines=lines)
+            else phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
         )
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
+        hint = "You can continue with what was read. The original is then kept beside it."
     else:
-        title = phrase("{name} is of a newer version of this app", name=path.name)
-        cause = "It may have more in it than is shown."
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
+        title = phrase("{name} was written by a newer version of this app", name=path.name)
+        cause = "It may contain more than is shown."
+        hint = "You can continue with what was read. The original is then kept beside it."
     return AppError(ErrorCode.CONVERSATION_DAMAGED, title, cause, hint)
 
 
@@ -414,6 +426,6 @@ def _kept_copy(path: Path) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_DAMAGED,
         phrase("{name} is a copy of a damaged file", name=path.name),
-        "It has in it what could not be read when the conversation went on.",
-        "Look at it with a text editor; delete it when you need it no more.",
+        "It holds what could not be read when the conversation was continued.",
+        "Open it in a text editor, and delete it when you no longer need it.",
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 HUGGING_FACE = "https://huggingface.co"
-HINT = "Give the address of a file (https://…/model.gguf) or hf:owner/repository/file.gguf."
+HINT = "Enter the URL of a file (https://…/model.gguf) or hf:owner/repository/file.gguf."
 
 # These are known without https:// in front. Any other host could as well be a folder of this computer.
 _KNOWN_HOSTS = (
@@ -96,9 +96,9 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
     if len(text) > _LONGEST:
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
-            "This is not an address",
+            "This is not a URL",
             phrase(
-                "It has {count:,} letters, and begins with “{text}”. No address has more than {most:,}.",
+                "It starts with “{text}” and is {count:,} characters long. The limit is {most:,}.",
                 count=len(text),
                 text=ascii(text[:60])[1:-1],
                 most=_LONGEST,
@@ -109,8 +109,8 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
     if has_odd_letters(bare):
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
-            "This is not an address",
-            phrase("“{text}” has signs in it that no address can have.", text=ascii(bare)[1:-1]),
+            "This is not a URL",
+            phrase("“{text}” contains characters that are not allowed in a URL.", text=ascii(bare)[1:-1]),
             HINT,
         )
     site = endpoint.strip().rstrip("/")
@@ -120,7 +120,7 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
             "This is not a file on Hugging Face",
-            phrase("“{text}” is not understood.", text=bare),
+            phrase("“{text}” is not a known form.", text=bare),
             HINT,
         )
     url = f"https://{bare}" if _WITHOUT_SCHEME.match(bare) else bare
@@ -182,15 +182,15 @@ def _checked(url: str, text: str) -> SplitResult:
     except ValueError as exc:
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
-            "This is not an address",
+            "This is not a URL",
             phrase("“{text}”: {reason}.", text=text, reason=exc),
             HINT,
         ) from exc
     if parts.scheme not in {"http", "https"} or not host:
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
-            "This is not an address that can be downloaded",
-            phrase("“{text}” is not understood.", text=text),
+            "This URL cannot be downloaded",
+            phrase("“{text}” is not a known form.", text=text),
             HINT,
         )
     return parts._replace(fragment="")

@@ -103,7 +103,9 @@ class Existing:
     def _name_taken(self) -> DownloadError:
         return DownloadError(
             ErrorCode.FILE_EXISTS,
-            "Another file of this name is there",
-            phrase("{path} is not the file that the source offers, and is left as it is.", path=self._path),
+            "There is already another file with this name",
+            phrase(
+                "{path} is not the file that the server offers, so it was left unchanged.", path=self._path
+            ),
             "Rename or delete it, then download again.",
         )

@@ -67,7 +67,7 @@ class ConnectionPool:
         self._workers: list[Worker] = []
         self._news = threading.Event()
         self._surplus = threading.Semaphore(0)
-        self._last_fault: DownloadError = broken_transfer("Every connection has ended.")
+        self._last_fault: DownloadError = broken_transfer("All connections were closed.")
         self._checkpoint_s = clock()
         self._ended = threading.Event()
         self._errand = FetchContext(

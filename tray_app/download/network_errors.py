@@ -114,28 +114,26 @@ def refusal(  # noqa: PLR0911 - one for each kind
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
                 ErrorCode.SIGN_IN_REQUIRED,
-                "The server does not let us have this file",
+                "The server refused access to this file",
                 phrase(
-                    "{host} answered {status}: it asks for a sign-in, or for a licence to be accepted.",
+                    "{host} answered {status}: you may need to sign in or accept a license.",
                     host=host,
                     status=status,
                 ),
-                "Open the address in a browser. If it downloads there only after signing in, fetch it there "
-                "and put it into the models folder.",
+                "Open the URL in a browser. If you can download the file only after signing in, "
+                "download it there and put it in the models folder.",
             )
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
             return RefusedError(
                 ErrorCode.SOURCE_FILE_NOT_FOUND,
-                "The file is not there",
-                phrase(
-                    "{host} answered {status}: it knows no file at this address.", host=host, status=status
-                ),
-                "Check the address: owner, repository and file name, with upper and lower case.",
+                "The file was not found",
+                phrase("{host} answered {status}: there is no file at this URL.", host=host, status=status),
+                "Check the owner, repository and file name, including upper and lower case.",
             )
         case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return RangeRefusedError(
                 ErrorCode.SOURCE_REFUSED,
-                "The server refused",
+                "The server refused the request",
                 phrase("{host} answered {status}.", host=host, status=status),
             )
         case HTTPStatus.TOO_MANY_REQUESTS:
@@ -151,9 +149,9 @@ def refusal(  # noqa: PLR0911 - one for each kind
         case _:
             return DownloadError(
                 ErrorCode.SOURCE_REFUSED,
-                "The server refused",
+                "The server refused the request",
                 phrase("{host} answered {status}.", host=host, status=status),
-                "Check the address in a browser.",
+                "Open the URL in a browser to check it.",
             )
 
 
@@ -161,17 +159,17 @@ def _too_often(host: str, headers: Mapping[str, str]) -> TransientError:
     """The server counts our requests. When it counts anew, it tells in one of two headers, or not at all."""
     wait_s = _seconds(headers.get("Retry-After", "")) or _reset_s(headers.get("RateLimit", ""))
     cause = (
-        phrase("{host} answered 429: it can be asked again in {seconds:.0f} s.", host=host, seconds=wait_s)
+        phrase("{host} answered 429: you can try again in {seconds:.0f} s.", host=host, seconds=wait_s)
         if wait_s
         else phrase("{host} answered 429.", host=host)
     )
     hint = phrase(
-        "Wait a few minutes. With an access token it may be asked more often: powerinfer-tray key set {host}",
+        "Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}",
         host=_keeper(host),
     )
     return TransientError(
         ErrorCode.SOURCE_ASKED_TOO_OFTEN,
-        phrase("{host} was asked too often", host=host),
+        phrase("Too many requests to {host}", host=host),
         cause,
         hint,
         retry_after_s=wait_s,
@@ -181,11 +179,11 @@ def _too_often(host: str, headers: Mapping[str, str]) -> TransientError:
 def _no_repository(status: int, host: str) -> RefusedError:
     return RefusedError(
         ErrorCode.REPOSITORY_NOT_FOUND,
-        "There is no such repository",
-        phrase("{host} answered {status}: it knows none of this name.", host=host, status=status),
+        "The repository was not found",
+        phrase("{host} answered {status}: there is no repository with this name.", host=host, status=status),
         phrase(
-            "Check owner and repository, with upper and lower case. If it is private, it needs an access "
-            "token: powerinfer-tray key set {host}",
+            "Check the owner and repository, including upper and lower case. A private "
+            "repository needs an access token: powerinfer-tray key set {host}",
             host=_keeper(host),
         ),
     )
@@ -194,9 +192,9 @@ def _no_repository(status: int, host: str) -> RefusedError:
 def _no_revision(status: int, host: str) -> RefusedError:
     return RefusedError(
         ErrorCode.SOURCE_FILE_NOT_FOUND,
-        "The repository has no such revision",
+        "The revision was not found",
         phrase("{host} answered {status}: no branch, tag or commit has this name.", host=host, status=status),
-        "Leave the revision out to get the branch main: hf:owner/repository",
+        "Leave out the revision to use the main branch: hf:owner/repository",
     )
 
 
@@ -204,9 +202,9 @@ def _no_tunnel(status: int, host: str) -> DownloadError:
     """The proxy answered, but does not connect us."""
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return _proxy_login(host)
-    title: Text = "The proxy does not let us through"
-    cause = phrase("For {host}, it answered {status}.", host=host, status=status)
-    hint: Text = "Ask whoever runs the proxy, or use another source."
+    title: Text = "The proxy blocked the connection"
+    cause = phrase("It answered {status} for {host}.", host=host, status=status)
+    hint: Text = "Ask your network administrator, or download from another server."
     if status in _TRANSIENT:
         return UnreachableError(ErrorCode.PROXY_REFUSED, title, cause, hint)
     return DownloadError(ErrorCode.PROXY_REFUSED, title, cause, hint)
@@ -215,37 +213,40 @@ def _no_tunnel(status: int, host: str) -> DownloadError:
 def _proxy_login(host: str) -> DownloadError:
     return DownloadError(
         ErrorCode.PROXY_LOGIN_REQUIRED,
-        "The proxy wants a login",
+        "The proxy requires a login",
         phrase(
-            "The proxy between this computer and {host} answered 407: it lets in only who signs in.",
+            "The proxy between this computer and {host} answered 407: you need to sign in.",
             host=host,
         ),
-        "Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT, with signs such as @ or : in the "
-        "password as %40, %3A, and start this app again. If they have a login, it is not the right one.",
+        "Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this "
+        "app. In the password, write @ as %40 and : as %3A. If they already contain a login, "
+        "it is wrong.",
     )
 
 
 def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
-    title: Text = "The publisher wants you to accept terms first"
+    title: Text = "You need to accept the publisher's terms first"
     cause = phrase(
         "{host} answered {status}: {reason}",
         host=host,
         status=status,
-        reason=one_line(headers.get("X-Error-Message", "")) or phrase("the file is gated"),
+        reason=one_line(headers.get("X-Error-Message", "")) or phrase("access to the file is restricted"),
     )
     keeper = _keeper(host)
     if keeper == HUGGING_FACE.name:
         hint = phrase(
-            "Open the model's page on {host}, sign in and accept the terms. Then enter an access token: in "
-            "the settings under Models, or with powerinfer-tray key set {host}",
+            "Open the model's page on {host}, sign in and accept the terms. Then enter an access "
+            "token in the settings under Models, or run: powerinfer-tray key set {host}",
             host=keeper,
         )
         return RefusedError(
             ErrorCode.TERMS_NOT_ACCEPTED, title, cause, hint, fix=Fix.SETTING, setting=HUGGING_FACE.name
         )
     hint = phrase(  # a mirror, whose token is its own
-        "Open the model's page on {host}, sign in and accept the terms. Then store an access "
-        "token: powerinfer-tray key set {host}",
+        (
+            "Open the model's page on {host}, sign in and accept the terms. Then save an access "
+            "token: powerinfer-tray key set {host}"
+        ),
         host=keeper,
     )
     return RefusedError(ErrorCode.TERMS_NOT_ACCEPTED, title, cause, hint)
@@ -267,36 +268,39 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
             return DownloadError(
                 ErrorCode.SOURCE_NOT_TRUSTED,
                 "No secure connection",
-                phrase("{host} could not prove who it is ({reason}).", host=host, reason=_words(exc)),
-                "Check the computer's clock. A company's own certificate must be in the system's store.",
+                phrase(
+                    "The identity of {host} could not be verified ({reason}).", host=host, reason=_words(exc)
+                ),
+                "Check the computer's clock. If your company uses its own certificate, add it to the "
+                "system's certificate store.",
             )
         case requests.ConnectionError() if _is_offline(exc):
             return OfflineError(
                 ErrorCode.SOURCE_UNREACHABLE,
                 phrase("Could not reach {host}", host=host),
                 phrase("{reason}.", reason=_words(exc)),
-                "Check the connection to the internet and the address.",
+                "Check the URL and your internet connection.",
             )
         case requests.exceptions.ProxyError():
             return UnreachableError(
                 ErrorCode.PROXY_UNREACHABLE,
                 "The proxy does not answer",
                 phrase("{reason}.", reason=_words(exc)),
-                "Check the proxy in the system's settings.",
+                "Check the proxy in the system settings.",
             )
         case requests.ConnectionError() | requests.Timeout():
             return UnreachableError(
                 ErrorCode.SOURCE_UNREACHABLE,
                 phrase("Could not reach {host}", host=host),
                 phrase("{reason}.", reason=_words(exc)),
-                "Check the connection to the internet and the address.",
+                "Check the URL and your internet connection.",
             )
         case _:
             return DownloadError(
                 ErrorCode.ADDRESS_INVALID,
-                "This address cannot be used",
+                "This URL cannot be used",
                 one_line(exc),
-                "Check the address in a browser.",
+                "Open the URL in a browser to check it.",
             )
 
 
@@ -306,15 +310,15 @@ def broken_transfer(reason: Text) -> TransientError:
         ErrorCode.CONNECTION_LOST,
         "The connection was lost",
         reason,
-        "What has arrived is kept. Press Resume to go on from there.",
+        "What was downloaded is kept. Choose Resume to continue.",
     )
 
 
 def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedError:
     """An answer belongs to another file than those before it."""
     title: Text = "The file has changed on the server"
-    hint: Text = "Download it again, from its start."
-    cause = phrase("What the server offers as {name} is not the file that was begun.", name=file_name)
+    hint: Text = "Download it again from the beginning."
+    cause = phrase("{name} on the server is no longer the file whose download was started.", name=file_name)
     return kind(ErrorCode.SOURCE_CHANGED, title, cause, hint)
 
 
@@ -322,11 +326,11 @@ def broken_body(exc: HTTPError) -> TransientError:
     """The body of an answer could not be read on."""
     match _innermost(exc):
         case TimeoutError():
-            return broken_transfer("Nothing more came from the server.")
+            return broken_transfer("The server stopped sending data.")
         case OSError() as cause:
             return broken_transfer(phrase("{reason}.", reason=_words(cause)))
         case _:
-            return broken_transfer("The server ended it in the middle of the file.")
+            return broken_transfer("The server closed it in the middle of the file.")
 
 
 def disk_fault(exc: OSError, path: Path) -> DownloadError:
@@ -334,34 +338,36 @@ def disk_fault(exc: OSError, path: Path) -> DownloadError:
     if isinstance(exc, NotOurFileError):
         return DownloadError(
             ErrorCode.DOWNLOAD_FILE_NOT_OURS,
-            "Something else has the name of this download's file",
-            phrase("{path}: {reason}. Nothing is written there.", path=exc.filename, reason=exc.strerror),
-            "Look who has put it there. If nobody needs it, delete it and press Resume.",
+            "Something else is using this download's file name",
+            phrase("{path}: {reason}. Nothing was written there.", path=exc.filename, reason=exc.strerror),
+            "Check what it is. If you do not need it, delete it and choose Resume.",
         )
     if is_too_large(exc):
         return DownloadError(
             ErrorCode.FILE_TOO_LARGE_FOR_DISK,
-            "This disk cannot keep files that large",
+            "This disk cannot store such large files",
             phrase(
-                "{name} has become too large for the disk of {folder}. FAT32, which many USB sticks have, "
-                "takes files of up to 4 GB; a quota may set another limit.",
+                "{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which "
+                "allows files of up to 4 GB. A disk quota can also set a limit.",
                 name=path.name,
                 folder=path.parent,
             ),
-            "Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or a smaller or split model. "
-            "What has arrived is kept: move its files (.part, .part.json) there, and the download goes on.",
+            "Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a "
+            "smaller or split model. What was downloaded is kept: move its files (.part, "
+            ".part.json) to the new folder to continue.",
         )
     if exc.errno in DISK_FULL:
         return DownloadError(
             ErrorCode.DISK_FULL,
             "The disk is full",
-            phrase("There was no room left for {name} in {folder}.", name=path.name, folder=path.parent),
-            "Free some space and press Resume, or choose another models folder.",
+            phrase("There is not enough space for {name} in {folder}.", name=path.name, folder=path.parent),
+            "Free some space and choose Resume, or choose another models folder.",
         )
     return folder_not_writable(
         DownloadError,
         phrase("{path}: {reason}.", path=path.parent, reason=exc.strerror or exc),
-        "Check that the drive is there and that you may write to it, or choose another models folder.",
+        "Check that the drive is connected and that you have permission to write to it, or "
+        "choose another models folder.",
     )
 
 

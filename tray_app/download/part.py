@@ -210,9 +210,9 @@ def note_name(ordered: Path, final: Path, source: DownloadSource) -> None:
     if there and there.source.url != source.url:
         raise DownloadError(
             ErrorCode.DOWNLOAD_NAME_TAKEN,
-            "Another download has this name",
-            phrase("{path} is being downloaded from another address.", path=final),
-            "Let that one end, or cancel it. Then download this one again.",
+            "Another download uses this file name",
+            phrase("{path} is being downloaded from another URL.", path=final),
+            "Wait until it has finished, or cancel it. Then download this file again.",
         )
     if journal := read_journal(noted):
         if not there and not final.exists():

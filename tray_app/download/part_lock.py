@@ -29,6 +29,6 @@ def sole_writer(final: Path) -> Iterator[None]:
         raise DownloadError(
             ErrorCode.DOWNLOAD_ALREADY_RUNNING,
             "Another program is downloading this file",
-            phrase("{path} is being written, perhaps by this app in another window or terminal.", path=final),
-            "Wait until it is there, or stop the other download.",
+            phrase("{path} is being written to, perhaps by this app in another terminal.", path=final),
+            "Wait until the other download has finished, or stop it.",
         ) from exc

@@ -145,13 +145,13 @@ class DownloadQueue:
                 return job.order.path
             raise job.error or DownloadError(
                 ErrorCode.DOWNLOAD_PAUSED if job.phase is Phase.PAUSED else ErrorCode.DOWNLOAD_CANCELLED,
-                "The download is paused" if job.phase is Phase.PAUSED else "The download is cancelled",
+                "The download is paused" if job.phase is Phase.PAUSED else "The download was canceled",
                 phrase(
-                    "{count:,} bytes of {name} have arrived.",
+                    "{count:,} bytes of {name} have been downloaded.",
                     count=job.received_bytes,
                     name=job.order.source.file_name,
                 ),
-                "Resume it to go on from there.",
+                "Resume it to continue.",
             )
 
     def snapshot(self) -> tuple[Progress, ...]:

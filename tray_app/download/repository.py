@@ -72,8 +72,8 @@ def choose_file(repository: Repository, paths: Iterable[str]) -> str:
         raise DownloadError(
             ErrorCode.REPOSITORY_WITHOUT_MODELS,
             phrase("There is no GGUF model in {repository}", repository=repository.name),
-            "This app runs models in the GGUF format.",
-            "Look on Hugging Face for a repository of this model with GGUF in its name.",
+            "This app uses models in the GGUF format.",
+            "On Hugging Face, look for a repository of this model with GGUF in its name.",
         )
     fitting = [path for path in models if _fits(path, repository.tag)]
     exact = [path for path in fitting if quantization_of(path).upper() == repository.tag.upper()]
@@ -101,8 +101,8 @@ def not_listed(repository: Repository) -> DownloadError:
     return DownloadError(
         ErrorCode.REPOSITORY_NOT_LISTED,
         phrase("The files of {repository} could not be listed", repository=repository.name),
-        phrase("{site} did not answer with a list of files.", site=repository.site),
-        "Give the address of the file itself.",
+        phrase("{site} did not send a list of files.", site=repository.site),
+        "Enter the URL of the file itself.",
     )
 
 
@@ -156,6 +156,6 @@ def _unclear(repository: Repository, models: list[str], *, known: bool) -> Downl
     return DownloadError(
         code,
         title,
-        phrase("It has: {names}.", names=named),
-        phrase("Name one of them: {example}", example=f"hf.co/{repository.name}:{labels[0]}"),
+        phrase("It contains: {names}.", names=named),
+        phrase("Choose one of them: {example}", example=f"hf.co/{repository.name}:{labels[0]}"),
     )

@@ -61,18 +61,18 @@ class ResponseBody:
             raise DownloadError(
                 ErrorCode.SOURCE_SENDS_COMPRESSED,
                 "The server sent a compressed file",
-                "It was asked not to.",
-                "Try another source.",
+                "The app cannot use it.",
+                "Try another server.",
             )
         if self.span is None:
-            raise broken_transfer("The server sent another piece of the file than it was asked for.")
+            raise broken_transfer("The server sent a different part of the file than requested.")
         if sha256 and remote.sha256:
             refuse_wrong_digest(sha256, remote.sha256)
         size = full_size(headers)
         if size is not None and size != remote.size_bytes:
             raise broken_transfer(
                 phrase(
-                    "The server announced {first} bytes, then {second}.",
+                    "The server first reported a size of {first} bytes, then {second}.",
                     first=remote.size_bytes,
                     second=size,
                 )
@@ -80,9 +80,10 @@ class ResponseBody:
         if not (remote.size_bytes is not None or self._shows_its_end or sha256 or remote.sha256):
             raise DownloadError(
                 ErrorCode.FILE_NOT_VERIFIABLE,
-                "The file could not be checked",
-                "The server says neither its size nor its SHA-256: half a file would look like a whole one.",
-                "Use another source, or give the SHA-256.",
+                "The download could not be checked",
+                "The server gives neither the size nor the SHA-256 of the file, so an incomplete "
+                "file would go unnoticed.",
+                "Use another server, or enter the SHA-256.",
             )
 
     def read(self, most: int) -> bytes:
@@ -108,7 +109,7 @@ def pieces_of(response: Response, most_bytes: int, limit_s: float) -> Iterator[b
         yield piece
         most_bytes -= len(piece)
         if time.monotonic() > end_s:
-            raise broken_transfer("The server sends next to nothing.")
+            raise broken_transfer("The server is sending almost no data.")
 
 
 def _read(response: Response, most: int) -> bytes:

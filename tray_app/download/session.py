@@ -102,7 +102,7 @@ class Session(requests.Session):
         raise DownloadError(
             ErrorCode.TOO_MANY_REDIRECTS,
             "Too many redirects",
-            phrase("{host} sends every request on to another address.", host=_host(url)),
+            phrase("{host} keeps redirecting to another URL.", host=_host(url)),
         )
 
     def _get(self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float]) -> Response:
@@ -134,14 +134,14 @@ class Session(requests.Session):
         if urlsplit(url).scheme == "https" and scheme == "http":
             raise DownloadError(
                 ErrorCode.REDIRECT_NOT_SECURE,
-                "The server sends us on over an open line",
+                "The server redirects to an insecure connection",
                 phrase(
-                    "{host} answers over https, and sends us to {target}, where others can read and change "
-                    "what comes.",
+                    "{host} uses https but redirects to {target}, where others could read and change the "
+                    "download.",
                     host=_host(url),
                     target=f"http://{_host(target)}",
                 ),
-                "If you trust that line, give that address itself.",
+                "If you trust that connection, enter that URL directly.",
             )
         if scheme not in _WEB or host == urlsplit(named).hostname or self._is_private_home(named):
             return
@@ -268,7 +268,7 @@ def _target(answer: Response) -> str:
     except ValueError as exc:
         raise _broken_address(url, str(exc)) from exc
     if has_odd_letters(location):
-        raise _broken_address(url, "it has signs in it that no address can have, or too many")
+        raise _broken_address(url, "it is too long or contains characters that are not allowed in a URL")
     return target
 
 
@@ -279,16 +279,16 @@ def _require_address(url: str) -> None:
     except ValueError as exc:
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
-            "This address cannot be used",
+            "This URL cannot be used",
             phrase("“{text}”: {reason}.", text=url, reason=exc),
-            "Check the address in a browser.",
+            "Open the URL in a browser to check it.",
         ) from exc
 
 
 def _broken_address(url: str, reason: Text) -> DownloadError:
     return DownloadError(
         ErrorCode.REDIRECT_INVALID,
-        "The server sends us to a broken address",
+        "The server redirects to an invalid URL",
         phrase("{host}: {reason}.", host=_host(url), reason=reason),
     )
 
@@ -304,15 +304,15 @@ def _known_addresses(url: str) -> tuple[Address, ...]:
 def _private_target(sender: str, host: str, address: Address) -> DownloadError:
     return DownloadError(
         ErrorCode.REDIRECT_TO_PRIVATE_NETWORK,
-        "The server sends us into a private network",
+        "The server redirects to a private network",
         phrase(
-            "{sender} is on the internet, and leads to {host} ({address}), which is on this computer or in "
-            "its network.",
+            "{sender} is on the internet but redirects to {host} ({address}), which is on this "
+            "computer or in its local network.",
             sender=sender,
             host=host,
             address=str(address),
         ),
-        "If you trust it, give the address there itself.",
+        "If you trust it, enter that URL directly.",
     )
 
 
@@ -342,10 +342,10 @@ def _proxies(url: str) -> dict[str, str]:
             ErrorCode.PROXY_INVALID,
             "The proxy cannot be used",
             phrase(
-                "{proxy} is not the address of an HTTP proxy (http://host:port).",
+                "{proxy} is not a valid HTTP proxy address (http://host:port).",
                 proxy=re.sub("//.*@", "//", proxy),  # its password is nobody's business
             ),
-            "Check the proxy in the system's settings.",
+            "Check the proxy in the system settings.",
         )
     return proxies
 

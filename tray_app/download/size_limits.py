@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     them. `ModelError` if that is no model's."""
 
 _NO_SPACE: Text = (
-    "What has arrived is kept. Free some space and press Resume, or choose another models folder."
+    "What was downloaded is kept. Free some space and choose Resume, or choose another models folder."
 )
 _GB = 1e9  # as disks and download pages count
 _SHARE_BYTES = 8 << 20
@@ -94,11 +94,12 @@ class UnknownSize:
         if self._most_bytes is not None and received_bytes > self._most_bytes:
             raise ForeignContentError(
                 ErrorCode.SOURCE_SENDS_TOO_MUCH,
-                "The server sends more than the model has",
+                "The server is sending more data than the model should have",
                 phrase(
-                    "By its header, the model ends after {size:.2f} GB; {received:.2f} GB have come.",
+                    "According to its header, the model has {size:.2f} GB, but {received:.2f} GB have "
+                    "been received.",
                     size=(self._most_bytes - _BEHIND_BYTES) / _GB,
                     received=received_bytes / _GB,
                 ),
-                "Use another source.",
+                "Use another server.",
             )

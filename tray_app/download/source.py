@@ -81,8 +81,8 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
     if isinstance(found, Repository):
         raise DownloadError(
             ErrorCode.ADDRESS_NAMES_NO_FILE,
-            "The address names no file",
-            phrase("{repository} is a repository, which may have many.", repository=found.name),
+            "The URL does not name a file",
+            phrase("{repository} is a repository, which can contain many files.", repository=found.name),
             HINT,
         )
     url = urlunsplit(found)
@@ -90,7 +90,7 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
     if not name:
         raise DownloadError(
             ErrorCode.ADDRESS_NAMES_NO_FILE,
-            "The address names no file",
+            "The URL does not name a file",
             phrase("“{text}” ends without a file name.", text=text),
             HINT,
         )
@@ -104,7 +104,7 @@ def checked_digest(text: str) -> str:
         raise DownloadError(
             ErrorCode.CHECKSUM_INVALID,
             "This is not a SHA-256",
-            phrase("“{text}” should be 64 characters of 0-9 and a-f.", text=text),
+            phrase("“{text}” should be 64 characters: 0 to 9 and a to f.", text=text),
         )
     return digest
 
@@ -160,11 +160,11 @@ def _number(header: str, text: str) -> int:
         return int(text)
     raise DownloadError(
         ErrorCode.SOURCE_SIZE_UNCLEAR,
-        "The server does not say clearly how large the file is",
+        "The server does not give a valid file size",
         phrase(
-            "It says “{header}: {text}”, which is not a number.",
+            "It sent “{header}: {text}”, which is not a number.",
             header=header,
             text=text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}…",
         ),
-        "Use another source.",
+        "Use another server.",
     )

@@ -34,11 +34,9 @@ class ForeignContentError(DownloadError):
 
 def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
     """A server gave a page for people where a file was expected."""
-    title: Text = "The address gives a web page, not a file"
-    cause: Text = (
-        "The server answered with HTML: a sign-in page, a notice of the network, or a page about the file."
-    )
-    hint: Text = "Open the address in a browser, then copy the address of its download button."
+    title: Text = "The URL leads to a web page, not a file"
+    cause: Text = "The server sent HTML: perhaps a sign-in page, a Wi-Fi login, or a page about the file."
+    hint: Text = "Open the URL in a browser, then copy the link of the download button."
     return kind(ErrorCode.SOURCE_SENDS_WEB_PAGE, title, cause, hint)
 
 
@@ -54,16 +52,16 @@ def refuse_foreign(head: bytes, *, any_content: bool) -> None:
     if head.startswith(_LFS_POINTER):
         raise ForeignContentError(
             ErrorCode.SOURCE_SENDS_POINTER,
-            "The address gives a pointer, not the file",
-            "The server holds only a Git LFS pointer of 130 bytes here.",
-            "Use the address of the download button, which has /resolve/ in it.",
+            "The URL leads to a pointer, not the file",
+            "The server has only a Git LFS pointer of 130 bytes here.",
+            "Use the link of the download button, which contains /resolve/.",
         )
     if not any_content and not begins_as_model(head):
         raise ForeignContentError(
             ErrorCode.NOT_A_MODEL,
             "This is not a model file",
-            "It begins with neither GGUF nor PWRI, as every model for this app does.",
-            "Choose a file that ends in .gguf or .powerinfer.gguf.",
+            "It does not start with GGUF or PWRI, as every model for this app does.",
+            "Choose a file whose name ends in .gguf or .powerinfer.gguf.",
         )
 
 
@@ -72,9 +70,9 @@ def refuse_wrong_digest(expected: str, actual: str) -> None:
     if expected != actual:
         raise DownloadError(
             ErrorCode.CHECKSUM_DIFFERS,
-            "The file is damaged or is not the one expected",
+            "The file is damaged or is not the expected one",
             phrase("Its SHA-256 is {actual}, but should be {expected}.", actual=actual, expected=expected),
-            "Download it again. If that does not help, the source offers another file.",
+            "Download it again. If that does not help, the server has a different file.",
         )
 
 
@@ -84,7 +82,7 @@ def set_aside(error: DownloadError, name: str) -> DownloadError:
     return DownloadError(
         error.code,
         title,
-        phrase("{message} What has arrived is now {name}.", message=message, name=name),
+        phrase("{message} The downloaded data is now in {name}.", message=message, name=name),
         hint,
     )
 

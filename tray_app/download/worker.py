@@ -132,7 +132,7 @@ class Worker(threading.Thread):
         try:
             answer.refuse_unusable(self._context.sha256)
             if not answer.is_piece:
-                raise broken_transfer("The server sent the whole file in place of a piece.")
+                raise broken_transfer("The server sent the whole file instead of a part.")
             if not answer.continues(self._context.remote, claim.next):
                 may_be = answer.remote.may_be(self._context.remote)
                 kind = NodesDifferError if may_be else ChangedError
@@ -167,9 +167,9 @@ class Worker(threading.Thread):
         if not answer.is_piece and answer.read(1):
             raise OverlongError(
                 ErrorCode.SOURCE_SENDS_TOO_MUCH,
-                "The server sends another size than it announced",
-                phrase("There is more than the {count} bytes of the file.", count=claim.end),
-                "Try again, or use another source.",
+                "The file size differs from what the server announced",
+                phrase("The server sent more than the {count} bytes of the file.", count=claim.end),
+                "Try again, or use another server.",
             )
 
     def _accept_end(self, claim: Claim, answer: ResponseBody) -> None:
@@ -178,7 +178,7 @@ class Worker(threading.Thread):
             self._plan.end_at(claim.next)
         elif answer.span is None or claim.next != answer.span[1]:
             raise broken_transfer(
-                phrase("The server stopped before byte {end}, at {at}.", end=claim.end, at=claim.next)
+                phrase("The server stopped at byte {at} instead of {end}.", end=claim.end, at=claim.next)
             )
 
     def _keep_going(self) -> None:
@@ -204,7 +204,7 @@ class StallTimer:
         if self._waited_s < self._retry.stall_window_s:
             return
         if self._bytes < self._retry.stall_bytes:
-            raise broken_transfer("The server sends next to nothing.")
+            raise broken_transfer("The server is sending almost no data.")
         self._waited_s, self._bytes = 0.0, 0
 
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _GET_POWERINFER = (
-    "Install PowerInfer's server and set «Engine» to its path in the settings, or choose a plain GGUF model."
+    "Install PowerInfer's server and enter its path under “Engine” in the settings, or "
+    "choose a regular GGUF model."
 )
 
 
@@ -82,8 +83,8 @@ def choose_engine(setting: EngineSetting, needs: ModelNeeds, finder: Finder) -> 
         raise UnusableEngineError(
             ErrorCode.MODEL_NEEDS_POWERINFER,
             "This model needs the PowerInfer engine",
-            phrase("It is a sparse model, and the chosen engine is {kind}.", kind=engine.name),
-            "Set «Engine» to auto, or to the path of a PowerInfer server.",
+            phrase("It is a sparse model, but the chosen engine is {kind}.", kind=engine.name),
+            "Set “Engine” to auto or to the path of a PowerInfer server.",
         )
     return engine
 
@@ -168,13 +169,13 @@ def _why_not(
         verdict = build.verdicts.get(needs.weights)
         told = verdict.reason if verdict else ""
         reason = phrase(
-            "It does not compute with {weights} weights: {reason}", weights=needs.weights, reason=told
+            "It does not work with {weights} quantization: {reason}", weights=needs.weights, reason=told
         )
-        unknown = phrase("It was not proven with {weights} weights.", weights=needs.weights)
+        unknown = phrase("It was not tested with {weights} quantization.", weights=needs.weights)
         return PassedOver(build, WhyPassedOver.NOT_PROVEN, reason if told else unknown)
     if slower_than and not build.back_end.uses_card and (build.speed or 0) <= _FASTER:
         return PassedOver(
-            build, WhyPassedOver.NOT_FASTER, "It was not measured to be faster than the built-in engine."
+            build, WhyPassedOver.NOT_FASTER, "It has not been measured to be faster than the built-in engine."
         )
     return None
 
@@ -184,38 +185,38 @@ def _missing(setting: EngineSetting, *, sparse: bool) -> EngineError:
         case EngineKind.REMOTE:
             return UnusableEngineError(
                 ErrorCode.REMOTE_NOT_WANTED,
-                "The chosen engine is a server on another machine",
-                "It runs models of its own, none of this machine.",
-                "Set «Engine» to auto to run models here.",
+                "The chosen engine is a server on another computer",
+                "It runs its own models, not the ones on this computer.",
+                "To run models on this computer, set “Engine” to auto.",
             )
         case EngineKind.LLAMA_SERVER:
             return UnusableEngineError(
                 ErrorCode.LLAMA_SERVER_NOT_FOUND,
-                "There is no llama-server on this machine",
-                "No folder of the PATH has a program of that name.",
-                "Install llama.cpp's llama-server, or set «Engine» to its full path in the settings.",
+                "llama-server was not found",
+                "No folder on the PATH contains a program with this name.",
+                "Install llama.cpp's llama-server, or enter its full path under “Engine” in the settings.",
             )
         case BuildSetting():
             return UnusableEngineError(
                 ErrorCode.ENGINE_NOT_INSTALLED,
                 phrase("The engine {name} is not installed", name=setting),
                 phrase(
-                    "No build of it for {back_end} was installed with this app.",
+                    "No version for {back_end} is installed.",
                     back_end=setting.back_end.label,
                 ),
-                "Install one: powerinfer-tray engines install ID. What is on offer: powerinfer-tray engines "
-                "list. Or set «Engine» to auto.",
+                "Install one with: powerinfer-tray engines install ID. To list the available "
+                "engines, run: powerinfer-tray engines list. Or set “Engine” to auto.",
             )
     if setting is EngineKind.POWERINFER or sparse:
         return UnusableEngineError(
             ErrorCode.POWERINFER_NOT_FOUND,
-            "There is no PowerInfer engine on this machine",
-            "None was found in the settings, in this app or on the PATH.",
+            "No PowerInfer engine was found",
+            "There is none in the settings, in this app or on the PATH.",
             _GET_POWERINFER,
         )
     return UnusableEngineError(
         ErrorCode.LLAMA_CPP_NOT_FOUND,
-        "There is no llama.cpp engine on this machine",
-        "The one that comes with this app does not exist for this kind of machine.",
-        "Install llama.cpp's llama-server and set «Engine» to its path in the settings.",
+        "No llama.cpp engine was found",
+        "There is no built-in engine for this kind of computer.",
+        "Install llama.cpp's llama-server and enter its path under “Engine” in the settings.",
     )

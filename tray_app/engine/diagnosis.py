@@ -48,9 +48,9 @@ class ShortageError(EngineError):
     def __init__(self, reason: OSError) -> None:
         super().__init__(
             ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
-            "The system cannot start the engine just now",
+            "The system cannot start the engine right now",
             phrase("It says: {reason}.", reason=reason.strerror or str(reason)),
-            "It is tried again. If it goes on, close other programs.",
+            "The app will try again. If this continues, close other programs.",
         )
 
 
@@ -88,7 +88,7 @@ def failure_to_start(reason: OSError | EngineError) -> Failure:
     return Failure(error, permanent=True)
 
 
-_OR_AUTO: Text = "Or set «Engine» to auto: another engine then takes its place when it fails."
+_OR_AUTO: Text = "Or set “Engine” to auto, so that another engine is used when this one fails."
 
 
 def with_other_engine(failure: Failure) -> Failure:
@@ -121,8 +121,8 @@ def hung(silent_s: float) -> Failure:
     """The failure of an engine that was ended because it had stopped responding."""
     error = EngineError(
         ErrorCode.ENGINE_HUNG,
-        "The engine hangs",
-        phrase("For {seconds:.0f} seconds it has done nothing that was asked of it.", seconds=silent_s),
+        "The engine is not responding",
+        phrase("It has not worked on any request for {seconds:.0f} seconds.", seconds=silent_s),
         "If it happens again, choose another model or engine.",
     )
     return Failure(error, permanent=False)
@@ -132,9 +132,10 @@ def over_load_limits(reason: Text) -> Failure:
     """The failure of an engine that was ended because it took too much while it loaded."""
     error = EngineError(
         ErrorCode.MODEL_EXCEEDS_LIMITS,
-        "This model's file makes the engine use more than it should",
+        "This model file makes the engine use too many resources",
         reason,
-        "The chat template in the file can do that. Choose another model, or get this one from its maker.",
+        "The chat template in the file may be the cause. Choose another model, or download "
+        "this one from its publisher.",
         fix=Fix.SETTING,
         setting="model",
     )
@@ -147,9 +148,9 @@ def stuck_on_request(spun_s: float) -> Failure:
     """
     error = EngineError(
         ErrorCode.REQUEST_EXCEEDS_LIMITS,
-        "A request makes the engine use more than it should",
-        phrase("For {seconds:.0f} seconds it has computed and worked on nothing.", seconds=spun_s),
-        "The chat template in the model's file can do that. If it happens again, choose another model.",
+        "A request makes the engine use too many resources",
+        phrase("It has been busy for {seconds:.0f} seconds without working on a request.", seconds=spun_s),
+        "The chat template in the model file may be the cause. If it happens again, choose another model.",
     )
     return Failure(error, permanent=False)
 
@@ -165,7 +166,7 @@ def gone(model: Path, place: Path) -> Failure:
         ErrorCode.DRIVE_NOT_CONNECTED,
         title_of(place),
         phrase("The model was read from {model}.", model=model),
-        "When it is there again, the server starts by itself. Or choose another model.",
+        "When it is back, the server starts automatically. Or choose another model.",
         fix=Fix.SETTING,
         setting="model",
     )
@@ -197,9 +198,9 @@ def _exit_name(code: int) -> str:
 def _unknown(name: str, last: tuple[str, ...]) -> Failure:
     error = EngineError(
         ErrorCode.ENGINE_ENDED,
-        "The engine ended by itself",
-        phrase("It ended with {name}.", name=name),
-        "The engine's log says more.",
+        "The engine stopped unexpectedly",
+        phrase("It stopped with {name}.", name=name),
+        "See the engine's log for details.",
         evidence=last,
     )
     return Failure(error, permanent=False)

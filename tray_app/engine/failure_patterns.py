@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 NAMED = "{named}"
 OTHER_ENGINE: Text = "Choose another engine in the settings."
-_OTHER_MODEL = "Download the model again, or choose another one."
-_LESS_MEMORY = "Lower the context size, choose a smaller model, or close other programs."
+_OTHER_MODEL = "Download the model again, or choose another model."
+_LESS_MEMORY = "Reduce the context size, choose a smaller model, or close other programs."
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +53,29 @@ class Cause:
 _NOT_STARTED = Cause(
     ErrorCode.ENGINE_NOT_STARTED,
     "The engine could not be started",
-    "The system does not run {named}.",
-    "If it has vanished, a virus scanner may have taken it: install it again, or choose another.",
+    "The system refused to run {named}.",
+    "If it is missing, an antivirus program may have removed it. Reinstall it, or choose another engine.",
     Fix.CHOOSE_ENGINE,
 )
 PORT_TAKEN = Cause(
     ErrorCode.ENGINE_PORT_TAKEN,
     "The engine's port was taken by another program",
-    "Somebody else took the free port that was chosen for it.",
-    "It is started again with another port.",
+    "Another program took the free port before the engine could use it.",
+    "The app restarts it on another port.",
     permanent=False,
 )
 _NOT_NOW = Cause(
     ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
-    "The system cannot start the engine just now",
-    "It is short of memory, processes or open files, or the program is being written: {named}.",
-    "It is tried again. If it goes on, close other programs.",
+    "The system cannot start the engine right now",
+    "There is not enough memory, or there are too many processes or open files, or the "
+    "program file is being written: {named}.",
+    "The app will try again. If this continues, close other programs.",
     permanent=False,
 )
 _NO_MEMORY = Cause(
     ErrorCode.NOT_ENOUGH_MEMORY,
     "There is not enough memory for this model",
-    "The engine asked for more than the machine could give.",
+    "The engine needs more than this computer has available.",
     _LESS_MEMORY,
     Fix.SETTING,
     "ctx_size",
@@ -89,8 +90,8 @@ _UNUSABLE_MODEL = Cause(
 _VALUE = Cause(
     ErrorCode.ENGINE_VALUE_INVALID,
     "The engine does not accept the value of {named}",
-    "It was started with a value that it cannot use, or without one.",
-    "Correct it in the settings. It may stand in «Extra arguments».",
+    "The value is not valid or is missing.",
+    "Correct it in the settings. It may be in “Extra arguments”.",
     Fix.SETTING,
     NAMED,
 )
@@ -98,8 +99,8 @@ _VALUE = Cause(
 _GAVE_UP = Cause(
     ErrorCode.ENGINE_ABORTED,
     "The engine aborted",
-    "It hit an internal error and aborted.",
-    "Its last lines say more. If it happens again, choose another model or engine.",
+    "An internal error occurred.",
+    "See the last lines of its log. If it happens again, choose another model or engine.",
     permanent=False,
 )
 _CAUSES_BY_LINE = (
@@ -109,7 +110,7 @@ _CAUSES_BY_LINE = (
             ErrorCode.ENGINE_ARGUMENT_UNKNOWN,
             "The engine does not know the argument {named}",
             "It does not recognize this argument.",
-            "Remove it from «Extra arguments» in the settings, or correct its name there.",
+            "Remove it from “Extra arguments” in the settings, or correct its name.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -118,9 +119,9 @@ _CAUSES_BY_LINE = (
         r"^error: unavailable argument: (\S+)",
         Cause(
             ErrorCode.ENGINE_ARGUMENT_UNAVAILABLE,
-            "The built-in engine does not have the argument {named}",
-            "It is one of llama-server's that the library of llama.cpp in this app cannot be told.",
-            "Remove it from «Extra arguments», or set «Engine» to a llama-server of your own.",
+            "The built-in engine does not support the argument {named}",
+            "It is an argument of llama-server that the built-in llama.cpp library does not support.",
+            "Remove it from “Extra arguments”, or set “Engine” to your own llama-server.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -129,9 +130,9 @@ _CAUSES_BY_LINE = (
         r"^error: no file for argument: (\S+):",
         Cause(
             ErrorCode.ENGINE_ARGUMENT_FILE_MISSING,
-            "The engine cannot read what {named} names",
-            "There is no such file or folder, or it may not be read.",
-            "Correct «Extra arguments» in the settings. A path must be a whole one there.",
+            "The engine cannot read the file or folder given with {named}",
+            "It does not exist, or you do not have permission to read it.",
+            "Correct “Extra arguments” in the settings. Paths must be complete.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -144,9 +145,9 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.PROJECTOR_UNUSABLE,
             "The engine cannot use the projector {named}",
-            "It was made for another model, or this engine does not know its kind.",
-            "Set «Projector» of this model to the mmproj file that was made for it, or to none. "
-            "It may also stand in «Extra arguments».",
+            "It was made for another model, or this engine does not support it.",
+            "Set “Projector” of this model to the mmproj file made for it, or to none. It may "
+            "also be in “Extra arguments”.",
         ),
     ),
     (
@@ -154,8 +155,8 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.ENGINE_ARGUMENT_FILE_UNUSABLE,
             "The engine cannot use the file {named}",
-            "It is not of the kind that the extra argument needs, or was made for another model.",
-            "Correct «Extra arguments» in the settings.",
+            "It is the wrong kind of file for this argument, or it was made for another model.",
+            "Correct “Extra arguments” in the settings.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -165,8 +166,8 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.ENGINE_VALUE_INVALID,
             "The engine does not accept the value of an argument",
-            "It was started with something that is no number where it needs one.",
-            "Correct «Extra arguments» in the settings.",
+            "It needs a number but was given something else.",
+            "Correct “Extra arguments” in the settings.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -178,8 +179,8 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.ENGINE_NEEDS_NEWER_SYSTEM,
             "The engine needs a newer system",
-            "It was built for one that has {named}, which this one lacks.",
-            "Use the engine that comes with the app, or one that was built on this system or an older one.",
+            "It needs {named}, which this system does not have.",
+            "Use the built-in engine, or one that was built for this system or an older one.",
             Fix.CHOOSE_ENGINE,
         ),
     ),
@@ -188,8 +189,8 @@ _CAUSES_BY_LINE = (
         r"^(?!gdb).*error while loading shared libraries: ([^:\s]+)",
         Cause(
             ErrorCode.ENGINE_LIBRARY_MISSING,
-            "The engine lacks a system library",
-            "It needs {named}, which is not on this machine.",
+            "The engine needs a missing system library",
+            "{named} is not on this computer.",
             "Install the package that contains it, or choose another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
@@ -198,9 +199,9 @@ _CAUSES_BY_LINE = (
         r"^dyld.*Library not loaded: (\S+)",
         Cause(
             ErrorCode.ENGINE_LIBRARY_MISSING,
-            "The engine lacks a system library",
-            "It needs {named}, which is not on this machine.",
-            "Install what contains it, or choose another engine in the settings.",
+            "The engine needs a missing system library",
+            "{named} is not on this computer.",
+            "Install the software that contains it, or choose another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
     ),
@@ -212,9 +213,9 @@ _CAUSES_BY_LINE = (
         r"CUDA error.*(?:no CUDA-capable device|driver version is insufficient)",
         Cause(
             ErrorCode.NVIDIA_GPU_MISSING,
-            "The engine finds no NVIDIA graphics card",
-            "It was built for one, and there is none, or its driver is missing or too old.",
-            "Choose an engine that was built without CUDA, or install NVIDIA's driver.",
+            "The engine did not find an NVIDIA graphics card",
+            "It was built for NVIDIA cards, but there is none, or its driver is missing or too old.",
+            "Choose an engine that was built without CUDA, or install the NVIDIA driver.",
             Fix.CHOOSE_ENGINE,
         ),
     ),
@@ -222,10 +223,11 @@ _CAUSES_BY_LINE = (
         r"n_threads must be > 1 to enable hybrid",
         Cause(
             ErrorCode.POWERINFER_NEEDS_THREADS,
-            "This PowerInfer cannot compute the model with one thread",
-            "It was built for graphics cards. With a part of a sparse model in main memory it asks for more "
-            "threads, and then loses parts of sums.",
-            "Choose a PowerInfer server that was built without CUDA, or a model that graphics memory holds.",
+            "This version of PowerInfer cannot run the model with one thread",
+            "It was built for graphics cards. When part of a sparse model is in main memory, it "
+            "needs several threads and then gives wrong results.",
+            "Choose a PowerInfer server that was built without CUDA, or a model that fits in "
+            "graphics memory.",
             Fix.CHOOSE_ENGINE,
         ),
     ),
@@ -244,7 +246,7 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.NOT_A_MODEL,
             "The model file is not a model",
-            "Its first bytes are not those of a GGUF file.",
+            "It does not start like a GGUF file.",
             _OTHER_MODEL,
             Fix.VERIFY_MODEL,
         ),
@@ -253,8 +255,8 @@ _CAUSES_BY_LINE = (
         r"failed to open (?:GGUF file )?'?(.+?)'?:? \(?No such file",
         Cause(
             ErrorCode.MODEL_FILE_MISSING,
-            "The model file is gone",
-            "There is no {named}.",
+            "The model file is missing",
+            "{named} does not exist.",
             "Put it back, or choose another model.",
             Fix.SETTING,
             "model",
@@ -264,8 +266,8 @@ _CAUSES_BY_LINE = (
         r"not within the file bounds|failed to read key-value pairs|unexpectedly reached end of file",
         Cause(
             ErrorCode.MODEL_FILE_INCOMPLETE,
-            "The model file is not whole",
-            "It ends before its last weight.",
+            "The model file is incomplete",
+            "The end of the file is missing.",
             _OTHER_MODEL,
             Fix.VERIFY_MODEL,
         ),
@@ -274,8 +276,8 @@ _CAUSES_BY_LINE = (
         r"unknown model architecture: '([^']*)'",
         Cause(
             ErrorCode.MODEL_ARCHITECTURE_UNKNOWN,
-            "The engine does not know models of the kind «{named}»",
-            "This engine is too old for this architecture, or was built without it.",
+            "The engine does not support “{named}” models",
+            "The engine is too old for this architecture or was built without it.",
             "Choose another model, or another engine in the settings.",
             Fix.CHOOSE_ENGINE,
         ),
@@ -289,8 +291,8 @@ _CAUSES_BY_LINE = (
         Cause(
             ErrorCode.GRAPHICS_MEMORY_SHORT,
             "There is not enough graphics memory for this model",
-            "The engine asked for more than the card could give; other programs may have some of it.",
-            "Set a smaller «VRAM budget» or context size, or close other programs that use the card.",
+            "The engine needs more than the card has available. Other programs may be using some of it.",
+            "Reduce “Graphics memory limit” or the context size, or close other programs that use the card.",
             Fix.SETTING,
             "vram_budget",
         ),
@@ -303,9 +305,9 @@ _CAUSES_BY_LINE = (
         r" E llama_init_from_model: (.+)",
         Cause(
             ErrorCode.ENGINE_SETTINGS_INCOMPATIBLE,
-            "The engine cannot work with these settings",
+            "The engine does not accept these settings",
             "It says: {named}.",
-            "Correct the settings. It may stand in «Extra arguments».",
+            "Correct the settings. The cause may be in “Extra arguments”.",
             Fix.SETTING,
             "extra_arguments",
         ),
@@ -318,31 +320,31 @@ CAUSES_BY_LINE = tuple((re.compile(pattern, re.IGNORECASE), cause) for pattern, 
 
 _ILLEGAL_INSTRUCTION = Cause(
     ErrorCode.ENGINE_NEEDS_NEWER_PROCESSOR,
-    "This engine does not suit this processor",
-    "It uses an instruction that the processor does not have.",
+    "This engine does not run on this processor",
+    "It uses instructions that the processor does not have.",
     "Choose an engine that was built for older processors.",
     Fix.CHOOSE_ENGINE,
 )
 _BAD_ACCESS = Cause(
     ErrorCode.ENGINE_CRASHED,
     "The engine crashed",
-    "It reached for memory that is not there. A damaged model file can be the reason.",
+    "It accessed invalid memory. A damaged model file may be the cause.",
     _OTHER_MODEL,
     Fix.VERIFY_MODEL,
     permanent=False,
 )
 _UNREADABLE = Cause(
     ErrorCode.MODEL_FILE_LOST,
-    "The model could not be read any more",
-    "Its file was cut short, or its drive went away, while the engine used it.",
-    "Connect the drive again, or download the model again.",
+    "The model can no longer be read",
+    "While the engine was using it, its file was cut short or its drive was disconnected.",
+    "Reconnect the drive, or download the model again.",
     Fix.VERIFY_MODEL,
     permanent=False,
 )
 _ENDED = Cause(
     ErrorCode.ENGINE_KILLED,
-    "The engine was ended from outside",
-    "Another program ended it, or the system did for want of memory.",
+    "The engine was stopped by another program",
+    "Another program stopped it, or the system did because it ran out of memory.",
     _LESS_MEMORY,
     Fix.SETTING,
     "ctx_size",
@@ -350,22 +352,22 @@ _ENDED = Cause(
 )
 _STOPPED_BY_HAND = Cause(
     ErrorCode.ENGINE_KILLED,
-    "The engine was ended from outside",
-    "Somebody pressed Ctrl-C, closed its window or logged off.",
-    "It is started again.",
+    "The engine was stopped by another program",
+    "Ctrl-C was pressed, its window was closed, or the user logged off.",
+    "The app restarts it.",
     permanent=False,
 )
 _NO_DLL = Cause(
     ErrorCode.ENGINE_LIBRARY_MISSING,
-    "The engine lacks a system library",
-    "A DLL that it needs is not on this machine, or is another version of it.",
-    "Install Microsoft's Visual C++ runtime, or choose another engine in the settings.",
+    "The engine needs a missing system library",
+    "A DLL that it needs is missing or has the wrong version.",
+    "Install the Microsoft Visual C++ runtime, or choose another engine in the settings.",
     Fix.CHOOSE_ENGINE,
 )
 _OTHER_MACHINE = Cause(
     ErrorCode.ENGINE_FOR_OTHER_MACHINE,
-    "This engine was built for another kind of machine",
-    "It, or a DLL that it needs, does not suit this Windows.",
+    "This engine was built for another kind of computer",
+    "The engine or a DLL that it needs does not work with this version of Windows.",
     OTHER_ENGINE,
     Fix.CHOOSE_ENGINE,
 )

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
-ONE_THREAD: Text = "PowerInfer computes sparse models wrongly with several threads, so they get one."
+ONE_THREAD: Text = (
+    "PowerInfer gives wrong results for sparse models with several threads, so only one is used."
+)
 """PowerInfer's threads add to one row at the same time, which loses parts of sums (docs/decisions/0011)."""
-_MANY_THREADS: Text = "Only sparse models need several processes; this one is computed by several threads."
-_ELSEWHERE: Text = "The server on the other machine decides this."
-_UNKNOWN: Text = "The engine that runs this model has no such option."
-_APPLE_SILICON: Text = "Apple Silicon shares its memory with the GPU, so there is no budget to set."
-_NO_GPU: Text = "This machine has no NVIDIA GPU that the engine could use."
-_NO_BUDGET: Text = "The engine that runs this model cannot use a VRAM budget."
-_NO_CARD: Text = "The engine that runs this model computes with no graphics card."
+_MANY_THREADS: Text = "Only sparse models need several processes. This model uses several threads."
+_ELSEWHERE: Text = "The remote server decides this."
+_UNKNOWN: Text = "The engine that runs this model does not have this option."
+_APPLE_SILICON: Text = (
+    "Apple Silicon shares its memory with the graphics processor, so there is no limit to set."
+)
+_NO_GPU: Text = "This computer has no NVIDIA graphics card that the engine can use."
+_NO_BUDGET: Text = "The engine that runs this model does not support a graphics memory limit."
+_NO_CARD: Text = "The engine that runs this model does not use a graphics card."
 
 VRAM_FLAG = "--vram-budget"
 _GPU_BUILD_FLAG = "--n-gpu-layers"

@@ -62,16 +62,16 @@ def inspect(path: Path, host: Host) -> Executable | None:
     ):
         raise UnusableEngineError(
             ErrorCode.ENGINE_FOR_OTHER_MACHINE,
-            phrase("{name} was built for another kind of machine", name=path.name),
+            phrase("{name} was built for another kind of computer", name=path.name),
             phrase(
-                "It runs on {system} ({machines}); this is {here} ({machine}).",
+                "It runs on {system} ({machines}). This computer has {here} ({machine}).",
                 system=executable.system.label,
                 machines=", ".join(executable.machines),
                 here=host.system.label,
                 machine=host.machine,
             ),
             phrase(
-                "Get the one for {system} ({machine}), or choose another engine.",
+                "Download the version for {system} ({machine}), or choose another engine.",
                 system=host.system.label,
                 machine=host.machine,
             ),
@@ -81,7 +81,7 @@ def inspect(path: Path, host: Host) -> Executable | None:
             ErrorCode.ENGINE_NOT_EXECUTABLE,
             phrase("{name} is not executable", name=path.name),
             "The file has no execute permission.",
-            phrase("If it is an engine that you trust: chmod +x '{path}'", path=path),
+            phrase("If you trust this engine, run: chmod +x '{path}'", path=path),
         )
     return executable
 
@@ -119,9 +119,9 @@ def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
     if is_quarantined(path):  # checked only after a failure: a notarised program runs although it is marked
         return UnusableEngineError(
             ErrorCode.ENGINE_QUARANTINED,
-            phrase("macOS does not let {name} run", name=path.name),
-            "It was downloaded, and macOS has marked it so.",
-            phrase("If you trust it: xattr -d com.apple.quarantine '{path}'", path=path),
+            phrase("macOS blocked {name}", name=path.name),
+            "macOS has quarantined it because it was downloaded.",
+            phrase("If you trust it, run: xattr -d com.apple.quarantine '{path}'", path=path),
         )
     if answer.exit_code:
         reason = diagnose(answer.exit_code, answer.text.splitlines()).error

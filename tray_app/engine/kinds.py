@@ -232,9 +232,9 @@ class EngineFinder:
         elif engine.devices == ():
             raise UnusableEngineError(
                 ErrorCode.ENGINE_WITHOUT_CARD,
-                phrase("The engine {name} finds no graphics card", name=build.id),
-                "It lists none that it could compute with.",
-                "Look whether the card's driver works, or set «Engine» to auto.",
+                phrase("The engine {name} did not find a graphics card", name=build.id),
+                "It does not list any card that it can use.",
+                "Check that the card's driver works, or set “Engine” to auto.",
             )
         return replace(engine, version=build.release, build=build)
 

@@ -92,12 +92,12 @@ def _link_files(model: Path, folder: Path) -> None:
             raise
         raise EngineError(
             ErrorCode.MODEL_FILE_NAME_UNUSABLE,
-            phrase("The engine cannot open a file with the name {name}", name=model.name),
+            phrase("The engine cannot open a file named {name}", name=model.name),
             phrase(
-                "It takes letters of UTF-8 only, and a link cannot be made: {reason}.",
+                "It accepts only names in UTF-8, and a link could not be created: {reason}.",
                 reason=exc.strerror or exc,
             ),
-            "Rename the file so that its name has letters only.",
+            "Rename the file so that its name contains only valid characters.",
         ) from exc
 
 
@@ -115,12 +115,12 @@ def _make_link(link: Path, model: Path) -> None:
             raise
         raise EngineError(
             ErrorCode.MODEL_FILE_NAME_UNUSABLE,
-            phrase("PowerInfer cannot open a file with the name {name}", name=model.name),
+            phrase("PowerInfer cannot open a file named {name}", name=model.name),
             phrase(
-                "It knows plain letters only, and another name cannot be given here: {reason}.",
+                "It accepts only ASCII names, and the file could not be given another name here: {reason}.",
                 reason=exc.strerror or exc,
             ),
-            "Rename the file so that it has only letters from a to z and digits, or move it to an NTFS disk.",
+            "Rename the file using only the letters a to z and digits, or move it to an NTFS disk.",
         ) from exc
 
 

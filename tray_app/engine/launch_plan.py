@@ -214,18 +214,18 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
         raise EngineError(
             ErrorCode.REMOTE_ADDRESS_INVALID,
             "The remote server has no address",
-            phrase("«{url}» is not the address of a server.", url=url)
+            phrase("“{url}” is not a server address.", url=url)
             if url
-            else "The setting «Remote address» is empty.",
-            "Give its base URL, as http://192.168.1.20:8000/v1.",
+            else "The setting “Remote server address” is empty.",
+            "Enter its base URL, such as http://192.168.1.20:8000/v1.",
         )
     parts = urlsplit(url)
     if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
         raise EngineError(
             ErrorCode.REMOTE_IS_THIS_APP,
             "The remote server cannot be this app itself",
-            phrase("{url} is the address that this app offers.", url=url),
-            "Give the address of the other machine.",
+            phrase("{url} is the address of this app.", url=url),
+            "Enter the address of the other computer.",
         )
     return RemotePlan(url, settings.remote_model, key)
 

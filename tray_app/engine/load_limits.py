@@ -77,12 +77,10 @@ class LoadWatch:
         self.silent_cpu_s = 0 if active else self.silent_cpu_s + max(0.0, computed_s)
         self.seen_at_s, self.usage, self.lines = now_s, usage, lines
         if usage.memory_bytes > self.limits.memory_bytes:
-            return phrase(
-                "It took {taken:.1f} GiB of memory while it loaded.", taken=usage.memory_bytes / GIB
-            )
+            return phrase("It used {taken:.1f} GiB of memory while loading.", taken=usage.memory_bytes / GIB)
         if self.silent_cpu_s > self.limits.silent_cpu_s:
             return phrase(
-                "It computed for {seconds:.0f} seconds while it loaded, and printed and read nothing.",
+                "While loading, it was busy for {seconds:.0f} seconds without reading or printing anything.",
                 seconds=self.silent_cpu_s,
             )
         return None

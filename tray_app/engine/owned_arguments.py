@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     from tray_app.phrases import Text
 
-_CONTEXT: Text = "Set «Context size» instead: it keeps requests within what the engine can take."
-_MODEL: Text = "Set «Model» instead."
-_DOWNLOAD: Text = "The engine would download by itself. Download with this app, and set «Model»."
-_ADDRESS: Text = "The engine answers to this app alone; programs use the gateway's address."
-_KEY: Text = "Only this app asks the engine. For a key of programs: powerinfer-tray key set gateway"
-_TOOLS: Text = "The engine answers to this app alone, and runs nothing for web pages or models."
-_EMBEDDING: Text = "The engine always answers with embeddings and with text, whichever it is asked for."
+_CONTEXT: Text = "Set “Context size” instead. It keeps requests within the engine's limits."
+_MODEL: Text = "Set “Model” instead."
+_DOWNLOAD: Text = "The engine would download the model itself. Download it with this app and set “Model”."
+_ADDRESS: Text = "Only this app connects to the engine. Other apps use the server's address."
+_KEY: Text = (
+    "Only this app connects to the engine. To set a key for other apps, run: powerinfer-tray key set gateway"
+)
+_TOOLS: Text = "Only this app connects to the engine, and the engine runs nothing for web pages or models."
+_EMBEDDING: Text = "The engine always provides both embeddings and text."
 
 _OWNED: dict[str, Text] = {
     "model": _MODEL,
@@ -33,8 +35,10 @@ _OWNED: dict[str, Text] = {
     "hf_token": _DOWNLOAD,
     "n_ctx": _CONTEXT,
     "kv_unified_per_slot": _CONTEXT,
-    "kv_unified": "With a cache for each, the engine pools the texts of a list wrongly: this app decides.",
-    "port": "The engine gets a free port of its own; programs use the setting «Port».",
+    "kv_unified": (
+        "This app sets it, because separate caches make the engine pool the texts of a list wrongly."
+    ),
+    "port": "The engine uses its own free port. Apps use the port in the setting “Port”.",
     "hostnames": _ADDRESS,
     "reuse_port": _ADDRESS,
     "api_prefix": _ADDRESS,
@@ -58,15 +62,15 @@ _OWNED: dict[str, Text] = {
     "mcp_servers_config": _TOOLS,
     "mcp_servers_json": _TOOLS,
     "embedding": _EMBEDDING,
-    "sse_ping_interval": "Comments in a stream stop some programs.",
-    "sleep_idle_seconds": "Set «Stop when idle» instead.",
-    "information": "With it, an engine prints something and ends.",
+    "sse_ping_interval": "Comments in a stream make some apps fail.",
+    "sleep_idle_seconds": "Set “Stop when idle” instead.",
+    "information": "It makes the engine print something and exit.",
 }
 """For each parameter of llama.cpp, or group of parameters, why it must not be set by «Extra arguments»."""
 _SOURCES = ("url", "hf_repo", "hf_file", "docker_repo")
 """Parameters that make llama.cpp download files; each exists in several groups."""
 _OWNED_BY_POWERINFER: dict[str, Text] = {
-    "n_parallel": "PowerInfer mixes up requests that it works on at the same time, and dies of it."
+    "n_parallel": "PowerInfer mixes up simultaneous requests and crashes."
 }
 _OWNED_WITH_SPARSE: dict[str, Text] = {
     "cpuparams.n_threads": ONE_THREAD,
@@ -83,8 +87,8 @@ def check_extra(arguments: tuple[str, ...], kind: EngineKind, *, sparse: bool) -
         flag = word.partition("=")[0]
         argument = argument_named(flag)
         if argument and (reason := _reason(argument.parameter, owned)):
-            title = phrase("«Extra arguments» cannot have {flag}", flag=flag)
-            raise SettingsError(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED, title, reason, "Remove it there.")
+            title = phrase("“Extra arguments” cannot contain {flag}", flag=flag)
+            raise SettingsError(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED, title, reason, "Remove it.")
 
 
 def _reason(parameter: str, owned: Mapping[str, Text]) -> Text | None:

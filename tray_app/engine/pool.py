@@ -700,18 +700,18 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
     """The error about a model for which there is no memory; `in_the_way` are kept models."""
     name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
     message = phrase(
-        "It needs {needed:.2f} GiB, and all models together may take {budget:.2f} GiB.",
+        "It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.",
         needed=refusal.needed.main_bytes / _GIB,
         budget=refusal.budget.main_bytes / _GIB,
     )
     hint: Text = phrase(
-        "Choose a smaller model or context size, or set another budget: "
-        "powerinfer-tray settings set memory_budget GIB"
+        "Choose a smaller model or context size, or raise the memory limit: powerinfer-tray "
+        "settings set memory_budget GIB"
     )
     if in_the_way:
         message = phrase(
-            "{numbers} Of these, {free:.2f} GiB are free of models that are kept loaded; these would have to "
-            "go: {models}.",
+            "{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would "
+            "have to be unloaded: {models}.",
             numbers=message,
             free=refusal.free.main_bytes / _GIB,
             models=joined(", ", in_the_way),
@@ -719,7 +719,7 @@ def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> Eng
         hint = phrase("Unload one of them: powerinfer-tray unload {model}", model=in_the_way[0])
     return EngineError(
         ErrorCode.MODEL_DOES_NOT_FIT,
-        phrase("{name} does not fit into the memory for models", name=name),
+        phrase("{name} does not fit in the memory for models", name=name),
         message,
         hint,
     )
@@ -729,6 +729,6 @@ def _defect(exc: Exception) -> EngineError:
     return EngineError(
         ErrorCode.INTERNAL_ERROR,
         "The model could not be loaded",
-        phrase("This is a defect of the app: {reason}", reason=repr(exc)),
+        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
         "See the app's log.",
     )

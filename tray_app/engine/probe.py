@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TEXT = "Hello"
-_NO_VECTOR: Text = "The engine cannot make embeddings with this model"
-_NO_SCORE: Text = "The engine cannot rank with this model"
-_OTHER: Text = "Choose another model or another engine."
+_NO_VECTOR: Text = "The engine cannot create embeddings with this model"
+_NO_SCORE: Text = "The engine cannot rerank with this model"
+_OTHER: Text = "Choose another model or engine."
 _TIMEOUT_S = 30.0
 _BUSY_S = 0.01
 _NO_TASK = -1
@@ -101,11 +101,13 @@ def answers_probe(probe: ProbeRequest, address: Address) -> bool:
     if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         return False  # llama.cpp is still loading
     if status != http.HTTPStatus.OK:
-        raise _useless(probe, _reason(body) or phrase("It answers with HTTP status {status}.", status=status))
+        raise _useless(
+            probe, _reason(body) or phrase("It answered with HTTP status {status}.", status=status)
+        )
     try:
         numbers = probe.numbers(body)
     except NOT_JSON as exc:
-        raise _useless(probe, "Its answer cannot be understood.") from exc
+        raise _useless(probe, "Its answer is not valid.") from exc
     return numbers is not None and _checked(probe, numbers)
 
 
@@ -139,7 +141,7 @@ def _understood(status: int, body: bytes, of_type: type[T]) -> T:
             return msgspec.json.decode(body, type=of_type)
     except NOT_JSON:
         pass
-    reason = _reason(body) or phrase("It answers with HTTP status {status}.", status=status)
+    reason = _reason(body) or phrase("It answered with HTTP status {status}.", status=status)
     raise EngineError(ErrorCode.MODEL_NOT_USABLE, _NO_VECTOR, reason, _OTHER)
 
 
@@ -209,9 +211,9 @@ def _scores(body: bytes) -> Sequence[float | None]:
 
 def _checked(probe: ProbeRequest, numbers: Sequence[float | None]) -> bool:
     if any(number is None or not math.isfinite(number) for number in numbers):
-        raise _useless(probe, "Its answers contain values that are no numbers.")
+        raise _useless(probe, "Its answers contain values that are not numbers.")
     if not any(numbers):
-        raise _useless(probe, "Its answers contain nothing but zeros.")
+        raise _useless(probe, "Its answers contain only zeros.")
     return True
 
 

@@ -124,10 +124,9 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
     if status in _REFUSALS:
         raise EngineError(
             ErrorCode.REMOTE_KEY_REFUSED,
-            "The remote server refuses the key",
-            phrase("{url} answers with HTTP status {status}.", url=plan.url, status=status),
-            "Enter the key that its owner has set: in the settings under Engine, or with "
-            "powerinfer-tray key set remote",
+            "The remote server rejected the key",
+            phrase("{url} answered with HTTP status {status}.", url=plan.url, status=status),
+            "Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote",
             fix=Fix.SETTING,
             setting=REMOTE.name,
         )
@@ -142,21 +141,21 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             return (plan.model,)  # some servers have no list of models
         raise EngineError(
             ErrorCode.REMOTE_WITHOUT_MODELS,
-            "The remote server offers no models",
+            "The remote server has no models",
             phrase(
-                "{url}/models answers with HTTP status {status} and no list of models.",
+                "{url}/models answered with HTTP status {status} but without a list of models.",
                 url=plan.url,
                 status=status,
             ),
-            "Check the address: the base URL of such a server mostly ends in /v1. "
-            "If it has no list of models, enter its model under «Remote model».",
+            "Check the address. It usually ends in /v1. If the server does not list its models, "
+            "enter one under “Remote model”.",
         )
     if plan.model and plan.model not in offered:
         raise EngineError(
             ErrorCode.REMOTE_MODEL_NOT_FOUND,
-            phrase("The remote server has no model «{model}»", model=plan.model),
-            phrase("It offers {names}.", names=one_line(", ".join(offered))),
-            "Choose one of these, or leave the setting «Remote model» empty.",
+            phrase("The remote server has no model “{model}”", model=plan.model),
+            phrase("It has {names}.", names=one_line(", ".join(offered))),
+            "Choose one of these, or leave “Remote model” empty.",
         )
     # the sort is stable: the others keep their order
     return tuple(sorted(offered, key=lambda name: name != plan.model))
@@ -195,9 +194,9 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 def _unreachable(plan: RemotePlan, exc: OSError) -> Failure:
     error = EngineError(
         ErrorCode.REMOTE_NOT_RESPONDING,
-        "The remote server does not answer",
+        "The remote server is not responding",
         phrase("{url}: {reason}.", url=plan.url, reason=_reason(exc)),
-        "Check that it runs and that this computer can reach it. It is asked again from time to time.",
+        "Check that it is running and that this computer can reach it. The app keeps trying.",
     )
     return Failure(error, permanent=False)
 

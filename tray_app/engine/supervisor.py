@@ -455,7 +455,7 @@ class Supervisor:
 def _defect(exc: Exception) -> EngineError:
     return EngineError(
         ErrorCode.INTERNAL_ERROR,
-        "The engine's supervisor has failed",
-        phrase("This is a defect of the app: {reason}", reason=repr(exc)),
+        "Monitoring of the engine failed",
+        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
         "Restart the app.",
     )

@@ -10,7 +10,7 @@ import socket
 import time
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPResponse
     from threading import Event
-    from typing import Any, Self
+    from typing import Self
 
 Answer = TypeVar("Answer")
 
@@ -47,7 +47,8 @@ class Reason(msgspec.Struct):
     """Why a request was refused, in OpenAI's dialect."""
 
     message: str
-    code: str | int | None = None
+    code: Any = None
+    """What went wrong, for programs: a word, with some servers a number."""
 
 
 class ErrorBody(msgspec.Struct):
@@ -128,18 +129,18 @@ class LoopbackConnection:
                 ErrorCode.SERVER_NOT_RESPONDING,
                 "The server did not answer in time",
                 phrase(
-                    "{url} has said nothing for {seconds:.0f} s.",
+                    "{url} has not answered for {seconds:.0f} s.",
                     url=self._url,
                     seconds=self._timeout_s or 0.0,
                 ),
-                "Try again later, or look at its log.",
+                "Try again later, or see its log.",
             ) from exc
         except (OSError, HTTPException) as exc:
             raise NobodyAnswersError(
                 ErrorCode.SERVER_UNREACHABLE,
                 "The server did not answer",
-                phrase("Nobody answers at {url}.", url=self._url),
-                "Start the server, or look at its log.",
+                phrase("There is no answer at {url}.", url=self._url),
+                "Start the server, or see its log.",
             ) from exc
 
 
@@ -190,5 +191,5 @@ def decoded(
         raise GatewayError(
             ErrorCode.ANSWER_NOT_UNDERSTOOD,
             "Unexpected answer from the server",
-            phrase("It has status {status}, and is not what this app expects.", status=status),
+            phrase("It has status {status} and is not what this app expects.", status=status),
         ) from exc

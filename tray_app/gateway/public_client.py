@@ -41,24 +41,31 @@ class _Vector(msgspec.Struct):
 class _Vectors(msgspec.Struct):
     data: list[_Vector]
     usage: TokenUsage
+    model: str = ""
 
 
 class _Words(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
+    """What Ollama and newer vLLM call it."""
 
 
 class _Addition(msgspec.Struct):
     text: str = ""
-    delta: _Words = msgspec.field(default_factory=_Words)
+    delta: _Words | None = None
     finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    completion_tokens: int | None = None
 
 
 class _Event(msgspec.Struct):
     choices: list[_Addition] = []
     error: Reason | None = None
-    model: str = ""
-    usage: TokenUsage | None = None
+    model: str | None = None
+    usage: _Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Embeddings:
     dimensions: int
     tokens: int
     elapsed_ms: float
+    model: str = ""
+    """The one that made them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ class ChatPiece:
     tokens: int | None = None
     """All that the model has written, with its thoughts; told once, at the end, if the server tells it."""
     tokens_per_s: float | None = None
-    """From the first piece to the last; told with the tokens."""
+    """From the first piece to the last; told with the tokens, unless there was but one."""
     finish_reason: str = ""
     """`stop` if the model was done, `length` if no more fits into its context; empty before the end."""
     model_id: str = ""
@@ -89,9 +98,17 @@ class ChatPiece:
 
 
 def request_embeddings(
-    base_url: str, texts: Sequence[str], *, key: str = "", timeout_s: float = 600.0
+    base_url: str,
+    texts: Sequence[str],
+    *,
+    key: str = "",
+    model: str = "",
+    more: Mapping[str, object] | None = None,
+    timeout_s: float = 600.0,
 ) -> Embeddings:
     """The embeddings of `texts`, from the server at `base_url` (it ends in /v1).
+
+    `model`: empty for the default one. `more` are further fields of the request.
 
     Raises
     ------
@@ -99,7 +116,7 @@ def request_embeddings(
         If nobody answers there, or the answer is a refusal; its message is then the server's.
 
     """
-    body = {"input": list(texts), "model": "", "encoding_format": "float"}
+    body = {"input": list(texts), "model": model, "encoding_format": "float", **(more or {})}
     with LoopbackConnection(base_url) as connection:
         began_s = time.perf_counter()
         response = connection.send("POST", "/embeddings", timeout_s, _to_json(body), _headers(key))
@@ -110,7 +127,7 @@ def request_embeddings(
     answer = decoded(response.status, content, _Vectors)
     vectors = tuple(tuple(item.embedding) for item in sorted(answer.data, key=lambda item: item.index))
     dimensions = len(vectors[0]) if vectors else 0
-    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms)
+    return Embeddings(vectors, dimensions, answer.usage.prompt_tokens, elapsed_ms, answer.model)
 
 
 def complete(
@@ -160,27 +177,31 @@ def stream_chat(
         if response.status != HTTPStatus.OK:
             raise _chat_refusal(response.status, connection.content(response))
         first_s = last_s = 0.0
+        tokens: int | None = None
+        model_id = ""
         for event in _events(connection, response, cancelled):
+            model_id = event.model or model_id
+            tokens = event.usage.completion_tokens if event.usage else tokens
             for piece in _pieces(event):
                 if piece.text or piece.reasoning:
                     last_s = time.perf_counter()
                     first_s = first_s or last_s
                 yield piece
-            if event.usage and isinstance(tokens := event.usage.completion_tokens, int):
-                # The first token has come before the clock runs.
-                per_s = (tokens - 1) / (last_s - first_s) if tokens > 1 and last_s > first_s else None
-                yield ChatPiece(tokens=tokens, tokens_per_s=per_s, model_id=event.model)
+        if tokens and not cancelled.is_set():
+            # The first token has come before the clock runs.
+            per_s = (tokens - 1) / (last_s - first_s) if last_s > first_s else None
+            yield ChatPiece(tokens=tokens, tokens_per_s=per_s, model_id=model_id)
 
 
 def _pieces(event: _Event) -> Iterator[ChatPiece]:
     """What an event adds to a chat; nothing for one that only opens it."""
     for choice in event.choices:
-        words = choice.delta
+        words = choice.delta or _Words()
         piece = ChatPiece(
             words.content or "",
-            words.reasoning_content or "",
+            words.reasoning_content or words.reasoning or "",
             finish_reason=choice.finish_reason or "",
-            model_id=event.model,
+            model_id=event.model or "",
         )
         if piece.text or piece.reasoning or piece.finish_reason:
             yield piece
@@ -197,7 +218,7 @@ def _events(connection: LoopbackConnection, response: HTTPResponse, cancelled: E
                 yield _event(line.removeprefix(b"data: "))
     except (NobodyAnswersError, SlowAnswerError) as exc:
         raise GatewayError(
-            ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "The server closed the connection."
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
         ) from exc
 
 
@@ -217,17 +238,17 @@ _CHAT_REFUSALS: Mapping[str, tuple[ErrorCode, Text, Text]] = {
     "context_length_exceeded": (
         ErrorCode.CONVERSATION_TOO_LONG,
         "The conversation is too long for the model",
-        "It is kept. Begin a new one, or go on from one of its first messages.",
+        "It is kept. Start a new one, or continue from an earlier message.",
     ),
     "unsupported_content": (
         ErrorCode.MODEL_CANNOT_SEE,
-        "The model cannot use the pictures",
-        "Choose a model that sees, or begin a conversation without pictures.",
+        "The model cannot use these pictures",
+        "Choose a model that can see, or start a conversation without pictures.",
     ),
     "unsupported_model": (
         ErrorCode.MODEL_CANNOT_CHAT,
-        "The model does not chat",
-        "Choose a model that was made for conversations.",
+        "This model cannot chat",
+        "Choose a chat model.",
     ),
 }
 """By the code of the server's error."""
@@ -251,8 +272,10 @@ def _event(payload: bytes) -> _Event:
         raise GatewayError(
             ErrorCode.ANSWER_NOT_UNDERSTOOD,
             "Unexpected answer from the server",
-            "An event of the stream is not what this app expects.",
+            "Part of the stream is not what this app expects.",
         ) from exc
     if event.error:
-        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", one_line(event.error.message))
+        raise GatewayError(
+            ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", one_line(event.error.message)
+        )
     return event

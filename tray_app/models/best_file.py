@@ -97,23 +97,26 @@ def _reason(
     best: HubQuantization, candidates: Sequence[JudgedQuantization], header: ModelHeader, fit: Fit
 ) -> Phrase:
     bits = _bits_and_mix(best.label)[0]
-    text = phrase("It is the best of those that fit.")
+    text = phrase("It is the best one that fits.")
     if len(candidates) == 1:
-        text = phrase("It is the only one.")
+        text = phrase("It is the only model here.")
     elif fit is Fit.TIGHT:
-        text = phrase("It fits, but leaves little memory to other programs.")
+        text = phrase("It fits but leaves little memory for other programs.")
     elif 0 < bits < _FEW_BITS:
         text = phrase(
-            "No better one fits. With only {bits} bits a weight, answers get worse: a smaller model may do "
-            "better.",
+            "No better one fits. With only {bits} bits per weight, answers get worse, so a "
+            "smaller model may be better.",
             bits=bits,
         )
     elif bits == _FEW_BITS:
-        text = phrase("It fits, loses little, and answers about twice as fast as with 8 bits a weight.")
+        text = phrase(
+            "It fits, loses little quality and answers about twice as fast as with 8 bits per weight."
+        )
     elif bits and header.purpose is not Purpose.CHAT:
-        text = phrase("It fits, and with {bits} bits a weight its results are nearly exact.", bits=bits)
+        text = phrase("It fits, and with {bits} bits per weight its results are nearly exact.", bits=bits)
     elif bits and is_small(header):
         text = phrase(
-            "It fits, and a small model loses much with fewer than its {bits} bits a weight.", bits=bits
+            "It fits, and a small model would lose a lot of quality with fewer than {bits} bits per weight.",
+            bits=bits,
         )
     return text

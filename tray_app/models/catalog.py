@@ -143,8 +143,8 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if not names_a_model(parse_source(address).file_name):
                 raise DownloadError(
                     ErrorCode.ADDRESS_NAMES_NO_FILE,
-                    "The address names no model",
-                    phrase("“{source}” does not tell the name of a .gguf file.", source=address),
+                    "The URL does not name a model",
+                    phrase("“{source}” does not contain the name of a .gguf file.", source=address),
                 )
         return CatalogEntry(
             id=self.id,
@@ -172,9 +172,9 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ModelError(
             ErrorCode.CATALOG_UNREADABLE,
-            "The catalogue of models cannot be read",
+            "The model catalog could not be read",
             phrase("{path}: {reason}", path=path, reason=exc),
-            "Install the app again, or mend the file.",
+            "Reinstall the app or fix the file.",
         ) from exc
 
 
@@ -213,7 +213,7 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
         for name in (entry.id, entry.file_name):
             if name in known:
                 raise _wrong_list(
-                    path, phrase("{id}: there is another model with {name}.", id=each.id, name=name)
+                    path, phrase("{id}: another model has the same {name}.", id=each.id, name=name)
                 )
             known.add(name)
         entries.append(entry)
@@ -223,7 +223,7 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
 def _wrong_list(path: Path, why: Text) -> ModelError:
     return ModelError(
         ErrorCode.OWN_MODELS_INVALID,
-        "Your own list of models cannot be used",
+        "Your own list of models could not be used",
         phrase("{path}: {why}", path=path, why=why),
         'Each entry needs an id and a source: [[models]] id = "mine" source = "hf:owner/repo/file.gguf"',
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _KINDS = {
     GgufFileType.PROJECTOR: phrase("a projector file"),
     GgufFileType.ADAPTER: phrase("an adapter file"),
-    GgufFileType.OTHER: phrase("a supplement file"),
+    GgufFileType.OTHER: phrase("a supplementary file"),
 }
 
 
@@ -30,17 +30,15 @@ def foreign(data: bytes, name: str) -> ModelError:
         return not_a_model(
             name,
             "It is an HTML page, probably the page that describes the file.",
-            "Download the file itself: on Hugging Face its address has /resolve/ where the page has /blob/.",
+            "Download the file itself. On Hugging Face, its URL contains /resolve/ instead of /blob/.",
         )
     if start.startswith(b"version https://git-lfs"):
         return not_a_model(
             name,
-            "It is a Git LFS pointer, that only stands for the file.",
-            "Run «git lfs pull», or download it.",
+            "It is only a Git LFS pointer, not the file itself.",
+            "Run “git lfs pull”, or download the file.",
         )
-    return not_a_model(
-        name, phrase("It begins with {bytes}, and not with GGUF or PWRI.", bytes=repr(data[:4]))
-    )
+    return not_a_model(name, phrase("It starts with {bytes} instead of GGUF or PWRI.", bytes=repr(data[:4])))
 
 
 def none_chosen() -> ModelError:
@@ -48,9 +46,9 @@ def none_chosen() -> ModelError:
     return ModelError(
         ErrorCode.MODEL_NOT_CHOSEN,
         "No model is chosen",
-        "The setting «model» is empty, and the server needs a model to run.",
-        "Choose one on the page Models, or try the built-in test model, whose answers mean nothing: "
-        "powerinfer-tray serve --model test",
+        "The server needs a model, but the setting “model” is empty.",
+        "Choose one on the Models page, or try the built-in test model, which gives "
+        "meaningless answers: powerinfer-tray serve --model test",
     )
 
 
@@ -59,7 +57,7 @@ def missing(name: str, path: Path) -> ModelError:
     return ModelError(
         ErrorCode.MODEL_FILE_MISSING,
         phrase("The model file {name} does not exist", name=name),
-        phrase("Nothing is at {path}.", path=path),
+        phrase("There is no file at {path}.", path=path),
         "Choose or download a model.",
     )
 
@@ -68,9 +66,9 @@ def taken(target: Path) -> ModelError:
     """Something else has the name that a file is to have."""
     return ModelError(
         ErrorCode.FILE_EXISTS,
-        phrase("{name} is there already", name=target.name),
-        phrase("It is in {folder}, and stays as it is.", folder=target.parent),
-        "Remove it, or rename one of the two.",
+        phrase("{name} already exists", name=target.name),
+        phrase("It is in {folder} and was left unchanged.", folder=target.parent),
+        "Remove it, or rename one of the files.",
     )
 
 
@@ -78,9 +76,9 @@ def no_folder(name: str) -> ModelError:
     """Its path ends with a slash, and there is no folder."""
     return ModelError(
         ErrorCode.FOLDER_MISSING,
-        phrase("There is no folder {name}", name=name),
-        "The slash at its end is for folders, and a model is a file.",
-        "Leave the slash out, or check the name.",
+        phrase("The folder {name} does not exist", name=name),
+        "A slash at the end stands for a folder, but a model is a file.",
+        "Remove the slash, or check the name.",
     )
 
 
@@ -88,7 +86,7 @@ def unreadable(path: Path, name: str, why: Text) -> ModelError:
     """The system does not give it out."""
     return ModelError(
         ErrorCode.MODEL_FILE_UNREADABLE,
-        phrase("The model file {name} cannot be read", name=name),
+        phrase("The model file {name} could not be read", name=name),
         phrase("{why} ({path}).", why=why, path=path),
         "Check the path and its permissions.",
     )
@@ -122,7 +120,7 @@ def damaged(name: str, why: Text) -> ModelError:
 def unknown_entry(name: str, key: str, number: int) -> ModelError:
     """An entry of its header is of a type that the format does not have."""
     return damaged(
-        name, phrase("Its entry {key} is of the unknown type {number:,}.", key=repr(key[:60]), number=number)
+        name, phrase("Its entry {key} has the unknown type {number:,}.", key=repr(key[:60]), number=number)
     )
 
 
@@ -131,7 +129,7 @@ def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelErr
     return incomplete(
         name,
         phrase(
-            "{present:,} of {whole:,} bytes are there, {missing:,} are missing.",
+            "It has {present:,} of {whole:,} bytes, so {missing:,} are missing.",
             present=present_bytes,
             whole=implied_bytes,
             missing=implied_bytes - present_bytes,
@@ -147,7 +145,7 @@ def no_projector(model: str, wanted: str, why: Text) -> ModelError:
             "{model} cannot have {projector} as its projector", model=model, projector=presentable(wanted)
         ),
         why,
-        "Set «Projector» of this model to its mmproj file, or to none.",
+        "Set “Projector” of this model to its mmproj file, or to none.",
     )
 
 
@@ -156,6 +154,6 @@ def not_to_be_served(name: str, role: GgufFileType) -> ModelError:
     return ModelError(
         ErrorCode.NOT_A_WHOLE_MODEL,
         phrase("{name} is not a model by itself", name=name),
-        phrase("It is {kind}, which goes with a model.", kind=_KINDS[role]),
+        phrase("It is {kind}, which belongs to a model.", kind=_KINDS[role]),
         "Choose the model that it belongs to.",
     )

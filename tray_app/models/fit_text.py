@@ -29,22 +29,23 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
     }
     match verdict.fit:
         case Fit.FITS:
-            text = tr("It needs {need} of the {room} of memory that can be used.")
+            text = tr("It needs {need} of the {room} of available memory.")
         case Fit.TIGHT:
-            text = tr("It needs {need} of the {room} of memory that can be used: close other programs.")
+            text = tr("It needs {need} of the {room} of available memory. Close other programs first.")
         case Fit.TOO_LARGE if verdict.better_context:
             text = tr(
-                "With a context of {context} it needs {need}, and {room} of memory can be used: "
-                "try context {smaller}."
+                "With a context size of {context} it needs {need}, but only {room} of memory is "
+                "available. Try a context size of {smaller}."
             )
         case Fit.TOO_LARGE if verdict.estimate.weights_bytes <= verdict.budget.usable_bytes:
             text = tr(
-                "It needs {need}, and {room} of memory can be used: try a smaller quantization or model."
+                "It needs {need}, but only {room} of memory is available. Try a smaller quantization "
+                "or model."
             )
         case Fit.TOO_LARGE:
             text = tr(
-                "Its weights alone take {weights}, and {room} of memory can be used: "
-                "try a smaller quantization or model."
+                "Its weights alone need {weights}, but only {room} of memory is available. Try a "
+                "smaller quantization or model."
             )
     return text.format(**numbers)
 

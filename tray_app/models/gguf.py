@@ -126,7 +126,7 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
     implied_bytes = _weights_start(cursor, metadata) + weights_size_bytes if elements else cursor.at
     header = model_header(metadata, cursor.lengths, elements, implied_bytes, sparse=data[:4] == b"PWRI")
     if header is None:
-        raise file_errors.damaged(name, "It does not say of which architecture the model is.")
+        raise file_errors.damaged(name, "It does not give the model's architecture.")
     return header
 
 
@@ -164,10 +164,10 @@ def _file_size(path: Path, name: str) -> int:
             ErrorCode.MODEL_IS_FOLDER,
             phrase("{name} is a folder", name=name),
             "A model is a single file.",
-            "Name the model file inside that folder.",
+            "Choose the model file in that folder.",
         )
     if not stat.S_ISREG(info.st_mode):  # opening a pipe would wait for ever
-        raise file_errors.not_a_model(name, "It is not an ordinary file.")
+        raise file_errors.not_a_model(name, "It is not a regular file.")
     return info.st_size
 
 
@@ -201,7 +201,7 @@ class _Cursor:
         count: int = self.take(_U64)
         if count > limit:
             raise file_errors.damaged(
-                self.name, phrase("Its header announces {count:,} {what}.", count=count, what=what)
+                self.name, phrase("Its header claims to have {count:,} {what}.", count=count, what=what)
             )
         return count
 
@@ -211,7 +211,7 @@ class _Cursor:
 
     def skip_text(self) -> int:
         """Step over a text; where it starts."""
-        length = self.read_count(MAX_TEXT_BYTES, "letters in one text")
+        length = self.read_count(MAX_TEXT_BYTES, "characters in one text")
         start = self.at
         self.skip(length)
         return start
@@ -316,7 +316,7 @@ def _check_version(version: int, name: str) -> None:
     if version & 0xFFFF == 0:
         raise ModelError(
             ErrorCode.MODEL_BYTE_ORDER_UNSUPPORTED,
-            phrase("{name} is for other machines", name=name),
+            phrase("{name} is for another kind of computer", name=name),
             "Its numbers are stored in big-endian order.",
             "Download the usual, little-endian file.",
         )
@@ -326,8 +326,8 @@ def _check_version(version: int, name: str) -> None:
         if version > 3  # noqa: PLR2004
         else phrase("{name} is too old for this app", name=name),
         phrase(
-            "It is written in version {version:,} of the GGUF format. This app reads versions 2 and 3.",
+            "It uses version {version:,} of the GGUF format. This app supports versions 2 and 3.",
             version=version,
         ),
-        "Look for an update of this app, or for another file of the same model.",
+        "Look for an update of this app or another file of the same model.",
     )

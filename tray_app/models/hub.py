@@ -194,9 +194,9 @@ def search(
     except NOT_JSON as exc:
         raise DownloadError(
             ErrorCode.SEARCH_NOT_ANSWERED,
-            "Models could not be searched for",
-            phrase("{site} did not answer with a list of models.", site=site),
-            "Try again later, or look at the setting hf_endpoint.",
+            "The search for models failed",
+            phrase("{site} did not send a list of models.", site=site),
+            "Try again later, or check the setting hf_endpoint.",
         ) from exc
     found = (_found(entry) for entry in entries[:PAGE_SIZE])
     return SearchPage(tuple(model for model in found if model), following)
@@ -240,8 +240,8 @@ def _ask(session: Session, url: str, query: str) -> Response:
         raise UnreachableError(
             exc.code,
             phrase(
-                "No models can be looked up, because {host} cannot be reached: check the connection to the "
-                "internet.",
+                "The search for models is not possible because {host} cannot be reached. Check your "
+                "internet connection.",
                 host=urlsplit(url).netloc,
             ),
         ) from exc
@@ -252,10 +252,10 @@ def _content(answer: Response, limit_s: float) -> bytes:
     try:
         content = b"".join(pieces_of(answer, _LONGEST_PAGE_BYTES + 1, limit_s))
         if len(content) > _LONGEST_PAGE_BYTES:
-            raise broken_transfer("The server sends far more than a list takes.")
+            raise broken_transfer("The server is sending far more data than a list needs.")
     except TransientError as exc:  # it speaks of a file, of which a part is kept
         raise TransientError(
-            exc.code, "The list of the server did not arrive", exc.texts[1], "Try again in a moment."
+            exc.code, "The server's list could not be loaded", exc.texts[1], "Try again in a moment."
         ) from exc
     return content
 

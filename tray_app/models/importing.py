@@ -37,7 +37,7 @@ _BLOCK_BYTES = 1 << 20
 _NO_PROGRAM = 0o666
 _EMPTY_NAMES = frozenset({"model", "models", "hf", "tmp", "output", "unknown", "none", "gguf"})
 _LONGEST_NAME = 100
-_NO_SPACE = "Free some space, or link the model in place of copying it."
+_NO_SPACE = "Free some space, or link the model instead of copying it."
 
 
 def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
@@ -82,11 +82,15 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
 def _advice(exc: OSError, how: How) -> Text:
     if is_too_large(exc):
         return (
-            "This disk takes no file so large (FAT32: 4 GB): choose a models folder on another, or link it."
+            "This disk cannot store such large files (FAT32: 4 GB). Choose a models folder on "
+            "another disk, or link the model."
         )
     if how is How.LINK:
-        return "Check that you may write there; where links cannot be made, copy or move it."
-    return "Check that there is space, and that you may write there."
+        return (
+            "Check that you have permission to write there. If links cannot be created, copy or "
+            "move the model."
+        )
+    return "Check the free space and that you have permission to write there."
 
 
 def _listed_name(part: Path, header: ModelHeader) -> str:

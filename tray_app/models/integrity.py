@@ -64,7 +64,9 @@ def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
             raise file_errors.damaged(
                 part.name,
                 phrase(
-                    "Its SHA-256 is {actual}, but was {expected}.", actual=sha256.hexdigest(), expected=digest
+                    "Its SHA-256 is now {actual} instead of {expected}.",
+                    actual=sha256.hexdigest(),
+                    expected=digest,
                 ),
             )
     return Check.DIGEST if len(digests) == len(parts) else Check.HEADER

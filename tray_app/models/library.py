@@ -263,7 +263,9 @@ class Library:
             if reference in {*short, *map(presentable, short)}:
                 named.append(partial)
         if len(named) > 1:
-            raise AmbiguousError(reference, [str(partial.path) for partial in named], "Name one by its path.")
+            raise AmbiguousError(
+                reference, [str(partial.path) for partial in named], "Give the path of one of them."
+            )
         return next(iter(named), None)
 
     def with_projector(self, model: Model, wanted: str) -> Model:
@@ -280,10 +282,12 @@ class Library:
         places = [folder / given for folder in (model.path.parent, self.folder)]
         path = next((place for place in places if place.is_file()), places[-1])
         if not path.is_file():
-            raise file_errors.no_projector(model.name, wanted, phrase("Nothing is at {path}.", path=path))
+            raise file_errors.no_projector(
+                model.name, wanted, phrase("There is no file at {path}.", path=path)
+            )
         projector = self._projector(path)
         if projector is None:
-            raise file_errors.no_projector(model.name, wanted, "It is another kind of file.")
+            raise file_errors.no_projector(model.name, wanted, "It is a different kind of file.")
         return replace(model, projector=projector)
 
     def contents(self) -> Contents:

@@ -71,7 +71,7 @@ class ModelNames:
             return None
         ids = self._meant.get(_compared(asked), ())
         if len(ids) > 1:
-            raise AmbiguousError(asked, ids, "Name one of them by its id.")
+            raise AmbiguousError(asked, ids, "Choose one of them by its ID.")
         return next(iter(ids), None)
 
     def with_aliases(self, aliases: Mapping[str, str]) -> ModelNames:

@@ -139,14 +139,14 @@ def _compared(model: Model, files: Mapping[Path, FileSource], asker: _Asker) -> 
             model.path,
             "",
             Freshness.UNKNOWN,
-            phrase("Nobody has noted where {name} came from.", name=model.path.name),
+            phrase("It is not known where {name} came from.", name=model.path.name),
         )
     each = [_same(file, note, asker.ask(note.url)) for file, note in files.items()]
     source = next(iter(files.values())).url
     if False in each:
         return Comparison(model.id, model.name, model.path, source, Freshness.NEWER)
     if None in each:
-        why: Text = "Its source does not tell one version of the file from another."
+        why: Text = "The server does not give versions of the file."
         return Comparison(model.id, model.name, model.path, source, Freshness.UNKNOWN, why)
     return Comparison(model.id, model.name, model.path, source, Freshness.CURRENT)
 

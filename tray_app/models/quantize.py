@@ -42,7 +42,7 @@ _TYPE = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.MULTILINE)
 _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
 _MARGIN = 1.2  # mixes keep some tensors in a larger type
 _LAST_LINES = 3
-_NO_SPACE = "Free some space, or give another place."
+_NO_SPACE = "Free some space, or choose another folder."
 _REASON = "llama_model_quantize: "
 
 
@@ -96,8 +96,8 @@ def quantize(
             raise ModelError(
                 ErrorCode.QUANTIZATION_FAILED,
                 phrase("{name} could not be quantized", name=source.name),
-                phrase("{program} has turned it into a model of another kind.", program=quantizer.program),
-                "Use the program that belongs to the model's engine.",
+                phrase("{program} turned it into a different kind of model.", program=quantizer.program),
+                "Use the program that comes with the model's engine.",
             )
         partial.replace(target)
     except OSError as exc:
@@ -109,7 +109,7 @@ def quantize(
                 reason=exc.strerror or exc,
                 path=exc.filename or quantizer.program,
             ),
-            "Check that the program can be run, and that you may write there.",
+            "Check that the program can run and that you have permission to write there.",
         ) from exc
     finally:
         partial.unlink(missing_ok=True)
@@ -134,14 +134,14 @@ def _storage_of(type_name: str) -> TensorType:
 
 def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
     """`ModelError` if it is known beforehand that this will not do."""
-    title = phrase("Cannot quantize {name}", name=source.name)
+    title = phrase("{name} cannot be quantized", name=source.name)
     types = quantizer.types_for(header)
     if header.role is not GgufFileType.MODEL or header.split_count > 1:
         raise ModelError(
             ErrorCode.MODEL_NOT_QUANTIZABLE,
             title,
-            "It is not one whole model file.",
-            "Choose a model in a single file.",
+            "It is not a single, complete model file.",
+            "Choose a model that is a single file.",
         )
     if type_name not in types:
         raise ModelError(
@@ -149,7 +149,7 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
             title,
             phrase("Sparse models cannot be quantized to {type}.", type=type_name)
             if header.sparse
-            else phrase("Dense models cannot be quantized to {type}.", type=type_name),
+            else phrase("Regular models cannot be quantized to {type}.", type=type_name),
             phrase("Choose one of: {names}", names=", ".join(types)),
         )
     if os.path.lexists(target):
@@ -158,8 +158,8 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
         raise ModelError(
             ErrorCode.FOLDER_MISSING,
             title,
-            phrase("There is no folder {folder}.", folder=target.parent),
-            "Make it, or give another place.",
+            phrase("The folder {folder} does not exist.", folder=target.parent),
+            "Create it, or choose another folder.",
         )
     require_space(target.parent, needed_bytes(header, type_name), _NO_SPACE)
 
@@ -171,9 +171,10 @@ def _take_place(partial: Path) -> None:
     except OSError as exc:
         raise ModelError(
             ErrorCode.FILE_NOT_WRITABLE,
-            phrase("{name} cannot be written", name=partial.name),
+            phrase("{name} could not be written", name=partial.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=partial),
-            "Delete it if nobody needs it, and check that you may write there; or give another place.",
+            "Delete it if you do not need it and check that you have permission to write there, "
+            "or choose another folder.",
         ) from exc
 
 
@@ -195,15 +196,15 @@ def _watch(child: Child, name: str, folder: Path, on_tensor: Callable[[int, int]
         raise ModelError(
             ErrorCode.QUANTIZATION_FAILED,
             phrase("{name} could not be quantized", name=name),
-            phrase("The program ended with {code}: {reason}", code=code, reason=_reason(last)),
-            "A model that is quantized already must be made from its F16 or F32 file.",
+            phrase("The program stopped with {code}: {reason}", code=code, reason=_reason(last)),
+            "To change the quantization of a model, start from its F16 or F32 file.",
         )
 
 
 def _reason(lines: list[str]) -> Text:
     """What it said of its failure, which stands behind the tensor that it was at; else its last line."""
     reasons = (line.partition(_REASON)[2] for line in lines if _REASON in line)
-    return next(reasons, lines[-1] if lines else phrase("it said nothing."))
+    return next(reasons, lines[-1] if lines else phrase("it gave no reason."))
 
 
 def _offered_types(program: Path) -> tuple[str, ...]:

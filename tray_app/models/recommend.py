@@ -21,10 +21,10 @@ _CONFIG = ContextConfig(context_size=2048, batch_size=512)
 _QUICK_BYTES = 3 * 10**9
 """A processor reads all weights for each token: with more than these it writes less than five in a second."""
 
-_FOR_POWERINFER = phrase("Made for the PowerInfer engine, which this computer has.")
+_FOR_POWERINFER = phrase("Made for PowerInfer, which is installed on this computer.")
 _WHY = {
-    Purpose.EMBEDDING: phrase("For embeddings of texts in your language."),
-    Purpose.CHAT: phrase("For conversations in your language, at a good speed on this computer."),
+    Purpose.EMBEDDING: phrase("For embeddings in your language."),
+    Purpose.CHAT: phrase("For chats in your language, fast enough on this computer."),
 }
 
 

@@ -151,23 +151,23 @@ class Finder:
             return ModelError(
                 ErrorCode.MODEL_NOT_DOWNLOADED,
                 phrase("{name} has not been downloaded yet", name=reference),
-                "It is an address, and not a model on this computer.",
+                "It is a URL, not a model on this computer.",
                 phrase("Download it: powerinfer-tray download {source}", source=reference),
             )
         if model_id := self.aliased(reference):
             return ModelError(
                 ErrorCode.MODEL_NOT_FOUND,
                 phrase("There is no model {reference}", reference=model_id),
-                phrase("{alias} is another name of it, and it is not installed.", alias=reference),
-                "Install it, or give the name to another model.",
+                phrase("{alias} is another name for this model, which is not installed.", alias=reference),
+                "Download it, or give this name to another model.",
             )
-        hint: Text = "Check the name, give the path of a file, or download a model."
+        hint: Text = "Check the name, enter the path of a file, or download a model."
         if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as below
-            hint = phrase("If you mean the file in the current folder, write ./{name}", name=reference)
+            hint = phrase("For the file in the current folder, type ./{name}", name=reference)
         return ModelError(
             ErrorCode.MODEL_NOT_FOUND,
             phrase("There is no model {reference}", reference=reference),
-            phrase("It is no id of the catalogue and no file in {folder}.", folder=self._folder),
+            phrase("It is neither a model in the catalog nor a file in {folder}.", folder=self._folder),
             hint,
         )
 
@@ -207,4 +207,4 @@ def _is_path_alone(reference: str) -> bool:
 
 def _ambiguous(reference: str, paths: Sequence[Path], index: Index) -> AmbiguousError:
     shown = [phrase("{id} ({path})", id=index.id_of(path), path=path) for path in paths]
-    return AmbiguousError(reference, shown, "Name one of them by its id.")
+    return AmbiguousError(reference, shown, "Choose one of them by its ID.")

@@ -95,12 +95,12 @@ def _split_of(source: DownloadSource) -> Split | None:
             ErrorCode.MODEL_HAS_TOO_MANY_FILES,
             "The model has too many files",
             phrase(
-                "By its name, {name} is one of {count:,}. More than {most:,} are not fetched at once.",
+                "According to its name, {name} is one of {count:,} files. The limit is {most:,}.",
                 name=source.file_name,
                 count=split.count,
                 most=MOST_PARTS,
             ),
-            "Fetch them with another program, and put all of them into the models folder.",
+            "Download them with another program and put them all in the models folder.",
         )
     return split
 
@@ -145,7 +145,7 @@ def _fetch(session: Session, source: DownloadSource, data: bytearray, wanted_byt
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
             data.clear()  # the server does not know ranges: it sends the file from its first byte on
         elif (answered_span(answer.headers) or (None,))[0] != len(data):
-            raise broken_transfer("The server sent another piece of the file than it was asked for.")
+            raise broken_transfer("The server sent a different part of the file than requested.")
         for piece in pieces_of(answer, wanted_bytes - len(data), _LONGEST_READ_S):
             data += piece
     return describe_file(source, [hop.headers for hop in hops])

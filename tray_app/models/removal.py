@@ -29,8 +29,8 @@ _STATISTICS = re.compile(r"activation_\d+\.pt")
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 _SORTS = (
     (stat.S_ISDIR, phrase("It is a folder.")),
-    (stat.S_ISFIFO, phrase("It is a pipe between programs.")),
-    (stat.S_ISSOCK, phrase("It is a socket of a program.")),
+    (stat.S_ISFIFO, phrase("It is a pipe.")),
+    (stat.S_ISSOCK, phrase("It is a socket.")),
     (stat.S_ISBLK, phrase("It is a device.")),
     (stat.S_ISCHR, phrase("It is a device.")),
 )
@@ -139,7 +139,7 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
             return
     elif stat.S_ISREG(mode) and (listed or _begins_like_a_model(part)):
         return
-    why: Text = "It does not begin as a model does."
+    why: Text = "It does not start like a model."
     with suppress(OSError):  # of a link that leads nowhere, no more can be said
         target = path.stat().st_mode
         why = next((words for is_such, words in _SORTS if is_such(target)), why)
@@ -147,7 +147,7 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
         ErrorCode.NOT_A_MODEL,
         phrase("{name} is not a model", name=path.name or path),
         why,
-        "Only models are removed here. What there is says: powerinfer-tray models list",
+        "Only models can be removed. To list them, run: powerinfer-tray models list",
     )
 
 
@@ -185,7 +185,7 @@ def _take_away(doomed: _Doomed, discard: Callable[[Path], None]) -> None:
             ErrorCode.MODEL_NOT_REMOVED,
             phrase("{name} could not be removed", name=path.name),
             phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
-            "Check its permissions; where there is no trash, delete it for good.",
+            "Check its permissions. If there is no trash, delete it permanently.",
         ) from exc
 
 
@@ -201,7 +201,7 @@ def _has_changed(before: os.stat_result, now: os.stat_result) -> bool:
 def _changed(path: Path) -> ModelError:
     return ModelError(
         ErrorCode.MODEL_REPLACED,
-        phrase("{name} has just been replaced", name=path.name),
-        "Something else is in its place now than what was looked at, so it was left alone.",
-        "Look at the list of models, and try again.",
+        phrase("{name} was replaced in the meantime", name=path.name),
+        "It is no longer the file that was checked, so it was not touched.",
+        "Check the list of models and try again.",
     )

@@ -24,17 +24,17 @@ def read_alias(text: str) -> str:
         raise _refusal(
             text,
             phrase(
-                "{entry} must have 1 to {count} characters that can be seen.",
+                "{entry} must have 1 to {count} visible characters.",
                 entry=repr(text),
                 count=_LONGEST,
             ),
         )
     if any(sign in name for sign in _SEPARATORS):
         raise _refusal(
-            text, phrase("{entry} has a comma or semicolon, which separate names.", entry=repr(text))
+            text, phrase("{entry} contains a comma or semicolon, which separates names.", entry=repr(text))
         )
     if name.startswith(("/", "\\", ".", "~", "-", "hf:", "http:", "https:", "file:")):
-        raise _refusal(text, phrase("{entry} looks like a path, an address or an option.", entry=repr(text)))
+        raise _refusal(text, phrase("{entry} looks like a path, a URL or an option.", entry=repr(text)))
     return name
 
 
@@ -46,7 +46,7 @@ def same_name(text: str) -> str:
 def _refusal(text: str, reason: Text) -> SettingsError:
     return SettingsError(
         ErrorCode.ALIAS_INVALID,
-        phrase("A model cannot be called {entry}", entry=repr(text)),
+        phrase("A model cannot be named {entry}", entry=repr(text)),
         reason,
         "For example: gpt-4o-mini",
     )

@@ -44,21 +44,21 @@ class Key:
 GATEWAY = Key(
     "gateway",
     "API key",
-    "For the local network: clients must send it as their OpenAI API key.",
+    "For the local network: apps must send it as their OpenAI API key.",
     "network",
     (f"{KEY_VARIABLE}GATEWAY",),
 )
 REMOTE = Key(
     "remote",
     "Remote key",
-    "For the engine remote: the API key that its server asks for, if it asks for one.",
+    "For a remote server: its API key, if it needs one.",
     "remote_model",
     (f"{KEY_VARIABLE}REMOTE",),
 )
 HUGGING_FACE = Key(
     "huggingface.co",
     "Hugging Face token",
-    "For files whose publisher wants you to accept terms first. It is sent to huggingface.co alone.",
+    "For models whose publisher requires you to accept terms. It is sent only to huggingface.co.",
     "hf_endpoint",
     HUGGING_FACE_VARIABLES,
 )
@@ -96,8 +96,8 @@ def read_key(text: str) -> str:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
             ErrorCode.KEY_INVALID,
-            "This cannot be a key",
-            "A key is made of letters, digits and signs, with no spaces.",
+            "This is not a valid key",
+            "A key consists of letters, digits and symbols, without spaces.",
         )
     return text
 
@@ -108,10 +108,10 @@ def read_new_key(name: str, text: str) -> str:
     if name == GATEWAY.name and can_be_guessed(text):
         raise SettingsError(
             ErrorCode.KEY_GUESSABLE,
-            "This key can be guessed",
+            "This key is too easy to guess",
             phrase(
-                "Everybody in the local network may try keys: it needs {count} characters or more, without a "
-                "pattern. Generate in the settings makes one.",
+                "Anyone on the local network can try keys, so use at least {count} characters "
+                "without a pattern. “Generate” in the settings creates one.",
                 count=_LEAST_LENGTH,
             ),
         )

@@ -155,7 +155,7 @@ class KeyStore:
 
 def no_keychain(name: str) -> NoKeychainError:
     """There is no keychain, and how the key of that name can be given all the same."""
-    command = phrase("Type: powerinfer-tray key set {name} --file", name=name)
+    command = phrase("Run: powerinfer-tray key set {name} --file", name=name)
     variables = variables_of(name)
     if not variables:
         return NoKeychainError(command)
@@ -172,7 +172,7 @@ def _checked(key: str, place: KeyLocation) -> str:
     except SettingsError as exc:
         raise SettingsError(
             ErrorCode.KEY_INVALID,
-            phrase("There is no key {place}", place=place.words),
+            phrase("There is no valid key {place}", place=place.words),
             exc.texts[1],
             "Set it again, or remove it.",
         ) from None

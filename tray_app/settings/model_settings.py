@@ -76,9 +76,9 @@ def field_for(name: str, model_id: str | None) -> Field:
     if each.scope is Scope.ONE:
         raise SettingsError(
             ErrorCode.SETTING_FOR_ONE_MODEL,
-            phrase("The setting {name} is one of a single model", name=name),
-            "Each model has its own, and there is none for all.",
-            phrase("Name the model: powerinfer-tray settings set {name} VALUE --model ID", name=name),
+            phrase("The setting {name} belongs to a single model", name=name),
+            "Each model has its own value. There is no value for all models.",
+            phrase("Give the model: powerinfer-tray settings set {name} VALUE --model ID", name=name),
         )
     return each
 
@@ -104,11 +104,14 @@ def model_field(each: Field) -> Field:
     if each.scope is Scope.ALL:
         raise SettingsError(
             ErrorCode.SETTING_FOR_ALL_MODELS,
-            phrase("The setting {name} holds for all models", name=each.name),
+            phrase("The setting {name} applies to all models", name=each.name),
             phrase(
-                "A model may have its own: {names}.", names=", ".join(other.name for other in MODEL_FIELDS)
+                "A model can have its own values for: {names}.",
+                names=", ".join(other.name for other in MODEL_FIELDS),
             ),
-            phrase("To set it for all: powerinfer-tray settings set {name} VALUE", name=each.name),
+            phrase(
+                "To set it for all models, run: powerinfer-tray settings set {name} VALUE", name=each.name
+            ),
         )
     return each
 
@@ -120,8 +123,8 @@ def check_own(each: Field, value: object) -> Any:
         raise SettingsError(
             ErrorCode.SETTING_FOR_ALL_MODELS,
             "The engine of a model cannot be remote",
-            "A remote server has models of its own, so it is chosen for all.",
-            "To use it: powerinfer-tray settings set engine remote",
+            "A remote server has its own models, so it is chosen for all models.",
+            "To use it, run: powerinfer-tray settings set engine remote",
         )
     return checked
 
@@ -194,8 +197,8 @@ def is_an_id(alias: str, model_id: str, meant: str) -> SettingsError:
     """The error about an alias of one model that is the id of another."""
     return SettingsError(
         ErrorCode.ALIAS_TAKEN,
-        phrase("{alias} cannot be another name of {model}", alias=alias, model=model_id),
-        phrase("It is the id of another model, {other}.", other=meant),
+        phrase("{alias} cannot be another name for {model}", alias=alias, model=model_id),
+        phrase("It is the ID of another model, {other}.", other=meant),
         "Choose a name that no other model has.",
     )
 
@@ -203,7 +206,7 @@ def is_an_id(alias: str, model_id: str, meant: str) -> SettingsError:
 def _claimed_twice(alias: str, model_id: str, other: str) -> SettingsError:
     return SettingsError(
         ErrorCode.ALIAS_TAKEN,
-        phrase("{alias} cannot be another name of {model}", alias=alias, model=model_id),
+        phrase("{alias} cannot be another name for {model}", alias=alias, model=model_id),
         phrase("The model {other} has the same name.", other=other),
         "Choose a name that no other model has.",
     )

@@ -45,7 +45,7 @@ def read_origin(text: str) -> str:
     `:*` for every port.
     """
     if not text.isprintable():
-        raise _refusal(text, phrase("{entry} has a character that cannot be seen.", entry=repr(text)))
+        raise _refusal(text, phrase("{entry} contains an invisible character.", entry=repr(text)))
     entry = text.strip().lower()
     if entry in (EVERYONE, OPAQUE):
         return entry
@@ -118,10 +118,10 @@ def _host_matches(host: str, wanted: str) -> bool:
 
 def _without_scheme(entry: str) -> Phrase:
     if not entry:
-        return phrase("An empty entry means no page.")
+        return phrase("An empty entry does not match any page.")
     host = re.split(r"[/?#\s]", re.sub(r"^(https?:?)?/+", "", entry), maxsplit=1)[0]
     return phrase(
-        "{entry} has no scheme. Write it as browsers send it: https://{host}, or http://{host}.",
+        "{entry} has no scheme. Write it as browsers send it: https://{host} or http://{host}.",
         entry=entry,
         host=host if _HOST_AND_PORT.fullmatch(host) else "example.org",
     )
@@ -129,11 +129,13 @@ def _without_scheme(entry: str) -> Phrase:
 
 def _scheme_fault(scheme: str) -> Phrase | None:
     if "*" in scheme:
-        return phrase("A * cannot stand in the scheme {scheme}: name each, as https://*.", scheme=scheme)
+        return phrase(
+            "The scheme {scheme} cannot contain *. Enter each scheme, such as https://*.", scheme=scheme
+        )
     if not _SCHEME.fullmatch(scheme):
-        return phrase("{scheme} is not a scheme, as https is one.", scheme=repr(scheme))
+        return phrase("{scheme} is not a scheme such as https.", scheme=repr(scheme))
     if scheme in _NO_PAGES:
-        return phrase("No web page has the scheme {scheme}: write https or http.", scheme=scheme)
+        return phrase("Web pages do not use the scheme {scheme}. Write https or http.", scheme=scheme)
     return None
 
 
@@ -141,13 +143,15 @@ def _rest_fault(found: re.Match[str], rest: str) -> Phrase | None:
     if not rest.strip("/"):
         return None
     whole = found[0].removesuffix(rest)
-    return phrase("Browsers send no path: write {origin} in place of {entry}.", origin=whole, entry=found[0])
+    return phrase(
+        "Browsers do not send a path. Write {origin} instead of {entry}.", origin=whole, entry=found[0]
+    )
 
 
 def _read_host(text: str, scheme: str, host: str) -> str:
     """The host as browsers send it; `SettingsError` if it can be none."""
     if not host:
-        raise _refusal(text, phrase("{entry} names no host: write it, or * for each.", entry=text.strip()))
+        raise _refusal(text, phrase("{entry} has no host. Enter one, or * for any host.", entry=text.strip()))
     if host == "*":
         return host
     below = "*." if host.startswith("*.") else ""
@@ -156,8 +160,8 @@ def _read_host(text: str, scheme: str, host: str) -> str:
         raise _refusal(
             text,
             phrase(
-                "In {entry}, a * can only be the whole host, stand before its first point or be the port: "
-                "https://*.example.org, http://localhost:*.",
+                "In {entry}, * can only be the whole host, the part before the first dot, or the "
+                "port: https://*.example.org, http://localhost:*.",
                 entry=text.strip(),
             ),
         )
@@ -172,7 +176,7 @@ def _web_host(text: str, name: str) -> str:
     if name.startswith("["):
         return _address(text, name)
     if "@" in name:
-        raise _refusal(text, phrase("Browsers send no user name: leave out what is before the @."))
+        raise _refusal(text, phrase("Browsers do not send a user name. Remove the part before the @."))
     ascii_name = name if name.isascii() else _in_ascii(text, name)
     if not _WEB_HOST.fullmatch(ascii_name):
         raise _no_host(text, name)
@@ -191,7 +195,7 @@ def _in_ascii(text: str, name: str) -> str:
         raise _no_host(text, name) from exc
     if not same:  # Python's rules of 2003 make another name of it than browsers do: ß would be ss
         raise _refusal(
-            text, phrase("Write {name} in ASCII, as browsers send it: it begins with xn--.", name=name)
+            text, phrase("Write {name} in ASCII as browsers send it, starting with xn--.", name=name)
         )
     return ascii_name.decode()
 
@@ -211,17 +215,17 @@ def _read_port(text: str, scheme: str, port: str) -> str:
         return ":*"
     if not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) <= _HIGHEST_PORT):
         raise _refusal(
-            text, phrase("{port} is not a port: write a number up to 65535, or *.", port=repr(port))
+            text, phrase("{port} is not a port. Enter a number up to 65535, or *.", port=repr(port))
         )
     number = str(int(port))
     return "" if number == _WEB_PORTS.get(scheme) else f":{number}"
 
 
 def _no_host(text: str, name: str) -> SettingsError:
-    return _refusal(text, phrase("{name} is not the name of a host.", name=repr(name)))
+    return _refusal(text, phrase("{name} is not a host name.", name=repr(name)))
 
 
 def _refusal(text: str, reason: Phrase) -> SettingsError:
     return SettingsError(
-        ErrorCode.ORIGIN_INVALID, phrase("{entry} can match no web page", entry=repr(text)), reason
+        ErrorCode.ORIGIN_INVALID, phrase("{entry} cannot match any web page", entry=repr(text)), reason
     )

@@ -153,20 +153,20 @@ def _sole_writer(path: Path) -> Iterator[None]:
     except Timeout as exc:
         raise SettingsError(
             ErrorCode.SETTINGS_LOCKED,
-            "The settings are being changed by another program",
+            "Another program is changing the settings",
             phrase(
                 "{path} has been locked for {seconds:.0f} seconds.",
                 path=exc.lock_file,
                 seconds=_LOCK_TIMEOUT_S,
             ),
-            "Try again. If it stays so, end the other PowerInfer Tray, which may hang.",
+            "Try again. If that does not help, quit the other PowerInfer Tray.",
         ) from exc
     except OSError as exc:
         raise SettingsError(
             ErrorCode.SETTINGS_NOT_SAVED,
             "The settings could not be saved",
             phrase("{path}: {reason}", path=exc.filename or path, reason=exc.strerror or exc),
-            "Check that the disk is not full and that you may write to this folder.",
+            "Check that the disk is not full and that you have permission to write to this folder.",
         ) from exc
 
 
@@ -268,24 +268,23 @@ def _newer(path: Path, plain: Mapping[str, Any]) -> SettingsError | None:
         return None
     return SettingsError(
         ErrorCode.SETTINGS_FILE_NEWER,
-        "The settings file is of a newer version of this app",
+        "The settings file is from a newer version of this app",
         phrase(
-            "{path} has version {version}; this app knows {known}.",
+            "{path} has version {version}, but this app supports version {known}.",
             path=path,
             version=_version(plain),
             known=VERSION,
         ),
-        "Install the newer version, or move the file away to begin with new settings. "
-        "It has been left as it is.",
+        "Install the newer version, or move the file to start with new settings. The file was not changed.",
     )
 
 
 def _unusable(path: Path, cause: Text) -> SettingsError:
     return SettingsError(
         ErrorCode.SETTINGS_FILE_INVALID,
-        "The settings file has an error; defaults are used for what cannot be read",
+        "The settings file has an error, so some defaults are used",
         phrase("{path}: {cause}", path=path, cause=cause),
-        "Correct the file, or choose these settings again. The file has been left as it is.",
+        "Correct the file, or choose these settings again. The file was not changed.",
     )
 
 

@@ -80,7 +80,7 @@ def switch(entry: Autostart, *, on: bool) -> None:
             ErrorCode.LAUNCH_AT_LOGIN_FAILED,
             "Launch at login could not be changed",
             ": ".join(str(part) for part in (exc.filename, exc.strerror or exc) if part),
-            "Check that you may write to the place that is named, or use the system's own settings.",
+            "Check that you have permission to write to this location, or use the system settings.",
         ) from exc
 
 

@@ -51,13 +51,13 @@ def not_enough_space(
     kind: type[AnyError], space: DiskSpace, folder: Path, wanted_bytes: int, hint: Text
 ) -> AnyError:
     """There is less space than is needed and left to other programs."""
-    title: Text = "Not enough space on the disk"
+    title: Text = "Not enough disk space"
     return kind(
         ErrorCode.NOT_ENOUGH_SPACE,
         title,
         phrase(
-            "{needed:.2f} GB are needed. {free:.2f} GB are free in {folder}, of which {reserve:.2f} GB "
-            "are left to other programs.",
+            "{needed:.2f} GB are needed. {folder} has {free:.2f} GB free, of which {reserve:.2f} "
+            "GB are kept for other programs.",
             needed=wanted_bytes / _GB,
             free=space.free_bytes / _GB,
             reserve=space.reserve_bytes / _GB,

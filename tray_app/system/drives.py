@@ -30,8 +30,8 @@ class DriveGoneError(ModelError):
         super().__init__(
             ErrorCode.DRIVE_NOT_CONNECTED,
             title_of(place),
-            phrase("There is no {place} now.", place=place),
-            "When it is there again, the server starts by itself. Or choose another model or models folder.",
+            phrase("{place} is not available.", place=place),
+            "When it is back, the server starts automatically. Or choose another model or models folder.",
             fix=Fix.SETTING,
             setting="model",
         )
@@ -42,8 +42,8 @@ def title_of(place: Path) -> Phrase:
     """The title of an error about a drive or folder that is gone."""
     name = place.name or place
     if is_drive(place):
-        return phrase("The drive «{name}» is not connected", name=name)
-    return phrase("The folder «{name}» is gone", name=name)
+        return phrase("The drive “{name}” is not connected", name=name)
+    return phrase("The folder “{name}” is missing", name=name)
 
 
 def device_of(path: Path) -> int | None:

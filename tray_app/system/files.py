@@ -171,7 +171,7 @@ def is_link(info: os.stat_result) -> bool:
 
 def folder_not_writable(kind: type[AnyError], cause: Text, hint: Text) -> AnyError:
     """Nothing can be kept in a folder; `cause` names it."""
-    title: Text = "The folder cannot be written to"
+    title: Text = "Could not write to the folder"
     return kind(ErrorCode.FOLDER_NOT_WRITABLE, title, cause, hint)
 
 
@@ -180,5 +180,5 @@ def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
     return folder_not_writable(
         kind,
         phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
-        "Check the rights of this folder, or name another with POWERINFER_TRAY_HOME.",
+        "Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.",
     )

@@ -33,7 +33,7 @@ class NoKeychainError(KeychainError):
         super().__init__(
             ErrorCode.KEYCHAIN_MISSING,
             "This system has no keychain",
-            "Keys are kept in it (on Linux in GNOME Keyring or KWallet), and none was found.",
+            "Keys are stored in a keychain (on Linux, GNOME Keyring or KWallet), but none was found.",
             hint,
         )
 
@@ -92,7 +92,7 @@ class Secrets:
 def _refused(exc: KeyringError) -> KeychainError:
     return KeychainError(
         ErrorCode.KEYCHAIN_REFUSED,
-        "The keychain refused",
+        "The keychain denied access",
         str(exc) or type(exc).__name__,
         "Unlock the system's keychain and try again.",
     )

@@ -48,9 +48,9 @@ class KeyFiles:
         except (OSError, UnicodeDecodeError) as exc:
             raise KeyFileError(
                 ErrorCode.KEY_FILE_UNREADABLE,
-                phrase("The key file {path} cannot be read", path=path),
+                phrase("The key file {path} could not be read", path=path),
                 phrase("{reason}", reason=getattr(exc, "strerror", None) or exc),
-                "Remove it, or give yourself the right to read it.",
+                "Remove it, or give yourself permission to read it.",
             ) from exc
 
     def set(self, name: str, secret: str) -> None:
@@ -76,21 +76,24 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise KeyFileError(
             ErrorCode.KEY_FILE_UNREADABLE,
             phrase("The key file {path} is not a file", path=path),
-            "Something else has its name.",
+            "Something else has this name.",
         )
     if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise KeyFileError(
             ErrorCode.KEY_FILE_EXPOSED,
-            phrase("The key file {path} is open to others", path=path),
-            "Others on this computer could read the key, so it is not used.",
-            phrase('Type: chmod 600 "{path}". Who has read it keeps it: choose a new one.', path=path),
+            phrase("Other users can read the key file {path}", path=path),
+            "Other users of this computer could read the key, so it is not used.",
+            phrase(
+                'Run: chmod 600 "{path}". Then choose a new key, because someone may have read this one.',
+                path=path,
+            ),
         )
 
 
 def _refused(path: Path, exc: OSError) -> KeyFileError:
     return KeyFileError(
         ErrorCode.KEY_FILE_NOT_WRITABLE,
-        "The key could not be kept in a file, or removed from it",
+        "The key could not be saved in or removed from a file",
         phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
-        "Check that the disk is not full and that you may write to this folder.",
+        "Check that the disk is not full and that you have permission to write to this folder.",
     )

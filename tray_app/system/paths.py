@@ -36,6 +36,8 @@ class AppPaths:
     """The engines that were installed with this app."""
     chats: Path
     """The conversations with models, a file for each."""
+    search: Path
+    """The person's own texts with their vectors, a folder for each collection."""
 
     @property
     def own_models_file(self) -> Path:
@@ -46,11 +48,6 @@ class AppPaths:
     def keys(self) -> Path:
         """The folder of keys that are stored in files."""
         return self.settings_file.with_name("keys")
-
-    @property
-    def search(self) -> Path:
-        """The person's own texts with their vectors: a folder for each collection."""
-        return self.engines.with_name("search")
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
@@ -65,6 +62,7 @@ class AppPaths:
             models=Path.home() / ".PowerInfer",
             engines=places.user_data_path / "engines",
             chats=places.user_data_path / "chats",
+            search=places.user_data_path / "search",
         )
 
     @classmethod
@@ -77,6 +75,7 @@ class AppPaths:
             models=folder / "models",
             engines=folder / "engines",
             chats=folder / "chats",
+            search=folder / "search",
         )
 
 

@@ -101,14 +101,14 @@ class PortInUseError(PortError):
             port,
             nearest_free,
             phrase(
-                "Port {port} is used by {programs}",
+                "Port {port} is in use by {programs}",
                 port=port,
                 programs=joined(", ", [owner.words for owner in owners] or [_NAMES[UNKNOWN_PROGRAM]]),
             ),
-            "Only one program at a time can listen on a port.",
+            "Only one program at a time can use a port.",
             phrase("Stop the service {services}", services=services)
             if services
-            else phrase("End that program"),
+            else phrase("Quit that program"),
         )
         self.owners = owners
 
@@ -139,16 +139,16 @@ def port_obstacle(port: int, host: str = LOOPBACK) -> PortError | None:
     refusal = next(_refusals(port, host), None)
     if refusal is None:
         return None
-    title = phrase("The system does not give out port {port}", port=port)
+    title = phrase("The system does not allow port {port}", port=port)
     message: Text
     if reserved := next((each for each in _reserved_ranges() if port in each), None):
         message = phrase(
-            "Windows keeps the ports {first} to {last} for itself.",
+            "Windows reserves ports {first} to {last}.",
             first=reserved.start,
             last=reserved.stop - 1,
         )
     elif port < _LOWEST_FOR_ALL and refusal.errno in (errno.EACCES, errno.EPERM):
-        message = phrase("Ports below {port} are for programs of the system.", port=_LOWEST_FOR_ALL)
+        message = phrase("Ports below {port} are reserved for system programs.", port=_LOWEST_FOR_ALL)
     else:
         message = refusal.strerror or str(refusal)
     return PortRefusedError(ErrorCode.PORT_REFUSED, port, nearest_free_port(port), title, message, None)

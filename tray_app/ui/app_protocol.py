@@ -1,7 +1,7 @@
 """What windows need of the app, as types: `App` has all of it, and so has the fake that tests use instead.
 
 Every method may be called by any thread, and raises an `AppError` that says what could not be done. The
-contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue` and `Library`.
+contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue`, `Library` and `ChatStore`.
 """
 
 from __future__ import annotations

@@ -283,7 +283,7 @@ class Desktop(QObject):
             self.window.open()
             self.window.show_message(
                 tr("This desktop shows no tray icons"),
-                tr("The app runs in this window instead; closing it quits the app and stops the server."),
+                tr("The app runs in this window instead. Closing it quits the app and stops the server."),
             )
 
     def _open_first_time(self) -> None:

@@ -196,7 +196,7 @@ def style_sheet(look: Colors, *, own: bool) -> str:
     """The style sheet of a look: what is our own everywhere, and with `own` all that Fusion draws."""
     names: dict[str, str] = {each.name: getattr(look, each.name).name() for each in fields(look)}
     names |= {"radius": f"{_FIELD_RADIUS}px", "tight": f"{TIGHT}px", "small": f"{SMALL}px"}
-    sheet = _EVERYWHERE + (_FUSION if own else "")
+    sheet = (_FUSION if own else "") + _EVERYWHERE
     return _VALUE.sub(lambda found: names[found[1]], sheet)
 
 
@@ -256,7 +256,6 @@ QListWidget#pages, QListWidget#pages:focus { background: transparent; border: no
 QListWidget#pages::item { border-radius: @radius; padding-left: @small; color: @text; }
 QListWidget#pages::item:hover { background: @hover; }
 QListWidget#pages::item:selected { background: @accent_soft; color: @text; }
-QListWidget#pages:focus::item:selected { border: 1px solid @accent; }
 QPushButton[variant="primary"] {
     background: @accent; color: @on_accent; border: 1px solid @accent; border-radius: @radius;
     padding: 6px 14px; font-weight: 600;

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize
-from PySide6.QtGui import QIcon, QImageReader, QPixmap
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QSize, Qt
+from PySide6.QtGui import QIcon, QImageReader, QPainter, QPixmap
 from PySide6.QtWidgets import QAbstractButton
 
 from tray_app.system.paths import resources
-from tray_app.ui.style import ICON, colors
+from tray_app.ui.style import ICON, TIGHT, colors
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPalette
@@ -59,14 +59,30 @@ def _renew(button: QAbstractButton) -> None:
     name = button.property(_PROPERTY)
     look = colors(button.palette())
     primary = button.property("variant") == "primary"
-    button.setIcon(_icon(name, (look.on_accent if primary else look.text).rgba(), look.border.rgba(), ICON))
-    button.setIconSize(QSize(ICON, ICON))
+    gap = TIGHT if button.text() else 0  # Qt puts the words right beside it
+    rgba = (look.on_accent if primary else look.text).rgba()
+    button.setIcon(_icon(name, rgba, look.border.rgba(), ICON, gap))
+    button.setIconSize(QSize(ICON + gap, ICON))
 
 
 @lru_cache(maxsize=256)
-def _icon(name: str, rgba: int, disabled_rgba: int, size: int) -> QIcon:
+def _icon(name: str, rgba: int, disabled_rgba: int, size: int, gap: int = 0) -> QIcon:
     icon = QIcon()
     for ratio in _RATIOS:
-        icon.addPixmap(symbol_pixmap(name, rgba, size, ratio))
-        icon.addPixmap(symbol_pixmap(name, disabled_rgba, size, ratio), QIcon.Mode.Disabled)
+        for mode, color in ((QIcon.Mode.Normal, rgba), (QIcon.Mode.Disabled, disabled_rgba)):
+            icon.addPixmap(_with_gap(symbol_pixmap(name, color, size, ratio), gap), mode)
     return icon
+
+
+def _with_gap(symbol: QPixmap, gap: int) -> QPixmap:
+    """A symbol, and to its right so many pixels of nothing."""
+    if not gap:
+        return symbol
+    ratio = symbol.devicePixelRatio()
+    wider = QPixmap(round(symbol.width() + gap * ratio), symbol.height())
+    wider.setDevicePixelRatio(ratio)
+    wider.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(wider)
+    painter.drawPixmap(0, 0, symbol)
+    painter.end()
+    return wider

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -13,18 +13,22 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
     QVBoxLayout,
     QWidget,
 )
 
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.style import ICON, LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
+from tray_app.ui.style import ICON, LARGE, MEDIUM, RADIUS, SMALL, TIGHT, Variant, colors, set_variant
 from tray_app.ui.symbols import set_symbol, symbol_icon
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, StatefulPage, bring_into_view
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QModelIndex, QPersistentModelIndex
     from PySide6.QtGui import QResizeEvent
+    from PySide6.QtWidgets import QStyleOptionViewItem
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
@@ -195,6 +199,7 @@ class Window(QWidget):
         pages.setAccessibleName(tr("Pages"))
         pages.setFrameShape(QFrame.Shape.NoFrame)
         pages.setIconSize(QSize(ICON, ICON))
+        pages.setItemDelegate(_PageDelegate(pages))
         pages.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for page in Page:
             item = QListWidgetItem(pages)
@@ -234,6 +239,22 @@ class Window(QWidget):
         row.setSpacing(0)
         row.addWidget(self._side)
         row.addLayout(right, 1)
+
+
+class _PageDelegate(QStyledItemDelegate):
+    """Draws a ring around the page at which the keyboard is; Qt's own one leaves out the symbol."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Draw an entry."""
+        super().paint(painter, option, index)
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            painter.save()
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(colors(option.palette).accent)
+            painter.drawRoundedRect(QRectF(option.rect).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS, RADIUS)
+            painter.restore()
 
 
 def _title(page: Page) -> str:

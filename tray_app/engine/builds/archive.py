@@ -64,16 +64,18 @@ class _Work:
     def foresee(self, unpacked_bytes: int, count: int) -> None:
         """`EngineError` if an archive with so much in it is not unpacked, or not any more."""
         if self.cancelled and self.cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
         if count > _MOST_ENTRIES:
-            raise too_large(self.archive, phrase("It has more than {count:,} files.", count=_MOST_ENTRIES))
+            raise too_large(
+                self.archive, phrase("It contains more than {count:,} files.", count=_MOST_ENTRIES)
+            )
         if unpacked_bytes > self.most_bytes:
             raise too_large(
-                self.archive, phrase("It has more than {size:,} bytes in it.", size=self.most_bytes)
+                self.archive, phrase("It contains more than {size:,} bytes.", size=self.most_bytes)
             )
         if unpacked_bytes > max(_RATIO_FROM_BYTES, _MOST_RATIO * self.size_bytes):
             raise too_large(
-                self.archive, phrase("What is in it is {times} times its own size.", times=_MOST_RATIO)
+                self.archive, phrase("Its contents are {times} times its own size.", times=_MOST_RATIO)
             )
 
     def report(self) -> None:
@@ -212,12 +214,12 @@ class _Target:
                 self._count_bytes(len(block))
                 file.write(block)
         if written_bytes != entry.size_bytes:
-            raise unreadable(self._work.archive, phrase("“{name}” is not whole.", name=entry.name))
+            raise unreadable(self._work.archive, phrase("“{name}” is incomplete.", name=entry.name))
         self._files.add(parts)
 
     def _copy(self, source: Parts, parts: Parts, name: str) -> None:
         if source not in self._files:
-            raise unsafe(name, "It stands for a file that is not in the archive before it.")
+            raise unsafe(name, "It refers to a file that does not come before it in the archive.")
         there = self._path(source)
         mode = stat.S_IMODE(there.stat().st_mode)
         with there.open("rb") as original, self._new_file(parts, name, mode) as file:
@@ -243,4 +245,4 @@ class _Target:
 
 
 def _there_already(name: str) -> EngineError:
-    return unsafe(name, "Something of this name is there already.")
+    return unsafe(name, "This name already exists.")

@@ -39,7 +39,7 @@ _MOST_LINK_BYTES = 4096
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _MADE_ON_UNIX = 3
 _NO_FILE = phrase("It is neither a file nor a folder.")
-_TOO_LONG_A_LINK = phrase("It is a link, and leads to no file of the archive.")
+_TOO_LONG_A_LINK = phrase("It is a link that does not lead to a file in the archive.")
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -163,9 +163,9 @@ def _of_zip(file: ArchiveFile, archive: Path, foresee: Callable[[int, int], None
         if any(info.flag_bits & _ENCRYPTED for info in infos):
             raise EngineError(
                 ErrorCode.ARCHIVE_ENCRYPTED,
-                phrase("{name} is locked with a password", name=archive.name),
-                "What is in it cannot be read without.",
-                "Unpack it yourself, and give the folder.",
+                phrase("{name} is protected by a password", name=archive.name),
+                "Its contents cannot be read without the password.",
+                "Unpack it yourself and choose the folder.",
             )
         foresee(sum(info.file_size for info in infos), len(infos))
         for info in sorted(infos, key=lambda each: each.header_offset):
@@ -226,8 +226,8 @@ def unreadable(archive: Path, why: Text) -> EngineError:
     """What is said of a file that is no whole archive."""
     return EngineError(
         ErrorCode.ARCHIVE_UNREADABLE,
-        phrase("{name} cannot be unpacked", name=archive.name),
-        phrase("It is damaged, not whole, or no archive: {why}", why=why),
+        phrase("{name} could not be unpacked", name=archive.name),
+        phrase("It is damaged, incomplete or not an archive: {why}", why=why),
         "Download or copy it again. Engines come as .zip or .tar.gz, or as a folder.",
     )
 
@@ -236,7 +236,7 @@ def too_large(archive: Path, why: Text) -> EngineError:
     """What is said of an archive that would fill the disk or take for ever."""
     return EngineError(
         ErrorCode.ARCHIVE_TOO_LARGE,
-        phrase("{name} holds more than an engine takes", name=archive.name),
+        phrase("{name} is too large for an engine", name=archive.name),
         why,
-        "Nothing of it was kept. Get it from its makers: published engines are smaller.",
+        "Nothing was kept. Download the engine from its publisher. Published engines are smaller.",
     )

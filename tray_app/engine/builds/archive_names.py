@@ -23,17 +23,17 @@ _MOST_LINKS = 16
 
 _NEVER: tuple[tuple[Callable[[str], object], Text], ...] = (
     (lambda part: part == "..", "It leads out of its folder."),
-    (lambda part: not part, "A part of its path has no name."),
+    (lambda part: not part, "Part of its path is empty."),
     (lambda part: len(part.encode(errors="surrogatepass")) > _MOST_PART_BYTES, "It is too long."),
     (
         lambda part: _NOT_ON_WINDOWS & set(part) or presentable(part) != part,
-        "It has characters that not every system allows.",
+        "It contains characters that not every system allows.",
     ),
     (
         lambda part: part.startswith(" ") or part.endswith((".", " ")),
-        "It begins or ends with what Windows leaves out.",
+        "It starts or ends with characters that Windows ignores.",
     ),
-    (WINDOWS_DEVICES.fullmatch, "It is the name of a device on Windows."),
+    (WINDOWS_DEVICES.fullmatch, "Windows reserves this name for a device."),
 )
 """What no part of a name may be, and what is said of it."""
 
@@ -51,7 +51,7 @@ def parts_of(name: str) -> Parts:
         raise unsafe(name, "It is an absolute path.")
     parts = tuple(part for part in name.removesuffix("/").split("/") if part != ".")
     if len(parts) > _MOST_PARTS:
-        raise unsafe(name, "It has too many folders in each other.")
+        raise unsafe(name, "It has too many nested folders.")
     for part in parts:
         for is_so, why in _NEVER:
             if is_so(part):
@@ -78,7 +78,7 @@ class Names:
         is_new = taken[0] is parts
         if not is_new and not (folder and taken == (parts, True)):
             raise unsafe(
-                name, phrase("Another has the same name on some systems: {other}.", other="/".join(taken[0]))
+                name, phrase("On some systems, it has the same name as {other}.", other="/".join(taken[0]))
             )
 
 
@@ -100,7 +100,7 @@ def target_of(link: Parts, links: Mapping[Parts, str], files: frozenset[Parts]) 
             return at
         if at not in links:
             break
-    raise unsafe("/".join(link), "It is a link, and leads to no file of the archive.")
+    raise unsafe("/".join(link), "It is a link that does not lead to a file in the archive.")
 
 
 def _followed(link: Parts, said: str, name: str) -> Parts:
@@ -123,5 +123,5 @@ def unsafe(name: str, why: Text) -> EngineError:
         ErrorCode.ARCHIVE_UNSAFE,
         "The archive is not safe to unpack",
         phrase("“{name}”: {why}", name=name, why=why),
-        "Nothing of it was kept. Get it from its makers: published engines are not like that.",
+        "Nothing was kept. Download the engine from its publisher.",
     )

@@ -30,10 +30,10 @@ _OWN_CODE = (((0, 0), (8, 6), (8, 9)), ((12, 8), (12, 0), (12, 0)), ((12, 9), (1
 (llama.cpp's `ggml-cuda/CMakeLists.txt`). For all others the driver makes it, if it knows that CUDA.
 """
 _METAL = phrase(
-    "The built-in engine uses the graphics of Apple Silicon (Metal): there is nothing to install."
+    "The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install."
 )
-_NO_GAIN = phrase("It does no more with this processor than the built-in engine.")
-_NOTHING_FASTER = phrase("Nothing on offer is faster here than the built-in engine.")
+_NO_GAIN = phrase("It is no faster on this processor than the built-in engine.")
+_NOTHING_FASTER = phrase("No available engine is faster on this computer than the built-in one.")
 _BEYOND_AVX2 = {"avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "amx_int8": "AMX"}
 
 
@@ -110,10 +110,11 @@ def _against_cuda(build: PublishedBuild, machine: Host) -> _Obstacle | None:
         return next(filter(None, (_against_card(build, gpu) for gpu in machine.gpus)), None)
     card = next((each for each in machine.adapters if each.maker is Maker.NVIDIA), None)
     if card is None:
-        return _Obstacle(phrase("It needs a card of NVIDIA."))
+        return _Obstacle(phrase("It needs an NVIDIA graphics card."))
     return _Obstacle(
         phrase(
-            "NVIDIA's driver for your {card} is missing or does not answer: get it from nvidia.com/drivers.",
+            "The NVIDIA driver for your {card} is missing or not responding. Download it from "
+            "nvidia.com/drivers.",
             card=card.name,
         ),
         told=True,
@@ -125,8 +126,8 @@ def _against_card(build: PublishedBuild, gpu: Gpu) -> _Obstacle | None:
     oldest = _OLDEST_CARDS.get(cuda[0] if cuda else 0, (0, 0))
     if gpu.compute and gpu.compute < oldest:
         why = phrase(
-            "Your {card} is too old for CUDA {cuda}: its compute capability is {compute}, and {oldest} is "
-            "needed.",
+            "Your {card} is too old for CUDA {cuda}. Its compute capability is {compute}, but "
+            "{oldest} is required.",
             card=gpu.name,
             cuda=build.version,
             compute=dotted(gpu.compute),
@@ -134,8 +135,8 @@ def _against_card(build: PublishedBuild, gpu: Gpu) -> _Obstacle | None:
         )
     elif gpu.driver and gpu.driver < build.oldest_driver:
         why = phrase(
-            "Your {card} has driver {driver}, and CUDA {cuda} needs {oldest} or newer: get it from "
-            "nvidia.com/drivers.",
+            "Your {card} has driver {driver}, but CUDA {cuda} needs {oldest} or newer. Download "
+            "it from nvidia.com/drivers.",
             card=gpu.name,
             driver=dotted(gpu.driver),
             cuda=build.version,
@@ -143,8 +144,8 @@ def _against_card(build: PublishedBuild, gpu: Gpu) -> _Obstacle | None:
         )
     elif gpu.cuda and gpu.cuda < cuda and not _has_own_code(cuda, gpu.compute):
         why = phrase(
-            "Your {card} needs a driver for CUDA {cuda} or newer, and yours is for {known}: get one from "
-            "nvidia.com/drivers.",
+            "Your {card} needs a driver for CUDA {cuda} or newer, but yours is for {known}. "
+            "Download one from nvidia.com/drivers.",
             card=gpu.name,
             cuda=build.version,
             known=dotted(gpu.cuda),
@@ -162,8 +163,8 @@ def _has_own_code(cuda: tuple[int, ...], compute: tuple[int, int] | None) -> boo
 
 def _against_rocm(machine: Host) -> _Obstacle:
     if any(each.maker is Maker.AMD for each in machine.adapters):
-        return _Obstacle(phrase("Vulkan works with more cards of AMD, and is a small part of the download."))
-    return _Obstacle(phrase("It needs a card of AMD."))
+        return _Obstacle(phrase("Vulkan works with more AMD cards and is a much smaller download."))
+    return _Obstacle(phrase("It needs an AMD graphics card."))
 
 
 def _against_vulkan(machine: Host) -> _Obstacle | None:
@@ -173,11 +174,13 @@ def _against_vulkan(machine: Host) -> _Obstacle | None:
     if machine.vulkan:
         return None
     if machine.system is System.WINDOWS:
-        why = phrase("Vulkan is missing for your {card}: its newest driver brings it.", card=in_words(names))
+        why = phrase(
+            "Vulkan is missing for your {card}. The latest driver includes it.", card=in_words(names)
+        )
     else:
         why = phrase(
-            "Vulkan is missing for your {card}: install the packages libvulkan1 and mesa-vulkan-drivers, or "
-            "vulkan-loader on Fedora.",
+            "Vulkan is missing for your {card}. Install the packages libvulkan1 and "
+            "mesa-vulkan-drivers, or vulkan-loader on Fedora.",
             card=in_words(names),
         )
     return _Obstacle(why, told=True)
@@ -188,11 +191,11 @@ def _against_library(build: PublishedBuild, machine: Host) -> _Obstacle | None:
         return None
     if not machine.glibc:
         return _Obstacle(
-            phrase("What is on offer needs GNU's C library, which this Linux does not have."), told=True
+            phrase("The available engines need the GNU C library, which this Linux does not have."), told=True
         )
     return _Obstacle(
         phrase(
-            "{build} needs a newer Linux, with GNU's C library {needed}: this one has {version}.",
+            "{build} needs a newer Linux with GNU C library {needed}. This one has {version}.",
             build=build_name(build),
             needed=dotted(build.oldest_glibc),
             version=dotted(machine.glibc),
@@ -205,7 +208,7 @@ def _against_failed(build: PublishedBuild, installed: Sequence[InstalledBuild]) 
     for each in installed:
         if each.id == build.id and (why := _failure(each)) is not None:
             reason = phrase(
-                "{build} was tried, and does not work here: {why}.",
+                "{build} was tested and does not work on this computer: {why}.",
                 build=build_name(build),
                 why=why.rstrip(". "),
             )
@@ -222,16 +225,18 @@ def _failure(build: InstalledBuild) -> str | None:
 def _gain(machine: Host) -> Phrase | None:
     """What a build for the processor can do here that the built-in engine cannot."""
     if machine.machine == "arm64" and machine.system is System.WINDOWS:
-        return phrase("This app comes without an engine made for Windows on ARM")
+        return phrase("There is no built-in engine made for Windows on ARM")
     if machine.machine == "arm64":
-        return phrase("The built-in engine is made for all ARM processors, not for what yours can do")
+        return phrase(
+            "The built-in engine works on all ARM processors but does not use everything yours can do"
+        )
     if machine.system is System.MACOS:
-        return phrase("This app comes without an engine for Macs with a processor of Intel")
+        return phrase("There is no built-in engine for Intel Macs")
     if machine.extensions and "avx2" not in machine.extensions:
         return phrase("The built-in engine does not run on your processor, which lacks AVX2")
     if more := [name for flag, name in _BEYOND_AVX2.items() if flag in machine.extensions]:
         return phrase(
-            "Your processor has {extensions}, which the built-in engine does not use",
+            "Your processor supports {extensions}, which the built-in engine does not use",
             extensions=" + ".join(more),
         )
     return None
@@ -283,9 +288,9 @@ def _reason(
     if obstacle:
         return obstacle.reason
     if chosen and chosen.back_end is build.back_end:
-        return phrase("{build} does the same.", build=build_name(chosen))
+        return phrase("{build} does the same job.", build=build_name(chosen))
     if chosen and build.back_end is BackEnd.CPU:
-        return "It uses no graphics card."
+        return "It does not use a graphics card."
     return phrase("{build} is faster.", build=build_name(chosen)) if chosen else ""
 
 
@@ -294,13 +299,13 @@ def _of_installed(build: InstalledBuild, machine: Host) -> Text:
         return _of_processor(build)
     listed = [each.name for each in build.devices] or _cards(build.back_end, machine)
     return phrase(
-        "{build} is installed, and uses your {card}.", build=build_name(build), card=in_words(listed)
+        "{build} is installed and uses your {card}.", build=build_name(build), card=in_words(listed)
     )
 
 
 def _of_processor(build: InstalledBuild) -> Text:
     if build.speed is None:
-        return phrase("{build} is installed, and made for your processor.", build=build_name(build))
+        return phrase("{build} is installed and made for your processor.", build=build_name(build))
     return phrase(
         "{build} is installed: {speed:.1f} times as fast as the built-in engine.",
         build=build_name(build),
@@ -346,7 +351,7 @@ def _without_card(machine: Host) -> Phrase | None:
         return None
     if machine.virtual:
         return phrase("This is a virtual machine without a graphics card of its own.")
-    return phrase("No graphics card of NVIDIA, AMD or Intel was found.")
+    return phrase("No NVIDIA, AMD or Intel graphics card was found.")
 
 
 def _of_card(best: PublishedBuild, machine: Host, *, hindered: bool) -> Phrase:
@@ -355,22 +360,22 @@ def _of_card(best: PublishedBuild, machine: Host, *, hindered: bool) -> Phrase:
     integrated = [each.name for each in _usable(machine) if each.integrated]
     if hindered and machine.gpus:
         return phrase(
-            "As things are, Vulkan can use your {card}: {build}, {cost}.",
+            "For now, Vulkan can use your {card}: {build}, {cost}.",
             card=card,
             build=build,
             cost=price,
         )
     if cards == integrated[:1]:
         return phrase(
-            "Your {card} is a part of the processor and shares its memory, so it may be faster or slower "
-            "than the processor alone. To try it: {build}, {cost}.",
+            "Your {card} is part of the processor and shares its memory, so it can be faster or "
+            "slower than the processor alone. To try it: {build}, {cost}.",
             card=card,
             build=build,
             cost=price,
         )
     if integrated:
         return phrase(
-            "Use your {card}, not the {other} of the processor: {build}, {cost}.",
+            "Use your {card} instead of the processor's {other}: {build}, {cost}.",
             card=card,
             other=in_words(integrated),
             build=build,

@@ -51,9 +51,11 @@ def find_program(folder: Path, given: Path, system: System) -> Path:
     if not found:
         raise EngineError(
             ErrorCode.ENGINE_NOT_IN_ARCHIVE,
-            phrase("There is no engine in {name}", name=given.name),
-            phrase("It has no program called {names}.", names=" or ".join((wanted[0], wanted[-1]))),
-            phrase("Choose the archive or folder that was built for {system}.", system=system.label),
+            phrase("No engine was found in {name}", name=given.name),
+            phrase(
+                "It does not contain a program called {names}.", names=" or ".join((wanted[0], wanted[-1]))
+            ),
+            phrase("Choose an archive or folder that was built for {system}.", system=system.label),
         )
     program = min(found, key=lambda path: (wanted.index(path.name), len(path.parts), path))
     make_executable(program)
@@ -123,13 +125,13 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     if len(paths) > _MOST_FILES or sum(sizes) > MOST_BYTES:
         raise EngineError(
             ErrorCode.ARCHIVE_TOO_LARGE,
-            phrase("{name} has more in it than an engine", name=given.name),
-            phrase("It has {count:,} files of {size:.1f} GB.", count=len(paths), size=sum(sizes) / 1e9),
-            "Choose the folder that the engine's program is in, and nothing else.",
+            phrase("{name} contains more than an engine", name=given.name),
+            phrase("It contains {count:,} files ({size:.1f} GB).", count=len(paths), size=sum(sizes) / 1e9),
+            "Choose the folder that contains only the engine's program and its files.",
         )
     for path in paths:
         if cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
         _copy(path, folder / path.relative_to(top), given)
 
 
@@ -174,7 +176,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _unreadable(given: Path, exc: OSError) -> EngineError:
     return EngineError(
         ErrorCode.FILE_UNREADABLE,
-        phrase("{name} cannot be read", name=given.name),
+        phrase("{name} could not be read", name=given.name),
         phrase("{reason} ({path}).", reason=exc.strerror or exc, path=exc.filename or given),
-        "Check that it is there, and that you may read it.",
+        "Check that it exists and that you have permission to read it.",
     )

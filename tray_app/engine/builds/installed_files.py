@@ -77,16 +77,16 @@ def differences(folder: Path, noted: Files, seen: dict[str, Stamp]) -> list[Text
     for name, path, info in _walk(folder):
         if is_link(info):
             if links.pop(name, None) != str(path.readlink()):
-                found.append(phrase("{file} is another link", file=name))
+                found.append(phrase("{file} is a different link", file=name))
             continue
         note = files.pop(name, None)
         if note is None:
             found.append(phrase("{file} was added", file=name))
         elif not _is_same(path, info, note, seen.get(name)):
-            found.append(phrase("{file} is another", file=name))
+            found.append(phrase("{file} was changed", file=name))
         elif info.st_mtime_ns != note.modified_ns:
             seen[name] = stamp_of(info)
-    found += [phrase("{file} is gone", file=name) for name in (*files, *links)]
+    found += [phrase("{file} is missing", file=name) for name in (*files, *links)]
     return found
 
 

@@ -229,7 +229,7 @@ class BuildInstaller:
                 raise TimeoutError
             shown, installed = self._shown, self._installed
         if shown is None:
-            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
         if shown.phase is InstallPhase.PAUSED or installed is None:
             raise shown.error or EngineError(ErrorCode.DOWNLOAD_PAUSED, "The download is paused")
         return installed
@@ -261,9 +261,9 @@ class BuildInstaller:
                 raise EngineError(
                     ErrorCode.INSTALLATION_UNDER_WAY,
                     "Another engine is being installed",
-                    phrase("It is {id}.", id=other),
+                    phrase("{id} is being installed now.", id=other),
                     phrase(
-                        "Wait until it is installed, or cancel it: powerinfer-tray engines remove {id}",
+                        "Wait until it has finished, or cancel it: powerinfer-tray engines remove {id}",
                         id=other,
                     ),
                 )
@@ -492,9 +492,9 @@ class BuildInstaller:
         except OSError as exc:
             raise EngineError(
                 ErrorCode.FILE_UNREADABLE,
-                phrase("{name} cannot be read", name=path.name),
+                phrase("{name} could not be read", name=path.name),
                 phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
-                "Check that it is there, and that you may read it.",
+                "Check that it exists and that you have permission to read it.",
             ) from exc
 
     # What both need
@@ -530,7 +530,7 @@ class BuildInstaller:
 
     def _keep_going(self) -> None:
         if self._stop.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
 
     def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
         """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
@@ -615,14 +615,14 @@ def release_of(version: str) -> str:
 def _wrong_size(name: str, size_bytes: int, expected_bytes: int) -> DownloadError:
     return DownloadError(
         ErrorCode.CHECKSUM_DIFFERS,
-        "The file is damaged or is not the one expected",
+        "The file is damaged or is not the expected one",
         phrase(
-            "{name} has {size:,} bytes there, but should have {expected:,}.",
+            "{name} has {size:,} bytes on the server but should have {expected:,}.",
             name=name,
             size=size_bytes,
             expected=expected_bytes,
         ),
-        "Download it again. If that does not help, the source offers another file.",
+        "Download it again. If that does not help, the server has a different file.",
     )
 
 

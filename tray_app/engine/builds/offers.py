@@ -73,7 +73,7 @@ def published_builds(path: Path | None = None, *, mirror: str = "") -> tuple[Pub
             raise _unreadable(
                 path,
                 phrase(
-                    "{id} is there twice for {system} ({machine}).",
+                    "{id} is listed twice for {system} ({machine}).",
                     id=build_id,
                     system=system,
                     machine=machine,
@@ -104,7 +104,7 @@ def _published(build: _Build, offers: _Offers) -> PublishedBuild:
 def _unreadable(path: Path, why: Text) -> EngineError:
     return EngineError(
         ErrorCode.ENGINE_LIST_UNREADABLE,
-        "The list of engines on offer cannot be read",
+        "The list of available engines could not be read",
         phrase("{path}: {why}", path=path, why=why),
-        "Install the app again, or mend the file.",
+        "Reinstall the app or fix the file.",
     )

@@ -365,7 +365,7 @@ class _Serving:
             return
         self.ended = True
         if self._cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Called off")
+            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
         raise hung(self._prover.longest_s).error if self._too_long else event.failure.error
 
 
@@ -427,15 +427,18 @@ def _wrong(likeness: Sequence[float]) -> str:
 
 def _without_card(program: Path, back_end: BackEnd) -> EngineError:
     driver = {
-        BackEnd.CUDA: phrase("Install or update NVIDIA's driver, or choose an engine for the processor."),
-        BackEnd.ROCM: phrase("Install AMD's driver, or choose an engine for the processor."),
-    }.get(back_end, phrase("Install the driver of the card's maker, or choose an engine for the processor."))
+        BackEnd.CUDA: phrase("Install or update the NVIDIA driver, or choose an engine for the processor."),
+        BackEnd.ROCM: phrase("Install the AMD driver, or choose an engine for the processor."),
+    }.get(
+        back_end,
+        phrase("Install the driver from the card's manufacturer, or choose an engine for the processor."),
+    )
     return EngineError(
         ErrorCode.ENGINE_WITHOUT_CARD,
-        phrase("{name} finds no graphics card", name=program.name),
+        phrase("{name} did not find a graphics card", name=program.name),
         phrase(
-            "It computes with {back_end}, and lists no card for that: there is none, or its driver is "
-            "missing or too old.",
+            "It needs a graphics card that works with {back_end}. There is none, or its driver "
+            "is missing or too old.",
             back_end=back_end.label,
         ),
         driver,
@@ -445,8 +448,8 @@ def _without_card(program: Path, back_end: BackEnd) -> EngineError:
 def _useless(program: Path, verdicts: dict[WeightKind, Verdict]) -> EngineError:
     return EngineError(
         ErrorCode.ENGINE_PROOF_FAILED,
-        phrase("{name} does not compute right on this machine", name=program.name),
+        phrase("{name} gives wrong results on this computer", name=program.name),
         next(iter(verdicts.values())).reason,
-        "Choose another engine. The one that comes with the app goes on as before.",
+        "Choose another engine. The built-in one still works.",
         evidence=tuple(f"{kind}: {verdict.reason}" for kind, verdict in verdicts.items()),
     )

@@ -235,7 +235,7 @@ class EngineStore:
         except ValueError as exc:  # of a file whose name is no text, too
             raise store_errors.cannot_be_noted(build.id, str(exc)) from exc
         if len(content) > _MOST_MANIFEST_BYTES:
-            too_long = phrase("It would have more than {size:,} bytes.", size=_MOST_MANIFEST_BYTES)
+            too_long = phrase("It would be larger than {size:,} bytes.", size=_MOST_MANIFEST_BYTES)
             raise store_errors.cannot_be_noted(build.id, too_long)
         notes = _Notes(
             manifest_sha256=hashlib.sha256(content).hexdigest(),
@@ -352,7 +352,7 @@ class EngineStore:
         except NOT_JSON as exc:
             raise store_errors.notes_unreadable(name, str(exc)) from exc
         if hashlib.sha256(content).hexdigest() != notes.manifest_sha256:
-            raise store_errors.changed(name, manifest.source, [phrase("{file} is another", file=MANIFEST)])
+            raise store_errors.changed(name, manifest.source, [phrase("{file} was changed", file=MANIFEST)])
         if manifest.id != name or manifest.program not in manifest.contents:
             raise store_errors.notes_unreadable(name, phrase("{file} contradicts itself.", file=MANIFEST))
         build = InstalledBuild(

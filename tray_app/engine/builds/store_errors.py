@@ -22,8 +22,8 @@ def not_installed(build_id: str) -> EngineError:
     return EngineError(
         ErrorCode.ENGINE_NOT_INSTALLED,
         phrase("There is no engine “{id}”", id=build_id),
-        "No engine of this name was installed with this app.",
-        "This lists those that are: powerinfer-tray engines list",
+        "No engine with this name is installed.",
+        "To list the available engines, run: powerinfer-tray engines list",
     )
 
 
@@ -32,8 +32,8 @@ def notes_unreadable(build_id: str, why: Text) -> EngineError:
     return EngineError(
         ErrorCode.ENGINE_NOTES_UNREADABLE,
         phrase("The engine “{id}” cannot be used", id=build_id),
-        phrase("What was noted at its installation is missing or damaged: {why}", why=why),
-        phrase("Install it again, or remove it: powerinfer-tray engines remove {id}", id=build_id),
+        phrase("Its installation record is missing or damaged: {why}", why=why),
+        phrase("Reinstall it, or remove it: powerinfer-tray engines remove {id}", id=build_id),
     )
 
 
@@ -42,19 +42,19 @@ def changed(build_id: str, source: str, differences: Sequence[Text]) -> EngineEr
     more = len(differences) - _SHOWN
     told = joined(", ", differences[:_SHOWN])
     again = (
-        phrase("Install it again: powerinfer-tray engines install {id}", id=build_id)
+        phrase("Reinstall it: powerinfer-tray engines install {id}", id=build_id)
         if "://" in source
-        else phrase("Install it again from {path}", path=source)
+        else phrase("Reinstall it from {path}", path=source)
     )
     return EngineError(
         ErrorCode.ENGINE_CHANGED,
         phrase("The engine “{id}” has changed since it was installed", id=build_id),
         phrase(
-            "{changes}. A virus scanner may have taken or replaced files; the engine is not started.",
+            "{changes}. An antivirus program may have removed or replaced files. The engine was not started.",
             changes=phrase("{told} and {count} more", told=told, count=more) if more > 0 else told,
         ),
         phrase(
-            "{again}. If it comes again, have the virus scanner leave its folder alone.",
+            "{again}. If it happens again, exclude its folder in your antivirus program.",
             again=again,
         ),
     )
@@ -64,9 +64,9 @@ def open_elsewhere(build_id: str) -> EngineError:
     """The system does not let the files be moved."""
     return EngineError(
         ErrorCode.ENGINE_IN_USE,
-        phrase("The engine “{id}” is being used", id=build_id),
-        "A program has its files open: the engine itself, or one that looks through them.",
-        "Stop the server, and try again.",
+        phrase("The engine “{id}” is in use", id=build_id),
+        "Its files are in use by the engine itself or by another program.",
+        "Stop the server and try again.",
     )
 
 
@@ -74,9 +74,9 @@ def unreadable(folder: Path, exc: OSError) -> EngineError:
     """The folder or something in it cannot be read."""
     return EngineError(
         ErrorCode.ENGINE_NOT_STORED,
-        "The folder of the engines cannot be read",
+        "The engines folder could not be read",
         phrase("{path}: {reason}", path=exc.filename or folder, reason=exc.strerror or exc),
-        "Check the rights of this folder.",
+        "Check the permissions of this folder.",
     )
 
 
@@ -84,9 +84,9 @@ def unwritable(folder: Path, exc: OSError) -> EngineError:
     """Nothing can be kept in the folder."""
     return EngineError(
         ErrorCode.ENGINE_NOT_STORED,
-        "The folder of the engines cannot be written to",
+        "Could not write to the engines folder",
         phrase("{path}: {reason}", path=exc.filename or folder, reason=exc.strerror or exc),
-        "Check the rights of this folder, and the space on its disk.",
+        "Check the permissions of this folder and the free space on its disk.",
     )
 
 
@@ -94,9 +94,9 @@ def locked_elsewhere(folder: Path) -> EngineError:
     """Another program holds the lock."""
     return EngineError(
         ErrorCode.ENGINES_LOCKED,
-        "The engines are being changed by another program",
+        "Another program is changing the engines",
         phrase("It has locked {folder}.", folder=folder),
-        "Try again when it has finished; if it stays so, end the other PowerInfer Tray.",
+        "Try again when it has finished. If that does not help, quit the other PowerInfer Tray.",
     )
 
 
@@ -104,7 +104,7 @@ def cannot_be_noted(build_id: str, why: Text) -> EngineError:
     """Its files cannot be listed, so nobody could say later whether they changed."""
     return EngineError(
         ErrorCode.ENGINE_NOT_STORED,
-        phrase("The engine “{id}” cannot be kept", id=build_id),
-        phrase("The list of its files cannot be written: {why}", why=why),
-        "Give its files and folders names in plain letters.",
+        phrase("The engine “{id}” could not be saved", id=build_id),
+        phrase("The list of its files could not be written: {why}", why=why),
+        "Rename its files and folders, using only letters and digits.",
     )

@@ -39,7 +39,7 @@ def cost(build: PublishedBuild) -> Phrase:
     terms: MIT, NVIDIA».
     """
     return phrase(
-        "{sizes} from {place}; terms: {terms}",
+        "{sizes} from {place}, license: {terms}",
         sizes=joined(" + ", [phrase("{size:.0f} MB", size=each.size_bytes / _MB) for each in build.files]),
         place=_place(build.address),
         terms=", ".join(dict.fromkeys(each.terms for each in build.files)),
@@ -51,14 +51,16 @@ def by_hand(build: PublishedBuild) -> Phrase:
     names = [each.name for each in build.files]
     if len(names) == 1:
         return phrase(
-            "Without a network: fetch {name} from {address} on another computer, bring it here, and choose "
-            "it with «From a File…» or type: powerinfer-tray engines install {name}",
+            "Without an internet connection: download {name} from {address} on another computer, "
+            "copy it to this one, and choose it with “From a File…” or run: powerinfer-tray "
+            "engines install {name}",
             name=names[0],
             address=build.address,
         )
     return phrase(
-        "Without a network: fetch {names} from {address} on another computer, bring them here in one folder, "
-        "and choose that with «From a Folder…» or type: powerinfer-tray engines install FOLDER",
+        "Without an internet connection: download {names} from {address} on another "
+        "computer, copy them to one folder on this one, and choose it with “From a Folder…” "
+        "or run: powerinfer-tray engines install FOLDER",
         names=joined(", ", names),
         address=build.address,
     )
@@ -68,25 +70,31 @@ def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
     """Which engine runs a model, and why this one, with what was passed over for it."""
     name = build_name(engine.build) if engine.build else _other_name(engine)
     if setting != AUTO:
-        reason = phrase("{engine} is used, as the setting «Engine» says.", engine=name)
+        reason = phrase("{engine} is used because it is chosen in the setting “Engine”.", engine=name)
     elif engine.kind is EngineKind.POWERINFER:
-        reason = phrase("{engine} is used: no other engine here can run this model.", engine=name)
+        reason = phrase(
+            "{engine} is used because no other engine on this computer can run this model.", engine=name
+        )
     elif engine.build and engine.build.back_end.uses_card:
-        reason = phrase("{engine} is used: it is the fastest that is installed and proven here.", engine=name)
+        reason = phrase(
+            "{engine} is used because it is the fastest one that is installed and tested.", engine=name
+        )
     elif engine.build and engine.build.speed:
         reason = phrase(
-            "{engine} is used: it was measured {speed:.1f} times as fast as the built-in engine.",
+            "{engine} is used because it is {speed:.1f} times as fast as the built-in engine.",
             engine=name,
             speed=engine.build.speed,
         )
     elif engine.build:
-        reason = phrase("{engine} is used: there is no built-in engine for this machine.", engine=name)
+        reason = phrase(
+            "{engine} is used because there is no built-in engine for this computer.", engine=name
+        )
     elif engine.passed_over:
         reason = phrase("{engine} is used.", engine=name)
     else:
-        reason = phrase("{engine} is used: no other one is installed that could be faster.", engine=name)
+        reason = phrase("{engine} is used because no faster engine is installed.", engine=name)
     others = [
-        phrase("Not {build}: {reason}", build=build_name(each.build), reason=_as_phrase(each.reason))
+        phrase("{build} is not used: {reason}", build=build_name(each.build), reason=_as_phrase(each.reason))
         for each in engine.passed_over
     ]
     return joined(" ", [reason, *others])
@@ -125,7 +133,7 @@ def _other_name(engine: Engine) -> Phrase:
         case EngineKind.POWERINFER:
             return phrase("PowerInfer")
         case EngineKind.REMOTE:
-            return phrase("A server on another machine")
+            return phrase("A server on another computer")
         case EngineKind.LLAMA_SERVER:
             return _as_phrase(presentable(engine.command[0]))
 

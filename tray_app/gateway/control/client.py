@@ -101,8 +101,8 @@ class _StrangerError(GatewayError):
         super().__init__(
             ErrorCode.APP_NOT_RECOGNIZED,
             "The app did not answer",
-            "Another program answers in its place, and was told nothing.",
-            "Start PowerInfer Tray again.",
+            "Another program answered instead. Nothing was sent to it.",
+            "Restart PowerInfer Tray.",
         )
 
 
@@ -133,7 +133,7 @@ class ControlClient:
         if answer.status != HTTPStatus.OK:
             raise GatewayError(
                 ErrorCode.APP_REFUSED,
-                "The running app refused",
+                "The running app refused the command",
                 phrase("It answered with status {status}.", status=answer.status),
             )
         return decoded(answer.status, answer.content, StatusDocument)
@@ -258,22 +258,26 @@ class ControlClient:
             raise decoded(answer.status, answer.content, ErrorDocument).error()
         if answer.status >= HTTPStatus.BAD_REQUEST:
             reason = decoded(answer.status, answer.content, ErrorBody).error.message
-            raise GatewayError(ErrorCode.APP_REFUSED, "The running app refused", reason)
+            raise GatewayError(ErrorCode.APP_REFUSED, "The running app refused the command", reason)
         return answer
 
     def _of_another_version(self, name: str) -> GatewayError:
         version = self.status().version
-        runs = phrase("Version {version} runs", version=version) if version else "An earlier version runs"
+        runs = (
+            phrase("Version {version} is running", version=version)
+            if version
+            else "An earlier version is running"
+        )
         return GatewayError(
             ErrorCode.APP_VERSION_DIFFERS,
-            phrase("The PowerInfer Tray that runs (PID {pid}) is of another version", pid=self.pid),
+            phrase("A different version of PowerInfer Tray is running (PID {pid})", pid=self.pid),
             phrase(
-                "{runs}, which does not know “{name}”; this command is of version {ours}.",
+                "{runs}, which does not support “{name}”. This command is from version {ours}.",
                 runs=runs,
                 name=name,
                 ours=__version__,
             ),
-            "End it and start it again: powerinfer-tray quit, then powerinfer-tray.",
+            "Restart the app: powerinfer-tray quit, then powerinfer-tray.",
         )
 
     def _ask(self, method: str, path: str, timeout_s: float | None, body: bytes = b"") -> _Answer:
@@ -321,17 +325,17 @@ class ControlClient:
     def _gone(self) -> NobodyAnswersError:
         return NobodyAnswersError(
             ErrorCode.APP_ENDED,
-            "PowerInfer Tray has ended",
-            phrase("It ran (PID {pid}), and did not answer any more.", pid=self.pid),
-            "What it was doing has stopped with it. Give the command again.",
+            "PowerInfer Tray has quit",
+            phrase("It was running (PID {pid}) but no longer responds.", pid=self.pid),
+            "What it was doing has stopped, too. Run the command again.",
         )
 
     def _busy(self, timeout_s: float | None) -> SlowAnswerError:
         return SlowAnswerError(
             ErrorCode.APP_NOT_RESPONDING,
-            phrase("PowerInfer Tray runs (PID {pid}), but does not answer", pid=self.pid),
-            phrase("It was asked and has said nothing for {seconds:.0f} s.", seconds=timeout_s or 0.0),
-            "It may be busy: try again in a moment. If it stays so, end that process.",
+            phrase("PowerInfer Tray is running (PID {pid}) but not responding", pid=self.pid),
+            phrase("It has not answered for {seconds:.0f} s.", seconds=timeout_s or 0.0),
+            "It may be busy. Try again in a moment. If that does not help, end the process.",
         )
 
 
@@ -355,10 +359,10 @@ def find_running(state_dir: Path, patience_s: float = _STATUS_S) -> ControlClien
                 ErrorCode.APP_UNREACHABLE,
                 "PowerInfer Tray cannot be reached",
                 phrase(
-                    "A program holds {path}, as a running PowerInfer Tray does, but none answers.",
+                    "{path} is locked, as when PowerInfer Tray is running, but it does not answer.",
                     path=lock_path(state_dir),
                 ),
-                "If one runs, end it and start it again. If not, delete this file.",
+                "If PowerInfer Tray is running, restart it. If not, delete this file.",
             )
         wait_s = _LOOK_S
     return None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.models import RowKind
+from tray_app.ui.style import LARGE, Variant, look_of, set_variant
+from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -29,16 +31,16 @@ def ask_to_remove(
 ) -> QMessageBox:
     """Whether a model shall go; `remove` is called if so."""
     if row.sort in (RowKind.DOWNLOAD, RowKind.PARTIAL):
-        title = tr("Delete what has arrived of {name}?").format(name=row.name)
-        text, label = tr("The download would begin anew."), tr("&Delete")
+        title = tr("Delete the unfinished download of {name}?").format(name=row.name)
+        text, label = tr("The next download would start from the beginning."), tr("&Delete")
     else:
         title = tr("Move {name} to the trash?").format(name=row.name)
-        text = tr("{size}, with all that belongs to it.").format(size=row.size)
+        text = tr("{size}, with all files that belong to it.").format(size=row.size)
         label = tr("Move to &Trash")
     if served:
-        text = tr("The server is using it, and will be stopped first.") + "\n" + text
+        text = tr("The server is using it and will be stopped first.") + "\n" + text
     box = _box(parent, title, text)
-    box.addButton(label, _Role.DestructiveRole).clicked.connect(remove)
+    _button(box, label, _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
     return box
@@ -50,7 +52,7 @@ def ask_to_remove_several(
     """Whether several models shall go; `remove` is called if so."""
     title = tr.count("Remove {count} model?", "Remove {count} models?", len(names))
     shown = [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
-    box = _box(parent, title, "\n".join((*shown, "", text, tr("Files go to the trash."))))
+    box = _box(parent, title, "\n".join((*shown, "", text, tr("The files are moved to the trash."))))
     _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
@@ -64,11 +66,11 @@ def ask_to_cancel(
     box = _box(
         parent,
         tr("Cancel the download of {name}?").format(name=row.name),
-        tr("What has arrived can stay, so that it goes on from there later; or be deleted."),
+        tr("Keep what has been downloaded to continue later, or delete it."),
     )
     box.setDefaultButton(_button(box, tr("Cancel and &Keep"), _Role.AcceptRole, keep))
     _button(box, tr("Cancel and &Delete"), _Role.DestructiveRole, discard)
-    _keep(box, tr("&Go On"))
+    _keep(box, tr("C&ontinue Download"))
     box.open()
     return box
 
@@ -97,8 +99,8 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
         parent,
         tr("Add {name} as an engine?").format(name=presentable(path.name)),
         tr(
-            "It is a program, which can do on this computer what you can do. Add it only if you know where "
-            "it comes from. It is copied, and proven before it is used."
+            "An engine is a program with the same rights as you. Add it only if you know where it comes "
+            "from. It is copied, and tested before it is used."
         ),
     )
     _button(box, tr("&Add"), _Role.AcceptRole, add)
@@ -108,7 +110,11 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
 
 
 def _box(parent: QWidget, title: str, text: str) -> QMessageBox:
-    box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), title, parent=parent)
+    box = QMessageBox(QMessageBox.Icon.NoIcon, tr("PowerInfer Tray"), title, parent=parent)
+    look, ratio = look_of(box), box.devicePixelRatioF()
+    box.setIconPixmap(symbol_pixmap("triangle-alert", look.warning.rgba(), 2 * LARGE, ratio))
+    for picture in box.findChildren(QLabel, "qt_msgboxex_icon_label"):  # Qt's name for it
+        picture.setAccessibleName(tr("Warning"))
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setInformativeText(text)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -119,6 +125,7 @@ def _button(
     box: QMessageBox, label: str, role: QMessageBox.ButtonRole, act: Callable[[], object]
 ) -> QPushButton:
     button = box.addButton(label, role)
+    set_variant(button, Variant.DANGER if role is _Role.DestructiveRole else Variant.PRIMARY)
     button.clicked.connect(act)
     return button
 

@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
 
 from tray_app.ui.presenters.download_preview import preview_facts
-from tray_app.ui.style import SMALL
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -32,18 +32,20 @@ class DownloadDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Download a model"))
         self.facts = QFormLayout()
-        self.waiting = text_label(tr("Reading what it is …"))
+        self.waiting = text_label(tr("Reading the model's details …"))
         self.card = MessageCard()
         self.buttons = QDialogButtonBox()
         self.download_button = self.buttons.addButton(tr("&Download"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.download_button.setDefault(True)
+        set_variant(self.download_button, Variant.PRIMARY)
         self.buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         self.accepted.connect(self.confirmed)
         column = QVBoxLayout(self)
-        column.setSpacing(SMALL)
-        column.addWidget(text_label(name, bold=True))
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(MEDIUM)
+        column.addWidget(heading(name, Type.TITLE))
         column.addWidget(self.waiting)
         column.addLayout(self.facts)
         column.addWidget(self.card)
@@ -64,7 +66,7 @@ class DownloadDialog(QDialog):
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _fail(self, error: AppError) -> None:
-        self.waiting.setText(tr("What it is could not be read. It can be downloaded all the same."))
+        self.waiting.setText(tr("The details could not be read. You can still download the model."))
         self.card.show_error(error)
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 

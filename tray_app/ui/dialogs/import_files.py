@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
 
 from tray_app.models.import_modes import How
-from tray_app.ui.style import SMALL
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.basic import heading, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,27 +30,27 @@ class ImportDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Import models"))
         self.choices = {
-            How.COPY: QRadioButton(tr("&Copy: the file stays where it is, too")),
-            How.MOVE: QRadioButton(tr("&Move: it is then in the models folder alone")),
-            How.LINK: QRadioButton(tr("&Link: use it from where it is; takes no space")),
+            How.COPY: QRadioButton(tr("&Copy: the original file stays where it is")),
+            How.MOVE: QRadioButton(tr("&Move: the file is then only in the models folder")),
+            How.LINK: QRadioButton(tr("&Link: use the file where it is, without taking space")),
         }
         self.choices[How.COPY].setChecked(True)
         buttons = QDialogButtonBox()
         self.import_button = buttons.addButton(tr("&Import"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.import_button.setDefault(True)
+        set_variant(self.import_button, Variant.PRIMARY)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         self.accepted.connect(self._confirm)
         column = QVBoxLayout(self)
-        column.setSpacing(SMALL)
-        column.addWidget(text_label("\n".join(file.name for file in files), bold=True))
-        column.addWidget(text_label(tr("into {folder}").format(folder=folder)))
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(MEDIUM)
+        column.addWidget(heading("\n".join(file.name for file in files), Type.TITLE))
+        column.addWidget(text_label(tr("To {folder}").format(folder=folder)))
         for choice in self.choices.values():
             column.addWidget(choice)
-        column.addWidget(
-            text_label(tr("The other files of a split model, and what belongs to it, come along."))
-        )
+        column.addWidget(text_label(tr("The other files of a split model are included.")))
         column.addWidget(buttons)
 
     def _confirm(self) -> None:

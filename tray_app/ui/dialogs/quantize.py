@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout,
 
 from tray_app.ui.presenters.formatting import space_text
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
-from tray_app.ui.style import SMALL
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -38,11 +38,12 @@ class QuantizeDialog(QDialog):
         self._offer: SmallerTypes | None = None
         self.types = QComboBox()
         self.name = QLineEdit()
-        self.space = text_label(tr("Asking which types there are …"))
+        self.space = text_label(tr("Looking for types …"))
         self.card = MessageCard()
         buttons = QDialogButtonBox()
         self.quantize_button = buttons.addButton(tr("&Quantize"), QDialogButtonBox.ButtonRole.AcceptRole)
         self.quantize_button.setDefault(True)
+        set_variant(self.quantize_button, Variant.PRIMARY)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -53,10 +54,11 @@ class QuantizeDialog(QDialog):
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         fields.addRow(tr("&Type:"), self.types)
         fields.addRow(tr("&New file:"), self.name)
-        fields.addRow(tr("On the disk:"), self.space)
+        fields.addRow(tr("Disk space:"), self.space)
         column = QVBoxLayout(self)
-        column.setSpacing(SMALL)
-        column.addWidget(text_label(f"{row.name} · {row.quantization} · {row.size}", bold=True))
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(MEDIUM)
+        column.addWidget(heading(f"{row.name} · {row.quantization} · {row.size}", Type.TITLE))
         column.addLayout(fields)
         column.addWidget(self.card)
         column.addStretch()

@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.basic import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -36,20 +36,21 @@ class TermsDialog(QDialog):
             read.setAutoDefault(False)
             read.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(terms.page)))
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
+        set_variant(self.accept_button, Variant.PRIMARY)
         self.accept_button.setAutoDefault(False)  # nobody agrees by a key that was meant for something else
         cancel.setDefault(True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        column.setSpacing(SMALL)
-        column.addWidget(text_label(terms.title, bold=True))
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(MEDIUM)
+        column.addWidget(heading(terms.title, Type.TITLE))
         column.addWidget(text_label("\n".join(f"• {file}" for file in terms.files)))
         column.addWidget(
             text_label(
                 tr(
-                    "A part of this engine belongs to {owner}, which permits its use on its own terms. "
-                    "Install it only if you have read and accepted them."
+                    "Part of this engine comes from {owner} and has its own terms. "
+                    "Install it only if you have read and accept them."
                 ).format(owner=terms.owner)
             )
         )

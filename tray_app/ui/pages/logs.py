@@ -9,16 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, QUrl
-from PySide6.QtGui import QDesktopServices, QFontDatabase, QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import (
+    QDesktopServices,
+    QFontDatabase,
+    QGuiApplication,
+    QKeySequence,
+    QPalette,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
+    QStyledItemDelegate,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -34,13 +41,18 @@ from tray_app.ui.presenters.logs import (
     log_rows,
     source_title,
 )
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.tone import Tone
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard
-from tray_app.ui.widgets.log_table import LogColumn, LogTable
+from tray_app.ui.widgets.badge import tone_color
+from tray_app.ui.widgets.basic import EmptyState, MessageCard, small_label
+from tray_app.ui.widgets.log_table import SEVERITY_ROLE, LogColumn, LogTable
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QHideEvent, QShowEvent
+    from PySide6.QtCore import QModelIndex, QPersistentModelIndex
+    from PySide6.QtGui import QColor, QHideEvent, QShowEvent
+    from PySide6.QtWidgets import QStyleOptionViewItem
 
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.logs import LogRow
@@ -50,6 +62,7 @@ _QUIET_MS = 250
 _TYPING_MS = 150
 _MOST_AT_ONCE = 4000
 """Lines that are taken in one go, so that the first look at a long log does not hold up a click."""
+_TONES = {Severity.WARNING: Tone.WARNING, Severity.ERROR: Tone.BAD}
 _MOST_CHARACTERS = 2000
 """The widest line that can be scrolled through; a longer one is copied whole all the same."""
 
@@ -64,23 +77,33 @@ class LogsPage(QWidget):
         self._scrolling = False
         self.rows = LogTable()
         self.table = self._make_table()
-        self.search = QLineEdit(placeholderText=tr("Only lines with …"), clearButtonEnabled=True)
-        self.search.setAccessibleName(tr("Only lines with"))
+        self.search = QLineEdit(placeholderText=tr("Filter"), clearButtonEnabled=True)
+        self.search.setAccessibleName(tr("Filter"))
         self.source = self._make_source()
         self.level = self._make_level()
-        self.follow = QCheckBox(tr("&Follow"))
+        self.follow = QCheckBox(tr("&Follow new lines"))
         self.follow.setChecked(True)
-        self.follow.setToolTip(tr("Stay at the newest line."))
+        self.follow.setToolTip(tr("Keep the newest line in view."))
         self.copy_button = QPushButton(tr("&Copy"))
-        self.copy_button.setToolTip(tr("Copies the selected lines, or all that are shown."))
+        self.copy_button.setToolTip(tr("Copies the selected lines, or all lines shown."))
         self.folder_button = QPushButton(tr("Open Fo&lder"))
         self.diagnostics_button = QPushButton(tr("Copy &Diagnostics"))
         self.diagnostics_button.setToolTip(
-            tr("Versions, machine, command line and last lines, without secrets and your home folder.")
+            tr("Versions, hardware, command line and recent log lines, without secrets or your home folder.")
         )
-        self.count = QLabel()
+        for button, symbol in (
+            (self.copy_button, "copy"),
+            (self.folder_button, "folder-open"),
+            (self.diagnostics_button, "file-text"),
+        ):
+            set_variant(button, Variant.QUIET)
+            set_symbol(button, symbol)
+        self.count = small_label()
+        self.count.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.empty = EmptyState("scroll-text", "", "")
         self.card = MessageCard()
         self._lay_out()
+        self._show_count()
         self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self.clock = QTimer(self, interval=_BUSY_MS)
         self._connect()
@@ -130,18 +153,19 @@ class LogsPage(QWidget):
     def _make_table(self) -> QTableView:
         table = QTableView()
         table.setModel(self.rows)
-        table.setAccessibleName(tr("Lines of the logs"))
+        table.setAccessibleName(tr("Log lines"))
         table.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         table.setTabKeyNavigation(False)
         table.setShowGrid(False)
+        table.setItemDelegate(_LineDelegate(table))
         table.setWordWrap(False)
         rows = table.verticalHeader()
         rows.hide()
         # Every line as high as every other: nothing has to be measured.
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(table.fontMetrics().lineSpacing() + 2)
+        rows.setDefaultSectionSize(table.fontMetrics().lineSpacing() + TIGHT)
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -162,7 +186,7 @@ class LogsPage(QWidget):
     def _make_level(self) -> QComboBox:
         box = QComboBox()
         box.setAccessibleName(tr("Level"))
-        box.addItem(tr("Every level"), Severity.NORMAL)
+        box.addItem(tr("All levels"), Severity.NORMAL)
         box.addItem(tr("Warnings and errors"), Severity.WARNING)
         box.addItem(tr("Errors"), Severity.ERROR)
         return box
@@ -176,14 +200,14 @@ class LogsPage(QWidget):
         actions = QHBoxLayout()
         for button in (self.copy_button, self.folder_button, self.diagnostics_button):
             actions.addWidget(button)
-        actions.addStretch()
-        actions.addWidget(self.count)
+        actions.addWidget(self.count, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, LARGE, LARGE, MEDIUM)
         column.setSpacing(SMALL)
         column.addLayout(filters)
         column.addWidget(self.card)
         column.addWidget(self.table, 1)
+        column.addWidget(self.empty, 1)
         column.addLayout(actions)
 
     def _connect(self) -> None:
@@ -228,7 +252,7 @@ class LogsPage(QWidget):
             self.table.setColumnWidth(LogColumn.TEXT, wanted)
 
     def _width(self, table: QTableView, text: str) -> int:
-        return table.fontMetrics().horizontalAdvance(text) + MEDIUM
+        return table.fontMetrics().horizontalAdvance(text) + LARGE
 
     def _type(self) -> None:
         self._typing.start()  # anew with each letter
@@ -249,7 +273,16 @@ class LogsPage(QWidget):
             self.follow.setChecked(value == self.table.verticalScrollBar().maximum())
 
     def _show_count(self) -> None:
-        self.count.setText(count_text(len(self.rows.shown), self.rows.known_count, tr))
+        shown, known = len(self.rows.shown), self.rows.known_count
+        self.count.setText(count_text(shown, known, tr))
+        self.table.setVisible(bool(shown))
+        self.empty.setVisible(not shown)
+        if known:
+            self.empty.show_words(
+                tr("Nothing matches the filter"), tr("Choose other words, another source or another level.")
+            )
+        else:
+            self.empty.show_words(tr("Nothing yet"), tr("What the app and the engines say appears here."))
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._bridge.app.paths.logs)))
@@ -262,7 +295,33 @@ class LogsPage(QWidget):
     def _copied_diagnostics(self, report: str) -> None:
         QGuiApplication.clipboard().setText(report)
         self.card.show_message(
-            tr("The diagnostics are on the clipboard"),
-            tr("Paste them into your report. Secrets and your home folder have been removed."),
+            tr("Diagnostics copied"),
+            tr("Paste them into your report. Secrets and the name of your home folder have been removed."),
         )
         self.card.offer(tr("Close"), self.card.clear)
+
+
+class _LineDelegate(QStyledItemDelegate):
+    """Where and when quietly, warnings and errors in their colour."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._colors: dict[tuple[Tone, int], QColor] = {}
+
+    def initStyleOption(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Set the colour of a cell's words."""
+        super().initStyleOption(option, index)
+        tone = _TONES.get(index.data(SEVERITY_ROLE))
+        if tone is None and index.column() != LogColumn.TEXT:
+            tone = Tone.NEUTRAL
+        if tone is not None:
+            option.palette.setColor(QPalette.ColorRole.Text, self._color(tone, option.palette))
+
+    def _color(self, tone: Tone, palette: QPalette) -> QColor:
+        """Looked up once for each look: a long log is drawn sixty times a second."""
+        key = (tone, palette.color(QPalette.ColorRole.WindowText).rgba())
+        if key not in self._colors:
+            self._colors[key] = tone_color(tone, palette)
+        return self._colors[key]

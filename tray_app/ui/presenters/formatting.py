@@ -39,7 +39,7 @@ def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
         "missing": size_text(needed_bytes - free_bytes, tr),
     }
     if needed_bytes > free_bytes:
-        return tr("{needed} needed, {free} free: {missing} too little").format(**numbers)
+        return tr("{needed} needed, {free} free: {missing} short").format(**numbers)
     return tr("{needed} needed, {free} free").format(**numbers)
 
 
@@ -66,7 +66,7 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.DOWNLOADING:
             return " · ".join(_transfer_parts(progress, tr))
         case Phase.WAITING:
-            return tr("Waiting for its turn")
+            return tr("Waiting")
         case Phase.CONNECTING:
             return tr("Connecting …")
         case Phase.VERIFYING:
@@ -74,7 +74,7 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.PAUSED:
             return tr("Paused at {amount}").format(amount=_amount(progress, tr))
         case Phase.CANCELLED:
-            return tr("Cancelled at {amount}").format(amount=_amount(progress, tr))
+            return tr("Canceled at {amount}").format(amount=_amount(progress, tr))
         case Phase.FAILED:
             return tr("Failed: {cause}").format(cause=error_title(progress.error, tr))
         case Phase.DONE:

@@ -339,8 +339,8 @@ class EmptyState(QWidget):
         self._symbol = symbol
         self._icon = QLabel()
         self._icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.title = heading(title, Type.TITLE)
-        self.text = small_label(text)
+        self.title = heading(kind=Type.TITLE)
+        self.text = small_label()
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
@@ -353,7 +353,14 @@ class EmptyState(QWidget):
             column.addSpacing(SMALL)
             column.addWidget(button, alignment=Qt.AlignmentFlag.AlignCenter)
         column.addStretch()
+        self.show_words(title, text)
         self._draw()
+
+    def show_words(self, title: str, text: str) -> None:
+        """Say something else."""
+        self.title.setText(title)
+        self.text.setText(text)
+        self._icon.setAccessibleName(title)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the system's change between light and dark."""

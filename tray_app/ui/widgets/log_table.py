@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Index = QModelIndex | QPersistentModelIndex
 
 CAPACITY = 100_000
+SEVERITY_ROLE = Qt.ItemDataRole.UserRole
+"""How much a line matters: a `Severity`."""
 _TOP = QModelIndex()
 
 
@@ -87,6 +89,8 @@ class LogTable(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """What a cell says."""
+        if role == SEVERITY_ROLE:
+            return self.shown[index.row()].severity
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
             return None
         row = self.shown[index.row()]
