@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
-_NARROW_LETTERS = 90
+_NARROW_LETTERS = 130
 """Below so many letters of width, the list and the conversation take turns."""
 
 

@@ -6,15 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPixmap
+from PySide6.QtGui import QPainter, QPalette, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 from shiboken6 import isValid
 
 from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
-from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, look_of, set_variant
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, look_of, set_type, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import plain_tooltip, small_label
+from tray_app.ui.widgets.basic import ElidedLabel, plain_tooltip
 from tray_app.ui.widgets.code_block import CodeBlock, CopyButton
 from tray_app.ui.widgets.markdown import TextView
 
@@ -212,8 +212,9 @@ class _Foot(QWidget):
         super().__init__(parent)
         self._host = host
         self._row: ChatRow | None = None
-        self.facts = small_label()
-        self.facts.setWordWrap(False)
+        self.facts = ElidedLabel()
+        set_type(self.facts, Type.CAPTION)
+        self.facts.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.buttons: dict[ChatAction, QPushButton] = {}
         self._line = QHBoxLayout(self)
         self._line.setContentsMargins(0, 0, 0, 0)
@@ -232,7 +233,7 @@ class _Foot(QWidget):
             if not mine:
                 self._line.addWidget(self.facts, 1)
         self._row = row
-        self.facts.setText(row.text)
+        self.facts.show_text(row.text)
         for action, button in self.buttons.items():
             button.setVisible(action in row.actions)
 
