@@ -107,9 +107,10 @@ def set_type(label: QLabel, kind: Type, *, bold: bool | None = None) -> None:
 def set_variant(button: QPushButton, variant: Variant | None) -> None:
     """Say what a button means; it may change at any time."""
     button.setProperty("variant", variant)
-    style = button.style()
-    style.unpolish(button)
-    style.polish(button)
+    if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else it will be, when it is shown
+        style = button.style()
+        style.unpolish(button)
+        style.polish(button)
 
 
 def colors(palette: QPalette) -> Colors:

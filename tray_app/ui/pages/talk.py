@@ -287,6 +287,7 @@ class TalkPanel(QWidget):
         if answer is not None:
             self.conversation = replace(self.conversation, messages=answer.conversation.messages)
             rows = []
+        self._show_emptiness()  # first: rows are as high as the view is wide
         self.view.begin(self.conversation.messages, rows)
         if answer is not None:
             self.view.show_messages(self.conversation.messages, waits=True)

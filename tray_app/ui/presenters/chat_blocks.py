@@ -13,7 +13,7 @@ _LETTER = re.compile(r"[^\W\d_]|#")
 """How a line begins that is no part of a list, quotation or table before it."""
 _ENOUGH = 1500
 """Characters after which a text is cut where it may be."""
-_MOST = 12_000
+_MOST = 8000
 """Characters after which it is cut wherever a line or a word ends."""
 _MOST_LINES = 200
 """Lines of code in one piece."""

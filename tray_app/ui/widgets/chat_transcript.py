@@ -9,9 +9,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from functools import partial
 from itertools import accumulate
+from operator import add
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QDeadlineTimer, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QFrame, QMenu, QPushButton, QScrollArea, QWidget
 
@@ -36,6 +37,8 @@ _COLUMN_LETTERS = 120
 """How wide the column of messages is at most."""
 _NEAR = 0.5
 """Of the view's height: so much above and below it is kept as widgets."""
+_MOST_MS = 15
+"""For building rows, before others have their turn."""
 _CLOSE = 24
 """Pixels from the end that still count as the end."""
 
@@ -57,6 +60,7 @@ class Transcript(QScrollArea):
         self._rows: list[ChatRow] = []
         self._heights: list[int] = []
         self._tops: list[int] = []
+        self._gaps: list[int] = []
         self._exact: list[bool] = []
         self._widgets: dict[int, QWidget] = {}
         self._width = 0
@@ -113,13 +117,15 @@ class Transcript(QScrollArea):
             max(self._guess(row), kept[place] if place < len(kept) else 0) for place, row in enumerate(added)
         ]
         self._exact[same:] = [False] * len(added)
+        self._gaps[same:] = [self._gap(number) for number in range(same, len(self._rows))]
         self._arrange()
 
     def clear(self) -> None:
         """Show nothing, and begin anew at the end."""
         for number in list(self._widgets):
             self._drop(number)
-        self._rows, self._heights, self._exact, self._tops = [], [], [], []
+        self._rows, self._heights, self._exact = [], [], []
+        self._tops, self._gaps = [], []
         self.follows = True
         self._arrange()
 
@@ -179,13 +185,14 @@ class Transcript(QScrollArea):
             self._heights = [self._guess(row) for row in self._rows]
             anchor = None
         anchor = self._anchor()
+        deadline = QDeadlineTimer(_MOST_MS)
         for _ in range(len(self._rows) + 2):
             self._place_all()
             if self.follows:
                 bar.setValue(bar.maximum())
             elif anchor is not None:
                 bar.setValue(self._tops[anchor[0]] + anchor[1])
-            if not self._measure(*self._in_view(0)):
+            if not self._measure(*self._in_view(0), deadline):
                 break
         self._show_widgets()
         self._show_end_button()
@@ -202,10 +209,9 @@ class Transcript(QScrollArea):
 
     def _place_all(self) -> None:
         """Where each row begins, and how high all is."""
-        gaps = [self._gap(number) for number in range(len(self._rows))]
-        ends = list(accumulate(gap + height for gap, height in zip(gaps, self._heights, strict=True)))
-        self._tops = [MEDIUM + end - height for end, height in zip(ends, self._heights, strict=True)]
-        bottom = MEDIUM + (ends[-1] if ends else 0)
+        ends = list(accumulate(map(add, self._gaps, self._heights), initial=MEDIUM))
+        self._tops = list(map(add, ends, self._gaps))  # of the rows: one end less has a gap behind it
+        bottom = ends[-1]
         left = self._left()
         tail_height = 0
         if not self._tail.isHidden():
@@ -224,12 +230,18 @@ class Transcript(QScrollArea):
         end = bisect_left(self._tops, top + (1 + near) * height)
         return max(0, first), end
 
-    def _measure(self, first: int, end: int) -> bool:
-        """Build these rows; whether one is not as high as it was taken for."""
+    def _measure(self, first: int, end: int, deadline: QDeadlineTimer) -> bool:
+        """Build these rows; whether one is not as high as it was taken for.
+
+        What there is no time for comes in the next round of events; the end of what grows is first.
+        """
         changed = False
-        for number in range(first, end):
+        numbers = range(first, end)
+        for number in reversed(numbers) if self.follows else numbers:
             if self._exact[number] and number in self._widgets:
                 continue
+            if deadline.hasExpired():
+                break
             height = self._widget(number).height_for(self._width)
             changed = changed or height != self._heights[number]
             self._heights[number], self._exact[number] = height, True
@@ -272,7 +284,7 @@ class Transcript(QScrollArea):
         first, end = self._in_view(_NEAR)
         for number in range(first, min(end, len(self._rows))):
             if number not in self._widgets:
-                if self._measure(number, number + 1):
+                if self._measure(number, number + 1, QDeadlineTimer(_MOST_MS)):
                     self._arrange()
                 else:
                     self._show_widgets()
