@@ -581,7 +581,7 @@ def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake:
     fake.show(make_status(settings=gone))
 
     qtbot.waitUntil(lambda: not page.folder_card.isHidden())
-    assert page.folder_card.accessibleName() == "The models folder is missing"
+    assert page.folder_card.accessibleName() == "The models folder is not there"
 
 
 def test_every_button_has_a_key_of_its_own(

@@ -312,7 +312,8 @@ QAbstractSpinBox, QComboBox {
 QAbstractSpinBox:focus, QComboBox:focus, QComboBox:on { border: 1px solid @accent; }
 QAbstractSpinBox:disabled, QComboBox:disabled { color: @secondary; background: @window; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { background: transparent; border: none; padding: 0; }
-QAbstractSpinBox { padding: 5px 22px 5px 6px; }
+QAbstractSpinBox QLineEdit { padding-left: 7px; }
+QAbstractSpinBox { padding-right: 22px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 20px; border: none; background: transparent;
 }
