@@ -400,18 +400,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Nothing was asked</source>
-            <translation type="unfinished" />
+            <source>The search is empty</source>
+            <translation>La recherche est vide</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>The search has no words.</source>
-            <translation type="unfinished" />
+            <source>No words were entered.</source>
+            <translation>Aucun mot n’a été saisi.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Type what to look for.</source>
-            <translation type="unfinished" />
+            <source>Enter what to look for.</source>
+            <translation>Saisissez ce que vous cherchez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
@@ -655,13 +655,18 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
             <source>The file stays as it is. You can open it in a text editor.</source>
             <translation>Le fichier reste tel quel. Vous pouvez l’ouvrir dans un éditeur de texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>It contains nothing that this app can read as a conversation.</source>
-            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} a été écrit par une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -680,8 +685,8 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was written by a newer version of this app</source>
-            <translation>{name} a été écrit par une version plus récente de cette application</translation>
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>Vous pouvez continuer avec ce qui a été lu. L’original est alors conservé à côté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -3340,6 +3345,11 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Leave them out, or choose a model that can see.</source>
+            <translation>Retirez-les, ou choisissez un modèle qui peut voir.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
             <source>This model cannot chat</source>
             <translation>Ce modèle ne peut pas converser</translation>
         </message>
@@ -4065,18 +4075,18 @@
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
-            <translation type="unfinished" />
+            <source>It was built with {model}, whose file or settings have changed, or which was removed.</source>
+            <translation>Elle a été créée avec {model}, dont le fichier ou les réglages ont changé, ou qui a été supprimé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Rebuild the collection: its texts are embedded anew.</source>
-            <translation type="unfinished" />
+            <source>Rebuild the collection.</source>
+            <translation>Reconstruisez la collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Try another model for embeddings.</source>
-            <translation type="unfinished" />
+            <source>Try another embedding model.</source>
+            <translation>Essayez un autre modèle d’embedding.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
@@ -4085,28 +4095,23 @@
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>It takes at most {count} texts.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} texts.</source>
+            <translation>La limite est de {count} textes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Make another collection, or use a vector database.</source>
-            <translation type="unfinished" />
+            <source>Create another collection, or use a vector database.</source>
+            <translation>Créez une autre collection ou utilisez une base de données vectorielle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>{name} is locked with a password</source>
-            <translation type="unfinished" />
+            <source>Its text can be read only with the password.</source>
+            <translation>Son texte ne peut être lu qu’avec le mot de passe.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its text can only be read by who knows the password.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/pdf.py" />
-            <source>Save a copy without a password, and add that.</source>
-            <translation type="unfinished" />
+            <source>Save a copy without a password and add that.</source>
+            <translation>Enregistrez une copie sans mot de passe et ajoutez-la.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4115,13 +4120,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>This app cannot decrypt it, even without a password.</source>
-            <translation type="unfinished" />
+            <source>This app does not support its encryption.</source>
+            <translation>Cette application ne prend pas en charge son chiffrement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Print it to a PDF file, and add that.</source>
-            <translation type="unfinished" />
+            <source>Print it to a new PDF file and add that.</source>
+            <translation>Imprimez-le dans un nouveau fichier PDF et ajoutez celui-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4130,8 +4135,8 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Open it in another program, and save it anew.</source>
-            <translation type="unfinished" />
+            <source>Open it in another app and save it again.</source>
+            <translation>Ouvrez-le dans une autre application et enregistrez-le de nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4140,13 +4145,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
-            <translation type="unfinished" />
+            <source>Its pages are empty or scanned pictures.</source>
+            <translation>Ses pages sont vides ou sont des images numérisées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Run text recognition (OCR) over it first.</source>
-            <translation type="unfinished" />
+            <source>Run text recognition (OCR) on it first.</source>
+            <translation>Appliquez-lui d’abord une reconnaissance de texte (OCR).</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4155,8 +4160,8 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Reading it was given up. It may be damaged.</source>
-            <translation type="unfinished" />
+            <source>Reading was stopped. The file may be damaged.</source>
+            <translation>La lecture a été arrêtée. Le fichier est peut-être endommagé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4165,58 +4170,53 @@
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is empty, or has neither letters nor digits.</source>
-            <translation type="unfinished" />
+            <source>It is empty or contains no letters or digits.</source>
+            <translation>Il est vide ou ne contient ni lettres ni chiffres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
-            <translation type="unfinished" />
+            <source>Its encoding is not UTF-8 and could not be recognized.</source>
+            <translation>Son encodage n’est pas UTF-8 et n’a pas pu être reconnu.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save it as UTF-8 text, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Save it as UTF-8 text.</source>
+            <translation>Enregistrez-le comme texte UTF-8.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Check that it is there, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>{name} is not a supported file type</source>
+            <translation>Le type de fichier de {name} n’est pas pris en charge</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>{name} is of a kind that is not read</source>
-            <translation type="unfinished" />
+            <source>Supported file types: {names}.</source>
+            <translation>Types de fichiers pris en charge : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Texts are read from files that end in {names}.</source>
-            <translation type="unfinished" />
+            <source>Save its text as a .txt file and add that.</source>
+            <translation>Enregistrez son texte dans un fichier .txt et ajoutez celui-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save its text as a .txt file, and add that.</source>
-            <translation type="unfinished" />
+            <source>The limit for this file type is {count} MB.</source>
+            <translation>La limite pour ce type de fichier est de {count} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} MB are read of a file of this kind.</source>
-            <translation type="unfinished" />
+            <source>Split it into smaller files.</source>
+            <translation>Divisez-le en fichiers plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Split it, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Too many files at a time</source>
+            <translation>Trop de fichiers à la fois</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Too many files at once</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} files with texts are added at once.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} files at a time.</source>
+            <translation>La limite est de {count} fichiers à la fois.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
@@ -4245,43 +4245,48 @@
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>It may have been deleted meanwhile.</source>
-            <translation type="unfinished" />
+            <source>It may have been deleted.</source>
+            <translation>Elle a peut-être été supprimée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Choose another one.</source>
-            <translation type="unfinished" />
+            <source>Choose another collection.</source>
+            <translation>Choisissez une autre collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A name has 1 to {most} letters.</source>
-            <translation type="unfinished" />
+            <source>A name can have 1 to {most} characters.</source>
+            <translation>Un nom peut avoir de 1 à {most} caractères.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>There is a collection {name} already.</source>
-            <translation type="unfinished" />
+            <source>There is already a collection called “{name}”.</source>
+            <translation>Il existe déjà une collection nommée « {name} ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A newer version of this app has written this collection</source>
-            <translation type="unfinished" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>Libérez de l’espace, puis ajoutez de nouveau les mêmes fichiers. Les textes déjà dans la collection sont conservés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Use that version, or make a new collection.</source>
-            <translation type="unfinished" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>Cette collection a été enregistrée par une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection is being changed</source>
-            <translation type="unfinished" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>Mettez cette application à jour ou créez une nouvelle collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Texts are being added to it, in this window or in a terminal.</source>
-            <translation type="unfinished" />
+            <source>The collection is busy</source>
+            <translation>La collection est occupée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it.</source>
+            <translation>Des textes y sont en cours d’ajout.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
@@ -4300,13 +4305,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection cannot be read</source>
-            <translation type="unfinished" />
+            <source>The collection could not be read</source>
+            <translation>La collection n’a pas pu être lue</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, and add its files to a new one. They are as they were.</source>
-            <translation type="unfinished" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>Supprimez-la, puis ajoutez vos fichiers à une nouvelle collection. Les fichiers eux-mêmes sont inchangés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4766,7 +4771,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Graphics memory limit</source>
-            <translation type="unfinished" />
+            <translation>Limite de mémoire graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4781,7 +4786,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation type="unfinished" />
+            <translation>GPU, VRAM, budget VRAM, carte graphique, mémoire vidéo, couches</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5779,6 +5784,151 @@
             <translation>Le journal donne les détails.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Pictures may have up to {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Save it in a smaller size, and add it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Check that it is a file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>{name} is not a picture</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged, or too large.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Open it in another program, and save it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>There are enough pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>A message can have up to {most}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Send this message first.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The pictures are too large</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Those of a message may have up to {most} MB together.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Folder…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>F&amp;iles…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Paste Text…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;New Collection…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;Python</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;curl</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in &amp;4D</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Rename…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Export…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Delete…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Copied</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Rename the collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Name:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>JSON Lines (*.jsonl)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Table (*.csv)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>NumPy (*.npz)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Export texts and vectors</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>À propos de PowerInfer Tray</translation>
@@ -5812,6 +5962,46 @@
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>Licenses of all parts: {file}</source>
             <translation>Licences de tous les composants : {file}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>This Conversation</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>For example: Answer briefly, and in French.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Own &amp;temperature:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>OK</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Cancel</source>
+            <translation>Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>&amp;System prompt:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>What the model is told before every answer in this conversation.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5898,6 +6088,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move this chat to the trash?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>“{title}”</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {name}?</source>
             <translation>Supprimer {name} ?</translation>
         </message>
@@ -5920,6 +6120,16 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>&amp;Cancel</source>
             <translation>&amp;Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete {name}?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The files that the texts came from stay as they are.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5985,6 +6195,56 @@
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>The other files of a split model are included.</source>
             <translation>Les autres fichiers d’un modèle en plusieurs parties sont inclus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/model_information.py" />
+            <source>Information</source>
+            <translation>Information</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Open this link?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link is not opened</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Only links to web pages and for e-mail are opened.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Open Link</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Copy Link</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Paste text</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Texts, one on each line</source>
+            <translation>Textes, un par ligne</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>&amp;Texts, one on each line:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>A&amp;nnuler</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -6107,69 +6367,14 @@
             <translation>Annulé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;More</source>
-            <translation>P&amp;lus</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Use</source>
-            <translation>&amp;Utiliser</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Load</source>
-            <translation>&amp;Charger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>U&amp;nload</source>
-            <translation>Déchar&amp;ger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Download…</source>
-            <translation>&amp;Télécharger…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Pause</source>
-            <translation>Pau&amp;se</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Resume</source>
-            <translation>&amp;Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Verif&amp;y</source>
-            <translation>&amp;Vérifier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Quantize…</source>
-            <translation>&amp;Quantifier…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Show in &amp;Folder</source>
-            <translation>Afficher dans le &amp;dossier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Remo&amp;ve…</source>
-            <translation>Suppri&amp;mer…</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>Importation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Verifying</source>
-            <translation>Vérification</translation>
+            <source>Checking</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
@@ -6203,8 +6408,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Chat</source>
+            <translation>Chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
             <source>Completion</source>
             <translation>Complétion</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Embed</source>
+            <translation>&amp;Calculer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Entrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Esc</source>
+            <translation>Échap</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Start Server</source>
+            <translation>&amp;Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embedding …</source>
+            <translation>Calcul en cours…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6213,18 +6453,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Ctrl+Enter</source>
-            <translation>Ctrl+Entrée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
             <source>St&amp;op</source>
             <translation>A&amp;rrêter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Esc</source>
-            <translation>Échap</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6247,6 +6477,41 @@
             <translation>Température {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Show the chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>More for this chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Markdown ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON lines ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Export</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Delete Permanently</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Chercher sur Hugging Face, ou coller une adresse</translation>
@@ -6258,8 +6523,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>&amp;Search</source>
-            <translation>&amp;Rechercher</translation>
+            <source>Order of the results</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6293,18 +6558,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Tried and described</source>
-            <translation>Essayés et décrits</translation>
+            <source>Tested and described</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
-            <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
+            <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Looking it up …</source>
-            <translation>Recherche en cours …</translation>
+            <source>Searching …</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6322,34 +6587,19 @@
             <translation>Réessayer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Texts, one on each line</source>
-            <translation>Textes, un par ligne</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Search</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Embed</source>
-            <translation>&amp;Calculer</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Compare</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Ca&amp;ncel</source>
-            <translation>A&amp;nnuler</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Start Server</source>
-            <translation>&amp;Démarrer le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Texts, one on each line; or drop a file here:</source>
-            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Embedding …</source>
-            <translation>Calcul en cours…</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Measure</source>
+            <translation>Mesurer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
@@ -6408,13 +6658,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>Models of other apps</source>
-            <translation>Modèles d’autres applications</translation>
+            <source>No other app has a model that is not listed already</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
-            <translation>Ces modèles appartiennent à d’autres applications. Ils sont utilisés là où ils se trouvent : rien n’est copié ni modifié, et si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
+            <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>Modèles d’autres applications</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6423,43 +6678,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
-            <translation>LM Studio, Ollama, Jan, GPT4All, llama.cpp et le cache de Hugging Face n’ont sur cet ordinateur aucun modèle qui ne soit déjà dans la liste.</translation>
+            <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
+            <translation type="unfinished" />
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>In the list now: {names}</source>
-            <translation>Désormais dans la liste : {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>A&amp;rrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address</source>
-            <translation>Copier l’adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Model:</source>
-            <translation>Modèle :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Engine:</source>
-            <translation>Moteur :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Address:</source>
-            <translation>&amp;Adresse :</translation>
+            <source>{count} models added</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6478,18 +6706,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>none chosen</source>
-            <translation>aucun choisi</translation>
+            <source>Server</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>not running</source>
-            <translation>arrêté</translation>
+            <source>Address</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>process {pid}</source>
-            <translation>processus {pid}</translation>
+            <source>Copy the address or an example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open C&amp;hat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Downloading {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Stop Server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Start Server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Resume</source>
+            <translation>Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Pause</source>
+            <translation>Suspendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Enter does what the button says; the menu key opens a menu.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Filter models</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>So&amp;rt</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6510,11 +6798,6 @@
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
             <translation>{folder} est introuvable. Connectez son lecteur, ou choisissez un autre dossier dans les paramètres.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/installed.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6672,29 +6955,79 @@
             <translation>Espace disque</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Embedded texts</source>
+            <translation>Textes traités</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Question</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Try with an &amp;Example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Drop a folder or files here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose a &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>The model has changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Embed Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Try Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Looking at what models take …</source>
-            <translation>Examen de la place que prennent les modèles …</translation>
+            <source>Measuring …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Share of the disk that models take</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>What models take</source>
             <translation>Place prise par les modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Takes</source>
-            <translation>Taille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Last used</source>
-            <translation>Dernière utilisation</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Belongs to</source>
-            <translation>Appartient à</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -6708,18 +7041,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>No model takes space yet.</source>
-            <translation>Aucun modèle ne prend de place pour l’instant.</translation>
+            <source>No model takes space yet</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test embedding</source>
-            <translation>Tester l’embedding</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Models that you download or import are listed here with their sizes.</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Measure</source>
-            <translation>Mesurer</translation>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pasted picture</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The answer ends early</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Stopped</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Add Pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pictures ({patterns})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6735,21 +7098,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not Now</source>
             <translation>Plus tard</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Pause</source>
-            <translation>Suspendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Resume</source>
-            <translation>Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Cancel</source>
-            <translation>Annuler</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6947,6 +7295,79 @@
             <translation>Téléchargement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Remote server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>No chat model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading {model} …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading the model …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Starting the server …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading … {seconds} s</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Just now</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Today, {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Yesterday, {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} tokens/s</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} token</numerusform>
+                <numerusform>{count} tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thinking …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thoughts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>Type :</translation>
@@ -6955,14 +7376,6 @@
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Context size:</source>
             <translation>Taille du contexte :</translation>
-        </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} token</numerusform>
-                <numerusform>{count} tokens</numerusform>
-            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -7047,6 +7460,19 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Up for {duration}</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>{count} requête</numerusform>
+                <numerusform>{count} requêtes</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>the model</source>
             <translation>le modèle</translation>
         </message>
@@ -7074,6 +7500,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>C’est plus qu’ils ne peuvent occuper ensemble.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>process {pid}</source>
+            <translation>processus {pid}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -7162,6 +7593,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Tr&amp;y Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>The file is exactly what was downloaded, so it is not the cause.</source>
             <translation>Le fichier est exactement celui qui a été téléchargé : il n’est donc pas en cause.</translation>
         </message>
@@ -7227,6 +7663,26 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>less than a minute</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{days} d {hours} h</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Waiting</source>
             <translation>En attente</translation>
         </message>
@@ -7254,6 +7710,105 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{title}.</source>
             <translation>{title}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most downloads</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most likes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Trending</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Recently updated</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>Ce dépôt ne contient aucun modèle GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>On ne sait pas s’ils conviennent.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>Le dépôt a plus de fichiers que ceux affichés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Hide files that are too large</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files are too large for this computer</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Vision</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Sign-in needed</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} fichier</numerusform>
+                <numerusform>{count} fichiers</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>Avec ce fichier à côté de lui, le modèle voit les images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M downloads</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>{count} téléchargement</numerusform>
+                <numerusform>{count} téléchargements</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} B parameters</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M parameters</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -7338,14 +7893,6 @@
             <source>No request was answered.</source>
             <translation>Aucune requête n’a reçu de réponse.</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/measurement.py" />
-            <source>{count} requests</source>
-            <translation>
-                <numerusform>{count} requête</numerusform>
-                <numerusform>{count} requêtes</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>p50 {ms} ms</source>
@@ -7428,6 +7975,21 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Copy {address}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open &amp;Embeddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>Ouvrir la &amp;fenêtre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Restart Server</source>
             <translation>R&amp;edémarrer le serveur</translation>
         </message>
@@ -7438,43 +8000,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Test &amp;Embedding…</source>
-            <translation>Tester l’em&amp;bedding…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Address</source>
-            <translation>&amp;Adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;curl</source>
-            <translation>Exemple pour &amp;curl</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;Python</source>
-            <translation>Exemple pour &amp;Python</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;4D</source>
-            <translation>Exemple pour &amp;4D</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Open Window</source>
-            <translation>Ouvrir la &amp;fenêtre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>Paramètre&amp;s…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Lo&amp;gs…</source>
-            <translation>&amp;Journaux…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7500,6 +8027,31 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Models</source>
             <translation>&amp;Modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>&amp;Adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>Exemple pour &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Exemple pour &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;JavaScript</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>Exemple pour &amp;4D</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7557,29 +8109,137 @@
             <translation>Choisissez d’abord un modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is stopping already.</source>
-            <translation>Le serveur est déjà en cours d’arrêt.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Name</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is not running.</source>
-            <translation>Le serveur ne fonctionne pas.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Size, largest first</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is asleep.</source>
-            <translation>Le serveur est en veille.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State, loaded first</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Make &amp;Default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Load</source>
+            <translation>&amp;Charger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>U&amp;nload</source>
+            <translation>Déchar&amp;ger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Download…</source>
+            <translation>&amp;Télécharger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Pause</source>
+            <translation>Pau&amp;se</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Resume</source>
+            <translation>&amp;Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Check &amp;Files</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Quantize…</source>
+            <translation>&amp;Quantifier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Show in Folder</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>Suppri&amp;mer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Settings of This &amp;Model…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Information…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Embedding</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Reranking</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Quantization:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{number} tokens</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>ID:</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{count} models</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Sparse</source>
             <translation>Creux</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>context {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Dense</source>
-            <translation>Dense</translation>
+            <source>Regular</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7590,11 +8250,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>Un modèle creux ne fonctionne qu’avec PowerInfer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen</source>
-            <translation>Choisi</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7626,13 +8281,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, loaded</source>
-            <translation>Choisi, chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Being loaded …</source>
-            <translation>Chargement…</translation>
+            <source>Loading …</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7643,11 +8293,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Licence: {licence}.</source>
             <translation>Licence : {licence}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, not downloaded</source>
-            <translation>Choisi, non téléchargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7746,46 +8391,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Licence: {licence}</source>
-            <translation>Licence : {licence}</translation>
+            <source>License: {license}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>sees pictures</source>
             <translation>voit les images</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} downloads</source>
-            <translation>
-                <numerusform>{count} téléchargement</numerusform>
-                <numerusform>{count} téléchargements</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>There is no GGUF model in this repository.</source>
-            <translation>Ce dépôt ne contient aucun modèle GGUF.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Whether they fit is not known.</source>
-            <translation>On ne sait pas s’ils conviennent.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>The repository has more files than are shown.</source>
-            <translation>Le dépôt a plus de fichiers que ceux affichés.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Show Files</source>
-            <translation>Voir les fichiers</translation>
+            <source>Download {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -7799,31 +8416,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Embeddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Use in Place</source>
             <translation>Utiliser sur place</translation>
         </message>
-        <message numerus="yes">
+        <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} files</source>
-            <translation>
-                <numerusform>{count} fichier</numerusform>
-                <numerusform>{count} fichiers</numerusform>
-            </translation>
+            <source>Recommended</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>With this file beside it, the model sees pictures.</source>
-            <translation>Avec ce fichier à côté de lui, le modèle voit les images.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} billion weights</source>
-            <translation>{number} milliards de poids</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} million weights</source>
-            <translation>{number} millions de poids</translation>
+            <source>Already installed</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
@@ -7852,6 +8466,154 @@
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>{origin} wants to use the server</source>
             <translation>{origin} souhaite utiliser le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Reading … {count} texts so far</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Embedding {done} of {total} texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} texts added</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} were there already</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} removed</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} items were skipped</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} collections cannot be read</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{name}: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Nothing was found</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The nearest text: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>These texts were embedded with {model}. To search them with the model of now, embed them again: the files are not read again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{shown} of {total} texts are shown.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Bread rises because yeast turns sugar into gas.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A sourdough starter has to be fed with flour and water every day.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Let the cake cool before you cut it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The train to the coast leaves every hour.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Book the ferry early in the summer months.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A passport has to be valid for six more months.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Cats sleep for most of the day.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A dog needs a long walk every morning.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The battery lasts longer if it is never quite full.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Restart the router when the connection is slow.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>What do I need for a holiday abroad?</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8040,6 +8802,11 @@
             <translation>Pas utilisé depuis le {day}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Last used {day}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>{state} · {others}</source>
             <translation>{state} · {others}</translation>
@@ -8182,11 +8949,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{rate} tokens/s</source>
-            <translation>{rate} tokens/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>{times} fois la vitesse du moteur intégré</translation>
         </message>
@@ -8217,8 +8979,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
-            <source>at most {value}</source>
-            <translation>au plus {value}</translation>
+            <source>peak {value}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
@@ -8241,6 +9003,31 @@
             <translation>Ne convient pas</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/search_controller.py" />
+            <source>Starting …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose a folder with texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose files with texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Texts (*.txt *.md *.pdf)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>Menu de la zone de notification</translation>
@@ -8251,9 +9038,262 @@
             <translation>Lignes du journal qui le montrent</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Information</source>
-            <translation>Information</translation>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>Recommended for this computer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>{action}: {name}</source>
+            <translation>{action} : {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>With pictures: + {size}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Picture: {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Remove {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Stop</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Enter</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>You are editing a message. What follows it is replaced.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Model: {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>System prompt and temperature</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Add pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Message</source>
+            <translation>Message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send a message</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Untitled</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Conversations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>&amp;Rename</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Answer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>shown</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>hidden</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Copy Message</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Edit and Ask Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Regenerate</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Default: {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Get More Models…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>New chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>No chat has these words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Your chats appear here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>{count} files are damaged</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Get a Chat &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>What would you like to know?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Your conversations stay on this computer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>No chat model yet</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Download one that fits this computer, and come back here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Explain in simple words how a language model works.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Write a polite e-mail that moves a meeting to next week.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Suggest three dinners with rice and vegetables.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Conversation</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Jump to the end</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Copy Selection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code: {language}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy</source>
+            <translation>Copier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Cop&amp;y Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>More</source>
+            <translation>Plus</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -8302,11 +9342,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>Textes traités</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Vect&amp;or</source>
             <translation>&amp;Vecteur</translation>
         </message>
@@ -8347,8 +9382,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Keep {model} loaded</source>
-            <translation>Garder {model} chargé</translation>
+            <source>Keep Loaded</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>Fermer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -8367,8 +9412,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Dismiss</source>
-            <translation>Fermer</translation>
+            <source>More for {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Kept loaded</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8377,8 +9427,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose a model to begin with</source>
-            <translation>Choisissez un modèle pour commencer</translation>
+            <source>Choose the model to start with</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose your first model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8392,13 +9452,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>Télécharger et dé&amp;marrer</translation>
+            <source>Do&amp;wnload {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Download and &amp;start</source>
-            <translation>Téléc&amp;harger et démarrer</translation>
+            <source>Add a second model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8412,8 +9482,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>&amp;Essayer maintenant</translation>
+            <source>&amp;Try It Now</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Us&amp;e This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -8446,14 +9536,34 @@
             <translation>{count} requêtes de {low} à {high} ms</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Generate</source>
-            <translation>Générer</translation>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>{score}, {origin}: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Texts that were found</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Open File</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>Afficher dans le &amp;dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Copy Text</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Copy</source>
-            <translation>Copier</translation>
+            <source>Generate</source>
+            <translation>Générer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -8491,9 +9601,9 @@
             <translation>Heure</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/log_table.py" />
-            <source>Message</source>
-            <translation>Message</translation>
+            <location filename="../../tray_app/ui/widgets/markdown.py" />
+            <source>[Picture: {name}]</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -8506,49 +9616,9 @@
             <translation>⚠ {warning}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>State</source>
-            <translation>État</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Size</source>
-            <translation>Taille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>This machine</source>
-            <translation>Verdict</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Quantization</source>
-            <translation>Quant.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Kind</source>
-            <translation>Type</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/more_button.py" />
-            <source>More</source>
-            <translation>Plus</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />
             <source>More: {name}</source>
             <translation>Plus : {name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>★ Best for this computer</source>
-            <translation>★ Le meilleur pour cet ordinateur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>{action}: {name}</source>
-            <translation>{action} : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />
@@ -8609,6 +9679,16 @@
             <location filename="../../tray_app/ui/widgets/plots.py" />
             <source>Dimension {index}: {value}</source>
             <translation>Dimension {index} : {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>Ask a question</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8721,9 +9801,27 @@
             <translation>{name} (non installé)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>Map of the texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>{count} of them were found</source>
+            <translation type="unfinished">
+                <numerusform />
+                <numerusform />
+            </translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
+            <source>Last two minutes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>Activity</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8739,11 +9837,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Home</source>
             <translation>Accueil</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Chat</source>
-            <translation>Chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

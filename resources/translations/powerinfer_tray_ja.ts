@@ -400,18 +400,18 @@
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Nothing was asked</source>
-            <translation type="unfinished" />
+            <source>The search is empty</source>
+            <translation>検索語がありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>The search has no words.</source>
-            <translation type="unfinished" />
+            <source>No words were entered.</source>
+            <translation>言葉が入力されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Type what to look for.</source>
-            <translation type="unfinished" />
+            <source>Enter what to look for.</source>
+            <translation>探したい内容を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
@@ -655,13 +655,18 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>このアプリが会話として読み取れる内容がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
             <source>The file stays as it is. You can open it in a text editor.</source>
             <translation>ファイルはそのまま残ります。テキストエディターで開けます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>It contains nothing that this app can read as a conversation.</source>
-            <translation>このアプリが会話として読み取れる内容がありません。</translation>
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} はこのアプリの新しいバージョンで書かれています</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -680,8 +685,8 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was written by a newer version of this app</source>
-            <translation>{name} はこのアプリの新しいバージョンで書かれています</translation>
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>読み取れた内容から続けられます。元のファイルはそのとき横に保存されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -3340,6 +3345,11 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Leave them out, or choose a model that can see.</source>
+            <translation>画像を外すか、画像を見られるモデルを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
             <source>This model cannot chat</source>
             <translation>このモデルはチャットに使えません</translation>
         </message>
@@ -4065,18 +4075,18 @@
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
-            <translation type="unfinished" />
+            <source>It was built with {model}, whose file or settings have changed, or which was removed.</source>
+            <translation>{model} で作成されましたが、そのモデルのファイルか設定が変わったか、モデルが削除されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Rebuild the collection: its texts are embedded anew.</source>
-            <translation type="unfinished" />
+            <source>Rebuild the collection.</source>
+            <translation>コレクションを再構築してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Try another model for embeddings.</source>
-            <translation type="unfinished" />
+            <source>Try another embedding model.</source>
+            <translation>別の埋め込みモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
@@ -4085,28 +4095,23 @@
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>It takes at most {count} texts.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} texts.</source>
+            <translation>上限は {count} 件のテキストです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Make another collection, or use a vector database.</source>
-            <translation type="unfinished" />
+            <source>Create another collection, or use a vector database.</source>
+            <translation>別のコレクションを作成するか、ベクトルデータベースを使ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>{name} is locked with a password</source>
-            <translation type="unfinished" />
+            <source>Its text can be read only with the password.</source>
+            <translation>テキストを読むにはパスワードが必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its text can only be read by who knows the password.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/pdf.py" />
-            <source>Save a copy without a password, and add that.</source>
-            <translation type="unfinished" />
+            <source>Save a copy without a password and add that.</source>
+            <translation>パスワードなしのコピーを保存し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4115,13 +4120,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>This app cannot decrypt it, even without a password.</source>
-            <translation type="unfinished" />
+            <source>This app does not support its encryption.</source>
+            <translation>このアプリはその暗号化方式に対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Print it to a PDF file, and add that.</source>
-            <translation type="unfinished" />
+            <source>Print it to a new PDF file and add that.</source>
+            <translation>新しい PDF ファイルに印刷し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4130,8 +4135,8 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Open it in another program, and save it anew.</source>
-            <translation type="unfinished" />
+            <source>Open it in another app and save it again.</source>
+            <translation>別のアプリで開き、保存し直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4140,13 +4145,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
-            <translation type="unfinished" />
+            <source>Its pages are empty or scanned pictures.</source>
+            <translation>ページが空か、スキャンした画像です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Run text recognition (OCR) over it first.</source>
-            <translation type="unfinished" />
+            <source>Run text recognition (OCR) on it first.</source>
+            <translation>先に文字認識 (OCR) を行ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4155,8 +4160,8 @@
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Reading it was given up. It may be damaged.</source>
-            <translation type="unfinished" />
+            <source>Reading was stopped. The file may be damaged.</source>
+            <translation>読み取りを中止しました。ファイルが破損している可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
@@ -4165,58 +4170,53 @@
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is empty, or has neither letters nor digits.</source>
-            <translation type="unfinished" />
+            <source>It is empty or contains no letters or digits.</source>
+            <translation>空か、文字も数字も含まれていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
-            <translation type="unfinished" />
+            <source>Its encoding is not UTF-8 and could not be recognized.</source>
+            <translation>文字コードが UTF-8 ではなく、判別できませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save it as UTF-8 text, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Save it as UTF-8 text.</source>
+            <translation>UTF-8 のテキストとして保存してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Check that it is there, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>{name} is not a supported file type</source>
+            <translation>{name} は対応していない種類のファイルです</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>{name} is of a kind that is not read</source>
-            <translation type="unfinished" />
+            <source>Supported file types: {names}.</source>
+            <translation>対応しているファイルの種類: {names}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Texts are read from files that end in {names}.</source>
-            <translation type="unfinished" />
+            <source>Save its text as a .txt file and add that.</source>
+            <translation>テキストを .txt ファイルとして保存し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save its text as a .txt file, and add that.</source>
-            <translation type="unfinished" />
+            <source>The limit for this file type is {count} MB.</source>
+            <translation>この種類のファイルの上限は {count} MB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} MB are read of a file of this kind.</source>
-            <translation type="unfinished" />
+            <source>Split it into smaller files.</source>
+            <translation>小さなファイルに分割してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Split it, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Too many files at a time</source>
+            <translation>一度に追加するファイルが多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Too many files at once</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} files with texts are added at once.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} files at a time.</source>
+            <translation>一度に追加できるのは {count} ファイルまでです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
@@ -4245,43 +4245,48 @@
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>It may have been deleted meanwhile.</source>
-            <translation type="unfinished" />
+            <source>It may have been deleted.</source>
+            <translation>削除された可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Choose another one.</source>
-            <translation type="unfinished" />
+            <source>Choose another collection.</source>
+            <translation>別のコレクションを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A name has 1 to {most} letters.</source>
-            <translation type="unfinished" />
+            <source>A name can have 1 to {most} characters.</source>
+            <translation>名前は 1 から {most} 文字までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>There is a collection {name} already.</source>
-            <translation type="unfinished" />
+            <source>There is already a collection called “{name}”.</source>
+            <translation>「{name}」というコレクションは既にあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A newer version of this app has written this collection</source>
-            <translation type="unfinished" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>空き容量を増やしてから、同じファイルをもう一度追加してください。既にコレクションにあるテキストはそのまま残ります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Use that version, or make a new collection.</source>
-            <translation type="unfinished" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>このコレクションは新しいバージョンのアプリで保存されました</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection is being changed</source>
-            <translation type="unfinished" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>このアプリを更新するか、新しいコレクションを作成してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Texts are being added to it, in this window or in a terminal.</source>
-            <translation type="unfinished" />
+            <source>The collection is busy</source>
+            <translation>コレクションは使用中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it.</source>
+            <translation>テキストを追加しているところです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
@@ -4300,13 +4305,13 @@
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection cannot be read</source>
-            <translation type="unfinished" />
+            <source>The collection could not be read</source>
+            <translation>コレクションを読み取れませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, and add its files to a new one. They are as they were.</source>
-            <translation type="unfinished" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>削除してから、新しいコレクションにファイルを追加してください。ファイル自体は変更されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4766,7 +4771,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>Graphics memory limit</source>
-            <translation type="unfinished" />
+            <translation>グラフィックメモリの上限</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4781,7 +4786,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation type="unfinished" />
+            <translation>GPU、VRAM、グラフィックカード、ビデオメモリ、レイヤー</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5779,6 +5784,151 @@
             <translation>詳細はログにあります。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Pictures may have up to {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Save it in a smaller size, and add it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Check that it is a file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>{name} is not a picture</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged, or too large.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Open it in another program, and save it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>There are enough pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>A message can have up to {most}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Send this message first.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The pictures are too large</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Those of a message may have up to {most} MB together.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Folder…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>F&amp;iles…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Paste Text…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;New Collection…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;Python</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;curl</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in &amp;4D</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Rename…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Export…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Delete…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Copied</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Rename the collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Name:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>JSON Lines (*.jsonl)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Table (*.csv)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>NumPy (*.npz)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Export texts and vectors</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>PowerInfer Tray について</translation>
@@ -5812,6 +5962,46 @@
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>Licenses of all parts: {file}</source>
             <translation>すべての構成要素のライセンス: {file}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>This Conversation</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>For example: Answer briefly, and in French.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Own &amp;temperature:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>OK</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Cancel</source>
+            <translation>キャンセル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>&amp;System prompt:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>What the model is told before every answer in this conversation.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5897,6 +6087,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move this chat to the trash?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>“{title}”</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {name}?</source>
             <translation>{name} を削除しますか?</translation>
         </message>
@@ -5919,6 +6119,16 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>&amp;Cancel</source>
             <translation>キャンセル(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete {name}?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The files that the texts came from stay as they are.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5984,6 +6194,56 @@
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
             <source>The other files of a split model are included.</source>
             <translation>分割モデルのほかのファイルも含まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/model_information.py" />
+            <source>Information</source>
+            <translation>情報</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Open this link?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link is not opened</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Only links to web pages and for e-mail are opened.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Open Link</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Copy Link</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Paste text</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Texts, one on each line</source>
+            <translation>テキスト (1 行に 1 件)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>&amp;Texts, one on each line:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>キャンセル(&amp;N)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -6106,69 +6366,14 @@
             <translation>キャンセルしました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;More</source>
-            <translation>その他(&amp;M)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Use</source>
-            <translation>使用(&amp;U)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Load</source>
-            <translation>読み込む(&amp;L)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>U&amp;nload</source>
-            <translation>解放(&amp;N)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Download…</source>
-            <translation>ダウンロード(&amp;D)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Pause</source>
-            <translation>一時停止(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Resume</source>
-            <translation>再開(&amp;R)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Verif&amp;y</source>
-            <translation>検証(&amp;Y)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Quantize…</source>
-            <translation>量子化(&amp;Q)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Show in &amp;Folder</source>
-            <translation>フォルダーを表示(&amp;F)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Remo&amp;ve…</source>
-            <translation>削除(&amp;V)…</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>インポート中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Verifying</source>
-            <translation>検証中</translation>
+            <source>Checking</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
@@ -6202,8 +6407,43 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Chat</source>
+            <translation>チャット</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
             <source>Completion</source>
             <translation>補完</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Embed</source>
+            <translation>埋め込み(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Enter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Esc</source>
+            <translation>Esc</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Start Server</source>
+            <translation>サーバーを起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>テキスト (1 行に 1 件、ファイルのドロップも可)(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embedding …</source>
+            <translation>埋め込みを作成しています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6212,18 +6452,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Ctrl+Enter</source>
-            <translation>Ctrl+Enter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
             <source>St&amp;op</source>
             <translation>停止(&amp;O)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Esc</source>
-            <translation>Esc</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6246,6 +6476,41 @@
             <translation>温度 {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Show the chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>More for this chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Markdown ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON lines ({pattern})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Export</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Delete Permanently</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Hugging Face を検索、またはアドレスを貼り付け</translation>
@@ -6257,8 +6522,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>&amp;Search</source>
-            <translation>検索(&amp;S)</translation>
+            <source>Order of the results</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6292,18 +6557,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Tried and described</source>
-            <translation>検証済みのモデル</translation>
+            <source>Tested and described</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
-            <translation>カタログのモデルです。Hugging Face にはさらに多くあります。名前で検索してください。</translation>
+            <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Looking it up …</source>
-            <translation>調べています …</translation>
+            <source>Searching …</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6321,34 +6586,19 @@
             <translation>再試行</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Texts, one on each line</source>
-            <translation>テキスト (1 行に 1 件)</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Search</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Embed</source>
-            <translation>埋め込み(&amp;E)</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Compare</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Ca&amp;ncel</source>
-            <translation>キャンセル(&amp;N)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Start Server</source>
-            <translation>サーバーを起動(&amp;S)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Texts, one on each line; or drop a file here:</source>
-            <translation>テキスト (1 行に 1 件、ファイルのドロップも可)(&amp;T):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Embedding …</source>
-            <translation>埋め込みを作成しています…</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Measure</source>
+            <translation>測定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
@@ -6407,13 +6657,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>Models of other apps</source>
-            <translation>他のアプリのモデル</translation>
+            <source>No other app has a model that is not listed already</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
-            <translation>これらは他のアプリのモデルです。今ある場所のまま使います。コピーも変更もせず、元のアプリが削除すればここからも消えます。</translation>
+            <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>他のアプリのモデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6422,43 +6677,15 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
-            <translation>LM Studio、Ollama、Jan、GPT4All、llama.cpp、Hugging Face のキャッシュには、一覧にまだないモデルはこのコンピューターにありません。</translation>
+            <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
+            <translation type="unfinished" />
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>In the list now: {names}</source>
-            <translation>一覧に加えました: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>サーバーを停止(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>コピー(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address</source>
-            <translation>アドレスをコピー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Model:</source>
-            <translation>モデル:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Engine:</source>
-            <translation>エンジン:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Address:</source>
-            <translation>アドレス(&amp;A):</translation>
+            <source>{count} models added</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6477,18 +6704,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>none chosen</source>
-            <translation>未選択</translation>
+            <source>Server</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>not running</source>
-            <translation>停止中</translation>
+            <source>Address</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>process {pid}</source>
-            <translation>プロセス {pid}</translation>
+            <source>Copy the address or an example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open C&amp;hat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Downloading {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>サーバーを停止(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Stop Server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Start Server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Resume</source>
+            <translation>再開</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Pause</source>
+            <translation>一時停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Enter does what the button says; the menu key opens a menu.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Filter models</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>So&amp;rt</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6509,11 +6796,6 @@
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>{folder} cannot be found. Connect its drive, or choose another folder in the settings.</source>
             <translation>{folder} が見つかりません。ドライブを接続するか、設定で別のフォルダーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/installed.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6671,29 +6953,79 @@
             <translation>ディスク使用量</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Embedded texts</source>
+            <translation>埋め込んだテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Question</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Try with an &amp;Example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Drop a folder or files here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Choose a &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>The model has changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Embed Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Try Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Looking at what models take …</source>
-            <translation>モデルの使用量を調べています …</translation>
+            <source>Measuring …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Share of the disk that models take</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>What models take</source>
             <translation>モデルの使用量</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Takes</source>
-            <translation>使用量</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Last used</source>
-            <translation>最後に使用</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Belongs to</source>
-            <translation>所有アプリ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -6707,18 +7039,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>No model takes space yet.</source>
-            <translation>まだ容量を使っているモデルはありません。</translation>
+            <source>No model takes space yet</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test embedding</source>
-            <translation>埋め込みのテスト</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Models that you download or import are listed here with their sizes.</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Measure</source>
-            <translation>測定</translation>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pasted picture</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The answer ends early</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Stopped</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Add Pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pictures ({patterns})</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6734,21 +7096,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not Now</source>
             <translation>後で</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Pause</source>
-            <translation>一時停止</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Resume</source>
-            <translation>再開</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Cancel</source>
-            <translation>キャンセル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6946,6 +7293,78 @@
             <translation>ダウンロード中</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Remote server</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>No chat model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading {model} …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading the model …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Starting the server …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading … {seconds} s</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Just now</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Today, {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Yesterday, {time}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} トークン/秒</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} トークン</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thinking …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thoughts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>種類:</translation>
@@ -6954,13 +7373,6 @@
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Context size:</source>
             <translation>コンテキストサイズ:</translation>
-        </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} トークン</numerusform>
-            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -7043,6 +7455,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Up for {duration}</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>リクエスト {count} 件</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>the model</source>
             <translation>モデル</translation>
         </message>
@@ -7070,6 +7494,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>全モデルで使える上限を超えています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>process {pid}</source>
+            <translation>プロセス {pid}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -7158,6 +7587,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>Tr&amp;y Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>The file is exactly what was downloaded, so it is not the cause.</source>
             <translation>ファイルはダウンロードしたものと同一なので、原因ではありません。</translation>
         </message>
@@ -7223,6 +7657,26 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>less than a minute</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{days} d {hours} h</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>Waiting</source>
             <translation>待機中</translation>
         </message>
@@ -7250,6 +7704,102 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{title}.</source>
             <translation>{title}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most downloads</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most likes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Trending</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Recently updated</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>このリポジトリには GGUF モデルがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>動くかどうかは分かりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>表示されていないファイルがほかにもあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Hide files that are too large</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files are too large for this computer</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Vision</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Sign-in needed</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} ファイル</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>このファイルを一緒に置くと、モデルが画像を扱えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M downloads</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>ダウンロード {count} 回</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} B parameters</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M parameters</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -7333,13 +7883,6 @@
             <source>No request was answered.</source>
             <translation>応答のあったリクエストはありません。</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/measurement.py" />
-            <source>{count} requests</source>
-            <translation>
-                <numerusform>リクエスト {count} 件</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>p50 {ms} ms</source>
@@ -7422,6 +7965,21 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Copy {address}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open &amp;Embeddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>ウィンドウを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Restart Server</source>
             <translation>サーバーを再起動(&amp;R)</translation>
         </message>
@@ -7432,43 +7990,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Test &amp;Embedding…</source>
-            <translation>埋め込みのテスト(&amp;E)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Address</source>
-            <translation>アドレス(&amp;A)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;curl</source>
-            <translation>curl の例(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;Python</source>
-            <translation>Python の例(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;4D</source>
-            <translation>4D の例(&amp;4)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Open Window</source>
-            <translation>ウィンドウを開く(&amp;O)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>設定(&amp;I)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Lo&amp;gs…</source>
-            <translation>ログ(&amp;G)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7494,6 +8017,31 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Models</source>
             <translation>モデル(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>アドレス(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>curl の例(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Python の例(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;JavaScript</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>4D の例(&amp;4)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7551,29 +8099,136 @@
             <translation>先にモデルを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is stopping already.</source>
-            <translation>サーバーはすでに停止処理中です。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Name</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is not running.</source>
-            <translation>サーバーは実行されていません。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Size, largest first</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is asleep.</source>
-            <translation>サーバーは休止中です。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State, loaded first</source>
+            <translation type="unfinished" />
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Make &amp;Default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Load</source>
+            <translation>読み込む(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>U&amp;nload</source>
+            <translation>解放(&amp;N)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Download…</source>
+            <translation>ダウンロード(&amp;D)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Pause</source>
+            <translation>一時停止(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Resume</source>
+            <translation>再開(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Check &amp;Files</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Quantize…</source>
+            <translation>量子化(&amp;Q)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Show in Folder</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>削除(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Settings of This &amp;Model…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Information…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Embedding</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Reranking</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Quantization:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{number} tokens</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>ID:</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{count} models</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Sparse</source>
             <translation>スパース</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>context {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Dense</source>
-            <translation>デンス</translation>
+            <source>Regular</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7584,11 +8239,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>スパースモデルは PowerInfer でのみ動作します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen</source>
-            <translation>選択中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7619,13 +8269,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, loaded</source>
-            <translation>選択中、読み込み済み</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Being loaded …</source>
-            <translation>読み込み中…</translation>
+            <source>Loading …</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7636,11 +8281,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Licence: {licence}.</source>
             <translation>ライセンス: {licence}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, not downloaded</source>
-            <translation>選択中 (未ダウンロード)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7739,45 +8379,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Licence: {licence}</source>
-            <translation>ライセンス: {licence}</translation>
+            <source>License: {license}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>sees pictures</source>
             <translation>画像に対応</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} downloads</source>
-            <translation>
-                <numerusform>ダウンロード {count} 回</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>There is no GGUF model in this repository.</source>
-            <translation>このリポジトリには GGUF モデルがありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Whether they fit is not known.</source>
-            <translation>動くかどうかは分かりません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>The repository has more files than are shown.</source>
-            <translation>表示されていないファイルがほかにもあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Show Files</source>
-            <translation>ファイルを表示</translation>
+            <source>Download {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -7791,30 +8404,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Embeddings</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Use in Place</source>
             <translation>その場で使用</translation>
         </message>
-        <message numerus="yes">
+        <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} files</source>
-            <translation>
-                <numerusform>{count} ファイル</numerusform>
-            </translation>
+            <source>Recommended</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>With this file beside it, the model sees pictures.</source>
-            <translation>このファイルを一緒に置くと、モデルが画像を扱えます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} billion weights</source>
-            <translation>重み {number}B</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} million weights</source>
-            <translation>重み {number}M</translation>
+            <source>Already installed</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
@@ -7842,6 +8453,148 @@
             <location filename="../../tray_app/ui/presenters/origins.py" />
             <source>{origin} wants to use the server</source>
             <translation>{origin} がサーバーの使用を求めています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Reading … {count} texts so far</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Embedding {done} of {total} texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} texts added</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} were there already</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} removed</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} items were skipped</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} collections cannot be read</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{name}: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Nothing was found</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The nearest text: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>These texts were embedded with {model}. To search them with the model of now, embed them again: the files are not read again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{shown} of {total} texts are shown.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Bread rises because yeast turns sugar into gas.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A sourdough starter has to be fed with flour and water every day.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Let the cake cool before you cut it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The train to the coast leaves every hour.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Book the ferry early in the summer months.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A passport has to be valid for six more months.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Cats sleep for most of the day.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A dog needs a long walk every morning.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The battery lasts longer if it is never quite full.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Restart the router when the connection is slow.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>What do I need for a holiday abroad?</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8028,6 +8781,11 @@
             <translation>{day} から未使用</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Last used {day}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
             <source>{state} · {others}</source>
             <translation>{state} · {others}</translation>
@@ -8168,11 +8926,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{rate} tokens/s</source>
-            <translation>{rate} トークン/秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>内蔵エンジンの {times} 倍の速さ</translation>
         </message>
@@ -8203,8 +8956,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
-            <source>at most {value}</source>
-            <translation>最大 {value}</translation>
+            <source>peak {value}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
@@ -8227,6 +8980,31 @@
             <translation>実行不可</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/search_controller.py" />
+            <source>Starting …</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose a folder with texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose files with texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Example</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Texts (*.txt *.md *.pdf)</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>トレイメニュー</translation>
@@ -8237,9 +9015,261 @@
             <translation>原因を示すログの行</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Information</source>
-            <translation>情報</translation>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>Recommended for this computer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>{action}: {name}</source>
+            <translation>{action}: {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>With pictures: + {size}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Picture: {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Remove {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Stop</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Enter</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>You are editing a message. What follows it is replaced.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Model: {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>System prompt and temperature</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Add pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Message</source>
+            <translation>メッセージ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send a message</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Untitled</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Conversations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>&amp;Rename</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Answer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>shown</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>hidden</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Copy Message</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Edit and Ask Again</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Regenerate</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Default: {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Get More Models…</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>New chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>No chat has these words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Your chats appear here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>{count} files are damaged</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Get a Chat &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>What would you like to know?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Your conversations stay on this computer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>No chat model yet</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Download one that fits this computer, and come back here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Explain in simple words how a language model works.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Write a polite e-mail that moves a meeting to next week.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Suggest three dinners with rice and vegetables.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Conversation</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Jump to the end</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Copy Selection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code: {language}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy</source>
+            <translation>コピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Cop&amp;y Code</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>More</source>
+            <translation>その他</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -8288,11 +9318,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>埋め込んだテキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Vect&amp;or</source>
             <translation>ベクトル(&amp;O)</translation>
         </message>
@@ -8333,8 +9358,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Keep {model} loaded</source>
-            <translation>{model} を常に読み込んでおく</translation>
+            <source>Keep Loaded</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>default</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>閉じる</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -8353,8 +9388,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Dismiss</source>
-            <translation>閉じる</translation>
+            <source>More for {model}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Kept loaded</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8363,8 +9403,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose a model to begin with</source>
-            <translation>最初のモデルを選んでください</translation>
+            <source>Choose the model to start with</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose your first model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8378,13 +9428,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>ダウンロードして起動(&amp;W)</translation>
+            <source>Do&amp;wnload {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Download and &amp;start</source>
-            <translation>ダウンロードして起動(&amp;S)</translation>
+            <source>Add a second model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8398,8 +9458,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>今すぐ試す(&amp;T)</translation>
+            <source>&amp;Try It Now</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Us&amp;e This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -8432,14 +9512,34 @@
             <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Generate</source>
-            <translation>生成</translation>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>{score}, {origin}: {text}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Texts that were found</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Open File</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>フォルダーを表示(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Copy Text</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Copy</source>
-            <translation>コピー</translation>
+            <source>Generate</source>
+            <translation>生成</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -8477,9 +9577,9 @@
             <translation>時刻</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/log_table.py" />
-            <source>Message</source>
-            <translation>メッセージ</translation>
+            <location filename="../../tray_app/ui/widgets/markdown.py" />
+            <source>[Picture: {name}]</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -8492,49 +9592,9 @@
             <translation>⚠ {warning}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>State</source>
-            <translation>状態</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Size</source>
-            <translation>サイズ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>This machine</source>
-            <translation>判定</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Quantization</source>
-            <translation>量子化</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Kind</source>
-            <translation>種類</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/more_button.py" />
-            <source>More</source>
-            <translation>その他</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />
             <source>More: {name}</source>
             <translation>その他: {name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>★ Best for this computer</source>
-            <translation>★ このコンピューターに最適</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>{action}: {name}</source>
-            <translation>{action}: {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />
@@ -8595,6 +9655,16 @@
             <location filename="../../tray_app/ui/widgets/plots.py" />
             <source>Dimension {index}: {value}</source>
             <translation>次元 {index}: {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>Ask a question</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8707,9 +9777,26 @@
             <translation>{name} (未インストール)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>Map of the texts</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>{count} of them were found</source>
+            <translation type="unfinished">
+                <numerusform />
+            </translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>このページを開いている間の、直近 2 分間です。</translation>
+            <source>Last two minutes</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>Activity</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8725,11 +9812,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Home</source>
             <translation>ホーム</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Chat</source>
-            <translation>チャット</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
