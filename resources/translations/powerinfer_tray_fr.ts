@@ -9980,7 +9980,7 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that understands images.</source>
+            <source>A small chat model that understands pictures.</source>
             <translation>Un petit modèle de chat qui comprend les images.</translation>
         </message>
         <message>

@@ -9955,7 +9955,7 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that understands images.</source>
+            <source>A small chat model that understands pictures.</source>
             <translation>画像を理解する小さなチャットモデルです。</translation>
         </message>
         <message>
