@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.search.collection import PASTED, AddReport, Collection, Hit, MapOfTexts
+from tray_app.search.filling import changed_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -103,6 +104,7 @@ class FakeSearch:
 
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
         self._note("search.find", collection_id, query, limit)
+        self._check_current(collection_id)
         words = set(query.casefold().split())
         hits = [
             Hit(text, source, phrase("line {first}", first=line), _likeness(words, text))
@@ -145,9 +147,14 @@ class FakeSearch:
             raise AppError(ErrorCode.COLLECTION_NOT_FOUND, "There is no such collection")
         return self.shelves[collection_id]
 
+    def _check_current(self, collection_id: str) -> None:
+        if collection_id in self.outdated:
+            raise changed_model(MODEL)
+
     def _embed(
         self, collection_id: str, rows: list[Any], tell: Callable[[int, int], object], cancelled: Event
     ) -> AddReport:
+        self._check_current(collection_id)
         known = set(self._shelf(collection_id).rows)
         new = [row for row in rows if row not in known]
         half = len(new) // 2

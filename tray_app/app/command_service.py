@@ -133,6 +133,7 @@ class CommandService:
         numbers = self._workspace.download(
             picked.address,
             wish.folder,
+            projector=picked.projector,
             sha256=wish.sha256,
             connections=wish.connections,
             bytes_per_s=wish.bytes_per_s,
@@ -194,9 +195,9 @@ class CommandService:
         if not self._measures.acquire(blocking=False):
             raise EngineError(
                 ErrorCode.TUNING_UNDER_WAY,
-                "A measurement is under way already",
-                "Two of them would measure each other.",
-                "Wait until it has ended.",
+                "A measurement is already running",
+                "Two measurements at the same time would disturb each other.",
+                "Wait until it has finished.",
             )
         try:
             return self._tune(wish, tell, cancelled)
@@ -263,7 +264,7 @@ class CommandService:
         return DownloadError(
             ErrorCode.DOWNLOAD_PAUSED,
             "Paused",
-            f"{arrived:,} bytes are here.",
+            f"{arrived:,} bytes have been downloaded.",
             "Run the same command again to continue.",
         )
 

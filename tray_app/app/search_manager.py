@@ -117,17 +117,17 @@ class SearchManager:
         if not query.strip():
             raise AppError(
                 ErrorCode.QUERY_EMPTY,
-                "Nothing was asked",
-                "The search has no words.",
-                "Type what to look for.",
+                "The search is empty",
+                "No words were entered.",
+                "Enter what to look for.",
             )
         head = self._shelf.head(collection_id)
         if not head.texts:
             return ()
         self._check_current(head)
         vector, opened = self._vector_of(head, query), self._shelf.open(collection_id)
-        if len(vector) != opened.head.dimensions:
-            raise changed_model(head.model_id)
+        if len(vector) != opened.head.dimensions or opened.head.model_digest != head.model_digest:
+            raise changed_model(head.model_id)  # or it was rebuilt meanwhile
         return tuple(
             Hit(each.text, each.source.path, each.place, score)
             for each, score in opened.nearest(vector, max(1, limit))
