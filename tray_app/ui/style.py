@@ -106,6 +106,8 @@ def set_type(label: QLabel, kind: Type, *, bold: bool | None = None) -> None:
 
 def set_variant(button: QPushButton, variant: Variant | None) -> None:
     """Say what a button means; it may change at any time."""
+    if button.property("variant") == variant:
+        return  # to dress it anew takes its time
     button.setProperty("variant", variant)
     if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else it will be, when it is shown
         style = button.style()
@@ -269,6 +271,7 @@ QPushButton[variant="quiet"], QToolButton[variant="quiet"] {
 QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { background: @hover; }
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
+QPushButton#question { padding: 0 2px; }
 QPushButton#send { border-radius: 18px; padding: 0; }
 QPushButton[changed="true"] { background: @accent_soft; }
 QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
