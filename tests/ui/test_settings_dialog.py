@@ -420,7 +420,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
 @pytest.mark.parametrize(
     ("host", "engine", "reason"),
     [
-        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
+        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple silicon shares its memory"),
         (make_host(), POWERINFER, "This computer has no NVIDIA graphics card"),
         (
             make_host(gpu=True),
@@ -666,11 +666,13 @@ def test_every_row_fits_a_small_window_and_what_has_the_keyboard_is_scrolled_to(
     dialog.resize(680, 350)  # of a screen with 1366 by 768 pixels, at 200 %
     dialog.show()
     area = dialog.groups._area
+    content = area.widget()
+    assert content is not None
     for field in FIELDS:
         dialog.point_at(field.name)
         row = dialog.rows[field.name]
         qtbot.waitUntil(lambda row=row: not row.visibleRegion().isEmpty())  # type: ignore[misc]
-        assert area.widget().width() <= area.viewport().width(), field.name
+        assert content.width() <= area.viewport().width(), field.name
 
 
 def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:

@@ -126,7 +126,7 @@ def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> 
     assert told.keys() == {"vram_budget", "workers"}
     assert refusals(None, make_host(gpu=True), ENGLISH) == {}
     assert refusals(EngineError(ErrorCode.ENGINE_ENDED, "none"), MAC, ENGLISH)["vram_budget"].startswith(
-        "Apple Silicon"
+        "Apple silicon"
     )
 
 
@@ -156,7 +156,7 @@ def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
         gpus=(),
     )
 
-    assert refusals(None, translated, ENGLISH)["vram_budget"].startswith("Apple Silicon")
+    assert refusals(None, translated, ENGLISH)["vram_budget"].startswith("Apple silicon")
 
 
 def test_the_command_line_leaves_the_engines_port_open() -> None:

@@ -106,6 +106,8 @@ def set_type(label: QLabel, kind: Type, *, bold: bool | None = None) -> None:
 
 def set_variant(button: QPushButton, variant: Variant | None) -> None:
     """Say what a button means; it may change at any time."""
+    if button.property("variant") == variant:
+        return  # to dress it anew takes its time
     button.setProperty("variant", variant)
     style = button.style()
     style.unpolish(button)

@@ -100,6 +100,21 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
     return box
 
 
+def ask_to_delete_collection(
+    parent: QWidget, name: str, facts: str, delete: Callable[[], object]
+) -> QMessageBox:
+    """Whether a collection of texts shall go; `delete` is called if so."""
+    box = _box(
+        parent,
+        tr("Delete {name}?").format(name=presentable(name)),
+        "\n".join((facts, tr("The files that the texts came from stay as they are."))),
+    )
+    _button(box, tr("&Delete"), _Role.DestructiveRole, delete)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
+    box.open()
+    return box
+
+
 def _box(parent: QWidget, title: str, text: str) -> QMessageBox:
     box = QMessageBox(QMessageBox.Icon.NoIcon, tr("PowerInfer Tray"), title, parent=parent)
     look, ratio = look_of(box), box.devicePixelRatioF()

@@ -109,6 +109,8 @@ class SettingsDialog(QDialog):
         self._port_question = LatestQuery(bridge, bridge.app.port_owners)
         self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._served_plan: Plan | AppError | None = None
+        self._wanted_model = ""
+        """Whose settings are to be shown once its name is in the list."""
         self.subject = SubjectBox()
         self.subject_note = small_label(
             tr(
@@ -146,6 +148,11 @@ class SettingsDialog(QDialog):
         if self.form.own is not None and name not in {field.name for field in MODEL_FIELDS}:
             self.subject.choose(ALL_MODELS)
         self.groups.point_at(name)
+
+    def show_model(self, model_id: str) -> None:
+        """Show the settings of one model, as soon as it is known that it is here."""
+        self._wanted_model = model_id
+        self.subject.choose(model_id)
 
     def apply(self) -> None:
         """Save and act, if everything is in order; the dialog stays."""
@@ -251,6 +258,9 @@ class SettingsDialog(QDialog):
         self.form.known = of_catalog | {model.id: model.defaults for model in facts.installed}
         self._fill_again(self._adopted)
         self._judge()
+        if self._wanted_model:
+            self.subject.choose(self._wanted_model)
+            self._wanted_model = ""
 
     def _offer_engines(self, overview: EnginesOverview) -> None:
         editor = self.editors["engine"]

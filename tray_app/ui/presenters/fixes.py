@@ -23,7 +23,9 @@ def fix_title(error: AppError, tr: Translate) -> str:
             return tr("&Open the Setting…")
         case Fix.CHOOSE_ENGINE:
             return tr("Choose Another &Engine…")
-        case Fix.NONE | Fix.ALLOW_ENGINE:  # the card of an engine that failed has a button of its own
+        case Fix.ALLOW_ENGINE:
+            return tr("Tr&y Again")
+        case Fix.NONE:
             return ""
 
 
@@ -39,5 +41,6 @@ def check_text(check: Check, tr: Translate) -> str:
             return tr("The file is exactly what was downloaded, so it is not the cause.")
         case Check.HEADER:
             return tr(
-                "The header and size are correct. The weights cannot be checked because there is no SHA-256 for them."
+                "The header and size are correct. "
+                "The weights cannot be checked because there is no SHA-256 for them."
             )

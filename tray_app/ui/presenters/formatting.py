@@ -53,6 +53,20 @@ def remaining_text(remaining_s: float, tr: Translate) -> str:
     return tr("{hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
 
 
+def duration_text(duration_s: float, tr: Translate) -> str:
+    """`2 h 5 min`: how long something has been going on."""
+    minutes = int(max(0.0, duration_s) // 60)
+    if minutes < 1:
+        return tr("less than a minute")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 1:
+        return tr("{minutes} min").format(minutes=minutes)
+    days, hours = divmod(hours, 24)
+    if days < 1:
+        return tr("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+    return tr("{days} d {hours} h").format(days=tr.number(days), hours=hours)
+
+
 def permille(progress: Progress) -> int | None:
     """How far a download is, 0 to 1000, for a bar; None while its size is unknown."""
     if not progress.total_bytes:

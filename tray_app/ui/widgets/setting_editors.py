@@ -217,7 +217,8 @@ class ChoiceEditor(Editor):
         self.box.setCurrentIndex(number)
         if number < 0:
             self.box.setEditText(value)
-        self.box.lineEdit().home(False)  # of a long one, its beginning is to be seen
+        if line := self.box.lineEdit():
+            line.home(False)  # of a long one, its beginning is to be seen
 
 
 class Selection(Editor):
