@@ -50,12 +50,13 @@ from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.builds.wording import build_name
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import load_catalog
-from tray_app.models.header import Pooling
+from tray_app.models.header import Pooling, Purpose
 from tray_app.models.memory import MemoryBudget
 from tray_app.models.recommend import Machine, recommend
 from tray_app.phrases import phrase
@@ -66,10 +67,10 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.languages import Languages
 from tray_app.ui.operations import read_facts
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
@@ -84,7 +85,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.launch_plan import LaunchPlan
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.models.library import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
@@ -93,6 +94,8 @@ FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 MOST_BYTES = 150_000
 _PATIENCE_MS = 20_000
 _SETTLE_MS = 300
+_SINCE_S = time.time() - 7500
+"""When the server became ready."""
 _WIDTH = 951
 """Pixels of a window that has no table with many columns."""
 _TEXTS = {
@@ -205,11 +208,11 @@ def _first_start(qt: QApplication, language: str, folder: Path) -> Iterator[tupl
     fake.library.catalog = load_catalog(resources() / "catalog.toml")
     bridge = Bridge(fake)
     window = Window(bridge)
-    window.open(Page.MODELS)
+    window.open()
     window.resize(*USUAL_SIZE)
-    page = window.page(Page.MODELS)
-    assert isinstance(page, ModelsPage)
-    _wait_for(page.installed.first_steps.isVisible)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
+    _wait_for(page.first_steps.isVisible)
     yield f"first-start-{language}", window
     window.close()
     bridge.close(timeout_s=5)
@@ -251,7 +254,9 @@ def _download() -> Progress:
 
 
 def _ready() -> AppStatus:
-    return make_status(State.READY, engine=make_snapshot(State.READY, plan=_plan(Settings(model="bamboo"))))
+    return make_status(
+        State.READY, engine=make_snapshot(State.READY, plan=_plan(Settings(model="bamboo")), since_s=_SINCE_S)
+    )
 
 
 def _plan(settings: Settings) -> LaunchPlan:
@@ -269,14 +274,16 @@ def _tray_menu(fake: FakeApp) -> QWidget:
 
 def _home(window: Window) -> QWidget:
     window.open(Page.HOME)
+    window.resize(_WIDTH, window.height())
     page = window.page(Page.HOME)
     assert isinstance(page, HomePage)
-    panel = page.usage
-    _wait_for(lambda: all(cell.chart for cell in panel.cells.values()))
-    panel.clock.stop()
-    panel._samples = ()
+    look = page.usage_look
+    _wait_for(lambda: look.samples)
+    look.clock.stop()
+    look.samples = ()
     for second in range(int(SPAN_S) + 1):
-        panel._add(_sample(second))
+        look.take(_sample(second))
+    look.seen.emit(replace(_ready(), traffic=_sample(int(SPAN_S)).traffic))
     _settle()
     return window
 
@@ -300,20 +307,27 @@ def _several(window: Window, fake: FakeApp) -> QWidget:
     chat = make_loaded(
         "Qwen3 4B Instruct Q4_K_M", State.LOADING, since_s=time.time() - 3, expected_bytes=3 << 30
     )
+    embeds = make_loaded("BGE M3 Q8_0", kept=True, leases=1, memory_bytes=680 << 20, since_s=_SINCE_S)
     status = with_engines(
         _ready(),
-        make_loaded("BGE M3 Q8_0", kept=True, leases=1, memory_bytes=680 << 20),
+        replace(embeds, told=replace(_plan_of(embeds), purpose=Purpose.EMBEDDING)),
         replace(chat, memory_bytes=None),
         memory_bytes=4_700_000_000,
     )
+    status = replace(status, traffic=Traffic(requests=1096))
     asked = {"bge-m3-q8_0": Traffic(requests=96, requests_per_s=3.4, tokens_per_s=812.6)}
     status = replace(status, traffic_of=asked)
     fake.show(status)
     page = window.page(Page.HOME)
     assert isinstance(page, HomePage)
-    page.usage.looked.emit(status)  # whose own clock stands still for the picture
+    page.usage_look.seen.emit(status)  # whose own clock stands still for the picture
     _wait_for(lambda: len(page.engines.rows) == len(status.pool.engines))
     return window
+
+
+def _plan_of(each: EngineStatus) -> LaunchPlan:
+    assert isinstance(each.told, LaunchPlan)
+    return each.told
 
 
 def _question(window: Window, fake: FakeApp) -> QWidget:
@@ -321,7 +335,7 @@ def _question(window: Window, fake: FakeApp) -> QWidget:
     fake.show(replace(_ready(), refused_origins=("app://obsidian.md",)))
     page = window.page(Page.HOME)
     assert isinstance(page, HomePage)
-    page.usage.looked.emit(fake.status())
+    page.usage_look.seen.emit(fake.status())
     _wait_for(page.origin.allow_button.isEnabled)
     return window
 
@@ -383,10 +397,10 @@ def _embedding(window: Window) -> QWidget:
     window.open(Page.EMBEDDINGS)
     window.resize(_WIDTH, window.height() + 160)
     page = window.page(Page.EMBEDDINGS)
-    assert isinstance(page, TrialPage)
-    page.embedding.texts.setPlainText("\n".join(_TEXTS))
-    page.embedding.embed()
-    results = page.embedding.results
+    assert isinstance(page, EmbeddingsPage)
+    page.compare.texts.setPlainText("\n".join(_TEXTS))
+    page.compare.embed()
+    results = page.compare.results
     _wait_for(lambda: results.heat_map is not None)
     results.tabs.setCurrentIndex(1)
     _settle()
@@ -396,7 +410,7 @@ def _embedding(window: Window) -> QWidget:
 def _settings(bridge: Bridge) -> QWidget:
     dialog = SettingsDialog(bridge)
     dialog.show()
-    _wait_for(lambda: dialog.command.toPlainText() != "")
+    _wait_for(lambda: dialog.command.value() != "")
     return dialog
 
 

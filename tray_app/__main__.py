@@ -71,7 +71,7 @@ def _tray(arguments: list[str]) -> int:
     if not _has_display():
         from tray_app.cli.main import run
 
-        print("There is no display, so no tray icon: serving in this terminal instead.", file=sys.stderr)
+        print("There is no display for a tray icon, so the server runs in this terminal.", file=sys.stderr)
         return run(["serve"])
     from tray_app.errors import AppError
 
@@ -98,7 +98,7 @@ def _only_tray(arguments: list[str]) -> int:
     if _runs_already(arguments):
         return 0
     if not first:
-        print("PowerInfer Tray runs already, and does not answer.", file=sys.stderr)
+        print("PowerInfer Tray is already running but not responding.", file=sys.stderr)
         return 1
     gc.disable()  # a tenth of the time to the icon; `run_tray` switches it on again
     from tray_app.app.root import App

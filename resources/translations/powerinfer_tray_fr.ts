@@ -4,6 +4,66 @@
     <context>
         <name>app</name>
         <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>There is nothing to answer</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation does not end with a message of yours.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Write one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>It was made for embeddings or for ranking texts, and writes none.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model for chats.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} is not made for conversations</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>{model} cannot see pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>The conversation has pictures, and this model reads text only.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/chatting.py" />
+            <source>Choose a model that sees, or begin a conversation without pictures.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/app/discovery.py" />
             <source>This is not a repository</source>
             <translation>Ce n’est pas un dépôt</translation>
@@ -339,6 +399,41 @@
             <translation>L’application fonctionne dans un terminal.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Nothing was asked</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The search has no words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>Type what to look for.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/search_manager.py" />
+            <source>The model's vectors cannot be used</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>The model of this conversation is not here</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>{model} was removed, or has another name now.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/app/served_models.py" />
+            <source>Choose another model for the conversation, or download this one again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/app/served_models.py" />
             <source>The default model {name} is not installed</source>
             <translation>Le modèle par défaut {name} n’est pas installé</translation>
@@ -462,6 +557,146 @@
             <location filename="../../tray_app/app/workspace.py" />
             <source>There is nothing to download.</source>
             <translation>Il n’y a rien à télécharger.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>With its pictures, it has more than {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Begin a new conversation.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be removed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{reason} ({path}).</source>
+            <translation>{reason} ({path}).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the permissions; where there is no trash, delete it for good.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Conversations cannot be saved as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>a file without an ending</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversations cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Another program has been writing to the conversations for ten seconds.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Try again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Check the rights of this folder, and the space on its disk.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation is not there</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>There is no file for {name}: it was deleted or moved.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at the list of conversations again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The conversation could not be saved</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>The file stays as it is. You can look at it with a text editor.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Nothing in it is a conversation as this app writes them.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} was read in part</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of lines {lines} and {count} more.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>This app does not understand all of these lines: {lines}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is of a newer version of this app</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>{name} is a copy of a damaged file</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>It has in it what could not be read when the conversation went on.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>Look at it with a text editor; delete it when you need it no more.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -1560,11 +1795,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>{reason} ({path}).</source>
-            <translation>{reason} ({path}).</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Check that it exists and that you have permission to read it.</source>
             <translation>Vérifiez qu’il existe et que vous avez le droit de le lire.</translation>
         </message>
@@ -1752,11 +1982,6 @@
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>The engines folder could not be read</source>
             <translation>Le dossier des moteurs n’a pas pu être lu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -3110,6 +3335,31 @@
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The conversation is too long for the model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model cannot use the pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>The model does not chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
+            <source>Choose a model that was made for conversations.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/gateway/public_client.py" />
             <source>Part of the stream is not what this app expects.</source>
             <translation>Une partie du flux n’est pas ce que cette application attend.</translation>
         </message>
@@ -3822,6 +4072,261 @@
             <location filename="../../tray_app/models/removal.py" />
             <source>Check the list of models and try again.</source>
             <translation>Consultez la liste des modèles, et réessayez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/exporting.py" />
+            <source>Texts cannot be exported as {kind}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The model of this collection has changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Rebuild the collection: its texts are embedded anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Try another model for embeddings.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>The collection is full</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>It takes at most {count} texts.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/filling.py" />
+            <source>Make another collection, or use a vector database.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is locked with a password</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its text can only be read by who knows the password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Save a copy without a password, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} is encrypted</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>This app cannot decrypt it, even without a password.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Print it to a PDF file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>It is damaged, or not a PDF file: {reason}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Open it in another program, and save it anew.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} has no text</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Run text recognition (OCR) over it first.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>{name} takes too much time or memory</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Reading it was given up. It may be damaged.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/pdf.py" />
+            <source>Split it, or save its text as a .txt file.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is empty, or has neither letters nor digits.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save it as UTF-8 text, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Check that it is there, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>{name} is of a kind that is not read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Texts are read from files that end in {names}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Save its text as a .txt file, and add that.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} MB are read of a file of this kind.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Split it, or leave it out.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Too many files at once</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>At most {count} files with texts are added at once.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/reading.py" />
+            <source>Choose a smaller folder.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>page {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>line {number}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>lines {first}–{last}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is no collection {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>It may have been deleted meanwhile.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another one.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A name has 1 to {most} letters.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>There is a collection {name} already.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>A newer version of this app has written this collection</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Use that version, or make a new collection.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection is being changed</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it, in this window or in a terminal.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Wait until that is done, or cancel it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot have this name</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Choose another name.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>The collection cannot be read</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Delete it, and add its files to a new one. They are as they were.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -5052,6 +5557,11 @@
             <translation>PowerInfer Tray</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Warning</source>
+            <translation>Avertissement</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
             <source>Download a model</source>
             <translation>Télécharger un modèle</translation>
@@ -5327,6 +5837,11 @@
             <translation>Supprimer définiti&amp;vement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Completion</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
             <source>&amp;Complete</source>
             <translation>&amp;Compléter</translation>
@@ -5552,6 +6067,66 @@
             <translation>Désormais dans la liste : {names}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Copy the address</source>
+            <translation>Copier l’adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Model:</source>
+            <translation>Modèle :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Engine:</source>
+            <translation>Moteur :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Address:</source>
+            <translation>&amp;Adresse :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>The model is in order</source>
+            <translation>Le modèle est en ordre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Verifying the model …</source>
+            <translation>Vérification du modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>{percent} %</source>
+            <translation>{percent} %</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>none chosen</source>
+            <translation>aucun choisi</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>not running</source>
+            <translation>arrêté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>process {pid}</source>
+            <translation>processus {pid}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Loo&amp;k for Newer Files</source>
             <translation>Fichiers plus réce&amp;nts ?</translation>
@@ -5588,13 +6163,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with …</source>
-            <translation>Lignes avec…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Only lines with</source>
-            <translation>Lignes avec</translation>
+            <source>Filter</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5605,11 +6175,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Stay at the newest line.</source>
             <translation>Rester sur la ligne la plus récente.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5635,11 +6200,6 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Lines of the logs</source>
             <translation>Lignes des journaux</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Warning</source>
-            <translation>Avertissement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5670,6 +6230,26 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Errors</source>
             <translation>Erreurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing matches the filter</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Choose other words, another source or another level.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>Nothing yet</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>What the app and the engines say appears here.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -5767,61 +6347,6 @@
             <translation>Aucun modèle ne prend de place pour l’instant.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>S&amp;top Server</source>
-            <translation>A&amp;rrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Copy the address</source>
-            <translation>Copier l’adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Model:</source>
-            <translation>Modèle :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Engine:</source>
-            <translation>Moteur :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>&amp;Address:</source>
-            <translation>&amp;Adresse :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>The model is in order</source>
-            <translation>Le modèle est en ordre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>Verifying the model …</source>
-            <translation>Vérification du modèle…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>{percent} %</source>
-            <translation>{percent} %</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>none chosen</source>
-            <translation>aucun choisi</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>not running</source>
-            <translation>arrêté</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/status.py" />
-            <source>process {pid}</source>
-            <translation>processus {pid}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Test embedding</source>
             <translation>Tester l’embedding</translation>
@@ -5830,11 +6355,6 @@
             <location filename="../../tray_app/ui/pages/trial.py" />
             <source>Measure</source>
             <translation>Mesurer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test completion</source>
-            <translation>Tester la complétion</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7338,16 +7858,6 @@
             <translation>Information</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More</source>
-            <translation>Plus</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/build_rows.py" />
-            <source>More: {engine}</source>
-            <translation>Plus : {engine}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Sa&amp;ve…</source>
             <translation>Enre&amp;gistrer…</translation>
@@ -7623,6 +8133,16 @@
             <translation>Type</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More</source>
+            <translation>Plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More: {name}</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/offer_rows.py" />
             <source>★ Best for this computer</source>
             <translation>★ Le meilleur pour cet ordinateur</translation>
@@ -7764,18 +8284,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Settin&amp;gs…</source>
-            <translation>&amp;Paramètres…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
             <source>Pages</source>
             <translation>Pages</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
-            <source>Status</source>
-            <translation>État</translation>
+            <source>Settin&amp;gs…</source>
+            <translation>&amp;Paramètres…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Home</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/window.py" />
+            <source>Embeddings</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -7889,7 +8419,7 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>Half the size of Qwen3 8B. It thinks before it answers, uses tools and knows more than 100 languages.</source>
+            <source>Half the size of Qwen3 8B. Thinks before it answers, uses tools and knows more than 100 languages.</source>
             <translation>Deux fois plus petit que Qwen3 8B. Il réfléchit avant de répondre, utilise des outils et connaît plus de 100 langues.</translation>
         </message>
         <message>

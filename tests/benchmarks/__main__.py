@@ -21,6 +21,7 @@ from tests.benchmarks import (
     bench_engine,
     bench_engines,
     bench_gateway,
+    bench_search,
     bench_several,
     bench_ui,
 )
@@ -44,9 +45,10 @@ PARTS: dict[str, Part] = {
     "engines": bench_engines.results,
     "several": bench_several.results,
     "gateway": bench_gateway.results,
+    "search": bench_search.results,
     "desktop": bench_ui.results,
 }
-UNITS = {"download": "MB/s", "gateway": "ms"}
+UNITS = {"download": "MB/s", "gateway": "ms", "search": "ms"}
 NOTES = {
     "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
     "in small files.",

@@ -68,6 +68,21 @@ def wait_for_status(app: App, condition: Callable[[AppStatus], bool]) -> None:
         app.changed.disconnect(look)
 
 
+def leases(app: App) -> int:
+    """How many requests have an engine."""
+    return sum(each.leases for each in app.status().pool.engines)
+
+
+def wait_for_leases(app: App, count: int) -> None:
+    """Until `leases` are so many. Nobody is told when one is given back."""
+    tick = threading.Event()
+    for _ in range(round(DEADLINE_S / 0.01)):
+        if leases(app) == count:
+            return
+        tick.wait(0.01)
+    raise AssertionError(app.status().pool)
+
+
 class OtherProgram(http.server.ThreadingHTTPServer):
     """Answers every request with 404 and notes what it was sent."""
 

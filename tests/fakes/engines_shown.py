@@ -138,6 +138,10 @@ class FakeEngines:
     def cancel(self) -> None:
         self._note("cancel_installation")
 
+    def put_off(self, build_id: str) -> None:
+        self._note("put_off", build_id)
+        self.show(replace(self.shown, put_off=self.shown.put_off | {build_id}))
+
     def remove(self, build_id: str) -> int:
         self._note("remove_engine", build_id)
         return 0

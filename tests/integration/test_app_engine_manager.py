@@ -20,6 +20,7 @@ from tests.fakes.file_server import FileServer, Stall
 from tray_app.app import engine_manager
 from tray_app.app.engine_commands import install as install_by_command
 from tray_app.app.engine_manager import EngineManager
+from tray_app.app.put_off import PutOff
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds.build import BackEnd, SetAside, WeightKind
 from tray_app.engine.builds.installing import InstallPhase
@@ -80,6 +81,7 @@ def managing(folder: Path) -> Iterator[Place]:
         new_queue=new_queue,
         in_use=lambda: in_use,
         act_on_change=acted.release,
+        put_off=PutOff(folder / "put-off.json"),
     )
     try:
         yield Place(store, manager, in_use, acted)
@@ -266,7 +268,7 @@ def test_a_command_that_is_ended_pauses_the_download_and_goes_on_with_it(
     with pytest.raises(AppError, check=coded(ErrorCode.DOWNLOAD_PAUSED)) as paused:
         install_by_command(at.manager, InstallingEngine(build.id), look, cancelled)
     pressing.join()
-    assert "bytes are here" in paused.value.message
+    assert "bytes have been downloaded" in paused.value.message
 
     served.always, before = None, len(served.requests)
     done = install_by_command(at.manager, InstallingEngine(build.id), lambda _: None, Cancellation())
@@ -453,3 +455,28 @@ def test_an_app_that_serves_changes_over_to_an_engine_when_it_is_installed(tmp_p
         shown = app.status().installation
         assert shown
         assert shown.phase is InstallPhase.DONE
+
+
+def test_an_offer_that_was_put_off_stays_so_after_the_next_start(tmp_path: Path) -> None:
+    with managing(tmp_path) as place:
+        told: list[bool] = []
+        place.manager.changed.connect(lambda: told.append(True))
+        place.manager.put_off("b1-cpu")
+        assert place.manager.overview().put_off == {"b1-cpu"}
+        assert told
+    with managing(tmp_path) as place:
+        assert place.manager.overview().put_off == {"b1-cpu"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{"])
+def test_a_damaged_list_of_what_was_put_off_puts_nothing_off(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "put-off.json").write_bytes(content)
+    with managing(tmp_path) as place:
+        assert place.manager.overview().put_off == frozenset()
+
+
+def test_what_cannot_be_written_is_put_off_until_the_app_ends(tmp_path: Path) -> None:
+    (tmp_path / "put-off.json").mkdir()
+    with managing(tmp_path) as place:
+        place.manager.put_off("b1-cpu")
+        assert place.manager.overview().put_off == {"b1-cpu"}

@@ -74,7 +74,7 @@ def test_everything_is_told_in_lines_that_a_person_can_send(tmp_path: Path) -> N
     assert told[1:16] == [
         "linux x86_64 · 6 cores, 12 threads · 16.0 GiB",
         "Processor    avx, avx2, avx_vnni",
-        "System       not known to be a virtual machine · GNU C library 2.41",
+        "System       probably not a virtual machine · GNU C library 2.41",
         f"NVIDIA       {CARD} · 12.0 GiB · driver 580.95.5 · CUDA 13.0 · compute capability 8.9",
         "Adapters     Intel UHD Graphics 770 · Intel · 8086:4680 · part of the processor · driver i915",
         f"             {CARD} · NVIDIA · 10de:2786 · card · driver nvidia",
@@ -83,13 +83,13 @@ def test_everything_is_told_in_lines_that_a_person_can_send(tmp_path: Path) -> N
         f"Built-in     llama.cpp {found.versions['llama.cpp']}",
         "Installed    b11194-cuda-13.4 · llama.cpp b11194 for NVIDIA (CUDA 13.4) · 1234 MB · ~/llama-server",
         f"               from https://example.org/build.zip · SHA-256 {'0' * 64}",
-        f"               cards when it was proven: {CARD}",
+        f"               cards when tested: {CARD}",
         f"               cards now: {CARD}",
         "               F16: works",
         "               Q4_K: it crashed (SIGSEGV)",
     ]
-    assert told[16] == "               set aside for bamboo: it crashed twice"
-    assert told[17].startswith("On offer     b11194-cuda-13.4 · 151 MB + 440 MB from github.com/ggml-org")
+    assert told[16] == "               disabled for bamboo: it crashed twice"
+    assert told[17].startswith("Available    b11194-cuda-13.4 · 151 MB + 440 MB from github.com/ggml-org")
     assert told[-1] == (
         f"Advice       llama.cpp b11194 for NVIDIA (CUDA 13.4) is installed and uses your {CARD}."
     )
@@ -148,14 +148,14 @@ def test_a_machine_with_nothing_is_told_too(tmp_path: Path) -> None:
     found = examine_engines(replace(PC, virtual=True), EngineFinder(PC, FakeBuilds()), [])
 
     assert engines_text(found, tmp_path).splitlines()[2:] == [
-        "Processor    no more is known",
+        "Processor    no details known",
         "System       a virtual machine",
-        "NVIDIA       no driver that answers, or no card",
-        "Adapters     none are known",
+        "NVIDIA       no card, or its driver is not responding",
+        "Adapters     none",
         "Vulkan       its loader is not installed",
         f"Built-in     llama.cpp {found.versions['llama.cpp']}",
         "Installed    none",
-        "On offer     none for this machine",
+        "Available    none for this computer",
         (
             "Advice       This is a virtual machine without a graphics card of its own. No "
             "available engine is faster on this computer than the built-in one."

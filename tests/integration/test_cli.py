@@ -321,7 +321,7 @@ def test_a_second_app_does_not_take_the_first_ones_place() -> None:
         status = json.loads(command_here("status", "--json").stdout)
         first.interrupt()
 
-    assert f"PowerInfer Tray runs already (PID {first.process.pid})" in error
+    assert f"PowerInfer Tray is already running (PID {first.process.pid})" in error
     assert f"It has port {first_port}." in error
     assert "powerinfer-tray quit" in error
     assert status["base_url"] == f"http://127.0.0.1:{first_port}/v1"
@@ -344,7 +344,7 @@ def test_a_second_serve_leaves_it_to_the_app_that_runs() -> None:
         for arguments in ([], ["--model", "test", "--port", str(port)]):
             second = command_here("serve", *arguments)
             assert second.returncode == 0, second.stderr
-            assert f"runs already (PID {program.process.pid})" in second.stdout
+            assert f"is already running (PID {program.process.pid})" in second.stdout
             assert f"http://127.0.0.1:{port}/v1" in second.stdout
 
 
@@ -366,7 +366,7 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
         monkeypatch.setenv("POWERINFER_TRAY_HOME", str(tmp_path))
         second = powerinfer_tray("serve", "--model", "test", "--port", str(port))
     assert second.returncode == 1
-    assert f"Port {port} is used by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
+    assert f"Port {port} is in use by another PowerInfer Tray (PID {program.process.pid})" in second.stderr
     assert "is free" in second.stderr
 
 

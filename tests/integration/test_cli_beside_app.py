@@ -139,7 +139,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
             "",
             "threads  embeddings/s  tokens/s",
             "      1        190.00      40.0",
-            f"Best: {best}. To set it: powerinfer-tray tune --apply",
+            f"Best: {best}. To use it, run: powerinfer-tray tune --apply",
         ]
         assert app.store.current.models == {}
 
@@ -191,7 +191,7 @@ def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) 
         inner: list[str] = []
 
         def measure(*_: object) -> Tuning:
-            with pytest.raises(Exception, match="under way already") as refused:
+            with pytest.raises(Exception, match="already running") as refused:
                 client.tune(Measuring(), lambda _: None, Cancellation())
             inner.append(str(refused.value))
             return Tuning(Threads(1, 1), (), complete=True)
@@ -302,7 +302,7 @@ def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
                 assert waiting.process.wait(DEADLINE_S) == 130
                 output = waiting.rest()
             assert app.downloads.snapshot()[0].phase.active
-    assert f"The running app (PID {os.getpid()}) goes on with it" in output
+    assert f"The running app (PID {os.getpid()}) continues with this" in output
 
 
 @posix
@@ -516,7 +516,7 @@ def test_an_app_of_another_version_is_told_to_be_restarted(
         stopped = command_here("stop")
     assert (result.returncode, stopped.returncode) == (1, 0)
     assert f"(PID {os.getpid()}A different version of PowerInfer Tray is running (PID " in result.stderr
-    assert (f"Version {version} runs" if version else "An earlier version runs") in result.stderr
+    assert (f"Version {version} runs" if version else "An earlier version is running") in result.stderr
     assert "powerinfer-tray quit" in result.stderr
     assert (private_home / "models" / "mine.gguf").exists()
 

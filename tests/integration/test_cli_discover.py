@@ -105,7 +105,7 @@ def test_people_read_what_there_is_and_which_is_the_best(hub: FakeHub) -> None:
     assert "12,345" in searched
     assert "7.6 B" in searched
     assert "en fr ja de +2" in searched
-    assert "gemma (terms to accept)" in searched
+    assert "gemma (requires accepting terms)" in searched
 
     repository.gated = False
     listed = printed("models", "files", "hf:maker/Tiny-GGUF")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 scripts = pytest.mark.skipif(sys.platform == "win32", reason="the fake engine is a script")
-CHANGED = "Its files have changed since it was installed: it is not started. Install it again:"
+CHANGED = "Its files have changed since it was installed, so it is not started. Reinstall it:"
 VERDICTS = PROVEN | {WeightKind.Q4_K: Verdict(works=False, reason="It crashed (SIGSEGV)")}
 
 
@@ -69,11 +69,11 @@ def test_the_list_has_what_is_installed_what_is_broken_what_is_on_offer_and_an_a
     assert lines[: len(lines) - 1 - len(told["offers"])] == [
         "b1-vulkan: llama.cpp b11194 for graphics cards (Vulkan), 14 bytes",
         f"  {CHANGED} powerinfer-tray engines install b1-vulkan",
-        "  proven with F16, Q8_0, Q4_0",
-        "  does not compute right with Q4_K: It crashed (SIGSEGV)",
-        "  2.50 times as fast as the built-in engine at its proof",
+        "  tested with F16, Q8_0, Q4_0",
+        "  gives wrong results with Q4_K: It crashed (SIGSEGV)",
+        "  2.50 times as fast as the built-in engine when tested",
         "  not used for bge: out of memory",
-        "  To try again: powerinfer-tray engines allow b1-vulkan",
+        "  To try again, run: powerinfer-tray engines allow b1-vulkan",
         f"cannot be used: b1-cpu, 14 bytes: {told['broken'][0]['problem']}",
     ]
     assert lines[-1] == told["advice"]
@@ -134,8 +134,8 @@ def test_an_engine_is_allowed_again(store: EngineStore, capsys: pytest.CaptureFi
         store.set_aside("b1-cuda", model, "it crashed")
 
     assert document(capsys, "allow", "b1-cuda", "--model", "bge") == {"engine": "b1-cuda", "models": ["bge"]}
-    assert printed(capsys, "allow", "b1-cuda") == "b1-cuda is used again for gemma, qwen\n"
-    assert printed(capsys, "allow", "b1-cuda") == "b1-cuda was not set aside for any such model\n"
+    assert printed(capsys, "allow", "b1-cuda") == "b1-cuda will be used again for gemma, qwen\n"
+    assert printed(capsys, "allow", "b1-cuda") == "b1-cuda was not disabled for any such model\n"
 
 
 @scripts
@@ -201,7 +201,7 @@ def test_where_an_app_runs_it_does_the_work(
         printed(capsys, "remove", "b1-cpu")
 
     assert "  runs Zoë\n" in listed
-    assert "unfinished: b2-cuda, downloading, 50 bytes are here: no network\n" in listed
+    assert "unfinished: b2-cuda, downloading, 50 bytes downloaded: no network\n" in listed
     assert app.names == [
         "engines",
         f"install b1.zip {tmp_path / 'b1.zip'} True",

@@ -211,7 +211,7 @@ def test_ctrl_c_gives_up_the_wait_for_a_model_and_the_app_goes_on() -> None:
                 pass
             waiting.process.send_signal(signal.SIGINT)
             assert waiting.process.wait(DEADLINE_S) == 130
-            assert f"The running app (PID {os.getpid()}) goes on with it" in waiting.rest()
+            assert f"The running app (PID {os.getpid()}) continues with this" in waiting.rest()
         (job,) = control._jobs._jobs.values()
         assert not job.cancelled.is_set()
         assert not job.has_ended
@@ -335,7 +335,7 @@ def test_serve_beside_an_app_has_it_load_the_further_models(model: Path) -> None
         commands.goes_on.set()
         output = printed("serve", "--model", "test", "--model", model.stem)
         assert "There is no model nothing" in refused("serve", "--model", "test", "--model", "nothing")
-    assert "PowerInfer Tray runs already" in output
+    assert "PowerInfer Tray is already running" in output
     assert commands.names == ["load 日本語 False"]
 
 

@@ -67,7 +67,7 @@ def test_what_the_catalogue_knows_of_a_model_holds_until_it_has_its_own(file: Pa
     assert not file.exists()
     assert does("settings", "get", "prefix_query", "--model", "nomic-embed-text") == '"search_query: "\n'
     shown = does("settings", "show", "--model", "nomic-embed-text")
-    assert 'prefix_query = "search_query: "  # from the catalogue\n' in shown
+    assert 'prefix_query = "search_query: "  # from the catalog\n' in shown
     assert "aliases = []  # default\n" in shown
 
     does("settings", "set", "prefix_query", "", "--model", "nomic-embed-text")
@@ -142,14 +142,14 @@ def test_a_setting_without_effect_on_a_model_says_so(file: Path) -> None:
     assert not file.exists()
     does("settings", "set", "vram_budget", "2", "--model", "test")
 
-    assert "vram_budget = 2.0  # its own, without effect: " in does("settings", "show", "--model", "test")
+    assert "vram_budget = 2.0  # its own, no effect: " in does("settings", "show", "--model", "test")
 
 
 def test_an_alias_can_be_served_and_an_app_that_serves_it_already_agrees(file: Path) -> None:
     does("settings", "set", "aliases", "gpt-4o-mini", "--model", "test")
     with running("serve", "--model", "GPT-4o-mini", "--port", str(free_port())) as program:
         assert "test" in program.line_with("Ready:").lower()
-        assert "runs already" in does("serve", "--model", "test")
-        assert "runs already" in does("serve", "--model", "gpt-4o-mini")
+        assert "is already running" in does("serve", "--model", "test")
+        assert "is already running" in does("serve", "--model", "gpt-4o-mini")
         assert "has model" in fails("serve", "--model", "my-model")
     assert tomllib.loads(file.read_text()).get("model") is None

@@ -171,7 +171,7 @@ def test_files_of_no_use_are_listed_with_the_reason(folder: Path) -> None:
     assert half["problem"]["code"] == ErrorCode.MODEL_FILE_INCOMPLETE
     printed = command_here("models", "list").stdout
     assert "cannot be used: half.gguf: The model file" in printed
-    assert "offered: bamboo-7b-q4: Bamboo 7B (Q4_0), 4.7 GB. " in printed
+    assert "available: bamboo-7b-q4: Bamboo 7B (Q4_0), 4.7 GB. " in printed
 
 
 def test_the_download_of_a_split_model_brings_all_its_files(folder: Path, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_name_that_is_no_text_is_listed_looked_at_served_and_removed_by_its_id
         assert document("status")["chosen"]["model"] == bad
         removed = command_here("models", "remove", bad, "--for-good")
         assert document("status")["state"] == "stopped"
-    assert "The server was stopped: it had this model." in removed.stdout
+    assert "The server was stopped because it was using this model." in removed.stdout
     assert not model.exists()
 
 
@@ -355,11 +355,11 @@ def test_recommended_is_what_runs_here_and_knows_the_persons_language(
     assert [each["purpose"] for each in told["recommended"]] == ["embedding", "chat"]
     assert document("models", "recommend", "--language", "FR_ca")["language"] == "fr"
     wrong = document("models", "recommend", "--language", "French", code=1)["error"]
-    assert (wrong["code"], wrong["title"]) == (ErrorCode.SETTING_VALUE_INVALID, "This is not a language")
+    assert (wrong["code"], wrong["title"]) == (ErrorCode.SETTING_VALUE_INVALID, "This is not a language code")
 
     shown = powerinfer_tray("models", "recommend").stdout
     assert all(f"{each['id']}: {each['name']}, " in shown for each in told["recommended"])
-    assert shown.endswith("To have one: powerinfer-tray download ID\n")
+    assert shown.endswith("To download one, run: powerinfer-tray download ID\n")
 
 
 def test_info_says_what_the_catalogue_knows_of_a_file(folder: Path) -> None:
@@ -371,5 +371,5 @@ def test_info_says_what_the_catalogue_knows_of_a_file(folder: Path) -> None:
     assert info["from_catalog"]["prefix_query"] == "search_query: "
     assert (info["license"], info["languages"], info["vector_sizes"][0]) == ("Apache-2.0", ["en"], 512)
     shown = powerinfer_tray("models", "info", str(path)).stdout
-    assert 'prefix_document from the catalogue: "search_document: "\n' in shown
+    assert 'prefix_document from the catalog: "search_document: "\n' in shown
     assert "vector sizes: 512, 256, 128, 64\n" in shown

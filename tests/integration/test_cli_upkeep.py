@@ -134,7 +134,7 @@ def test_models_of_six_apps_are_used_where_they_are(home: Path, tmp_path: Path) 
 @pytest.mark.usefixtures("home")
 def test_a_model_that_no_app_has_is_one_sentence() -> None:
     assert document("models", "adopt", "nobody", code=1)["error"]["code"] == ErrorCode.MODEL_NOT_FOUND
-    assert "No other app has a model here" in powerinfer_tray("models", "adopt").stdout
+    assert "No other app on this computer has a model" in powerinfer_tray("models", "adopt").stdout
 
 
 def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
@@ -147,9 +147,9 @@ def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
 
     told = powerinfer_tray("models", "space").stdout
 
-    assert "with LM Studio, where it stays, not used since it came on" in told
-    assert "(not for months)" in told
-    assert "To remove what nobody uses" not in told
+    assert "in LM Studio's folder, never used since" in told
+    assert "(unused for months)" in told
+    assert "To remove the unused models" not in told
     path.write_bytes(b"no model any more")
     space = document("models", "space")
     assert (space["models"], space["unusable_bytes"], space["total_bytes"]) == ([], 0, 0)
@@ -168,8 +168,8 @@ def test_outdated_tells_by_digest_that_a_file_has_changed_at_its_source(folder: 
 
         told = powerinfer_tray("models", "outdated").stdout
 
-        assert f"changed: another file is at its source now: {server.base_url}/changed.gguf" in told
-        assert "same: as at its source" in told
+        assert f"changed: the file has changed at {server.base_url}/changed.gguf" in told
+        assert "same: up to date" in told
         assert "mine: not known." in told
         assert len(arrived) == len(server.files)
     assert model_bytes(name="changed") == (folder / "changed.gguf").read_bytes()
@@ -259,7 +259,7 @@ def test_space_says_what_is_unused_and_several_are_removed_at_once(folder: Path)
     assert min(held.values()) >= (folder / "new.gguf").stat().st_size + 5000
     assert space["total_bytes"] == sum(held.values()) + space["partials"][0]["held_bytes"]
     told = powerinfer_tray("models", "space").stdout
-    assert "To remove what nobody uses: powerinfer-tray models remove old-1 old-2" in told
+    assert "To remove the unused models, run: powerinfer-tray models remove old-1 old-2" in told
 
     assert (
         document("models", "remove", "old-1", "nobody", code=1)["error"]["code"] == ErrorCode.MODEL_NOT_FOUND

@@ -99,24 +99,24 @@ def test_no_name_of_a_host_becomes_part_of_the_page() -> None:
     [
         ("/v1/images/generations", "no pictures"),
         ("/images/edits/", "no pictures"),
-        ("/v1/audio/transcriptions", "neither speak nor listen"),
-        ("/v1/v1/audio/speech", "neither speak nor listen"),
-        ("/v1/files", "no files are kept"),
-        ("/v1/files/file-1/content", "no files are kept"),
-        ("/v1/uploads", "no files are kept"),
+        ("/v1/audio/transcriptions", "do not support speech"),
+        ("/v1/v1/audio/speech", "do not support speech"),
+        ("/v1/files", "files are not stored"),
+        ("/v1/files/file-1/content", "files are not stored"),
+        ("/v1/uploads", "files are not stored"),
         ("/v1/assistants", "/v1/chat/completions"),
         ("/v1/threads/x/runs", "/v1/chat/completions"),
         ("/v1/vector_stores", "/v1/embeddings"),
         ("/v1/batches", "/v1/embeddings"),
-        ("/v1/fine_tuning/jobs", "not trained"),
-        ("/v1/moderations", "not judged"),
+        ("/v1/fine_tuning/jobs", "not train"),
+        ("/v1/moderations", "evaluate"),
     ],
 )
 def test_what_others_have_and_this_lacks_is_said_plainly(root: str, path: str, words: str) -> None:
     for answer in (get(root + path), post(root + path, {})):
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "unknown_url")
-        assert "does not offer" in error["message"]
+        assert "does not support" in error["message"]
         assert words in error["message"]
 
 

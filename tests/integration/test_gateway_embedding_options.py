@@ -68,9 +68,9 @@ def test_a_shorter_vector_is_the_beginning_of_the_whole_one_with_length_1(
 @pytest.mark.parametrize(
     ("dimensions", "cuts", "words"),
     [
-        (32, False, "have 64 dimensions, no others"),
-        (65, False, "have 64 dimensions, no others"),
-        (65, True, "have 64 dimensions at most"),
+        (32, False, "always have 64 dimensions"),
+        (65, False, "always have 64 dimensions"),
+        (65, True, "have at most 64 dimensions"),
         ("64", True, "whole number"),
         (0, True, "whole number"),
     ],

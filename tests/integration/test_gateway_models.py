@@ -122,7 +122,7 @@ def test_what_names_no_model_means_the_default(engine: Upstream, model: object) 
         (b'["tiny"]', "The body is not valid: Expected `object`, got `array`"),
         (b'{"input": "\xff"}', "The body is not encoded in UTF-8."),
         ('{"input": "x"}'.encode("utf-16"), "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8."),
-        (b'{"model": "%s"}' % (b"x" * 1001), "'model' has more than 1000 letters."),
+        (b'{"model": "%s"}' % (b"x" * 1001), "'model' is longer than 1000 characters."),
         (b'{"input": "' + b"x" * 100_000, "The body is not JSON"),
     ],
 )

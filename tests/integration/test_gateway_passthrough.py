@@ -188,7 +188,7 @@ def test_a_model_that_ranks_is_asked_for_no_embedding(engine: Upstream) -> None:
     assert refused.status_code == 400  # 503 had it been asked
     error = refused.json()["error"]
     assert (error["param"], error["code"]) == ("model", "model_not_supported")
-    assert "ranks documents" in error["message"]
+    assert "is a reranker" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,5 @@ def test_what_is_too_long_is_told_with_numbers_and_the_setting(
 
     error = refused.json()["error"]
     assert (refused.status_code, error["code"]) == (400, "context_length_exceeded")
-    assert f"the context of {CONTEXT_SIZE}" in error["message"]
-    assert "«Context size» (ctx_size)" in error["message"]
+    assert f"the context size of {CONTEXT_SIZE}" in error["message"]
+    assert "“Context size” (ctx_size)" in error["message"]

@@ -76,7 +76,7 @@ def test_a_text_that_does_not_fit_is_refused_with_the_numbers(engine: PowerInfer
     response = post(f"{url}/embeddings", {"input": "x " * (CONTEXT_SIZE - 1) + "x"})
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (400, "context_length_exceeded")
-    assert f"{CONTEXT_SIZE + 1} tokens; at most {CONTEXT_SIZE - 1}" in error["message"]
+    assert f"{CONTEXT_SIZE + 1} tokens, but at most {CONTEXT_SIZE - 1}" in error["message"]
     assert engine.bodies("/embedding") == []
 
 

@@ -48,7 +48,7 @@ def test_an_encoder_names_the_texts_that_do_not_fit(encoder: Upstream, form: str
     with gateway_to(encoder) as url:
         error = refusal(url, {"input": [SHORT, LONG, SHORT, LONGER], "encoding_format": form})
     assert error["param"] == "input"
-    assert "index 1 of 'input' has 302 tokens; at most 256 fit" in error["message"]
+    assert "index 1 of 'input' has 302 tokens, but at most 256 fit" in error["message"]
     assert "3 (402)" in error["message"]
 
 
@@ -56,13 +56,13 @@ def test_a_single_text_is_refused_alike_and_the_limit_is_exact(encoder: Upstream
     with gateway_to(encoder) as url:
         assert post(f"{url}/embeddings", {"input": "a " * (ENCODER_CONTEXT - AROUND)}).status_code == 200
         error = refusal(url, {"input": "a " * (ENCODER_CONTEXT - AROUND + 1)})
-    assert "has 257 tokens; at most 256 fit" in error["message"]
+    assert "has 257 tokens, but at most 256 fit" in error["message"]
 
 
 @pytest.mark.parametrize(
     ("trained", "words"),
     [
-        (0, "«Context size» (ctx_size)."),
+        (0, "“Context size” (ctx_size)."),
         (2048, "(ctx_size), up to the model's 2048."),
         (256, "no setting helps"),
     ],
@@ -75,13 +75,16 @@ def test_the_setting_that_helps_is_named_where_one_does(encoder: Upstream, train
 def test_a_decoder_names_them_too(decoder: Upstream) -> None:
     with gateway_to(decoder) as url:
         error = refusal(url, {"input": ["x", "fox " * 600]})
-    assert "index 1 of 'input' has 1802 tokens; at most 511 fit into the context of 512" in error["message"]
+    assert (
+        "index 1 of 'input' has 1802 tokens, but at most 511 fit in the context size of 512"
+        in error["message"]
+    )
 
 
 def test_a_model_that_takes_the_mean_by_hand_is_no_failure_of_the_engine() -> None:
     with llamacpp(pooling="mean", batch_size=64) as engine, gateway_to(engine) as url:
         error = refusal(url, {"input": ["x", "fox " * 40]})
-    assert "index 1 of 'input' has 122 tokens; at most 64 fit" in error["message"]
+    assert "index 1 of 'input' has 122 tokens, but at most 64 fit" in error["message"]
     assert "(batch_size)" in error["message"]
 
 
@@ -157,7 +160,9 @@ def test_powerinfer_names_and_cuts_texts_as_well() -> None:
         cut = post(f"{url}/embeddings", {"input": ["x", " ".join(words)], "truncate": True}).json()
         direct = post(f"{url}/embeddings", {"input": ["x", fitting]}).json()
         asked = server.bodies("/embedding")
-    assert "index 1 of 'input' has 85 tokens; at most 63 fit into the context of 64" in error["message"]
+    assert (
+        "index 1 of 'input' has 85 tokens, but at most 63 fit in the context size of 64" in error["message"]
+    )
     assert "(ctx_size)" in error["message"]
     assert cut["data"] == direct["data"]
     assert cut["usage"] == {**direct["usage"], "truncated": [1]}

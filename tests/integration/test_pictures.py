@@ -107,7 +107,7 @@ def test_a_model_of_ollama_sees_with_the_projector_in_its_store(app: App, tmp_pa
     assert answer.usage.completion_tokens == 2
 
 
-@pytest.mark.client("openai Python", "chat with a picture")
+@pytest.mark.client("openai Python", "chat with an image")
 def test_a_model_sees_with_the_projector_beside_it_until_its_setting_says_otherwise(app: App) -> None:
     seeing = started(app)
     with OpenAI(base_url=app.status().server.base_url, api_key="none") as client:
@@ -123,7 +123,7 @@ def test_a_model_sees_with_the_projector_beside_it_until_its_setting_says_otherw
 
         models = {each.id: each.model_dump()["meta"]["pictures"] for each in client.models.list()}
         assert models == {"seeing": False, "blind": False}
-        with pytest.raises(BadRequestError, match="reads text only") as refusal:
+        with pytest.raises(BadRequestError, match="reads only text") as refusal:
             client.chat.completions.create(model="seeing", messages=content, max_tokens=2)
         assert refusal.value.code == "unsupported_content"
         blind = app.status().engine.plan
@@ -179,8 +179,8 @@ def test_a_picture_in_the_request_is_seen(url: str, prefix: str, stream: bool) -
 
 @pytest.mark.client(
     "ollama Python",
-    "chat, generate with images, for a model that sees",
-    how="with a projector beside the model",
+    "chat, generate with images, with a vision model",
+    how="with a projector next to the model",
 )
 def test_ollamas_client_sends_pictures(url: str) -> None:
     with ollama.Client(host=url.removesuffix("/v1")) as client:
@@ -191,7 +191,7 @@ def test_ollamas_client_sends_pictures(url: str) -> None:
 
 
 @pytest.mark.client(
-    "anthropic Python", "messages.create with a picture", how="with a projector beside the model"
+    "anthropic Python", "messages.create with an image", how="with a projector next to the model"
 )
 def test_anthropics_client_sends_pictures(url: str) -> None:
     source: Any = {"type": "base64", "media_type": "image/png", "data": picture()}
@@ -200,12 +200,12 @@ def test_anthropics_client_sends_pictures(url: str) -> None:
     with anthropic.Anthropic(base_url=url.removesuffix("/v1"), api_key="none", max_retries=0) as client:
         assert client.messages.create(**ask).usage.output_tokens == 2
         content[0]["source"] = {"type": "url", "url": "http://127.0.0.1:9/x.png"}
-        with pytest.raises(anthropic.BadRequestError, match="nothing is fetched"):
+        with pytest.raises(anthropic.BadRequestError, match="not downloaded"):
             client.messages.create(**ask)
 
 
 @pytest.mark.client(
-    "openai Python", "responses.create with a picture", how="with a projector beside the model"
+    "openai Python", "responses.create with a picture", how="with a projector next to the model"
 )
 def test_openais_client_sends_pictures_in_responses(url: str) -> None:
     part = {"type": "input_image", "image_url": f"data:image/png;base64,{picture()}"}
@@ -215,13 +215,11 @@ def test_openais_client_sends_pictures_in_responses(url: str) -> None:
         assert answer.usage
         assert answer.usage.output_tokens == 2
         part["image_url"] = "http://127.0.0.1:9/x.png"
-        with pytest.raises(BadRequestError, match="nothing is fetched"):
+        with pytest.raises(BadRequestError, match="not downloaded"):
             client.responses.create(model="tiny", input=asked, max_output_tokens=2)
 
 
-@pytest.mark.client(
-    "4D AI Kit", "chat.vision, for a model that sees", how="with a projector beside the model"
-)
+@pytest.mark.client("4D AI Kit", "chat.vision, with a vision model", how="with a projector next to the model")
 def test_ai_kit_sends_pictures(url: str) -> None:
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture()}", "detail": "low"}}
     sent = aikit.message("user", [{"type": "text", "text": "What is it?"}, part])
@@ -245,7 +243,7 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
     answer = post(url.removesuffix("/v1") + route, with_part(part))
     error = answer.json()["error"]
     assert (answer.status_code, error["param"], error["code"]) == (400, "messages", "unsupported_content")
-    assert "messages[0].content[1]: nothing is fetched" in error["message"]
+    assert "messages[0].content[1]: not downloaded" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +254,7 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
         (seen_at("data:application/pdf;base64,JVBERi0="), "cannot be read"),
         ({"type": "image_url", "image_url": picture()}, "cannot be read"),
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}, "no files"),
-        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "takes no sound"),
+        ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "does not support sound"),
     ],
 )
 def test_what_is_no_picture_is_the_clients_fault(url: str, part: dict[str, Any], words: str) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the engine is a script")
 
 ONE_THREAD = str(ineffective_settings.ONE_THREAD)
-WRONG = "PowerInfer computes wrongly"
+WRONG = "PowerInfer gives wrong results"
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def test_doctor_asks_a_powerinfer_that_runs_and_tells_that_its_answers_are_equal
         found, read = doctor(code=0)
     assert found["repetition"] == {"asked": 10, "same": True, "lowest_cosine": 1.0}
     assert found["settings"]["ignored"] == ["threads", "threads_batch"]
-    assert "Answers      one text embedded 10 times: always the same answer\n" in read
-    assert f"without effect on this engine: threads, threads_batch\n             {ONE_THREAD}\n" in read
+    assert "Answers      the same text embedded 10 times: always the same answer\n" in read
+    assert f"no effect on this engine: threads, threads_batch\n             {ONE_THREAD}\n" in read
 
 
 def test_doctor_tells_that_answers_differ(private_home: Path) -> None:
@@ -91,7 +91,7 @@ def test_doctor_tells_that_answers_differ(private_home: Path) -> None:
     assert found["repetition"]["same"] is False
     assert 0 < found["repetition"]["lowest_cosine"] < 1
     assert [problem["code"] for problem in found["problems"]] == [ErrorCode.ANSWERS_DIFFER]
-    assert read.endswith("The server runs and answers wrongly: see ✗ above.\n")
+    assert read.endswith("The server is running but gives wrong answers: see ✗ above.\n")
 
 
 def test_doctor_asks_nobody_while_no_powerinfer_runs(port: int) -> None:
@@ -118,7 +118,7 @@ def test_selftest_starts_powerinfer_where_there_is_a_model_for_it(
         10,
         not code,
     )
-    assert "PowerInfer: one text embedded 10 times" in read.stdout
+    assert "PowerInfer: the same text embedded 10 times" in read.stdout
     assert last in read.stdout
 
 
@@ -142,8 +142,8 @@ def test_tune_fetches_no_sparse_model_to_refuse_it_then(private_home: Path) -> N
 
 def test_settings_without_effect_are_marked(port: int) -> None:
     lines = command_here("settings", "show").stdout.splitlines()
-    assert f"threads = 4  # without effect: {ONE_THREAD}" in lines
-    assert f"threads_batch = 4  # without effect: {ONE_THREAD}" in lines
+    assert f"threads = 4  # no effect: {ONE_THREAD}" in lines
+    assert f"threads_batch = 4  # no effect: {ONE_THREAD}" in lines
     assert f"port = {port}" in lines
 
 

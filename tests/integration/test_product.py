@@ -150,7 +150,7 @@ def test_a_second_serve_on_the_port_names_the_process_that_has_it(base_url: str,
     second = powerinfer_tray("serve", "--model", "test", "--port", str(port))
 
     assert second.returncode == 1
-    assert f"Port {port} is used by" in second.stderr
+    assert f"Port {port} is in use by" in second.stderr
     assert "PID" in second.stderr
     assert requests.get(f"{base_url}/models", timeout=60).ok
 

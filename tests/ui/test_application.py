@@ -210,10 +210,10 @@ def test_the_menu_shows_what_the_system_does_at_login_now(
 @pytest.mark.parametrize(
     ("command", "page"),
     [
-        (Command.EMBED, Page.EMBEDDINGS),
+        (Command.CHAT, Page.CHAT),
+        (Command.EMBEDDINGS, Page.EMBEDDINGS),
         (Command.WINDOW, Page.HOME),
         (Command.MODELS, Page.MODELS),
-        (Command.LOGS, Page.LOGS),
     ],
 )
 def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Command, page: Page) -> None:
@@ -229,6 +229,7 @@ def test_an_entry_of_the_menu_opens_the_window(desktop: Desktop, command: Comman
         (Command.COPY_URL, "http://127.0.0.1:8080/v1"),
         (Command.COPY_CURL, "curl http://127.0.0.1:8080/v1/embeddings"),
         (Command.COPY_PYTHON, "from openai import OpenAI"),
+        (Command.COPY_JAVASCRIPT, "import OpenAI from"),
         (Command.COPY_4D, "var $client:=cs.AIKit.OpenAI.new("),
     ],
 )
@@ -347,7 +348,7 @@ def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, 
     assert desktop.dialog is not first
     assert desktop.dialog is not None
     dialog = desktop.dialog
-    qtbot.waitUntil(lambda: dialog.command.toPlainText() != "")
+    qtbot.waitUntil(lambda: dialog.command.value() != "")
 
 
 def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(

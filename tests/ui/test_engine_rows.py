@@ -1,4 +1,4 @@
-"""Several models on the page Status: their rows, their memory, and what can be done with them."""
+"""Several models on the page Home: their rows, their memory, and what can be done with them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import QPoint
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication
 
 from tests.fakes.app import make_loaded, make_sleeping, make_status, with_engines
 from tests.fakes.bridges import settle
@@ -64,25 +67,43 @@ def row(page: HomePage, key: str = "tiny") -> EngineRow:
     return page.engines.rows[key]
 
 
-def test_rows_come_with_the_second_model_and_go_with_it(
+def test_there_is_a_row_for_the_chosen_model_and_for_each_other(
     page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(make_status(State.READY))
-    assert page.engines.isHidden()
-    assert page.memory_bars[0].isHidden()
-    assert page.model.isVisible()
+    assert [row.name.accessibleName() for row in page.engines.rows.values()] == ["Bamboo 7B Q4_0"]
 
     show(two())
     assert [row.name.accessibleName() for row in page.engines.rows.values()] == [
-        "Bamboo 7B Q4_0 — chosen",
+        "Bamboo 7B Q4_0 — default",
         "Tiny",
     ]
-    assert not page.model.isVisible()
-    assert not page.engine.isVisible()
 
-    show(make_status(State.READY))
+    show(make_status())
+    assert [row.facts.text() for row in page.engines.rows.values()] == ["Not loaded"]
+    assert page.memory_bars[0].isHidden()
+    show(make_status(model_name=None))
     assert page.engines.isHidden()
-    assert page.model.isVisible()
+
+
+def test_the_menu_of_a_row_has_what_can_be_done_with_it(
+    page: HomePage, show: Callable[[AppStatus], None], fake: FakeApp
+) -> None:
+    show(two())
+    entries = [entry.text() for entry in row(page).menu.actions() if entry.isVisible()]
+    assert entries == ["Keep Loaded", "Unload"]
+
+    row(page).more_button.click()
+    assert row(page).menu.isVisible()
+    row(page).menu.close()
+    QApplication.sendEvent(
+        row(page), QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, QPoint(), QPoint())
+    )
+    assert row(page).menu.isVisible()
+    row(page).menu.actions()[-1].trigger()
+
+    fake.wait_for_call("unload_model", "tiny")
+    row(page).menu.close()
 
 
 def test_a_screen_reader_hears_of_each_row_and_of_the_bar(
@@ -129,7 +150,7 @@ def test_a_failed_model_says_why_and_is_loaded_again_or_dismissed(
     shown = row(page)
     assert shown.facts.text() == "Failed: Tiny does not fit"
     assert shown.accessibleDescription().endswith("It needs 9 GiB.\nChoose a smaller one.")
-    assert not shown.keep.isVisible()
+    assert not shown.more_button.isVisible()
 
     shown.load_button.click()
     fake.wait_for_call("load_model", "tiny")
@@ -180,12 +201,13 @@ def test_keep_loaded_is_the_models_own_setting(
 ) -> None:
     if kept:
         show(two())
-        row(page).keep.click()
+        row(page).keep.trigger()
         fake.wait_for_call("apply", {"models": {"tiny": {"keep_loaded": True}}})
     show(replace(two(kept=kept), settings=fake.store.current))
     assert row(page).keep.isChecked() is kept
+    assert row(page).pin.isVisible() is kept
 
-    row(page).keep.click()
+    row(page).keep.trigger()
 
     fake.wait_for_call("apply", {"models": {} if kept else {"tiny": {"keep_loaded": True}}})
 
@@ -195,7 +217,7 @@ def test_a_tick_that_could_not_be_set_goes_again(
 ) -> None:
     fake.refuse("apply", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The settings could not be saved"))
     show(two())
-    row(page).keep.click()
+    row(page).keep.trigger()
 
     qtbot.waitUntil(lambda: page.card.accessibleName() == "The settings could not be saved")
     assert not row(page).keep.isChecked()
@@ -208,16 +230,15 @@ def test_memory_and_rates_are_looked_at_while_the_page_can_be_seen(
     busy = replace(two(), traffic_of={"tiny": Traffic(requests_per_s=2.5, tokens_per_s=60)})
     fake._status = busy  # what is counted is not announced: it has to be looked at
 
-    page.usage.clock.setInterval(20)
-    page.usage.clock.start()
+    page.usage_look.start()
 
     qtbot.waitUntil(lambda: row(page).accessibleDescription().endswith("2.5 requests/s · 60.0 tokens/s"))
     page.hide()
-    assert not page.usage.clock.isActive()
+    assert not page.usage_look.clock.isActive()
 
 
 def test_a_long_name_is_shortened_in_the_middle_and_told_in_full(
-    page: HomePage, show: Callable[[AppStatus], None]
+    qtbot: QtBot, page: HomePage, show: Callable[[AppStatus], None]
 ) -> None:
     show(with_engines(make_status(State.READY), make_loaded(LONG)))
     name = next(each.name for key, each in page.engines.rows.items() if key)
@@ -230,7 +251,7 @@ def test_a_long_name_is_shortened_in_the_middle_and_told_in_full(
     assert page.minimumSizeHint().width() < 640
 
     page.resize(2000, 600)
-    assert name.text() == LONG
+    qtbot.waitUntil(lambda: name.text() == LONG)
     assert name.toolTip() == ""
 
 
@@ -247,4 +268,4 @@ def test_pictures_of_several_models(
         )
     )
 
-    photograph(page, "status-several")
+    photograph(page, "home-several")

@@ -1,24 +1,32 @@
 from __future__ import annotations
 
-import gc
-import weakref
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtWidgets import QLabel, QPushButton
 
-from tests.fakes.app import make_engine, make_plan, make_sleeping, make_snapshot, make_status
+from tests.fakes.app import make_engine, make_plan, make_progress, make_sleeping, make_snapshot, make_status
 from tests.fakes.bridges import settle
+from tests.fakes.engines_shown import CUDA, make_overview
 from tray_app.app.start_job import StartCalledOffError
+from tray_app.app.status import Problem, ProblemSource
+from tray_app.download.progress import Phase
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, Fix, GatewayError, ModelError
+from tray_app.gateway.counters import Traffic
 from tray_app.phrases import phrase
 from tray_app.ui.pages.home import HomePage
+from tray_app.ui.presenters.builds import EngineAction
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import Quantity
+from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.languages import Languages
@@ -61,36 +70,60 @@ def show(qtbot: QtBot, bridge: Bridge, fake: FakeApp, state: State) -> None:
         fake.show(make_status(state))
 
 
-def test_a_stopped_server_can_be_started(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
-    assert page.headline.text() == "Stopped — Bamboo 7B Q4_0"
-    assert not page.stop_button.isEnabled()
+def test_a_stopped_server_is_started_by_its_switch(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
+    assert page.server.headline.text() == "Stopped — Bamboo 7B Q4_0"
+    assert not page.server.switch.isChecked()
 
-    page.start_button.click()
+    page.server.switch.click()
 
     qtbot.waitUntil(lambda: fake.calls == [("start_server",)])
 
 
-def test_a_ready_server_shows_model_engine_and_address(
+def test_a_ready_server_shows_what_it_runs_where_and_since_when(
     qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
-    show(qtbot, bridge, fake, State.READY)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(
+            make_status(State.READY, engine=make_snapshot(State.READY, since_s=time.time() - 2 * 3600 - 301))
+        )
 
-    assert page.headline.text() == "Ready — Bamboo 7B Q4_0"
-    assert page.model.text() == "Bamboo 7B Q4_0"
-    assert page.engine.text() == "llama.cpp 1.2 · process 4711"
-    assert not page.start_button.isEnabled()
-    assert page.start_button.toolTip() == "The server is running already."
+    assert page.server.headline.text() == "Ready — Bamboo 7B Q4_0"
+    assert page.server.address.text() == "http://127.0.0.1:8080/v1"
+    assert page.server.facts.text() == "Up for 2 h 5 min · 0 requests · CPU"
+    assert page.engines.rows[""].accessibleDescription() == "Ready · llama.cpp 1.2 · CPU · idle"
+    assert "process 4711" in page.engines.rows[""].facts.toolTip()
+    assert page.server.switch.isChecked()
 
-    page.stop_button.click()
+    page.server.switch.click()
     qtbot.waitUntil(lambda: fake.calls == [("stop_server",)])
+
+
+@pytest.mark.parametrize(("status", "key"), [(make_status(), "S"), (make_status(State.READY), "T")])
+def test_the_switch_has_the_key_of_what_it_does(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, status: AppStatus, key: str
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(status)
+
+    assert page.server.switch.shortcut() == QKeySequence(f"Alt+{key}")
+
+
+@pytest.mark.parametrize("model_name", [None, "Bamboo 7B Q4_0"])
+def test_there_is_a_switch_where_there_is_something_to_start(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, model_name: str | None
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=model_name))
+
+    assert page.server.switch.isHidden() is (model_name is None)
 
 
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2 · process 4711"),
-        (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2 · process 4711"),
-        (RemotePlan("http://box:8000/v1"), "A server on another machine"),
+        (make_plan(engine=make_engine(EngineKind.POWERINFER)), "PowerInfer 1.2"),
+        (make_plan(engine=make_engine(EngineKind.LLAMA_SERVER)), "llama-server 1.2"),
+        (RemotePlan("http://box:8000/v1"), "A server on another computer"),
     ],
 )
 def test_an_engine_has_the_name_that_people_know(
@@ -101,28 +134,150 @@ def test_an_engine_has_the_name_that_people_know(
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, engine=engine))
 
-    assert page.engine.text() == words
+    assert words in page.engines.rows[""].accessibleDescription()
 
 
-def test_the_address_can_be_copied(qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp) -> None:
+@pytest.mark.parametrize(
+    ("entry", "begins"),
+    [
+        ("Address", "http://127.0.0.1:8080/v1"),
+        ("Example for curl", "curl http://127.0.0.1:8080/v1/embeddings"),
+        ("Example for Python", "from openai import OpenAI"),
+        ("Example for JavaScript", "import OpenAI from 'openai'"),
+        ("Example for 4D", "var $client:=cs.AIKit"),
+    ],
+)
+def test_the_address_and_examples_can_be_copied(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, entry: str, begins: str
+) -> None:
     show(qtbot, bridge, fake, State.READY)
-    page.copy_button.click()
+    menu = page.server.copy_button.menu()
+    next(each for each in menu.actions() if each.text().replace("&", "") == entry).trigger()
 
-    assert QGuiApplication.clipboard().text() == "http://127.0.0.1:8080/v1"
+    assert QGuiApplication.clipboard().text().startswith(begins)
+    assert page.server.copy_button.text() == "Copied"
+    qtbot.waitUntil(lambda: page.server.copy_button.text() == "&Copy")
 
 
 def test_an_address_that_is_not_open_is_told_as_such_and_cannot_be_copied(page: HomePage) -> None:
-    assert page.address.text() == ""
-    assert page.address.placeholderText() == "http://127.0.0.1:8080/v1, once the server is started"
-    assert not page.copy_button.isEnabled()
-    assert page.copy_button.toolTip() == "The server is not running."
+    assert page.server.address.isHidden()
+    assert page.server.hint.text() == "http://127.0.0.1:8080/v1, once the server is started"
+    assert page.server.copy_button.isHidden()
+
+
+def test_a_download_has_a_bar_and_can_be_paused(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(downloads=(make_progress(),)))
+
+    assert page.server.headline.text() == "Downloading tiny.gguf"
+    assert page.server.progress.text() == "43 % · 12.3 MB/s · 3 min left"
+    assert (page.server.bar.value(), page.server.bar.maximum()) == (430, 1000)
+    page.server.pause_button.click()
+    fake.wait_for_call("pause", 1)
+
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(downloads=(make_progress(Phase.PAUSED),)))
+    assert page.server.pause_button.text() == "Resume"
+    page.server.pause_button.click()
+    fake.wait_for_call("resume", 1)
+
+    show(qtbot, bridge, fake, State.READY)
+    assert page.server.bar.isHidden()
+
+
+@pytest.fixture
+def newcomer(qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp) -> HomePage:
+    """The page of somebody who has chosen no model."""
+    fake.library.models = ()
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=None))
+    page.show()
+    qtbot.waitUntil(page.first_steps.isVisible)
+    return page
+
+
+def card_buttons(page: HomePage) -> list[QPushButton]:
+    return [each for each in page.first_steps.findChildren(QPushButton) if each.accessibleDescription()]
+
+
+def test_who_has_no_model_is_offered_some_and_nothing_else(newcomer: HomePage, fake: FakeApp) -> None:
+    assert newcomer.server.isHidden()
+    assert newcomer.engines.isHidden()
+    assert [each.text() for each in card_buttons(newcomer)] == ["Do&wnload 4.68 GB", "&Try It Now"]
+
+    card_buttons(newcomer)[0].click()
+
+    fake.wait_for_call("apply", {"model": "bamboo"})
+    fake.wait_for_call("start_server")
+
+
+def test_the_model_that_comes_with_the_app_is_tried_at_once(qtbot: QtBot, newcomer: HomePage) -> None:
+    with qtbot.waitSignal(newcomer.navigate) as navigated:
+        card_buttons(newcomer)[1].click()
+
+    assert navigated.args == [Page.EMBEDDINGS]
+
+
+def test_how_long_a_download_takes_is_told_once_the_line_is_known(
+    qtbot: QtBot, newcomer: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=None, downloads=(make_progress(),)))
+
+    texts = [label.text() for label in newcomer.first_steps.findChildren(QLabel)]
+    assert any("6 min to download" in text for text in texts)  # 4.68 GB at 12.3 MB/s
+
+
+def test_who_has_models_but_chose_none_is_asked_which(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(model_name=None))
+    page.show()
+    qtbot.waitUntil(page.first_steps.isVisible)
+    button = card_buttons(page)[0]
+    assert (button.text(), button.accessibleDescription()) == ("&Use This Model", "Bamboo 7B Q4_0")
+
+    button.click()
+
+    fake.wait_for_call("apply", {"model": "bamboo"})
+    fake.wait_for_call("start_server")
+
+
+def test_an_offer_that_was_put_off_is_not_made_again(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    fake.engines.show(make_overview())
+    page.show()
+    qtbot.waitUntil(page.offer.isVisible)
+
+    page.offer.buttons[EngineAction.LATER].click()
+
+    fake.wait_for_call("put_off", CUDA.id)
+    qtbot.waitUntil(page.offer.isHidden)
+    settle(qtbot, bridge)
+
+
+def test_an_engine_that_was_set_aside_is_tried_again_by_the_button_beside_the_error(
+    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    aside = EngineError(ErrorCode.ENGINE_SET_ASIDE, "It is not run", "It failed.", fix=Fix.ALLOW_ENGINE)
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(replace(make_status(), problems=(Problem(ProblemSource.SET_ASIDE, aside, CUDA.id),)))
+    assert fix_button(page).text() == "Tr&y Again"
+
+    fix_button(page).click()
+
+    fake.wait_for_call("allow_again", CUDA.id)
 
 
 def test_a_person_who_stops_a_start_is_not_told_of_an_error(
     qtbot: QtBot, bridge: Bridge, page: HomePage, fake: FakeApp
 ) -> None:
     fake.refuse("start_server", StartCalledOffError())
-    page.start_button.click()
+    page.server.switch.click()
     fake.wait_for_call("start_server")
 
     settle(qtbot, bridge)
@@ -135,15 +290,16 @@ def test_a_sleeping_server_says_what_wakes_it_and_can_be_started_and_stopped(
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_sleeping())
 
-    assert page.headline.text() == "Asleep: a request starts it"
-    assert page.address.text() == "http://127.0.0.1:8080/v1"
-    assert page.start_button.isEnabled()
-    assert page.stop_button.isEnabled()
+    assert page.server.headline.text() == "Asleep: a request starts it"
+    assert page.server.address.text() == "http://127.0.0.1:8080/v1"
+    assert page.server.switch.isChecked()
+    page.engines.rows[""].load_button.click()
+    fake.wait_for_call("start_server")
 
 
 def test_a_failed_start_is_explained_in_the_page(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
     fake.refuse("start_server", PORT_TAKEN)
-    page.start_button.click()
+    page.server.switch.click()
     qtbot.waitUntil(lambda: not page.card.isHidden())
 
     assert page.card.accessibleName() == PORT_TAKEN.title
@@ -154,7 +310,7 @@ def test_an_explanation_goes_when_the_server_runs_after_all(
     qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("start_server", PORT_TAKEN)
-    page.start_button.click()
+    page.server.switch.click()
     qtbot.waitUntil(lambda: not page.card.isHidden())
 
     show(qtbot, bridge, fake, State.READY)
@@ -259,28 +415,46 @@ def test_the_setting_that_is_to_blame_is_opened(
         fix_button(page).click()
 
 
-def looked_at(qtbot: QtBot, page: HomePage, fake: FakeApp, times: int = 2) -> None:
-    """Show the page until it has looked at the engine so often."""
-    page.usage.clock.setInterval(20)
+def looked_at(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
+    """Show the page until it has looked at the engines twice."""
+    seen = fake.looks
     with qtbot.waitExposed(page):
         page.show()
-    seen = fake.looks
-    qtbot.waitUntil(lambda: fake.looks >= seen + times and page.usage._abandon is None)
+    while fake.looks < seen + 2:
+        with qtbot.waitSignal(page.usage_look.seen):
+            page.usage_look.start()
 
 
-def test_what_the_engine_takes_is_shown_while_someone_looks(
+def asked(fake: FakeApp, requests: int = 1) -> None:
+    """Let the server have answered so many requests, which nobody is told of."""
+    fake._status = replace(fake._status, traffic=Traffic(requests=requests))
+
+
+def test_what_the_engines_take_is_shown_as_soon_as_somebody_asks_them(
     qtbot: QtBot, page: HomePage, fake: FakeApp
 ) -> None:
     assert fake.looks == 0
     fake.memory_bytes = 4_680_000_000
 
     looked_at(qtbot, page, fake)
+    assert page.usage.isHidden()
+    asked(fake)
+    looked_at(qtbot, page, fake)
 
     memory = page.usage.cells[Quantity.MEMORY]
     assert memory.value.text() == "4.4 GiB"
     assert memory.accessibleName() == "Memory: 4.4 GiB"
-    assert memory.chart is not None
+    assert memory.isVisible()
     assert page.usage.cells[Quantity.GRAPHICS].isHidden()
+
+
+def test_looks_are_rare_while_nobody_asks(qtbot: QtBot, page: HomePage, fake: FakeApp) -> None:
+    looked_at(qtbot, page, fake)
+    idle_ms = page.usage_look.clock.interval()
+    asked(fake)
+    looked_at(qtbot, page, fake)
+
+    assert page.usage_look.clock.interval() < idle_ms
 
 
 def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
@@ -305,34 +479,54 @@ def test_why_nothing_can_be_measured_is_told_in_the_persons_language(
     page.show()
 
     expected = "x.gguf est trop récent pour cette application. Why. What helps."
-    qtbot.waitUntil(lambda: page.usage.note.text() == expected)
+    qtbot.waitUntil(lambda: page.usage_note.text() == expected)
 
 
-def test_nothing_is_measured_and_no_chart_is_kept_when_nobody_looks(
-    qtbot: QtBot, page: HomePage, fake: FakeApp
+def test_what_was_measured_stays_while_another_page_is_on_top(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp
 ) -> None:
+    window = Window(bridge)
+    qtbot.addWidget(window)
+    window.open(Page.HOME)
+    page = window.page(Page.HOME)
+    assert isinstance(page, HomePage)
     looked_at(qtbot, page, fake)
-    chart = weakref.ref(page.usage.cells[Quantity.CPU].chart)
+    kept = page.usage_look.samples
 
-    page.hide()
+    window.open(Page.LOGS)
+    assert page.usage_look.clock.isActive()
+    window.close()
+    page.usage_look.clock.setInterval(10)
+    qtbot.waitUntil(lambda: not page.usage_look.clock.isActive())
+    window.open(Page.HOME)
 
-    assert not page.usage.clock.isActive()
-    qtbot.waitUntil(lambda: gc.collect() >= 0 and chart() is None)
-    looked_at(qtbot, page, fake)
-    assert page.usage.cells[Quantity.CPU].chart is not None
+    assert page.usage_look.samples[: len(kept)] == kept
+    assert page.usage_look.clock.isActive()
+
+
+def test_home_needs_neither_numpy_nor_pyqtgraph() -> None:
+    program = (
+        "import sys\n"
+        "import tray_app.app.root, tray_app.ui.application, tray_app.ui.pages.home\n"
+        "print(sorted({'numpy', 'pyqtgraph'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_pictures_of_the_page(
     qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     page.resize(700, 560)
-    looked_at(qtbot, page, fake, times=30)
+    looked_at(qtbot, page, fake)
+    asked(fake)
+    looked_at(qtbot, page, fake)
     fail(qtbot, bridge, fake, DAMAGED)
-    photograph(page, "status-failed")
+    photograph(page, "home-failed")
 
     show(qtbot, bridge, fake, State.READY)
-    photograph(page, "status-ready")
+    photograph(page, "home-ready")
     for name, status in {"asleep": make_sleeping(), "stopped": make_status()}.items():
         with qtbot.waitSignal(bridge.status_changed):
             fake.show(status)
-        photograph(page, f"status-{name}")
+        photograph(page, f"home-{name}")

@@ -56,14 +56,15 @@ from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import number_locale, person_language, spoken
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray
 from tray_app.ui.widgets.row_delegate import RowDelegate
@@ -150,10 +151,10 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     yield from engines(qtbot, bridge, fake, window)
     window.open(Page.EMBEDDINGS)
     trial = window.page(Page.EMBEDDINGS)
-    assert isinstance(trial, TrialPage)
-    trial.embedding.texts.setPlainText("one\ntwo")
-    trial.embedding.embed()
-    qtbot.waitUntil(lambda: not trial.embedding.results.isHidden())
+    assert isinstance(trial, EmbeddingsPage)
+    trial.compare.texts.setPlainText("one\ntwo")
+    trial.compare.embed()
+    qtbot.waitUntil(lambda: not trial.compare.results.isHidden())
     for number, name in enumerate(("embedding", "measure", "completion")):
         trial.setCurrentIndex(number)
         if name == "measure":
@@ -174,9 +175,10 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     qtbot.addWidget(dialog)
     dialog.show()
     settle(qtbot, bridge)
-    for number in range(dialog.tabs.count()):
-        dialog.tabs.setCurrentIndex(number)
-        yield f"settings-{number}", dialog
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
+        yield f"settings-{group}", dialog
     yield from keys(dialog)
     box = about_box()
     qtbot.addWidget(box)
@@ -390,27 +392,27 @@ def test_another_language_is_spoken_at_once_and_what_was_typed_stays(
     fake.show(make_status(State.READY))
     desktop.window.open(Page.EMBEDDINGS)
     page = desktop.window.page(Page.EMBEDDINGS)
-    assert isinstance(page, TrialPage)
-    page.embedding.texts.setPlainText("one\ntwo")
-    qtbot.waitUntil(page.embedding.embed_button.isEnabled)
-    page.embedding.embed()
-    qtbot.waitUntil(lambda: not page.embedding.results.isHidden())
+    assert isinstance(page, EmbeddingsPage)
+    page.compare.texts.setPlainText("one\ntwo")
+    qtbot.waitUntil(page.compare.embed_button.isEnabled)
+    page.compare.embed()
+    qtbot.waitUntil(lambda: not page.compare.results.isHidden())
     desktop.open_settings()
     assert desktop.dialog is not None
     desktop.dialog.editors["ctx_size"].set_value(1024)
-    desktop.dialog.tabs.setCurrentIndex(2)
+    desktop.dialog.groups.open("answers")
 
     speak(qtbot, desktop, fake, "fr")
 
     anew = desktop.window.page(Page.EMBEDDINGS)
-    assert isinstance(anew, TrialPage)
+    assert isinstance(anew, EmbeddingsPage)
     assert desktop.window.isVisible()
     assert desktop.window.current() is Page.EMBEDDINGS
-    assert anew.embedding.texts.toPlainText() == "one\ntwo"
-    assert anew.embedding.results.summary.text().startswith("2 textes")
+    assert anew.compare.texts.toPlainText() == "one\ntwo"
+    assert anew.compare.results.summary.text().startswith("2 textes")
     assert desktop.dialog.windowTitle() == "Paramètres"
-    assert desktop.dialog.draft() == {"ctx_size": 1024}
-    assert desktop.dialog.tabs.currentIndex() == 2
+    assert desktop.dialog.form.draft() == {"ctx_size": 1024}
+    assert desktop.dialog.groups.current == "answers"
     assert desktop.tray is not None
     assert "Quitter" in {action.text().replace("&", "") for action in desktop.tray.menu.actions()}
 
@@ -431,7 +433,7 @@ def test_a_dialog_in_which_a_language_is_applied_goes_on_in_it(
     assert desktop.dialog.isVisible()
     assert desktop.dialog.windowTitle() == "設定"
     assert desktop.dialog.editors["language"].value() == "ja"
-    assert desktop.dialog.draft() == {}
+    assert desktop.dialog.form.draft() == {}
 
 
 def test_a_question_is_answered_before_its_window_speaks_another_language(

@@ -164,7 +164,7 @@ def test_a_download_goes_on_if_cancelling_was_a_slip(
     select(page, "Tiny")
 
     page.act(ModelAction.CANCEL)
-    press(page, "Go On")
+    press(page, "Continue Download")
 
     assert fake.calls == []
 
@@ -451,7 +451,7 @@ def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, pa
     qtbot.waitUntil(dialog.quantize_button.isEnabled)
 
     dialog.types.setCurrentText("F16")
-    assert dialog.space.text() == "60.0 GB needed, 20.0 GB free: 40.0 GB too little"
+    assert dialog.space.text() == "60.0 GB needed, 20.0 GB free: 40.0 GB short"
     assert not dialog.quantize_button.isEnabled()
     dialog.types.setCurrentText("Q4_0")
     assert dialog.quantize_button.isEnabled()

@@ -179,11 +179,11 @@ def test_every_control_has_a_name_and_its_place_in_the_order(
 
     assert nameless(window) == []
     assert unreachable(window) == []
-    assert by_tab(page.stop_button, page.copy_button) == [
-        "S&top Server",
+    assert by_tab(page.server.chat_button, page.engines.rows[""].unload_button) == [
+        "Open C&hat",
         f"Allow {PAGE}",
         f"Refuse {PAGE}",
-        "Copy the address",
+        "Unload Bamboo 7B Q4_0",
     ]
     assert page.origin.accessibleName() == "app://obsidian.md wants to use the server"
     assert page.origin.accessibleDescription() == page.origin.text.text()
@@ -225,6 +225,7 @@ def test_the_entry_of_the_menu_opens_the_question_and_nothing_opens_by_itself(
     assert tray
     told: list[str] = []
     monkeypatch.setattr(tray.icon, "showMessage", lambda title, *_: told.append(title))
+    show(qtbot, desktop.bridge, fake)
     before = [action.text() for action in tray.menu.actions() if action.isVisible()]
     desktop.window.open(Page.LOGS)
     desktop.window.hide()

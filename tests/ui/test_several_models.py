@@ -52,18 +52,18 @@ def test_a_model_is_loaded_beside_the_chosen_one_and_unloaded_on_the_page(
     app.wait_until_ready(DEADLINE_S)
     load_or_unload(app, other)
 
-    qtbot.waitUntil(lambda: page.headline.text() == "Ready: 2 models loaded", timeout=DEADLINE_MS)
+    qtbot.waitUntil(lambda: page.server.headline.text() == "Ready: 2 models loaded", timeout=DEADLINE_MS)
     row = page.engines.rows[other]
     qtbot.waitUntil(lambda: "MiB · idle" in row.accessibleDescription(), timeout=DEADLINE_MS)
     assert page.memory_bars[0].accessibleDescription().startswith("Memory of all models: ")
 
-    row.keep.click()
+    row.keep.trigger()
     qtbot.waitUntil(lambda: app.store.current.models.get(other) == {"keep_loaded": True}, timeout=DEADLINE_MS)
     qtbot.waitUntil(lambda: bridge.status.pool.others[0].kept, timeout=DEADLINE_MS)
     row.unload_button.click()
 
-    qtbot.waitUntil(lambda: not page.engines.rows, timeout=DEADLINE_MS)
-    assert page.headline.text().startswith("Ready — ")
+    qtbot.waitUntil(lambda: other not in page.engines.rows, timeout=DEADLINE_MS)
+    assert page.server.headline.text().startswith("Ready — ")
     bridge.close(timeout_s=DEADLINE_S)
 
 

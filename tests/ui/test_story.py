@@ -234,7 +234,7 @@ def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: D
     ):
         host.wait_for_item()
         host.click("Start Server")
-        host.wait_until(lambda panel: f"Port {port} is used by" in panel.tooltip())
+        host.wait_until(lambda panel: f"Port {port} is in use by" in panel.tooltip())
         photograph(real_desktop, ARTIFACTS / "story-port-taken.png")
 
         person = Person(real_desktop)

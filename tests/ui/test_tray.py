@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
@@ -10,6 +11,7 @@ from tests.ui.conftest import dark_palette
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
+from tray_app.ui.icons import app_icon
 from tray_app.ui.presenters.menu import Command, ModelChoice
 from tray_app.ui.presenters.notices import Notice, Page
 from tray_app.ui.tray import Tray
@@ -56,19 +58,23 @@ def submenu(tray: Tray, label: str) -> QMenu:
 def test_the_menu_begins_with_the_state_and_ends_with_quit(tray: Tray) -> None:
     assert labels(tray) == [
         "Stopped — Bamboo 7B Q4_0",
-        "Start Server",
-        "Stop Server",
-        "Restart Server",
-        "Models",
-        "Test Embedding…",
-        "Copy",
+        "Open Chat",
+        "Open Embeddings",
         "Open Window",
+        "Start Server",
+        "Models",
         "Settings…",
         "Launch at Login",
-        "Logs…",
         "About",
         "Quit",
     ]
+
+
+def test_a_ready_server_has_its_address_in_the_menu_to_be_copied(tray: Tray) -> None:
+    tray.show_status(make_status(State.READY))
+
+    assert labels(tray)[:2] == ["Ready — Bamboo 7B Q4_0", "Copy http://127.0.0.1:8080/v1"]
+    assert labels(tray)[5:7] == ["Stop Server", "Restart Server"]
 
 
 def test_a_download_has_its_line_and_its_pause(tray: Tray) -> None:
@@ -83,27 +89,17 @@ def test_a_paused_download_can_be_resumed_from_the_menu(tray: Tray) -> None:
     assert labels(tray)[1:3] == ["tiny.gguf — Paused at 43 %", "Resume Download"]
 
 
-def test_an_entry_that_cannot_be_chosen_says_why(tray: Tray) -> None:
-    stop = entry(tray, "Stop Server")
-
-    assert not stop.isEnabled()
-    assert stop.toolTip() == "The server is not running."
-
-
 @pytest.mark.parametrize(
     ("label", "command"),
     [
         ("Start Server", Command.START),
         ("More Models…", Command.MODELS),
-        ("Test Embedding…", Command.EMBED),
-        ("Address", Command.COPY_URL),
-        ("Example for curl", Command.COPY_CURL),
-        ("Example for Python", Command.COPY_PYTHON),
-        ("Example for 4D", Command.COPY_4D),
+        ("Open Chat", Command.CHAT),
+        ("Open Embeddings", Command.EMBEDDINGS),
+        ("Copy http://127.0.0.1:8080/v1", Command.COPY_URL),
         ("Open Window", Command.WINDOW),
         ("Settings…", Command.SETTINGS),
         ("Launch at Login", Command.LOGIN),
-        ("Logs…", Command.LOGS),
         ("About", Command.ABOUT),
         ("Quit", Command.QUIT),
     ],
@@ -153,11 +149,10 @@ def test_models_that_are_gone_leave_the_menu(tray: Tray) -> None:
 @pytest.mark.parametrize("download", [None, make_progress(), make_progress(Phase.PAUSED)])
 def test_every_mnemonic_is_used_once(tray: Tray, download: Progress | None) -> None:
     tray.show_status(make_status(State.READY, downloads=(download,) if download else ()))
-    # Those that are grey now are not grey always.
-    for menu in (tray.menu, submenu(tray, "Copy")):
-        texts = [a.text() for a in menu.actions() if a.isVisible() and "&" in a.text()]
-        keys = [text[text.index("&") + 1].lower() for text in texts]
-        assert len(keys) == len(set(keys)), texts
+    # Those that are hidden now are not hidden always.
+    texts = [a.text() for a in tray.menu.actions() if "&" in a.text()]
+    keys = [text[text.index("&") + 1].lower() for text in texts]
+    assert len(keys) == len(set(keys)), texts
 
 
 def test_an_ampersand_in_a_name_is_no_mnemonic(tray: Tray) -> None:
@@ -229,6 +224,20 @@ def test_the_clock_ticks_only_while_a_model_loads(qtbot: QtBot, tray: Tray) -> N
 
     tray.show_status(make_status(State.READY))
     assert not tray.clock.isActive()
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_notice_carries_the_icon_of_the_app(
+    monkeypatch: pytest.MonkeyPatch, tray: Tray, *, failed: bool
+) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(tray.icon, "showMessage", lambda *notice: shown.extend(notice))
+
+    tray.notify(Notice("Download finished", "tiny.gguf", Page.MODELS, failed=failed))
+
+    assert shown[:2] == ["Download finished", "tiny.gguf"]
+    assert isinstance(shown[2], QIcon)
+    assert shown[2].pixmap(32).toImage() == app_icon().pixmap(32).toImage()
 
 
 def test_a_click_on_a_notice_opens_the_page_that_explains_it(qtbot: QtBot, tray: Tray) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tray_app.ui.style import Look
 
-LONG = "The other files of a split model, and what belongs to it, come along. " * 4
+LONG = "The other files of a split model are included. " * 4
 READABLE = 4.5
 """The contrast that WCAG 2.2 asks for, level AA."""
 

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, SettingsError
-from tray_app.ui.pages.trial import TrialPage
+from tray_app.ui.pages.embeddings import EmbeddingsPage
+from tray_app.ui.pages.home import HomePage
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
 
@@ -35,22 +37,44 @@ def test_nothing_is_built_before_someone_looks(window: Window) -> None:
     assert window.built() == ()
 
 
-def test_it_opens_on_the_status_where_there_is_a_model(window: Window) -> None:
+def test_it_opens_on_home(window: Window) -> None:
     window.open()
 
     assert window.built() == (Page.HOME,)
     assert window.current() is Page.HOME
 
 
-def test_it_opens_on_the_models_where_there_is_none(
+def test_who_looks_for_other_models_than_the_first_ones_comes_to_discover(
     qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
-
     window.open()
+    home = window.page(Page.HOME)
+    assert isinstance(home, HomePage)
+    qtbot.waitUntil(home.first_steps.isVisible)
 
+    home.first_steps.discover_button.click()
+
+    models = window.page(Page.MODELS)
+    assert isinstance(models, ModelsPage)
     assert window.current() is Page.MODELS
+    assert models.currentWidget() is models.discover
+
+
+@pytest.mark.parametrize(("button", "page"), [("chat_button", Page.CHAT)])
+def test_home_leads_to_what_the_loaded_model_is_for(
+    qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp, button: str, page: Page
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY))
+    window.open()
+    home = window.page(Page.HOME)
+    assert isinstance(home, HomePage)
+
+    getattr(home.server, button).click()
+
+    assert window.current() is page
 
 
 def test_it_comes_back_on_the_page_where_it_was_left(window: Window) -> None:
@@ -125,10 +149,10 @@ def test_pictures_of_the_window(
 
     window.open(Page.EMBEDDINGS)
     trial = window.page(Page.EMBEDDINGS)
-    assert isinstance(trial, TrialPage)
-    trial.embedding.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
-    trial.embedding.embed()
-    qtbot.waitUntil(lambda: trial.embedding.results.isVisible() and trial.embedding.results.table.y() > 0)
+    assert isinstance(trial, EmbeddingsPage)
+    trial.compare.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
+    trial.compare.embed()
+    qtbot.waitUntil(lambda: trial.compare.results.isVisible() and trial.compare.results.table.y() > 0)
     photograph(window, "window-embedding")
 
     window.open(Page.MODELS)

@@ -197,6 +197,15 @@ def test_a_title_is_changed_by_renaming_alone(store: ChatStore) -> None:
     refused(ErrorCode.CONVERSATION_NOT_FOUND, store.rename, "gone", "Sky")
 
 
+def test_a_title_is_shown_in_one_line_whatever_it_is(store: ChatStore) -> None:
+    one = saved(store, user("Why?"))
+    store.rename(one.id, "Sky\n\x1b[2J and \u202esea")
+
+    (summary,) = store.summaries()
+    assert summary.title == "Sky �[2J and �sea"
+    assert store.read(one.id).title == "Sky\n\x1b[2J and \u202esea"
+
+
 def test_renaming_is_no_reason_to_come_first(store: ChatStore) -> None:
     one, two = saved(store, user("one")), saved(store, user("two"))
     store.rename(one.id, "renamed")
@@ -250,8 +259,8 @@ def test_of_a_damaged_file_the_rest_goes_on_and_the_whole_is_kept_and_told(store
     file_of(store, one).write_bytes(damaged)
 
     told = problems(store)[f"{one.id}.jsonl"]
-    assert "was read in part" in told
-    assert "these lines: 3." in told
+    assert "Only part of" in told
+    assert "not understand: 3." in told
     read = store.read(one.id)
     assert read.messages == one.messages[:1]
     assert file_of(store, one).read_bytes() == damaged
@@ -281,7 +290,7 @@ def test_a_file_that_is_no_conversation_is_told_and_left_alone(store: ChatStore,
     strange.write_bytes(content)
 
     assert len(store.summaries()) == 1
-    assert "Nothing in it is a conversation" in problems(store)["my notes.jsonl"]
+    assert "nothing that this app can read" in problems(store)["my notes.jsonl"]
     refused(ErrorCode.CONVERSATION_DAMAGED, store.read, "my notes")
     refused(ErrorCode.CONVERSATION_DAMAGED, store.rename, "my notes", "x")
     refused(ErrorCode.CONVERSATION_DAMAGED, store.export, "my notes", store.folder / "x.md")
@@ -302,6 +311,7 @@ def test_a_conversation_of_a_newer_version_goes_on_and_stays_in_a_copy(store: Ch
     newer = b'{"chat":2,"title":"New","mood":"good"}\n{"role":"user","text":"Why?"}\n'
     file_of(store, one).write_bytes(newer)
 
+    assert "newer version" in problems(store)[f"{one.id}.jsonl"]
     store.save(store.read(one.id))
     assert (store.folder / f"{one.id}.jsonl.broken").read_bytes() == newer
 
@@ -437,7 +447,8 @@ def test_a_deleted_conversation_is_in_the_trash(store: ChatStore, monkeypatch: p
 
 
 def test_what_is_deleted_for_good_leaves_no_copy(store: ChatStore) -> None:
-    one, two = saved(store, user("one")), saved(store, user("two"))
+    one = saved(store, user("one"))
+    two = store.save(replace(store.new(), id=f"{one.id}.jsonl.broken-off", messages=(user("two"),)))
     for each in (one, two):
         file_of(store, each).write_bytes(to_lines(each) + b"damage")
         store.save(store.read(each.id))

@@ -41,7 +41,7 @@ def test_a_machine_without_a_fault_is_told_in_a_few_lines() -> None:
         "Model        bamboo · /models/bamboo.gguf · fits: 5.0 GiB of 14 that can be used",
         "Port         8080 · free",
         "Settings     /fake/settings.toml",
-        "             as delivered",
+        "             all defaults",
         "",
         "The server can start.",
     ]
@@ -55,7 +55,7 @@ def test_each_problem_is_followed_by_what_to_do() -> None:
         "  → Quit that program.",
         "! It may be too large",
         "  It needs 9 GiB.",
-        "The server cannot start, or cannot be reached: see ✗ above.",
+        "The server cannot start or cannot be reached: see ✗ above.",
     ]
 
 
@@ -94,15 +94,15 @@ def test_everything_that_was_found_has_its_line() -> None:
         "Advice       Use your card.",
         "Port         8080 · nginx (PID 4) · 8081 is free",
         "             port=9000, threads=3",
-        "             without effect on this engine: threads",
-        "Folders      models · /m · not there yet · cannot be written to · 3.2 GB free",
+        "             no effect on this engine: threads",
+        "Folders      models · /m · not created yet · not writable · 3.2 GB free",
         "App          PID 42 · ready · http://127.0.0.1:8080/v1",
         "Network      https://a.example · answers in 12 ms",
         "             https://b.example · no answer",
         "The server is running.",
     ):
         assert line in told.splitlines()
-    assert "Last failure 19" in told
+    assert "Last error   19" in told
 
 
 def test_the_document_for_programs_is_plain_json_without_the_home_folder() -> None:

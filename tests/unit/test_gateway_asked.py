@@ -67,13 +67,13 @@ def test_a_long_text_is_cut_where_that_is_asked_for_and_refused_where_not() -> N
     asked = asked_embeddings(fields(input=texts, truncate=True), TINY)
     assert [msgspec.json.decode(text) for text in asked.texts] == ["fits", "é" * MOST]
     assert msgspec.json.decode(asked.fields["input"]) == ["fits", "é" * MOST]
-    with pytest.raises(ApiError, match="index 1 of 'input' has 2049 letters"):
+    with pytest.raises(ApiError, match="index 1 of 'input' has 2049 characters"):
         asked_embeddings(fields(input=texts), TINY)
     assert len(asked_embeddings(fields(input=["é" * MOST]), TINY).texts) == 1  # which is more bytes
 
 
 def test_a_models_name_may_not_be_a_book() -> None:
-    with pytest.raises(ApiError, match="'model' has more than"):
+    with pytest.raises(ApiError, match="'model' is longer than"):
         named_model(fields(model="x" * 1001))
 
 

@@ -154,7 +154,7 @@ def test_texts_to_embed_are_cut_unless_a_client_says_otherwise() -> None:
         "dimensions": 8,
     }
     assert asked(EmbeddingsForm(), prompt="a") == {"model": "m", "input": "a", "truncate": True}
-    with pytest.raises(ApiError, match="'prompt' must be a text"):
+    with pytest.raises(ApiError, match="'prompt' must be a string"):
         asked(EmbeddingsForm(), prompt=["a"])
 
 

@@ -42,6 +42,6 @@ def test_text_parts_are_joined() -> None:
 
 
 def test_a_picture_is_refused() -> None:
-    with pytest.raises(ApiError, match="text only") as refused:
+    with pytest.raises(ApiError, match="only text") as refused:
         PLAIN.prompt([ChatMessage("user", [ContentPart("image_url")])])
     assert refused.value.status == 400

@@ -61,11 +61,11 @@ def test_only_what_may_be_called_is_sent(choice: object, tools: object, word: st
 @pytest.mark.parametrize(
     ("tools", "choice", "said"),
     [
-        ([], "required", "has none"),
-        (None, "required", "has none"),
-        ([WEATHER], NAMED, "not among"),
-        (["what", {}, {"function": 1}], NAMED, "not among"),
-        (BOTH, allowed("auto"), "not among"),
+        ([], "required", "is empty"),
+        (None, "required", "is empty"),
+        ([WEATHER], NAMED, "not in"),
+        (["what", {}, {"function": 1}], NAMED, "not in"),
+        (BOTH, allowed("auto"), "not in"),
         (BOTH, {"type": "custom", "custom": {"name": "clock"}}, "must be"),
         (BOTH, {"type": "function", "function": {"name": 7}}, "must be"),
         (BOTH, 7, "must be"),

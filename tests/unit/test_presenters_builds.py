@@ -98,7 +98,7 @@ def row_of(*installed: object, **changes: object) -> BuildRow:
             make_published("rocm-10.0", back_end=BackEnd.ROCM, version="10.0"),
             "llama.cpp b11194 for AMD (ROCm 10.0)",
         ),
-        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple Silicon (Metal)"),
+        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple silicon (Metal)"),
         (make_installed(CUDA), "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
         (
             make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release="1.2"),
@@ -121,7 +121,7 @@ def test_what_suits_this_machine_is_offered_with_its_sentence() -> None:
     card = offer_card(make_overview(), None, ENGLISH)
 
     assert card is not None
-    assert card.title == "Let the graphics card compute"
+    assert card.title == "Use your graphics card"
     assert card.text.startswith(f"Use your {CARD}: llama.cpp b11194 for NVIDIA (CUDA 13.4), 152 MB + 424 MB")
     assert card.actions == (EngineAction.INSTALL,)
 
@@ -149,7 +149,7 @@ def test_an_update_is_called_so() -> None:
     )
 
     assert card is not None
-    assert (card.title, card.actions) == ("A newer engine is on offer", (EngineAction.UPDATE,))
+    assert (card.title, card.actions) == ("A newer engine is available", (EngineAction.UPDATE,))
 
 
 def test_a_build_for_the_processor_is_offered_as_such() -> None:
@@ -183,7 +183,7 @@ def test_a_build_for_the_processor_is_offered_as_such() -> None:
         (replace(HALFWAY, phase=InstallPhase.UNPACKING), "Unpacking …", 430, (EngineAction.CANCEL,)),
         (
             replace(HALFWAY, phase=InstallPhase.PROVING),
-            "Proving that it computes right on this machine …",
+            "Testing its answers on this computer …",
             None,
             (EngineAction.CANCEL,),
         ),
@@ -229,9 +229,9 @@ def test_an_installed_engine_that_is_proven_again_is_called_by_its_name() -> Non
 
     assert card is not None
     assert failed_card is not None
-    assert card.title == "Proving llama.cpp b11194 for NVIDIA (CUDA 13.4)"
-    assert card.note == "Proving that it computes right with weights in Q4_0 …"
-    assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) could not be proven"
+    assert card.title == "Testing llama.cpp b11194 for NVIDIA (CUDA 13.4)"
+    assert card.note == "Testing its answers with Q4_0 …"
+    assert failed_card.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4) failed its test"
     assert failed_card.text == "unknown cause"
 
 
@@ -261,7 +261,7 @@ def test_an_engine_that_is_ready_says_its_device_its_proof_its_size_and_where_it
 
     assert row.title == "llama.cpp b11194 for NVIDIA (CUDA 13.4)"
     assert row.state == "Ready"
-    assert row.details == (CARD, "proven for F16, Q8_0, Q4_0, Q4_K", "812 MB")
+    assert row.details == (CARD, "tested with F16, Q8_0, Q4_0, Q4_K", "812 MB")
     assert row.origin == "from github.com"
     assert row.actions == ()
     assert row.more == (EngineAction.PROVE, EngineAction.REVEAL, EngineAction.REMOVE)
@@ -293,7 +293,7 @@ def test_an_engine_says_which_models_it_runs_by_their_names() -> None:
 def test_an_engine_that_was_set_aside_says_why_and_can_try_again() -> None:
     row = row_of(set_aside=(ASIDE,))
 
-    assert (row.tone, row.state) == (Tone.WARNING, "Set aside")
+    assert (row.tone, row.state) == (Tone.WARNING, "Not used")
     assert row.warnings == ("Not used for bge-m3-q8_0: It stopped with SIGSEGV.",)
     assert row.actions == (EngineAction.ALLOW,)
 
@@ -302,7 +302,7 @@ def test_an_engine_whose_files_have_changed_is_installed_again() -> None:
     row = row_of(changed=True)
 
     assert row.state == "Changed"
-    assert row.warnings[0].startswith("Its files are not those that were installed")
+    assert row.warnings[0].startswith("Its files have changed since it was installed")
     assert (row.actions, row.successor_id) == ((EngineAction.INSTALL,), CUDA.id)
 
 
@@ -321,15 +321,15 @@ def test_weights_that_an_engine_computes_wrongly_are_named() -> None:
 
     row = row_of(make_installed(verdicts=verdicts))
 
-    assert "proven for F16" in row.details
-    assert row.warnings == ("Not used for weights in Q4_K: It crashed.",)
+    assert "tested with F16" in row.details
+    assert row.warnings == ("Not used for Q4_K: It crashed.",)
 
 
 def test_an_engine_that_works_with_nothing_is_proven_again() -> None:
     row = row_of(make_installed(verdicts={WeightKind.F16: Verdict(works=False)}))
 
     assert (row.tone, row.state) == (Tone.BAD, "Does not work here")
-    assert row.warnings == ("Not used for weights in F16: unknown cause",)
+    assert row.warnings == ("Not used for F16: unknown cause",)
     assert row.actions == (EngineAction.PROVE,)
     assert EngineAction.PROVE not in row.more
 
@@ -367,7 +367,7 @@ def test_the_built_in_engine_computes_with_the_graphics_of_apple_silicon() -> No
 
     row = build_rows(make_overview(), mac, make_status(), ENGLISH)[0]
 
-    assert row.details == ("graphics of Apple Silicon", "comes with the app")
+    assert row.details == ("Apple silicon graphics", "comes with the app")
 
 
 def test_the_built_in_engine_says_what_it_runs() -> None:
@@ -399,8 +399,8 @@ def test_terms_of_others_are_shown_with_the_files_that_they_hold_for() -> None:
     assert terms.owner == "NVIDIA"
     assert terms.page.startswith("https://docs.nvidia.com/")
     assert terms.files == (
-        "llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz: 152 MB, terms: MIT",
-        "cudart-cuda-13.4-x64.tar.gz: 424 MB, terms: NVIDIA",
+        "llama-b11194-bin-ubuntu-cuda-13.4-x64.tar.gz: 152 MB, license: MIT",
+        "cudart-cuda-13.4-x64.tar.gz: 424 MB, license: NVIDIA",
     )
     assert terms_of(CPU, ENGLISH) is None
 
@@ -451,8 +451,8 @@ def test_what_a_removal_frees_is_said() -> None:
 
     installed, broken, _ = build_rows(overview, HOST, make_status(), ENGLISH)
 
-    assert removal_text(installed, overview, ENGLISH) == "812 MB of the disk become free."
-    assert removal_text(broken, overview, ENGLISH) == "5.00 MB of the disk become free."
+    assert removal_text(installed, overview, ENGLISH) == "This frees 812 MB of disk space."
+    assert removal_text(broken, overview, ENGLISH) == "This frees 5.00 MB of disk space."
 
 
 def test_what_is_left_of_a_damaged_build_can_be_installed_again_or_removed() -> None:
@@ -484,5 +484,5 @@ def test_the_setting_offers_the_installed_builds_the_newest_of_each_kind() -> No
         ("powerinfer-cpu", "PowerInfer 1.2 for the processor (CPU)"),
         ("powerinfer", "PowerInfer"),
         ("llama.cpp", "llama.cpp (comes with the app)"),
-        ("remote", "A server on another machine"),
+        ("remote", "A server on another computer"),
     )

@@ -18,17 +18,20 @@ from tests.fakes.app import (
 from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.launch_plan import RemotePlan
+from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.gateway.counters import Traffic
+from tray_app.models.header import Purpose
 from tray_app.settings.schema import Settings
 from tray_app.system.drives import DriveGoneError
 from tray_app.ui.presenters.engine_names import engine_text
 from tray_app.ui.presenters.engines import (
     Standing,
     engine_views,
+    loaded_purposes,
     models_memory,
+    server_facts,
     standing,
     with_measures,
 )
@@ -55,10 +58,36 @@ def view_of(engine: EngineStatus) -> EngineView:
     return views(with_engines(make_status(State.READY), engine))[1]
 
 
-def test_the_chosen_model_alone_has_no_row_and_no_bar() -> None:
-    assert views(make_status(State.READY)) == ()
-    assert models_memory(make_status(State.READY), ENGLISH) == ()
-    assert views(make_status()) == ()
+def test_the_chosen_model_alone_has_its_row_too() -> None:
+    assert [view.state for view in views(make_status(State.READY))] == ["Ready"]
+    assert [view.state for view in views(make_status())] == ["Not loaded"]
+    assert views(make_status(model_name=None)) == ()
+
+
+def test_there_is_a_bar_as_soon_as_a_model_is_loaded() -> None:
+    assert len(models_memory(make_status(State.LOADING), ENGLISH)) == 1
+    assert models_memory(make_status(), ENGLISH) == ()
+
+
+def test_the_server_says_how_long_it_is_up_how_often_it_was_asked_and_what_computes() -> None:
+    embeds = make_loaded("Tiny", since_s=NOW_S - 60)
+    status = with_engines(make_sleeping(), embeds)
+
+    facts = server_facts(replace(status, traffic=Traffic(requests=12_345)), make_host(), NOW_S, ENGLISH)
+
+    assert facts == ("Up for 1 min", "12,345 requests", "CPU")
+    assert server_facts(make_sleeping(), make_host(), NOW_S, ENGLISH) == ()
+
+
+def test_what_can_be_asked_for_is_what_the_models_are_for_that_are_ready() -> None:
+    embeds = make_loaded("Tiny")
+    assert isinstance(embeds.told, LaunchPlan)
+    embeds = replace(embeds, told=replace(embeds.told, purpose=Purpose.EMBEDDING))
+
+    assert loaded_purposes(with_engines(make_sleeping(), embeds)) == {Purpose.EMBEDDING}
+    both = with_engines(make_status(State.READY), embeds)
+    assert loaded_purposes(both) == {Purpose.EMBEDDING, Purpose.CHAT}
+    assert loaded_purposes(make_sleeping()) == frozenset()
 
 
 def test_of_several_models_the_chosen_one_stands_first() -> None:
@@ -175,7 +204,7 @@ def test_a_name_is_shown_as_it_is(name: str) -> None:
 )
 def test_an_engine_is_called_as_people_know_it(kind: EngineKind, title: str) -> None:
     assert engine_text(make_engine(kind), ENGLISH) == title
-    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another machine"
+    assert engine_text(RemotePlan("http://box:8000/v1").engine, ENGLISH) == "A server on another computer"
 
 
 def test_the_memory_of_all_models_is_one_bar() -> None:

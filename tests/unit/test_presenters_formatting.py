@@ -10,6 +10,7 @@ from tray_app.download.progress import Phase
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models.fit_text import memory_text
 from tray_app.ui.presenters.formatting import (
+    duration_text,
     permille,
     progress_text,
     rate_text,
@@ -44,6 +45,20 @@ def test_a_size_has_three_digits_that_count_and_a_decimal_unit(size_bytes: int, 
 )
 def test_memory_has_binary_units_as_it_is_sold(size_bytes: int, text: str) -> None:
     assert memory_text(size_bytes, ENGLISH) == text
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [
+        (-3, "less than a minute"),
+        (59.9, "less than a minute"),
+        (60, "1 min"),
+        (3 * 3600 + 59, "3 h 0 min"),
+        (26 * 3600, "1 d 2 h"),
+    ],
+)
+def test_a_duration_has_two_units_at_most(duration_s: float, text: str) -> None:
+    assert duration_text(duration_s, ENGLISH) == text
 
 
 def test_a_rate_is_a_size_for_each_second() -> None:
@@ -86,12 +101,12 @@ def test_a_bar_is_filled_in_permille(
 @pytest.mark.parametrize(
     ("phase", "text"),
     [
-        (Phase.WAITING, "Waiting for its turn"),
+        (Phase.WAITING, "Waiting"),
         (Phase.CONNECTING, "Connecting …"),
         (Phase.DOWNLOADING, "43 % · 12.3 MB/s · 3 min left"),
         (Phase.VERIFYING, "Checking …"),
         (Phase.PAUSED, "Paused at 43 %"),
-        (Phase.CANCELLED, "Cancelled at 43 %"),
+        (Phase.CANCELLED, "Canceled at 43 %"),
         (Phase.FAILED, "Failed: The host cannot be reached"),
         (Phase.DONE, "Downloaded"),
     ],

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 PAGE, OTHER = "app://obsidian.md", "http://localhost:3000"
 MEANING = (
-    "Allow: its pages may send requests to the models on this computer from now on.\n"
-    "Refuse: it stays locked out, and you are not asked about it again."
+    "Allow: from now on, its pages can send requests to the models on this computer.\n"
+    "Refuse: it stays blocked, and you are not asked again."
 )
 NOW_S = 1000.0
 
@@ -33,8 +33,8 @@ def asking(*origins: str, status: AppStatus | None = None) -> AppStatus:
     ("origins", "more"),
     [
         ((PAGE,), ""),
-        ((PAGE, OTHER), "\n1 more waits for an answer."),
-        ((PAGE, OTHER, "app://x"), "\n2 more wait for an answer."),
+        ((PAGE, OTHER), "\n1 more is waiting for an answer."),
+        ((PAGE, OTHER, "app://x"), "\n2 more are waiting for an answer."),
     ],
 )
 def test_one_is_asked_about_after_the_other(origins: tuple[str, ...], more: str) -> None:
@@ -55,7 +55,9 @@ def test_an_answer_for_all_pages_of_a_kind_says_so() -> None:
     question = origin_question(asking("vscode-webview://*"), ENGLISH)
 
     assert question is not None
-    assert question.text.endswith("Such pages have another name each time: the answer holds for all of them.")
+    assert question.text.endswith(
+        "Pages of this kind have a new name each time, so your answer applies to all of them."
+    )
 
 
 def test_the_menu_has_an_entry_for_it() -> None:
@@ -87,7 +89,7 @@ def test_of_a_long_name_the_beginning_and_the_end_are_shown() -> None:
 def test_a_person_is_told_once_of_each() -> None:
     told = Notice(
         "app://obsidian.md wants to use the server",
-        "It is refused until you decide, on the page Status.",
+        "Its requests are refused until you decide. Open Home to answer.",
         Page.HOME,
     )
 

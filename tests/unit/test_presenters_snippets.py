@@ -10,7 +10,13 @@ import pytest
 from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
-from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
+from tray_app.ui.presenters.snippets import (
+    curl_snippet,
+    fourd_snippet,
+    javascript_snippet,
+    model_id,
+    python_snippet,
+)
 
 BASE_URL = "http://127.0.0.1:8080/v1"
 TEXTS = ('It\'s "quoted" \\ 素早い茶色の狐', "two\nlines $HOME `id`")
@@ -51,6 +57,15 @@ def test_4d_gets_a_text_or_a_list_with_semicolons() -> None:
     assert '$client.embeddings.create("say \\"hello\\""; "bamboo")' in one
     assert '$client.embeddings.create(["a"; "b"]; "bamboo")' in two
     assert f'baseURL: "{BASE_URL}"' in one
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS])
+def test_javascript_reads_the_texts_as_they_are(texts: tuple[str, ...]) -> None:
+    program = javascript_snippet(BASE_URL, "bamboo", texts)
+
+    assert f'baseURL: "{BASE_URL}"' in program
+    asked = program.partition("create(")[2].partition(")\nconsole")[0]
+    assert json.loads(asked) == {"model": "bamboo", "input": texts[0] if len(texts) == 1 else list(texts)}
 
 
 def test_the_model_is_the_one_that_runs_else_the_chosen_one() -> None:

@@ -12,6 +12,7 @@ from tray_app.ui.presenters.usage import (
     Quantity,
     UsageSample,
     extended,
+    is_asked,
     peak,
     peak_text,
     quantity_text,
@@ -88,6 +89,16 @@ def test_the_largest_value_is_told_in_words() -> None:
     points = series((FIRST, after(1, memory_bytes=5_000_000_000), after(2)), Quantity.MEMORY)
 
     assert peak(points) == 5_000_000_000
-    assert peak_text(Quantity.MEMORY, points, ENGLISH) == "at most 4.7 GiB"
+    assert peak_text(Quantity.MEMORY, points, ENGLISH) == "peak 4.7 GiB"
     assert peak(()) is None
     assert peak_text(Quantity.MEMORY, (), ENGLISH) == ""
+
+
+def test_somebody_asks_while_requests_are_counted_or_under_way() -> None:
+    quiet = replace(FIRST, at_s=130)
+    asked = replace(after(31), at_s=131)
+
+    assert not is_asked((FIRST, quiet))
+    assert is_asked((FIRST, quiet, asked))
+    assert not is_asked((FIRST, asked, replace(asked, at_s=150)), within_s=10)
+    assert is_asked((replace(FIRST, traffic=replace(FIRST.traffic, active=1)),))

@@ -26,7 +26,7 @@ def check_message(conversation: Conversation) -> None:
             ErrorCode.CONVERSATION_EMPTY,
             "There is nothing to answer",
             "The conversation does not end with a message of yours.",
-            "Write one.",
+            "Write a message first.",
         )
 
 
@@ -35,24 +35,24 @@ def check_model(conversation: Conversation, model: Model, settings: Settings, *,
     if model.header.purpose is not Purpose.CHAT:
         raise ModelError(
             ErrorCode.MODEL_CANNOT_CHAT,
-            phrase("{model} does not chat", model=model.name),
-            "It was made for embeddings or for ranking texts, and writes none.",
-            "Choose a model for chats.",
+            phrase("{model} cannot chat", model=model.name),
+            "It was made for embeddings or for ranking texts and cannot write.",
+            "Choose a chat model.",
         )
     if not (model.header.chat_template or model.header.sparse or _has_template(settings)):
         raise ModelError(
             ErrorCode.MODEL_CANNOT_CHAT,
-            phrase("{model} is not made for conversations", model=model.name),
-            "Its file has no chat template: it is a base model, which continues texts and does not answer.",
-            "Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the "
-            "same, name a template in its extra arguments, such as --chat-template chatml.",
+            phrase("{model} was not trained for chat", model=model.name),
+            "Its file has no chat template: it is a base model, which continues a text instead of answering.",
+            "Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chat after "
+            "all, name a template in its extra arguments, for example --chat-template chatml.",
         )
     if has_pictures(conversation) and not sees:
         raise ModelError(
             ErrorCode.MODEL_CANNOT_SEE,
             phrase("{model} cannot see pictures", model=model.name),
             "The conversation has pictures, and this model reads text only.",
-            "Choose a model that sees, or begin a conversation without pictures.",
+            "Choose a model that can see, or start a conversation without pictures.",
         )
 
 

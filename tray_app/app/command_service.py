@@ -195,9 +195,9 @@ class CommandService:
         if not self._measures.acquire(blocking=False):
             raise EngineError(
                 ErrorCode.TUNING_UNDER_WAY,
-                "A measurement is under way already",
-                "Two of them would measure each other.",
-                "Wait until it has ended.",
+                "A measurement is already running",
+                "Two measurements at the same time would disturb each other.",
+                "Wait until it has finished.",
             )
         try:
             return self._tune(wish, tell, cancelled)
@@ -264,7 +264,7 @@ class CommandService:
         return DownloadError(
             ErrorCode.DOWNLOAD_PAUSED,
             "Paused",
-            f"{arrived:,} bytes are here.",
+            f"{arrived:,} bytes have been downloaded.",
             "Run the same command again to continue.",
         )
 

@@ -142,10 +142,10 @@ class Repetition:
 
     def __str__(self) -> str:
         if self.same:
-            return f"one text embedded {self.asked} times: always the same answer"
+            return f"the same text embedded {self.asked} times: always the same answer"
         return (
-            f"one text embedded {self.asked} times: the answers differ, down to a cosine of"
-            f" {self.lowest_cosine:.6f}"
+            f"the same text embedded {self.asked} times: the answers differ, down to a cosine "
+            f"of {self.lowest_cosine:.6f}"
         )
 
 
@@ -227,7 +227,7 @@ def summary(examination: DiagnosticReport) -> Iterator[str]:
     if examination.repetition:
         yield from rows("Answers", [str(examination.repetition)])
     if examination.last_failure:
-        yield from rows("Last failure", [_failure(examination.last_failure)])
+        yield from rows("Last error", [_failure(examination.last_failure)])
     yield from rows("Network", map(_network, examination.network))
 
 
@@ -263,9 +263,9 @@ def rows(title: str, texts: Iterable[str]) -> Iterator[str]:
 
 def _conclusion(examination: DiagnosticReport) -> str:
     if examination.repetition and not examination.repetition.same:
-        return "The server runs and answers wrongly: see ✗ above."
+        return "The server is running but gives wrong answers: see ✗ above."
     if not examination.ok:
-        return "The server cannot start, or cannot be reached: see ✗ above."
+        return "The server cannot start or cannot be reached: see ✗ above."
     serving = examination.running and examination.running.serving
     return "The server is running." if serving else "The server can start."
 
@@ -297,13 +297,13 @@ def _engine(engine: EngineFinding) -> str:
 
 def _model(model: ModelFinding | None) -> str:
     if model is None:
-        return "none is chosen"
+        return "none chosen"
     return " · ".join(filter(None, (model.name, model.path, model.verdict)))
 
 
 def _port(port: PortFinding) -> str:
     if port.ours:
-        return f"{port.number} · this app has it"
+        return f"{port.number} · in use by this app"
     if port.free:
         return f"{port.number} · free"
     other = f" · {port.nearest_free} is free" if port.nearest_free else ""
@@ -312,11 +312,11 @@ def _port(port: PortFinding) -> str:
 
 def _settings(settings: SettingsFinding) -> Iterator[str]:
     yield settings.file
-    yield _assignments(settings.changed) or "as delivered"
+    yield _assignments(settings.changed) or "all defaults"
     for model_id, own in settings.models.items():
         yield f"{model_id}: {_assignments(own)}"
     if settings.ignored:
-        yield f"without effect on this engine: {', '.join(settings.ignored)}"
+        yield f"no effect on this engine: {', '.join(settings.ignored)}"
     yield from dict.fromkeys(settings.reasons.values())
 
 
@@ -331,8 +331,8 @@ def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
 
 def _folder(folder: FolderFinding) -> str:
     faults = [
-        "" if folder.exists else "not there yet",
-        "" if folder.writable else "cannot be written to",
+        "" if folder.exists else "not created yet",
+        "" if folder.writable else "not writable",
         f"{folder.free_bytes / _GB:.1f} GB free" if folder.free_bytes is not None else "",
     ]
     return " · ".join(filter(None, (folder.purpose, folder.path, *faults)))

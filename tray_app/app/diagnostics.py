@@ -242,9 +242,9 @@ def _look_at_file(inputs: DiagnosticInputs, model: Model, notes: _Notes) -> None
         notes.add(
             ModelError(
                 ErrorCode.MODEL_TOO_LARGE,
-                f"{model.name} may be too large for this machine",
+                f"{model.name} may be too large for this computer",
                 memory_reason(found.verdict, Translate()),
-                "Lower the context size, or choose a smaller model.",
+                "Reduce the context size, or choose a smaller model.",
             ),
             stops=False,
         )
@@ -295,9 +295,10 @@ def differing_answers(found: Repetition) -> EngineError:
     """The error for a PowerInfer server whose answers differ."""
     return EngineError(
         ErrorCode.ANSWERS_DIFFER,
-        "PowerInfer computes wrongly",
-        f"The answers to one text must be equal, but: {found}.",
-        "Use another build of PowerInfer's server, or a dense model (GGUF). Make its embeddings again.",
+        "PowerInfer gives wrong results",
+        f"The answers to the same text must be equal, but: {found}.",
+        "Use another version of PowerInfer's server, or a regular GGUF model. Then create "
+        "the embeddings again.",
     )
 
 
@@ -330,7 +331,7 @@ def _hidden(errors: Iterable[SettingsError]) -> SettingsError:
         return first
     return SettingsError(
         first.code,
-        "Some names mean another model than the one whose alias they are",
+        "Some aliases mean a different model",
         joined(
             "\n", [phrase("{title}: {reason}", title=e.texts[0], reason=e.texts[1]) for e in (first, *others)]
         ),
@@ -341,10 +342,10 @@ def _hidden(errors: Iterable[SettingsError]) -> SettingsError:
 def _guessable() -> SettingsError:
     return SettingsError(
         ErrorCode.KEY_GUESSABLE,
-        "The API key of the local network can be guessed",
-        "It is short, or built of a pattern, and everybody in the network may try keys.",
-        "Set another: in the settings under Network, where Generate makes one, or with powerinfer-tray key "
-        "set gateway. Then give it to your clients.",
+        "The API key for the local network is too easy to guess",
+        "It is short or has a pattern, and anyone on the network can try keys.",
+        "Set another one in the settings under Network, where “Generate” creates one, or "
+        "run: powerinfer-tray key set gateway. Then enter it in your clients.",
     )
 
 
@@ -438,8 +439,8 @@ def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFin
             notes.add(
                 ModelError(
                     ErrorCode.MODELS_FOLDER_MISSING,
-                    "The models folder is not there",
-                    f"{folder.path} is missing. Is its drive connected?",
+                    "The models folder is missing",
+                    f"{folder.path} does not exist. Is its drive connected?",
                     "Connect the drive, or choose another models folder in the settings.",
                 ),
                 stops=False,
@@ -449,7 +450,7 @@ def _look_at_folders(inputs: DiagnosticInputs, notes: _Notes) -> tuple[FolderFin
             folder_not_writable(
                 SettingsError,
                 joined("\n", [phrase("{purpose}: {path}", purpose=f.purpose, path=f.path) for f in closed]),
-                "Grant yourself write access, or set POWERINFER_TRAY_HOME to another folder.",
+                "Give yourself permission to write, or set POWERINFER_TRAY_HOME to another folder.",
             ),
             stops=any(folder.purpose != "models" for folder in closed),
         )

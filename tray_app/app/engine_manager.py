@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from tray_app.app.put_off import PutOff
     from tray_app.download.queue import DownloadQueue
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
     from tray_app.engine.builds.choice import Advice
@@ -61,6 +62,8 @@ class EnginesOverview:
     """The engines that need no installation: they come with the app, or are on the PATH."""
     broken: tuple[BrokenBuild, ...] = ()
     """What is left of builds of which nothing certain is known: they can be removed, or installed again."""
+    put_off: frozenset[str] = frozenset()
+    """The ids of builds that the person does not want to be offered."""
 
 
 class EngineManager:
@@ -84,6 +87,7 @@ class EngineManager:
         new_queue: Callable[[], DownloadQueue],
         in_use: Callable[[], Mapping[str, tuple[str, ...]]],
         act_on_change: Callable[[], None],
+        put_off: PutOff,
     ) -> None:
         self._store = store
         self._finder = finder
@@ -92,6 +96,7 @@ class EngineManager:
         self._new_queue = new_queue
         self._in_use = in_use
         self._act_on_change = act_on_change
+        self._put_off = put_off
         self._guard = threading.Lock()
         self._made: BuildInstaller | None = None
         self._have_run: set[str] = set()
@@ -122,6 +127,7 @@ class EngineManager:
             offers=self.offers(),
             at_hand=self._at_hand(),
             broken=self._store.broken(),
+            put_off=self._put_off.ids,
         )
 
     def advice(self) -> Advice:
@@ -182,6 +188,11 @@ class EngineManager:
     def cancel(self) -> None:
         """Give the installation up, or forget that it has failed."""
         self._installer().cancel()
+
+    def put_off(self, build_id: str) -> None:
+        """Do not offer this build any more; it can still be installed."""
+        self._put_off.add(build_id)
+        self.changed.emit()
 
     def wait(self, timeout_s: float | None = None) -> InstalledBuild:
         """The build, once it is installed or proven; errors as `BuildInstaller.wait`."""

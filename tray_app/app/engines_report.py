@@ -154,19 +154,21 @@ def _lines(found: EnginesReport) -> Iterator[str]:
     host = found.host
     yield " · ".join(f"{name} {version}" for name, version in found.versions.items())
     yield machine_line(host)
-    yield from rows("Processor", [", ".join(host.extensions) or "no more is known"])
+    yield from rows("Processor", [", ".join(host.extensions) or "no details known"])
     yield from rows("System", [_system(host)])
-    yield from rows("NVIDIA", map(_gpu, host.gpus) if host.gpus else ["no driver that answers, or no card"])
-    yield from rows("Adapters", map(_adapter, host.adapters) if host.adapters else ["none are known"])
+    yield from rows(
+        "NVIDIA", map(_gpu, host.gpus) if host.gpus else ["no card, or its driver is not responding"]
+    )
+    yield from rows("Adapters", map(_adapter, host.adapters) if host.adapters else ["none"])
     yield from rows("Vulkan", ["its loader is installed" if host.vulkan else "its loader is not installed"])
     yield from rows("Built-in", [_built_in(found)])
     yield from rows("Installed", _of_installed(found.installed) if found.installed else ["none"])
-    yield from rows("On offer", map(_offer, found.offers) if found.offers else ["none for this machine"])
+    yield from rows("Available", map(_offer, found.offers) if found.offers else ["none for this computer"])
     yield from rows("Advice", filter(None, [found.advice, found.without_network]))
 
 
 def _system(host: Host) -> str:
-    kind = "a virtual machine" if host.virtual else "not known to be a virtual machine"
+    kind = "a virtual machine" if host.virtual else "probably not a virtual machine"
     return f"{kind} · GNU C library {dotted(host.glibc)}" if host.glibc else kind
 
 
@@ -191,7 +193,7 @@ def _built_in(found: EnginesReport) -> str:
     return (
         f"llama.cpp {found.versions.get('llama.cpp', '')}".strip()
         if found.built_in
-        else "none for this machine"
+        else "none for this computer"
     )
 
 
@@ -199,17 +201,17 @@ def _of_installed(builds: Iterable[InstalledFinding]) -> Iterator[str]:
     for each in builds:
         yield f"{each.id} · {each.name} · {each.size_bytes / _MB:.0f} MB · {each.program}"
         yield f"  from {each.source}{f' · SHA-256 {each.sha256}' if each.sha256 else ''}"
-        yield f"  cards when it was proven: {', '.join(each.proven_devices) or 'none'}"
+        yield f"  cards when tested: {', '.join(each.proven_devices) or 'none'}"
         yield f"  cards now: {', '.join(each.devices) or 'none'}"
         for kind, verdict in each.verdicts.items():
             yield f"  {kind}: {verdict}"
         if each.speed is not None:
             yield f"  {each.speed:.2f} times as fast as the built-in engine"
         for model_id, reason in each.set_aside.items():
-            yield f"  set aside for {presentable(model_id)}: {reason}"
+            yield f"  disabled for {presentable(model_id)}: {reason}"
         if each.problem:
             yield f"  ✗ {each.problem.title}: {each.problem.message}"
 
 
 def _offer(offer: OfferFinding) -> str:
-    return f"{offer.id} · {offer.cost} · {offer.against or 'advised'}"
+    return f"{offer.id} · {offer.cost} · {offer.against or 'recommended'}"

@@ -94,7 +94,7 @@ class Report:
         """The result in one sentence."""
         if self.powerinfer and not self.powerinfer.same:
             return str(differing_answers(self.powerinfer))
-        return "Something was left behind." if self.orphans else "Everything works."
+        return "Some processes were left over." if self.orphans else "Everything works."
 
 
 class SelfTestObserver(Protocol):
@@ -116,7 +116,7 @@ def run_selftest(host: Host, listener: SelfTestObserver) -> Report:
         engine, embedding = _prove_server(paths, host, listener)
         powerinfer = _prove_powerinfer(paths, host, listener)
         orphans = len(psutil.Process().children(recursive=True))
-        listener.step(f"The server has stopped. Processes left behind: {orphans}")
+        listener.step(f"The server has stopped. Processes left over: {orphans}")
     return Report(
         ok=orphans == 0 and (powerinfer is None or powerinfer.same),
         download=download,
@@ -133,7 +133,7 @@ def _prove_download(folder: Path, listener: SelfTestObserver) -> DownloadProof:
     with _serve(model) as server:
         listener.step(f"Downloading the test model from {server.url}")
         arrived_bytes = _download_part(server, folder, digest, listener)
-        listener.step(f"Interrupted after {arrived_bytes:,} bytes; going on from there")
+        listener.step(f"Interrupted after {arrived_bytes:,} bytes, resuming")
         queue = DownloadQueue()
         queue.changed.connect(lambda downloads: listener.progress(downloads[-1]))
         try:
@@ -162,8 +162,8 @@ def _download_part(server: _Server, folder: Path, digest: str, listener: SelfTes
         if not some_arrived.wait(_TIMEOUT_S):
             raise AppError(
                 ErrorCode.SELFTEST_STALLED,
-                "The self-test's download does not move",
-                "Nothing has arrived in two minutes.",
+                "The self-test's download makes no progress",
+                "No data was received for two minutes.",
             )
     finally:
         queue.close(timeout_s=5)
@@ -200,8 +200,8 @@ def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -
     engine = _powerinfer(inputs)
     model = _smallest_sparse(inputs, engine) if engine else None
     if engine is None or model is None:
-        missing = "no sparse model that fits this machine" if engine else "no PowerInfer engine"
-        listener.step(f"PowerInfer is not asked: there is {missing} here")
+        missing = "no sparse model that fits this computer" if engine else "no PowerInfer engine"
+        listener.step(f"PowerInfer is not tested: there is {missing} on this computer")
         return None
     overrides = {"model": str(model.path), "engine": engine.command[0], "port": free_port()}
     app = App(paths, host, overrides=overrides)

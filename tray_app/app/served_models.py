@@ -140,9 +140,9 @@ class ServedModels:
                 raise
             raise ModelError(
                 exc.code,
-                "The model of this conversation is not here",
-                phrase("{model} was removed, or has another name now.", model=asked),
-                "Choose another model for the conversation, or download this one again.",
+                "The model for this conversation is missing",
+                phrase("{model} was removed or renamed.", model=asked),
+                "Choose another model for this conversation, or download this one again.",
             ) from exc
 
     def plan(self, model_id: str) -> LaunchPlan:

@@ -20,6 +20,7 @@ from msgspec import structs
 from tray_app.app.engine_manager import EngineManager
 from tray_app.app.model_manager import ModelManager
 from tray_app.app.model_upkeep import ModelUpkeep
+from tray_app.app.put_off import PutOff
 from tray_app.chats.store import ChatStore
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
@@ -117,6 +118,7 @@ class Workspace:
             new_queue=self._new_engine_queue,
             in_use=self._builds_in_use,
             act_on_change=self._act_on_engines,
+            put_off=PutOff(paths.state / "put-off.json"),
         )
         self.models = ModelManager(
             library=lambda: self.library,

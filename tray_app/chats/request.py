@@ -26,7 +26,7 @@ def chat_body(conversation: Conversation) -> Turn:
     turns: list[Turn] = []
     if conversation.system_prompt.strip():
         turns.append({"role": "system", "content": conversation.system_prompt})
-    said = [each for each in conversation.messages if each.text.strip() or each.attachments]
+    said = filter(_says_something, conversation.messages)
     for role, messages in groupby(said, key=lambda message: message.role):
         turns.append({"role": str(role), "content": _content(list(messages))})
     body: Turn = {"model": conversation.model_id, "messages": turns}
@@ -41,8 +41,13 @@ def has_pictures(conversation: Conversation) -> bool:
 
 
 def is_to_be_answered(conversation: Conversation) -> bool:
-    """Whether the last message is a person's."""
-    return bool(conversation.messages) and conversation.messages[-1].role is Role.USER
+    """Whether the last message is a person's, with something in it."""
+    last = conversation.messages[-1:]
+    return any(each.role is Role.USER and _says_something(each) for each in last)
+
+
+def _says_something(message: Message) -> bool:
+    return bool(message.text.strip() or message.attachments)
 
 
 def _content(messages: Sequence[Message]) -> str | list[Turn]:

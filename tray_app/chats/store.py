@@ -8,6 +8,7 @@ meanwhile becomes a conversation of its own.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import threading
 import time
@@ -23,7 +24,7 @@ from tray_app.chats.finding import find, folded_words
 from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.system.file_lock import locked
 from tray_app.system.files import PUBLIC, private_folder, read_regular, write_atomically
 
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
 SUFFIX = ".jsonl"
 EXPORTS = (".md", ".json", ".jsonl")
 _BROKEN = ".broken"
+_COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
 _LOCK = ".lock"
 _LOCK_TIMEOUT_S = 10.0
-MOST_BYTES = 256 * 2**20
-"""Of one conversation, with its pictures."""
+MOST_BYTES = 64 * 2**20
+"""Of one conversation, with its pictures. Half of it is more than the server takes at once."""
 _MOST_LINES_NAMED = 5
 
 
@@ -102,7 +104,7 @@ class ChatStore:
             for name, each in self._look_at_all().items()
             if each.problem
         ]
-        kept = [Problem(path, _kept_copy(path)) for path in self._files(lambda name: _BROKEN in name)]
+        kept = [Problem(path, _kept_copy(path)) for path in self._files(_original_of)]
         return tuple(sorted((*damaged, *kept), key=lambda each: each.path.name))
 
     def read(self, conversation_id: str) -> Conversation:
@@ -139,8 +141,8 @@ class ChatStore:
             content = to_lines(kept)
             if len(content) > MOST_BYTES:
                 raise _not_saved(
-                    phrase("With its pictures, it has more than {most} MB.", most=MOST_BYTES // 2**20),
-                    "Begin a new conversation.",
+                    phrase("With its pictures, it is larger than {most} MB.", most=MOST_BYTES // 2**20),
+                    "Start a new conversation.",
                 )
             write_atomically(path, content)
             self._known[conversation.id] = state = _state(path)
@@ -171,7 +173,7 @@ class ChatStore:
         with self._writing():
             if not path.exists() and not path.is_symlink():
                 raise _not_found(conversation_id)
-            copies = self._files(lambda name: name.startswith(f"{path.name}{_BROKEN}"))
+            copies = self._files(lambda name: _original_of(name) == path.name)
             for each in (path, *copies):
                 try:
                     if for_good:
@@ -183,7 +185,7 @@ class ChatStore:
                         ErrorCode.CONVERSATION_NOT_REMOVED,
                         "The conversation could not be removed",
                         phrase("{reason} ({path}).", reason=exc.strerror or exc, path=each),
-                        "Check the permissions; where there is no trash, delete it for good.",
+                        "Check its permissions. If there is no trash, delete it permanently.",
                     ) from exc
             self._known.pop(conversation_id, None)
 
@@ -240,7 +242,7 @@ class ChatStore:
             raise _not_found(conversation_id)
         return self.folder / f"{conversation_id}{SUFFIX}"
 
-    def _files(self, wanted: Callable[[str], bool]) -> list[Path]:
+    def _files(self, wanted: Callable[[str], object]) -> list[Path]:
         """The files in the folder whose names are wanted; none if there is no folder."""
         try:
             return [path for path in self.folder.iterdir() if wanted(path.name) and path.name[0] != "."]
@@ -251,7 +253,7 @@ class ChatStore:
                 ErrorCode.FILE_UNREADABLE,
                 "The conversations cannot be read",
                 phrase("{path}: {reason}", path=self.folder, reason=exc.strerror or exc),
-                "Check the rights of this folder.",
+                "Check the permissions of this folder.",
             ) from exc
 
     def _look_at_all(self) -> dict[str, _Looked]:
@@ -278,7 +280,9 @@ class ChatStore:
         problem = None if reading.whole else _damaged(path, reading)
         told = reading.conversation
         summary = (
-            Summary(name, told.title, told.updated_at, told.model_id, len(told.messages)) if told else None
+            Summary(name, one_line(told.title), told.updated_at, told.model_id, len(told.messages))
+            if told
+            else None
         )
         return _Looked(state, summary, problem)
 
@@ -301,7 +305,7 @@ class ChatStore:
                 ErrorCode.CONVERSATION_DAMAGED,
                 phrase("{name} cannot be read", name=path.name),
                 phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
-                "The file stays as it is. Check that it is an ordinary file, and that you may read it.",
+                "The file stays as it is. Check that it is an ordinary file and that you may read it.",
             ) from exc
         return state, content, from_lines(content, path.name.removesuffix(SUFFIX), state.changed_ns / 1e9)
 
@@ -316,12 +320,12 @@ class ChatStore:
                     yield
             except Timeout as exc:
                 raise _not_saved(
-                    "Another program has been writing to the conversations for ten seconds.", "Try again."
+                    "Another program has been writing conversations for ten seconds.", "Try again."
                 ) from exc
             except OSError as exc:
                 raise _not_saved(
                     phrase("{path}: {reason}", path=exc.filename or self.folder, reason=exc.strerror or exc),
-                    "Check the rights of this folder, and the space on its disk.",
+                    "Check the permissions of this folder and the free space on its disk.",
                 ) from exc
 
     def _clear(self) -> None:
@@ -363,6 +367,12 @@ class ChatStore:
         return f"{conversation_id}-{number}"
 
 
+def _original_of(name: str) -> str | None:
+    """The name of the file of which a file of this name is a copy; None if it is none."""
+    found = _COPY.fullmatch(name)
+    return found[1] if found else None
+
+
 def _state(path: Path) -> _State:
     info = path.stat()
     return _State(info.st_mtime_ns, info.st_size, info.st_ino)
@@ -378,9 +388,9 @@ def _state_or_none(path: Path) -> _State | None:
 def _not_found(conversation_id: str) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_NOT_FOUND,
-        "The conversation is not there",
+        "The conversation is gone",
         phrase("There is no file for {name}: it was deleted or moved.", name=conversation_id),
-        "Look at the list of conversations again.",
+        "Choose another conversation.",
     )
 
 
@@ -389,33 +399,42 @@ def _not_saved(cause: Text, hint: Text) -> AppError:
 
 
 def _damaged(path: Path, reading: Reading) -> AppError:
-    hint: Text = "The file stays as it is. You can look at it with a text editor."
+    """Why not all of a file was read. A newer version explains lines that are not understood."""
     if reading.conversation is None:
-        title: Text = phrase("{name} cannot be read", name=path.name)
-        cause: Text = "Nothing in it is a conversation as this app writes them."
-    elif reading.damaged:
-        title = phrase("{name} was read in part", name=path.name)
-        lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
-        more = len(reading.damaged) - _MOST_LINES_NAMED
-        cause = (
-            phrase(
-                "This app does not understand all of lines {lines} and {count} more.", lines=lines, count=more
-            )
-            if more > 0
-            else phrase("This app does not understand all of these lines: {lines}.", lines=lines)
+        return AppError(
+            ErrorCode.CONVERSATION_DAMAGED,
+            phrase("{name} cannot be read", name=path.name),
+            "It contains nothing that this app can read as a conversation.",
+            "The file stays as it is. You can open it in a text editor.",
         )
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
+    lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
+    more = len(reading.damaged) - _MOST_LINES_NAMED
+    cause: Text
+    if reading.newer:
+        title = phrase("{name} was written by a newer version of this app", name=path.name)
+        cause = "It may contain more than is shown."
+    elif more > 0:
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase(
+            "Lines {lines} and {count} more contain something this app does not understand.",
+            lines=lines,
+            count=more,
+        )
     else:
-        title = phrase("{name} is of a newer version of this app", name=path.name)
-        cause = "It may have more in it than is shown."
-        hint = "You can go on with what was read: the file is kept in a copy beside it."
-    return AppError(ErrorCode.CONVERSATION_DAMAGED, title, cause, hint)
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
+    return AppError(
+        ErrorCode.CONVERSATION_DAMAGED,
+        title,
+        cause,
+        "You can continue with what was read. The original is then kept beside it.",
+    )
 
 
 def _kept_copy(path: Path) -> AppError:
     return AppError(
         ErrorCode.CONVERSATION_DAMAGED,
         phrase("{name} is a copy of a damaged file", name=path.name),
-        "It has in it what could not be read when the conversation went on.",
-        "Look at it with a text editor; delete it when you need it no more.",
+        "It holds what could not be read when the conversation was continued.",
+        "Open it in a text editor, and delete it when you no longer need it.",
     )

@@ -85,7 +85,7 @@ class TakesTexts(TyperCommand):
             if _LIKE_AN_OPTION.fullmatch(word) and name not in options:
                 near = difflib.get_close_matches(name, options, n=1)
                 meant = f" Did you mean {near[0]}?" if near else ""
-                ctx.fail(f"There is no option {name}.{meant} If it is a text, put -- before it.")
+                ctx.fail(f"There is no option {name}.{meant} To use it as text, put -- before it.")
         return super().parse_args(ctx, args)
 
 
@@ -169,7 +169,11 @@ def waiting_for(running: ControlClient) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        echo(f"The running app (PID {running.pid}) goes on with it: powerinfer-tray status", err=True)
+        echo(
+            f"The running app (PID {running.pid}) continues with this. To see how far it is, "
+            "run: powerinfer-tray status",
+            err=True,
+        )
         raise
 
 
@@ -198,8 +202,8 @@ def typed_language(text: str) -> str:
         return found
     raise SettingsError(
         ErrorCode.SETTING_VALUE_INVALID,
-        "This is not a language",
-        phrase("“{text}” should be the two letters of one.", text=text),
+        "This is not a language code",
+        phrase("“{text}” should be a code of two letters.", text=text),
         "For example: fr, ja",
     )
 
@@ -211,7 +215,7 @@ def _language_in(text: str) -> str:
 
 def tell_of_test_model() -> None:
     """Say that what is served is no real model."""
-    echo("No model is chosen yet: using the built-in test model. Its answers mean nothing.", err=True)
+    echo("No model is chosen yet, so the built-in test model is used. Its answers have no meaning.", err=True)
 
 
 def pass_on_change(app: AppCommands | None = None) -> bool:

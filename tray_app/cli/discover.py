@@ -30,11 +30,11 @@ _MOST_LANGUAGES = 4
 
 
 def models_search(
-    words: Annotated[list[str], typer.Argument(help="Words that are in the repository's name.")],
+    words: Annotated[list[str], typer.Argument(help="Words to look for in repository names.")],
     *,
     as_json: Json = False,
 ) -> None:
-    """Look on Hugging Face, or the mirror in the settings, for models; the most downloaded ones first."""
+    """Search for models on Hugging Face or the mirror in the settings, most downloaded first."""
     with open_workspace() as workspace:
         page = workspace.discovery.search(" ".join(words))
     if as_json:
@@ -43,7 +43,7 @@ def models_search(
         )
         return
     if not page.repositories:
-        echo("Nothing was found. Try fewer words: each must be in the name of the repository.")
+        echo("Nothing was found. Try fewer words. The repository's name must contain all of them.")
         return
     tr = Translate()
     print_table(
@@ -56,25 +56,25 @@ def models_search(
                 each.modified,
                 _weights(each.parameters),
                 _some(each.languages),
-                each.license + (" (terms to accept)" if each.gated else ""),
+                each.license + (" (requires accepting terms)" if each.gated else ""),
             )
             for each in page.repositories
         ],
         right=("downloads", "likes", "weights"),
     )
     if page.next:
-        echo("There are more: with more words, others are found.")
-    echo("What fits this computer: powerinfer-tray models files OWNER/REPOSITORY")
+        echo("There are more results. Add words to narrow the search.")
+    echo("To see which files fit this computer, run: powerinfer-tray models files OWNER/REPOSITORY")
 
 
 def models_files(
     repository: Annotated[
-        str, typer.Argument(help="owner/repository, hf:owner/repository@revision, or its page.")
+        str, typer.Argument(help="owner/repository, hf:owner/repository@revision, or the URL of its page.")
     ],
     *,
     as_json: Json = False,
 ) -> None:
-    """List the models of a repository, whether each fits this computer, and which one is the best."""
+    """List the models in a repository, whether they fit this computer, and which one is best."""
     with open_workspace() as workspace:
         report = workspace.discovery.examine(repository)
     files = report.files
@@ -96,18 +96,18 @@ def models_files(
         print_table(("quantization", "bytes", "fits", "best", "file"), rows, right=("bytes",))
     for model in report.models:
         if model.problem:
-            echo(f"Whether it fits is not known. {model.problem}")
+            echo(f"It is not known whether it fits. {model.problem}")
         elif model.best:
             echo(f"best: {model.best.quantization.path}. {model.best.reason}")
             obstacle = model.reports[0].obstacle
             if obstacle:
                 echo(f"{obstacle.title}\n{obstacle.hint}")
         elif model.reports:
-            echo("None fits into this computer's memory.")
+            echo("None of them fits in this computer's memory.")
     for projector in files.projectors:
         echo(f"projector: {projector.path}, {projector.size_bytes:,} bytes")
     if not files.complete:
-        echo("The repository has more files than are looked at.")
+        echo("The repository has more files than can be shown.")
 
 
 def _repository(each: HubModel) -> Any:

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 Wish = TypeVar("Wish", bound=msgspec.Struct)
 
 engine_commands = typer.Typer(
-    cls=CommandGroup, no_args_is_help=True, help="Engines besides the built-in one, for this very machine."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    help="Install and manage engines that may be faster on this computer than the built-in one.",
 )
 
-EngineId = Annotated[str, typer.Argument(metavar="ID", help="As «engines list» names it.")]
+EngineId = Annotated[str, typer.Argument(metavar="ID", help="The ID shown by “engines list”.")]
 
 
 @engine_commands.command("list")
 def engines_list(*, as_json: Json = False) -> None:
-    """List the engines that are installed and on offer, and say which one suits this machine best."""
+    """List the installed and available engines, and which one is best for this computer."""
     from tray_app.gateway.control.commands import ListingEngines
 
     with app_commands() as app:
@@ -57,10 +59,11 @@ def engines_list(*, as_json: Json = False) -> None:
     if told.unfinished:
         now = told.unfinished
         trouble = f": {now.trouble}" if now.trouble else ""
-        echo(f"unfinished: {now.id}, {now.phase}, {now.received_bytes:,} bytes are here{trouble}")
+        echo(f"unfinished: {now.id}, {now.phase}, {now.received_bytes:,} bytes downloaded{trouble}")
     for offer in told.offers:
         echo(
-            f"offered: {offer.id}: {offer.name}, {offer.cost}.{f' {offer.why_not}' if offer.why_not else ''}"
+            f"available: {offer.id}: {offer.name}, "
+            f"{offer.cost}.{(f' {offer.why_not}' if offer.why_not else '')}"
         )
     echo(told.advice)
 
@@ -69,13 +72,16 @@ def engines_list(*, as_json: Json = False) -> None:
 def engines_install(
     engine: Annotated[
         str | None,
-        typer.Argument(help="An offer's ID, an archive or a folder; else what suits this machine best."),
+        typer.Argument(
+            help="The ID of an available engine, an archive or a folder. Default: the best engine for "
+            "this computer."
+        ),
     ] = None,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept the terms of all that comes with it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the terms of all files it contains.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Install an engine: download it, unpack it, prove it here. Ctrl-C pauses: the same command goes on."""
+    """Download, unpack and test an engine. Ctrl-C pauses. Run the same command again to continue."""
     from tray_app.gateway.control.commands import InstallingEngine
 
     path = expanded(engine).absolute() if engine else None
@@ -86,7 +92,7 @@ def engines_install(
 
 @engine_commands.command("remove", cls=TakesTexts)
 def engines_remove(engine: EngineId, *, as_json: Json = False) -> None:
-    """Delete an installed engine that no model runs on, or what an unfinished installation has left."""
+    """Remove an engine that no model is using, or an unfinished installation."""
     from tray_app.gateway.control.commands import RemovingEngine
 
     with app_commands() as app:
@@ -99,7 +105,7 @@ def engines_remove(engine: EngineId, *, as_json: Json = False) -> None:
 
 @engine_commands.command("prove", cls=TakesTexts)
 def engines_prove(engine: EngineId, *, as_json: Json = False) -> None:
-    """Try an installed engine again with each kind of weights, as after a new graphics driver."""
+    """Test an installed engine again, for example after updating the graphics driver."""
     from tray_app.gateway.control.commands import ProvingEngine
 
     with app_commands() as app:
@@ -109,11 +115,13 @@ def engines_prove(engine: EngineId, *, as_json: Json = False) -> None:
 @engine_commands.command("allow", cls=TakesTexts)
 def engines_allow(
     engine: EngineId,
-    model: Annotated[str | None, typer.Option(metavar="ID", help="For this model alone; else all.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only for this model. Default: all models.")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Use an engine again for models with which it has failed."""
+    """Use an engine again for models with which it failed."""
     from tray_app.gateway.control.commands import AllowingEngine
 
     with app_commands() as app:
@@ -121,9 +129,9 @@ def engines_allow(
     if as_json:
         print_json({"engine": allowed.id, "models": allowed.models})
     elif allowed.models:
-        echo(f"{allowed.id} is used again for {', '.join(map(presentable, allowed.models))}")
+        echo(f"{allowed.id} will be used again for {', '.join(map(presentable, allowed.models))}")
     else:
-        echo(f"{allowed.id} was not set aside for any such model")
+        echo(f"{allowed.id} was not disabled for any such model")
 
 
 def _follow(work: Callable[[Wish, Tell, Cancellation], EngineBuild], wish: Wish) -> EngineBuild:
@@ -154,21 +162,21 @@ def _lines(build: EngineBuild) -> Iterator[str]:
     """What is to be said of an installed engine, besides its name."""
     if build.changed:
         again = f"powerinfer-tray engines install {build.id}" if "://" in build.source else "from its file"
-        yield f"Its files have changed since it was installed: it is not started. Install it again: {again}"
+        yield (f"Its files have changed since it was installed, so it is not started. Reinstall it: {again}")
     if build.devices:
-        yield f"computes with {', '.join(map(presentable, build.devices))}"
+        yield f"runs on {', '.join(map(presentable, build.devices))}"
     if build.works_with:
-        yield f"proven with {', '.join(build.works_with)}"
+        yield f"tested with {', '.join(build.works_with)}"
     for kind, reason in build.fails_with.items():
-        yield f"does not compute right with {kind}: {reason}"
+        yield f"gives wrong results with {kind}: {reason}"
     if build.speed is not None:
-        yield f"{build.speed:.2f} times as fast as the built-in engine at its proof"
+        yield f"{build.speed:.2f} times as fast as the built-in engine when tested"
     if build.in_use_by:
-        yield f"runs {', '.join(map(presentable, build.in_use_by))}"
+        yield f"is running {', '.join(map(presentable, build.in_use_by))}"
     for model, reason in build.set_aside.items():
         yield f"not used for {presentable(model)}: {reason}"
     if build.set_aside:
-        yield f"To try again: powerinfer-tray engines allow {build.id}"
+        yield f"To try again, run: powerinfer-tray engines allow {build.id}"
 
 
 def _document(build: EngineBuild) -> dict[str, Any]:

@@ -55,7 +55,8 @@ commands = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Download a model, serve it to OpenAI clients, ask it. Without a command the tray app starts.",
+    help="Run language models on this computer and use them from any OpenAI client. Without a "
+    "command, the tray app starts.",
 )
 commands.add_typer(settings_commands, name="settings")
 commands.add_typer(key_commands, name="key")
@@ -127,20 +128,25 @@ def _options(
 @commands.command()
 def download(
     source: Annotated[
-        str, typer.Argument(help="A URL, hf:owner/repo[/file], hf.co/owner/repo:QUANT, or a catalogue id.")
+        str,
+        typer.Argument(
+            help="A URL, hf:owner/repo[/file], hf.co/owner/repo:QUANT, or the ID of a model in the catalog."
+        ),
     ],
-    to: Annotated[str | None, typer.Option(help="The folder; without it, the models folder.")] = None,
-    sha256: Annotated[str | None, typer.Option(help="The digest that the file must have.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="The folder to save it in. Default: the models folder.")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="The expected SHA-256 of the file.")] = None,
     connections: Annotated[
-        int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="At most so many at once.")
+        int | None, typer.Option(min=1, max=MOST_CONNECTIONS, help="The most connections at the same time.")
     ] = None,
     limit: Annotated[
-        str | None, typer.Option(metavar="RATE", help="At most this speed: 500k, 2.5MB/s.")
+        str | None, typer.Option(metavar="RATE", help="The highest speed, such as 500k or 2.5MB/s.")
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Download a model file. Ctrl-C pauses: the same command goes on, after any interruption."""
+    """Download a model. Ctrl-C pauses. Run the same command again to continue."""
     from tray_app.cli.progress import DownloadView, plain_console
     from tray_app.download.throttle import parse_rate
     from tray_app.gateway.control.commands import Downloading
@@ -176,7 +182,7 @@ def download(
 def embed(
     texts: Annotated[list[str], typer.Argument(help="One or more texts.")], *, as_json: Json = False
 ) -> None:
-    """Embed texts with the running server, or else with one that is started for this."""
+    """Create embeddings with the running server, or with a temporary one."""
     from tray_app.gateway.control.commands import TextsToEmbed
 
     with app_commands() as app:
@@ -201,7 +207,7 @@ def embed(
 
 @commands.command()
 def selftest(*, as_json: Json = False) -> None:
-    """Check the installation: download, serve and embed with the built-in test model."""
+    """Check that downloading, serving and embedding work, using the built-in test model."""
     from tray_app.app.selftest import run_selftest
     from tray_app.cli.progress import SelftestView, plain_console
     from tray_app.system.host import detect_host
@@ -218,17 +224,17 @@ def selftest(*, as_json: Json = False) -> None:
 @commands.command()
 def doctor(
     *,
-    network: Annotated[bool, typer.Option(help="Also ask whether downloads could come in.")] = False,
+    network: Annotated[bool, typer.Option(help="Also check whether downloads would work.")] = False,
     engines: Annotated[
-        bool, typer.Option(help="Only cards, drivers and engines, but all that is known of them.")
+        bool, typer.Option(help="Show only graphics cards, drivers and engines, but in full detail.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look at all that the server depends on, and say what is wrong and what to do. Starts nothing."""
+    """Find out what is wrong and how to fix it. Starts nothing."""
     from tray_app.gateway.control.commands import Examining
 
     if engines and network:
-        raise typer.BadParameter("--network and --engines are two reports: ask for one of them.")
+        raise typer.BadParameter("Use either --network or --engines, not both.")
     if engines:
         _tell_engines(as_json=as_json)
     found = _examined(Examining(network))

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from tray_app.gateway.control.commands import Removed
     from tray_app.models.library import Library, Model
 
-models_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="The models on this computer.")
+models_commands = typer.Typer(
+    cls=CommandGroup, no_args_is_help=True, help="List, download and manage models."
+)
 
 
 @models_commands.command("list")
 def models_list(*, as_json: Json = False) -> None:
-    """List the models that are here, unfinished downloads, files of no use, and what is on offer."""
+    """List installed models, unfinished downloads, unusable files and the models in the catalog."""
     from rich.filesize import decimal
 
     with open_workspace() as workspace:
@@ -91,16 +93,16 @@ def models_list(*, as_json: Json = False) -> None:
         echo(f"cannot be used: {presentable(_below(each.path, folder))}: {why}")
     for entry in offers:
         size = f", {decimal(entry.download_bytes)}" if entry.size_bytes else ""  # people's own may not know
-        echo(f"offered: {entry.id}: {entry.name}{size}. {entry.note}")
+        echo(f"available: {entry.id}: {entry.name}{size}. {entry.note}")
 
 
 @models_commands.command("info", cls=TakesTexts)
 def models_info(
-    reference: Annotated[str, typer.Argument(help="An id, a file, a URL or hf:owner/repo/file.")],
+    reference: Annotated[str, typer.Argument(help="An ID, a file, a URL or hf:owner/repo/file.")],
     *,
     as_json: Json = False,
 ) -> None:
-    """Say what a model is, which engine runs it and whether it fits, also before it is downloaded."""
+    """Show what a model is, which engine runs it and whether it fits, even before it is downloaded."""
     from tray_app.models.fit_text import fit_line
     from tray_app.settings.schema import value_text
 
@@ -119,9 +121,12 @@ def models_info(
     for name, value in own.items():
         echo(f"its own {name}: {value_text(value)}")
     for name, value in known.items():
-        echo(f"{name} from the catalogue: {msgspec.json.encode(value).decode()}")
+        echo(f"{name} from the catalog: {msgspec.json.encode(value).decode()}")
     echo(f"memory: {fit_line(report.verdict, Translate())}")
-    echo(f"context: {report.verdict.context_size} tokens for each of {report.verdict.slots} at once")
+    echo(
+        f"context size: {report.verdict.context_size} tokens for each of "
+        f"{report.verdict.slots} simultaneous requests"
+    )
     if report.obstacle:
         echo(f"{report.obstacle.title}\n{report.obstacle.hint}")
 
@@ -129,12 +134,15 @@ def models_info(
 @models_commands.command("recommend")
 def models_recommend(
     language: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Yours, as fr or ja; else that of the settings.")
+        str | None,
+        typer.Option(
+            metavar="CODE", help="Your language, such as fr or ja. Default: the language in the settings."
+        ),
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Say which models of the catalogue suit this machine and your language: for embeddings, and to chat."""
+    """Recommend an embedding model and a chat model for this computer and your language."""
     from rich.filesize import decimal
 
     from tray_app.models.fit_text import fit_line
@@ -165,20 +173,20 @@ def models_recommend(
         echo(f"  {each.reason} {entry.note}")
         echo(f"  {fit_line(each.verdict, Translate())}")
     echo(
-        "To have one: powerinfer-tray download ID"
+        "To download one, run: powerinfer-tray download ID"
         if found
-        else "No model of the catalogue runs and fits here."
+        else "No model in the catalog runs on this computer."
     )
 
 
 @models_commands.command("import", cls=TakesTexts)
 def models_import(
     path: Annotated[Path, typer.Argument(help="A model file.")],
-    how: Annotated[How, typer.Option(help="Copy it, move it, or use it from where it is.")] = How.COPY,
+    how: Annotated[How, typer.Option(help="Copy it, move it, or use it where it is.")] = How.COPY,
     *,
     as_json: Json = False,
 ) -> None:
-    """Bring a model file into the models folder, with all that belongs to it."""
+    """Import a model file into the models folder, with all files that belong to it."""
     from tray_app.cli.progress import WorkBar, plain_console
 
     with (
@@ -195,11 +203,13 @@ def models_import(
 
 @models_commands.command("verify", cls=TakesTexts)
 def models_verify(
-    references: Annotated[list[str] | None, typer.Argument(help="Ids, files or paths; else all.")] = None,
+    references: Annotated[
+        list[str] | None, typer.Argument(help="IDs, files or paths. Default: all models.")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Look again whether models are whole: by SHA-256 where it was kept, else by header and size."""
+    """Check that model files are complete, by SHA-256 if it is known, otherwise by header and size."""
     from tray_app.cli.progress import WorkBar, plain_console
     from tray_app.models.integrity import Check
 
@@ -223,23 +233,25 @@ def models_verify(
     else:
         for result in results:
             how = "every byte" if result.get("checked") is Check.DIGEST else "header and size"
-            echo(f"{result['model']}: {f'in order ({how})' if result['ok'] else result['error']}")
+            echo(f"{result['model']}: {f'OK ({how})' if result['ok'] else result['error']}")
     raise typer.Exit(0 if ok else 1)
 
 
 @models_commands.command("remove", cls=TakesTexts)
 def models_remove(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODEL…", help="Ids, files of the models folder, or paths.")
+        list[str], typer.Argument(metavar="MODEL…", help="IDs, files in the models folder, or paths.")
     ],
     *,
-    for_good: Annotated[bool, typer.Option(help="Delete it, rather than put it into the trash.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Also if it is not in the models folder.")] = False,
+    for_good: Annotated[
+        bool, typer.Option(help="Delete it permanently instead of moving it to the trash.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow models outside the models folder.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove models with all that belongs to them: to the trash, unless told otherwise.
+    """Move models and all files that belong to them to the trash, or delete them permanently.
 
-    A server of the running app that has one is stopped first. Another app's model is only used no more.
+    If the server is using one of them, it is stopped first. Models of other apps only leave the list.
     """
     from tray_app.gateway.control.commands import Removing
 
@@ -266,23 +278,25 @@ def models_remove(
 
 def _tell_of(removal: Removed) -> None:
     if removal.stopped_server:
-        echo("The server was stopped: it had this model.")
+        echo("The server was stopped because it was using this model.")
     for path in removal.paths:
         echo(f"{'Moved to the trash:' if removal.trashed else 'Deleted'} {presentable(path)}")
     for path in removal.kept:
-        echo(f"That was a link; what it led to stays: {presentable(path)}")
+        echo(f"Only the link was removed. Its target was not touched: {presentable(path)}")
     for path in removal.forgotten:
-        echo(f"No longer used from here; its file stays with its app: {presentable(path)}")
+        echo(f"No longer in the list. The other app's file was not touched: {presentable(path)}")
 
 
 def quantize(
-    source: Annotated[str, typer.Argument(metavar="IN", help="An id, a file, or a path; in F16 or F32.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="An ID, a file or a path, in F16 or F32.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    type_name: Annotated[str, typer.Argument(metavar="TYPE", help="As Q4_0; a wrong one lists them.")],
+    type_name: Annotated[
+        str, typer.Argument(metavar="TYPE", help="Such as Q4_0. An unknown type lists all of them.")
+    ],
     *,
     as_json: Json = False,
 ) -> None:
-    """Make a smaller model of a large one, with the engine's own program."""
+    """Make a smaller model by quantizing it with the engine's own program."""
     from tray_app.cli.progress import WorkBar, plain_console
 
     with (

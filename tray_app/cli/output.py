@@ -22,7 +22,7 @@ from tray_app.phrases import Translate, phrase, visible
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class OutputError(AppError):

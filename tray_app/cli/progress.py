@@ -149,7 +149,7 @@ def _bars(console: Console, *middle: ProgressColumn) -> Bars:
 
 def _description(progress: Shown) -> str:
     if progress.trouble:
-        return f"{progress.name}: {progress.trouble}, trying again"
+        return f"{progress.name}: {progress.trouble}, retrying"
     return f"{progress.name}: {progress.phase}" if progress.phase is not Phase.DOWNLOADING else progress.name
 
 
@@ -231,14 +231,18 @@ class ServeView(ProgressBars):
                 self.say(f"Try it from another terminal:\n\n  {curl_line(server.base_url)}\n")
                 self.say("Press Ctrl-C to stop.")
             case ServerState.ASLEEP:
-                wakes = "a request starts it" if status.settings.start_on_demand else "powerinfer-tray start"
-                self.say(f"The server is asleep, because nobody asked it for anything: {wakes}.")
+                wakes = (
+                    "the next request starts it"
+                    if status.settings.start_on_demand
+                    else "to start it, run: powerinfer-tray start"
+                )
+                self.say(f"The server is asleep because there were no requests ({wakes}).")
             case ServerState.RESTARTING:
-                self.say(f"The server has stopped and is started again.\n{status.problem or ''}")
+                self.say(f"The server stopped and is restarting.\n{status.problem or ''}")
             case ServerState.WAITING:
-                self.say(f"The server waits.\n{status.problem or ''}")
+                self.say(f"The server is waiting.\n{status.problem or ''}")
             case ServerState.FAILED if status.engine.gave_up:
-                self.say(f"The server is given up; a request tries it again.\n{status.problem or ''}")
+                self.say(f"The server failed. The next request starts it again.\n{status.problem or ''}")
             case _:
                 pass
 

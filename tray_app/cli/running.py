@@ -26,7 +26,7 @@ _NOT_RUNNING = "Not running. Start it with: powerinfer-tray serve"
 
 
 def status(*, as_json: Json = False) -> None:
-    """Say what the running app does."""
+    """Show what the running app is doing."""
     told = _status()
     if as_json:
         print_json(told)
@@ -49,7 +49,7 @@ def _print_status(told: StatusDocument) -> None:
 
 
 def ps(*, as_json: Json = False) -> None:
-    """List the models that are loaded, with their engines and the memory that they take."""
+    """List the loaded models with their engines and memory."""
     told = _status()
     if as_json:
         print_json(
@@ -129,13 +129,13 @@ _HOUR_S = 3600
 
 
 def load(
-    model: Annotated[str, typer.Argument(help="An id, a file, or another name of a model.")],
+    model: Annotated[str, typer.Argument(help="The ID, file or other name of a model.")],
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Also if it may take more memory than engines may use.")
+        bool, typer.Option("--force", help="Load it even if it may exceed the memory limit.")
     ] = False,
 ) -> None:
-    """Have the running app load a model beside those that are loaded; returns when it answers."""
+    """Load another model and wait until it is ready."""
     from tray_app.gateway.control.commands import Loading
 
     wish = Loading(reference_for_app(model), force)
@@ -145,9 +145,9 @@ def load(
 
 
 def unload(
-    model: Annotated[str, typer.Argument(help="An id, a file, or another name of a model.")],
+    model: Annotated[str, typer.Argument(help="The ID, file or other name of a model.")],
 ) -> None:
-    """Have the running app end the engine of one model; a request for it loads it again."""
+    """Unload a model. The next request for it loads it again."""
     from tray_app.gateway.control.commands import Unloading
 
     with suppress(ModelError):  # it may be loaded, and its drive gone
@@ -158,14 +158,14 @@ def unload(
 
 
 def start() -> None:
-    """Start the server of the running app; returns when it has been told to."""
+    """Start the server of the running app."""
     running = _app_to_control()
     with waiting_for(running):
         running.start()
 
 
 def stop() -> None:
-    """Stop the server of the running app. The app goes on."""
+    """Stop the server of the running app. The app keeps running."""
     if running := find_app():
         running.stop()
     else:
@@ -173,14 +173,14 @@ def stop() -> None:
 
 
 def restart() -> None:
-    """Stop the server of the running app and start it again."""
+    """Restart the server of the running app."""
     running = _app_to_control()
     with waiting_for(running):
         running.restart()
 
 
 def quit_app() -> None:
-    """End the running app, its server and its downloads, which go on next time."""
+    """Quit the running app with its server. Downloads continue next time."""
     if running := find_app():
         running.quit()
     else:

@@ -40,13 +40,15 @@ def serve(
         typer.Option(
             "--model",
             metavar="PATH|ID",
-            help="A model file, an id, or another name of a model. Again for each further one.",
+            help="The file, ID or other name of a model. Can be given several times.",
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The public port.")] = None,
-    engine: Annotated[str | None, typer.Option(help="powerinfer, llama.cpp, or a server program.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of the server.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="powerinfer, llama.cpp, or the path of a server program.")
+    ] = None,
 ) -> None:
-    """Serve models until Ctrl-C, without a window. If the app runs already, it is told to serve."""
+    """Run the server without a window until Ctrl-C. If the app is running, it starts its server."""
     model, also = (models[0], models[1:]) if models else (None, [])
     chosen = {"model": model, "port": port, "engine": engine}
     overrides = {name: value for name, value in chosen.items() if value is not None}
@@ -82,9 +84,9 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any], also: Sequence[s
         has = ", ".join(f"{name} {getattr(chosen, name)}" for name in different)
         raise GatewayError(
             ErrorCode.APP_ALREADY_RUNNING,
-            f"PowerInfer Tray runs already (PID {running.pid})",
-            f"It has {has}. Two of them cannot share their settings, models and logs.",
-            "Change its settings, or end it first: powerinfer-tray quit",
+            f"PowerInfer Tray is already running (PID {running.pid})",
+            f"It uses {has}. Two copies cannot share the same settings, models and logs.",
+            "Change its settings, or quit it first: powerinfer-tray quit",
         )
     from tray_app.gateway.control.commands import Loading
 
@@ -94,8 +96,8 @@ def _leave_it_to(running: ControlClient, asked: dict[str, Any], also: Sequence[s
         for name in others:
             running.load(Loading(name))
     told = running.status()
-    echo(f"PowerInfer Tray runs already (PID {running.pid}): {told.model} at {told.base_url}")
-    echo("To stop its server: powerinfer-tray stop")
+    echo(f"PowerInfer Tray is already running (PID {running.pid}): {told.model} at {told.base_url}")
+    echo("To stop its server, run: powerinfer-tray stop")
 
 
 def _is_same_model(asked: str, chosen: str) -> bool:
@@ -190,5 +192,9 @@ def _choose_test_model_if_none(app: App) -> None:
         with suppress(ModelError):  # the space for models cannot be told
             for each in app.models.recommended([person_language(settings)]):
                 entry = each.entry
-                echo(f"{entry.name} suits this computer: powerinfer-tray serve --model {entry.id}", err=True)
+                echo(
+                    f"{entry.name} is a good model for this computer: powerinfer-tray serve --model "
+                    f"{entry.id}",
+                    err=True,
+                )
         app.store.override(model=TEST_MODEL)

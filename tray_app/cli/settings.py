@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 settings_commands = typer.Typer(cls=CommandGroup, no_args_is_help=True, help="Show and change settings.")
 key_commands = typer.Typer(
-    cls=CommandGroup, no_args_is_help=True, help="Keep keys in the system's keychain, or in files."
+    cls=CommandGroup, no_args_is_help=True, help="Save keys in the system's keychain or in files."
 )
 
 KeyName = Annotated[
     str,
     typer.Argument(
-        help="gateway: what clients must show. remote: what a remote server asks for. "
-        "huggingface.co, or the host of its mirror: for gated files."
+        help="gateway: the API key of this server. remote: the API key of a remote server. "
+        "huggingface.co, or the host of a mirror: for models that require accepting terms."
     ),
 ]
 
 
 OneModel = Annotated[
     str | None,
-    typer.Option("--model", metavar="ID", help="For this model alone: an id, another name of it, or a file."),
+    typer.Option("--model", metavar="ID", help="Only for this model: its ID, another name or a file."),
 ]
 
 
 @settings_commands.command("show")
 def settings_show(model: OneModel = None, *, as_json: Json = False) -> None:
-    """Print every setting with its value, and whether a changed one has no effect."""
+    """Print all settings with their values, and which changed ones have no effect."""
     with open_workspace(tolerant=True) as workspace:
         model_id = _id_of(workspace, model)
         if model_id is None:
@@ -66,7 +66,7 @@ def _show_all(workspace: Workspace, *, as_json: bool) -> None:
         return
     ignored = workspace.ignored_settings()
     for field in FIELDS:
-        reason = f"  # without effect: {ignored[field.name]}" if field.name in ignored else ""
+        reason = f"  # no effect: {ignored[field.name]}" if field.name in ignored else ""
         echo(f"{field.name} = {_as_text(getattr(settings, field.name))}{reason}")
     for model_id, own in settings.models.items():
         echo(f"\n[models.{_as_text(model_id)}]")
@@ -94,18 +94,18 @@ def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
     ignored = workspace.ignored_settings(model_id)
     echo(f"# {model_id}")
     for field in MODEL_FIELDS:
-        remark = "as for all" if field.scope is Scope.EACH else "default"
+        remark = "same as for all models" if field.scope is Scope.EACH else "default"
         if field.name in own:
             remark = "its own"
         elif field.name in known:
-            remark = "from the catalogue"
-        reason = f", without effect: {ignored[field.name]}" if field.name in ignored else ""
+            remark = "from the catalog"
+        reason = f", no effect: {ignored[field.name]}" if field.name in ignored else ""
         echo(f"{field.name} = {_as_text(getattr(values, field.name))}  # {remark}{reason}")
 
 
 @settings_commands.command("get")
 def settings_get(name: str, model: OneModel = None) -> None:
-    """Print the value of one setting; for a model, what holds for it."""
+    """Print the value of a setting, for all models or for one."""
     from tray_app.settings.model_settings import field_for
 
     with open_workspace(tolerant=True) as workspace:
@@ -118,16 +118,16 @@ def settings_get(name: str, model: OneModel = None) -> None:
 @settings_commands.command("set", context_settings={"ignore_unknown_options": True})  # `-ngl 0` is a value
 def settings_set(
     name: str,
-    value: Annotated[str, typer.Argument(help="All words of a list are one value, in quotes.")],
+    value: Annotated[str, typer.Argument(help="Write a list as one value in quotes.")],
     model: OneModel = None,
 ) -> None:
-    """Change one setting, for all models or for one. A running app takes it up at once."""
+    """Change a setting, for all models or for one. The running app applies it at once."""
     _change(name, value, model)
 
 
 @settings_commands.command("unset")
 def settings_unset(name: str, model: OneModel = None) -> None:
-    """Go back to the default of a setting; for a model, to what holds for all."""
+    """Reset a setting to its default or, for one model, to the value for all models."""
     _change(name, None, model)
 
 
@@ -155,7 +155,7 @@ def _change(name: str, text: str | None, model: str | None) -> None:
             raise
     echo(f"{name} = {changed.value}{of_whom}")
     if changed.complaint:
-        echo(f"{changed.complaint}\nAs it was, it is kept as {changed.copy}.", err=True)
+        echo(f"{changed.complaint}\nThe old file was saved as {changed.copy}.", err=True)
     _pass_on(app)
 
 
@@ -180,7 +180,7 @@ def _id_of(workspace: Workspace, reference: str | None) -> str | None:
 
 @settings_commands.command("path")
 def settings_path() -> None:
-    """Print where the settings file is."""
+    """Print the path of the settings file."""
     echo(own_paths().settings_file)
 
 
@@ -189,10 +189,10 @@ def key_set(
     name: KeyName,
     *,
     file: Annotated[
-        bool, typer.Option("--file", help="Keep it in a file that only you can read, not in the keychain.")
+        bool, typer.Option("--file", help="Save it in a file that only you can read instead of the keychain.")
     ] = False,
 ) -> None:
-    """Keep a key in the system's keychain; it is asked for, or read from a pipe."""
+    """Save a key in the system's keychain. You are asked for it, or it is read from a pipe."""
     key = typer.prompt("Key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().strip()
     store = _keys()
     store.keep({name: key}, _settings(), in_files=file)
@@ -203,7 +203,7 @@ def key_set(
 
 @key_commands.command("remove")
 def key_remove(name: KeyName) -> None:
-    """Remove a key from the system's keychain, or its file."""
+    """Remove a key from the system's keychain or its file."""
     store = _keys()
     store.keep({name: None}, _settings())
     echo("Removed.")
@@ -222,7 +222,7 @@ def _tell_of_variable(store: KeyStore, name: str) -> None:
 
     place = store.where(name, ask_keychain=False)
     if place and place.keeper is Keeper.ENVIRONMENT:
-        echo(f"While {place.detail} is set in the environment, the key in it is used.")
+        echo(f"The environment variable {place.detail} is set, so its key is used instead.")
 
 
 def _settings() -> Settings:

@@ -24,15 +24,13 @@ _INTERRUPTED = 130
 
 def tune_threads(
     model: Annotated[
-        str | None, typer.Option(help="A model file, or a catalogue id; else the chosen one.")
+        str | None, typer.Option(help="A model file or the ID of a model. Default: the chosen model.")
     ] = None,
     *,
-    apply: Annotated[bool, typer.Option(help="Keep the best in the settings.")] = False,
+    apply: Annotated[bool, typer.Option(help="Save the best values in the settings.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure on which engine and with how many threads the model is fastest. A running server is stopped
-    meanwhile.
-    """
+    """Find the fastest engine and number of threads for a model. A running server is stopped meanwhile."""
     from tray_app.cli.progress import WorkBar, plain_console
     from tray_app.gateway.control.commands import Measuring
 
@@ -56,13 +54,13 @@ def _print_table(tuned: Tuned) -> None:
     for sample in tuned.samples:
         echo(f"{sample.threads:7}  {sample.embeddings_per_s:12.2f}  {_tokens(sample):>8}")
     if not tuned.complete:
-        echo("Stopped before all were measured.")
+        echo("Stopped before everything was measured.")
     elif _keeps(tuned):
-        echo(f"Keep what is set ({_words(tuned)}): nothing is faster by more than 5 %.")
+        echo(f"Keep the current settings ({_words(tuned)}). Nothing is more than 5 % faster.")
     elif tuned.applied:
         echo(f"Set: {_words(tuned)}.")
     else:
-        echo(f"Best: {_words(tuned)}. To set it: powerinfer-tray tune --apply")
+        echo(f"Best: {_words(tuned)}. To use it, run: powerinfer-tray tune --apply")
 
 
 def _print_engines(tuned: Tuned) -> None:
@@ -73,7 +71,7 @@ def _print_engines(tuned: Tuned) -> None:
     echo(f"{'engine':{width}}  embeddings/s  tokens/s  built-in = 1")
     for each in tuned.engines:
         if each.failure:
-            echo(f"{names[each.engine]:{width}}  not compared: {each.failure}")
+            echo(f"{names[each.engine]:{width}}  failed: {each.failure}")
             continue
         times = "-" if each.times_built_in is None else f"{each.times_built_in:.2f}"
         numbers = f"{each.embeddings_per_s:12.2f}  {_tokens(each):>8}  {times:>12}"

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 def adopt(
     references: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME…]", help="Names or paths of found ones; else a list.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME…]", help="Names or paths of models found. Without any, they are listed."
+        ),
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
-    """Use models of other apps from where they are, without a copy; without a name, list what is found.
+    """Use models of other apps in place, without copying them. Without a name, list the models found.
 
     Looks for LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face.
     """
@@ -54,19 +57,19 @@ def adopt(
         )
         return
     for model in models:
-        echo(f"{model.id}: used from {model.app}, where it is: {presentable(model.path)}")
+        echo(f"{model.id}: used in place from {model.app}: {presentable(model.path)}")
     for each in found:
-        echo(f"{each.name}: of {each.app}, {decimal(each.size_bytes)}, {presentable(each.path)}")
+        echo(f"{each.name}: from {each.app}, {decimal(each.size_bytes)}, {presentable(each.path)}")
     if not references:
         echo(
-            "Use one from where it is: powerinfer-tray models adopt NAME"
+            "To use one in place, run: powerinfer-tray models adopt NAME"
             if found
-            else "No other app has a model here that is not in the list already."
+            else "No other app on this computer has a model that is not in your list already."
         )
 
 
 def outdated(*, as_json: Json = False) -> None:
-    """Ask where models came from whether their files have changed there. Downloads nothing."""
+    """Check whether newer files of your models are available. Downloads nothing."""
     from tray_app.models.outdated import Freshness
 
     with open_workspace() as workspace:
@@ -89,19 +92,22 @@ def outdated(*, as_json: Json = False) -> None:
     for each in found:
         match each.freshness:
             case Freshness.CURRENT:
-                echo(f"{each.id}: as at its source")
+                echo(f"{each.id}: up to date")
             case Freshness.NEWER:
-                echo(f"{each.id}: another file is at its source now: {each.source}")
+                echo(f"{each.id}: the file has changed at {each.source}")
             case Freshness.UNKNOWN:
-                echo(f"{each.id}: not known. {each.why}")
+                echo(f"{each.id}: unknown. {each.why}")
     if any(each.freshness is Freshness.NEWER for each in found):
-        echo("To have the newer file: powerinfer-tray models remove ID, then powerinfer-tray download SOURCE")
+        echo(
+            "To get the newer file, run: powerinfer-tray models remove ID, then powerinfer-tray "
+            "download SOURCE"
+        )
     elif not found:
-        echo("There are no models to compare.")
+        echo("There are no models to check.")
 
 
 def space(*, as_json: Json = False) -> None:
-    """Say what each model takes on the disk, when it was last used, and what unfinished downloads hold."""
+    """Show the disk space of each model and of unfinished downloads, and when models were last used."""
     with open_workspace() as workspace:
         use, folder = workspace.upkeep.disk_use(), workspace.library.folder
     if as_json:
@@ -116,19 +122,19 @@ def space(*, as_json: Json = False) -> None:
         echo(f"unfinished: {presentable(name)}, {decimal(partial.held_bytes)}")
     if use.unusable_bytes:
         echo(f"files that cannot be used: {decimal(use.unusable_bytes)}")
-    echo(f"All together: {decimal(use.total_bytes)}; free for models: {decimal(use.free_bytes)}")
+    echo(f"Total: {decimal(use.total_bytes)}. Free for models: {decimal(use.free_bytes)}")
     if unused := [each.id for each in use.models if each.unused and not each.app]:
-        echo(f"To remove what nobody uses: powerinfer-tray models remove {' '.join(unused)}")
+        echo(f"To remove the unused models, run: powerinfer-tray models remove {' '.join(unused)}")
 
 
 def _place(space: ModelSpace) -> str:
-    return f" with {space.app}, where it stays" if space.app else ""
+    return f" in {space.app}'s folder" if space.app else ""
 
 
 def _use(space: ModelSpace) -> str:
-    warning = " (not for months)" if space.unused else ""
+    warning = " (unused for months)" if space.unused else ""
     if space.last_used_s is None:
-        return f"not used since it came on {_day(space.arrived_s)}{warning}"
+        return f"never used since {_day(space.arrived_s)}{warning}"
     return f"last used on {_day(space.last_used_s)}{warning}"
 
 

@@ -88,7 +88,7 @@ def asked_completion(body: Fields, upstream: Upstream, param: str) -> Fields:
         check_letters(upstream, {0: letters}, param)
         check_pictures(fields)
     if param == "messages" and _NO_MESSAGE.fullmatch(fields.get("messages", NULL)):
-        raise ApiError(400, "'messages' must have one message at least.", param="messages")
+        raise ApiError(400, "'messages' must contain at least one message.", param="messages")
     return with_stops(fields, value_of(fields, "stop"))
 
 
@@ -99,8 +99,8 @@ def check_pictures(fields: Fields) -> None:
     if place := address_within(fields.get("messages", NULL)):
         raise ApiError(
             400,
-            f"{place}: nothing is fetched from an address here. Send the picture within the request, as a "
-            "data URL: data:image/png;base64,…",
+            f"{place}: images are not downloaded from a URL. Send the image in the request, as "
+            "a data URL: data:image/png;base64,…",
             param="messages",
             code="unsupported_content",
         )

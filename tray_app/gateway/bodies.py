@@ -49,7 +49,7 @@ _PROBLEM = re.compile(
     r"|Expected `(?P<wanted>[\w |]+)`, got `(?P<got>\w+)`)(?: - at `\$(?P<path>.*)`)?"
 )
 _KINDS = {
-    "str": "a text",
+    "str": "a string",
     "int": "a number",
     "float": "a number",
     "bool": "true or false",
@@ -220,7 +220,7 @@ def _list_fault(fields: Fields, name: str, kind: type[Struct]) -> BodyFault | No
             return BodyFault(name, _in_words(f"{name}[{index}]", str(exc)))
         if isinstance(known, _Message) and (number := _broken_call(known)) is not None:
             place = f"{name}[{index}].tool_calls[{number}].function.arguments"
-            return BodyFault(name, f"{place} must be a text with a JSON object in it.")
+            return BodyFault(name, f"{place} must be a string that contains a JSON object.")
     return None
 
 
@@ -228,12 +228,12 @@ def _in_words(place: str, problem: str) -> str:
     """What msgspec says about a field, as text for people."""
     found = _PROBLEM.fullmatch(problem)
     if found is None:
-        return f"{place} is not as it should be: {problem}."
+        return f"{place} is not valid: {problem}."
     place += found["path"] or ""
     if found["missing"]:
-        return f"{place} has no '{found['missing']}'."
+        return f"{place} is missing '{found['missing']}'."
     if found["value"] is not None:
-        return f"{place} is '{found['value']}', which is not known here."
+        return f"{place} is '{found['value']}', which is not supported."
     wanted = " or ".join(_KINDS.get(kind, kind) for kind in found["wanted"].split(" | ") if kind != "null")
     return f"{place} must be {wanted}, but is {_KINDS.get(found['got'], found['got'])}."
 

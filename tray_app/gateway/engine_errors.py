@@ -86,7 +86,7 @@ def answers_budget(most_bytes: int = limits.MAX_ALL_ANSWERS_BYTES) -> ByteBudget
         most_bytes,
         lambda: ApiError(
             503,
-            "The answers that are under way are too large together. Try again.",
+            "The answers in progress are too large together. Try again.",
             code="queue_full",
             retry_after_s=RETRY_AFTER_S,
         ),

@@ -129,7 +129,7 @@ async def write_events(request: web.Request, payloads: AsyncGenerator[bytes]) ->
                 request[BROKEN] = True
                 await _write(request, response, writer.fault(error))
         if not response.prepared:
-            raise ApiError(502, "The engine ended its answer before it began.", code="engine_answer")
+            raise ApiError(502, "The engine stopped before its answer began.", code="engine_answer")
         with _taken_by_client():
             await response.write_eof()
     except _ClientLeftError:

@@ -59,7 +59,7 @@ def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:
         except web.HTTPRequestEntityTooLarge:
             return response(ApiError(413, "The body is too large."))
         except web.RequestPayloadError:
-            return response(ApiError(400, "The body is not encoded as its headers say."))
+            return response(ApiError(400, "The body does not match the encoding in its headers."))
 
     return told
 
@@ -162,10 +162,10 @@ def _check_host(rules: Rules, request: web.Request) -> None:
     if not rules.permits_host(host):
         raise ApiError(
             403,
-            f"Without an API key, this server does not answer to the name {_quoted(host)}: a web page could "
-            "have bound its own name to this computer. Use localhost or 127.0.0.1 in the address, or ask for "
-            "a key, with which any name will do: powerinfer-tray key set gateway, then "
-            "powerinfer-tray settings set network lan",
+            f"Without an API key, this server does not accept the host name {_quoted(host)}, "
+            "because a web page could have bound its own name to this computer. Use localhost "
+            "or 127.0.0.1 in the address, or require a key, which allows any name: "
+            "powerinfer-tray key set gateway, then powerinfer-tray settings set network lan",
             code="host_not_allowed",
         )
 
@@ -183,7 +183,7 @@ def _check_origin(rules: Rules, request: web.Request, told: tuple[str, ...]) -> 
         return
     raise ApiError(
         403,
-        f"Web pages of {_quoted(origin)} may not use this server. {_how_to_allow(origin, told)}",
+        f"Web pages from {_quoted(origin)} may not use this server. {_how_to_allow(origin, told)}",
         code="origin_not_allowed",
     )
 
@@ -199,8 +199,9 @@ def _check_sender(request: web.Request) -> None:
         return
     raise ApiError(
         403,
-        "Web pages of others may not use this server. The setting allowed_origins says which may, and those "
-        "must ask so that the browser tells where they are from: with fetch() and its mode 'cors'.",
+        "Web pages from other sites may not use this server. Add the ones that may to the "
+        "setting allowed_origins. They must use fetch() with mode 'cors', so that the "
+        "browser sends their origin.",
         code="origin_not_allowed",
     )
 
@@ -226,9 +227,9 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
     The header is untrusted text, so it is quoted only if it is an origin.
     """
     if not can_be_allowed(origin):
-        return "The setting allowed_origins says which may; this is not the origin of one."
+        return "The setting allowed_origins lists the ones that may. This is not a valid origin."
     entries = " ".join((*told, origin.lower()))
-    whose = " (any page can pretend to be one of these)" if origin == OPAQUE else ""
+    whose = " (any page can pretend to have this origin)" if origin == OPAQUE else ""
     return (
         f"To allow them{whose}, add them to the setting allowed_origins: "
         f'powerinfer-tray settings set allowed_origins "{entries}"'

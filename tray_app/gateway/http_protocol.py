@@ -141,19 +141,19 @@ def _words(exc: BaseException | None) -> str:
     """What is wrong, without what the sender has sent."""
     match exc:
         case PayloadEncodingError():
-            words = "The body is not encoded as its headers say."
+            words = "The body does not match the encoding in its headers."
         case LineTooLong():
-            words = "The address or a header of the request is too long."
+            words = "The URL or a header of the request is too long."
         case BadHttpMethod() if "HTTPS" in exc.message:
-            words = "This address speaks http, not https. Begin it with http://"
+            words = "This address uses http, not https. Start it with http://"
         case HttpProcessingError() if "Host" in exc.message:
             words = "The request must have one 'Host' header."
         case HttpProcessingError():
             words = "The request is not valid HTTP."
         case web.HTTPExpectationFailed():
-            words = "Of 'Expect', only 100-continue is known here. Leave it out."
+            words = "The only supported value of 'Expect' is 100-continue. Leave it out."
         case web.HTTPException():
             words = f"{exc.reason}."
         case _:
-            words = "The app failed at this request. Its log says why."
+            words = "The app failed to handle this request. See its log."
     return words

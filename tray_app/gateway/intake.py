@@ -75,7 +75,7 @@ class Intake:
                     earned_s = data.tell() / limits.LEAST_BODY_BYTES_PER_S
                     clock.reschedule(min(late_s + earned_s, deadline_s))
         except TimeoutError as exc:
-            raise ApiError(408, "The body did not arrive in time: it came too slowly.") from exc
+            raise ApiError(408, "The body was sent too slowly.") from exc
         return data.getvalue()  # which makes no copy, as `bytes` of a `bytearray` does
 
 
@@ -85,7 +85,7 @@ def bodies_budget(most_bytes: int = limits.MAX_ALL_BODIES_BYTES) -> ByteBudget:
         most_bytes,
         lambda: ApiError(
             429,
-            "The requests that are at work hold too much text and pictures together. Try again.",
+            "The requests in progress contain too much data together. Try again.",
             code="queue_full",
             retry_after_s=RETRY_AFTER_S,
         ),

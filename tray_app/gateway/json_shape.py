@@ -51,7 +51,7 @@ class JsonShape:
 
     def _too_much(self, outside: bytes) -> str | None:
         if self._quotes > 2 * self._most_strings:
-            return f"more than {self._most_strings} texts and names"
+            return f"more than {self._most_strings} strings"
         self._numbers += outside.count(b",")
         if self._numbers > limits.MAX_NUMBERS:
             return f"more than {limits.MAX_NUMBERS} values"
@@ -75,7 +75,7 @@ class JsonShape:
             elif sign not in _CLOSING:
                 keys.append(0)
                 if len(keys) > limits.MAX_DEPTH + 1:
-                    return f"more than {limits.MAX_DEPTH} objects and lists within each other"
+                    return f"more than {limits.MAX_DEPTH} levels of objects and lists"
             elif len(keys) > 1:  # else it is no JSON: whoever reads it says so
                 keys.pop()
         return None
@@ -91,7 +91,7 @@ class BodyShape(JsonShape):
         """Look at what comes next; `ApiError` if it is too much of something."""
         super().add(piece)
         if self.excess:
-            raise ApiError(400, f"The body has {self.excess}.", code="body_too_complex")
+            raise ApiError(400, f"The body contains {self.excess}.", code="body_too_complex")
 
 
 class AnswerShape(JsonShape):
@@ -105,5 +105,5 @@ class AnswerShape(JsonShape):
         super().add(piece)
         if self.excess:
             raise ApiError(
-                502, f"The remote server's answer has {self.excess}.", code="engine_answer", final=True
+                502, f"The remote server's answer contains {self.excess}.", code="engine_answer", final=True
             )

@@ -67,7 +67,7 @@ class Guesses:
                 self._log(address)
                 raise ApiError(
                     429,
-                    "Too many different API keys were tried from this address. Wait, then try again.",
+                    "Too many wrong API keys were sent from this address. Wait, then try again.",
                     code="too_many_wrong_keys",
                     retry_after_s=round(limits.GUESS_EVERY_S),
                 )

@@ -10,7 +10,7 @@ import socket
 import time
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPResponse
     from threading import Event
-    from typing import Any, Self
+    from typing import Self
 
 Answer = TypeVar("Answer")
 
@@ -47,7 +47,8 @@ class Reason(msgspec.Struct):
     """Why a request was refused, in OpenAI's dialect."""
 
     message: str
-    code: str | int | None = None
+    code: Any = None
+    """What went wrong, for programs: a word, with some servers a number."""
 
 
 class ErrorBody(msgspec.Struct):

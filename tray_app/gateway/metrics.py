@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 _OF_A_MODEL: tuple[tuple[str, str, str, Callable[[Traffic], float]], ...] = (
-    ("requests_total", "counter", "Requests that a model's engine has got.", attrgetter("requests")),
-    ("request_errors_total", "counter", "Those that failed.", attrgetter("errors")),
-    ("requests_active", "gauge", "Requests that an engine works on.", attrgetter("active")),
+    ("requests_total", "counter", "Requests sent to a model's engine.", attrgetter("requests")),
+    ("request_errors_total", "counter", "Requests that failed.", attrgetter("errors")),
+    ("requests_active", "gauge", "Requests in progress.", attrgetter("active")),
     ("prompt_tokens_total", "counter", "Tokens that a model has read.", attrgetter("prompt_tokens")),
     ("completion_tokens_total", "counter", "Tokens that it made.", attrgetter("completion_tokens")),
 )
@@ -42,8 +42,8 @@ def prometheus_text(traffic: Traffic, of_models: Mapping[str, Traffic], *, ready
     return "".join(
         (
             _metric("requests_total", "counter", "Requests for the engine.", {"": traffic.requests}),
-            _metric("request_errors_total", "counter", "Those that failed.", {"": traffic.errors}),
-            _metric("requests_active", "gauge", "Requests under way.", {"": traffic.active}),
+            _metric("request_errors_total", "counter", "Requests that failed.", {"": traffic.errors}),
+            _metric("requests_active", "gauge", "Requests in progress.", {"": traffic.active}),
             _metric("prompt_tokens_total", "counter", "Tokens read.", {"": traffic.prompt_tokens}),
             _metric(
                 "completion_tokens_total", "counter", "Tokens generated.", {"": traffic.completion_tokens}

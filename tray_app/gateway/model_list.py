@@ -35,7 +35,7 @@ def one_model(backend: Backend, wanted: str) -> ModelCard:
             return replace(card, id=wanted)
     raise ApiError(
         HTTPStatus.NOT_FOUND,
-        f"There is no model {wanted!r} here, but {', '.join(repr(card.id) for card in cards)}.",
+        f"There is no model {wanted!r}. Available: {', '.join(repr(card.id) for card in cards)}.",
         param="model",
         code="model_not_found",
     )

@@ -283,8 +283,8 @@ def decode_part(data: bytes | Raw, kind: type[Body]) -> Body:
         if half := _HALF_A_CHARACTER.search(data):
             raise ApiError(
                 400,
-                f"The body is not valid: {half[0].decode()} at byte {half.start()} is half of a character, "
-                "as is left of one in which a text was cut. Cut texts between characters.",
+                f"The body is not valid: {half[0].decode()} at byte {half.start()} is half of a "
+                "character. Cut texts between characters, not within them.",
             ) from exc
         raise ApiError(400, f"The body is not JSON: {exc}") from exc
 
@@ -301,7 +301,7 @@ def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
         if wanted and wanted != _ASKS_FOR_NOTHING.get(name):
             raise ApiError(
                 400,
-                f"This engine cannot do what {name!r} asks for. Leave it out.",
+                f"This engine does not support {name!r}. Leave it out.",
                 param=name,
                 code="unsupported_parameter",
             )
@@ -310,23 +310,29 @@ def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
 def embedding_texts(value: object) -> list[str]:
     """The texts of an embeddings request's `input`; 400 for anything that is not text."""
     if value is None:
-        raise ApiError(400, "'input' must be a text or a list of texts; it is missing.", param="input")
+        raise ApiError(400, "'input' is missing. It must be a string or a list of strings.", param="input")
     if _is_number(value):
-        raise ApiError(400, "'input' is a number. Send it as a text, in quotes.", param="input")
+        raise ApiError(400, "'input' is a number. Send it as a string, in quotes.", param="input")
     texts: list[Any] = value if isinstance(value, list) else [value]
     if any(_is_number(text) or isinstance(text, list) for text in texts):
         raise ApiError(
             400,
-            "Lists of token numbers cannot be embedded: they belong to another model's vocabulary. "
-            "Send texts. In LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False).",
+            "Lists of token numbers cannot be embedded because they belong to another model's "
+            "vocabulary. Send strings. In LangChain: "
+            "OpenAIEmbeddings(check_embedding_ctx_length=False).",
             param="input",
         )
     if not 0 < len(texts) <= MAX_TEXTS:
-        raise ApiError(400, f"'input' must be a text or a list of 1 to {MAX_TEXTS} texts.", param="input")
+        raise ApiError(400, f"'input' must be a string or a list of 1 to {MAX_TEXTS} strings.", param="input")
     for index, text in enumerate(texts):
         if not isinstance(text, str) or not text:
-            what = "is empty" if text == "" else "is no text"
-            raise ApiError(400, f"'input' must be texts: what is at index {index} {what}.", param="input")
+            what = "is empty" if text == "" else "is not a string"
+            raise ApiError(
+                400,
+                "'input' must contain only strings that are not empty, but the item at index "
+                f"{index} {what}.",
+                param="input",
+            )
     return texts
 
 
@@ -353,7 +359,7 @@ def asked_model(fields: Fields) -> object:
     """The model that a request names; 400 for a name that is longer than any."""
     name = fields.get("model", NULL)
     if memoryview(name).nbytes > MAX_NAME_LETTERS:
-        raise ApiError(400, f"'model' has more than {MAX_NAME_LETTERS} letters.", param="model")
+        raise ApiError(400, f"'model' is longer than {MAX_NAME_LETTERS} characters.", param="model")
     return decode_part(name, object)
 
 
@@ -374,7 +380,7 @@ def wanted_dimensions(value: object) -> int | None:
     if not _is_number(value) or value % 1 or value < 1:  # type: ignore[operator]
         raise ApiError(
             400,
-            "'dimensions' must be a whole number from 1 on. Leave it out for the model's own.",
+            "'dimensions' must be a whole number of at least 1. Leave it out to get the model's own.",
             param="dimensions",
         )
     return int(value)  # type: ignore[call-overload, no-any-return]
@@ -385,7 +391,7 @@ def check_embeds(purpose: Purpose) -> None:
     if purpose is Purpose.RERANK:
         raise ApiError(
             400,
-            "This model ranks documents and makes no embeddings. Choose a model for embeddings.",
+            "This is a reranker and does not create embeddings. Choose an embedding model.",
             param="model",
             code="model_not_supported",
         )
@@ -398,13 +404,13 @@ def shorter_length(wanted: int | None, native: int, *, can_be_cut: bool) -> int 
     if wanted is not None and wanted < native and can_be_cut:
         return wanted
     if can_be_cut:
-        words = f"This model's vectors have {native} dimensions at most."
+        words = f"This model's vectors have at most {native} dimensions."
     else:
-        words = f"This model's vectors have {native} dimensions, no others."
+        words = f"This model's vectors always have {native} dimensions."
         if wanted is not None and wanted < native:
             words += (
-                " If it was trained for fewer, too (Matryoshka), say so: "
-                "powerinfer-tray settings set shorter_vectors yes --model ID"
+                "If the model was trained for shorter vectors (Matryoshka), run: powerinfer-tray "
+                "settings set shorter_vectors yes --model ID"
             )
     raise ApiError(400, words, param="dimensions")
 

@@ -47,19 +47,25 @@ class _Vectors(msgspec.Struct):
 class _Words(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
+    """What Ollama and newer vLLM call it."""
 
 
 class _Addition(msgspec.Struct):
     text: str = ""
-    delta: _Words = msgspec.field(default_factory=_Words)
+    delta: _Words | None = None
     finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    completion_tokens: int | None = None
 
 
 class _Event(msgspec.Struct):
     choices: list[_Addition] = []
     error: Reason | None = None
-    model: str = ""
-    usage: TokenUsage | None = None
+    model: str | None = None
+    usage: _Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class ChatPiece:
     tokens: int | None = None
     """All that the model has written, with its thoughts; told once, at the end, if the server tells it."""
     tokens_per_s: float | None = None
-    """From the first piece to the last; told with the tokens."""
+    """From the first piece to the last; told with the tokens, unless there was but one."""
     finish_reason: str = ""
     """`stop` if the model was done, `length` if no more fits into its context; empty before the end."""
     model_id: str = ""
@@ -171,27 +177,31 @@ def stream_chat(
         if response.status != HTTPStatus.OK:
             raise _chat_refusal(response.status, connection.content(response))
         first_s = last_s = 0.0
+        tokens: int | None = None
+        model_id = ""
         for event in _events(connection, response, cancelled):
+            model_id = event.model or model_id
+            tokens = event.usage.completion_tokens if event.usage else tokens
             for piece in _pieces(event):
                 if piece.text or piece.reasoning:
                     last_s = time.perf_counter()
                     first_s = first_s or last_s
                 yield piece
-            if event.usage and isinstance(tokens := event.usage.completion_tokens, int):
-                # The first token has come before the clock runs.
-                per_s = (tokens - 1) / (last_s - first_s) if tokens > 1 and last_s > first_s else None
-                yield ChatPiece(tokens=tokens, tokens_per_s=per_s, model_id=event.model)
+        if tokens and not cancelled.is_set():
+            # The first token has come before the clock runs.
+            per_s = (tokens - 1) / (last_s - first_s) if last_s > first_s else None
+            yield ChatPiece(tokens=tokens, tokens_per_s=per_s, model_id=model_id)
 
 
 def _pieces(event: _Event) -> Iterator[ChatPiece]:
     """What an event adds to a chat; nothing for one that only opens it."""
     for choice in event.choices:
-        words = choice.delta
+        words = choice.delta or _Words()
         piece = ChatPiece(
             words.content or "",
-            words.reasoning_content or "",
+            words.reasoning_content or words.reasoning or "",
             finish_reason=choice.finish_reason or "",
-            model_id=event.model,
+            model_id=event.model or "",
         )
         if piece.text or piece.reasoning or piece.finish_reason:
             yield piece
@@ -228,17 +238,17 @@ _CHAT_REFUSALS: Mapping[str, tuple[ErrorCode, Text, Text]] = {
     "context_length_exceeded": (
         ErrorCode.CONVERSATION_TOO_LONG,
         "The conversation is too long for the model",
-        "It is kept. Begin a new one, or go on from one of its first messages.",
+        "It is kept. Start a new one, or continue from an earlier message.",
     ),
     "unsupported_content": (
         ErrorCode.MODEL_CANNOT_SEE,
-        "The model cannot use the pictures",
-        "Choose a model that sees, or begin a conversation without pictures.",
+        "The model cannot use these pictures",
+        "Leave them out, or choose a model that can see.",
     ),
     "unsupported_model": (
         ErrorCode.MODEL_CANNOT_CHAT,
-        "The model does not chat",
-        "Choose a model that was made for conversations.",
+        "This model cannot chat",
+        "Choose a chat model.",
     ),
 }
 """By the code of the server's error."""

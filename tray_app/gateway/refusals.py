@@ -50,8 +50,8 @@ OWN_WORDS = (
     (
         re.compile(r"image input is not supported|does not support multimodal"),
         (
-            "The model that runs here reads text only: pictures, sound and video need a model that was made "
-            "for them, with its projector file (mmproj) beside it."
+            "This model reads only text. Images, sound and video need a model made for them, "
+            "with its projector file (mmproj) in the same folder."
         ),
         "messages",
         "unsupported_content",
@@ -59,23 +59,23 @@ OWN_WORDS = (
     (
         re.compile(r"(?:audio|video) input is not supported"),
         (
-            "The model that runs here takes no sound or video: they need a model that was made for them, "
-            "with its projector file (mmproj) beside it."
+            "This model does not support sound or video. They need a model made for them, with "
+            "its projector file (mmproj) in the same folder."
         ),
         "messages",
         "unsupported_content",
     ),
     (
         re.compile(r"Invalid base64 value|Invalid uri format|Failed to load image or audio file"),
-        "A picture or a sound of the request cannot be read: its data are damaged, or of an unknown kind.",
+        "An image or sound in the request could not be read. Its data is damaged or in an unknown format.",
         "messages",
         "unsupported_content",
     ),
     (
         re.compile(r"unsupported content\[\]\.type"),
         (
-            "A message may have texts in it, and pictures where the model sees them, but no files: send what "
-            "is written in the file as a text."
+            "A message can contain text and, if the model supports them, images, but no files. "
+            "Send the contents of the file as text."
         ),
         "messages",
         "unsupported_content",
@@ -83,30 +83,27 @@ OWN_WORDS = (
     (
         re.compile(r"Failed to initialize samplers: std::exception"),
         (
-            "The engine cannot make this model keep to a form: it knows the model's words too little. Leave "
-            "out 'response_format' and a 'tool_choice' that asks for a tool, or choose another model."
+            "The engine cannot force this model to use a given format. Leave out "
+            "'response_format' and a 'tool_choice' that requires a tool, or choose another model."
         ),
         None,
         "unsupported_parameter",
     ),
     (
         re.compile(r"does not support logits computation"),
-        (
-            "The model that runs here makes embeddings and cannot write text. Use /v1/embeddings, or choose "
-            "another model."
-        ),
+        ("This is an embedding model and cannot write text. Use /v1/embeddings, or choose another model."),
         "model",
         "unsupported_model",
     ),
     (
         re.compile(r"does not support reranking"),
-        "The model that runs here ranks no documents. Choose a reranker.",
+        "This model cannot rerank documents. Choose a reranker.",
         "model",
         "unsupported_model",
     ),
     (
         re.compile(r"does not support embeddings|Pooling type 'none'"),
-        "The engine was not started for embeddings of this kind.",
+        "The engine was not started for this kind of embeddings.",
         "model",
         "unsupported_model",
     ),
@@ -183,7 +180,7 @@ def remote_error(refusal: Refusal) -> ApiError:
     status = refusal.status
     reason = one_line(refusal.reason or f"The remote server answered with status {status}.")
     if status in _OF_OUR_KEY:
-        return ApiError(502, f"The remote server refuses this app: {reason}", code="engine_answer")
+        return ApiError(502, f"The remote server rejected this app: {reason}", code="engine_answer")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         again_s = refusal.retry_after_s if refusal.retry_after_s is not None else RETRY_AFTER_S
         return ApiError(503, reason, code=refusal.code or ENGINE_UNAVAILABLE, retry_after_s=again_s)
@@ -212,13 +209,13 @@ def local_error(refusal: Refusal, fields: Iterable[str] = ()) -> ApiError:
     if reason == _SHARED_CONTEXT_FULL:
         return ApiError(
             503,
-            "Requests that came at the same time have filled the engine's context together. Try again.",
+            "Simultaneous requests have filled the engine's context. Try again.",
             code="engine_busy",
             retry_after_s=RETRY_AFTER_S,
         )
     for pattern, words, param, code in OWN_WORDS:
         if pattern.search(reason):
-            return ApiError(400, f"{words} The engine says: {_short(reason)}", param=param, code=code)
+            return ApiError(400, f"{words} Message of the engine: {_short(reason)}", param=param, code=code)
     is_clients = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     if is_clients or status == HTTPStatus.NOT_IMPLEMENTED or refusal.is_reading:
         return clients_error(refusal, fields)
@@ -237,12 +234,12 @@ def clients_error(
             400, f"'{name}' must be from {least} to {most}, but is {got}.{_about(name)}", param=name
         )
     status = refusal.status if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else 400
-    message = f"{words} The engine says: {reason}" if words else reason
+    message = f"{words} Message of the engine: {reason}" if words else reason
     return ApiError(status, message, param=param or _param(reason, fields))
 
 
 def _about(name: str) -> str:
-    return " The engine makes no more answers at once: ask several times." if name == "n" else ""
+    return " The engine cannot create more answers at once. Send several requests." if name == "n" else ""
 
 
 def _param(reason: str, names: Iterable[str]) -> str | None:

@@ -22,23 +22,25 @@ if TYPE_CHECKING:
 _ASKED = web.RequestKey("asked", str)
 """Set on a request whose path was corrected: the original path."""
 _VERSION = "v1"
-_NO_FILES = "no files are kept here. Send texts in the request itself."
+_NO_FILES = "files are not stored. Send text in the request itself."
 _NOT_OFFERED = {
-    "images": "its models make no pictures.",
-    "videos": "its models make no videos.",
-    "audio": "its models neither speak nor listen.",
-    "realtime": "its models neither speak nor listen.",
-    "assistants": "no assistants are kept here. Use /v1/chat/completions, with the conversation so far.",
-    "threads": "no conversations are kept here. Use /v1/chat/completions, with the conversation so far.",
-    "conversations": "no conversations are kept here. Send the conversation so far with each request.",
+    "images": "its models do not create images.",
+    "videos": "its models do not create videos.",
+    "audio": "its models do not support speech.",
+    "realtime": "its models do not support speech.",
+    "assistants": "assistants are not stored. Use /v1/chat/completions with the whole conversation.",
+    "threads": "conversations are not stored. Use /v1/chat/completions with the whole conversation.",
+    "conversations": "conversations are not stored. Send the whole conversation with each request.",
     "files": _NO_FILES,
     "uploads": _NO_FILES,
-    "vector_stores": "no vectors are kept here. /v1/embeddings makes them.",
-    "containers": "no programs are run here.",
-    "batches": "requests are answered at once. Send them one by one, or texts in a list to /v1/embeddings.",
-    "fine_tuning": "models are not trained here.",
-    "evals": "models are not judged here.",
-    "moderations": "texts are not judged here.",
+    "vector_stores": "vectors are not stored. Use /v1/embeddings to create them.",
+    "containers": "it does not run code.",
+    "batches": (
+        "requests are answered immediately. Send them one by one, or send a list of texts to /v1/embeddings."
+    ),
+    "fine_tuning": "it does not train models.",
+    "evals": "it does not evaluate models.",
+    "moderations": "it does not moderate text.",
 }
 """What OpenAI has and this server lacks, by the name after the version, and why or what to use."""
 
@@ -89,7 +91,7 @@ class Router:
             if method == "OPTIONS":
                 return web.Response(status=204, headers={"Allow": ", ".join((*allowed, method))})
             right = f"{allowed[0]} {server_of(request)}{request.path}"
-            text = f"{request.method} is not allowed at {_asked(request)}: use {right}"
+            text = f"{request.method} is not allowed at {_asked(request)}. Use {right}"
             raise web.HTTPMethodNotAllowed(request.method, allowed, text=text)
         try:
             return await handlers[method](request)
@@ -121,15 +123,17 @@ class Router:
     def _nothing(self, request: web.Request) -> ApiError:
         server, asked = server_of(request), _asked(request)
         if setting := self._missing_setting(request.path):
-            hint = f"It is there with: powerinfer-tray settings set {setting} true"
+            hint = f"To enable it, run: powerinfer-tray settings set {setting} true"
         elif near := self._nearest(asked):
-            hint = f"Do you mean {next(iter(self._handlers[near]))} {server}{near}?"
+            hint = f"Did you mean {next(iter(self._handlers[near]))} {server}{near}?"
         elif why := _NOT_OFFERED.get(_name(request.path)):
-            hint = f"This server does not offer it: {why}"
+            hint = f"This server does not support it: {why}"
         elif request.path == f"/{_VERSION}":
-            hint = f"It is the base URL: programs add to it, as in GET {server}{request.path}/models"
+            hint = (
+                f"This is the base URL. Clients add a path to it, such as GET {server}{request.path}/models"
+            )
         else:
-            hint = f"The base URL for programs is {server}/{_VERSION}"
+            hint = f"The base URL for clients is {server}/{_VERSION}"
         return ApiError(404, f"There is nothing at {asked}. {hint}", code="unknown_url")
 
     def _nearest(self, asked: str) -> str | None:

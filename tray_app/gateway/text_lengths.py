@@ -86,8 +86,9 @@ def check_letters(
             limit = Limit(number, upstream.context_size - 1, upstream.context_size)
             raise ApiError(
                 400,
-                f"{what} has {number} letters, far more than the context of {upstream.context_size} tokens "
-                f"can hold. {_what_helps(upstream, limit, can_truncate=can_truncate)}",
+                f"{what} has {number} characters, far more than the context size of "
+                f"{upstream.context_size} tokens allows. "
+                f"{_what_helps(upstream, limit, can_truncate=can_truncate)}",
                 param=param,
                 code="context_length_exceeded",
             )
@@ -136,8 +137,8 @@ def too_long_error(
     first, *others = found or [None]
     what = _ALONE.get(param, "The text") if first is None else f"The text at index {first} of '{param}'"
     tokens = limit.tokens if first is None else found[first]
-    room = "" if limit.most == limit.size else f" into the context of {limit.size}"
-    message = f"{what} has {tokens} tokens; at most {limit.most} fit{room}. {_named(others, found)}"
+    room = "" if limit.most == limit.size else f" in the context size of {limit.size}"
+    message = f"{what} has {tokens} tokens, but at most {limit.most} fit{room}. {_named(others, found)}"
     return ApiError(
         400,
         message + _what_helps(upstream, limit, can_truncate=can_truncate),
@@ -151,19 +152,19 @@ def _named(others: Sequence[int | None], found: dict[int, int]) -> str:
         return ""
     named = ", ".join(f"{index} ({found[index]})" for index in others[:_OTHERS_NAMED] if index is not None)
     more = ", …" if len(others) > _OTHERS_NAMED else ""
-    return f"Too long as well, with their tokens: {named}{more}. "
+    return f"Also too long (tokens): {named}{more}. "
 
 
 def _what_helps(upstream: Upstream, limit: Limit, *, can_truncate: bool) -> str:
     trained = upstream.trained_context
     if limit.is_batch and limit.most < upstream.context_size:
-        setting = "Or raise the setting «Batch size» (batch_size)."
+        setting = "Or increase the setting “Batch size” (batch_size)."
     elif trained and upstream.context_size >= trained:
-        setting = f"The model was made for {trained} tokens, so no setting helps."
+        setting = f"The model supports at most {trained} tokens, so no setting helps."
     else:
         most = f", up to the model's {trained}" if trained else ""
-        setting = f"Or raise the setting «Context size» (ctx_size){most}."
-    cut = ' Or send "truncate": true, and it is cut.' if can_truncate else ""
+        setting = f"Or increase the setting “Context size” (ctx_size){most}."
+    cut = ' Or send "truncate": true to cut it.' if can_truncate else ""
     return f"Shorten or split it. {setting}{cut}"
 
 

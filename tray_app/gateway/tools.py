@@ -64,7 +64,7 @@ def with_chosen_tools(fields: Fields) -> Fields:
     match decode_part(fields.get("tool_choice", NULL), object):
         case "required":
             if not _tools(fields):
-                raise _no_choice("asks for a tool, but 'tools' has none")
+                raise _no_choice("requires a tool, but 'tools' is empty")
             return fields
         case None | str():
             return fields
@@ -102,8 +102,8 @@ class TemplateCheck:
         if not knows:
             raise ApiError(
                 400,
-                "The chat template of this model knows no tools, so the model would not hear of them. Leave "
-                "'tools' out, or choose a model that was made to call tools.",
+                "The chat template of this model does not support tools. Leave out 'tools', or "
+                "choose a model that supports them.",
                 param="tools",
                 code="unsupported_parameter",
             )
@@ -130,7 +130,7 @@ def _tools(fields: Fields) -> list[Raw]:
 def _with_only(fields: Fields, names: Container[str | None], mode: str) -> Fields:
     chosen = [tool for tool in _tools(fields) if _name_of(tool) in names]
     if not chosen:
-        raise _no_choice("names a tool that is not among 'tools'")
+        raise _no_choice("names a tool that is not in 'tools'")
     return {
         **fields,
         "tools": Raw(msgspec.json.encode(chosen)),

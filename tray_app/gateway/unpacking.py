@@ -41,8 +41,8 @@ def unpacker(encoding: str) -> Unpacker:
         case _:
             raise ApiError(
                 415,
-                f"The body's 'Content-Encoding' is not known here, but {', '.join(ENCODINGS)}. "
-                "Send it as it is.",
+                "The body's 'Content-Encoding' is not supported. Supported: "
+                f"{', '.join(ENCODINGS)}. Or send the body without compression.",
             )
 
 
@@ -83,4 +83,4 @@ class _Zlib:
 
 
 def _broken() -> ApiError:
-    return ApiError(400, "The body is not encoded as its headers say.")
+    return ApiError(400, "The body does not match the encoding in its headers.")

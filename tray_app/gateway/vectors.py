@@ -102,7 +102,7 @@ def _check_size(numbers: int) -> None:
     if numbers > MAX_DIMENSIONS:
         raise ApiError(
             502,
-            f"A vector of the engine has more than {MAX_DIMENSIONS} numbers.",
+            f"A vector from the engine has more than {MAX_DIMENSIONS} numbers.",
             code="engine_answer",
             final=True,
         )
@@ -120,11 +120,13 @@ def check_native_embeddings(answer: bytes, first: int = 0) -> None:
 def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
     """The vector of the text at `index`; 502 (final) if it cannot be used."""
     if not values:
-        raise ApiError(502, f"The engine gave no vector for the text at index {index}.", code="engine_answer")
+        raise ApiError(
+            502, f"The engine returned no vector for the text at index {index}.", code="engine_answer"
+        )
     length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
     if not length <= _GREATEST_LENGTH:  # also for NaN
         raise _no_vector(
-            index, "has numbers that are not finite (NaN or infinity)", code="embedding_not_finite"
+            index, "contains numbers that are not finite (NaN or infinity)", code="embedding_not_finite"
         )
     if length < _LEAST_LENGTH:
         raise _no_vector(index, "is all zeros", code="embedding_all_zeros")
@@ -150,15 +152,18 @@ def _floats(text: str) -> tuple[float, ...]:
         data = b64decode(text, validate=True)
         return struct.unpack(f"<{len(data) // _FLOAT32_BYTES}f", data)
     except (ValueError, struct.error) as exc:
-        raise ApiError(502, "The engine's vector is no base64 of float32.", code="engine_answer") from exc
+        raise ApiError(
+            502, "The engine's vector is not base64 of float32 numbers.", code="engine_answer"
+        ) from exc
 
 
 def _no_vector(index: int, what: str, *, code: str) -> ApiError:
     """The engine is at fault, hence 502; it would do the same again, hence `final`."""
     return ApiError(
         502,
-        f"The engine's vector for the text at index {index} of 'input' {what}: this model file cannot "
-        "compute the text, and would give the same again. Leave it out, or use another file of the model.",
+        f"The engine's vector for the text at index {index} of 'input' {what}. This model "
+        "file would give the same result again. Leave out the text, or use another file of "
+        "the model.",
         param="input",
         code=code,
         final=True,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WHAT = "PowerInfer Tray runs language models on this computer, for the programs on it."
-_KEY = "A program that wants an API key takes any word, unless this server asks for one of its own."
+_WHAT = "PowerInfer Tray runs language models on this computer."
+_KEY = "If an app asks for an API key, enter any word, unless this server has its own key."
 _DIALECTS = (
     ("OpenAI", "/v1/chat/completions", "/v1"),
     ("Anthropic", "/v1/messages", ""),
@@ -31,7 +31,7 @@ def as_text(server: str, routes: Sequence[tuple[str, str]]) -> str:
         (
             _WHAT,
             "",
-            "Base URLs for programs:",
+            "Base URLs for apps:",
             *(f"  {name:<10} {base}" for name, base in bases),
             "",
             _KEY,

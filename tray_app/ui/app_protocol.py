@@ -1,7 +1,7 @@
 """What windows need of the app, as types: `App` has all of it, and so has the fake that tests use instead.
 
 Every method may be called by any thread, and raises an `AppError` that says what could not be done. The
-contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue` and `Library`.
+contracts stand once, at `App`, `ModelManager`, `SearchManager`, `DownloadQueue`, `Library` and `ChatStore`.
 """
 
 from __future__ import annotations
@@ -182,6 +182,9 @@ class EnginesProtocol(Protocol):
     def cancel(self) -> None:
         """Give it up, or forget that it has failed."""
 
+    def put_off(self, build_id: str) -> None:
+        """Do not offer a build any more."""
+
     def remove(self, build_id: str) -> int:
         """Delete an installed build that does not run; the bytes that it had."""
 
@@ -262,8 +265,8 @@ class SearchProtocol(Protocol):
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
         """The nearest texts, the best first."""
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
-        """The texts as points."""
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
+        """The texts as points, and a question among them."""
 
     def is_current(self, collection: Collection) -> bool:
         """Whether the model would make the same vectors now."""

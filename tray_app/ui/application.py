@@ -288,12 +288,12 @@ class Desktop(QObject):
             self.window.open()
             self.window.show_message(
                 tr("This desktop shows no tray icons"),
-                tr("The app runs in this window instead; closing it quits the app and stops the server."),
+                tr("The app runs in this window instead. Closing it quits the app and stops the server."),
             )
 
     def _open_first_time(self) -> None:
         if not self.bridge.status.settings.model:
-            self.window.open(Page.MODELS)
+            self.window.open(Page.HOME)
 
     def _show_status(self, status: AppStatus) -> None:
         if self.tray is not None:
@@ -345,10 +345,10 @@ class Desktop(QObject):
                 self.window.open()
             case Command.MODELS:
                 self.window.open(Page.MODELS)
-            case Command.EMBED:
+            case Command.CHAT:
+                self.window.open(Page.CHAT)
+            case Command.EMBEDDINGS:
                 self.window.open(Page.EMBEDDINGS)
-            case Command.LOGS:
-                self.window.open(Page.LOGS)
             case Command.SETTINGS:
                 self.open_settings()
             case Command.ABOUT:

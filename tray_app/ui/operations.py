@@ -17,9 +17,10 @@ from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.tuning import tune
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.public_client import Embeddings
+from tray_app.models.header import Purpose
 from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
-from tray_app.settings.model_settings import effective, with_own, with_values
+from tray_app.settings.model_settings import with_own, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.languages import person_language
 from tray_app.ui.presenters import usage
@@ -211,8 +212,7 @@ def measure(
 
 
 def usage_now(app: AppProtocol) -> tuple[usage.UsageSample, AppStatus]:
-    """What engines and clients take now, and the status that says it of each model; loads what draws it."""
-    import_once("tray_app.ui.widgets.charts")
+    """What engines and clients take now, and the status that says it of each model."""
     used, status = app.resource_usage(), app.status()  # in this order: the usage is measured for both
     return usage.UsageSample(time.monotonic(), used, status.traffic), status
 
@@ -233,7 +233,8 @@ def measure_speed(
 
     settings = app.store.current
     options = app.engine_options(settings)
-    return tune(app, effective(settings, app.chosen_id()), app.host, cancelled, tell_or_stop, options)
+    in_force = app.status().model_settings  # also what the catalog knows of the model
+    return tune(app, in_force, app.host, cancelled, tell_or_stop, options)
 
 
 def keep_tuning(app: AppProtocol, tuning: Tuning) -> None:
@@ -299,6 +300,15 @@ def load_or_unload(app: AppProtocol, model_id: str) -> None:
 def keep_loaded(app: AppProtocol, model_id: str, *, wanted: bool) -> None:
     """Let no other model take this one's place, or let it again."""
     app.apply(with_own(app.store.current, model_id, {"keep_loaded": wanted or None}))
+
+
+def answer_with(app: AppProtocol, reference: str, purpose: Purpose | None) -> None:
+    """Let a model beside the chosen one answer the requests that it is for, and load it."""
+    model_id = app.library.find(reference).id
+    defaults = {Purpose.CHAT: "default_chat", Purpose.EMBEDDING: "default_embedding"}
+    if purpose and (default := defaults.get(purpose)):
+        app.apply(msgspec.structs.replace(app.store.current, **{default: model_id}))
+    load_model(app, model_id)
 
 
 def choose_model(app: AppProtocol, reference: str) -> None:

@@ -106,6 +106,8 @@ def set_type(label: QLabel, kind: Type, *, bold: bool | None = None) -> None:
 
 def set_variant(button: QPushButton, variant: Variant | None) -> None:
     """Say what a button means; it may change at any time."""
+    if button.property("variant") == variant:
+        return  # to dress it anew takes its time
     button.setProperty("variant", variant)
     style = button.style()
     style.unpolish(button)
@@ -268,6 +270,7 @@ QPushButton[variant="quiet"], QToolButton[variant="quiet"] {
 QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { background: @hover; }
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
+QPushButton#question { padding: 0 2px; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
 QScrollArea { background: transparent; border: none; }
@@ -304,7 +307,8 @@ QAbstractSpinBox, QComboBox {
 QAbstractSpinBox:focus, QComboBox:focus, QComboBox:on { border: 1px solid @accent; }
 QAbstractSpinBox:disabled, QComboBox:disabled { color: @secondary; background: @window; }
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit { background: transparent; border: none; padding: 0; }
-QAbstractSpinBox { padding: 5px 22px 5px 6px; }
+QAbstractSpinBox QLineEdit { padding-left: 7px; }
+QAbstractSpinBox { padding-right: 22px; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 20px; border: none; background: transparent;
 }

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QStyle, QSystemTrayIcon
 
 from tray_app.system.host import System
 from tray_app.ui import icons
-from tray_app.ui.presenters.menu import COPIES, MENU, Command, Submenu, submenu_title
+from tray_app.ui.presenters.menu import MENU, Command, Submenu, submenu_title
 from tray_app.ui.presenters.status import IconShape
 from tray_app.ui.presenters.tray import tray_view
 from tray_app.ui.texts import tr
@@ -100,10 +100,7 @@ class Tray(QObject):
     def notify(self, notice: Notice) -> None:
         """Tell a person something, by the system's own notification."""
         self._notice_page = notice.page
-        kind = (
-            QSystemTrayIcon.MessageIcon.Warning if notice.failed else QSystemTrayIcon.MessageIcon.Information
-        )
-        self.icon.showMessage(self._plain(notice.title), self._plain(notice.text), kind)
+        self.icon.showMessage(self._plain(notice.title), self._plain(notice.text), icons.app_icon())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The menu hears of a change between light and dark; the icon, which is no widget, does not."""
@@ -139,9 +136,6 @@ class Tray(QObject):
         menu = self._submenus[submenu] = self.menu.addMenu("")
         menu.setToolTipsVisible(True)
         match submenu:
-            case Submenu.COPY:
-                for command in COPIES:
-                    self._add_entry(menu, command)
             case Submenu.MODELS:
                 self._models = menu
                 self._after_models = menu.addSeparator()
@@ -192,7 +186,7 @@ class Tray(QObject):
         for submenu, menu in self._submenus.items():
             menu.setTitle(submenu_title(submenu, tr))
         self.icon.setToolTip(self._plain(view.headline))
-        self._headline.setText(self._literal(view.headline))
+        self._headline.setText(self._literal(view.state_line))
         self._download.setText(self._literal(view.download_line))
         self._download.setVisible(bool(view.download_line))
         self._question.setText(self._literal(view.question))
@@ -201,8 +195,6 @@ class Tray(QObject):
             action = self._actions[command]
             action.setText(entry.text)
             action.setVisible(entry.visible)
-            action.setEnabled(entry.enabled)
-            action.setToolTip(entry.reason)
             action.setCheckable(entry.checked is not None)
             action.setChecked(bool(entry.checked))
 

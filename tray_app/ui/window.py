@@ -57,6 +57,7 @@ class Window(QWidget):
 
     _source_offered = Signal(str)
     _question_wanted = Signal()
+    _discover_wanted = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -82,7 +83,7 @@ class Window(QWidget):
     def open(self, page: Page | None = None) -> None:
         """Show the window, in front, with that page, or else the page it was left on."""
         if page is None and not self._pages:
-            page = Page.HOME if self._bridge.status.settings.model else Page.MODELS
+            page = Page.HOME
         if page is not None:
             self.page_list.setCurrentRow(list(Page).index(page))
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -151,10 +152,12 @@ class Window(QWidget):
             case Page.HOME:
                 from tray_app.ui.pages.home import HomePage
 
-                status = HomePage(self._bridge)
-                status.settings_wanted.connect(self.settings_wanted)
-                self._question_wanted.connect(status.origin.setFocus)
-                return status
+                home = HomePage(self._bridge)
+                home.settings_wanted.connect(self.settings_wanted)
+                home.navigate.connect(self.open)
+                home.discover_wanted.connect(self._discover)
+                self._question_wanted.connect(home.origin.setFocus)
+                return home
             case Page.MODELS:
                 from tray_app.ui.pages.models import ModelsPage
 
@@ -162,15 +165,18 @@ class Window(QWidget):
                 models.navigate.connect(self.open)
                 models.settings_wanted.connect(self.model_settings_wanted)
                 self._source_offered.connect(models.take_source)
+                self._discover_wanted.connect(lambda: models.setCurrentWidget(models.discover))
                 return models
             case Page.CHAT:
                 from tray_app.ui.pages.chat import ChatPage
 
                 return ChatPage(self._bridge)
             case Page.EMBEDDINGS:
-                from tray_app.ui.pages.trial import TrialPage
+                from tray_app.ui.pages.embeddings import EmbeddingsPage
 
-                return TrialPage(self._bridge)
+                embeddings = EmbeddingsPage(self._bridge)
+                embeddings.navigate.connect(self.open)
+                return embeddings
             case Page.ENGINES:
                 from tray_app.ui.pages.engines import EnginesPage
 
@@ -179,6 +185,10 @@ class Window(QWidget):
                 from tray_app.ui.pages.logs import LogsPage
 
                 return LogsPage(self._bridge)
+
+    def _discover(self) -> None:
+        self.open(Page.MODELS)
+        self._discover_wanted.emit()
 
     def _want_settings(self) -> None:
         self.settings_wanted.emit("")

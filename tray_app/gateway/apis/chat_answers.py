@@ -189,7 +189,7 @@ async def answer_parts(chunks: AsyncGenerator[bytes]) -> AsyncGenerator[Begun | 
             for one in added:
                 yield one
     if not (reason or done):
-        raise ApiError(502, "The engine ended its answer halfway.", code="engine_answer")
+        raise ApiError(502, "The engine stopped in the middle of its answer.", code="engine_answer")
     if not begun:
         yield Begun(model, Usage())
     yield Ended(reason or "stop", usage, stop_word)

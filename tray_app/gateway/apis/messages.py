@@ -144,7 +144,9 @@ class MessageForm:
         """See `Form`."""
         asked = decode(body, _MessagesBody)
         if asked.max_tokens is None:
-            raise ApiError(400, "'max_tokens' is missing: how long the answer may be.", param="max_tokens")
+            raise ApiError(
+                400, "'max_tokens' is missing. It limits the length of the answer.", param="max_tokens"
+            )
         fields = _chat(body, asked)
         fields["max_tokens"] = Raw(b"%d" % asked.max_tokens)
         stops = [word for word in asked.stop_sequences or () if word]
@@ -218,7 +220,9 @@ def _chat(data: bytes, body: _CountBody) -> Fields:
     given = decode(data, Fields)
     if body.mcp_servers or body.container:
         name = "mcp_servers" if body.mcp_servers else "container"
-        raise _impossible(f"{name!r} is a service of Anthropic's, which is not here. Leave it out.", name)
+        raise _impossible(
+            f"{name!r} is a service by Anthropic that this server does not have. Leave it out.", name
+        )
     fields = {name: given[name] for name in _SAME if name in given}
     fields["messages"] = _raw([*_system(body.system), *_all_turns(body.messages)])
     if body.tools:
@@ -270,7 +274,7 @@ def _content(value: Raw, param: str) -> Raw | list[_Block]:
         case b"[":
             return decode_part(value, list[_Block])
         case _:
-            raise ApiError(400, "Content must be a text or a list of blocks.", param=param)
+            raise ApiError(400, "Content must be a string or a list of blocks.", param=param)
 
 
 def _turns(role: str, blocks: list[_Block]) -> Iterable[dict[str, object]]:
@@ -318,14 +322,14 @@ def _part(block: _Block) -> object:
         case "document" if source and source.type == "text":
             return {"type": "text", "text": _text(source.data, "data")}
         case "document":
-            raise _impossible("Documents can only be read as text: PDF files and links cannot.")
+            raise _impossible("Documents can only be text, not PDF files or links.")
         case other:
-            raise _impossible(f"A block of the type {other!r} cannot be read here.")
+            raise _impossible(f"Blocks of the type {other!r} are not supported.")
 
 
 def _plain_text(block: _Block) -> Raw:
     if block.type != "text":
-        raise _impossible(f"'system' can only have text, and no block of the type {block.type!r}.", "system")
+        raise _impossible(f"'system' can contain only text, not blocks of the type {block.type!r}.", "system")
     return _text(block.text, "text")
 
 
@@ -349,8 +353,8 @@ def _called(block: _Block) -> object:
 def _tool(tool: _Tool) -> object:
     if tool.type not in (None, "custom"):
         raise _impossible(
-            f"A tool of the type {tool.type!r} is a service of Anthropic's, which is not here. Describe what "
-            "the model may call with 'name', 'description' and 'input_schema'.",
+            f"Tools of the type {tool.type!r} are services by Anthropic that this server does "
+            "not have. Describe your own tools with 'name', 'description' and 'input_schema'.",
             "tools",
         )
     function = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
@@ -375,7 +379,7 @@ def _impossible(words: str, param: str = "messages") -> ApiError:
 def _text(value: Raw, name: str) -> Raw:
     """A text in JSON; 400 for anything else."""
     if bytes(memoryview(value)[:1]) != b'"':
-        raise ApiError(400, f"A block lacks its {name!r}, which must be a text.", param="messages")
+        raise ApiError(400, f"A block is missing its {name!r}, which must be a string.", param="messages")
     return value
 
 

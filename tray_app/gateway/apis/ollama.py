@@ -138,15 +138,14 @@ class OllamaModels:
         here = ", ".join(model.id for model in models) or "none"
         raise ApiError(
             HTTPStatus.NOT_FOUND,
-            f"model {asked!r} not found. Models here: {here}. Others are downloaded in PowerInfer Tray.",
+            f"model {asked!r} not found. Installed models: {here}. Download others in PowerInfer Tray.",
         )
 
 
 async def _refuse_to_write(request: web.Request) -> web.Response:
     raise ApiError(
         HTTPStatus.FORBIDDEN,
-        f"Programs cannot do this here ({request.path}): models are got, changed and removed in "
-        "PowerInfer Tray.",
+        f"Apps cannot do this ({request.path}). Download, change and remove models in PowerInfer Tray.",
     )
 
 

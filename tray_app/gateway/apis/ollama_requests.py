@@ -172,8 +172,8 @@ class GenerateRequest(_Writing, frozen=True, kw_only=True):
 
     def fields(self) -> Fields:
         """What is asked for: a chat of one message, or the completion of a raw prompt."""
-        self._refuse("suffix", "Send the model's own prompt for filling a gap, with 'raw': true.")
-        self._refuse("template", "Send the whole text for the model, with 'raw': true.")
+        self._refuse("suffix", "Send the model's own fill-in-the-middle prompt with 'raw': true.")
+        self._refuse("template", "Send the whole prompt with 'raw': true.")
         self._refuse("context", "Send the whole conversation to /api/chat.")
         if not self.raw:
             system = [] if self.system in _NOTHING else [Message("system", self.system)]
@@ -185,7 +185,7 @@ class GenerateRequest(_Writing, frozen=True, kw_only=True):
 
     def _refuse(self, name: str, instead: str) -> None:
         if getattr(self, name):
-            raise ApiError(400, f"'{name}' cannot be used here. {instead}", param=name)
+            raise ApiError(400, f"'{name}' is not supported. {instead}", param=name)
 
 
 class EmbedRequest(_Asking, frozen=True, kw_only=True):
@@ -220,7 +220,7 @@ class EmbeddingsRequest(_Asking, frozen=True, kw_only=True):
     def fields(self) -> Fields:
         """The embedding that is asked for."""
         if bytes(memoryview(self.prompt)[:1]) != b'"':
-            raise ApiError(400, "'prompt' must be a text.", param="prompt")
+            raise ApiError(400, "'prompt' must be a string.", param="prompt")
         return _embeddings(self.model, self.prompt, truncate=True)
 
 
@@ -306,7 +306,7 @@ def _address(picture: Raw) -> Raw:
     data = memoryview(picture)
     beginning = bytes(data[1:_LONGEST_BEGINNING])
     if bytes(data[:1]) != b'"':
-        raise ApiError(400, "'images' must be texts: pictures in base64.", param="images")
+        raise ApiError(400, "'images' must be strings: images in base64.", param="images")
     if beginning.startswith(b"data:"):
         return picture
     kinds = (kind for first, kind in _PICTURES.items() if beginning.startswith(first))

@@ -178,8 +178,10 @@ class Ranking:
             return
         names = (model.id for model in self._offered() if model.kind == Purpose.RERANK)
         installed = ", ".join(islice(names, _MOST_NAMED))
-        choice = f"Name a reranker in 'model': {installed}." if installed else "Install a reranker."
-        why = "ranks no documents" if upstream.speaks_openai else "runs on PowerInfer, which ranks nothing"
+        choice = f"Choose a reranker in 'model': {installed}." if installed else "Install a reranker."
+        why = (
+            "cannot rerank documents" if upstream.speaks_openai else "runs on PowerInfer, which cannot rerank"
+        )
         raise ApiError(
             400,
             f"The model {upstream.model_id!r} {why}. {choice} To compare texts by their embeddings, use "
@@ -236,7 +238,7 @@ def _asked_ranking(body: Fields, upstream: Upstream) -> _Asked:
     name = "texts" if "texts" in fields and "documents" not in fields else "documents"
     query = _text(fields.get("query", NULL))
     if query is None or not decode_part(query, str):
-        raise ApiError(400, "'query' must be a text that is not empty.", param="query")
+        raise ApiError(400, "'query' must be a string that is not empty.", param="query")
     texts = _texts(fields.get(name, NULL), name)
     most_bytes = most_letters(upstream)
     if most_bytes is not None:
@@ -252,11 +254,11 @@ def _asked_ranking(body: Fields, upstream: Upstream) -> _Asked:
 
 def _texts(value: Raw, name: str) -> list[Raw]:
     if bytes(memoryview(value)[:1]) != b"[":
-        raise ApiError(400, f"'{name}' must be a list of 1 to {MAX_TEXTS} texts.", param=name)
+        raise ApiError(400, f"'{name}' must be a list of 1 to {MAX_TEXTS} strings.", param=name)
     documents = decode_part(value, list[Raw])
     if not 0 < len(documents) <= MAX_TEXTS:
         raise ApiError(
-            400, f"'{name}' must be a list of 1 to {MAX_TEXTS} texts, not {len(documents)}.", param=name
+            400, f"'{name}' must be a list of 1 to {MAX_TEXTS} strings, not {len(documents)}.", param=name
         )
     texts = []
     for index, document in enumerate(documents):
@@ -264,7 +266,8 @@ def _texts(value: Raw, name: str) -> list[Raw]:
         if text is None:
             raise ApiError(
                 400,
-                f"'{name}' must be texts, or objects with a 'text': what is at index {index} is neither.",
+                f"'{name}' must contain strings or objects with a 'text', but the item at index "
+                f"{index} is neither.",
                 param=name,
             )
         texts.append(text)
@@ -285,7 +288,9 @@ def _most(top_n: object, documents: int) -> int:
     if top_n is None:
         return documents
     if isinstance(top_n, bool) or not isinstance(top_n, int | float) or top_n % 1 or top_n < 1:
-        raise ApiError(400, "'top_n' must be a whole number from 1 on, or left out for all.", param="top_n")
+        raise ApiError(
+            400, "'top_n' must be a whole number of at least 1. Leave it out to get all.", param="top_n"
+        )
     return min(int(top_n), documents)
 
 
@@ -300,8 +305,9 @@ def _read(data: bytes, part: Portion) -> _Ranks:
         if rank.relevance_score is None or not math.isfinite(rank.relevance_score):
             raise ApiError(
                 502,
-                f"The engine's score for the document at index {index} is no number: this model file cannot "
-                "compute the text, and would give the same again. Leave it out, or use another file.",
+                f"The engine's score for the document at index {index} is not a number. This model "
+                "file would give the same result again. Leave out the document, or use another "
+                "file of the model.",
                 code="engine_answer",
                 final=True,
             )

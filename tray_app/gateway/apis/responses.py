@@ -38,11 +38,11 @@ RESPONSES = "/v1/responses"
 _SAME = ("model", "temperature", "top_p", "stream", "parallel_tool_calls")
 """Fields that a chat has, too."""
 _IMPOSSIBLE = {
-    "previous_response_id": "No response is kept here. Send the whole conversation in 'input'.",
-    "conversation": "No conversation is kept here. Send the whole conversation in 'input'.",
-    "background": "A response cannot be made in the background. Wait for it, or use 'stream'.",
-    "prompt": "There are no stored prompts here. Send the text in 'instructions' and 'input'.",
-    "top_logprobs": "Probabilities are only told at /v1/chat/completions.",
+    "previous_response_id": "Responses are not stored. Send the whole conversation in 'input'.",
+    "conversation": "Conversations are not stored. Send the whole conversation in 'input'.",
+    "background": "Background responses are not supported. Wait for the response, or use 'stream'.",
+    "prompt": "Stored prompts are not supported. Send the text in 'instructions' and 'input'.",
+    "top_logprobs": "Probabilities are available only at /v1/chat/completions.",
 }
 _NOTHING = (b"null", b"false", b"0", b'""')
 _ECHOED: dict[str, object] = {
@@ -300,7 +300,7 @@ def _chat(asked: _Body, given: Fields) -> Fields:
     for name, words in _IMPOSSIBLE.items():
         if memoryview(given.get(name, NULL)) not in _NOTHING:
             raise ApiError(
-                400, f"{name!r} is not possible: {words}", param=name, code="unsupported_parameter"
+                400, f"{name!r} is not supported: {words}", param=name, code="unsupported_parameter"
             )
     fields = {name: given[name] for name in _SAME if name in given}
     fields["messages"] = _raw(_conversation(asked))
@@ -338,7 +338,7 @@ def _conversation(body: _Body) -> list[dict[str, Any]]:
         else:
             found.append(message)
     if not found and not first:
-        raise ApiError(400, "'input' must have one message at least.", param="input")
+        raise ApiError(400, "'input' must contain at least one message.", param="input")
     system = [{"role": "system", "content": _joined(first, b"\\n\\n")}] if first else []
     return [*system, *found]
 
@@ -350,7 +350,7 @@ def _items(value: Raw) -> list[_Item]:
         case b"[":
             return decode_part(value, list[_Item])
         case _:
-            raise ApiError(400, "'input' must be a text or a list of items.", param="input")
+            raise ApiError(400, "'input' must be a string or a list of items.", param="input")
 
 
 def _message(item: _Item) -> dict[str, Any] | None:
@@ -371,15 +371,15 @@ def _message(item: _Item) -> dict[str, Any] | None:
         case "reasoning":
             return None
         case "item_reference":
-            raise _impossible("No item is kept here, so none can be referred to. Send it.")
+            raise _impossible("Items are not stored, so they cannot be referenced. Send the item itself.")
         case other:
-            raise _impossible(f"An item of the type {other!r} cannot be read here.")
+            raise _impossible(f"Items of the type {other!r} are not supported.")
 
 
 def _said(item: _Item) -> dict[str, Any]:
     match item.role:
         case None:
-            raise ApiError(400, "A message of 'input' lacks its 'role'.", param="input")
+            raise ApiError(400, "A message in 'input' is missing its 'role'.", param="input")
         case "system" | "developer":
             return {"role": "system", "content": _joined(_texts(item.content))}
         case role:
@@ -401,7 +401,7 @@ def _texts(value: Raw) -> Iterable[Raw]:
 
 def _parts(value: Raw) -> list[_Part]:
     if bytes(memoryview(value)[:1]) != b"[":
-        raise ApiError(400, "The content of an item must be a text or a list of parts.", param="input")
+        raise ApiError(400, "The content of an item must be a string or a list of parts.", param="input")
     return decode_part(value, list[_Part])
 
 
@@ -409,7 +409,7 @@ def _chat_part(part: _Part) -> object:
     if part.type != "input_image":
         return {"type": "text", "text": _part_text(part)}
     if not _is_text(part.image_url):
-        raise _impossible("A picture must be sent within the request, as a data URL in 'image_url'.")
+        raise _impossible("An image must be sent in the request, as a data URL in 'image_url'.")
     picture = {"url": part.image_url} | ({} if part.detail == NULL else {"detail": part.detail})
     return {"type": "image_url", "image_url": picture}
 
@@ -421,19 +421,19 @@ def _part_text(part: _Part) -> Raw:
         case "refusal":
             return _text(part.refusal, "input")
         case other:
-            raise _impossible(f"A part of the type {other!r} cannot be read here.")
+            raise _impossible(f"Parts of the type {other!r} are not supported.")
 
 
 def _tool(tool: _Tool) -> object:
     if tool.type != "function":
         raise ApiError(
             400,
-            f"The tool {tool.type!r} is not here: the model can call functions, which your program does.",
+            f"The tool {tool.type!r} is not available. The model can call functions, which your app runs.",
             param="tools",
             code="unsupported_parameter",
         )
     if not tool.name:
-        raise ApiError(400, "A function of 'tools' lacks its 'name'.", param="tools")
+        raise ApiError(400, "A function in 'tools' is missing its 'name'.", param="tools")
     function = {
         "name": tool.name,
         "description": tool.description,
@@ -453,8 +453,8 @@ def _tool_choice(choice: str | _NamedTool) -> object:
         case _:
             raise ApiError(
                 400,
-                f"A 'tool_choice' of the type {choice.type!r} is not possible: name a function, or say "
-                "'none', 'auto' or 'required'.",
+                f"A 'tool_choice' of the type {choice.type!r} is not supported. Name a function, or "
+                "use 'none', 'auto' or 'required'.",
                 param="tool_choice",
                 code="unsupported_parameter",
             )
@@ -464,7 +464,7 @@ def _response_format(wanted: _Format) -> object:
     if wanted.type == "json_object":
         return {"type": "json_object"}
     if wanted.schema == NULL:
-        raise ApiError(400, "'text.format' lacks its 'schema'.", param="text.format")
+        raise ApiError(400, "'text.format' is missing its 'schema'.", param="text.format")
     schema: dict[str, object] = {"name": wanted.name or "answer", "schema": wanted.schema}
     if wanted.strict is not None:
         schema["strict"] = wanted.strict
@@ -535,7 +535,7 @@ def _is_text(value: Raw) -> bool:
 def _text(value: Raw, param: str) -> Raw:
     """A text in JSON; 400 for anything else."""
     if not _is_text(value):
-        raise ApiError(400, f"A text is missing in {param!r}, or is something else.", param=param)
+        raise ApiError(400, f"{param!r} must be a string.", param=param)
     return value
 
 

@@ -264,7 +264,9 @@ class ControlClient:
     def _of_another_version(self, name: str) -> GatewayError:
         version = self.status().version
         runs = (
-            phrase("Version {version} is running", version=version) if version else "An earlier version runs"
+            phrase("Version {version} is running", version=version)
+            if version
+            else "An earlier version is running"
         )
         return GatewayError(
             ErrorCode.APP_VERSION_DIFFERS,

@@ -383,7 +383,7 @@ def not_running() -> GatewayError:
     return GatewayError(
         ErrorCode.APP_NOT_RUNNING,
         "PowerInfer Tray is not running",
-        "This command controls a running app.",
+        "This command needs the running app.",
         "Start it: powerinfer-tray serve",
     )
 
@@ -441,4 +441,4 @@ class AppCommands(Protocol):
         """Delete an installed engine that no model runs on."""
 
     def allow_engine(self, wish: AllowingEngine) -> EngineAllowed:
-        """Use an engine again for models with which it has failed."""
+        """Use an engine again for models with which it failed."""

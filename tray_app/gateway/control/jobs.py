@@ -136,7 +136,7 @@ class CommandJobs:
         with self._lock:
             if self._closing:
                 raise GatewayError(
-                    ErrorCode.APP_ENDED, "PowerInfer Tray is about to end", "It takes no more commands."
+                    ErrorCode.APP_ENDED, "PowerInfer Tray is quitting", "It no longer accepts commands."
                 )
             self._forget_the_oldest()
             self._count += 1
@@ -193,9 +193,7 @@ class CommandJobs:
         with self._lock:
             if job := self._jobs.get(number):
                 return job
-        raise GatewayError(
-            ErrorCode.APP_REFUSED, "This work is not known", f"The app has no work number {number}."
-        )
+        raise GatewayError(ErrorCode.APP_REFUSED, "Unknown job", f"The app has no job number {number}.")
 
     def _forget(self, number: int) -> None:
         with self._lock:

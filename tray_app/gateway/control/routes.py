@@ -198,7 +198,9 @@ class Control:
 
     async def _exchange_of(self, request: web.Request) -> Exchange:
         """What the request is part of; 401 unless it is proven, and asked for the first time."""
-        refusal = ApiError(401, "This address is for the commands of PowerInfer Tray.", code="not_proven")
+        refusal = ApiError(
+            401, "This address is only for the commands of PowerInfer Tray.", code="not_proven"
+        )
         try:
             exchange, proof = from_header(self._place.secret, request.headers.get(PROOF_OF_REQUEST, ""))
         except ValueError as exc:
@@ -213,7 +215,7 @@ class Control:
             small = request.clone(client_max_size=_MOST_CHALLENGE_BYTES)
             challenge = msgspec.json.decode(await _body(small), type=Challenge)
         except NOT_JSON as exc:
-            raise ApiError(400, "This is no challenge.", code="invalid_request") from exc
+            raise ApiError(400, "This is not a valid challenge.", code="invalid_request") from exc
         exchange = Exchange(self._place.secret, challenge.nonce, self._nonces.new())
         body = msgspec.json.encode(Welcome(exchange.app_nonce, exchange.of_app()))
         return web.Response(body=body, content_type="application/json")
@@ -257,7 +259,7 @@ def _doing(
         try:
             wish = msgspec.json.decode(await request.read(), type=kind, dec_hook=path_from_json)
         except NOT_JSON as exc:
-            raise ApiError(400, f"This cannot be understood: {exc}", code="invalid_request") from exc
+            raise ApiError(400, f"This request is not valid: {exc}", code="invalid_request") from exc
         try:
             return await _answer(lambda: action(wish))
         except asyncio.CancelledError:

@@ -225,7 +225,7 @@ class PowerInfer:
                         yield scanner.flush()
                         yield Finished("length", prompt_tokens, made)
                         return
-        raise ApiError(502, "The engine ended its answer halfway.", code="engine_answer")
+        raise ApiError(502, "The engine stopped in the middle of its answer.", code="engine_answer")
 
     async def _events(
         self, upstream: Upstream, prompt: str, limit: int, sampling: Sampling
@@ -273,9 +273,7 @@ class PowerInfer:
 async def _pause(give_up_s: float) -> None:
     """Wait before asking a busy server again; it does not tell when it is free."""
     if time.monotonic() > give_up_s:
-        raise ApiError(
-            503, "The engine is busy with something else.", code="engine_busy", retry_after_s=RETRY_AFTER_S
-        )
+        raise ApiError(503, "The engine is busy.", code="engine_busy", retry_after_s=RETRY_AFTER_S)
     await asyncio.sleep(BUSY_PAUSE_S)
 
 

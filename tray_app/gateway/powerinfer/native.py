@@ -125,7 +125,7 @@ class Native:
 
 def _not_empty(text: str, name: str) -> str:
     if not text:
-        raise ApiError(400, f"'{name}' must be a text that is not empty.", param=name)
+        raise ApiError(400, f"'{name}' must be a string that is not empty.", param=name)
     return text
 
 

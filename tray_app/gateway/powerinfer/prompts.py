@@ -61,5 +61,5 @@ def text_of(message: ChatMessage) -> str:
             return text
         case parts:
             if any(part.type != "text" for part in parts):
-                raise ApiError(400, "This model reads text only.", param="messages")
+                raise ApiError(400, "This model reads only text.", param="messages")
             return "".join(part.text or "" for part in parts)

@@ -108,7 +108,7 @@ class TemplateRenderer:
             await process.stdin.drain()
             length = int.from_bytes(await process.stdout.readexactly(_LENGTH_BYTES))
             if length > _LONGEST_ANSWER_BYTES:
-                raise _refused("it makes too long a text of it")
+                raise _refused("its result is too long")
             answer = msgspec.json.decode(await process.stdout.readexactly(length), type=_Answer)
             self._process = process
         except (asyncio.IncompleteReadError, ConnectionError) as exc:
@@ -146,4 +146,6 @@ class TemplateRenderer:
 
 
 def _refused(reason: str) -> ApiError:
-    return ApiError(400, f"The model's chat template refuses this conversation: {reason}", param="messages")
+    return ApiError(
+        400, f"The model's chat template does not accept this conversation: {reason}", param="messages"
+    )

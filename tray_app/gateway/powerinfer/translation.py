@@ -301,4 +301,8 @@ def _one_prompt(body: CompletionBody) -> str:
         case str(prompt) | [str(prompt)] if prompt:
             return prompt
         case _:
-            raise ApiError(400, "This engine takes one prompt, as a text that is not empty.", param="prompt")
+            raise ApiError(
+                400,
+                "This engine accepts one prompt, which must be a string that is not empty.",
+                param="prompt",
+            )

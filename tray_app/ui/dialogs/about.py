@@ -32,12 +32,15 @@ def about_box() -> QMessageBox:
     box.setInformativeText(
         "\n".join(
             (
-                tr("Downloads a language model, runs it on this computer, and offers it to OpenAI clients."),
-                tr("Nothing leaves the machine but the downloads you ask for."),
+                tr(
+                    "Downloads language models, runs them on this computer, and makes them available "
+                    "to OpenAI clients."
+                ),
+                tr("Nothing is sent from this computer except the downloads and searches you ask for."),
                 "",
                 f"Python {platform.python_version()} · Qt {qVersion()}",
-                tr("Licence: MIT"),
-                tr("Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own."),
+                tr("License: MIT"),
+                tr("Qt is used under the GNU LGPL version 3: you may replace it with your own build."),
                 *_place_of_licences(bundle_folder()),
             )
         )
@@ -50,4 +53,4 @@ def about_box() -> QMessageBox:
 
 def _place_of_licences(bundle: Path | None) -> tuple[str, ...]:
     """Where a package has the texts; from the sources, each library has its own."""
-    return (tr("The licences of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()
+    return (tr("Licenses of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()

@@ -31,14 +31,14 @@ def ask_to_remove(
 ) -> QMessageBox:
     """Whether a model shall go; `remove` is called if so."""
     if row.sort in (RowKind.DOWNLOAD, RowKind.PARTIAL):
-        title = tr("Delete what has arrived of {name}?").format(name=row.name)
-        text, label = tr("The download would begin anew."), tr("&Delete")
+        title = tr("Delete the unfinished download of {name}?").format(name=row.name)
+        text, label = tr("The next download would start from the beginning."), tr("&Delete")
     else:
         title = tr("Move {name} to the trash?").format(name=row.name)
-        text = tr("{size}, with all that belongs to it.").format(size=row.size)
+        text = tr("{size}, with all files that belong to it.").format(size=row.size)
         label = tr("Move to &Trash")
     if served:
-        text = tr("The server is using it, and will be stopped first.") + "\n" + text
+        text = tr("The server is using it and will be stopped first.") + "\n" + text
     box = _box(parent, title, text)
     _button(box, label, _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
@@ -52,7 +52,7 @@ def ask_to_remove_several(
     """Whether several models shall go; `remove` is called if so."""
     title = tr.count("Remove {count} model?", "Remove {count} models?", len(names))
     shown = [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
-    box = _box(parent, title, "\n".join((*shown, "", text, tr("Files go to the trash."))))
+    box = _box(parent, title, "\n".join((*shown, "", text, tr("The files are moved to the trash."))))
     _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
@@ -66,11 +66,11 @@ def ask_to_cancel(
     box = _box(
         parent,
         tr("Cancel the download of {name}?").format(name=row.name),
-        tr("What has arrived can stay, so that it goes on from there later; or be deleted."),
+        tr("Keep what has been downloaded to continue later, or delete it."),
     )
     box.setDefaultButton(_button(box, tr("Cancel and &Keep"), _Role.AcceptRole, keep))
     _button(box, tr("Cancel and &Delete"), _Role.DestructiveRole, discard)
-    _keep(box, tr("&Go On"))
+    _keep(box, tr("C&ontinue Download"))
     box.open()
     return box
 
@@ -90,12 +90,27 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
         parent,
         tr("Add {name} as an engine?").format(name=presentable(path.name)),
         tr(
-            "It is a program, which can do on this computer what you can do. Add it only if you know where "
-            "it comes from. It is copied, and proven before it is used."
+            "An engine is a program with the same rights as you. Add it only if you know where it comes "
+            "from. It is copied, and tested before it is used."
         ),
     )
     _button(box, tr("&Add"), _Role.AcceptRole, add)
     box.setDefaultButton(_keep(box, tr("&Cancel")))
+    box.open()
+    return box
+
+
+def ask_to_delete_collection(
+    parent: QWidget, name: str, facts: str, delete: Callable[[], object]
+) -> QMessageBox:
+    """Whether a collection of texts shall go; `delete` is called if so."""
+    box = _box(
+        parent,
+        tr("Delete {name}?").format(name=presentable(name)),
+        "\n".join((facts, tr("The files that the texts came from stay as they are."))),
+    )
+    _button(box, tr("&Delete"), _Role.DestructiveRole, delete)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
     return box
 

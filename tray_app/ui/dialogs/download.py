@@ -32,7 +32,7 @@ class DownloadDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Download a model"))
         self.facts = QFormLayout()
-        self.waiting = text_label(tr("Reading what it is …"))
+        self.waiting = text_label(tr("Reading the model's details …"))
         self.card = MessageCard()
         self.buttons = QDialogButtonBox()
         self.download_button = self.buttons.addButton(tr("&Download"), QDialogButtonBox.ButtonRole.AcceptRole)
@@ -66,7 +66,7 @@ class DownloadDialog(QDialog):
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _fail(self, error: AppError) -> None:
-        self.waiting.setText(tr("What it is could not be read. It can be downloaded all the same."))
+        self.waiting.setText(tr("The details could not be read. You can still download the model."))
         self.card.show_error(error)
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 

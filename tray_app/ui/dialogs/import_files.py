@@ -30,9 +30,9 @@ class ImportDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("Import models"))
         self.choices = {
-            How.COPY: QRadioButton(tr("&Copy: the file stays where it is, too")),
-            How.MOVE: QRadioButton(tr("&Move: it is then in the models folder alone")),
-            How.LINK: QRadioButton(tr("&Link: use it from where it is; takes no space")),
+            How.COPY: QRadioButton(tr("&Copy: the original file stays where it is")),
+            How.MOVE: QRadioButton(tr("&Move: the file is then only in the models folder")),
+            How.LINK: QRadioButton(tr("&Link: use the file where it is, without taking space")),
         }
         self.choices[How.COPY].setChecked(True)
         buttons = QDialogButtonBox()
@@ -47,12 +47,10 @@ class ImportDialog(QDialog):
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)
         column.addWidget(heading("\n".join(file.name for file in files), Type.TITLE))
-        column.addWidget(text_label(tr("into {folder}").format(folder=folder)))
+        column.addWidget(text_label(tr("To {folder}").format(folder=folder)))
         for choice in self.choices.values():
             column.addWidget(choice)
-        column.addWidget(
-            text_label(tr("The other files of a split model, and what belongs to it, come along."))
-        )
+        column.addWidget(text_label(tr("The other files of a split model are included.")))
         column.addWidget(buttons)
 
     def _confirm(self) -> None:

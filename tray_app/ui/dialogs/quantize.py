@@ -38,7 +38,7 @@ class QuantizeDialog(QDialog):
         self._offer: SmallerTypes | None = None
         self.types = QComboBox()
         self.name = QLineEdit()
-        self.space = text_label(tr("Asking which types there are …"))
+        self.space = text_label(tr("Looking for types …"))
         self.card = MessageCard()
         buttons = QDialogButtonBox()
         self.quantize_button = buttons.addButton(tr("&Quantize"), QDialogButtonBox.ButtonRole.AcceptRole)
@@ -54,7 +54,7 @@ class QuantizeDialog(QDialog):
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         fields.addRow(tr("&Type:"), self.types)
         fields.addRow(tr("&New file:"), self.name)
-        fields.addRow(tr("On the disk:"), self.space)
+        fields.addRow(tr("Disk space:"), self.space)
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)

@@ -49,8 +49,8 @@ class TermsDialog(QDialog):
         column.addWidget(
             text_label(
                 tr(
-                    "A part of this engine belongs to {owner}, which permits its use on its own terms. "
-                    "Install it only if you have read and accepted them."
+                    "Part of this engine comes from {owner} and has its own terms. "
+                    "Install it only if you have read and accept them."
                 ).format(owner=terms.owner)
             )
         )

@@ -132,7 +132,7 @@ class EnginesPage(QWidget):
     def _show(self) -> None:
         overview, status = self.look.overview, self._bridge.status
         others = offer_rows(overview, tr) if overview else ()
-        self.machine.setText(machine_text(overview, tr) if overview else tr("Looking at the engines …"))
+        self.machine.setText(machine_text(overview, tr) if overview else tr("Loading the list of engines …"))
         host = self._bridge.app.host
         self.installed.show_rows(build_rows(overview, host, status, tr) if overview else ())
         self.setTabOrder(self.installed.last, self.others_button)
@@ -153,7 +153,7 @@ class EnginesPage(QWidget):
 
     def _show_others(self) -> None:
         shown = self._unfolded
-        self.others_button.setText(tr("Hide other engines") if shown else tr("Show other engines"))
+        self.others_button.setText(tr("Hide Other Engines") if shown else tr("Show Other Engines"))
         self.others_button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
         self.others.setVisible(shown)
 

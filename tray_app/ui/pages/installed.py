@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
-    from tray_app.models.catalog import CatalogEntry
     from tray_app.models.outdated import Comparison
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
     from tray_app.ui.presenters.models import ModelRow
+    from tray_app.ui.widgets.first_steps import FirstStep
 
 
 class InstalledPanel(QWidget):
@@ -269,13 +269,13 @@ class InstalledPanel(QWidget):
         self._wanted_id = model_id
         self._look.refresh()
 
-    def _take_first_step(self, entry: CatalogEntry) -> None:
+    def _take_first_step(self, step: FirstStep) -> None:
         app = self._bridge.app
 
         def choose_and_start() -> None:
-            choose_model(app, entry.id)
+            choose_model(app, step.id)
             app.start_server()
 
         self.controller.run(
-            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if entry.builtin else None
+            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None
         )

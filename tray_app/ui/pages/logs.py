@@ -81,15 +81,15 @@ class LogsPage(QWidget):
         self.search.setAccessibleName(tr("Filter"))
         self.source = self._make_source()
         self.level = self._make_level()
-        self.follow = QCheckBox(tr("&Follow"))
+        self.follow = QCheckBox(tr("&Follow new lines"))
         self.follow.setChecked(True)
-        self.follow.setToolTip(tr("Stay at the newest line."))
+        self.follow.setToolTip(tr("Keep the newest line in view."))
         self.copy_button = QPushButton(tr("&Copy"))
-        self.copy_button.setToolTip(tr("Copies the selected lines, or all that are shown."))
+        self.copy_button.setToolTip(tr("Copies the selected lines, or all lines shown."))
         self.folder_button = QPushButton(tr("Open Fo&lder"))
         self.diagnostics_button = QPushButton(tr("Copy &Diagnostics"))
         self.diagnostics_button.setToolTip(
-            tr("Versions, machine, command line and last lines, without secrets and your home folder.")
+            tr("Versions, hardware, command line and recent log lines, without secrets or your home folder.")
         )
         for button, symbol in (
             (self.copy_button, "copy"),
@@ -153,7 +153,7 @@ class LogsPage(QWidget):
     def _make_table(self) -> QTableView:
         table = QTableView()
         table.setModel(self.rows)
-        table.setAccessibleName(tr("Lines of the logs"))
+        table.setAccessibleName(tr("Log lines"))
         table.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -186,7 +186,7 @@ class LogsPage(QWidget):
     def _make_level(self) -> QComboBox:
         box = QComboBox()
         box.setAccessibleName(tr("Level"))
-        box.addItem(tr("Every level"), Severity.NORMAL)
+        box.addItem(tr("All levels"), Severity.NORMAL)
         box.addItem(tr("Warnings and errors"), Severity.WARNING)
         box.addItem(tr("Errors"), Severity.ERROR)
         return box
@@ -295,8 +295,8 @@ class LogsPage(QWidget):
     def _copied_diagnostics(self, report: str) -> None:
         QGuiApplication.clipboard().setText(report)
         self.card.show_message(
-            tr("The diagnostics are on the clipboard"),
-            tr("Paste them into your report. Secrets and your home folder have been removed."),
+            tr("Diagnostics copied"),
+            tr("Paste them into your report. Secrets and the name of your home folder have been removed."),
         )
         self.card.offer(tr("Close"), self.card.clear)
 

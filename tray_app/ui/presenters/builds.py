@@ -127,7 +127,7 @@ def action_label(action: EngineAction, tr: Translate) -> str:
         EngineAction.CLOSE: tr("Close"),
         EngineAction.HIDE: tr("Close"),
         EngineAction.ALLOW: tr("Try Again"),
-        EngineAction.PROVE: tr("Prove Again"),
+        EngineAction.PROVE: tr("Test Again"),
         EngineAction.REVEAL: tr("Show in Folder"),
         EngineAction.REMOVE: tr("Remove…"),
     }[action]
@@ -156,9 +156,9 @@ def offer_card(
 
 def _offer_title(build: PublishedBuild, tr: Translate, *, update: bool) -> str:
     if update:
-        return tr("A newer engine is on offer")
+        return tr("A newer engine is available")
     if build.back_end.uses_card:
-        return tr("Let the graphics card compute")
+        return tr("Use your graphics card")
     return tr("A faster engine for this processor")
 
 
@@ -181,7 +181,7 @@ def installation_card(
     share = None if installation.phase is InstallPhase.PROVING else _permille(installation)
     return CardView(
         installation.build_id,
-        title=(tr("Installing {engine}") if is_new else tr("Proving {engine}")).format(engine=name),
+        title=(tr("Installing {engine}") if is_new else tr("Testing {engine}")).format(engine=name),
         text=help_text,
         note=course,
         permille=share,
@@ -219,10 +219,10 @@ def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[Engin
         case InstallPhase.UNPACKING:
             return tr("Unpacking …"), (EngineAction.CANCEL,)
         case InstallPhase.PROVING if installation.weights:
-            text = tr("Proving that it computes right with weights in {kind} …")
+            text = tr("Testing its answers with {kind} …")
             return text.format(kind=installation.weights), (EngineAction.CANCEL,)
         case InstallPhase.PROVING:
-            return tr("Proving that it computes right on this machine …"), (EngineAction.CANCEL,)
+            return tr("Testing its answers on this computer …"), (EngineAction.CANCEL,)
         case _:
             return " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, EngineAction.CANCEL)
 
@@ -238,9 +238,9 @@ def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKe
             notice.build_id,
             title=error_title(notice.error, tr),
             text=tr.said(reason),
-            note=tr("Another engine takes its place until you let it try again.")
+            note=tr("Another engine is used until you choose Try Again.")
             if again
-            else tr("Another engine takes its place. The page Engines says more."),
+            else tr("Another engine is used instead. See Engines for details."),
             urgent=True,
             actions=(EngineAction.ALLOW, EngineAction.HIDE) if again else (EngineAction.HIDE,),
         )
@@ -289,7 +289,7 @@ def terms_of(build: PublishedBuild, tr: Translate) -> Terms | None:
     if not owner:
         return None
     files = tuple(
-        tr("{file}: {size}, terms: {terms}").format(
+        tr("{file}: {size}, license: {terms}").format(
             file=each.name, size=size_text(each.size_bytes, tr), terms=each.terms
         )
         for each in build.files
@@ -301,7 +301,7 @@ def removal_text(row: BuildRow, overview: EnginesOverview, tr: Translate) -> str
     """What becomes of it when an engine is removed."""
     sizes = {each.build.id: each.size_bytes for each in overview.installed}
     sizes |= {each.id: each.size_bytes for each in overview.broken}
-    return tr("{size} of the disk become free.").format(size=size_text(sizes[row.id], tr))
+    return tr("This frees {size} of disk space.").format(size=size_text(sizes[row.id], tr))
 
 
 def _installed_ids(overview: EnginesOverview) -> set[str]:
@@ -327,13 +327,16 @@ def _build_row(
     if each.changed:
         tone, state = Tone.WARNING, tr("Changed")
         warnings.insert(
-            0, tr("Its files are not those that were installed, so it is not started. Install it again.")
+            0,
+            tr(
+                "Its files have changed since it was installed, so the app does not run it. Install it again."
+            ),
         )
         if any(offer.id == build.id for offer in overview.offers):
             actions.append(EngineAction.INSTALL)
             successor = build.id
     elif each.set_aside:
-        tone, state = Tone.WARNING, tr("Set aside")
+        tone, state = Tone.WARNING, tr("Not used")
         actions.append(EngineAction.ALLOW)
     elif not works:
         tone, state = Tone.BAD, tr("Does not work here")
@@ -364,9 +367,9 @@ def _build_row(
 def _details(each: InstalledEngine, tr: Translate) -> Iterator[str]:
     build = each.build
     cards = ", ".join(device.name for device in build.devices)
-    yield cards or (tr("no card found") if build.back_end.uses_card else tr("processor"))
+    yield cards or (tr("no graphics card found") if build.back_end.uses_card else tr("processor"))
     if works := [str(kind) for kind, verdict in build.verdicts.items() if verdict.works]:
-        yield tr("proven for {kinds}").format(kinds=", ".join(works))
+        yield tr("tested with {kinds}").format(kinds=", ".join(works))
     if build.speed is not None:
         yield tr("{factor} times as fast as the built-in engine").format(factor=tr.number(build.speed, 1))
     yield size_text(each.size_bytes, tr)
@@ -375,7 +378,7 @@ def _details(each: InstalledEngine, tr: Translate) -> Iterator[str]:
 def _failed_proofs(build: InstalledBuild, tr: Translate) -> Iterator[str]:
     for kind, verdict in build.verdicts.items():
         if not verdict.works:
-            yield tr("Not used for weights in {kind}: {reason}").format(
+            yield tr("Not used for {kind}: {reason}").format(
                 kind=kind, reason=tr.said(verdict.reason) or tr("unknown cause")
             )
 
@@ -443,7 +446,7 @@ def _engine_row(engine: Engine, host: Host, status: AppStatus, tr: Translate) ->
     on_card = bool(engine.devices)
     if host.apple_silicon and engine.kind is not EngineKind.POWERINFER:
         on_card = True
-        device = tr("graphics of Apple Silicon")
+        device = tr("Apple silicon graphics")
     else:
         device = ", ".join(card.name for card in engine.devices or ()) or tr("processor")
     return BuildRow(
@@ -465,7 +468,7 @@ def _failed_card(
     installation: Installation, name: str, help_text: str, tr: Translate, *, is_new: bool
 ) -> CardView:
     error = installation.error
-    title = tr("{engine} could not be installed") if is_new else tr("{engine} could not be proven")
+    title = tr("{engine} could not be installed") if is_new else tr("{engine} failed its test")
     return CardView(
         installation.build_id,
         title=title.format(engine=name),

@@ -23,10 +23,10 @@ def preview_facts(preview: DownloadPreview, tr: Translate) -> tuple[tuple[str, s
             tr("Kind:"),
             f"{kind_text(tr, sparse=header.sparse)} · {header.architecture} · {header.quantization}",
         ),
-        (tr("Context:"), tr.count("{count} token", "{count} tokens", context) if context else ""),
+        (tr("Context size:"), tr.count("{count} token", "{count} tokens", context) if context else ""),
         (tr("Size:"), size_text(model.size_bytes, tr)),
-        (tr("On the disk:"), space_text(preview.needed_bytes, preview.free_bytes, tr)),
-        (tr("This machine:"), f"{fit_shape(preview.report)} {fit_word(preview.report, tr)}"),
+        (tr("Disk space:"), space_text(preview.needed_bytes, preview.free_bytes, tr)),
+        (tr("This computer:"), f"{fit_shape(preview.report)} {fit_word(preview.report, tr)}"),
         ("", fit_reason(preview.report, tr)),
     )
     return tuple(fact for fact in facts if fact[1])

@@ -27,7 +27,7 @@ def engine_title(engine: str, tr: Translate) -> str:
         AUTO: tr("Automatic (the best one for the model)"),
         EngineKind.POWERINFER: tr("PowerInfer"),
         EngineKind.LLAMA_CPP: tr("llama.cpp (comes with the app)"),
-        EngineKind.REMOTE: tr("A server on another machine"),
+        EngineKind.REMOTE: tr("A server on another computer"),
     }[engine]
 
 

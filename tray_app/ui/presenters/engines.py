@@ -14,7 +14,7 @@ from tray_app.gateway.counters import Traffic
 from tray_app.models.fit_text import memory_text
 from tray_app.models.memory import MemoryAmount
 from tray_app.ui.presenters.engine_names import engine_text
-from tray_app.ui.presenters.formatting import error_lines, error_title
+from tray_app.ui.presenters.formatting import duration_text, error_lines, error_title
 from tray_app.ui.presenters.memory import memory_bar
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.engine.pooled_engine import EngineStatus
+    from tray_app.models.header import Purpose
     from tray_app.phrases import Translate
     from tray_app.system.host import Host
     from tray_app.ui.presenters.memory import MemoryBarView
@@ -65,6 +66,8 @@ class EngineView:
     """Engine, device, memory, and what is asked of it."""
     explanation: str = ""
     """Why it failed, in lines."""
+    process: str = ""
+    """The number that the system knows it by."""
     kept: bool | None = None
     """Whether it is kept loaded; None where that cannot be said."""
     can_load: bool = False
@@ -131,6 +134,30 @@ def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
     return replace(status, pool=pool, traffic_of=look.traffic_of)
 
 
+def loaded_purposes(status: AppStatus) -> frozenset[Purpose]:
+    """What the models that answer now can be asked for."""
+    plans = (each.told or each.engine.plan for each in ready_engines(status))
+    return frozenset(plan.purpose for plan in plans if isinstance(plan, LaunchPlan))
+
+
+def server_facts(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[str, ...]:
+    """How long a model has been ready, how many requests there were, and what computes; none while none is.
+
+    `now_s` is of the clock that `EngineSnapshot.since_s` uses.
+    """
+    ready = ready_engines(status)
+    if not ready:
+        return ()
+    up_s = now_s - min(each.engine.since_s for each in ready)
+    plans = (each.told or each.engine.plan for each in ready)
+    devices = {device_of(p, apple_silicon=host.apple_silicon): 0 for p in plans if isinstance(p, LaunchPlan)}
+    return (
+        tr("Up for {duration}").format(duration=duration_text(up_s, tr)),
+        tr.count("{count} request", "{count} requests", status.traffic.requests),
+        *devices,
+    )
+
+
 def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
     """What people call the model of an engine."""
     plan = each.told or each.engine.plan
@@ -141,23 +168,21 @@ def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
 
 
 def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[EngineView, ...]:
-    """A row for each model, the chosen one first; none while that is the only one.
+    """A row for each model, the chosen one first, whether it is loaded or not.
 
     `now_s` is of the clock that `EngineSnapshot.since_s` uses.
     """
     others = [each for each in status.pool.engines if each is not status.pool.main]
-    if not others:
-        return ()
     chosen = (status.pool.main,) if status.model_name else ()
     return tuple(_view(each, status, host, now_s, tr) for each in (*chosen, *others))
 
 
 def models_memory(status: AppStatus, tr: Translate) -> tuple[MemoryBarView, ...]:
     """The memory of all models against what they may take, and that of graphics cards where one computes with
-    such; none while the chosen model is alone on the processor.
+    such; none while no model is loaded.
     """
     engines, pool = status.pool.engines, status.pool
-    if all(each is pool.main for each in engines) and not pool.graphics_budget_bytes:
+    if all(standing(each) not in _PRESENT for each in engines):
         return ()
     loading = {id(each) for each in loading_engines(status)}
     loaded, coming = MemoryAmount(), MemoryAmount()
@@ -198,6 +223,7 @@ def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: T
         state=_state_text(each, status, now_s, tr),
         details=tuple(_details(each, status, host, tr)) if now in _PRESENT else (),
         explanation="\n".join(error_lines(failure, tr)) if failure else "",
+        process=tr("process {pid}").format(pid=each.engine.pid) if each.engine.pid else "",
         kept=each.kept if now in _PRESENT and each.model_id else None,
         can_load=now is Standing.FAILED or (now is Standing.UNLOADED and not _is_prepared(each, status)),
         can_unload=named and each.model_id is not None and now is not Standing.ENDING,

@@ -18,12 +18,14 @@ def fix_title(error: AppError, tr: Translate) -> str:
         case Fix.FREE_PORT:
             return tr("Choose a &Free Port")
         case Fix.VERIFY_MODEL:
-            return tr("&Verify the Model")
+            return tr("Check the &Files")
         case Fix.SETTING:
             return tr("&Open the Setting…")
         case Fix.CHOOSE_ENGINE:
             return tr("Choose Another &Engine…")
-        case Fix.NONE | Fix.ALLOW_ENGINE:  # the card of an engine that failed has a button of its own
+        case Fix.ALLOW_ENGINE:
+            return tr("Tr&y Again")
+        case Fix.NONE:
             return ""
 
 
@@ -36,8 +38,9 @@ def check_text(check: Check, tr: Translate) -> str:
     """What it means that a model has been found in order."""
     match check:
         case Check.DIGEST:
-            return tr("Every byte is the one that was downloaded, so the file is not the cause.")
+            return tr("The file is exactly what was downloaded, so it is not the cause.")
         case Check.HEADER:
             return tr(
-                "Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them."
+                "The header and size are correct. "
+                "The weights cannot be checked because there is no SHA-256 for them."
             )

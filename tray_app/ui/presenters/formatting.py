@@ -39,7 +39,7 @@ def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
         "missing": size_text(needed_bytes - free_bytes, tr),
     }
     if needed_bytes > free_bytes:
-        return tr("{needed} needed, {free} free: {missing} too little").format(**numbers)
+        return tr("{needed} needed, {free} free: {missing} short").format(**numbers)
     return tr("{needed} needed, {free} free").format(**numbers)
 
 
@@ -51,6 +51,20 @@ def remaining_text(remaining_s: float, tr: Translate) -> str:
     if minutes < 60:  # noqa: PLR2004
         return tr("{minutes} min left").format(minutes=minutes)
     return tr("{hours} h {minutes} min left").format(hours=minutes // 60, minutes=minutes % 60)
+
+
+def duration_text(duration_s: float, tr: Translate) -> str:
+    """`2 h 5 min`: how long something has been going on."""
+    minutes = int(max(0.0, duration_s) // 60)
+    if minutes < 1:
+        return tr("less than a minute")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 1:
+        return tr("{minutes} min").format(minutes=minutes)
+    days, hours = divmod(hours, 24)
+    if days < 1:
+        return tr("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+    return tr("{days} d {hours} h").format(days=tr.number(days), hours=hours)
 
 
 def permille(progress: Progress) -> int | None:
@@ -66,7 +80,7 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.DOWNLOADING:
             return " · ".join(_transfer_parts(progress, tr))
         case Phase.WAITING:
-            return tr("Waiting for its turn")
+            return tr("Waiting")
         case Phase.CONNECTING:
             return tr("Connecting …")
         case Phase.VERIFYING:
@@ -74,7 +88,7 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.PAUSED:
             return tr("Paused at {amount}").format(amount=_amount(progress, tr))
         case Phase.CANCELLED:
-            return tr("Cancelled at {amount}").format(amount=_amount(progress, tr))
+            return tr("Canceled at {amount}").format(amount=_amount(progress, tr))
         case Phase.FAILED:
             return tr("Failed: {cause}").format(cause=error_title(progress.error, tr))
         case Phase.DONE:

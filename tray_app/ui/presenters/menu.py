@@ -31,15 +31,16 @@ class Command(StrEnum):
     STOP = "stop"
     RESTART = "restart"
     MODELS = "models"
-    EMBED = "embed"
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
     COPY_URL = "copy url"
     COPY_CURL = "copy curl"
     COPY_PYTHON = "copy python"
+    COPY_JAVASCRIPT = "copy javascript"
     COPY_4D = "copy 4d"
     WINDOW = "window"
     SETTINGS = "settings"
     LOGIN = "login"
-    LOGS = "logs"
     ABOUT = "about"
     QUIT = "quit"
 
@@ -48,20 +49,25 @@ class Submenu(StrEnum):
     """What opens to the side."""
 
     MODELS = "models"
-    COPY = "copy"
 
 
 MENU: tuple[tuple[Command | Submenu, ...], ...] = (
-    (Command.PAUSE, Command.RESUME),
+    (Command.PAUSE, Command.RESUME, Command.COPY_URL),
+    (Command.CHAT, Command.EMBEDDINGS, Command.WINDOW),
     (Command.START, Command.STOP, Command.RESTART, Submenu.MODELS),
-    (Command.EMBED, Submenu.COPY, Command.WINDOW),
-    (Command.SETTINGS, Command.LOGIN, Command.LOGS, Command.ABOUT),
+    (Command.SETTINGS, Command.LOGIN, Command.ABOUT),
     (Command.QUIT,),
 )
 """The menu below its status lines, from the top; a line between the groups."""
 
-COPIES = (Command.COPY_URL, Command.COPY_CURL, Command.COPY_PYTHON, Command.COPY_4D)
-"""The submenu Copy, from the top."""
+COPIES = (
+    Command.COPY_URL,
+    Command.COPY_CURL,
+    Command.COPY_PYTHON,
+    Command.COPY_JAVASCRIPT,
+    Command.COPY_4D,
+)
+"""What can be copied for clients, from the top."""
 
 MOST_CHOICES = 50
 """Models in the submenu: more would not fit a screen, and each goes over D-Bus. The page has all of them."""
@@ -69,17 +75,11 @@ MOST_CHOICES = 50
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One entry of the menu. `reason` says why it cannot be chosen now."""
+    """One entry of the menu; it is there only while it can be chosen."""
 
     text: str
-    reason: str = ""
     visible: bool = True
     checked: bool | None = None
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it can be chosen."""
-        return not self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +97,22 @@ class ModelChoice:
 def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
     """Every entry, for a snapshot and the download that the tray speaks of."""
     paused = current is not None and current.phase is Phase.PAUSED
-    copy = copy_refusal(status, tr)
+    address = status.server.base_url
     return {
         Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
         Command.RESUME: MenuEntry(tr("Resume &Download"), visible=paused),
-        Command.START: MenuEntry(tr("&Start Server"), start_refusal(status, tr)),
-        Command.STOP: MenuEntry(tr("S&top Server"), stop_refusal(status, tr)),
-        Command.RESTART: MenuEntry(tr("&Restart Server"), restart_refusal(status, tr)),
-        Command.MODELS: MenuEntry(tr("&More Models…")),
-        Command.EMBED: MenuEntry(tr("Test &Embedding…")),
-        Command.COPY_URL: MenuEntry(tr("&Address"), copy),
-        Command.COPY_CURL: MenuEntry(tr("Example for &curl"), copy),
-        Command.COPY_PYTHON: MenuEntry(tr("Example for &Python"), copy),
-        Command.COPY_4D: MenuEntry(tr("Example for &4D"), copy),
+        Command.COPY_URL: MenuEntry(
+            tr("&Copy {address}").format(address=address or ""), visible=address is not None
+        ),
+        Command.CHAT: MenuEntry(tr("Open C&hat")),
+        Command.EMBEDDINGS: MenuEntry(tr("Open &Embeddings")),
         Command.WINDOW: MenuEntry(tr("&Open Window")),
+        Command.START: MenuEntry(tr("&Start Server"), visible=not start_refusal(status, tr)),
+        Command.STOP: MenuEntry(tr("S&top Server"), visible=takes_models(status)),
+        Command.RESTART: MenuEntry(tr("&Restart Server"), visible=status.server.state.runs),
+        Command.MODELS: MenuEntry(tr("&More Models…")),
         Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
         Command.LOGIN: MenuEntry(login_text(status, tr), checked=status.settings.launch_at_login),
-        Command.LOGS: MenuEntry(tr("Lo&gs…")),
         Command.ABOUT: MenuEntry(tr("&About")),
         Command.QUIT: MenuEntry(tr("&Quit")),
     }
@@ -126,7 +125,18 @@ def login_text(status: AppStatus, tr: Translate) -> str:
 
 def submenu_title(submenu: Submenu, tr: Translate) -> str:
     """What a submenu is called."""
-    return {Submenu.MODELS: tr("&Models"), Submenu.COPY: tr("&Copy")}[submenu]
+    return {Submenu.MODELS: tr("&Models")}[submenu]
+
+
+def copy_label(command: Command, tr: Translate) -> str:
+    """What one of `COPIES` is called in a menu Copy."""
+    return {
+        Command.COPY_URL: tr("&Address"),
+        Command.COPY_CURL: tr("Example for &curl"),
+        Command.COPY_PYTHON: tr("Example for &Python"),
+        Command.COPY_JAVASCRIPT: tr("Example for &JavaScript"),
+        Command.COPY_4D: tr("Example for &4D"),
+    }[command]
 
 
 def model_choices(facts: ModelFacts, status: AppStatus, tr: Translate) -> tuple[ModelChoice, ...]:
@@ -187,26 +197,3 @@ def start_refusal(status: AppStatus, tr: Translate) -> str:
             return tr("The server starts by itself when the model is there again.")
         case _:
             return "" if status.model_name else tr("Choose a model first.")
-
-
-def stop_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why the server cannot be stopped now; empty if it can."""
-    if status.server.state is ServerState.STOPPING:
-        return tr("The server is stopping already.")
-    return "" if takes_models(status) else tr("The server is not running.")
-
-
-def restart_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why the server cannot be restarted now; empty if it can."""
-    match status.server.state:
-        case state if state.runs:
-            return ""
-        case ServerState.ASLEEP:
-            return tr("The server is asleep.")
-        case _:
-            return tr("The server is not running.")
-
-
-def copy_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why there is no address to copy; empty if there is one."""
-    return "" if status.server.base_url else tr("The server is not running.")

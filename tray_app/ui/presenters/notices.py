@@ -68,11 +68,11 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         found.append(Notice(error_title(failure, tr), text, Page.HOME, failed=True))
     if _came_back(old.engine, new.engine):
         # One notice for one event: while the server is down, the icon says so.
-        cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("The log says why.")
+        cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("See the log for details.")
         found.append(Notice(tr("The server crashed and was restarted"), cause, Page.HOME))
     asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
     if asking:  # one, also if a page asks by many names: the window shows them all
-        text = tr("It is refused until you decide, on the page Status.")
+        text = tr("Its requests are refused until you decide. Open Home to answer.")
         found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
 

@@ -37,14 +37,20 @@ def origin_question(status: AppStatus, tr: Translate) -> OriginQuestion | None:
     origin, *others = status.refused_origins
     name = shown_origin(origin)
     lines = [
-        tr("Allow: its pages may send requests to the models on this computer from now on."),
-        tr("Refuse: it stays locked out, and you are not asked about it again."),
+        tr("Allow: from now on, its pages can send requests to the models on this computer."),
+        tr("Refuse: it stays blocked, and you are not asked again."),
     ]
     if origin.endswith(_ALL_OF_A_KIND):
-        lines.append(tr("Such pages have another name each time: the answer holds for all of them."))
+        lines.append(
+            tr("Pages of this kind have a new name each time, so your answer applies to all of them.")
+        )
     if others:
         lines.append(
-            tr.count("{count} more waits for an answer.", "{count} more wait for an answer.", len(others))
+            tr.count(
+                "{count} more is waiting for an answer.",
+                "{count} more are waiting for an answer.",
+                len(others),
+            )
         )
     return OriginQuestion(origin, name, title_of(origin, tr), "\n".join(lines))
 

@@ -41,6 +41,8 @@ def copied_text(command: Command, status: AppStatus) -> str:
             return curl_snippet(base_url, model)
         case Command.COPY_PYTHON:
             return python_snippet(base_url, model)
+        case Command.COPY_JAVASCRIPT:
+            return javascript_snippet(base_url, model)
         case Command.COPY_4D:
             return fourd_snippet(base_url, model)
         case _:
@@ -64,6 +66,20 @@ def python_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) ->
             f"client = OpenAI(base_url={base_url!r}, api_key='none')",
             f"answer = client.embeddings.create(model={model!r}, input={_input(texts)!r})",
             "print([item.embedding for item in answer.data])",
+        )
+    )
+
+
+def javascript_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE) -> str:
+    """A module for the package `openai` of npm."""
+    body = json_text({"model": model, "input": _input(texts)})
+    return "\n".join(
+        (
+            "import OpenAI from 'openai'",
+            "",
+            f"const client = new OpenAI({{ baseURL: {json_text(base_url)}, apiKey: 'none' }})",
+            f"const answer = await client.embeddings.create({body})",
+            "console.log(answer.data.map(item => item.embedding))",
         )
     )
 

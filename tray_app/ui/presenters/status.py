@@ -32,6 +32,15 @@ class IconShape(StrEnum):
     MOON = "moon"
 
 
+_SIGNS = {
+    IconShape.HOLLOW: "○",
+    IconShape.ARROW: "○",
+    IconShape.RING: "◐",
+    IconShape.ARC: "◐",
+    IconShape.SOLID: "●",
+    IconShape.BADGE: "⚠",
+    IconShape.MOON: "○",
+}
 _TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 
 
@@ -52,6 +61,11 @@ def shape_of(status: AppStatus) -> IconShape:  # noqa: PLR0911 - one for each st
             return IconShape.ARC
         case ServerState.PREPARING | ServerState.ASLEEP | ServerState.STOPPED as state:
             return _shape_without_engine(status, state)
+
+
+def sign_of(status: AppStatus) -> str:
+    """The state as a sign beside words, as rows of models have it."""
+    return _SIGNS[shape_of(status)]
 
 
 def ring_of(status: AppStatus) -> int | None:

@@ -29,7 +29,9 @@ class TrayView:
     shape: IconShape
     permille: int | None
     headline: str
-    """Tooltip and first menu line."""
+    """The tooltip."""
+    state_line: str
+    """The first menu line."""
     download_line: str
     """The second menu line; empty where there is none, or the headline says it."""
     question: str
@@ -41,19 +43,21 @@ def tray_view(status: AppStatus, now_s: float, tr: Translate) -> TrayView:
     """What the tray shows at the time `now_s` (of the clock that `EngineSnapshot.since_s` uses)."""
     current = current_download(status)
     headline = headline_of(status, now_s, tr)
+    state = state_line(status, now_s, tr)
     line = download_line(current, tr) if current else ""
     return TrayView(
         shape=shape_of(status),
         permille=ring_of(status),
         headline=headline,
-        download_line="" if line == headline else line,
+        state_line=state,
+        download_line="" if line == state else line,
         question=_question_of(status, tr),
         entries=menu_entries(status, current, tr),
     )
 
 
 def headline_of(status: AppStatus, now_s: float, tr: Translate) -> str:
-    """The state and the address in one line, for the tooltip and the menu."""
+    """The state and the address in one line."""
     line = state_line(status, now_s, tr)
     address = status.server.base_url
     if address and shape_of(status) in (IconShape.SOLID, IconShape.MOON):

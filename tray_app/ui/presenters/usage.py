@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SPAN_S = 120.0
 """So much of the past is kept."""
-_LONGEST_STEP_S = 5.0
+_LONGEST_STEP_S = 10.0
 """Samples further apart were not taken in a row: nobody looked in between."""
 
 
@@ -60,6 +60,13 @@ def series(samples: tuple[UsageSample, ...], quantity: Quantity) -> tuple[Point,
     )
 
 
+def is_asked(samples: tuple[UsageSample, ...], within_s: float = SPAN_S) -> bool:
+    """Whether there were requests in the last seconds, or are now; there are some samples."""
+    newest = samples[-1]
+    then = next(each for each in samples if newest.at_s - each.at_s <= within_s)
+    return newest.traffic.active > 0 or newest.traffic.requests != then.traffic.requests
+
+
 def shown_quantities(samples: tuple[UsageSample, ...]) -> tuple[Quantity, ...]:
     """What there is to show on this machine."""
     known = any(sample.usage and sample.usage.graphics_bytes is not None for sample in samples)
@@ -98,7 +105,7 @@ def peak(points: tuple[Point, ...]) -> float | None:
 def peak_text(quantity: Quantity, points: tuple[Point, ...], tr: Translate) -> str:
     """What the top of the chart means; empty while there is nothing in it."""
     most = peak(points)
-    return tr("at most {value}").format(value=quantity_text(quantity, most, tr)) if most else ""
+    return tr("peak {value}").format(value=quantity_text(quantity, most, tr)) if most else ""
 
 
 def _value(before: UsageSample, now: UsageSample, quantity: Quantity) -> float | None:

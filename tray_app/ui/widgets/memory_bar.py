@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QBrush, QPainter, QPalette, QPen
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPalette, QPen
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.models.fit_text import memory_text
+from tray_app.ui.style import SMALL, TIGHT, look_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import small_label
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tray_app.ui.presenters.memory import MemoryBarView
 
-_HEIGHT = 14
+_HEIGHT = SMALL + TIGHT
 # Told apart by pattern, not by colour.
 _PATTERNS = (Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern, Qt.BrushStyle.Dense5Pattern)
 _MARKS = ("■", "▨", "▒")
@@ -37,7 +38,7 @@ class MemoryBar(QWidget):
         self._strip = _Strip(self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        column.setSpacing(TIGHT)
         for widget in (self._strip, self.text, self.warning):
             column.addWidget(widget)
 
@@ -85,17 +86,26 @@ class _Strip(QWidget):
             return
         parts, usable_bytes = self._view.parts, self._view.usable_bytes
         whole_bytes = max(usable_bytes, sum(size for _, size in parts), 1)
-        scale = (self.width() - 1) / whole_bytes
-        palette = self.palette()
+        look = look_of(self)
+        area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
+        scale = area.width() / whole_bytes
+        outline = QPainterPath()
+        outline.addRoundedRect(area, _HEIGHT / 2, _HEIGHT / 2)
         painter = QPainter(self)
-        painter.fillRect(self.rect(), palette.color(QPalette.ColorRole.Base))
-        left = 0.0
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipPath(outline)
+        painter.fillRect(area, look.hover)
+        left = area.left()
         for pattern, (_, size) in zip(_PATTERNS, parts, strict=False):
             width = size * scale
-            painter.fillRect(
-                QRectF(left, 0, width, _HEIGHT), QBrush(palette.color(QPalette.ColorRole.Highlight), pattern)
-            )
+            painter.fillRect(QRectF(left, 0, width, _HEIGHT), QBrush(look.accent, pattern))
             left += width
-        painter.setPen(QPen(palette.color(QPalette.ColorRole.WindowText), 1))
-        painter.drawRect(QRectF(0, 0, usable_bytes * scale, _HEIGHT - 1))
+        if usable_bytes < whole_bytes:  # where the memory ends
+            end = area.left() + usable_bytes * scale
+            painter.setPen(QPen(look.text, 2))
+            painter.drawLine(QPointF(end, 0), QPointF(end, _HEIGHT))
+        painter.setClipping(False)
+        painter.setPen(QPen(look.border, 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPath(outline)
         painter.end()

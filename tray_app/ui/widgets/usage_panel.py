@@ -1,173 +1,121 @@
-"""What engines and clients take now and took in the last two minutes: values and small charts. GUI thread.
-
-It looks once a second, and only while it can be seen; the looking is done on another thread.
-"""
+"""What engines and clients take now and took in the last two minutes: values and small charts. GUI thread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from tray_app.ui.operations import usage_now
-from tray_app.ui.presenters.formatting import error_lines
 from tray_app.ui.presenters.usage import (
     Quantity,
-    extended,
+    is_asked,
     peak_text,
     quantity_text,
     quantity_title,
     series,
     shown_quantities,
 )
-from tray_app.ui.style import SMALL
+from tray_app.ui.style import MEDIUM, SMALL, TIGHT, Type
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label, text_label
+from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
+from tray_app.ui.widgets.sparkline import Sparkline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from PySide6.QtGui import QResizeEvent
 
-    from PySide6.QtGui import QHideEvent, QShowEvent
-
-    from tray_app.app.status import AppStatus
-    from tray_app.errors import AppError
-    from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.usage import Point, UsageSample
-    from tray_app.ui.widgets.charts import Chart
 
-_LOOK_MS = 1000
-_COLUMNS = 2
-_CHART_HEIGHT = 56
+_COLUMNS = (4, 2, 1)
+_NARROWEST_LETTERS = 27
+"""A chart that is not as wide as so many is better below the others than beside them."""
 
 
-class UsagePanel(QWidget):
-    """One cell for each quantity, in two columns."""
+class UsagePanel(Card):
+    """A chart for each quantity; hidden until somebody asks the server for something."""
 
-    looked = Signal(object)
-    """An `AppStatus` with what each model takes now."""
-
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._bridge = bridge
-        self._samples: tuple[UsageSample, ...] = ()
-        self._abandon: Callable[[], None] | None = None
         self._shown: tuple[Quantity, ...] = ()
+        self._columns = 0
         self.cells = {quantity: _Cell(quantity, self) for quantity in Quantity}
-        self.note = small_label()
         self._grid = QGridLayout()
-        self._grid.setSpacing(SMALL)
+        self._grid.setHorizontalSpacing(MEDIUM)
+        self._grid.setVerticalSpacing(MEDIUM)
+        title = QHBoxLayout()
+        span = small_label(tr("Last two minutes"))
+        span.setWordWrap(False)
+        title.addWidget(heading(tr("Activity"), Type.TITLE), 1)
+        title.addWidget(span)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setSpacing(SMALL)
+        column.addLayout(title)
         column.addLayout(self._grid)
-        column.addWidget(self.note)
-        self.clock = QTimer(self)
-        self.clock.setInterval(_LOOK_MS)
-        self.clock.timeout.connect(self._look)
-        self._arrange()
+        self.hide()
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Someone looks, so look too."""
-        super().showEvent(event)
-        self.note.setText(tr("The last two minutes, while this page is open."))
-        self.clock.start()
-        self._look()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: nothing is measured, and the charts are given back."""
-        super().hideEvent(event)
-        self.clock.stop()
-        if self._abandon is not None:
-            self._abandon()
-            self._abandon = None
-        for cell in self.cells.values():
-            cell.free()
-
-    def _look(self) -> None:
-        if self._abandon is None:  # else the last look is still under way
-            self._abandon = self._bridge.run(lambda: usage_now(self._bridge.app), self._take, self._failed)
-
-    def _take(self, look: tuple[UsageSample, AppStatus]) -> None:
-        self._abandon = None
-        sample, status = look
-        self._add(sample)
-        self.looked.emit(status)
-
-    def _add(self, sample: UsageSample) -> None:
-        self._samples = extended(self._samples, sample)
-        self._arrange()
-        for quantity, cell in self.cells.items():
-            cell.draw()
-            cell.show_points(series(self._samples, quantity))
-
-    def _arrange(self) -> None:
-        """Show the cells that mean something on this machine, without holes."""
-        wanted = shown_quantities(self._samples)
-        if wanted == self._shown:
+    def show_samples(self, samples: tuple[UsageSample, ...]) -> None:
+        """Show these; once there was something to draw, the charts stay."""
+        if self.isHidden() and not (samples and is_asked(samples)):
             return
-        self._shown = wanted
-        for place, quantity in enumerate(wanted):
-            self._grid.addWidget(self.cells[quantity], place // _COLUMNS, place % _COLUMNS)
-        for quantity, cell in self.cells.items():
-            cell.setVisible(quantity in wanted)
+        wanted = shown_quantities(samples)
+        if wanted != self._shown:
+            self._shown = wanted
+            self._arrange(anew=True)
+        for quantity in wanted:
+            self.cells[quantity].show_points(series(samples, quantity))
+        self.show()
 
-    def _failed(self, error: AppError) -> None:
-        self._abandon = None
-        self.clock.stop()
-        self.note.setText(" ".join(error_lines(error, tr)))
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many charts beside each other as there is room for."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self, *, anew: bool = False) -> None:
+        room = (self.width() - 2 * MEDIUM) // (_NARROWEST_LETTERS * self.fontMetrics().averageCharWidth())
+        columns = next((each for each in _COLUMNS if each <= room), 1)
+        if columns == self._columns and not anew:
+            return
+        for column in range(self._columns):
+            self._grid.setColumnStretch(column, 0)
+        self._columns = columns
+        for cell in self.cells.values():
+            self._grid.removeWidget(cell)
+            cell.hide()
+        for column in range(columns):
+            self._grid.setColumnStretch(column, 1)
+        for place, quantity in enumerate(self._shown):
+            self._grid.addWidget(self.cells[quantity], place // columns, place % columns)
+            self.cells[quantity].show()
 
 
 class _Cell(QWidget):
-    """A quantity: its value now, the largest, and the chart once it can be drawn."""
+    """A quantity: its value now, the largest, and the chart."""
 
     def __init__(self, quantity: Quantity, parent: QWidget) -> None:
         super().__init__(parent)
         self._quantity = quantity
-        self._points: tuple[Point, ...] = ()
-        self.chart: Chart | None = None
-        self.value = text_label()
+        self.chart = Sparkline()
+        self.chart.setAccessibleName(quantity_title(quantity, tr))
+        self.value = text_label(bold=True)
         self.peak = small_label()
-        title = text_label(quantity_title(quantity, tr), bold=True)
         line = QHBoxLayout()
         line.setSpacing(SMALL)
-        for label in (title, self.value, self.peak):
+        for label in (self.value, self.peak):
             label.setWordWrap(False)
             label.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
             line.addWidget(label)
-        line.insertStretch(2)
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(2)
-        self._column.addLayout(line)
-        self._column.addStretch()
-        # The charts come a moment later: nothing shall jump then.
-        self.setMinimumHeight(self._column.sizeHint().height() + _CHART_HEIGHT)
-        self.show_points(())
+        line.insertStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(TIGHT)
+        column.addWidget(small_label(quantity_title(quantity, tr)))
+        column.addLayout(line)
+        column.addWidget(self.chart)
 
     def show_points(self, points: tuple[Point, ...]) -> None:
-        """Show a series in words, and in the chart if there is one."""
-        self._points = points
+        """Show a series, in words too."""
         value = quantity_text(self._quantity, points[-1].value if points else None, tr)
         self.value.setText(value)
         self.peak.setText(peak_text(self._quantity, points, tr))
         self.setAccessibleName(f"{quantity_title(self._quantity, tr)}: {value}")
-        if self.chart is not None:
-            self.chart.show_points(points)
-
-    def draw(self) -> None:
-        """Make the chart, if it is not there. Its library has been loaded by the first look."""
-        if self.chart is None:
-            from tray_app.ui.widgets.charts import Chart
-
-            self.chart = Chart(self)
-            self.chart.setAccessibleName(quantity_title(self._quantity, tr))
-            self.chart.show_points(self._points)
-            self.chart.setFixedHeight(_CHART_HEIGHT)
-            self._column.insertWidget(1, self.chart)
-
-    def free(self) -> None:
-        """Give the chart back; its numbers stay."""
-        if self.chart is not None:
-            self._column.removeWidget(self.chart)
-            self.chart.deleteLater()
-            self.chart = None
+        self.chart.show_points(points)
