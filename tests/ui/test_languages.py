@@ -648,7 +648,6 @@ def cut_off_parts(widget: QWidget) -> Iterator[str]:
         if area.horizontalScrollBar().maximum() > 0:
             yield f"what is scrolled in {area.size()}"
     yield from cut_off_cells(widget)
-    yield from cut_off_rows(widget)
 
 
 def cut_off_rows(widget: QWidget) -> Iterator[str]:
