@@ -3,17 +3,17 @@
 
     python3 dev.py run [ARGS]     the app (ARGS as for powerinfer-tray)
     python3 dev.py test [ARGS]    all tests (ARGS as for pytest)
-    python3 dev.py fuzz MINUTES [TARGET]  random inputs for all that strangers write
+    python3 dev.py fuzz MINUTES [TARGET]  random inputs for everything from outside
     python3 dev.py check          format, lint, types, import contracts, workflows, translations
-    python3 dev.py translate      bring the translations to what the sources say
-    python3 dev.py docs           bring the documents' tables to what sources and tests say
-    python3 dev.py catalogue      ask for sizes and digests of the models on offer; needs the network
+    python3 dev.py translate      update the translations from the sources
+    python3 dev.py docs           update the tables in the documents
+    python3 dev.py catalogue      check the catalog's sizes and digests; needs the network
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
-    python3 dev.py package windows-wine  the Windows package, made and proven under Wine
-    python3 dev.py lock           write the lock files anew from pyproject.toml
-    python3 dev.py audit          ask whether the locked packages have known flaws; needs the network
-    python3 dev.py screenshots    take the pictures in docs/screenshots anew
+    python3 dev.py package windows-wine  the Windows package, built and tested under Wine
+    python3 dev.py lock           update the lock files from pyproject.toml
+    python3 dev.py audit          check the locked packages for known flaws; needs the network
+    python3 dev.py screenshots    take the pictures in docs/screenshots again
 
 The first call makes `.venv` and installs exactly what the lock files say. On a Debian-like system it also
 installs missing system libraries; without the rights for that, it prints the one command to type.

@@ -14,13 +14,13 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QFont, QImage
-from PySide6.QtWidgets import QApplication, QTableView
+from PySide6.QtWidgets import QApplication
 
 from tests.fakes.app import (
     FakeApp,
@@ -56,7 +56,7 @@ from tray_app.engine.resource_usage import ResourceUsage
 from tray_app.gateway.counters import Traffic
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.catalog import load_catalog
-from tray_app.models.header import Purpose
+from tray_app.models.header import Pooling, Purpose
 from tray_app.models.memory import MemoryBudget
 from tray_app.models.recommend import Machine, recommend
 from tray_app.phrases import phrase
@@ -67,10 +67,10 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.languages import Languages
 from tray_app.ui.operations import read_facts
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
@@ -172,7 +172,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
     """Everything that is photographed, one after the other; each is gone before the next one comes."""
     with tempfile.TemporaryDirectory() as folder:
         fake = Teacher(_ready(), folder=Path(folder))
-        fake.library = FakeLibrary((make_model(), _test_model()))
+        fake.library = FakeLibrary(_installed_models())
         bridge = Bridge(fake)
         window = Window(bridge)
         yield "tray-menu", _tray_menu(fake)
@@ -227,13 +227,13 @@ def _ways_to_models(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidge
     page.setCurrentWidget(page.discover)
     page.discover.field.setText(WORDS)
     page.discover.search()
-    _wait_for(lambda: REPOSITORY in page.discover.rows.cards)
+    _wait_for(lambda: REPOSITORY in page.discover.rows.rows.keys)
     yield "discover", window
-    page.discover.rows.cards[REPOSITORY].button.click()
-    _wait_for(lambda: page.discover.report)
+    page.discover.rows.press(REPOSITORY)
+    _wait_for(lambda: page.discover.hub.report)
     yield "discover-files", window
     page.setCurrentWidget(page.found)
-    _wait_for(lambda: page.found.rows.cards)
+    _wait_for(lambda: page.found.rows.rows.keys)
     yield "found", window
     page.setCurrentWidget(page.space)
     _wait_for(page.space.unused_button.isVisible)
@@ -344,10 +344,23 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
     fake.show(make_status(State.READY, downloads=(_download(),)))
     window.open(Page.MODELS)
     window.resize(USUAL_SIZE[0], window.height())
-    table = window.page(Page.MODELS).findChild(QTableView)
-    assert isinstance(table, QTableView)
-    _wait_for(lambda: table.model().rowCount() > 0)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    _wait_for(lambda: len(page.installed.table.rows) > 0)
     return window
+
+
+def _installed_models() -> tuple[Model, ...]:
+    """Of each kind one, besides the one that comes with the app."""
+    chat = _of_kind("Qwen3 4B Instruct Q4_K_M", 2_500_000_000, 40_960, "Q4_K_M")
+    embedding = _of_kind("Nomic Embed Text v1.5 Q8_0", 146_000_000, 2048, "Q8_0", pooling=Pooling.MEAN)
+    return make_model(), embedding, chat, _test_model()
+
+
+def _of_kind(name: str, size_bytes: int, context: int, quantization: str, **header: Any) -> Model:
+    made = make_model(name, f"{name.lower().replace(' ', '-')}.gguf", sparse=False)
+    changes = {"context_length": context, "quantization": quantization, **header}
+    return replace(made, size_bytes=size_bytes, header=replace(made.header, **changes))
 
 
 def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
@@ -384,10 +397,10 @@ def _embedding(window: Window) -> QWidget:
     window.open(Page.EMBEDDINGS)
     window.resize(_WIDTH, window.height() + 160)
     page = window.page(Page.EMBEDDINGS)
-    assert isinstance(page, TrialPage)
-    page.embedding.texts.setPlainText("\n".join(_TEXTS))
-    page.embedding.embed()
-    results = page.embedding.results
+    assert isinstance(page, EmbeddingsPage)
+    page.compare.texts.setPlainText("\n".join(_TEXTS))
+    page.compare.embed()
+    results = page.compare.results
     _wait_for(lambda: results.heat_map is not None)
     results.tabs.setCurrentIndex(1)
     _settle()
@@ -397,7 +410,7 @@ def _embedding(window: Window) -> QWidget:
 def _settings(bridge: Bridge) -> QWidget:
     dialog = SettingsDialog(bridge)
     dialog.show()
-    _wait_for(lambda: dialog.command.toPlainText() != "")
+    _wait_for(lambda: dialog.command.value() != "")
     return dialog
 
 

@@ -11,16 +11,19 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.phrases import Translate
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import AUTO, FIELDS, MODEL_FIELDS, Scope
+from tray_app.ui.presenters.settings import group_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tray_app.settings.keys import Key
     from tray_app.settings.schema import Field
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide.md"
-AS_FOR_ALL = "as for all"
+AS_FOR_ALL = "same as for all models"
 NOTHING = "–"  # noqa: RUF001 - a dash, as a table has it
 
 _TABLE = re.compile(r"(<!-- table ([\w ]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
@@ -63,24 +66,29 @@ def _table(name: str, old: str) -> str:
 
 def _setting_row(field: Field, kept: Mapping[str, list[str]]) -> list[str]:
     name = f"`{field.name}`"
-    by_hand = kept[name][-2:] if name in kept else [_cell(field.help), NOTHING]
+    by_hand = kept[name][-2:] if name in kept else [_cell(_effect(field)), NOTHING]
     return [name, _cell(field.title), _cell(default_text(field)), _cell(values_text(field)), *by_hand]
 
 
 def _model_row(field: Field, kept: Mapping[str, list[str]]) -> list[str]:
     name = f"`{field.name}`"
     default = AS_FOR_ALL if field.scope is Scope.EACH else default_text(field)
-    by_hand = kept[name][-1] if name in kept else _cell(field.help)
+    by_hand = kept[name][-1] if name in kept else _cell(_effect(field))
     return [name, _cell(field.title), _cell(default), _cell(values_text(field)), by_hand]
 
 
 def _keys() -> Iterator[tuple[str, str, str, str]]:
     for key in KEYS:
-        yield f"`{key.name}`", str(key.title), key.group.capitalize(), str(key.help)
+        yield f"`{key.name}`", str(key.title), group_title(key.group, Translate()), _effect(key)
 
 
 def _key_row(kept: Mapping[str, list[str]], name: str, title: str, group: str, purpose: str) -> list[str]:
     return [name, _cell(title), group, kept[name][-1] if name in kept else _cell(purpose)]
+
+
+def _effect(what: Field | Key) -> str:
+    """What there is to say of a setting or key that nobody has described by hand yet."""
+    return ". ".join(filter(None, (str(what.help), str(what.details).rstrip("."))))
 
 
 def default_text(field: Field) -> str:

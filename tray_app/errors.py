@@ -450,7 +450,7 @@ class ErrorCode(StrEnum):
     COLLECTION_OUTDATED = "collection_outdated"
     """The model that made the collection's vectors has changed or is gone."""
     COLLECTION_FULL = "collection_full"
-    """The collection has as many texts as are searched one by one."""
+    """The collection has reached its limit."""
     QUERY_EMPTY = "query_empty"
     """Nothing was asked."""
     FILE_KIND_NOT_READ = "file_kind_not_read"

@@ -43,7 +43,7 @@ from tray_app.gateway.public_client import ChatPiece, Embeddings
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
-from tray_app.models.hub import SearchPage
+from tray_app.models.hub import SearchPage, Sort
 from tray_app.models.integrity import Check
 from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
@@ -411,10 +411,12 @@ class FakeDiscovery:
         self._app = app
         self.pages: dict[str, SearchPage] = {}
         """By the words that are searched for, or the page that is asked for."""
+        self.sort = Sort.DOWNLOADS
         self.reports: dict[str, RepositoryReport] = {}
 
-    def search(self, words: str, *, page: str = "") -> SearchPage:
+    def search(self, words: str, *, sort: Sort = Sort.DOWNLOADS, page: str = "") -> SearchPage:
         self._app.note("search", words, page)
+        self.sort = sort
         return self.pages.get(page or words, SearchPage(()))
 
     def examine(self, reference: str) -> RepositoryReport:
@@ -618,8 +620,8 @@ class FakeApp:
         self.library.models = tuple(model for model in self.library.models if str(model.path) != reference)
         return Removal((Path(reference),), trashed=not for_good)
 
-    def download(self, source: str) -> tuple[int, ...]:
-        self.note("download", source)
+    def download(self, source: str, *, projector: str = "") -> tuple[int, ...]:
+        self.note("download", source, *filter(None, (projector,)))
         return (1,)
 
     def embed(self, texts: Sequence[str]) -> Embeddings:

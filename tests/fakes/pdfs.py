@@ -20,11 +20,11 @@ def bomb(levels: int = 12, each: int = 10) -> bytes:
     return _pdf([(b"/X0 Do " * each, b"/XObject << /X0 9 0 R >>")], _forms(levels, each))
 
 
-def locked(content: bytes, password: str = "secret") -> bytes:  # noqa: S107
+def locked(content: bytes, password: str = "secret", algorithm: str = "RC4-128") -> bytes:  # noqa: S107
     from pypdf import PdfReader, PdfWriter
 
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(content)))
-    writer.encrypt(password, owner_password="owner", algorithm="RC4-128")  # noqa: S106
+    writer.encrypt(password, owner_password="owner", algorithm=algorithm)  # noqa: S106
     written = io.BytesIO()
     writer.write(written)
     return written.getvalue()

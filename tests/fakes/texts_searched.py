@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.search.collection import PASTED, AddReport, Collection, Hit, MapOfTexts
+from tray_app.search.filling import changed_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -103,6 +104,7 @@ class FakeSearch:
 
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
         self._note("search.find", collection_id, query, limit)
+        self._check_current(collection_id)
         words = set(query.casefold().split())
         hits = [
             Hit(text, source, phrase("line {first}", first=line), _likeness(words, text))
@@ -110,10 +112,10 @@ class FakeSearch:
         ]
         return tuple(sorted(hits, key=lambda hit: -hit.score)[:limit])
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
         import numpy as np
 
-        self._note("search.coordinates", collection_id, most)
+        self._note("search.coordinates", collection_id, most, query)
         rows = self._shelf(collection_id).rows[:most]
         points = [
             (math.sin(2.4 * n) * math.sqrt(n + 1), math.cos(2.4 * n) * math.sqrt(n + 1))
@@ -124,6 +126,7 @@ class FakeSearch:
             tuple(text for text, _, _ in rows),
             tuple(source for _, source, _ in rows),
             (0.21, 0.09),
+            (0.5, -0.5) if query else None,
         )
 
     def is_current(self, collection: Collection) -> bool:
@@ -144,9 +147,14 @@ class FakeSearch:
             raise AppError(ErrorCode.COLLECTION_NOT_FOUND, "There is no such collection")
         return self.shelves[collection_id]
 
+    def _check_current(self, collection_id: str) -> None:
+        if collection_id in self.outdated:
+            raise changed_model(MODEL)
+
     def _embed(
         self, collection_id: str, rows: list[Any], tell: Callable[[int, int], object], cancelled: Event
     ) -> AddReport:
+        self._check_current(collection_id)
         known = set(self._shelf(collection_id).rows)
         new = [row for row in rows if row not in known]
         half = len(new) // 2

@@ -126,8 +126,30 @@ def test_a_download_says_what_it_picked(hub: FakeHub) -> None:
 
 
 def test_a_repository_with_one_model_needs_no_choice(hub: FakeHub) -> None:
-    hub.add("o/r", {"m-Q2_K.gguf": model_bytes(), "mmproj-F16.gguf": 3})
+    hub.add("o/r", {"m-Q2_K.gguf": model_bytes()})
     assert document("download", "hf:o/r")["picked"] is None
+
+
+@pytest.mark.parametrize("source", ["hf:o/r", "hf.co/o/r:Q6_K"])
+def test_a_model_that_sees_comes_with_its_projector_called_as_it_is(
+    hub: FakeHub, private_home: Path, source: str
+) -> None:
+    content, eyes = model_bytes(), model_bytes(architecture="clip", extra={"general.type": "mmproj"})
+    files = {"m-Q6_K.gguf": content, "m-Q2_K.gguf": content}
+    hub.add("o/r", files | {"mmproj-F32.gguf": eyes, "mmproj-F16.gguf": eyes, "mmproj-BF16.gguf": eyes})
+
+    document("download", source)
+
+    there = {each.name for each in (private_home / "models").glob("*.gguf")}
+    assert there == {"m-Q6_K.gguf", "mmproj-m-F16.gguf"}
+
+
+def test_of_a_file_that_is_named_nothing_else_comes(hub: FakeHub, private_home: Path) -> None:
+    hub.add("o/r", {"m-Q6_K.gguf": model_bytes(), "mmproj-F16.gguf": 3})
+
+    printed("download", "hf:o/r/m-Q6_K.gguf")
+
+    assert [each.name for each in (private_home / "models").glob("*.gguf")] == ["m-Q6_K.gguf"]
 
 
 def test_info_of_a_repository_is_that_of_its_best_file(hub: FakeHub) -> None:

@@ -64,7 +64,7 @@ def test_models_are_listed_and_found(url: str, slash: str) -> None:
         assert ":" not in model["id"]  # what is before one is the name of a provider for AI Kit
 
 
-@pytest.mark.client("4D AI Kit", "models.retrieve, unknown", works=False, how="404, not tried again")
+@pytest.mark.client("4D AI Kit", "models.retrieve, unknown", works=False, how="404, not retried")
 def test_an_unknown_model_is_an_error_that_is_not_tried_again(url: str) -> None:
     result = Asked("GET", "/models/gpt-4o-mini").send(url)
     assert result.error.status == 404
@@ -87,7 +87,7 @@ def test_texts_are_embedded(url: str, options: dict[str, object]) -> None:
     assert same.vectors[0] == pytest.approx(result.vectors[0], abs=1e-3)
 
 
-@pytest.mark.client("4D AI Kit", "embeddings.create of nothing", works=False, how="400, `param` is `input`")
+@pytest.mark.client("4D AI Kit", "embeddings.create, empty input", works=False, how="400, `param` is `input`")
 @pytest.mark.parametrize("text", ["", [], [""], None, [1, 2]])
 def test_what_is_no_text_is_an_error_that_names_it(url: str, text: object) -> None:
     result = embeddings(text).send(url)
@@ -176,10 +176,8 @@ def test_the_helper_joins_the_pieces_of_a_call(caller: str) -> None:
     assert again.stream().message["tool_calls"]
 
 
-@pytest.mark.client(
-    "4D AI Kit", "chat.vision", works=False, how="with a model that reads text only: 400, not tried again"
-)
-@pytest.mark.client("4D AI Kit", "message.addFileId", works=False, how="400, not tried again")
+@pytest.mark.client("4D AI Kit", "chat.vision", works=False, how="with a text-only model: 400, not retried")
+@pytest.mark.client("4D AI Kit", "message.addFileId", works=False, how="400, not retried")
 @pytest.mark.parametrize(
     "part",
     [
@@ -207,7 +205,7 @@ def test_what_only_openai_can_keep_is_an_error_that_is_not_tried_again(caller: s
     assert not result.is_tried_again
 
 
-@pytest.mark.client("4D AI Kit", "an engine that cannot answer now", how="asked again after `Retry-After`")
+@pytest.mark.client("4D AI Kit", "an engine that is not available", how="retried after `Retry-After`")
 def test_it_waits_as_long_as_it_is_told_for_a_model_that_loads() -> None:
     with gateway_to(Unavailable("The model is being loaded.", 2)) as base_url:
         result = embeddings("x").send(base_url)
@@ -216,7 +214,7 @@ def test_it_waits_as_long_as_it_is_told_for_a_model_that_loads() -> None:
 
 
 @pytest.mark.warns("Wrong API keys")
-@pytest.mark.client("4D AI Kit", "apiKey", how="the key of the settings, where one is set")
+@pytest.mark.client("4D AI Kit", "apiKey", how="the key from the settings, if one is set")
 def test_its_key_is_the_one_that_is_checked() -> None:
     with llamacpp() as engine, gateway_to(engine, key="secret") as base_url:
         assert Asked("GET", "/models").send(base_url, key="secret").models

@@ -189,7 +189,7 @@ def test_openai_chats(openai_says: dict[str, Any]) -> None:
     assert_cut(openai_says["chat"], openai_says["stream"])
 
 
-@pytest.mark.client("openai Node", "tools", "tools, streamed", how="where the model's template knows them")
+@pytest.mark.client("openai Node", "tools", "tools, streamed", how="if the model's template supports them")
 def test_openai_gets_calls_of_tools(openai_says: dict[str, Any], engine: Upstream) -> None:
     asked = openai_says["tools"], openai_says["toolsStreamed"]
     assert_called_or_refused(engine, *asked)
@@ -246,7 +246,7 @@ def test_the_ai_sdk_chats(ai_says: dict[str, Any]) -> None:
     "Vercel AI SDK",
     "generateText with tools",
     "streamText with tools",
-    how="`@ai-sdk/openai-compatible`; where the model's template knows them",
+    how="`@ai-sdk/openai-compatible`; if the model's template supports them",
 )
 def test_the_ai_sdk_gets_calls_of_tools(ai_says: dict[str, Any], engine: Upstream) -> None:
     assert_called_or_refused(engine, ai_says["tools"], ai_says["toolsStreamed"])
@@ -261,7 +261,7 @@ def test_the_ai_sdk_gets_an_object(ai_says: dict[str, Any], engine: Upstream) ->
     assert_parsed_or_refused(engine, ai_says["parse"])
 
 
-@pytest.mark.client("Vercel AI SDK", "rerank", how="`@ai-sdk/cohere`, with a model that ranks")
+@pytest.mark.client("Vercel AI SDK", "rerank", how="`@ai-sdk/cohere`, with a reranker")
 def test_the_ai_sdk_ranks_in_coheres_form(node: str, packages: Path, tmp_path: Path) -> None:
     path = write_embedder(tmp_path / "rank.gguf", Kind("bert", gguf.PoolingType.RANK, causal=False))
     with llamacpp(path, pooling="rank") as upstream:
@@ -289,7 +289,7 @@ def test_ollama_chats_and_generates(ollama_says: dict[str, Any]) -> None:
     assert_cut(*(ollama_says[name] for name in ("chat", "stream", "generate", "generateStreamed")))
 
 
-@pytest.mark.client("ollama JavaScript", "chat, tools", how="where the model's template knows them")
+@pytest.mark.client("ollama JavaScript", "chat, tools", how="if the model's template supports them")
 def test_ollama_gets_calls_of_tools(ollama_says: dict[str, Any], engine: Upstream) -> None:
     tools = ollama_says["tools"]
     if engine.speaks_openai:
@@ -298,9 +298,7 @@ def test_ollama_gets_calls_of_tools(ollama_says: dict[str, Any], engine: Upstrea
         assert tools == {"status": 400, "message": REFUSED.format("tools")}
 
 
-@pytest.mark.client(
-    "ollama JavaScript", "list", "ps", "show", "pull of a model that is installed", powerinfer=True
-)
+@pytest.mark.client("ollama JavaScript", "list", "ps", "show", "pull of an installed model", powerinfer=True)
 def test_ollama_finds_the_models(ollama_says: dict[str, Any], engine: Upstream) -> None:
     assert ollama_says["model"] == f"{engine.model_id}:latest"
     assert ollama_says["running"] == [ollama_says["model"]]
@@ -312,9 +310,9 @@ def test_ollama_finds_the_models(ollama_says: dict[str, Any], engine: Upstream) 
     "ollama JavaScript",
     "show of a model that is not installed",
     works=False,
-    how="404 with the models there are",
+    how="404 with the available models",
 )
-@pytest.mark.client("ollama JavaScript", "delete", works=False, how="403: people change models, in the app")
+@pytest.mark.client("ollama JavaScript", "delete", works=False, how="403: models are changed in the app")
 def test_ollama_is_refused_what_programs_may_not(ollama_says: dict[str, Any], engine: Upstream) -> None:
     missing, deletion = ollama_says["unknownModel"], ollama_says["deletion"]
     assert missing["status"] == 404

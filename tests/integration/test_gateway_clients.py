@@ -142,9 +142,9 @@ def test_openai_reads_our_errors(client: openai.OpenAI) -> None:
 
 @pytest.mark.client(
     "openai Python",
-    "an engine that cannot answer now",
+    "an engine that is not available",
     works=False,
-    how="503 with `Retry-After`, where `max_retries=0`",
+    how="503 with `Retry-After` if `max_retries=0`",
 )
 def test_openai_reads_that_the_model_is_loading() -> None:
     with gateway_to(Unavailable("The model is being loaded.", 2)) as url, client_of(url) as client:

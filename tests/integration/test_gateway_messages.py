@@ -155,7 +155,7 @@ def test_the_models_are_listed(client: anthropic.Anthropic) -> None:
 
 @pytest.mark.client(
     "anthropic Python",
-    "messages.create with a text that is too long",
+    "messages.create with too long a text",
     works=False,
     how="400 with the number of tokens",
 )
@@ -194,9 +194,9 @@ def test_every_spelling_of_the_address_refuses_in_its_own_form(url: str, path: s
 
 @pytest.mark.client(
     "anthropic Python",
-    "an engine that cannot answer now",
+    "an engine that is not available",
     works=False,
-    how="503 with `Retry-After`, where `max_retries=0`",
+    how="503 with `Retry-After` if `max_retries=0`",
 )
 def test_an_engine_that_is_not_there_is_overloaded() -> None:
     with (
@@ -263,7 +263,7 @@ def test_llamacpp_says_the_same_as_through_the_gateway(llama: Upstream) -> None:
 
 
 @pytest.mark.client(
-    "anthropic Python", "messages.create with tools, thinking", how="where the model's template knows them"
+    "anthropic Python", "messages.create with tools, thinking", how="if the model's template supports them"
 )
 def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     message = {"reasoning_content": "Hm.", "content": "I ask.", "tool_calls": [CALL, SECOND_CALL]}
@@ -278,7 +278,7 @@ def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
 
 
 @pytest.mark.client(
-    "anthropic Python", "messages.stream with tools, thinking", how="where the model's template knows them"
+    "anthropic Python", "messages.stream with tools, thinking", how="if the model's template supports them"
 )
 def test_a_streamed_answer_has_thoughts_text_and_calls() -> None:
     body = streamed_chat(*EVERYTHING, finish="tool_calls")
@@ -338,7 +338,7 @@ def test_an_engine_that_cannot_count_says_so() -> None:
 
 @pytest.mark.client(
     "anthropic Python",
-    "messages.create, messages.count_tokens with tools, with a model whose template knows none",
+    "messages.create, messages.count_tokens with tools, for a model without tool support",
     works=False,
     how="400 that names `tools`",
 )

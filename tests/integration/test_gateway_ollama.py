@@ -84,7 +84,7 @@ def test_the_models_are_listed_as_ollamas_with_a_tag(client: ollama.Client, mode
     assert client.show(model.removesuffix(":latest")).modelinfo
 
 
-@pytest.mark.client("ollama Python", "pull of a model that is installed", powerinfer=True)
+@pytest.mark.client("ollama Python", "pull of an installed model", powerinfer=True)
 def test_what_is_installed_is_as_good_as_pulled(client: ollama.Client, model: str) -> None:
     assert client.pull(model).status == "success"
     assert [each.status for each in client.pull(model, stream=True)] == ["pulling manifest", "success"]
@@ -92,10 +92,10 @@ def test_what_is_installed_is_as_good_as_pulled(client: ollama.Client, model: st
 
 @pytest.mark.client(
     "ollama Python",
-    "pull, show of a model that is not installed",
+    "pull, show of an unknown model",
     powerinfer=True,
     works=False,
-    how="404 with the models there are",
+    how="404 with the available models",
 )
 def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream: Upstream) -> None:
     with refused(404, rf"model 'llama3' not found\. Installed models: {upstream.model_id}\..*downloaded in"):
@@ -111,7 +111,7 @@ def test_what_is_not_here_is_named_with_what_is(client: ollama.Client, upstream:
     "create, copy, delete, push, create_blob",
     powerinfer=True,
     works=False,
-    how="403: people change models, in the app",
+    how="403: models are changed in the app",
 )
 def test_programs_change_no_models(client: ollama.Client, model: str) -> None:
     for ask in (
@@ -279,7 +279,7 @@ def test_what_cannot_be_obeyed_is_refused_before_anything_is_loaded() -> None:
     "chat, generate with images",
     powerinfer=True,
     works=False,
-    how="with a model that reads only text: 400",
+    how="with a text-only model: 400",
 )
 def test_pictures_for_a_model_that_reads_only_have_a_clear_error(client: ollama.Client, model: str) -> None:
     with refused(400, "reads only text"):
@@ -370,7 +370,11 @@ WHOLE = json.dumps(
 
 
 @pytest.mark.client(
-    "ollama Python", "chat, tools", "chat, tools, stream", "chat, think", how="as far as the model can"
+    "ollama Python",
+    "chat, tools",
+    "chat, tools, stream",
+    "chat, think",
+    how="as far as the model supports it",
 )
 @pytest.mark.parametrize(("answer", "stream"), [(STREAM + b"data: [DONE]\n\n", True), (WHOLE, False)])
 def test_calls_of_tools_and_thoughts_come_as_ollama_tells_them(answer: bytes, stream: bool) -> None:
@@ -423,7 +427,7 @@ def test_a_request_is_answered_by_the_model_it_names() -> None:
     "ollama Python",
     "headers={'Authorization': …}",
     powerinfer=True,
-    how="the key of the settings, where one is set",
+    how="the key from the settings, if one is set",
 )
 def test_keys_hosts_and_pages_are_checked_as_everywhere() -> None:
     with powerinfer_server() as server:

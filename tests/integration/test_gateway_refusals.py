@@ -70,7 +70,11 @@ def encoder_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ({"messages": [{"content": "Hi"}]}, "messages", "messages[0] is missing 'role'"),
         ({"messages": [USER, {"role": 5, "content": "x"}]}, "messages", "messages[1].role must be a string"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages", "'text'"),
-        ({"messages": [{**USER, "name": 5}]}, "messages", "messages[0].name must be a string, but is a number"),
+        (
+            {"messages": [{**USER, "name": 5}]},
+            "messages",
+            "messages[0].name must be a string, but is a number",
+        ),
         ({"messages": []}, "messages", "at least one message"),
         ({"messages": None}, "messages", "required"),
         ({"messages": [{"role": "nobody", "content": "x"}]}, None, "Nobody may speak"),

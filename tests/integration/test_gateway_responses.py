@@ -269,7 +269,7 @@ def test_what_many_clients_send_and_means_nothing_is_taken(url: str) -> None:
 
 @pytest.mark.client(
     "openai Python",
-    "responses.create with a text that is too long",
+    "responses.create with too long a text",
     works=False,
     how="400 with the number of tokens",
 )
@@ -281,9 +281,9 @@ def test_what_is_too_long_is_refused_with_the_numbers(client: openai.OpenAI) -> 
 
 @pytest.mark.client(
     "openai Python",
-    "an engine that cannot answer now",
+    "an engine that is not available",
     works=False,
-    how="503 with `Retry-After`, where `max_retries=0`",
+    how="503 with `Retry-After` if `max_retries=0`",
 )
 def test_an_engine_that_is_not_there_says_when_to_ask_again() -> None:
     loading = Unavailable("The model is being loaded.", 2)
@@ -300,7 +300,7 @@ def test_an_engine_that_is_not_there_says_when_to_ask_again() -> None:
     "responses.create with previous_response_id, retrieve, delete, cancel",
     powerinfer=True,
     works=False,
-    how="400 or 404: nothing is kept",
+    how="400 or 404: nothing is stored",
 )
 def test_no_response_is_kept(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="Responses are not stored"):
@@ -319,7 +319,7 @@ def test_a_field_that_an_engine_has_not_is_called_as_the_client_calls_it() -> No
 
 
 @pytest.mark.client(
-    "openai Python", "responses.create with tools", how="where the model's template knows them"
+    "openai Python", "responses.create with tools", how="if the model's template supports them"
 )
 def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
     message = {"reasoning_content": "Hm.", "content": "I ask.", "tool_calls": [CALL, SECOND_CALL]}
@@ -339,7 +339,7 @@ def test_a_whole_answer_has_thoughts_text_and_calls() -> None:
 
 
 @pytest.mark.client(
-    "openai Python", "responses.stream with tools", how="where the model's template knows them"
+    "openai Python", "responses.stream with tools", how="if the model's template supports them"
 )
 def test_a_streamed_answer_has_thoughts_text_and_calls() -> None:
     body = streamed_chat(*EVERYTHING, finish="tool_calls")

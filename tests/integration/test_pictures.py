@@ -107,7 +107,7 @@ def test_a_model_of_ollama_sees_with_the_projector_in_its_store(app: App, tmp_pa
     assert answer.usage.completion_tokens == 2
 
 
-@pytest.mark.client("openai Python", "chat with a picture")
+@pytest.mark.client("openai Python", "chat with an image")
 def test_a_model_sees_with_the_projector_beside_it_until_its_setting_says_otherwise(app: App) -> None:
     seeing = started(app)
     with OpenAI(base_url=app.status().server.base_url, api_key="none") as client:
@@ -179,8 +179,8 @@ def test_a_picture_in_the_request_is_seen(url: str, prefix: str, stream: bool) -
 
 @pytest.mark.client(
     "ollama Python",
-    "chat, generate with images, for a model that sees",
-    how="with a projector beside the model",
+    "chat, generate with images, with a vision model",
+    how="with a projector next to the model",
 )
 def test_ollamas_client_sends_pictures(url: str) -> None:
     with ollama.Client(host=url.removesuffix("/v1")) as client:
@@ -191,7 +191,7 @@ def test_ollamas_client_sends_pictures(url: str) -> None:
 
 
 @pytest.mark.client(
-    "anthropic Python", "messages.create with a picture", how="with a projector beside the model"
+    "anthropic Python", "messages.create with an image", how="with a projector next to the model"
 )
 def test_anthropics_client_sends_pictures(url: str) -> None:
     source: Any = {"type": "base64", "media_type": "image/png", "data": picture()}
@@ -205,7 +205,7 @@ def test_anthropics_client_sends_pictures(url: str) -> None:
 
 
 @pytest.mark.client(
-    "openai Python", "responses.create with a picture", how="with a projector beside the model"
+    "openai Python", "responses.create with a picture", how="with a projector next to the model"
 )
 def test_openais_client_sends_pictures_in_responses(url: str) -> None:
     part = {"type": "input_image", "image_url": f"data:image/png;base64,{picture()}"}
@@ -219,9 +219,7 @@ def test_openais_client_sends_pictures_in_responses(url: str) -> None:
             client.responses.create(model="tiny", input=asked, max_output_tokens=2)
 
 
-@pytest.mark.client(
-    "4D AI Kit", "chat.vision, for a model that sees", how="with a projector beside the model"
-)
+@pytest.mark.client("4D AI Kit", "chat.vision, with a vision model", how="with a projector next to the model")
 def test_ai_kit_sends_pictures(url: str) -> None:
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture()}", "detail": "low"}}
     sent = aikit.message("user", [{"type": "text", "text": "What is it?"}, part])

@@ -90,6 +90,18 @@ def test_the_map_has_a_point_for_each_text(app: App) -> None:
     assert 0.99 < sum(shown.explained) <= 1.001
 
 
+def test_the_map_has_the_question_that_was_asked_last_and_what_is_nearest(app: App) -> None:
+    collection = pasted(app, *(f"text {number}" for number in range(60)))
+    hits = app.search.find(collection.id, "text 7", limit=5)
+
+    shown = app.search.coordinates(collection.id, most=25, query="text 7")
+    x, y = shown.question or (0.0, 0.0)
+
+    assert {hit.text for hit in hits} <= set(shown.texts)
+    assert shown.points[shown.texts.index("text 7")] == pytest.approx([x, y], abs=1e-3)
+    assert app.search.coordinates(collection.id, query="another one").question is None
+
+
 def test_a_text_that_is_too_long_for_the_model_is_cut(app: App) -> None:
     collection = pasted(app, "words " * 150, "word")
 
@@ -187,8 +199,9 @@ def test_a_rebuilding_that_was_cancelled_leaves_the_old_vectors_and_goes_on_next
     told: Told = []
     second = app.search.rebuild(collection.id, lambda *now: told.append(now), NEVER)
 
-    assert (first.added, there[0].text) == (12, "text 7")
-    assert (told[0], second.added) == ((12, 30), 30)
+    assert there[0].text == "text 7"
+    assert 10 <= first.added < 30
+    assert (told[0], second.added) == ((first.added, 30), 30)
     assert app.search.collections()[0].model_id == "bert"
     assert sorted(hit.text for hit in app.search.find(collection.id, "x", limit=99)) == sorted(
         f"text {number}" for number in range(30)
@@ -222,8 +235,8 @@ def test_a_server_that_is_stopped_in_the_middle_loses_nothing(app: App) -> None:
     app.wait_until_ready(DEADLINE_S)
     report = app.search.add_texts(made.id, (f"text {number}" for number in range(40)), nobody, NEVER)
 
-    assert kept == 12
-    assert (report.added, report.unchanged) == (28, 12)
+    assert 10 <= kept < 40
+    assert (report.added, report.unchanged) == (40 - kept, kept)
 
 
 def test_an_empty_question_and_an_empty_collection(app: App) -> None:
@@ -240,7 +253,8 @@ def test_a_question_is_found_while_texts_are_added(app: App, monkeypatch: pytest
     found: list[str] = []
 
     def ask(done: int, _: int) -> None:
-        found.extend(hit.text for hit in app.search.find(collection.id, "text 3", limit=1) if done == 12)
+        if done >= 10 and not found:
+            found.extend(hit.text for hit in app.search.find(collection.id, "text 3", limit=1))
 
     app.search.add_texts(collection.id, (f"text {number}" for number in range(40)), ask, NEVER)
 
@@ -253,7 +267,7 @@ def test_an_export_is_what_there_is(app: App, tmp_path: Path) -> None:
     app.search.export(collection.id, tmp_path / "out.jsonl")
 
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [(row["text"], row["model"], len(row["embedding"])) for row in rows] == [
+    assert [(row["text"], row["model"], len(row["vector"])) for row in rows] == [
         ("one", "test", BUILTIN_DIMENSIONS),
         ("two", "test", BUILTIN_DIMENSIONS),
     ]

@@ -1,5 +1,8 @@
 """PDF files, read by the real library in a process of its own."""
 
+import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -59,6 +62,26 @@ def test_a_file_that_opens_without_its_password_is_read(path: Path) -> None:
     path.write_bytes(locked(pdf_of("Words that may not be printed"), password=""))
 
     assert pages(path) == ["Words that may not be printed"]
+
+
+WITHOUT_CRYPTOGRAPHY = """
+import sys
+sys.modules["cryptography"] = sys.modules["Crypto"] = None
+from tray_app.search.pdf_child import main
+main(sys.argv[1:])
+"""
+
+
+def test_a_cipher_that_is_missing_is_told_apart_from_a_password(path: Path) -> None:
+    pytest.importorskip("cryptography")
+    path.write_bytes(locked(pdf_of("Words"), password="", algorithm="AES-256"))
+
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_CRYPTOGRAPHY, path], capture_output=True, check=True
+    )
+
+    assert json.loads(result.stdout)["failed"] == "cipher"
+    assert pages(path) == ["Words"]
 
 
 @pytest.mark.parametrize(

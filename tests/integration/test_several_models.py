@@ -105,7 +105,7 @@ def asking(client: OpenAI, path: str, body: object) -> Iterator[socket.socket]:
 
 @pytest.mark.client(
     "openai Python",
-    "embeddings of one model, a chat with another at the same time",
+    "embeddings with one model and chat with another at the same time",
     how="each by its name, its file name or one of its other names",
 )
 def test_vectors_of_one_model_and_a_stream_of_another_at_the_same_time_by_every_name() -> None:
@@ -143,9 +143,9 @@ def test_vectors_of_one_model_and_a_stream_of_another_at_the_same_time_by_every_
 
 @pytest.mark.client(
     "openai Python",
-    "a model that is not installed, where names are strict",
+    "an unknown model with strict names",
     works=False,
-    how="404 with the models there are",
+    how="404 with the available models",
 )
 def test_where_names_are_strict_only_installed_ones_are_answered(models: Path) -> None:
     with serving(strict_models=True) as (app, client):
@@ -245,13 +245,13 @@ def test_programs_for_ollama_find_models_by_name_and_tag() -> None:
 
 
 @pytest.mark.client(
-    "openai Python", "a name that two models have", works=False, how="400 with the names that tell them apart"
+    "openai Python", "a name shared by two models", works=False, how="400 with the names to use"
 )
 @pytest.mark.client(
     "openai Python",
     "a model whose file is damaged",
     works=False,
-    how="503, and other models answer as before",
+    how="503; other models keep answering",
 )
 def test_files_of_one_name_and_damaged_ones_have_clear_errors_and_disturb_nothing(models: Path) -> None:
     for folder, content in (("a", chat_model_bytes()), ("b", bert_model_bytes())):
@@ -311,9 +311,9 @@ def test_a_bad_argument_of_one_model_is_told_to_those_who_ask_for_it_alone() -> 
 
 @pytest.mark.client(
     "openai Python",
-    "a model that does not fit into memory beside those that are kept",
+    "a model that does not fit in memory next to the kept ones",
     works=False,
-    how="503 with what would have to be unloaded",
+    how="503 with the models to unload",
 )
 def test_a_model_that_does_not_fit_says_how_much_and_what_would_have_to_go() -> None:
     with serving(memory_budget=BUDGET_GIB) as (app, client):

@@ -14,9 +14,10 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.home import HomePage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -135,14 +136,14 @@ def test_every_control_of_a_page_has_a_name_and_can_be_reached(
 ) -> None:
     window.open(page)
     shown = window.page(page)
-    tabs = range(shown.count()) if isinstance(shown, TrialPage) else range(1)
+    tabs = range(shown.count()) if isinstance(shown, EmbeddingsPage) else range(1)
     for tab in tabs:
-        if isinstance(shown, TrialPage):
+        if isinstance(shown, EmbeddingsPage):
             shown.setCurrentIndex(tab)
             if tab == 0:
-                shown.embedding.texts.setPlainText("one\ntwo")
-                shown.embedding.embed()
-                qtbot.waitUntil(lambda: not shown.embedding.results.isHidden())
+                shown.compare.texts.setPlainText("one\ntwo")
+                shown.compare.embed()
+                qtbot.waitUntil(lambda: not shown.compare.results.isHidden())
         assert nameless(window) == []
         assert unreachable(window) == []
 
@@ -193,8 +194,9 @@ def test_every_control_of_the_settings_has_a_name_and_can_be_reached(qtbot: QtBo
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
     dialog.show()
-    for tab in range(dialog.tabs.count()):
-        dialog.tabs.setCurrentIndex(tab)
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
         assert nameless(dialog) == []
         assert unreachable(dialog) == []
 

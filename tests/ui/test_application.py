@@ -349,7 +349,7 @@ def test_the_settings_open_once_and_afresh_after_they_were_closed(qtbot: QtBot, 
     assert desktop.dialog is not first
     assert desktop.dialog is not None
     dialog = desktop.dialog
-    qtbot.waitUntil(lambda: dialog.command.toPlainText() != "")
+    qtbot.waitUntil(lambda: dialog.command.value() != "")
 
 
 def test_a_wish_that_fails_is_explained_and_the_menu_shows_what_is_true(

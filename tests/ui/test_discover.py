@@ -9,17 +9,18 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
-from tests.fakes.app import make_model, make_progress, make_status
+from tests.fakes.app import make_loaded, make_model, make_progress, make_status, with_engines
 from tests.fakes.bridges import settle
 from tests.fakes.models_shown import FOUND, MORE, REPOSITORY, WORDS, fill, make_repository_report
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.network_errors import UnreachableError
 from tray_app.download.progress import Phase
+from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.models.memory import Fit
 from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.presenters.offers import OfferAction
+from tray_app.ui.presenters.notices import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def models(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> ModelsPage:
     made.resize(900, 600)
     made.setCurrentWidget(made.discover)
     made.show()
-    qtbot.waitUntil(lambda: bool(made.discover.rows.cards))
+    qtbot.waitUntil(lambda: bool(made.discover.rows.rows.keys))
     settle(qtbot, bridge)
     return made
 
@@ -53,7 +54,7 @@ def panel(models: ModelsPage) -> DiscoverPanel:
 
 
 def titles(panel: DiscoverPanel) -> list[str]:
-    return [card.title.text() for card in panel.rows.cards.values()]
+    return [row.title for row in panel.rows.rows.items]
 
 
 def search(qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, words: str) -> None:
@@ -64,8 +65,15 @@ def search(qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, words: str) -> No
 
 def show_files(qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel) -> None:
     search(qtbot, bridge, panel, WORDS)
-    panel.rows.cards[REPOSITORY].button.click()
+    panel.rows.press(REPOSITORY)
     settle(qtbot, bridge)
+
+
+def make_too_large(qtbot: QtBot, panel: DiscoverPanel, fake: FakeApp) -> None:
+    """Let no model fit; until that is seen."""
+    fake.fit = Fit.TOO_LARGE
+    fake.show(replace(fake.status(), folder_changes=1))
+    qtbot.waitUntil(lambda: "tiny" in panel.others.rows.keys)
 
 
 def press(panel: DiscoverPanel, label: str) -> None:
@@ -77,13 +85,12 @@ def press(panel: DiscoverPanel, label: str) -> None:
 
 def test_the_catalogue_is_there_while_nothing_is_searched_for(panel: DiscoverPanel, fake: FakeApp) -> None:
     assert titles(panel) == ["Bamboo 7B Q4_0", "Tiny"]
-    assert panel.rows.cards["bamboo"].row.state == "Chosen"  # type: ignore[union-attr]
+    assert panel.rows.rows.item("bamboo").state == "Already installed"
     assert not [call for call in fake.calls if call[0] in ("search", "examine")]
 
 
 def test_a_model_of_the_catalogue_is_downloaded(qtbot: QtBot, panel: DiscoverPanel, fake: FakeApp) -> None:
-    panel.rows.cards["tiny"].button.click()
-    press(panel, "Download")
+    panel.rows.press("tiny")
 
     qtbot.waitUntil(lambda: ("download", "tiny") in fake.calls)  # by its id: with its projector
 
@@ -91,8 +98,8 @@ def test_a_model_of_the_catalogue_is_downloaded(qtbot: QtBot, panel: DiscoverPan
 def test_before_a_download_it_is_told_what_comes_and_what_it_takes(
     qtbot: QtBot, panel: DiscoverPanel, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
-    fake.fit = Fit.TOO_LARGE
-    panel.rows.cards["tiny"].button.click()
+    make_too_large(qtbot, panel, fake)
+    panel.others.press("tiny")
     dialog = panel.controller.dialog
     assert isinstance(dialog, DownloadDialog)
     qtbot.waitUntil(dialog.waiting.isHidden)
@@ -115,7 +122,8 @@ def test_what_cannot_be_read_beforehand_can_be_downloaded_all_the_same(
         "preview_download",
         DownloadError(ErrorCode.SOURCE_UNREACHABLE, "There is no answer", "The server is away."),
     )
-    panel.rows.cards["tiny"].button.click()
+    make_too_large(qtbot, panel, fake)
+    panel.others.press("tiny")
     dialog = panel.controller.dialog
     assert isinstance(dialog, DownloadDialog)
     qtbot.waitUntil(lambda: not dialog.card.isHidden())
@@ -140,7 +148,7 @@ def test_what_does_not_run_here_is_folded_away(
     panel.others_button.click()
 
     assert panel.others.isVisible()
-    assert "PowerInfer is not installed" in panel.others.cards["tiny"].accessibleDescription()
+    assert "PowerInfer is not installed" in panel.others.rows.at(1).spoken
 
 
 def test_words_are_searched_for_and_more_is_fetched_when_asked(
@@ -148,13 +156,13 @@ def test_words_are_searched_for_and_more_is_fetched_when_asked(
 ) -> None:
     search(qtbot, bridge, panel, f" {WORDS} ")
 
-    assert titles(panel) == [each.repository for each in FOUND.repositories]
+    assert titles(panel) == [each.repository.partition("/")[2] for each in FOUND.repositories]
     assert panel.title.text() == "Results for “qwen3”"
     assert ("search", WORDS, "") in fake.calls
     panel.more_button.click()
     settle(qtbot, bridge)
 
-    assert titles(panel)[-1] == MORE.repositories[0].repository
+    assert titles(panel)[-1] == MORE.repositories[0].repository.partition("/")[2]
     assert ("search", WORDS, FOUND.next) in fake.calls
     assert panel.more_button.isHidden()
 
@@ -199,44 +207,66 @@ def test_the_files_of_a_repository_show_their_verdict_and_the_best_one_is_first(
 ) -> None:
     show_files(qtbot, bridge, panel)
 
-    shown = [card.row for card in panel.rows.cards.values() if card.row]
-    assert [row.title for row in shown][:3] == ["Q4_K_M", "Q2_K", "Q4_0"]
-    assert [row.title for row in shown if row.best] == ["Q4_K_M"]
-    assert "twice as fast" in shown[0].note
-    assert {row.title: row.state for row in shown} == {
-        "Q4_K_M": "Fits",
+    best = panel.best.row
+    assert best is not None
+    assert (best.title, best.best) == ("Q4_K_M", True)
+    assert "twice as fast" in best.note or "half" in best.note
+    assert panel.best.button.text() == "Download 5.03 GB"
+    assert {row.title: row.verdict.text for row in panel.rows.rows.items} == {
         "Q2_K": "Fits",
         "Q4_0": "Fits",
         "Q6_K": "Fits",
         "Q8_0": "Tight",
-        "F16": "Does not fit",
-        "mmproj-Qwen3-8B.gguf": "",
     }
-    assert panel.text.text().startswith("8.2 billion weights")
+    assert panel.others.isHidden()
+    assert panel.others_button.text() == "1 file is too large for this computer"
+    panel.others_button.click()
+    assert [(row.title, row.verdict.text) for row in panel.others.rows.items] == [("F16", "Does not fit")]
+    assert "8.2 B parameters" in panel.text.text()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_model_that_sees_comes_with_its_projector_if_that_is_wanted(
+    qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, fake: FakeApp, wanted: bool
+) -> None:
+    show_files(qtbot, bridge, panel)
+    assert panel.best.sight.text() == "With pictures: + 600 MB"
+    panel.best.sight.setChecked(wanted)
+
+    panel.best.button.click()
+
+    projector = ADDRESS.replace("Qwen3-8B-Q4_K_M", "mmproj-Qwen3-8B")
+    expected = ("download", ADDRESS, projector) if wanted else ("download", ADDRESS)
+    qtbot.waitUntil(lambda: expected in fake.calls)
 
 
 def test_a_file_is_downloaded_then_loaded_from_its_row(
     qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, fake: FakeApp
 ) -> None:
     show_files(qtbot, bridge, panel)
-    card = panel.rows.cards[ADDRESS]
-    card.button.click()
-    press(panel, "Download")
+    panel.best.sight.setChecked(False)
+    panel.best.button.click()
     qtbot.waitUntil(lambda: ("download", ADDRESS) in fake.calls)
 
+    name = "Qwen3-8B-Q4_K_M.gguf"
     with qtbot.waitSignal(bridge.status_changed):
-        fake.show(make_status(downloads=(make_progress(name="Qwen3-8B-Q4_K_M.gguf"),)))
-    assert card.row
-    assert card.row.state == "43 % · 12.3 MB/s · 3 min left"
-    assert card.button.isHidden()
+        fake.show(make_status(downloads=(make_progress(name=name),)))
+    assert panel.best.facts.text().startswith("43 % · 12.3 MB/s · 3 min left")
+    assert panel.best.bar.value() == 430
+    assert panel.best.button.text() == "Pause"
 
-    fake.library.models += (make_model("Qwen3 8B", "Qwen3-8B-Q4_K_M.gguf", sparse=False),)
-    done = make_progress(Phase.DONE, name="Qwen3-8B-Q4_K_M.gguf")
-    fake.show(make_status(downloads=(done,)))
-    qtbot.waitUntil(lambda: card.row is not None and card.row.action is OfferAction.USE)
-    card.button.click()
-
+    fake.library.models += (make_model("Qwen3 8B", name, sparse=False),)
+    fake.show(make_status(downloads=(make_progress(Phase.DONE, name=name),)))
+    qtbot.waitUntil(lambda: panel.best.button.text() == "Load")
+    panel.best.button.click()
     qtbot.waitUntil(lambda: fake.calls[-2:] == [("apply", {"model": "Qwen3-8B-Q4_K_M"}), ("start_server",)])
+
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(with_engines(make_status(State.READY), replace(make_loaded(), model_id="Qwen3-8B-Q4_K_M")))
+    assert panel.best.button.text() == "Open Chat"
+    with qtbot.waitSignal(panel.navigate) as lead:
+        panel.best.button.click()
+    assert lead.args == [Page.CHAT]
 
 
 def test_back_leads_from_the_files_to_what_was_found(
@@ -245,7 +275,7 @@ def test_back_leads_from_the_files_to_what_was_found(
     show_files(qtbot, bridge, panel)
     panel.back_button.click()
 
-    assert titles(panel) == [each.repository for each in FOUND.repositories]
+    assert titles(panel) == [each.repository.partition("/")[2] for each in FOUND.repositories]
     assert panel.back_button.isHidden()
 
 
@@ -260,7 +290,7 @@ def test_files_that_nobody_may_see_are_told_with_the_reason(
     show_files(qtbot, bridge, panel)
 
     assert "Whether they fit is not known. Terms are to be accepted. Sign in." in panel.text.text()
-    assert {card.row.state for card in panel.rows.cards.values() if card.row} == {""}
+    assert {row.verdict for row in panel.rows.rows.items} == {None}
 
 
 @pytest.mark.parametrize("address", ["hf:owner/repo/file.gguf", "https://example.org/m.gguf"])
@@ -281,7 +311,7 @@ def test_the_address_of_a_repository_leads_to_its_files(
     search(qtbot, bridge, panel, f"hf:{REPOSITORY}")
 
     assert panel.title.text() == REPOSITORY
-    assert len(titles(panel)) == 7
+    assert len(titles(panel)) == 4
 
 
 def test_what_is_no_address_stays_and_the_cause_is_shown(
@@ -335,7 +365,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_shown(
     panel.field.clear()
     settle(qtbot, bridge)
 
-    assert panel.results is None
+    assert panel.hub.results is None
     assert titles(panel) == ["Bamboo 7B Q4_0", "Tiny"]
 
 
@@ -363,7 +393,7 @@ def test_every_control_has_a_name_and_can_be_reached(
     show_files(qtbot, bridge, panel)
     assert nameless(models) == []
     assert unreachable(models) == []
-    assert panel.rows.cards[ADDRESS].button.accessibleName() == "Download: Q4_K_M"
+    assert panel.best.button.accessibleName() == "Download 5.03 GB: Q4_K_M"
 
 
 def test_pictures_of_the_tab(

@@ -500,7 +500,7 @@ def test_an_engine_that_is_installed_can_be_chosen_in_the_settings(
     assert isinstance(editor, ChoiceEditor)
     editor.box.setCurrentIndex(editor.box.findText("llama.cpp b11194 for NVIDIA (CUDA 13.4)"))
 
-    assert dialog.draft() == {"engine": "llama.cpp-cuda"}
+    assert dialog.form.draft() == {"engine": "llama.cpp-cuda"}
     assert "must be" not in dialog.rows["engine"].note.text()
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.widgets.row_list import RowList
 
 UNUSED = ["Bamboo 7B Q4_0", "BGE-M3 Q8_0"]
 
@@ -46,7 +47,13 @@ def open_tab(qtbot: QtBot, bridge: Bridge, models: ModelsPage, tab: QWidget) -> 
 
 
 def found(models: ModelsPage) -> list[str]:
-    return [card.title.text() for card in models.found.rows.cards.values()]
+    return [row.title for row in models.found.rows.rows.items]
+
+
+def click(rows: RowList, number: int) -> None:
+    """On the words of a row."""
+    place = rows.visualRect(rows.rows.index(number))
+    QTest.mouseClick(rows.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
 
 
 def press(dialog: QWidget | None, label: str) -> None:
@@ -67,13 +74,13 @@ def test_a_model_of_another_app_is_used_from_where_it_is(
     open_tab(qtbot, bridge, models, models.found)
     assert found(models) == [each.name for each in OTHER_APPS]
 
-    models.found.rows.cards[str(OTHER_APPS[1].path)].button.click()
+    models.found.rows.press(str(OTHER_APPS[1].path))
     settle(qtbot, bridge)
 
     assert ("adopt", (str(OTHER_APPS[1].path),)) in fake.calls
     assert found(models) == [OTHER_APPS[0].name, OTHER_APPS[2].name]
-    assert models.found.card.accessibleName() == f"In the list now: {OTHER_APPS[1].name}"
-    rows = models.installed.table.model().rows  # type: ignore[attr-defined]
+    assert models.found.card.accessibleName() == "1 model added"
+    rows = models.installed.table.rows.items
     (row,) = (row for row in rows if row.name == OTHER_APPS[1].name)
     assert any(text.startswith("Used from LM Studio, where it is: /home/maria/") for text in row.details)
 
@@ -95,7 +102,7 @@ def test_what_is_no_whole_model_is_told(
 ) -> None:
     fake.refuse("adopt", ModelError(ErrorCode.MODEL_FILE_DAMAGED, "It is damaged"))
     open_tab(qtbot, bridge, models, models.found)
-    models.found.rows.cards[str(OTHER_APPS[0].path)].button.click()
+    models.found.rows.press(str(OTHER_APPS[0].path))
     settle(qtbot, bridge)
 
     assert models.found.card.accessibleName() == "It is damaged"
@@ -108,7 +115,7 @@ def test_where_no_app_has_a_model_the_way_to_others_is_shown(
     fake.upkeep.there = ()
     open_tab(qtbot, bridge, models, models.found)
 
-    assert "have no model on this computer" in models.found.text.text()
+    assert models.found.empty.isVisible()
     models.found.discover_button.click()
 
     assert models.currentWidget() is models.discover
@@ -118,16 +125,14 @@ def test_it_is_told_what_models_take_the_largest_first(
     qtbot: QtBot, bridge: Bridge, models: ModelsPage
 ) -> None:
     open_tab(qtbot, bridge, models, models.space)
-    shown = models.space.list
+    shown = models.space.list.rows
 
-    rows = [[item.text(column) for column in range(4)] for n in range(5) if (item := shown.topLevelItem(n))]
-
-    assert rows == [
-        ["Qwen3 8B Q4_K_M", "5.03 GB", "2026-11-28", ""],
-        ["Bamboo 7B Q4_0", "4.68 GB", "2026-05-12", ""],
-        ["gemma-3-4b-it", "2.49 GB", "2026-11-28", "LM Studio"],
-        ["BGE-M3 Q8_0", "635 MB", "2026-05-12", ""],
-        ["tiny", "310 MB", "Unfinished download", ""],
+    assert [shown.at(number).spoken for number in range(len(shown))] == [
+        "Qwen3 8B Q4_K_M, 5.03 GB, Last used 2026-11-28",
+        "Bamboo 7B Q4_0, 4.68 GB, Last used 2026-05-12",
+        "gemma-3-4b-it, LM Studio, 2.49 GB, Last used 2026-11-28",
+        "BGE-M3 Q8_0, 635 MB, Last used 2026-05-12",
+        "tiny, 310 MB, Unfinished download",
     ]
     assert models.space.text.text() == "Models take 10.7 GB; 228 GB are free."
     assert models.space.remove_button.isHidden()
@@ -154,7 +159,7 @@ def test_those_that_nobody_uses_are_removed_together(
     removed = [call[1:] for call in fake.calls if call[0] == "remove_model"]
     paths = [FOLDER / "bamboo-7b-q4_0.gguf", FOLDER / "bge-m3-q8_0.gguf"]
     assert removed == [(str(path), False) for path in paths]
-    assert space.list.topLevelItemCount() == 1
+    assert len(space.list.rows) == 1
     assert space.ticked() == ()
 
 
@@ -168,9 +173,7 @@ def test_what_a_download_has_left_is_deleted_also_while_it_is_paused(
         with qtbot.waitSignal(bridge.status_changed):
             fake.show(make_status(downloads=(paused,)))
     open_tab(qtbot, bridge, models, space)
-    item = space.list.topLevelItem(4)
-    assert item
-    item.setCheckState(0, Qt.CheckState.Checked)
+    click(space.list, 4)
     space.remove_button.click()
     press(space.dialog, "Remove")
     settle(qtbot, bridge)
@@ -202,12 +205,13 @@ def test_a_row_is_ticked_by_the_keyboard(qtbot: QtBot, bridge: Bridge, models: M
     open_tab(qtbot, bridge, models, models.space)
     shown = models.space.list
     shown.setFocus()
-    first = shown.topLevelItem(0)
-    assert first
-    shown.setCurrentItem(first)
+    shown.choose(shown.rows.keys[0])
     QTest.keyClick(shown, Qt.Key.Key_Space)
 
     assert [row.name for row in models.space.ticked()] == ["Qwen3 8B Q4_K_M"]
+    assert shown.rows.index(0).data(Qt.ItemDataRole.CheckStateRole) is Qt.CheckState.Checked
+    QTest.keyClick(shown, Qt.Key.Key_Space)
+    assert models.space.ticked() == ()
 
 
 def test_an_empty_disk_leads_to_the_models_that_could_be_had(
@@ -216,7 +220,7 @@ def test_an_empty_disk_leads_to_the_models_that_could_be_had(
     fake.upkeep.use = make_disk_use((), ())
     open_tab(qtbot, bridge, models, models.space)
 
-    assert models.space.text.text().startswith("No model takes space yet.")
+    assert models.space.empty.isVisible()
     models.space.discover_button.click()
     assert models.currentWidget() is models.discover
 

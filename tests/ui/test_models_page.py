@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QKeySequence, QTextDocument
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
@@ -25,11 +26,12 @@ from tray_app.models.outdated import Comparison, Freshness
 from tray_app.models.removal import NotDiscardedError
 from tray_app.settings.schema import Settings
 from tray_app.ui.dialogs.import_files import ImportDialog
+from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
+from tray_app.ui.presenters.model_list import menu_of
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.widgets.model_table import PERMILLE_ROLE, Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Contents
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.pages.installed import InstalledPanel
+    from tray_app.ui.presenters.models import ModelRow
 
 INSTALLED = 2
 """So many of the models of the catalogue are here."""
@@ -61,18 +64,24 @@ def page(models: ModelsPage) -> InstalledPanel:
 
 
 def names(page: InstalledPanel) -> list[str]:
-    model = page.table.model()
-    return [model.index(row, Column.NAME).data() for row in range(model.rowCount())]
+    return [row.name for row in page.table.rows.items]
 
 
 def state(page: InstalledPanel, name: str) -> str:
-    return str(page.table.model().index(names(page).index(name), Column.STATE).data())
+    row: ModelRow = page.table.rows.items[names(page).index(name)]
+    return row.state
 
 
 def select(page: InstalledPanel, name: str) -> set[ModelAction]:
-    """Select a row; what can be done with it."""
-    page.table.selectRow(names(page).index(name))
-    return {action for action, entry in page.menu.actions.items() if entry.isEnabled()}
+    """Go to a row; what can be done with it."""
+    row: ModelRow = page.table.rows.items[names(page).index(name)]
+    page.table.choose(row.id)
+    return {action for group in menu_of(row) for action in group}
+
+
+def selected(page: InstalledPanel) -> str:
+    row = page.current()
+    return row.name if row else ""
 
 
 def press(page: InstalledPanel, label: str) -> None:
@@ -95,17 +104,21 @@ def test_the_models_that_are_here_are_listed(page: InstalledPanel) -> None:
 
 
 def test_the_chosen_model_is_selected_at_first(page: InstalledPanel) -> None:
-    assert page.table.selectionModel().selectedRows()[0].row() == 0
-    assert state(page, "Bamboo 7B Q4_0") == "Chosen"
+    assert selected(page) == "Bamboo 7B Q4_0"
+    row = page.current()
+    assert row is not None
+    assert row.chosen
+    assert [chip.text for chip in page.table.rows.at(0).chips] == ["Default", "Chat", "Q4_0", "Sparse"]
 
 
 def test_an_installed_model_is_used(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     assert ModelAction.USE in select(page, "Built-in test model")
 
-    page.buttons[ModelAction.USE].click()
+    page.act(ModelAction.USE)
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
-    qtbot.waitUntil(lambda: state(page, "Built-in test model") == "Chosen")
+    qtbot.waitUntil(lambda: ModelAction.USE in select(page, "Bamboo 7B Q4_0"))
+    assert ModelAction.USE not in select(page, "Built-in test model")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +135,7 @@ def test_a_download_is_steered_from_its_row(
         fake.show(make_status(downloads=(make_progress(phase, number=7),)))
     assert action in select(page, "Tiny")
 
-    page.buttons[action].click()
+    page.act(action)
 
     qtbot.waitUntil(lambda: fake.calls == [(action.value, 7)])
 
@@ -137,7 +150,7 @@ def test_a_cancelled_download_keeps_or_deletes_what_is_here(
         fake.show(make_status(downloads=(make_progress(number=7),)))
     select(page, "Tiny")
 
-    page.buttons[ModelAction.CANCEL].click()
+    page.act(ModelAction.CANCEL)
     press(page, label)
 
     qtbot.waitUntil(lambda: fake.calls == [call])
@@ -150,7 +163,7 @@ def test_a_download_goes_on_if_cancelling_was_a_slip(
         fake.show(make_status(downloads=(make_progress(number=7),)))
     select(page, "Tiny")
 
-    page.buttons[ModelAction.CANCEL].click()
+    page.act(ModelAction.CANCEL)
     press(page, "Continue Download")
 
     assert fake.calls == []
@@ -166,8 +179,9 @@ def test_progress_moves_the_bar_and_keeps_the_selection(
         with qtbot.waitSignal(bridge.status_changed):
             fake.show(make_status(downloads=(make_progress(received_bytes=received),)))
 
-        selected = page.table.selectionModel().selectedRows()[0]
-        assert (selected.data(), selected.data(PERMILLE_ROLE)) == ("Tiny", permille)
+        row = page.current()
+        assert row is not None
+        assert (row.name, row.permille) == ("Tiny", permille)
 
 
 def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
@@ -175,7 +189,7 @@ def test_a_finished_download_is_looked_up_on_disk(qtbot: QtBot, page: InstalledP
     fake.show(make_status(downloads=(make_progress(Phase.DONE),)))
 
     qtbot.waitUntil(lambda: "Tiny 1.0" in names(page))
-    assert state(page, "Tiny 1.0") == "Installed"
+    assert state(page, "Tiny 1.0") == "Not loaded"
 
 
 def test_the_first_steps_are_offered_until_a_model_is_chosen(
@@ -214,18 +228,13 @@ def test_a_model_is_loaded_and_unloaded_by_the_same_place(
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
-    load, unload = page.buttons[ModelAction.LOAD], page.buttons[ModelAction.UNLOAD]
-    select(page, "Built-in test model")
-    assert not load.isHidden()
-    assert unload.isHidden()
-
-    load.click()
+    assert ModelAction.UNLOAD not in select(page, "Built-in test model")
+    page.table.press("test")
     fake.wait_for_call("load_model", "test")
 
-    select(page, "Bamboo 7B Q4_0")
-    assert state(page, "Bamboo 7B Q4_0") == "Chosen, loaded"
-    assert load.isHidden()
-    unload.click()
+    assert state(page, "Bamboo 7B Q4_0") == "Loaded"
+    assert ModelAction.LOAD not in select(page, "Bamboo 7B Q4_0")
+    page.table.press("bamboo")
     fake.wait_for_call("unload_model", "bamboo")
 
 
@@ -233,7 +242,7 @@ def test_a_model_that_is_loaded_while_the_server_is_stopped_becomes_the_chosen_o
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Built-in test model")
-    page.buttons[ModelAction.LOAD].click()
+    page.act(ModelAction.LOAD)
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"}), ("start_server",)])
 
@@ -244,7 +253,7 @@ def test_a_model_is_only_chosen_while_the_server_is_on_another_machine(
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, settings=Settings(model="bamboo", engine="remote")))
     select(page, "Built-in test model")
-    page.buttons[ModelAction.LOAD].click()
+    page.act(ModelAction.LOAD)
 
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
 
@@ -253,14 +262,14 @@ def test_verifying_shows_how_far_it_is_and_what_came_of_it(
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.VERIFY].trigger()
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
+    page.act(ModelAction.VERIFY)
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Checking 50 %")
     fake.models.go_on.set()
 
     qtbot.waitUntil(lambda: title(page) == "Bamboo 7B Q4_0 is in order")
 
     assert page.card.accessibleDescription() == "Every byte is as it was downloaded."
-    assert state(page, "Bamboo 7B Q4_0") == "Chosen"
+    assert state(page, "Bamboo 7B Q4_0") == "Not loaded"
 
 
 def test_a_check_of_the_header_alone_does_not_claim_more(
@@ -269,7 +278,7 @@ def test_a_check_of_the_header_alone_does_not_claim_more(
     fake.models.check = Check.HEADER
     fake.models.go_on.set()
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.VERIFY].trigger()
+    page.act(ModelAction.VERIFY)
 
     qtbot.waitUntil(lambda: page.card.accessibleDescription().startswith("Header and size are right."))
 
@@ -282,26 +291,26 @@ def test_a_damaged_model_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeA
         ),
     )
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.VERIFY].trigger()
+    page.act(ModelAction.VERIFY)
 
     qtbot.waitUntil(lambda: title(page) == "The model file bamboo.gguf is damaged")
 
 
 def test_verifying_is_called_off_and_says_nothing(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.VERIFY].trigger()
-    qtbot.waitUntil(page.buttons[ModelAction.CANCEL].isEnabled)
-    page.buttons[ModelAction.CANCEL].click()
+    page.act(ModelAction.VERIFY)
+    qtbot.waitUntil(lambda: ModelAction.CANCEL in select(page, "Bamboo 7B Q4_0"))
+    page.act(ModelAction.CANCEL)
 
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Chosen")
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Not loaded")
     assert fake.models.called_off.is_set()
     assert title(page) == ""
 
 
 def test_work_ends_with_the_app(qtbot: QtBot, page: InstalledPanel, bridge: Bridge, fake: FakeApp) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.VERIFY].trigger()
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Verifying 50 %")
+    page.act(ModelAction.VERIFY)
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Checking 50 %")
 
     bridge.closing.set()
 
@@ -312,15 +321,15 @@ def test_a_model_is_moved_to_the_trash_when_that_is_wanted(
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.REMOVE].trigger()
+    page.act(ModelAction.REMOVE)
     press(page, "Keep")
     assert fake.calls == []
 
-    page.menu.actions[ModelAction.REMOVE].trigger()
+    page.act(ModelAction.REMOVE)
     press(page, "Move to Trash")
 
     qtbot.waitUntil(lambda: fake.calls == [("remove_model", str(MODELS / "bamboo.gguf"), False)])
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Chosen, not downloaded")
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Not downloaded")
 
 
 def test_of_a_model_that_is_being_served_the_question_says_so(
@@ -334,7 +343,7 @@ def test_of_a_model_that_is_being_served_the_question_says_so(
         fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan())))
     select(page, "Bamboo 7B Q4_0")
 
-    page.menu.actions[ModelAction.REMOVE].trigger()
+    page.act(ModelAction.REMOVE)
 
     assert page.controller.dialog is not None
     assert "will be stopped first" in page.controller.dialog.informativeText()  # type: ignore[attr-defined]
@@ -350,7 +359,7 @@ def test_where_there_is_no_trash_it_can_be_deleted_for_good(
         NotDiscardedError(ErrorCode.MODEL_NOT_REMOVED, "bamboo.gguf could not be removed", "No trash."),
     )
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.REMOVE].trigger()
+    page.act(ModelAction.REMOVE)
     press(page, "Move to Trash")
     qtbot.waitUntil(lambda: title(page) == "bamboo.gguf could not be removed")
 
@@ -366,7 +375,7 @@ def test_what_a_forgotten_download_has_left_is_deleted(
     fake.library.partials = (Partial(MODELS / "old.gguf.part", MODELS / "old.gguf", 2_000_000),)
     look_again(qtbot, page, fake, "old")
     select(page, "old")
-    page.menu.actions[ModelAction.REMOVE].trigger()
+    page.act(ModelAction.REMOVE)
     press(page, "Delete")
 
     qtbot.waitUntil(lambda: fake.calls == [("discard_partial", MODELS / "old.gguf")])
@@ -387,7 +396,7 @@ def test_files_that_are_dropped_are_imported_as_chosen(
     fake.models.go_on.set()
 
     qtbot.waitUntil(lambda: "mine" in names(page))
-    qtbot.waitUntil(lambda: page.table.selectionModel().selectedRows()[0].data() == "mine")
+    qtbot.waitUntil(lambda: selected(page) == "mine")
 
 
 def test_a_file_that_is_dropped_is_not_taken_from_where_it_was(
@@ -407,14 +416,14 @@ def test_what_is_there_already_is_not_imported_over(
     press(page, "Import")
 
     qtbot.waitUntil(lambda: title(page) == "bamboo.gguf already exists")
-    assert state(page, "Bamboo 7B Q4_0") == "Chosen"
+    assert state(page, "Bamboo 7B Q4_0") == "Not loaded"
 
 
 def test_a_model_is_made_smaller(
     qtbot: QtBot, page: InstalledPanel, fake: FakeApp, photograph: Callable[[QWidget, str], None]
 ) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    page.act(ModelAction.QUANTIZE)
     dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(lambda: dialog.types.count() == 2)
@@ -426,8 +435,8 @@ def test_a_model_is_made_smaller(
     qtbot.waitUntil(
         lambda: "bamboo.Q4_0.gguf" in names(page) and state(page, "bamboo.Q4_0.gguf") == "Quantizing 50 %"
     )
-    assert page.table.selectionModel().selectedRows()[0].data() == "bamboo.Q4_0.gguf"
-    page.buttons[ModelAction.CANCEL].click()
+    assert selected(page) == "bamboo.Q4_0.gguf"
+    page.act(ModelAction.CANCEL)
 
     qtbot.waitUntil(lambda: "bamboo.Q4_0.gguf" not in names(page))
     assert fake.calls[-1] == ("quantize", "bamboo", MODELS / "bamboo.Q4_0.gguf", "Q4_0")
@@ -436,7 +445,7 @@ def test_a_model_is_made_smaller(
 
 def test_what_does_not_fit_the_disk_or_has_no_name_is_not_begun(qtbot: QtBot, page: InstalledPanel) -> None:
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    page.act(ModelAction.QUANTIZE)
     dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
     qtbot.waitUntil(dialog.quantize_button.isEnabled)
@@ -458,7 +467,7 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
         ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "No program for quantizing was found", "", "Get one."),
     )
     select(page, "Bamboo 7B Q4_0")
-    page.menu.actions[ModelAction.QUANTIZE].trigger()
+    page.act(ModelAction.QUANTIZE)
     dialog = page.controller.dialog
     assert isinstance(dialog, QuantizeDialog)
 
@@ -471,7 +480,7 @@ def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: InstalledPanel
 
     look_again(qtbot, page, fake, "New")
 
-    assert state(page, "New") == "Installed"
+    assert state(page, "New") == "Not loaded"
 
 
 def test_a_change_during_a_look_that_fails_is_looked_at_all_the_same(
@@ -537,7 +546,9 @@ def test_newer_files_are_looked_for_when_that_is_asked(
     assert title(page) == "1 model has a newer file"
     assert "Not known of: Mine." in page.card.accessibleDescription()
     select(page, "Bamboo 7B Q4_0")
-    assert f"Another file is at its source now: {source}." in page.details.text()
+    page.act(ModelAction.INFORM)
+    assert isinstance(page.controller.dialog, ModelInformation)
+    assert f"Another file is at its source now: {source}." in page.controller.dialog.details.text()
     assert not [call for call in fake.calls if call[0] == "download"]
 
 
@@ -609,7 +620,7 @@ def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
         drop(models, QUrl.fromLocalFile("/elsewhere/mine.gguf"))
     else:
         select(page, "Bamboo 7B Q4_0")
-        page.menu.actions[action].trigger()
+        page.act(action)
     dialog = page.controller.dialog
     assert dialog is not None
     qtbot.waitUntil(dialog.isVisible)
@@ -620,9 +631,9 @@ def test_every_control_of_the_dialogs_has_a_name_and_can_be_reached(
 
 def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:
     select(page, "Built-in test model")
-    page.table.activated.emit(page.table.currentIndex())
+    QTest.keyClick(page.table, Qt.Key.Key_Return)
 
-    qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"})])
+    qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"}), ("start_server",)])
 
 
 def activate(qtbot: QtBot, page: InstalledPanel) -> None:
@@ -665,7 +676,7 @@ def test_pictures_of_the_page(
     page.resize(820, 600)
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
-    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Installed")
+    qtbot.waitUntil(lambda: state(page, "Bamboo 7B Q4_0") == "Not loaded")
     photograph(page, "models-first-run")
 
     with qtbot.waitSignal(bridge.status_changed):
@@ -687,8 +698,8 @@ def test_pictures_of_the_page(
     fake.fit = Fit.TOO_LARGE
     look_again(qtbot, page, fake, "old")
     select(page, "Built-in test model")
-    page.menu.actions[ModelAction.VERIFY].trigger()
-    qtbot.waitUntil(lambda: state(page, "Built-in test model") == "Verifying 50 %")
+    page.act(ModelAction.VERIFY)
+    qtbot.waitUntil(lambda: state(page, "Built-in test model") == "Checking 50 %")
     select(page, "half")
     page.card.show_error(error)
     photograph(page, "models-trouble")
@@ -703,7 +714,7 @@ def test_a_tooltip_shows_a_name_that_looks_like_html_as_it_is(
     page.controller.folder_changed.emit()
     qtbot.waitUntil(lambda: "<img src='x'> & [red]" in names(page))
 
-    tip = page.table.model().index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    tip = page.table.rows.index(0).data(Qt.ItemDataRole.ToolTipRole)
 
     shown = QTextDocument()
     shown.setHtml(tip)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
 
 pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")
 
@@ -20,18 +19,14 @@ from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.presenters.offers import OfferAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from PySide6.QtWidgets import QApplication, QWidget
+    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
-
-    from tray_app.ui.widgets.offer_rows import OfferCard
 
 DEADLINE_MS = 60_000
 CONTENT = (resources() / "test-model" / "test.gguf").read_bytes()
@@ -75,20 +70,19 @@ def test_a_model_that_was_searched_for_answers(qtbot: QtBot, app: App, models: M
     models.setCurrentWidget(panel)
     QTest.keyClicks(panel.field, "tiny")
     QTest.keyClick(panel.field, Qt.Key.Key_Return)
-    wait(qtbot, lambda: "owner/Tiny-GGUF" in panel.rows.cards)
+    wait(qtbot, lambda: "owner/Tiny-GGUF" in panel.rows.rows.keys)
 
-    panel.rows.cards["owner/Tiny-GGUF"].button.click()
-    wait(qtbot, lambda: panel.report is not None)
-    best = next(card for card in panel.rows.cards.values() if card.row and card.row.best)
-    assert best.row
-    assert (best.row.title, best.row.state) == ("Q8_0", "Fits")
+    panel.rows.press("owner/Tiny-GGUF")
+    wait(qtbot, lambda: panel.best.row is not None)
+    assert panel.best.row
+    assert panel.best.row.verdict
+    assert (panel.best.row.title, panel.best.row.verdict.text) == ("Q8_0", "Fits")
 
-    best.button.click()
-    press(panel.controller.dialog, "Download")
-    wait(qtbot, lambda: action(best) is OfferAction.USE)
+    panel.best.button.click()
+    wait(qtbot, lambda: panel.best.button.text() == "Load")
     assert (app.models_folder / "Tiny-Q8_0.gguf").read_bytes() == CONTENT
 
-    best.button.click()
+    panel.best.button.click()
     wait(qtbot, lambda: app.status().engine.state is State.READY)
     assert app.embed(["A fox jumps over a dog."]).dimensions == 64
 
@@ -102,23 +96,11 @@ def test_a_model_of_another_app_is_listed_from_where_it_is(
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(CONTENT)
     models.setCurrentWidget(models.found)
-    wait(qtbot, lambda: str(theirs) in models.found.rows.cards)
-    card = models.found.rows.cards[str(theirs)]
-    assert card.row
-    assert card.row.facts[0] == OtherApp.LM_STUDIO
+    wait(qtbot, lambda: str(theirs) in models.found.rows.rows.keys)
+    assert models.found.rows.rows.item(str(theirs)).chips == (str(OtherApp.LM_STUDIO),)
 
-    card.button.click()
+    models.found.rows.press(str(theirs))
     wait(qtbot, lambda: models.found.found == ())
     (adopted,) = (model for model in app.library.contents().models if model.app)
     assert adopted.path == theirs
     assert not any(app.models_folder.glob("*.gguf"))
-
-
-def action(card: OfferCard) -> OfferAction | None:
-    return card.row.action if card.row else None
-
-
-def press(dialog: QWidget | None, label: str) -> None:
-    assert isinstance(dialog, DownloadDialog)
-    buttons = dialog.findChildren(QPushButton)
-    next(button for button in buttons if button.text().replace("&", "") == label).click()

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
@@ -16,6 +17,7 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tray_app.engine.kinds import Engine
-    from tray_app.settings.keys import KeyChanges
+    from tray_app.settings.keys import Key, KeyChanges
     from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
@@ -54,7 +56,7 @@ def open_dialog(qtbot: QtBot) -> Iterator[Callable[[FakeApp], SettingsDialog]]:
         bridges.append(Bridge(fake))
         dialog = SettingsDialog(bridges[-1])
         qtbot.addWidget(dialog)
-        qtbot.waitUntil(lambda: dialog.command.toPlainText() != "" and model_editor(dialog).box.count() > 0)
+        qtbot.waitUntil(lambda: dialog.command.value() != "" and model_editor(dialog).box.count() > 0)
         return dialog
 
     yield open_on
@@ -107,7 +109,7 @@ def test_every_setting_has_an_editor_filled_with_its_value(
     )
     assert (shown["temperature"], shown["vram_budget"], shown["engine"]) == (0.25, 2.5, "/opt/server")
     assert shown["launch_at_login"] is True
-    assert dialog.draft() == {}
+    assert dialog.form.draft() == {}
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
@@ -115,7 +117,7 @@ def test_every_setting_can_be_pointed_at(dialog: SettingsDialog, field: Field) -
     dialog.point_at(field.name)
     dialog.show()
 
-    assert dialog.tabs.currentIndex() == GROUPS.index(field.group)
+    assert dialog.groups.current == field.group
     assert dialog.editors[field.name].isVisible()
     focused = dialog.focusWidget()
     # A setting that has no effect here is greyed out, and explains itself.
@@ -138,7 +140,7 @@ def test_an_automatic_context_says_what_it_comes_to_and_steps_in_round_numbers(
     note = dialog.rows["ctx_size"].note
     assert isinstance(context, Number)
     assert context.box.text() == "Automatic"
-    qtbot.waitUntil(lambda: note.text().endswith("Automatic: 4096 tokens for this model."))
+    qtbot.waitUntil(lambda: note.text().endswith(" · 4096 tokens for this model"))
 
     context.box.stepUp()
     assert context.value() == 512
@@ -161,9 +163,9 @@ def test_models_are_offered_by_name(dialog: SettingsDialog) -> None:
     assert box.currentText() == "Bamboo 7B Q4_0"
 
     box.setEditText("/data/mine.gguf")
-    assert dialog.draft() == {"model": "/data/mine.gguf"}
+    assert dialog.form.draft() == {"model": "/data/mine.gguf"}
     box.setCurrentIndex(2)
-    assert dialog.draft() == {"model": "tiny"}
+    assert dialog.form.draft() == {"model": "tiny"}
 
 
 def test_ok_applies_what_was_changed_and_closes(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
@@ -182,7 +184,7 @@ def test_apply_applies_and_stays(qtbot: QtBot, dialog: SettingsDialog, fake: Fak
 
     button(dialog, APPLY).click()
 
-    qtbot.waitUntil(lambda: ("apply", {"port": 9000}) in fake.calls and dialog.draft() == {})
+    qtbot.waitUntil(lambda: ("apply", {"port": 9000}) in fake.calls and dialog.form.draft() == {})
     assert dialog.isVisible()
     assert not button(dialog, APPLY).isEnabled()
 
@@ -224,7 +226,7 @@ def test_a_refused_change_is_explained_and_the_draft_survives(
 
     qtbot.waitUntil(lambda: not dialog.card.isHidden())
     assert dialog.card.accessibleName() == "The settings could not be saved"
-    assert dialog.draft() == {"port": 9000}
+    assert dialog.form.draft() == {"port": 9000}
     assert button(dialog, OK).isEnabled()
 
 
@@ -317,7 +319,7 @@ def test_what_changed_elsewhere_is_shown_where_nothing_is_typed(
 
     qtbot.waitUntil(lambda: dialog.editors["model"].value() == "test")
     assert dialog.editors["threads"].value() == 2
-    assert dialog.draft() == {"ctx_size": 4096}
+    assert dialog.form.draft() == {"ctx_size": 4096}
 
 
 def test_each_field_can_be_reset_where_it_differs_from_its_default(
@@ -325,14 +327,14 @@ def test_each_field_can_be_reset_where_it_differs_from_its_default(
 ) -> None:
     settings = Settings(model="bamboo", port=9000, threads=3, extra_arguments=("--mlock",))
     dialog = open_dialog(FakeApp(make_status(settings=settings), folder=tmp_path))
-    there = {name for name, reset in dialog.tabs.resets.items() if not reset.isHidden()}
+    there = {name for name, reset in dialog.form.resets.items() if not reset.isHidden()}
     assert there == {"model", "port", "threads", "extra_arguments"}
 
     for name in there:
-        dialog.tabs.resets[name].click()
+        dialog.form.resets[name].click()
 
-    assert all(reset.isHidden() for reset in dialog.tabs.resets.values())
-    assert dialog.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
+    assert all(reset.isHidden() for reset in dialog.form.resets.values())
+    assert dialog.form.draft() == {"model": "", "port": 8080, "threads": "auto", "extra_arguments": ""}
 
 
 def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
@@ -345,7 +347,7 @@ def test_a_port_that_someone_has_is_told_at_once_and_not_forbidden(
     assert button(dialog, OK).isEnabled()
 
     dialog.editors["port"].set_value(9001)
-    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. It is free."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith(" · Free"))
 
 
 def test_the_port_of_a_running_server_is_its_own(
@@ -353,7 +355,7 @@ def test_the_port_of_a_running_server_is_its_own(
 ) -> None:
     dialog = open_dialog(FakeApp(make_status(State.READY), folder=tmp_path))
 
-    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith("/v1. This server has it."))
+    qtbot.waitUntil(lambda: dialog.rows["port"].note.text().endswith(" · Used by this server"))
 
 
 def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
@@ -369,11 +371,11 @@ def test_threads_go_up_to_the_cores_of_this_machine_or_what_is_set(
 
 
 def test_the_command_line_follows_the_draft(qtbot: QtBot, dialog: SettingsDialog) -> None:
-    assert "--ctx-size 16384" in dialog.command.toPlainText()  # four slots of 4096
+    assert "--ctx-size 16384" in dialog.command.value()  # four slots of 4096
 
     dialog.editors["ctx_size"].set_value(1024)
 
-    qtbot.waitUntil(lambda: "--ctx-size 4096" in dialog.command.toPlainText())
+    qtbot.waitUntil(lambda: "--ctx-size 4096" in dialog.command.value())
 
 
 def test_a_setting_that_the_engine_does_not_know_is_grey_and_says_why(
@@ -398,11 +400,11 @@ def test_a_restart_is_announced(
     assert dialog.consequence.text() == ""
 
     dialog.editors["ctx_size"].set_value(1024)
-    qtbot.waitUntil(lambda: dialog.consequence.text() == "The server restarts.")
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "1 change. The model will be loaded again.")
 
     dialog.editors["ctx_size"].set_value("auto")
     dialog.editors["temperature"].set_value(0.1)
-    qtbot.waitUntil(lambda: dialog.consequence.text() == "")
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "1 change.")
 
 
 def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
@@ -410,7 +412,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
 ) -> None:
     dialog = open_dialog(FakeApp(make_status(settings=Settings(model="tiny")), folder=tmp_path))
 
-    assert dialog.command.toPlainText() == "Tiny has not been downloaded yet"
+    assert dialog.command.value() == "Tiny has not been downloaded yet"
     assert dialog.rows["model"].note.text() == "⚠ Tiny has not been downloaded yet"
     assert button(dialog, OK).isEnabled()
 
@@ -418,7 +420,7 @@ def test_what_cannot_be_started_yet_is_told_and_not_forbidden(
 @pytest.mark.parametrize(
     ("host", "engine", "reason"),
     [
-        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple Silicon shares its memory"),
+        (make_host(system=System.MACOS, machine="arm64"), POWERINFER, "Apple silicon shares its memory"),
         (make_host(), POWERINFER, "This computer has no NVIDIA graphics card"),
         (
             make_host(gpu=True),
@@ -472,6 +474,207 @@ def test_the_threads_are_grey_for_a_sparse_model_say_why_and_keep_their_value(
     qtbot.waitUntil(editor.isEnabled)
 
 
+def show_active(qtbot: QtBot, dialog: SettingsDialog) -> None:
+    with qtbot.waitActive(dialog):
+        dialog.show()
+
+
+def found(dialog: SettingsDialog) -> set[str]:
+    """The settings and keys that can be seen."""
+    return {name for name, row in dialog.rows.items() if row.isVisible()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("context size", {"ctx_size"}),
+        ("CTX_SIZE", {"ctx_size"}),
+        ("num_ctx", {"ctx_size"}),
+        ("unload", {"memory_budget", "idle_minutes"}),
+        ("mirror", {"hf_endpoint", "engines_address"}),
+        ("  CORS ", {"allowed_origins", "refused_origins"}),
+        ("token hugging", {"huggingface.co"}),
+        ("français", {"language"}),
+        ("francais", {"language"}),
+        ("prometheus", {"metrics"}),
+        ("vram", {"vram_budget"}),
+        ("xyzzy", set()),
+    ],
+)
+def test_settings_of_all_groups_are_found_by_whatever_they_are_called(
+    dialog: SettingsDialog, typed: str, names: set[str]
+) -> None:
+    dialog.show()
+
+    dialog.groups.search.setText(typed)
+
+    assert found(dialog) == names
+    assert dialog.groups.nothing.isVisible() is (not names)
+
+
+def test_the_command_line_is_found_too(dialog: SettingsDialog) -> None:
+    dialog.show()
+    assert not dialog.command.isVisible()
+
+    dialog.groups.search.setText("command line")
+
+    assert dialog.command.isVisible()
+    assert found(dialog) == {"extra_arguments", "language"}  # the terminal's language is English
+
+
+def test_a_search_begins_and_ends_with_the_keyboard(
+    qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp
+) -> None:
+    show_active(qtbot, dialog)
+    dialog.groups.open("network")
+    QTest.keyClick(dialog, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    assert dialog.focusWidget() is dialog.groups.search
+
+    QTest.keyClicks(dialog.groups.search, "temperature")
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Return)
+    assert dialog.editors["temperature"].isAncestorOf(dialog.focusWidget())
+    assert not [call for call in fake.calls if call[0] == "apply"]
+
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Escape)
+    assert dialog.isVisible()
+    assert dialog.groups.search.text() == ""
+    assert "network" in found(dialog)
+    QTest.keyClick(dialog.groups.search, Qt.Key.Key_Escape)
+    assert not dialog.isVisible()
+
+
+def test_a_group_that_is_chosen_ends_a_search(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.search.setText("temperature")
+
+    QTest.keyClick(dialog.groups.list, Qt.Key.Key_Down)
+
+    assert dialog.groups.search.text() == ""
+    assert dialog.groups.current == GROUPS[1]
+    assert "ctx_size" in found(dialog)
+    assert "temperature" not in found(dialog)
+
+
+def test_what_was_found_is_counted_for_a_screen_reader(dialog: SettingsDialog, said: list[str]) -> None:
+    dialog.show()
+
+    dialog.groups.search.setText("mirror")
+
+    assert said[-1] == "2 settings found"
+
+
+def test_rows_that_few_people_need_are_folded_until_someone_unfolds_them(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("network")
+    fold = dialog.groups.groups["network"].fold_button
+    assert found(dialog) == {"network", "gateway", "port"}
+
+    QTest.keyClick(fold, Qt.Key.Key_Space)
+    assert {"allowed_origins", "metrics"} <= found(dialog)
+    dialog.groups.open("general")
+    dialog.groups.open("network")
+    assert {"allowed_origins", "metrics"} <= found(dialog)
+
+    fold.click()
+    assert found(dialog) == {"network", "gateway", "port"}
+
+
+def test_a_folded_row_with_a_problem_is_shown(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("network")
+    dialog.editors["allowed_origins"].set_value("example.net")
+
+    assert "allowed_origins" in found(dialog)
+    assert "metrics" not in found(dialog)
+    assert dialog.groups.list.item(GROUPS.index("network")).text() == "⚠ Network & access"
+
+
+def test_a_remote_server_is_asked_about_where_one_is_chosen(dialog: SettingsDialog) -> None:
+    dialog.show()
+    dialog.groups.open("speed")
+    assert not {"remote_url", "remote_model", "remote"} & found(dialog)
+
+    dialog.editors["engine"].set_value("remote")
+
+    assert {"remote_url", "remote_model", "remote"} <= found(dialog)
+
+
+def test_a_setting_without_effect_is_hidden_until_someone_looks_for_it(
+    qtbot: QtBot, dialog: SettingsDialog
+) -> None:
+    dialog.show()
+    dialog.groups.open("speed")
+    qtbot.waitUntil(lambda: "threads" not in found(dialog))
+
+    dialog.groups.search.setText("threads")
+    assert "threads" in found(dialog)
+    assert dialog.rows["threads"].note.text() == str(ONE_THREAD)
+
+    dialog.groups.search.clear()
+    dialog.point_at("threads")
+    assert "threads" in found(dialog)
+    dialog.groups.open("general")
+    dialog.groups.open("speed")
+    assert "threads" not in found(dialog)
+
+
+def test_an_explanation_is_reached_with_the_keyboard_and_read_out(
+    dialog: SettingsDialog, said: list[str]
+) -> None:
+    dialog.show()
+    dialog.point_at("ctx_size")
+    row = dialog.rows["ctx_size"]
+    QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Backtab)
+    assert dialog.focusWidget() is row.more_button
+    assert row.more_button.accessibleName() == "More about: Context size"
+
+    QTest.keyClick(row.more_button, Qt.Key.Key_Space)
+
+    assert row.details.isVisible()
+    assert said == [row.details.text()]
+    QTest.keyClick(row.more_button, Qt.Key.Key_Space)
+    assert not row.details.isVisible()
+
+
+@pytest.mark.parametrize("what", [*ALL_FIELDS, *KEYS], ids=lambda what: what.name)
+def test_a_row_has_no_more_than_a_few_words(what: Field | Key) -> None:
+    assert 0 < len(str(what.help).split()) <= 8
+    assert not str(what.help).endswith(".")
+
+
+def test_the_wheel_that_scrolls_past_a_field_changes_nothing(qtbot: QtBot, dialog: SettingsDialog) -> None:
+    show_active(qtbot, dialog)
+    dialog.groups.open("network")
+    port = dialog.editors["port"]
+    assert isinstance(port, Number)
+    at = QPointF(5, 5)
+    turned = QWheelEvent(
+        at, at, QPoint(), QPoint(0, 120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+
+    QCoreApplication.sendEvent(port.box, turned)
+    assert port.value() == 8080
+    port.setFocus()
+    QCoreApplication.sendEvent(port.box, turned)
+    assert port.value() == 8081
+
+
+def test_every_row_fits_a_small_window_and_what_has_the_keyboard_is_scrolled_to(
+    qtbot: QtBot, dialog: SettingsDialog
+) -> None:
+    dialog.resize(680, 350)  # of a screen with 1366 by 768 pixels, at 200 %
+    dialog.show()
+    area = dialog.groups._area
+    content = area.widget()
+    assert content is not None
+    for field in FIELDS:
+        dialog.point_at(field.name)
+        row = dialog.rows[field.name]
+        qtbot.waitUntil(lambda row=row: not row.visibleRegion().isEmpty())  # type: ignore[misc]
+        assert content.width() <= area.viewport().width(), field.name
+
+
 def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:
     for field in FIELDS:
         main = dialog.editors[field.name].focusProxy()
@@ -493,9 +696,10 @@ def test_pictures_of_the_dialog(
     dialog.show()
     dialog.editors["ctx_size"].set_value(1024)
     qtbot.waitUntil(lambda: dialog.consequence.text() != "")
-    photograph(dialog, "settings-server")
+    photograph(dialog, "settings-changed")
 
     dialog.editors["engine"].set_value("my-server")
-    for index, group in enumerate(GROUPS[1:], start=1):
-        dialog.tabs.setCurrentIndex(index)
+    for group in GROUPS:
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
         photograph(dialog, f"settings-{group}")

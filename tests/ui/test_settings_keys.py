@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 DEADLINE_MS = 60_000
 SERVICE = "powerinfer-tray"
+SPEED = GROUPS.index("speed")
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +133,7 @@ def test_each_key_says_whether_it_is_kept_and_never_what_it_is(
         "remote": "Kept in the system's keychain",
         "huggingface.co": "None",
     }
-    assert {name: editor.remove_button.isEnabled() for name, editor in dialog.keys.items()} == {
+    assert {name: not editor.remove_button.isHidden() for name, editor in dialog.keys.items()} == {
         "gateway": False,
         "remote": True,
         "huggingface.co": False,
@@ -152,10 +153,13 @@ def test_every_key_can_be_pointed_at_stands_below_its_setting_and_has_a_name(
 
     line = dialog.keys[key.name].line
     above = dialog.editors[key.setting]
-    assert dialog.tabs.currentIndex() == GROUPS.index(key.group)
+    assert dialog.groups.current == key.group
     assert dialog.focusWidget() is line
     assert above.mapTo(dialog, QPoint()).y() < line.mapTo(dialog, QPoint()).y()
-    assert (line.accessibleName(), line.accessibleDescription()) == (key.title, key.help)
+    assert (line.accessibleName(), line.accessibleDescription()) == (
+        key.title,
+        f"{key.help}\n{key.details}",
+    )
     assert line.echoMode() is QLineEdit.EchoMode.Password
 
 
@@ -252,11 +256,11 @@ def test_what_cannot_be_a_key_is_said_at_its_field_and_at_its_tab(
     type_key(dialog, REMOTE, "a b")
 
     assert note(dialog, REMOTE).startswith("⚠ A key")
-    assert dialog.tabs.tabText(GROUPS.index("engine")) == "⚠ Engine"
+    assert dialog.groups.list.item(SPEED).text() == "⚠ Engine & speed"
     assert not button(dialog, OK).isEnabled()
 
     type_key(dialog, REMOTE, "ab")
-    assert dialog.tabs.tabText(GROUPS.index("engine")) == "Engine"
+    assert dialog.groups.list.item(SPEED).text() == "Engine & speed"
     assert button(dialog, OK).isEnabled()
 
 
@@ -291,7 +295,7 @@ def test_without_a_keychain_the_rows_are_grey_and_say_why(open_dialog: Callable[
         assert f"powerinfer-tray key set {key.name} --file" in note(dialog, key)
         assert key.variables[0] in note(dialog, key)
         assert not dialog.keys[key.name].isEnabled()
-        assert not dialog.keys[key.name].remove_button.isEnabled()
+        assert dialog.keys[key.name].remove_button.isHidden()
     dialog.editors["network"].set_value("lan")
     assert note(dialog, GATEWAY).startswith("⚠ The local network needs one.\nThis system has no keychain.")
     assert not button(dialog, OK).isEnabled()
@@ -322,7 +326,7 @@ def test_a_key_of_the_environment_is_said_and_not_changed(
     assert "POWERINFER_TRAY_KEY_GATEWAY" in note(dialog, GATEWAY)
     editor = dialog.keys[GATEWAY.name]
     assert not editor.isEnabled()
-    assert not editor.remove_button.isEnabled()
+    assert editor.remove_button.isHidden()
     dialog.editors["network"].set_value("lan")
     assert button(dialog, OK).isEnabled()
     assert KEY not in note(dialog, GATEWAY)
@@ -363,7 +367,7 @@ def test_a_keychain_that_is_locked_says_so_and_can_be_tried_again(
 
     assert dialog.card.accessibleName() == "The keychain denied access"
     assert dialog.key_changes() == {"huggingface.co": "hf_typed"}
-    assert dialog.draft() == {"temperature": 0.2}
+    assert dialog.form.draft() == {"temperature": 0.2}
     with qtbot.waitSignal(dialog.accepted):
         button(dialog, OK).click()
     assert kept(keychain, HUGGING_FACE) == "hf_typed"
@@ -429,7 +433,7 @@ def test_a_remote_server_and_its_key_in_one_go_are_one_start(
         dialog.editors["engine"].set_value("remote")
         dialog.editors["remote_url"].set_value(remote.url)
         type_key(dialog, REMOTE, KEY)
-        qtbot.waitUntil(lambda: "The server restarts." in dialog.consequence.text())
+        qtbot.waitUntil(lambda: "The model will be loaded again." in dialog.consequence.text())
         with qtbot.waitSignal(dialog.accepted, timeout=DEADLINE_MS):
             button(dialog, OK).click()
         app.wait_until_ready(DEADLINE_MS / 1000)
@@ -447,9 +451,9 @@ def test_another_key_of_a_remote_server_is_said_to_restart_it(
         app.start_server()
         app.wait_until_ready(DEADLINE_MS / 1000)
         dialog = open_dialog()
-        assert "restarts" not in dialog.consequence.text()
+        assert "again" not in dialog.consequence.text()
         type_key(dialog, REMOTE, "sk-2")
-        qtbot.waitUntil(lambda: "The server restarts." in dialog.consequence.text())
+        qtbot.waitUntil(lambda: "The model will be loaded again." in dialog.consequence.text())
         app.stop_server()
 
 
@@ -541,8 +545,8 @@ def test_pictures_of_the_keys(
     dialog.show()
     settle(qtbot, bridge)
     dialog.keys[REMOTE.name].remove_button.click()
-    for group in ("engine", "models"):
-        dialog.tabs.setCurrentIndex(GROUPS.index(group))
+    for group in ("speed", "downloads"):
+        dialog.groups.open(group)
         photograph(dialog, f"keys-{group}")
     dialog.point_at(GATEWAY.name)
     dialog.editors["network"].set_value("lan")

@@ -16,7 +16,6 @@ from tray_app.settings.model_settings import with_own
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, Scope, Settings
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
-from tray_app.ui.presenters.settings import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +42,7 @@ def open_dialog(qtbot: QtBot) -> Iterator[Callable[[FakeApp], SettingsDialog]]:
         dialog = SettingsDialog(bridges[-1])
         qtbot.addWidget(dialog)
         dialog.show()
-        qtbot.waitUntil(lambda: dialog.command.toPlainText() != "" and dialog.subject.box.count() > 1)
+        qtbot.waitUntil(lambda: dialog.command.value() != "" and dialog.subject.box.count() > 1)
         return dialog
 
     yield open_on
@@ -62,20 +61,30 @@ def dialog(fake: FakeApp, open_dialog: Callable[[FakeApp], SettingsDialog]) -> S
 
 
 def shown(dialog: SettingsDialog) -> set[str]:
-    """The settings that can be seen in one of the tabs."""
+    """The settings that can be seen in one of the groups."""
     names = set()
-    for number in range(dialog.tabs.count()):
-        if dialog.tabs.isTabVisible(number):
-            dialog.tabs.setCurrentIndex(number)
-            names |= {name for name, editor in dialog.editors.items() if editor.isVisible()}
+    for group in dialog.groups.shown():
+        dialog.groups.groups[group].fold_button.setChecked(True)
+        dialog.groups.open(group)
+        names |= {name for name, editor in dialog.editors.items() if editor.isVisible()}
     return names
+
+
+USELESS = {"remote_url", "remote_model", "vram_budget", "threads_batch"}
+"""Without a remote server, without a graphics card and with a sparse model; its threads are changed."""
+USELESS_TO_A_REGULAR_MODEL = {"vram_budget", "workers"}
+
+
+def mark(dialog: SettingsDialog, name: str) -> str:
+    """What is said of where a setting's value comes from."""
+    return dialog.rows[name].mark.text()
 
 
 def note(dialog: SettingsDialog, name: str) -> str:
     return dialog.rows[name].note.text()
 
 
-def test_all_models_or_one_can_be_chosen(dialog: SettingsDialog) -> None:
+def test_all_models_or_one_can_be_chosen(qtbot: QtBot, dialog: SettingsDialog) -> None:
     box = dialog.subject.box
     assert box.currentText() == "All models"
     assert {box.itemText(row) for row in range(box.count())} == {
@@ -83,14 +92,15 @@ def test_all_models_or_one_can_be_chosen(dialog: SettingsDialog) -> None:
         "Built-in test model",
         "Bamboo 7B Q4_0",
     }
-    assert shown(dialog) == {field.name for field in FIELDS}
+    assert shown(dialog) == {field.name for field in FIELDS} - USELESS
 
     dialog.subject.choose("test")
-    assert shown(dialog) == {field.name for field in MODEL_FIELDS}
+    qtbot.waitUntil(lambda: "test.gguf" in dialog.command.value())
+    assert shown(dialog) == {field.name for field in MODEL_FIELDS} - USELESS_TO_A_REGULAR_MODEL
     assert not any(editor.isVisible() for editor in dialog.keys.values())
 
     dialog.subject.choose("")
-    assert shown(dialog) == {field.name for field in FIELDS}
+    qtbot.waitUntil(lambda: shown(dialog) == {field.name for field in FIELDS} - USELESS)
 
 
 def test_a_model_that_is_not_installed_but_has_settings_is_offered(
@@ -107,16 +117,19 @@ def test_each_field_says_whose_its_value_is(dialog: SettingsDialog) -> None:
     dialog.subject.choose("test")
 
     assert dialog.editors["ctx_size"].value() == 1024
-    assert note(dialog, "ctx_size").startswith("This model's own value.")
-    assert note(dialog, "threads").startswith("As for all models.")
+    assert mark(dialog, "ctx_size") == "This model only"
+    assert mark(dialog, "threads") == ""
     assert dialog.editors["threads"].value() == 2
     assert dialog.editors["aliases"].value() == "gpt-4o-mini"
-    assert note(dialog, "pooling") == "How a vector is made of a text. Automatic: as the model's file says."
+    assert mark(dialog, "pooling") == ""
     described = dialog.editors["ctx_size"].focusProxy()
     assert described
-    assert "This model's own value." in described.accessibleDescription()
-    assert dialog.tabs.resets["ctx_size"].isVisibleTo(dialog)
-    assert not dialog.tabs.resets["threads"].isVisibleTo(dialog)
+    assert described.accessibleDescription().startswith("This model only\n")
+    like_all = dialog.editors["threads"].focusProxy()
+    assert like_all
+    assert like_all.accessibleDescription().startswith("Same as for all models\n")
+    assert dialog.form.resets["ctx_size"].isVisibleTo(dialog)
+    assert not dialog.form.resets["threads"].isVisibleTo(dialog)
 
 
 def test_what_is_changed_for_a_model_is_its_own_and_a_button_takes_it_back(
@@ -124,26 +137,29 @@ def test_what_is_changed_for_a_model_is_its_own_and_a_button_takes_it_back(
 ) -> None:
     dialog.subject.choose("test")
     dialog.editors["threads"].set_value(3)
-    reset = dialog.tabs.resets["threads"]
+    reset = dialog.form.resets["threads"]
 
-    assert note(dialog, "threads").startswith("This model's own value.")
-    assert (reset.text(), reset.accessibleName()) == ("As for all", "As for all models: Threads")
-    assert dialog.draft() == {"threads": 3}
+    assert mark(dialog, "threads") == "This model only"
+    assert (reset.toolTip(), reset.accessibleName()) == (
+        "Same as for all models",
+        "Same as for all models: Threads",
+    )
+    assert dialog.form.draft() == {"threads": 3}
     reset.click()
-    assert dialog.draft() == {}
+    assert dialog.form.draft() == {}
     assert dialog.editors["threads"].value() == 2
 
     dialog.editors["threads"].set_value(3)
-    dialog.tabs.resets["ctx_size"].click()
-    assert dialog.draft() == {"threads": 3, "ctx_size": None}
+    dialog.form.resets["ctx_size"].click()
+    assert dialog.form.draft() == {"threads": 3, "ctx_size": None}
     dialog.apply()
     qtbot.waitUntil(
         lambda: fake.store.current.models == {"test": {"threads": 3, "aliases": ("gpt-4o-mini",)}}
     )
     assert fake.store.current.threads == 2
-    qtbot.waitUntil(lambda: dialog.drafts() == {})
+    qtbot.waitUntil(lambda: dialog.form.drafts() == {})
     assert dialog.editors["threads"].value() == 3
-    assert note(dialog, "threads").startswith("This model's own value.")
+    assert mark(dialog, "threads") == "This model only"
 
 
 def test_what_was_changed_is_kept_while_another_model_is_shown_and_saved_as_a_whole(
@@ -178,7 +194,7 @@ def test_a_value_equal_to_that_for_all_can_be_a_models_own(dialog: SettingsDialo
     dialog.subject.choose("")
     dialog.subject.choose("test")
 
-    assert dialog.draft() == {"threads": 2}
+    assert dialog.form.draft() == {"threads": 2}
 
 
 @pytest.mark.parametrize(
@@ -205,18 +221,18 @@ def test_what_a_model_cannot_have_is_told_at_its_field_and_not_saved(
     assert not dialog.buttons.button(OK).isEnabled()
     assert told not in note(dialog, "engine")
     dialog.subject.choose("bamboo")
-    dialog.tabs.resets[name].click()
-    assert dialog.drafts() == {}
+    dialog.form.resets[name].click()
+    assert dialog.form.drafts() == {}
     assert box.itemText(box.findData("bamboo")) == "Bamboo 7B Q4_0"
 
 
 def test_the_command_line_is_that_of_the_model_that_is_shown(qtbot: QtBot, dialog: SettingsDialog) -> None:
-    assert "bamboo" in dialog.command.toPlainText()
+    assert "bamboo" in dialog.command.value()
 
     dialog.subject.choose("test")
 
-    qtbot.waitUntil(lambda: "test.gguf" in dialog.command.toPlainText())
-    assert "--ctx-size 4096" in dialog.command.toPlainText()  # four slots of 1024
+    qtbot.waitUntil(lambda: "test.gguf" in dialog.command.value())
+    assert "--ctx-size 4096" in dialog.command.value()  # four slots of 1024
 
 
 def test_only_a_change_that_concerns_the_served_model_announces_a_restart(
@@ -228,12 +244,12 @@ def test_only_a_change_that_concerns_the_served_model_announces_a_restart(
     )
     dialog.subject.choose("test")
     dialog.editors["ctx_size"].set_value(2048)
-    qtbot.waitUntil(lambda: "--ctx-size 8192" in dialog.command.toPlainText())
-    assert dialog.consequence.text() == ""
+    qtbot.waitUntil(lambda: "--ctx-size 8192" in dialog.command.value())
+    assert dialog.consequence.text() == "1 change."
 
     dialog.subject.choose("bamboo")
     dialog.editors["ctx_size"].set_value(1024)
-    qtbot.waitUntil(lambda: dialog.consequence.text() == "The server restarts.")
+    qtbot.waitUntil(lambda: dialog.consequence.text() == "2 changes. The model will be loaded again.")
 
 
 def test_a_setting_for_all_can_be_pointed_at_from_a_model(dialog: SettingsDialog) -> None:
@@ -244,7 +260,7 @@ def test_a_setting_for_all_can_be_pointed_at_from_a_model(dialog: SettingsDialog
     dialog.point_at("port")
 
     assert dialog.subject.value() == ""
-    assert dialog.tabs.currentIndex() == GROUPS.index("server")
+    assert dialog.groups.current == "network"
 
 
 def test_what_changes_elsewhere_is_followed_and_what_was_typed_stays(
@@ -256,8 +272,8 @@ def test_what_changes_elsewhere_is_followed_and_what_was_typed_stays(
     fake.show(make_status(settings=with_own(SETTINGS, "test", {"ctx_size": 2048, "temperature": 0.2})))
 
     qtbot.waitUntil(lambda: dialog.editors["ctx_size"].value() == 2048)
-    assert note(dialog, "temperature").startswith("This model's own value.")
-    assert dialog.draft() == {"threads": 3}
+    assert mark(dialog, "temperature") == "This model only"
+    assert dialog.form.draft() == {"threads": 3}
 
 
 def test_a_dialog_in_another_language_takes_all_of_it_over(
@@ -271,7 +287,7 @@ def test_a_dialog_in_another_language_takes_all_of_it_over(
     new.take_over(dialog)
 
     assert new.subject.value() == "test"
-    assert new.drafts() == {"": {"port": 9000}, "test": {"threads": 3}}
+    assert new.form.drafts() == {"": {"port": 9000}, "test": {"threads": 3}}
 
 
 def test_every_field_of_a_model_has_a_name_and_a_description_for_a_screen_reader(
@@ -310,9 +326,9 @@ def test_pictures_of_a_models_settings(
     fake.engine = make_engine(EngineKind.LLAMA_SERVER)
     dialog = open_dialog(fake)
     dialog.subject.choose("test")
-    qtbot.waitUntil(lambda: "test.gguf" in dialog.command.toPlainText())
+    qtbot.waitUntil(lambda: "test.gguf" in dialog.command.value())
     photograph(dialog, f"settings-of-a-model-{language}")
-    dialog.tabs.setCurrentIndex(1)
+    dialog.groups.open("speed")
     photograph(dialog, f"settings-of-a-model-engine-{language}")
 
 
@@ -330,15 +346,15 @@ def test_what_the_catalogue_knows_is_shown_as_such_and_comes_back_when_a_models_
 
     assert dialog.editors["prefix_query"].value() == prefix
     assert dialog.editors["pooling"].value() == "cls"
-    assert note(dialog, "prefix_query").startswith("From the catalogue. ")
-    assert not note(dialog, "prefix_document").startswith("From the catalogue.")
-    assert not dialog.tabs.resets["prefix_query"].isVisibleTo(dialog)
-    assert dialog.draft() == {}
+    assert mark(dialog, "prefix_query") == "From the catalog"
+    assert mark(dialog, "prefix_document") == ""
+    assert not dialog.form.resets["prefix_query"].isVisibleTo(dialog)
+    assert dialog.form.draft() == {}
 
     dialog.editors["prefix_query"].set_value("")
-    assert dialog.draft() == {"prefix_query": ""}
-    assert not note(dialog, "prefix_query").startswith("From the catalogue.")
+    assert dialog.form.draft() == {"prefix_query": ""}
+    assert mark(dialog, "prefix_query") == ""
 
-    dialog.tabs.resets["prefix_query"].click()
+    dialog.form.resets["prefix_query"].click()
     assert dialog.editors["prefix_query"].value() == prefix
-    assert dialog.draft() == {}
+    assert dialog.form.draft() == {}

@@ -171,14 +171,14 @@ def test_no_tab_of_the_models_takes_a_strangers_text_for_markup(
     page.setCurrentWidget(page.discover)
     page.discover.field.setText("x")
     page.discover.search()
-    qtbot.waitUntil(lambda: MARKUP in page.discover.rows.cards)
+    qtbot.waitUntil(lambda: MARKUP in page.discover.rows.rows.keys)
     assert faults_of(window) == []
-    page.discover.rows.cards[MARKUP].button.click()
-    qtbot.waitUntil(lambda: page.discover.report is not None)
+    page.discover.rows.press(MARKUP)
+    qtbot.waitUntil(lambda: page.discover.hub.report is not None)
     assert MARKUP in page.discover.text.text()
     assert faults_of(window) == []
     page.setCurrentWidget(page.found)
-    qtbot.waitUntil(lambda: bool(page.found.rows.cards))
+    qtbot.waitUntil(lambda: bool(page.found.rows.rows.keys))
     page.setCurrentWidget(page.space)
     qtbot.waitUntil(page.space.unused_button.isVisible)
     page.space.unused_button.click()

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from tests.fakes.app import make_model, make_plan, make_snapshot, make_status
@@ -12,6 +13,7 @@ from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError, SettingsError
+from tray_app.ui import operations
 from tray_app.ui.dialogs import tune
 from tray_app.ui.pages.measure import MeasurePanel
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app.root import App
+    from tray_app.settings.schema import Settings
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.dialogs.tune import TuneDialog
 
@@ -42,6 +45,7 @@ class Bench:
         self.error: GatewayError | None = None
         self.samples: tuple[ThreadMeasurement, ...] = SAMPLES
         self.engines: tuple[EngineMeasurement, ...] = ()
+        self.measuring: EngineOption | None = None
 
     def measure(
         self,
@@ -56,7 +60,8 @@ class Bench:
         while len(done) < len(self.samples) and not cancelled.is_set():
             if self.steps.acquire(timeout=0.02):
                 done = self.samples[: len(done) + 1]
-                tell(self._found(done, complete=False), len(self.samples))
+                found = replace(self._found(done, complete=False), measuring=self.measuring)
+                tell(found, len(self.samples))
         return self._found(done, complete=not cancelled.is_set())
 
     def _found(self, done: tuple[ThreadMeasurement, ...], *, complete: bool) -> Tuning:
@@ -107,7 +112,7 @@ def test_the_curves_grow_and_the_best_is_offered_and_set(
     bench.steps.release(3)
     qtbot.waitUntil(lambda: not dialog.busy)
 
-    assert dialog.outcome.text() == "Fastest with 4 threads, and 6 for batches."
+    assert dialog.outcome.text() == "Fastest with 4 threads, and 6 for prompts."
     assert dialog._plot is not None
     assert dialog._plot.accessibleDescription() == (
         "Embeddings/s: 2: 11.0, 4: 20.0, 6: 26.5, 8: 23.0\nTokens/s: 2: 5.5, 4: 7.9, 6: 7.1, 8: 6.0"
@@ -135,7 +140,7 @@ def test_engines_are_compared_in_words_and_the_fastest_is_the_models_own(
         "llama.cpp 2026.10: 100.0 embeddings/s · 40.0 tokens/s\n"
         "llama.cpp-cpu b11194: 190.0 embeddings/s · 40.0 tokens/s"
         " · 1.38 times as fast as the built-in engine\n"
-        "llama.cpp-vulkan b11194: not compared. The engine crashed"
+        "llama.cpp-vulkan b11194: not measured. The engine crashed"
     )
     assert dialog.outcome.text() == "Fastest on llama.cpp-cpu with 4 threads."
     photograph(dialog, "tune-engines")
@@ -143,6 +148,38 @@ def test_engines_are_compared_in_words_and_the_fastest_is_the_models_own(
 
     model_id = fake.chosen_id()
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"models": {model_id: {"engine": "llama.cpp-cpu"}}})])
+
+
+def test_an_engine_that_crashes_says_so_while_it_is_started_again(
+    qtbot: QtBot, dialog: TuneDialog, bench: Bench, fake: FakeApp
+) -> None:
+    bench.engines = (EngineMeasurement(EngineOption("llama.cpp", "2026.10"), 100.0, 40.0),)
+    bench.measuring = EngineOption("llama.cpp-vulkan", "b11194")
+    dialog.measure()
+    bench.steps.release()
+    qtbot.waitUntil(lambda: dialog.engines.text().endswith("llama.cpp-vulkan b11194: measuring…"))
+
+    fake.show(make_status(State.BACKOFF))
+
+    crashed = "llama.cpp-vulkan b11194: it has crashed; trying again…"
+    qtbot.waitUntil(lambda: dialog.engines.text().splitlines()[-1] == crashed)
+    dialog.reject()
+    qtbot.waitUntil(lambda: not dialog.busy)
+    assert len(dialog.engines.text().splitlines()) == 1
+
+
+def test_what_the_catalog_knows_of_a_model_holds_for_its_measurement(
+    fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = msgspec.structs.replace(fake.library.catalog[1], pooling="cls")
+    plan = replace(make_plan(), model=replace(make_model(), entry=entry))
+    fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
+    measured_with: list[Settings] = []
+    monkeypatch.setattr(operations, "tune", lambda _app, settings, *_: measured_with.append(settings))
+
+    operations.measure_speed(fake, threading.Event(), threading.Event(), lambda *_: None)
+
+    assert [settings.pooling for settings in measured_with] == ["cls"]
 
 
 def test_a_dialog_that_is_closed_before_its_advice_is_taken_is_not_asked_again(
@@ -191,8 +228,8 @@ def test_what_is_best_already_is_kept(qtbot: QtBot, dialog: TuneDialog, bench: B
     dialog.measure()
     qtbot.waitUntil(lambda: not dialog.busy)
 
-    assert dialog.outcome.text().startswith("Keep what is set")
-    assert not dialog.apply_button.isEnabled()
+    assert dialog.outcome.text().startswith("Keep the current settings")
+    assert dialog.apply_button.isHidden()
 
 
 def test_escape_stops_first_and_closes_then(qtbot: QtBot, dialog: TuneDialog) -> None:
@@ -200,7 +237,7 @@ def test_escape_stops_first_and_closes_then(qtbot: QtBot, dialog: TuneDialog) ->
     dialog.reject()
     qtbot.waitUntil(lambda: not dialog.busy)
 
-    assert dialog.outcome.text().startswith("Stopped before")
+    assert dialog.outcome.text().startswith("Stopped early")
     assert dialog.isVisible()
     with qtbot.waitSignal(dialog.rejected):
         dialog.reject()
@@ -219,8 +256,8 @@ def test_a_sparse_model_is_refused_with_the_reason(
 ) -> None:
     dialog = opened(qtbot, bridge, fake, dense=False)
 
-    assert not dialog.start_button.isEnabled()
-    assert not dialog.apply_button.isEnabled()
+    assert dialog.start_button.isHidden()
+    assert dialog.apply_button.isHidden()
     assert dialog.card.accessibleName() == "A sparse model always uses one thread"
     photograph(dialog, "tune-sparse")
 

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, SettingsError
+from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.pages.trial import TrialPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.window import Window
 
@@ -149,10 +149,10 @@ def test_pictures_of_the_window(
 
     window.open(Page.EMBEDDINGS)
     trial = window.page(Page.EMBEDDINGS)
-    assert isinstance(trial, TrialPage)
-    trial.embedding.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
-    trial.embedding.embed()
-    qtbot.waitUntil(lambda: trial.embedding.results.isVisible() and trial.embedding.results.table.y() > 0)
+    assert isinstance(trial, EmbeddingsPage)
+    trial.compare.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
+    trial.compare.embed()
+    qtbot.waitUntil(lambda: trial.compare.results.isVisible() and trial.compare.results.table.y() > 0)
     photograph(window, "window-embedding")
 
     window.open(Page.MODELS)

@@ -296,7 +296,10 @@ def test_engines_are_compared_first_and_the_threads_on_the_fastest() -> None:
         *({"threads": count, "threads_batch": count, "engine": "llama.cpp-cpu"} for count in (2, 3, 4, 6, 8)),
         {},
     ]
-    assert told == [(1, 0, 8), (2, 0, 8), (3, 0, 8), *((3, done, 8) for done in (1, 2, 3, 4, 5))]
+    assert told == [
+        *((done, 0, 8) for done in (0, 1, 1, 2, 2, 3)),  # before each engine, and after it
+        *((3, done, 8) for done in (1, 2, 3, 4, 5)),
+    ]
     assert [round(tuning.times_built_in(each) or 0, 2) for each in tuning.engines] == [1.0, 2.0, 1.5]
     assert (tuning.present_engine, tuning.engine, tuning.advice) == (
         "llama.cpp",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -162,6 +163,38 @@ def test_a_file_of_a_newer_version_is_read_and_not_taken_for_whole() -> None:
     assert reading.conversation
     assert reading.conversation.title == "T"
     assert not reading.whole
+
+
+@given(st.floats(), st.integers(), st.floats())
+def test_numbers_that_make_no_sense_damage_no_file(heat: float, tokens: int, speed: float) -> None:
+    message = assistant("a", tokens=tokens, tokens_per_s=speed)
+    reading = from_lines(to_lines(replace(EMPTY, temperature=heat, messages=(message,))), "c", 0.0)
+
+    assert reading.whole
+    assert reading.conversation
+    assert reading.conversation.temperature in (heat, None)
+    assert reading.conversation.messages[0].tokens in (tokens, None)
+
+
+def test_no_more_lines_are_read_than_anybody_writes() -> None:
+    content = to_lines(EMPTY) + b"{}\n" * 200_000
+    reading = from_lines(content, "c", 0.0)
+
+    assert reading.damaged[-1] == 100_001
+    assert not reading.whole
+
+
+def test_a_large_line_that_is_not_ours_is_not_taken_apart() -> None:
+    line = b'{"role":"user","text":"a","more":[' + b"1," * 4_000_000 + b"1]}\n"
+    tracemalloc.start()
+    try:
+        reading = from_lines(to_lines(EMPTY) + line, "c", 0.0)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert reading.damaged == (2,)
+    assert peak_bytes < 6 * len(line)
 
 
 # Titles

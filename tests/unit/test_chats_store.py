@@ -197,6 +197,15 @@ def test_a_title_is_changed_by_renaming_alone(store: ChatStore) -> None:
     refused(ErrorCode.CONVERSATION_NOT_FOUND, store.rename, "gone", "Sky")
 
 
+def test_a_title_is_shown_in_one_line_whatever_it_is(store: ChatStore) -> None:
+    one = saved(store, user("Why?"))
+    store.rename(one.id, "Sky\n\x1b[2J and \u202esea")
+
+    (summary,) = store.summaries()
+    assert summary.title == "Sky �[2J and �sea"
+    assert store.read(one.id).title == "Sky\n\x1b[2J and \u202esea"
+
+
 def test_renaming_is_no_reason_to_come_first(store: ChatStore) -> None:
     one, two = saved(store, user("one")), saved(store, user("two"))
     store.rename(one.id, "renamed")
@@ -302,6 +311,7 @@ def test_a_conversation_of_a_newer_version_goes_on_and_stays_in_a_copy(store: Ch
     newer = b'{"chat":2,"title":"New","mood":"good"}\n{"role":"user","text":"Why?"}\n'
     file_of(store, one).write_bytes(newer)
 
+    assert "newer version" in problems(store)[f"{one.id}.jsonl"]
     store.save(store.read(one.id))
     assert (store.folder / f"{one.id}.jsonl.broken").read_bytes() == newer
 

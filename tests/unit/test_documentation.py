@@ -66,8 +66,9 @@ def test_a_new_setting_gets_a_row_and_what_was_said_of_others_stays() -> None:
 
     lines = rendered(old).splitlines()
 
-    help_text = field_named("port").help
-    assert f"| `port` | Port | 8080 | 1 to 65535 | {help_text} | – |" in lines  # noqa: RUF001
+    port = field_named("port")
+    effect = f"{port.help}. {port.details.rstrip('.')}"
+    assert f"| `port` | Port | 8080 | 1 to 65535 | {effect} | – |" in lines  # noqa: RUF001
     assert of_model in lines
     assert not any("nobody knows" in line for line in lines)
 

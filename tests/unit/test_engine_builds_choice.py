@@ -266,7 +266,8 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
             replace(LINUX, machine="arm64", extensions=()),
             "b11194-cpu",
             f"{NO_CARD} The built-in engine works on all ARM processors but does not use everything "
-            "yours can do: llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org, license: MIT.",
+            "yours can do: llama.cpp b11194 for the processor (CPU), 14 MB from github.com/ggml-org, "
+            "license: MIT.",
             id="Linux on ARM",
         ),
         pytest.param(
@@ -274,7 +275,7 @@ def with_driver(gpu: Gpu, driver: tuple[int, ...], cuda: tuple[int, int]) -> Gpu
             None,
             "The built-in engine already uses the Apple silicon graphics (Metal), so there is "
             "nothing to install.",
-            id="Apple Silicon",
+            id="Apple silicon",
         ),
         pytest.param(
             replace(MAC, machine="x86_64"),

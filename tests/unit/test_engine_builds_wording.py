@@ -44,8 +44,10 @@ def installed(build: object) -> Engine:
         (
             replace(BUILT_IN, passed_over=(SET_ASIDE,)),
             "auto",
-            "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
-            "it crashed: {0}",
+            (
+                "The built-in llama.cpp is used. llama.cpp b11194 for NVIDIA (CUDA 13.4) is not used: "
+                "it crashed: {0}"
+            ),
         ),
         (
             installed(CUDA),
@@ -110,7 +112,7 @@ def test_builds_have_names() -> None:
 
     assert sorted(map(str, named)) == [
         "llama.cpp b1 for AMD (ROCm)",
-        "llama.cpp b1 for Apple Silicon (Metal)",
+        "llama.cpp b1 for Apple silicon (Metal)",
         "llama.cpp b1 for NVIDIA (CUDA)",
         "llama.cpp b1 for graphics cards (Vulkan)",
         "llama.cpp b1 for the processor (CPU)",

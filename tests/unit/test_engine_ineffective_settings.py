@@ -85,12 +85,12 @@ def test_several_processes_are_for_sparse_models_alone() -> None:
         (
             MAC,
             POWERINFER_FOR_CUDA,
-            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
+            "Apple silicon shares its memory with the graphics processor, so there is no limit to set.",
         ),
         (
             MAC,
             None,
-            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
+            "Apple silicon shares its memory with the graphics processor, so there is no limit to set.",
         ),
         (PC, POWERINFER_FOR_CUDA, "This computer has no NVIDIA graphics card that the engine can use."),
         (
@@ -113,7 +113,7 @@ def test_several_processes_are_for_sparse_models_alone() -> None:
         (
             MAC,
             LLAMA_WITH_CARD,
-            "Apple Silicon shares its memory with the graphics processor, so there is no limit to set.",
+            "Apple silicon shares its memory with the graphics processor, so there is no limit to set.",
         ),
         (PC_WITH_NVIDIA, LLAMA_CPP, CANNOT),
     ],

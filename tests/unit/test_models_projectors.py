@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType, Projection
 from tray_app.models.library import Library
 from tray_app.models.memory import projector_bytes
+from tray_app.models.projectors import name_beside, projector_to_fetch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -222,3 +224,37 @@ def test_its_memory_counts_with_that_of_its_model(library: Library) -> None:
     assert replace(model, projector=None).weights_bytes == model.size_bytes
     larger = Projection(LENGTH, sees=True, patches=4096, width=1152, feed_forward=4304)
     assert projector_bytes(larger, 1000) == 1000 + 4096 * (3 * 1152 + 4304) * 4 + 4096 * 4304 * 2
+
+
+@pytest.mark.parametrize(
+    ("model", "beside", "alone", "expected"),
+    [
+        (
+            "m-Q4_K_M.gguf",
+            ("mmproj-F32.gguf", "mmproj-F16.gguf", "mmproj-BF16.gguf"),
+            True,
+            "mmproj-F16.gguf",
+        ),
+        ("m-Q4_K_M.gguf", ("mmproj-F16.gguf",), False, None),
+        ("m-Q4_K_M.gguf", ("mmproj-n-F16.gguf", "mmproj-m-Q8_0.gguf"), False, "mmproj-m-Q8_0.gguf"),
+        ("m-Q4_K_M.gguf", (), True, None),
+    ],
+)
+def test_of_a_repository_that_projector_is_fetched_which_is_certainly_the_models(
+    model: str, beside: tuple[str, ...], alone: bool, expected: str | None
+) -> None:
+    found = projector_to_fetch(PurePosixPath(model), map(PurePosixPath, beside), alone=alone)
+
+    assert (found.name if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("projector", "expected"),
+    [
+        ("mmproj-F16.gguf", "mmproj-m-F16.gguf"),
+        ("m.mmproj-f16.gguf", "m.mmproj-f16.gguf"),
+        ("mmproj.gguf", "mmproj-m.gguf"),
+    ],
+)
+def test_a_projector_is_called_as_its_model_is(projector: str, expected: str) -> None:
+    assert name_beside(PurePosixPath(projector), PurePosixPath("m-Q4_K_M.gguf")) == expected

@@ -98,7 +98,7 @@ def row_of(*installed: object, **changes: object) -> BuildRow:
             make_published("rocm-10.0", back_end=BackEnd.ROCM, version="10.0"),
             "llama.cpp b11194 for AMD (ROCm 10.0)",
         ),
-        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple Silicon (Metal)"),
+        (make_published("metal", back_end=BackEnd.METAL), "llama.cpp b11194 for Apple silicon (Metal)"),
         (make_installed(CUDA), "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
         (
             make_installed(CPU, kind=EngineKind.POWERINFER, id="mine", release="1.2"),

@@ -49,8 +49,8 @@ def test_every_key_belongs_to_a_setting_and_has_the_name_of_none() -> None:
     assert not {key.name for key in KEYS} & names
     assert [(key.name, key.group) for key in KEYS] == [
         ("gateway", "network"),
-        ("remote", "engine"),
-        ("huggingface.co", "models"),
+        ("remote", "speed"),
+        ("huggingface.co", "downloads"),
     ]
 
 

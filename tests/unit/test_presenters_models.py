@@ -72,20 +72,20 @@ def test_an_installed_model_says_what_it_is() -> None:
         "4096",
         "4.68 GB",
     )
-    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo"].kind == "Dense"
+    assert rows(replace(FACTS, installed=(make_model(sparse=False),)))["bamboo"].kind == "Regular"
 
 
 def test_the_chosen_model_cannot_be_chosen_again() -> None:
     row = rows()["bamboo"]
 
-    assert (row.state, row.chosen) == ("Chosen", True)
+    assert (row.state, row.chosen) == ("Not loaded", True)
     assert row.actions == ON_DISK
 
 
 def test_another_installed_model_can_be_used() -> None:
     row = rows(replace(FACTS, chosen=None))["bamboo"]
 
-    assert (row.state, row.chosen, row.actions) == ("Installed", False, ON_DISK | {ModelAction.USE})
+    assert (row.state, row.chosen, row.actions) == ("Not loaded", False, ON_DISK | {ModelAction.USE})
     assert row.id == "bamboo"
 
 
@@ -103,7 +103,7 @@ def test_a_model_of_the_catalogue_can_be_downloaded() -> None:
 def test_a_chosen_model_that_is_not_here_says_so() -> None:
     row = rows(replace(FACTS, chosen="tiny"))["tiny"]
 
-    assert (row.state, row.chosen) == ("Chosen, not downloaded", True)
+    assert (row.state, row.chosen) == ("Not downloaded", True)
 
 
 def test_a_size_that_is_not_known_exactly_is_given_as_such() -> None:
@@ -150,7 +150,7 @@ def test_a_finished_download_gives_way_to_what_is_in_the_folder() -> None:
 
     assert rows(FACTS, done)["tiny"].state == "Downloaded"
     installed = replace(FACTS, installed=(BAMBOO, make_model("Tiny", "tiny.gguf")), finished=frozenset({3}))
-    assert rows(installed, done)["tiny"].state == "Installed"
+    assert rows(installed, done)["tiny"].state == "Not loaded"
     removed = replace(FACTS, finished=frozenset({3}))
     assert rows(removed, done)["tiny"].state == "Not downloaded"
 
@@ -295,7 +295,8 @@ def test_whether_a_model_fits_is_told_by_word_shape_and_reason(
 
     row = rows(replace(FACTS, reports={"bamboo": fake.report(BAMBOO)}))["bamboo"]
 
-    assert (row.fit_shape, row.fit) == (shape, word)
+    assert row.fit is not None
+    assert (row.fit.sign, row.fit.text) == (shape, word)
     assert any(sentence.endswith(reason) for sentence in row.details)
 
 
@@ -307,7 +308,8 @@ def test_a_model_without_an_engine_says_what_helps() -> None:
 
     row = rows(replace(FACTS, reports={"tiny": fake.report(BAMBOO)}))["tiny"]
 
-    assert (row.fit_shape, row.fit) == ("✕", "No engine")
+    assert row.fit is not None
+    assert (row.fit.sign, row.fit.text) == ("✕", "No engine")
     assert "There is no PowerInfer engine. Install one." in row.details
 
 
@@ -364,10 +366,10 @@ def test_a_menu_has_no_thousand_models_but_always_the_chosen_one() -> None:
 @pytest.mark.parametrize(
     ("status", "state", "actions"),
     [
-        (make_status(State.READY), "Chosen, loaded", {ModelAction.UNLOAD}),
-        (make_status(State.LOADING), "Being loaded …", {ModelAction.UNLOAD}),
-        (make_status(State.FAILED), "Chosen", {ModelAction.LOAD}),
-        (make_status(), "Chosen", {ModelAction.LOAD}),
+        (make_status(State.READY), "Loaded", {ModelAction.UNLOAD}),
+        (make_status(State.LOADING), "Loading …", {ModelAction.UNLOAD}),
+        (make_status(State.FAILED), "Failed: unknown cause", {ModelAction.LOAD}),
+        (make_status(), "Not loaded", {ModelAction.LOAD}),
     ],
 )
 def test_a_model_is_loaded_or_unloaded(status: AppStatus, state: str, actions: set[ModelAction]) -> None:

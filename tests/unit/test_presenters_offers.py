@@ -16,16 +16,16 @@ from tray_app.models.header import Purpose
 from tray_app.models.hub import HubFile, HubModel, HubQuantization
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.recommend import Recommendation
+from tray_app.ui.presenters.engines import Standing
+from tray_app.ui.presenters.hub import MOST_FILES, hub_facts, repository_notes, repository_view
 from tray_app.ui.presenters.models import ModelFacts, ModelRow, RowKind
 from tray_app.ui.presenters.offers import (
-    MOST_FILES,
     OfferAction,
+    OfferRow,
     catalog_rows,
     entry_facts,
-    file_rows,
     found_rows,
-    hub_facts,
-    repository_notes,
+    offer_label,
 )
 from tray_app.ui.presenters.space import removal_text, space_rows, total_text
 
@@ -78,9 +78,22 @@ def test_the_model_that_comes_with_the_app_is_not_offered_for_download() -> None
     [
         (ModelRow("tiny", "Tiny", RowKind.OFFER, path=None), "", OfferAction.DOWNLOAD),
         (
-            ModelRow("tiny", "Tiny", RowKind.INSTALLED, state="Loaded", path=Path("/m/tiny.gguf")),
-            "Loaded",
+            ModelRow("tiny", "Tiny", RowKind.INSTALLED, state="Not loaded", path=Path("/m/tiny.gguf")),
+            "Already installed",
             None,
+        ),
+        (
+            ModelRow(
+                "tiny",
+                "Tiny",
+                RowKind.INSTALLED,
+                state="Loaded",
+                path=Path("/m/tiny.gguf"),
+                standing=Standing.READY,
+                purpose=Purpose.CHAT,
+            ),
+            "Loaded",
+            OfferAction.OPEN,
         ),
         (
             ModelRow("x", "x", RowKind.UNUSABLE, state="Cannot be used", path=Path("/m/tiny.gguf")),
@@ -103,7 +116,7 @@ def test_the_facts_of_an_entry_are_those_that_are_known() -> None:
         TINY, license="MIT", languages=("en", "fr", "de", "ja", "zh", "it"), purpose=Purpose.EMBEDDING
     )
 
-    assert entry_facts(entry, ENGLISH) == ("900 MB", "Licence: MIT", "en, fr, de, ja +2")
+    assert entry_facts(entry, ENGLISH) == ("900 MB", "License: MIT", "en, fr, de, ja +2")
     assert entry_facts(TINY, ENGLISH) == ("900 MB",)
     assert "more than 20 languages" in entry_facts(replaced(TINY, languages=("multi",)), ENGLISH)
 
@@ -111,10 +124,34 @@ def test_the_facts_of_an_entry_are_those_that_are_known() -> None:
 def test_of_a_repository_only_what_a_search_told_is_said() -> None:
     assert hub_facts(HubModel("a/b"), ENGLISH) == ()
     assert hub_facts(HubModel("a/b", downloads=1, likes=0, parameters=568_000_000), ENGLISH) == (
-        "568 million weights",
         "1 download",
         "♥ 0",
+        "568 M parameters",
     )
+
+
+def test_millions_of_downloads_are_said_in_a_few_digits() -> None:
+    facts = [hub_facts(HubModel("a/b", downloads=count), ENGLISH)[0] for count in (345_678, 1_234_567)]
+
+    assert facts == ["345,678 downloads", "1.2 M downloads"]
+
+
+def test_what_the_button_of_a_row_does_follows_what_has_become_of_it() -> None:
+    row = OfferRow("key", "Tiny", action=OfferAction.DOWNLOAD, size="900 MB", purpose=Purpose.EMBEDDING)
+
+    labels = [offer_label(replace(row, action=action), ENGLISH) for action in OfferAction]
+
+    assert labels == ["", "Download 900 MB", "Pause", "Resume", "Load", "Open Embeddings", "Use in Place"]
+    assert offer_label(replace(row, too_large=True), ENGLISH) == "Download…"  # after a question
+
+
+def test_the_projector_of_a_model_that_sees_is_no_file_of_its_own() -> None:
+    view = repository_view(make_repository_report(), (), ENGLISH)
+
+    assert view.sight is not None
+    assert (view.sight.address.rpartition("/")[2], view.sight.size) == ("mmproj-Qwen3-8B.gguf", "600 MB")
+    assert [row.title for row in view.files] == ["Q2_K", "Q4_0", "Q6_K", "Q8_0"]
+    assert [row.title for row in view.too_large] == ["F16"]
 
 
 def test_a_split_file_is_one_row_and_several_models_are_told_apart_by_their_names() -> None:
@@ -122,11 +159,12 @@ def test_a_split_file_is_one_row_and_several_models_are_told_apart_by_their_name
     parts = tuple(HubFile(f"Other-Q4_K_M-0000{n}-of-00002.gguf", 10**9) for n in (1, 2))
     split = OfferedModel((HubQuantization(parts),), (), None)
 
-    rows = file_rows(replace(whole, models=(*whole.models, split)), (), ENGLISH)
+    view = repository_view(replace(whole, models=(*whole.models, split)), (), ENGLISH)
 
-    assert rows[-1].title == "Other-Q4_K_M-00001-of-00002.gguf"
-    assert rows[-1].facts == ("2.00 GB", "2 files")
-    assert rows[0].title == "Qwen3-8B-Q4_K_M.gguf"
+    assert view.files[-1].title == "Other-Q4_K_M-00001-of-00002.gguf"
+    assert view.files[-1].facts == ("2.00 GB", "2 files")
+    assert view.best is not None
+    assert view.best.title == "Qwen3-8B-Q4_K_M.gguf"
 
 
 def test_of_thousands_of_files_some_are_shown_and_that_is_said() -> None:
@@ -135,7 +173,7 @@ def test_of_thousands_of_files_some_are_shown_and_that_is_said() -> None:
 
     crowd = replace(whole, models=(OfferedModel(many, (), None),))
 
-    assert len(file_rows(crowd, (), ENGLISH)) == MOST_FILES
+    assert len(repository_view(crowd, (), ENGLISH).files) == MOST_FILES
     assert repository_notes(crowd, ENGLISH) == ("The repository has more files than are shown.",)
 
 
@@ -156,7 +194,7 @@ def test_a_repository_in_which_nothing_fits_says_what_to_do() -> None:
 def test_of_a_name_that_is_a_digest_beginning_and_end_are_shown_and_the_whole_is_the_key() -> None:
     (row, *_) = found_rows(OTHER_APPS, ENGLISH)
 
-    assert row.facts[2] == "/home/maria/.ollama/models/blobs/sha256-a3dea3dea…a3dea3de"
+    assert row.facts[1] == "/home/maria/.ollama/models/blobs/sha256-a3dea3dea…a3dea3de"
     assert row.key == str(OTHER_APPS[0].path)
 
 
@@ -167,7 +205,7 @@ def test_space_is_told_with_the_largest_first_and_what_was_never_used_says_since
     rows = space_rows(use, ENGLISH)
 
     assert [(row.name, row.size) for row in rows] == [("Never", "1.00 GB"), ("Small", "1.00 MB")]
-    assert rows[0].used == f"Not used since {rows[1].used}"
+    assert rows[0].used == rows[1].used.replace("Last used", "Not used since")
     assert total_text(use, ENGLISH) == "Models take 1.00 GB; 228 GB are free."
     assert never.arrived_s == NOW_S
 

@@ -126,7 +126,7 @@ def test_a_setting_without_effect_says_why_also_before_the_engine_is_known() -> 
     assert told.keys() == {"vram_budget", "workers"}
     assert refusals(None, make_host(gpu=True), ENGLISH) == {}
     assert refusals(EngineError(ErrorCode.ENGINE_ENDED, "none"), MAC, ENGLISH)["vram_budget"].startswith(
-        "Apple Silicon"
+        "Apple silicon"
     )
 
 
@@ -156,7 +156,7 @@ def test_under_rosetta_the_hardware_counts_not_the_process() -> None:
         gpus=(),
     )
 
-    assert refusals(None, translated, ENGLISH)["vram_budget"].startswith("Apple Silicon")
+    assert refusals(None, translated, ENGLISH)["vram_budget"].startswith("Apple silicon")
 
 
 def test_the_command_line_leaves_the_engines_port_open() -> None:
@@ -177,7 +177,7 @@ def test_a_plan_that_differs_restarts_a_running_server() -> None:
     running = make_status(State.READY, engine=make_snapshot(State.READY, plan=make_plan()))
     new = Settings(model="bamboo", ctx_size=1024)
 
-    assert consequence(running, new, make_plan(new), ENGLISH) == "The server restarts."
+    assert consequence(running, new, make_plan(new), ENGLISH) == "The model will be loaded again."
 
 
 def test_the_same_plan_changes_nothing_for_clients() -> None:
@@ -196,7 +196,7 @@ def test_a_stopped_server_is_not_said_to_restart() -> None:
 def test_another_port_is_announced_where_clients_are_served() -> None:
     new = Settings(model="bamboo", port=9000)
 
-    assert consequence(make_status(State.READY), new, None, ENGLISH) == "The address changes to port 9000."
+    assert consequence(make_status(State.READY), new, None, ENGLISH) == "Apps must use port 9000."
 
 
 def test_an_engine_that_could_not_start_again_is_announced() -> None:
@@ -210,7 +210,7 @@ def test_an_engine_that_could_not_start_again_is_announced() -> None:
 def test_a_context_of_auto_is_shown_with_what_it_comes_to() -> None:
     plan = make_plan(Settings())
 
-    assert automatic_context(Settings(), plan, ENGLISH) == "Automatic: 4096 tokens for this model."
+    assert automatic_context(Settings(), plan, ENGLISH) == "4096 tokens for this model"
     assert automatic_context(Settings(ctx_size=1024), plan, ENGLISH) == ""
     assert automatic_context(Settings(), EngineError(ErrorCode.ENGINE_ENDED, "None"), ENGLISH) == ""
     assert automatic_context(Settings(), None, ENGLISH) == ""
@@ -222,7 +222,7 @@ def test_a_model_beside_the_chosen_one_is_loaded_again_if_its_plan_changes() -> 
     assert isinstance(tiny.told, LaunchPlan)
     changed = replace(tiny.told, context_size=512)
 
-    assert reload_consequence(status, changed, ENGLISH) == "Tiny is loaded again."
+    assert reload_consequence(status, changed, ENGLISH) == "Tiny will be loaded again."
     assert reload_consequence(status, tiny.told, ENGLISH) == ""
     assert reload_consequence(make_status(State.READY), changed, ENGLISH) == ""
     assert reload_consequence(status, ModelError(ErrorCode.MODEL_NOT_FOUND, "x"), ENGLISH) == ""

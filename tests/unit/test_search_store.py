@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -157,16 +158,17 @@ def _empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_pickled, _cut, _other_shape, _gone, _empty])
 @pytest.mark.parametrize("ending", ["vectors.npy", "rows.npy"])
-def test_damaged_arrays_are_told_of_and_never_unpickled(shelf: Shelf, damage: object, ending: str) -> None:
+def test_damaged_arrays_are_told_of_and_never_unpickled(
+    shelf: Shelf, damage: Callable[[Path], None], ending: str
+) -> None:
     collection_id = filled(shelf, "one", "two")
-    assert callable(damage)
     damage(shelf.folder / collection_id / f"000001.{ending}")
 
     with pytest.raises(AppError, check=coded(ErrorCode.COLLECTION_UNREADABLE)):
         shelf.open(collection_id)
 
 
-@pytest.mark.parametrize("content", [b"", b"no json\n" * 9, b"\xff" * 40])
+@pytest.mark.parametrize("content", [b"\n", b"no json\n" * 9, b"\xff" * 40])
 def test_damaged_texts_are_told_of(shelf: Shelf, content: bytes) -> None:
     collection_id = filled(shelf, "one", "two")
     (shelf.folder / collection_id / "000001.texts.jsonl").write_bytes(content)
@@ -176,6 +178,39 @@ def test_damaged_texts_are_told_of(shelf: Shelf, content: bytes) -> None:
         opened.nearest(unit_vectors([vector_of("one")])[0], 2)
     with pytest.raises(AppError, check=coded(ErrorCode.COLLECTION_UNREADABLE)):
         list(opened.texts())
+
+
+@pytest.mark.parametrize("damage", [_gone, _empty])
+def test_texts_that_are_gone_are_told_of(shelf: Shelf, damage: Callable[[Path], None]) -> None:
+    collection_id = filled(shelf, "one", "two")
+    damage(shelf.folder / collection_id / "000001.texts.jsonl")
+
+    with pytest.raises(AppError, check=coded(ErrorCode.COLLECTION_UNREADABLE)):
+        shelf.open(collection_id)
+
+
+def test_parts_that_are_merged_while_a_collection_is_opened_hide_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection_id = filled(shelf, "one")
+    add(shelf, collection_id, "two")
+    shelf.head(collection_id)
+    monkeypatch.setattr(store, "_MANY_PARTS", 0)
+    opened: list[store.Head] = []
+    real = store.Opened
+
+    def open_late(folder: Path, head: store.Head) -> store.Opened:
+        if not opened:
+            opened.append(head)
+            with Shelf(shelf.folder).writing(collection_id) as writer:
+                monkeypatch.setattr(store, "Opened", real)
+                writer.merge()
+        return real(folder, head)
+
+    monkeypatch.setattr(store, "Opened", open_late)
+
+    assert texts(shelf, collection_id) == ["one", "two"]
+    assert len(opened) == 1
 
 
 def test_rows_that_lead_nowhere_are_told_of(shelf: Shelf) -> None:
@@ -252,7 +287,7 @@ def test_an_export_has_texts_and_vectors(shelf: Shelf, tmp_path: Path, ending: s
             rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
             assert [row["text"] for row in rows] == ["one, with comma", 'two "quoted"', "drei — 日本語"]
             assert {(row["source"], row["model"]) for row in rows} == {("pasted", "words")}
-            assert np.allclose(rows[0]["embedding"], unit_vectors([vector_of("one, with comma")])[0])
+            assert np.allclose(rows[0]["vector"], unit_vectors([vector_of("one, with comma")])[0])
         case ".npz":
             arrays = np.load(path, allow_pickle=False)
             assert arrays["vectors"].shape == (3, DIMENSIONS)
@@ -292,6 +327,19 @@ def test_a_map_of_many_shows_some_of_all(shelf: Shelf) -> None:
 
     assert points.shape == (10, 2)
     assert (there[0].text, there[-1].text) == ("text 0", "text 99")
+
+
+def test_a_map_has_a_question_and_what_is_nearest_to_it(shelf: Shelf) -> None:
+    opened = shelf.open(filled(shelf, *(f"text {number}" for number in range(100))))
+    query = next(vector for text, vector in opened.texts() if text.text == "text 77")
+
+    points, _, there = opened.flat_map(40, query)
+    places = {text.text: point for text, point in zip(there, points, strict=False)}
+
+    assert len(points) == len(there) + 1
+    assert len(there) <= 40
+    assert {text.text for text, _ in opened.nearest(query, 20)} <= places.keys()
+    assert np.allclose(points[-1], places["text 77"], atol=1e-5)
 
 
 def test_what_was_opened_goes_on_while_texts_are_added(shelf: Shelf) -> None:

@@ -75,7 +75,7 @@ def test_everything_is_below_the_home_that_the_environment_names(tmp_path: Path)
 
     assert all(
         place.is_relative_to(tmp_path)
-        for place in (paths.settings_file, paths.state, paths.logs, paths.models)
+        for place in (paths.settings_file, paths.state, paths.logs, paths.models, paths.chats)
     )
 
 

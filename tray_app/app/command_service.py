@@ -133,6 +133,7 @@ class CommandService:
         numbers = self._workspace.download(
             picked.address,
             wish.folder,
+            projector=picked.projector,
             sha256=wish.sha256,
             connections=wish.connections,
             bytes_per_s=wish.bytes_per_s,

@@ -5,6 +5,7 @@ Everything here asks the network and may take long; a thread that draws windows 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from tray_app.models.best_file import JudgedQuantization, best_file
 from tray_app.models.library import Model
 from tray_app.models.memory import GIB
 from tray_app.models.model_names import plain_id
+from tray_app.models.projectors import projector_to_fetch
 from tray_app.models.remote_header import fetch_remote_header
 from tray_app.phrases import phrase, presentable
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.models.best_file import BestFile
     from tray_app.models.header import ModelHeader
-    from tray_app.models.hub import HubFiles, HubQuantization, SearchPage, Sort
+    from tray_app.models.hub import HubFile, HubFiles, HubQuantization, SearchPage, Sort
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -72,6 +74,8 @@ class Picked:
     address: str
     why: Text = ""
     """Which file was chosen and for what reason, where there was a choice."""
+    projector: str = ""
+    """The address of what it sees pictures with, if its repository has that."""
 
 
 class Discovery:
@@ -122,19 +126,33 @@ class Discovery:
         """
         endpoint = self._settings().hf_endpoint
         repository = read_address(text, endpoint)
-        if not isinstance(repository, Repository) or repository.tag:
+        if not isinstance(repository, Repository):
             return Picked(address_of_file(text, self._session, endpoint))
+        if repository.tag:
+            return self._with_tag(text, repository)
         with self._session() as session:
             files = hub.files(session, repository)
         paths = [each.path for each in files.quantizations]
         if len({each.model for each in files.quantizations}) != 1 or len(paths) == 1:
-            return Picked(files.repository.address(choose_file(files.repository, paths)))
+            path = choose_file(files.repository, paths)
+            return Picked(files.repository.address(path), projector=_projector(files, path))
         model = self._report(files).models[0]
         if model.problem:
             raise model.problem
         if model.best is None:
             raise _none_fits(files.repository, model)
-        return Picked(files.repository.address(model.best.quantization.path), _why(model.best, len(paths)))
+        path = model.best.quantization.path
+        return Picked(files.repository.address(path), _why(model.best, len(paths)), _projector(files, path))
+
+    def _with_tag(self, text: str, repository: Repository) -> Picked:
+        """The file of a quantization that a person has named. A site that lists no projectors has none."""
+        address = address_of_file(text, self._session, self._settings().hf_endpoint)
+        with suppress(DownloadError), self._session() as session:
+            files = hub.files(session, replace(repository, tag=""))
+            for each in files.quantizations:
+                if files.repository.address(each.path) == address:
+                    return Picked(address, projector=_projector(files, each.path))
+        return Picked(address)
 
     def fetch(self, text: str) -> Model:
         """What the model that a person means would be once it is downloaded; errors as `pick`."""
@@ -186,6 +204,20 @@ def _foreseen(each: HubQuantization, header: ModelHeader) -> Model:
         size_bytes=each.size_bytes,
         header=replace(header, quantization=stored),
     )
+
+
+def projector_of(files: HubFiles, path: str) -> HubFile | None:
+    """What the model in a file of a repository sees pictures with; None if nothing, or that is not clear."""
+    several = len({each.model for each in files.quantizations}) > 1
+    beside = {PurePosixPath(each.path): each for each in files.projectors}
+    found = projector_to_fetch(PurePosixPath(path), beside, alone=not several)
+    return beside[found] if found else None
+
+
+def _projector(files: HubFiles, path: str) -> str:
+    """The address of that."""
+    found = projector_of(files, path)
+    return files.repository.address(found.path) if found else ""
 
 
 def _why(best: BestFile, count: int) -> Text:

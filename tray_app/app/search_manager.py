@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Library, Model
     from tray_app.search.collection import AddReport, Collection, Skipped
+    from tray_app.search.nearest import Vectors
     from tray_app.settings.schema import Settings
 
 _LONGEST_QUERY = 10_000
@@ -60,6 +61,7 @@ class SearchManager:
         self._library = library
         self._settings = settings
         self._embed = embed
+        self._answered: dict[tuple[str, str, str], Vectors] = {}
         self._fingerprints = Fingerprints()
 
     def collections(self) -> tuple[Collection, ...]:
@@ -115,37 +117,38 @@ class SearchManager:
         if not query.strip():
             raise AppError(
                 ErrorCode.QUERY_EMPTY,
-                "Nothing was asked",
-                "The search has no words.",
-                "Type what to look for.",
+                "The search is empty",
+                "No words were entered.",
+                "Enter what to look for.",
             )
         head = self._shelf.head(collection_id)
         if not head.texts:
             return ()
         self._check_current(head)
-        answer = self._embed([query[:_LONGEST_QUERY]], model=head.model_id, input_type="query")
-        opened = self._shelf.open(collection_id)
-        try:
-            (vector,) = unit_vectors(answer.vectors)
-        except ValueError as exc:
-            raise AppError(
-                ErrorCode.ANSWER_NOT_UNDERSTOOD, "The model's vectors cannot be used", str(exc)
-            ) from exc
-        if len(vector) != opened.head.dimensions:
-            raise changed_model(head.model_id)
+        vector, opened = self._vector_of(head, query), self._shelf.open(collection_id)
+        if len(vector) != opened.head.dimensions or opened.head.model_digest != head.model_digest:
+            raise changed_model(head.model_id)  # or it was rebuilt meanwhile
         return tuple(
             Hit(each.text, each.source.path, each.place, score)
             for each, score in opened.nearest(vector, max(1, limit))
         )
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
-        """The texts as points; of more than `most`, some that are evenly spread."""
-        points, explained, texts = self._shelf.open(collection_id).flat_map(most)
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
+        """The texts as points; of more than `most`, some that are evenly spread.
+
+        With a `query`, which `find` has just answered, also the texts that are nearest to it and its own
+        point. There is none if the collection has changed since.
+        """
+        opened = self._shelf.open(collection_id)
+        vector = self._answered.get((opened.head.model_id, opened.head.model_digest, query))
+        points, explained, texts = opened.flat_map(most, vector)
+        asked = len(points) > len(texts)
         return MapOfTexts(
-            points,
+            points[: len(texts)],
             tuple(each.text for each in texts),
             tuple(each.source.path for each in texts),
             explained,
+            (float(points[-1, 0]), float(points[-1, 1])) if asked else None,
         )
 
     def is_current(self, collection: Collection) -> bool:
@@ -177,6 +180,19 @@ class SearchManager:
     def export(self, collection_id: str, path: Path) -> None:
         """Write texts and vectors to a file, by its ending: .csv, .jsonl or .npz."""
         export(self._shelf.open(collection_id), path)
+
+    def _vector_of(self, head: Head, query: str) -> Vectors:
+        """The vector of a question. The last one is kept, for the map."""
+        answer = self._embed([query[:_LONGEST_QUERY]], model=head.model_id, input_type="query")
+        try:
+            (vector,) = unit_vectors(answer.vectors)
+        except ValueError as exc:
+            raise AppError(
+                ErrorCode.ANSWER_NOT_UNDERSTOOD, "The model's vectors cannot be used", str(exc)
+            ) from exc
+        self._answered = {(head.model_id, head.model_digest, query): vector}
+        asked: Vectors = vector
+        return asked
 
     def _filling(self, writer: Writer, tell: Callable[[int, int], object], cancelled: Event) -> Filling:
         self._check_current(writer.head)

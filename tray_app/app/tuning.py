@@ -130,6 +130,8 @@ class Tuning:
     """The engine that runs the model now, as the setting `engine` calls it."""
     engines: tuple[EngineMeasurement, ...] = ()
     """Empty if there was nothing to compare."""
+    measuring: EngineOption | None = None
+    """The engine that is being measured at the moment; None while numbers of threads are, and at the end."""
 
     @property
     def engine(self) -> str:
@@ -251,7 +253,8 @@ def tune(
     """Measure the running server on each engine and with each number of threads; afterwards it runs as its
     settings say again, also after an error.
 
-    `tell` is called with what was measured so far and with how much there is to measure. An engine that fails
+    `tell` is called with what was measured so far, and which engine comes next, and with how much there is
+    to measure. An engine that fails
     is told among the others, with the reason. `AppError` if the server is not running, if the engine that was
     the fastest fails meanwhile, or if the model cannot be tuned (then nothing was changed).
     """
@@ -267,6 +270,7 @@ def tune(
         for option in options:
             if cancelled.is_set():
                 return found
+            tell(replace(found, measuring=option), total)
             found = replace(found, engines=(*found.engines, _measure_engine(server, option, cancelled)))
             tell(found, total)
         engine = replace(found, complete=True).engine

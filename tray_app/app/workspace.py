@@ -254,6 +254,7 @@ class Workspace:
         source: str,
         folder: Path | None = None,
         *,
+        projector: str = "",
         sha256: str | None = None,
         connections: int | None = None,
         bytes_per_s: float | None = None,
@@ -261,9 +262,10 @@ class Workspace:
         """Queue a download of an address (see `download/address.py`) or of a catalogue id.
 
         Returns the numbers of its files in the queue, in order: several for a split model, the last one its
-        projector's where the catalogue names one. An address of a repository without a file is looked up
-        first, which may take long: see `pick`. `sha256` is that of the file that `source` names.
-        `connections` and `bytes_per_s` limit this download; without them the settings do.
+        projector's where the catalog names one, its repository has one, or `projector` is the address of one.
+        An address of a repository without a file is looked up first, which may take long: see `pick`.
+        `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit this download;
+        without them the settings do.
         """
         from tray_app.download.connection_pool import TransferLimits
         from tray_app.models.remote_header import all_parts
@@ -275,8 +277,12 @@ class Workspace:
                 phrase("{name} comes with the app", name=entry.name),
                 "There is nothing to download.",
             )
-        wanted = (entry.source, entry.projector) if entry else (source,)
-        address, *more = [self.discovery.pick(each).address for each in wanted if each]
+        picked = self.discovery.pick(entry.source if entry else source)
+        files = [(part, "") for part in all_parts(picked.address)]
+        if entry and entry.projector:
+            files.append((self.discovery.pick(entry.projector).address, ""))
+        elif sight := projector or picked.projector:
+            files.append((sight, self._name_beside(sight, picked.address)))
 
         def limits(usual: TransferLimits) -> TransferLimits:
             return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
@@ -285,11 +291,22 @@ class Workspace:
             self.downloads.add(
                 part,
                 folder or self.models_folder,
-                sha256=sha256 if part == address else None,
+                sha256=sha256 if part == picked.address else None,
                 limits=limits if connections or bytes_per_s else None,
+                file_name=name,
             )
-            for part in (*all_parts(address), *more)
+            for part, name in files
         )
+
+    def _name_beside(self, projector: str, model: str) -> str:
+        """What the projector at an address is to be called beside the model at another one."""
+        from pathlib import PurePath
+
+        from tray_app.download.source import parse_source
+        from tray_app.models.projectors import name_beside
+
+        projector, model = (parse_source(each).file_name for each in (projector, model))
+        return name_beside(PurePath(projector), PurePath(model))
 
     def pick(self, source: str) -> Picked:
         """Which file a download of `source` brings, see `Discovery.pick`; that of the catalogue is known."""

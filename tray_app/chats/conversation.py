@@ -76,6 +76,7 @@ class Summary:
 
     id: str
     title: str
+    """In one line."""
     updated_at: float
     model_id: str
     messages: int

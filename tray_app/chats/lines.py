@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of what the lines mean, told by the key `chat` of the head."""
+_HOTTEST = 2
+"""Of temperatures, as OpenAI has it."""
+_MOST_TOKENS = 2**53
 _LATEST_S = 32e9
 """In the year 2984; Windows takes nothing later for a time."""
+_MOST_LINES = 100_000
+_MOST_MENDED_BYTES = 4 * 2**20
+"""Of a line that is not as this app writes it: as plain values, it may take thirty times as much memory."""
 _MARK = b"\xef\xbb\xbf"
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 Line = TypeVar("Line", bound=Struct)
+Number = TypeVar("Number", int, float)
 Time = datetime | float
 """Written as a text that people can read; seconds since 1970 are understood as well."""
 
@@ -41,7 +48,7 @@ class _Head(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True
     updated_at: Time | None = None
     model_id: str = ""
     system_prompt: str = ""
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=_HOTTEST)] | None = None
 
 
 class _Attached(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,7 +64,7 @@ class _Line(Struct, omit_defaults=True, forbid_unknown_fields=True, kw_only=True
     attachments: tuple[_Attached, ...] = ()
     reasoning: str = ""
     model_id: str = ""
-    tokens: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    tokens: Annotated[int, Meta(ge=0, le=_MOST_TOKENS)] | None = None
     tokens_per_s: Annotated[float, Meta(ge=0)] | None = None
     stopped: bool = False
 
@@ -88,7 +95,7 @@ def to_lines(conversation: Conversation) -> bytes:
         updated_at=_written(conversation.updated_at),
         model_id=_whole(conversation.model_id),
         system_prompt=_whole(conversation.system_prompt),
-        temperature=conversation.temperature,
+        temperature=_sensible(conversation.temperature, _HOTTEST),
     )
     lines: list[Struct] = [head, *map(_line_of, conversation.messages)]
     return b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
@@ -103,6 +110,9 @@ def from_lines(content: bytes, conversation_id: str, changed_at: float) -> Readi
         line = raw.strip()
         if not line:
             continue
+        if number > _MOST_LINES:
+            damaged.append(number)
+            break
         if head is None and not messages:
             head, exact = _understood(line, _Head)
             if head:
@@ -154,8 +164,8 @@ def _line_of(message: Message) -> _Line:
         ),
         reasoning=_whole(message.reasoning),
         model_id=_whole(message.model_id),
-        tokens=message.tokens,
-        tokens_per_s=message.tokens_per_s,
+        tokens=_sensible(message.tokens, _MOST_TOKENS),
+        tokens_per_s=_sensible(message.tokens_per_s, math.inf),
         stopped=message.stopped,
     )
 
@@ -179,7 +189,8 @@ def _understood(line: bytes, kind: type[Line]) -> tuple[Line | None, bool]:
     try:
         return msgspec.json.decode(line, type=kind), True
     except NOT_JSON:
-        pass
+        if len(line) > _MOST_MENDED_BYTES:
+            return None, False
     try:
         value = json.loads(_whole(line.decode("utf-8", "replace")))
     except (ValueError, RecursionError):
@@ -217,6 +228,11 @@ def _without_halves(value: Any) -> Any:
 def _whole(text: str) -> str:
     """A text without halves of characters, left of an emoji that was cut: UTF-8 does not have them."""
     return _HALF_A_CHARACTER.sub("\ufffd", text)
+
+
+def _sensible(value: Number | None, most: float) -> Number | None:
+    """A number from 0 to `most`; None for any other, which would not be read again."""
+    return value if value is not None and 0 <= value <= most and math.isfinite(value) else None
 
 
 def _written(time_s: float) -> datetime:

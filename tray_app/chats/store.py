@@ -24,7 +24,7 @@ from tray_app.chats.finding import find, folded_words
 from tray_app.chats.lines import from_lines, kept_time, to_lines
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
-from tray_app.phrases import phrase
+from tray_app.phrases import one_line, phrase
 from tray_app.system.file_lock import locked
 from tray_app.system.files import PUBLIC, private_folder, read_regular, write_atomically
 
@@ -42,8 +42,8 @@ _BROKEN = ".broken"
 _COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
 _LOCK = ".lock"
 _LOCK_TIMEOUT_S = 10.0
-MOST_BYTES = 256 * 2**20
-"""Of one conversation, with its pictures."""
+MOST_BYTES = 64 * 2**20
+"""Of one conversation, with its pictures. Half of it is more than the server takes at once."""
 _MOST_LINES_NAMED = 5
 
 
@@ -280,7 +280,9 @@ class ChatStore:
         problem = None if reading.whole else _damaged(path, reading)
         told = reading.conversation
         summary = (
-            Summary(name, told.title, told.updated_at, told.model_id, len(told.messages)) if told else None
+            Summary(name, one_line(told.title), told.updated_at, told.model_id, len(told.messages))
+            if told
+            else None
         )
         return _Looked(state, summary, problem)
 
@@ -397,29 +399,36 @@ def _not_saved(cause: Text, hint: Text) -> AppError:
 
 
 def _damaged(path: Path, reading: Reading) -> AppError:
-    hint: Text = "The file stays as it is. You can open it in a text editor."
+    """Why not all of a file was read. A newer version explains lines that are not understood."""
     if reading.conversation is None:
-        title: Text = phrase("{name} cannot be read", name=path.name)
-        cause: Text = "It contains nothing that this app can read as a conversation."
-    elif reading.damaged:
-        title = phrase("Only part of {name} could be read", name=path.name)
-        lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
-        more = len(reading.damaged) - _MOST_LINES_NAMED
-        cause = (
-            phrase(
-                "Lines {lines} and {count} more contain something this app does not understand.",
-                lines=lines,
-                count=more,
-            )
-            if more > 0
-            else phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
+        return AppError(
+            ErrorCode.CONVERSATION_DAMAGED,
+            phrase("{name} cannot be read", name=path.name),
+            "It contains nothing that this app can read as a conversation.",
+            "The file stays as it is. You can open it in a text editor.",
         )
-        hint = "You can continue with what was read. The original is then kept beside it."
-    else:
+    lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
+    more = len(reading.damaged) - _MOST_LINES_NAMED
+    cause: Text
+    if reading.newer:
         title = phrase("{name} was written by a newer version of this app", name=path.name)
         cause = "It may contain more than is shown."
-        hint = "You can continue with what was read. The original is then kept beside it."
-    return AppError(ErrorCode.CONVERSATION_DAMAGED, title, cause, hint)
+    elif more > 0:
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase(
+            "Lines {lines} and {count} more contain something this app does not understand.",
+            lines=lines,
+            count=more,
+        )
+    else:
+        title = phrase("Only part of {name} could be read", name=path.name)
+        cause = phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
+    return AppError(
+        ErrorCode.CONVERSATION_DAMAGED,
+        title,
+        cause,
+        "You can continue with what was read. The original is then kept beside it.",
+    )
 
 
 def _kept_copy(path: Path) -> AppError:

@@ -16,6 +16,7 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.download.address import HUGGING_FACE
 from tray_app.download.connection_pool import TransferLimits
+from tray_app.download.file_names import safe_name
 from tray_app.download.job import Job
 from tray_app.download.network_errors import Interrupted, disk_fault
 from tray_app.download.part import find_journals, forget_order, named_before, note_order
@@ -84,13 +85,18 @@ class DownloadQueue:
         *,
         sha256: str | None = None,
         limits: Callable[[TransferLimits], TransferLimits] | None = None,
+        file_name: str = "",
     ) -> int:
         """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source.
 
+        `file_name` is what it is to be called here, in place of its name at the source.
         `limits` makes those of this download, until it ends, of those that hold for all.
         """
         digest = checked_digest(sha256) if sha256 else None
-        order = Order(named_before(folder, parse_source(source, self._endpoint())), folder, digest)
+        named = named_before(folder, parse_source(source, self._endpoint()))
+        if file_name:
+            named = replace(named, file_name=safe_name(file_name), settled=True)
+        order = Order(named, folder, digest)
         with suppress(OSError):  # the transfer will meet the same fault, and say so
             folder.mkdir(parents=True, exist_ok=True)
             note_order(order.path, order.source, digest)

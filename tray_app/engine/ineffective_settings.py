@@ -23,7 +23,7 @@ _MANY_THREADS: Text = "Only sparse models need several processes. This model use
 _ELSEWHERE: Text = "The remote server decides this."
 _UNKNOWN: Text = "The engine that runs this model does not have this option."
 _APPLE_SILICON: Text = (
-    "Apple Silicon shares its memory with the graphics processor, so there is no limit to set."
+    "Apple silicon shares its memory with the graphics processor, so there is no limit to set."
 )
 _NO_GPU: Text = "This computer has no NVIDIA graphics card that the engine can use."
 _NO_BUDGET: Text = "The engine that runs this model does not support a graphics memory limit."

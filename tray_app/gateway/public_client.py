@@ -243,7 +243,7 @@ _CHAT_REFUSALS: Mapping[str, tuple[ErrorCode, Text, Text]] = {
     "unsupported_content": (
         ErrorCode.MODEL_CANNOT_SEE,
         "The model cannot use these pictures",
-        "Choose a model that can see, or start a conversation without pictures.",
+        "Leave them out, or choose a model that can see.",
     ),
     "unsupported_model": (
         ErrorCode.MODEL_CANNOT_CHAT,

@@ -14,8 +14,8 @@ from tray_app.models.memory import projector_bytes
 from tray_app.models.model_files import stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path, PurePath
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path, PurePath, PurePosixPath
 
     from tray_app.models.header import ModelHeader
 
@@ -24,6 +24,8 @@ _WORD = "mmproj"
 _MARK = re.compile(rf"^{_WORD}(?:[-_. ]+|$)|[-_. ]+{_WORD}(?=$|[-_. ])", re.IGNORECASE)
 _STORED = re.compile(r"[-_. ](?:ud[-_])?(?:i?q\d\w*|b?f16|f32|fp16|fp32|mxfp4\w*)$", re.IGNORECASE)
 """How the weights are stored, at the end of a name."""
+_FETCHED = ("F16", "FP16", "BF16", "Q8_0", "F32", "FP32")
+"""Ways to store a projector, the best first: everything computes in 16 bits of the first kind."""
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _SAY_NOTHING = frozenset({"", "model"})
 
@@ -50,6 +52,32 @@ class Projector:
 def is_named_so(path: PurePath) -> bool:
     """Whether a file has the name of a projector."""
     return _WORD in path.name.casefold()
+
+
+def projector_to_fetch(
+    model: PurePosixPath, beside: Iterable[PurePosixPath], *, alone: bool
+) -> PurePosixPath | None:
+    """Which projector of a repository goes with one of its models; None if it is not clear that one does.
+
+    It is called as the model is, or the model is `alone` there but for how its weights are stored. Of
+    several, the one in 16 bits: it is as good as the original, and half its size.
+    """
+    there = list(beside)
+    kin = [each for each in there if _plain_name(each) == _plain_name(model)]
+    candidates = kin or (there if alone else [])
+    return min(candidates, key=lambda each: (_rank(each), str(each)), default=None)
+
+
+def name_beside(projector: PurePath, model: PurePath) -> str:
+    """What a projector is to be called beside a model of a folder that has others: as the model is.
+
+    Publishers call those of all their models the same.
+    """
+    if _plain_name(projector) == _plain_name(model):
+        return projector.name
+    stem = _STORED.sub("", stem_of(model))
+    stored = _STORED.search(stem_of(projector))
+    return f"{_WORD}-{stem}{f'-{stored[0][1:]}' if stored else ''}{projector.suffix}"
 
 
 def projector_for(
@@ -84,11 +112,23 @@ def _fits(projector: Projector, header: ModelHeader) -> bool | None:
 
 def _is_kin(projector: Projector, model: Path, header: ModelHeader) -> bool:
     """Whether both are called the same, but for how their weights are stored."""
-    by_file = _plain(_STORED.sub("", _MARK.sub("", stem_of(projector.path))))
+    by_file = _plain_name(projector.path)
     by_publisher = _plain(projector.header.name or "")
-    return (by_file not in _SAY_NOTHING and by_file == _plain(_STORED.sub("", stem_of(model)))) or (
+    return (by_file not in _SAY_NOTHING and by_file == _plain_name(model)) or (
         by_publisher not in _SAY_NOTHING and by_publisher == _plain(header.name or "")
     )
+
+
+def _plain_name(path: PurePath) -> str:
+    """What a file is called, but for how its weights are stored, and that it is a projector."""
+    return _plain(_STORED.sub("", _MARK.sub("", stem_of(path))))
+
+
+def _rank(projector: PurePath) -> int:
+    """Its place among those of one model, by how its weights are stored."""
+    stored = _STORED.search(stem_of(projector))
+    label = stored[0][1:].upper() if stored else ""
+    return _FETCHED.index(label) if label in _FETCHED else len(_FETCHED)
 
 
 def _plain(name: str) -> str:

@@ -76,3 +76,5 @@ class MapOfTexts:
     sources: tuple[str, ...]
     explained: tuple[float, float]
     """The share of all differences that each axis shows, from 0 to 1."""
+    question: tuple[float, float] | None = None
+    """Where a question is among them, if one was asked."""

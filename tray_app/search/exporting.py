@@ -23,15 +23,16 @@ SUFFIXES = (".csv", ".jsonl", ".npz")
 def export(opened: Opened, path: Path) -> None:
     """Write all texts of a collection; the kind of file goes by the ending. `AppError`.
 
-    .jsonl: an object in each line. .csv: a column for each number of the vectors. .npz: NumPy's, with the
-    arrays `vectors`, `texts`, `sources` and `places`.
+    .jsonl: an object in each line, with `source`, `place`, `text`, `model` and `vector`. .csv: a column for
+    each number of the vectors. .npz: NumPy's, with the arrays `vectors`, `texts`, `sources` and `places`.
     """
     write = {".csv": _csv, ".jsonl": _jsonl, ".npz": _npz}.get(path.suffix.lower())
     if write is None:
         raise AppError(
             ErrorCode.FILE_FORMAT_UNKNOWN,
             phrase(
-                "Texts cannot be exported as {kind}", kind=path.suffix or phrase("a file without an ending")
+                "Texts cannot be exported as {kind}",
+                kind=path.suffix or phrase("a file without an extension"),
             ),
             phrase("The name must end in {names}.", names=", ".join(SUFFIXES)),
         )
@@ -75,7 +76,7 @@ def _jsonl(opened: Opened, file: IO[bytes]) -> None:
             "place": str(each.place),
             "text": each.text,
             "model": model,
-            "embedding": vector.tolist(),
+            "vector": vector.tolist(),
         }
         file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 

@@ -68,6 +68,7 @@ class Filling:
         self._tell = tell
         self._cancelled = cancelled
         self._sources = {source.path: source for source in writer.head.sources}
+        self._room = MOST_TEXTS - writer.head.texts
         self._unchanged = 0
         self._removed = 0
         self._skipped: list[Skipped] = []
@@ -105,7 +106,7 @@ class Filling:
         for passage in passages_of_lines(texts):
             if passage.text in known:
                 self._unchanged += 1
-            elif self._writer.head.texts + len(new) < MOST_TEXTS:
+            elif len(new) < self._room:
                 known.add(passage.text)
                 new.append(passage)
             else:
@@ -160,7 +161,7 @@ class Filling:
         content = content_of(file, self._cancelled)
         if self._cancelled.is_set():
             return []
-        if self._writer.head.texts + spool.texts + len(content.passages) > MOST_TEXTS:
+        if spool.texts + len(content.passages) > self._room:
             raise _full()
         spool.add(self._source(file, content, known), content)
         return []
@@ -287,10 +288,10 @@ def changed_model(model_id: str) -> AppError:
         ErrorCode.COLLECTION_OUTDATED,
         "The model of this collection has changed",
         phrase(
-            "Its vectors are of {model}, which is another file now, has other settings, or is gone.",
+            "It was built with {model}, whose file or settings have changed, or which was removed.",
             model=model_id,
         ),
-        "Rebuild the collection: its texts are embedded anew.",
+        "Rebuild the collection.",
     )
 
 
@@ -299,7 +300,7 @@ def _unusable(exc: ValueError) -> AppError:
         ErrorCode.ANSWER_NOT_UNDERSTOOD,
         "The model's vectors cannot be used",
         str(exc),
-        "Try another model for embeddings.",
+        "Try another embedding model.",
     )
 
 
@@ -307,6 +308,6 @@ def _full() -> AppError:
     return AppError(
         ErrorCode.COLLECTION_FULL,
         "The collection is full",
-        phrase("It takes at most {count} texts.", count=MOST_TEXTS),
-        "Make another collection, or use a vector database.",
+        phrase("The limit is {count} texts.", count=MOST_TEXTS),
+        "Create another collection, or use a vector database.",
     )

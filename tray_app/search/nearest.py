@@ -80,8 +80,10 @@ def _highest(scores: Vectors, limit: int) -> npt.NDArray[np.intp]:
     return np.sort(np.concatenate((above, equal)))
 
 
-def flat_map(vectors: Vectors) -> tuple[Vectors, tuple[float, float]]:
+def flat_map(vectors: Vectors, others: Vectors | None = None) -> tuple[Vectors, tuple[float, float]]:
     """The vectors' places along their first two principal components, and the share of the variance of each.
+
+    After them come the places of `others`, which have no part in what the components are.
 
     Found by subspace iteration, which takes milliseconds where all components would take seconds. The same
     vectors always give the same places: the start is fixed, and of two directions that are opposite, the one
@@ -90,13 +92,17 @@ def flat_map(vectors: Vectors) -> tuple[Vectors, tuple[float, float]]:
     import numpy as np
 
     count, dimensions = vectors.shape
+    if others is None:
+        others = np.zeros((0, dimensions), dtype=np.float32)
+    points = np.zeros((count + len(others), 2), dtype=np.float32)
     if count == 0:
-        return np.zeros((0, 2), dtype=np.float32), (0.0, 0.0)
+        return points, (0.0, 0.0)
     centred = np.nan_to_num(vectors, posinf=0, neginf=0)
-    centred -= centred.mean(axis=0, dtype=np.float64).astype(np.float32)
+    mean = centred.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred -= mean
     total = float(np.vdot(centred, centred))
     if total <= np.finfo(np.float32).eps * count:  # all alike
-        return np.zeros((count, 2), dtype=np.float32), (0.0, 0.0)
+        return points, (0.0, 0.0)
     width = min(2 + _SPARE, count, dimensions)
     basis = np.linalg.qr(np.random.default_rng(0).standard_normal((dimensions, width), dtype=np.float32))[0]
     before = np.zeros(width)
@@ -110,7 +116,7 @@ def flat_map(vectors: Vectors) -> tuple[Vectors, tuple[float, float]]:
     _, lengths, turned = np.linalg.svd(centred @ basis, full_matrices=False)
     directions = (basis @ turned.T)[:, :2]
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), range(directions.shape[1])])
-    points = np.zeros((count, 2), dtype=np.float32)
-    points[:, : directions.shape[1]] = centred @ (directions * signs)
+    points[:count, : directions.shape[1]] = centred @ (directions * signs)
+    points[count:, : directions.shape[1]] = (others - mean) @ (directions * signs)
     shares = [*(lengths[:2] ** 2 / total), 0.0]
     return points, (float(shares[0]), float(shares[1]))

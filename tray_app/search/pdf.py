@@ -129,23 +129,23 @@ def _refusal(path: Path, line: _Line) -> AppError:
         case "locked":
             return AppError(
                 ErrorCode.FILE_LOCKED,
-                phrase("{name} is locked with a password", name=path.name),
-                "Its text can only be read by who knows the password.",
-                "Save a copy without a password, and add that.",
+                phrase("{name} is protected by a password", name=path.name),
+                "Its text can be read only with the password.",
+                "Save a copy without a password and add that.",
             )
         case "cipher":
             return AppError(
                 ErrorCode.FILE_LOCKED,
                 phrase("{name} is encrypted", name=path.name),
-                "This app cannot decrypt it, even without a password.",
-                "Print it to a PDF file, and add that.",
+                "This app does not support its encryption.",
+                "Print it to a new PDF file and add that.",
             )
         case _:
             return AppError(
                 ErrorCode.FILE_DAMAGED,
-                phrase("{name} cannot be read", name=path.name),
+                phrase("{name} could not be read", name=path.name),
                 phrase("It is damaged, or not a PDF file: {reason}", reason=one_line(line.reason)),
-                "Open it in another program, and save it anew.",
+                "Open it in another app and save it again.",
             )
 
 
@@ -155,8 +155,8 @@ def _without_text(path: Path, line: _Line) -> AppError:
     return AppError(
         ErrorCode.FILE_WITHOUT_TEXT,
         phrase("{name} has no text", name=path.name),
-        "Its pages are pictures, as a scanner makes them, or empty.",
-        "Run text recognition (OCR) over it first.",
+        "Its pages are empty or scanned pictures.",
+        "Run text recognition (OCR) on it first.",
     )
 
 
@@ -164,6 +164,6 @@ def _too_much(path: Path) -> AppError:
     return AppError(
         ErrorCode.FILE_TOO_LARGE,
         phrase("{name} takes too much time or memory", name=path.name),
-        "Reading it was given up. It may be damaged.",
+        "Reading was stopped. The file may be damaged.",
         "Split it, or save its text as a .txt file.",
     )

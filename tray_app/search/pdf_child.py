@@ -41,15 +41,14 @@ def _read(path: str, nowhere: Any) -> None:
     from pypdf import PasswordType, PdfReader
     from pypdf.errors import DependencyError
 
-    reader = PdfReader(path, strict=False)
-    if reader.is_encrypted:
-        try:
-            if reader.decrypt("") is PasswordType.NOT_DECRYPTED:
-                _tell(failed="locked")
-                return
-        except (DependencyError, NotImplementedError) as exc:
-            _tell(failed="cipher", reason=str(exc))
+    try:
+        reader = PdfReader(path, strict=False)  # which tries the empty password
+        if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
+            _tell(failed="locked")
             return
+    except (DependencyError, NotImplementedError) as exc:
+        _tell(failed="cipher", reason=str(exc))
+        return
     failures = 0
     number = 0
     for number, page in enumerate(reader.pages, 1):

@@ -166,7 +166,7 @@ def content_of(file: FoundFile, cancelled: Event) -> Content:
         raise AppError(
             ErrorCode.FILE_WITHOUT_TEXT,
             phrase("{name} has no text", name=file.path.name),
-            "It is empty, or has neither letters nor digits.",
+            "It is empty or contains no letters or digits.",
         )
     return Content(digest, found, by_page)
 
@@ -191,8 +191,8 @@ def decoded(raw: bytes, path: Path) -> str:
     raise AppError(
         ErrorCode.FILE_NOT_TEXT,
         phrase("{name} is not text", name=path.name),
-        "It is encoded neither in UTF-8 nor in anything else that can be told.",
-        "Save it as UTF-8 text, or leave it out.",
+        "Its encoding is not UTF-8 and could not be recognized.",
+        "Save it as UTF-8 text.",
     )
 
 
@@ -203,18 +203,18 @@ def _is_japanese(text: str) -> bool:
 def _unreadable(path: Path, exc: Exception) -> AppError:
     return AppError(
         ErrorCode.FILE_UNREADABLE,
-        phrase("{name} cannot be read", name=path.name or path),
+        phrase("{name} could not be read", name=path.name or path),
         str(exc),
-        "Check that it is there, and that you may read it.",
+        "Check that it exists and that you have permission to read it.",
     )
 
 
 def _other_kind(path: Path) -> AppError:
     return AppError(
         ErrorCode.FILE_KIND_NOT_READ,
-        phrase("{name} is of a kind that is not read", name=path.name),
-        phrase("Texts are read from files that end in {names}.", names=", ".join(ENDINGS)),
-        "Save its text as a .txt file, and add that.",
+        phrase("{name} is not a supported file type", name=path.name),
+        phrase("Supported file types: {names}.", names=", ".join(ENDINGS)),
+        "Save its text as a .txt file and add that.",
     )
 
 
@@ -222,15 +222,15 @@ def _too_large(path: Path, most_bytes: int) -> AppError:
     return AppError(
         ErrorCode.FILE_TOO_LARGE,
         phrase("{name} is too large", name=path.name),
-        phrase("At most {count} MB are read of a file of this kind.", count=most_bytes // 1_000_000),
-        "Split it, or leave it out.",
+        phrase("The limit for this file type is {count} MB.", count=most_bytes // 1_000_000),
+        "Split it into smaller files.",
     )
 
 
 def _too_many() -> AppError:
     return AppError(
         ErrorCode.TOO_MANY_FILES,
-        "Too many files at once",
-        phrase("At most {count} files with texts are added at once.", count=MOST_FILES),
+        "Too many files at a time",
+        phrase("The limit is {count} files at a time.", count=MOST_FILES),
         "Choose a smaller folder.",
     )

@@ -13,6 +13,7 @@ are deleted by the next addition.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import re
 import secrets
@@ -64,14 +65,18 @@ _LOCK = "lock"
 _VERSION = 1
 _MOST_HEAD_BYTES = 256 * 2**20
 _ID = re.compile(r"[0-9a-f]{12}")
-_ENDINGS = ("vectors.npy", "rows.npy", "texts.jsonl")
+_VECTORS, _ROWS, _TEXTS = _ENDINGS = ("vectors.npy", "rows.npy", "texts.jsonl")
 _PART = re.compile(rf"\d{{6,}}\.({'|'.join(map(re.escape, _ENDINGS))})")
+_UNFINISHED = f".{HEAD}."
+"""How the name of a head begins that was not written to its end."""
 _SMALL_PART = 4096
 """Parts with fewer texts are merged when there are many. All of these are in memory then: 300 MB at most."""
 _MANY_PARTS = 16
 _LEAST_LIVE = 0.5
 """A part in which fewer texts than this share are still in the collection is written anew."""
 _COLUMNS = 4
+_NEAR = 20
+"""So many texts that are near to a question are on the map, however many others there are."""
 _SOURCE, _FIRST, _LAST, _BEGIN = range(_COLUMNS)
 """The columns of `….rows.npy`."""
 
@@ -215,12 +220,18 @@ class Shelf:
 
     def open(self, collection_id: str) -> Opened:
         """One to search in, as it is now; `AppError` if it cannot be read."""
-        head = self.head(collection_id)
-        with self._lock:
-            opened = self._opened
-            if opened is None or opened.head is not head:
-                opened = self._opened = Opened(self.folder_of(collection_id), head)
-            return opened
+        while True:
+            head = self.head(collection_id)
+            with self._lock:
+                opened = self._opened
+                if opened is not None and opened.head is head:
+                    return opened
+                try:
+                    self._opened = Opened(self.folder_of(collection_id), head)
+                except AppError:
+                    if self.head(collection_id) is head:
+                        raise
+                    # Parts were merged meanwhile, and those of this head are gone.
 
     @contextmanager
     def writing(self, collection_id: str) -> Iterator[Writer]:
@@ -236,8 +247,8 @@ class Shelf:
             raise AppError(
                 ErrorCode.COLLECTION_NOT_FOUND,
                 phrase("There is no collection {name}", name=collection_id),
-                "It may have been deleted meanwhile.",
-                "Choose another one.",
+                "It may have been deleted.",
+                "Choose another collection.",
             )
         return folder
 
@@ -254,11 +265,11 @@ class Shelf:
     def _free_name(self, name: str, but: str = "") -> str:
         name = " ".join(name.split())
         if not name or len(name) > NAME_LIMIT:
-            raise _bad_name(phrase("A name has 1 to {most} letters.", most=NAME_LIMIT))
+            raise _bad_name(phrase("A name can have 1 to {most} characters.", most=NAME_LIMIT))
         if any(
             each.name.casefold() == name.casefold() != "" and each.id != but for each in self.collections()[0]
         ):
-            raise _bad_name(phrase("There is a collection {name} already.", name=name))
+            raise _bad_name(phrase("There is already a collection called “{name}”.", name=name))
         return name
 
     def _described(self, collection_id: str, head: Head) -> Collection:
@@ -271,6 +282,17 @@ class Shelf:
             head.texts,
             head.updated_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenPart:
+    """The files of a part. They are mapped, so they are here also when they are deleted meanwhile."""
+
+    vectors: Any
+    rows: Any
+    lines: mmap.mmap
+    live: npt.NDArray[np.bool_] | None
+    """Which texts are in the collection; None for all of them."""
 
 
 class Opened:
@@ -287,58 +309,76 @@ class Opened:
 
     def live_share(self, part: _Part) -> float:
         """Which share of the texts in a part are in the collection."""
-        live = self._parts[self.head.parts.index(part)][2]
+        live = self._parts[self.head.parts.index(part)].live
         return 1.0 if live is None else float(live.mean())
 
     def nearest(self, query: Any, limit: int) -> list[tuple[StoredText, float]]:
         """The nearest texts with their scores, the best first."""
-        found: list[Near] = nearest(((vectors, live) for vectors, _, live in self._parts), query, limit)
-        texts = self._texts([(each.part, each.row) for each in found])
-        return [(text, each.score) for text, each in zip(texts, found, strict=True)]
+        found: list[Near] = nearest(self._searched(), query, limit)
+        return [(self._text(each.part, each.row), each.score) for each in found]
 
-    def flat_map(self, most: int) -> tuple[Any, tuple[float, float], list[StoredText]]:
-        """The places of at most so many texts, evenly chosen; what each axis explains; the texts."""
+    def flat_map(self, most: int, query: Any = None) -> tuple[Any, tuple[float, float], list[StoredText]]:
+        """The places of at most so many texts, evenly chosen; what each axis explains; the texts.
+
+        With a `query`, the texts that are nearest to it take part, and its own place comes last.
+        """
         import numpy as np
 
-        places = [
-            (part, int(row))
-            for part, (_, rows, live) in enumerate(self._parts)
-            for row in (range(len(rows)) if live is None else np.flatnonzero(live))
-        ]
+        places = list(self._places())
         if len(places) > most:
-            places = [places[int(at)] for at in np.linspace(0, len(places) - 1, most)]
+            near = [] if query is None else nearest(self._searched(), query, _NEAR)
+            evenly = np.linspace(0, len(places) - 1, max(0, most - len(near)))
+            some = (places[int(at)] for at in evenly)
+            places = list(dict.fromkeys((*((each.part, each.row) for each in near), *some)))
         vectors = np.empty((len(places), self.head.dimensions), dtype=np.float32)
         for at, (part, row) in enumerate(places):
-            vectors[at] = self._parts[part][0][row]
-        points, explained = flat_map(vectors)
-        return points, explained, self._texts(places)
+            vectors[at] = self._parts[part].vectors[row]
+        points, explained = flat_map(vectors, None if query is None else query[None, :])
+        return points, explained, [self._text(part, row) for part, row in places]
+
+    def _searched(self) -> Iterator[tuple[Any, Any]]:
+        return ((part.vectors, part.live) for part in self._parts)
 
     def texts(self) -> Iterator[tuple[StoredText, Any]]:
         """All texts with their vectors, in the order in which they came."""
+        for part, row in self._places():
+            yield self._text(part, row), self._parts[part].vectors[row]
+
+    def _places(self) -> Iterator[tuple[int, int]]:
         import numpy as np
 
-        for part, (vectors, rows, live) in enumerate(self._parts):
-            path = self._text_file(part)
-            try:
-                raw = path.read_bytes()
-            except OSError as exc:
-                raise _unreadable(path, exc) from exc
-            for row in range(len(rows)) if live is None else np.flatnonzero(live):
-                begin = int(rows[row, _BEGIN])
-                yield self._stored(part, int(row), raw[begin : raw.find(b"\n", begin)]), vectors[row]
+        for number, part in enumerate(self._parts):
+            rows = range(len(part.rows)) if part.live is None else np.flatnonzero(part.live)
+            for row in rows:
+                yield number, int(row)
 
-    def _read(self, part: _Part) -> tuple[Any, Any, npt.NDArray[np.bool_] | None]:
+    def _text(self, part: int, row: int) -> StoredText:
+        number, first, last, begin = map(int, self._parts[part].rows[row])
+        lines = self._parts[part].lines
+        try:
+            text = msgspec.json.decode(lines[begin : lines.find(b"\n", begin)], type=str)
+        except (*NOT_JSON, OverflowError) as exc:
+            raise _unreadable(self._file(self.head.parts[part], _TEXTS), exc) from exc
+        return StoredText(text, self._sources[number], first, last)
+
+    def _read(self, part: _Part) -> _OpenPart:
         import numpy as np
 
-        vectors = self._array(part, "vectors.npy", np.dtype(np.float32), self.head.dimensions)
-        rows = self._array(part, "rows.npy", np.dtype(np.int64), _COLUMNS)
+        vectors = self._array(part, _VECTORS, np.dtype(np.float32), self.head.dimensions)
+        rows = self._array(part, _ROWS, np.dtype(np.int64), _COLUMNS)
         live = np.isin(rows[:, _SOURCE], self._live_numbers)
-        return vectors, rows, None if live.all() else live
+        path = self._file(part, _TEXTS)
+        try:
+            with path.open("rb") as file:
+                lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as exc:
+            raise _unreadable(path, exc) from exc
+        return _OpenPart(vectors, rows, lines, None if live.all() else live)
 
     def _array(self, part: _Part, ending: str, dtype: Any, columns: int) -> Any:
         import numpy as np
 
-        path = self._folder / f"{part.name}.{ending}"
+        path = self._file(part, ending)
         try:
             # A pickle could run anything.
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -348,29 +388,8 @@ class Opened:
             raise _unreadable(path, ValueError(f"{array.dtype} {array.shape}"))
         return np.asarray(array)
 
-    def _texts(self, places: Sequence[tuple[int, int]]) -> list[StoredText]:
-        """The texts in these rows of these parts."""
-        found = {}
-        for part in {part for part, _ in places}:
-            path = self._text_file(part)
-            try:
-                with path.open("rb") as file:
-                    for row in (row for each, row in places if each == part):
-                        file.seek(int(self._parts[part][1][row, _BEGIN]))
-                        found[part, row] = self._stored(part, row, file.readline())
-            except (OSError, ValueError) as exc:
-                raise _unreadable(path, exc) from exc
-        return [found[place] for place in places]
-
-    def _stored(self, part: int, row: int, line: bytes) -> StoredText:
-        number, first, last, _ = map(int, self._parts[part][1][row])
-        try:
-            return StoredText(msgspec.json.decode(line, type=str), self._sources[number], first, last)
-        except NOT_JSON as exc:
-            raise _unreadable(self._text_file(part), exc) from exc
-
-    def _text_file(self, part: int) -> Path:
-        return self._folder / f"{self.head.parts[part].name}.texts.jsonl"
+    def _file(self, part: _Part, ending: str) -> Path:
+        return self._folder / f"{part.name}.{ending}"
 
 
 class Writer:
@@ -502,11 +521,11 @@ class Writer:
         rows = np.column_stack((np.array(numbers, dtype=np.int64), begins.astype(np.int64)))
         self._check_space(vectors.nbytes + rows.nbytes + sum(map(len, lines)))
         try:
-            for ending, array in (("vectors.npy", vectors), ("rows.npy", rows)):
+            for ending, array in ((_VECTORS, vectors), (_ROWS, rows)):
                 with open(self.folder / f"{name}.{ending}", "wb", opener=open_private) as file:
                     np.save(file, array, allow_pickle=False)
                     _flush(file)
-            with open(self.folder / f"{name}.texts.jsonl", "wb", opener=open_private) as file:
+            with open(self.folder / f"{name}.{_TEXTS}", "wb", opener=open_private) as file:
                 file.writelines(lines)
                 _flush(file)
         except OSError as exc:
@@ -518,7 +537,9 @@ class Writer:
         except OSError as exc:
             raise unwritable(exc, AppError) from exc
         if wanted_bytes > space.usable_bytes:
-            hint = "Make room, then add the same texts again: those that are there are not embedded anew."
+            hint: Text = (
+                "Free some space, then add the same files again. Texts already in the collection are kept."
+            )
             raise not_enough_space(AppError, space, self.folder, wanted_bytes, hint)
 
     def _sweep(self) -> None:
@@ -526,7 +547,8 @@ class Writer:
         named = {part.name for part in self.head.parts}
         with suppress(OSError):  # Windows keeps a file that another program has mapped: the next time
             for each in list(self.folder.iterdir()):
-                if _PART.fullmatch(each.name) and each.name.partition(".")[0] not in named:
+                is_part = _PART.fullmatch(each.name) and each.name.partition(".")[0] not in named
+                if is_part or each.name.startswith(_UNFINISHED):
                     with suppress(OSError):
                         each.unlink()
 
@@ -538,9 +560,9 @@ def read_head(path: Path) -> Head:
         if msgspec.json.decode(raw, type=_Version).version > _VERSION:
             raise AppError(
                 ErrorCode.COLLECTION_FILE_NEWER,
-                "A newer version of this app has written this collection",
+                "This collection was saved by a newer version of this app",
                 str(path),
-                "Use that version, or make a new collection.",
+                "Update this app, or create a new collection.",
             )
         return msgspec.json.decode(raw, type=Head)
     except (OSError, *NOT_JSON) as exc:
@@ -565,8 +587,8 @@ def _held(folder: Path) -> Iterator[None]:
         except Timeout as exc:
             raise AppError(
                 ErrorCode.COLLECTION_IN_USE,
-                "The collection is being changed",
-                "Texts are being added to it, in this window or in a terminal.",
+                "The collection is busy",
+                "Texts are being added to it.",
                 "Wait until that is done, or cancel it.",
             ) from exc
         except OSError as exc:
@@ -586,7 +608,7 @@ def _bad_name(reason: Text) -> AppError:
 def _unreadable(path: Path, exc: Exception) -> AppError:
     return AppError(
         ErrorCode.COLLECTION_UNREADABLE,
-        "The collection cannot be read",
+        "The collection could not be read",
         phrase("{path}: {reason}", path=path, reason=getattr(exc, "strerror", None) or exc),
-        "Delete it, and add its files to a new one. They are as they were.",
+        "Delete it, then add your files to a new collection. The files themselves are unchanged.",
     )

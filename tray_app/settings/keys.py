@@ -30,6 +30,9 @@ class Key:
     """In the keychain, and in the terminal; no setting has the same."""
     title: Text
     help: Text
+    details: Text
+    words: Text
+    """As those of a setting, see `schema.Field`."""
     setting: str
     """The setting that it belongs to: the dialog shows it below that one."""
     variables: tuple[str, ...]
@@ -40,25 +43,36 @@ class Key:
         """The group of settings that it belongs to."""
         return field_named(self.setting).group
 
+    @property
+    def advanced(self) -> bool:
+        """Whether few people need the setting that it belongs to."""
+        return field_named(self.setting).advanced
+
 
 GATEWAY = Key(
     "gateway",
     "API key",
-    "For the local network: apps must send it as their OpenAI API key.",
+    "For apps on the local network",
+    "Apps on other computers must send it as their OpenAI API key.",
+    "password, authentication, bearer",
     "network",
     (f"{KEY_VARIABLE}GATEWAY",),
 )
 REMOTE = Key(
     "remote",
-    "Remote key",
-    "For a remote server: its API key, if it needs one.",
+    "Remote server key",
+    "The API key of the remote server",
+    "For the engine remote, if its server asks for a key.",
+    "password, authentication, bearer",
     "remote_model",
     (f"{KEY_VARIABLE}REMOTE",),
 )
 HUGGING_FACE = Key(
     "huggingface.co",
     "Hugging Face token",
-    "For models whose publisher requires you to accept terms. It is sent only to huggingface.co.",
+    "For models with terms to accept",
+    "Some publishers want you to accept their terms first. The token is sent to huggingface.co only.",
+    "access token, gated, login, password",
     "hf_endpoint",
     HUGGING_FACE_VARIABLES,
 )

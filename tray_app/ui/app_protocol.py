@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.disk_use import DiskUse
     from tray_app.models.found.found_model import FoundModel
-    from tray_app.models.hub import SearchPage
+    from tray_app.models.hub import SearchPage, Sort
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
@@ -131,7 +131,7 @@ class ModelsProtocol(Protocol):
 class DiscoveryProtocol(Protocol):
     """Models that are on Hugging Face or its mirror. All of it asks the network, and may take long."""
 
-    def search(self, words: str, *, page: str = "") -> SearchPage:
+    def search(self, words: str, *, sort: Sort = ..., page: str = "") -> SearchPage:
         """Repositories that have these words in their names."""
 
     def examine(self, reference: str) -> RepositoryReport:
@@ -265,8 +265,8 @@ class SearchProtocol(Protocol):
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
         """The nearest texts, the best first."""
 
-    def coordinates(self, collection_id: str, most: int = 2000) -> MapOfTexts:
-        """The texts as points."""
+    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
+        """The texts as points, and a question among them."""
 
     def is_current(self, collection: Collection) -> bool:
         """Whether the model would make the same vectors now."""
@@ -401,8 +401,10 @@ class AppProtocol(TuningTarget, Protocol):
     def run_diagnostics(self) -> DiagnosticReport:
         """Look at all that the server depends on; may take long."""
 
-    def download(self, source: str) -> tuple[int, ...]:
-        """Queue a download from an address or of a model on offer; may take long."""
+    def download(self, source: str, *, projector: str = "") -> tuple[int, ...]:
+        """Queue a download from an address or of a model on offer, with a projector at that address; may take
+        long.
+        """
 
     def remove_model(self, reference: str, *, for_good: bool = False) -> Removal:
         """Put a model into the trash, or delete it; may take long."""

@@ -159,12 +159,16 @@ class Desktop(QObject):
         if self.tray is not None:
             self.tray.close()
 
-    def open_settings(self, setting: str = "") -> None:
-        """Show the settings, at that one if it is named; a dialog that is open already comes to the front."""
+    def open_settings(self, setting: str = "", *, model_id: str = "") -> None:
+        """Show the settings, at that one if it is named, or those of one model; a dialog that is open already
+        comes to the front.
+        """
         if self.dialog is None or not self.dialog.isVisible():
             self.dialog = self._make_dialog()
         if setting:
             self.dialog.point_at(setting)
+        if model_id:
+            self.dialog.show_model(model_id)
         self.dialog.show()
         self.dialog.raise_()
         self.dialog.activateWindow()
@@ -219,6 +223,7 @@ class Desktop(QObject):
     def _make_window(self) -> Window:
         window = Window(self.bridge)
         window.settings_wanted.connect(self.open_settings)
+        window.model_settings_wanted.connect(lambda model_id: self.open_settings(model_id=model_id))
         return window
 
     def _make_dialog(self) -> SettingsDialog:

@@ -1,4 +1,4 @@
-"""What can be done with the selected model: as buttons, as a menu at its row, as keys. GUI thread."""
+"""The menu of a model's row, and the keys that do the same. GUI thread."""
 
 from __future__ import annotations
 
@@ -6,82 +6,59 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QPushButton
+from PySide6.QtWidgets import QMenu
 
+from tray_app.ui.presenters.model_list import action_label, menu_of
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from PySide6.QtCore import QPoint
+    from PySide6.QtWidgets import QWidget
 
-    from PySide6.QtWidgets import QTableView
+    from tray_app.ui.presenters.models import ModelRow
 
-_WITH_BUTTON = (
-    ModelAction.USE,
-    ModelAction.LOAD,
-    ModelAction.UNLOAD,
-    ModelAction.DOWNLOAD,
-    ModelAction.PAUSE,
-    ModelAction.RESUME,
-    ModelAction.CANCEL,
-)
-_IN_MENU = (ModelAction.VERIFY, ModelAction.QUANTIZE, ModelAction.REVEAL, ModelAction.REMOVE)
-_BY_ENTER = (ModelAction.USE, ModelAction.DOWNLOAD, ModelAction.RESUME)
+_KEYS = {ModelAction.REMOVE: "Del", ModelAction.INFORM: "Alt+Return"}
+"""Keys of the list that its menus name."""
 
 
 class ModelActions(QObject):
-    """The actions of a table of models. Buttons are there for what can be done now."""
+    """What can be done with the model of a row; `wanted` says what of it a person wants."""
 
     wanted = Signal(object)
     """A `ModelAction`."""
 
-    def __init__(self, table: QTableView) -> None:
-        super().__init__(table)
-        self.actions = {action: QAction(label, self) for action, label in _labels().items()}
-        for action, entry in self.actions.items():
-            entry.triggered.connect(lambda _=False, action=action: self.wanted.emit(action))
-        self.actions[ModelAction.REMOVE].setShortcut(QKeySequence.StandardKey.Delete)
-        for entry in self.actions.values():
-            entry.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        table.addActions(list(self.actions.values()))
-        table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        table.activated.connect(self._activate)
-        self.buttons = {action: QPushButton(self.actions[action].text()) for action in _WITH_BUTTON}
-        for action, button in self.buttons.items():
-            button.clicked.connect(lambda _=False, action=action: self.wanted.emit(action))
-        self._menu = QMenu()
-        self._menu.addActions([self.actions[action] for action in _IN_MENU])
-        self.more_button = QPushButton(tr("&More"))
-        self.more_button.setMenu(self._menu)
+    def __init__(self, rows: QWidget) -> None:
+        super().__init__(rows)
+        self.menu = QMenu(rows)
+        self.menu.setAccessibleName(tr("Model"))
+        self.actions = {action: self._made(action) for action in ModelAction}
+        for action in _KEYS:
+            rows.addAction(self.actions[action])
 
-    def permit(self, actions: Collection[ModelAction]) -> None:
-        """Let these be done, and no others."""
-        for action, entry in self.actions.items():
-            entry.setEnabled(action in actions)
-        for action, button in self.buttons.items():
-            button.setEnabled(action in actions)
-            button.setVisible(action in actions)
-        self.more_button.setVisible(any(action in actions for action in _IN_MENU))
+    def permit(self, row: ModelRow | None) -> None:
+        """Let keys do what the current row permits."""
+        permitted = {action for group in menu_of(row) for action in group} if row else set()
+        for action in _KEYS:
+            self.actions[action].setEnabled(action in permitted)
 
-    def _activate(self) -> None:
-        """Enter, or a double click: what is most likely meant."""
-        for action in _BY_ENTER:
-            if self.actions[action].isEnabled():
-                self.wanted.emit(action)
-                return
+    def open(self, row: ModelRow, point: QPoint) -> None:
+        """Show the menu of a row at a point of the screen."""
+        self.fill(row)
+        self.menu.popup(point)
 
+    def fill(self, row: ModelRow) -> None:
+        """Put what this row permits into the menu."""
+        self.menu.clear()
+        for group in menu_of(row):
+            if self.menu.actions():
+                self.menu.addSeparator()
+            self.menu.addActions([self.actions[action] for action in group])
 
-def _labels() -> dict[ModelAction, str]:
-    return {
-        ModelAction.USE: tr("&Use"),
-        ModelAction.LOAD: tr("&Load"),
-        ModelAction.UNLOAD: tr("U&nload"),
-        ModelAction.DOWNLOAD: tr("&Download…"),
-        ModelAction.PAUSE: tr("&Pause"),
-        ModelAction.RESUME: tr("&Resume"),
-        ModelAction.CANCEL: tr("&Cancel"),
-        ModelAction.VERIFY: tr("Verif&y"),
-        ModelAction.QUANTIZE: tr("&Quantize…"),
-        ModelAction.REVEAL: tr("Show in &Folder"),
-        ModelAction.REMOVE: tr("Remo&ve…"),
-    }
+    def _made(self, action: ModelAction) -> QAction:
+        made = QAction(action_label(action, tr), self)
+        if action in _KEYS:
+            made.setShortcut(QKeySequence(_KEYS[action]))
+            made.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        made.triggered.connect(lambda: self.wanted.emit(action))
+        return made

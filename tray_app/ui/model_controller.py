@@ -13,6 +13,7 @@ from tray_app.models.removal import NotDiscardedError
 from tray_app.ui.dialogs.confirm import ask_to_cancel, ask_to_remove
 from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.dialogs.import_files import ImportDialog
+from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.file_jobs import FileJobs
 from tray_app.ui.operations import (
@@ -81,6 +82,8 @@ class ModelController(QObject):
                 self._verify(row)
             case ModelAction.QUANTIZE:
                 self._quantize(row)
+            case ModelAction.INFORM:
+                self._open(ModelInformation(row, self._window))
             case ModelAction.REVEAL if row.path:
                 QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path.parent)))
             case ModelAction.REMOVE:
@@ -140,7 +143,7 @@ class ModelController(QObject):
         self._card.clear()
         self.jobs.begin(
             row.id,
-            tr("Verifying"),
+            tr("Checking"),
             lambda tell: self._app.models.verify_model(str(row.path), tell),
             lambda check: self._show_check(row, check),
             self._tell,

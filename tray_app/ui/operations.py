@@ -20,7 +20,7 @@ from tray_app.gateway.public_client import Embeddings
 from tray_app.models.header import Purpose
 from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
-from tray_app.settings.model_settings import effective, with_own, with_values
+from tray_app.settings.model_settings import with_own, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.languages import person_language
 from tray_app.ui.presenters import usage
@@ -233,7 +233,8 @@ def measure_speed(
 
     settings = app.store.current
     options = app.engine_options(settings)
-    return tune(app, effective(settings, app.chosen_id()), app.host, cancelled, tell_or_stop, options)
+    in_force = app.status().model_settings  # also what the catalog knows of the model
+    return tune(app, in_force, app.host, cancelled, tell_or_stop, options)
 
 
 def keep_tuning(app: AppProtocol, tuning: Tuning) -> None:

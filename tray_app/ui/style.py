@@ -114,9 +114,10 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
     if button.property("variant") == variant:
         return  # to dress it anew takes its time
     button.setProperty("variant", variant)
-    style = button.style()
-    style.unpolish(button)
-    style.polish(button)
+    if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else it will be, when it is shown
+        style = button.style()
+        style.unpolish(button)
+        style.polish(button)
 
 
 def colors(palette: QPalette) -> Colors:
@@ -284,8 +285,16 @@ QPushButton[variant="quiet"], QToolButton[variant="quiet"] {
 QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { background: @hover; }
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
+QPushButton#question { padding: 0 2px; }
+QPushButton#send { border-radius: 18px; padding: 0; }
+QPushButton[changed="true"] { background: @accent_soft; }
+QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
+QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#text:focus {
+    background: transparent; border: 1px solid transparent; padding: 0;
+}
+QTextBrowser#text[ring="true"] { border: 1px solid @accent; }
 QScrollArea { background: transparent; border: none; }
 QScrollArea > QWidget > QWidget#content { background: transparent; }
 """

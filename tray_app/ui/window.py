@@ -52,6 +52,8 @@ class Window(QWidget):
 
     settings_wanted = Signal(str)
     """The dialog, at the setting of this name; at its beginning for an empty one."""
+    model_settings_wanted = Signal(str)
+    """The dialog, for the model with this id."""
 
     _source_offered = Signal(str)
     _question_wanted = Signal()
@@ -161,17 +163,22 @@ class Window(QWidget):
 
                 models = ModelsPage(self._bridge)
                 models.navigate.connect(self.open)
+                models.settings_wanted.connect(self.model_settings_wanted)
                 self._source_offered.connect(models.take_source)
                 self._discover_wanted.connect(lambda: models.setCurrentWidget(models.discover))
                 return models
             case Page.CHAT:
                 from tray_app.ui.pages.chat import ChatPage
 
-                return ChatPage(self._bridge)
+                chat = ChatPage(self._bridge)
+                chat.navigate.connect(self.open)
+                return chat
             case Page.EMBEDDINGS:
-                from tray_app.ui.pages.trial import TrialPage
+                from tray_app.ui.pages.embeddings import EmbeddingsPage
 
-                return TrialPage(self._bridge)
+                embeddings = EmbeddingsPage(self._bridge)
+                embeddings.navigate.connect(self.open)
+                return embeddings
             case Page.ENGINES:
                 from tray_app.ui.pages.engines import EnginesPage
 

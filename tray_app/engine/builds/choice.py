@@ -30,7 +30,7 @@ _OWN_CODE = (((0, 0), (8, 6), (8, 9)), ((12, 8), (12, 0), (12, 0)), ((12, 9), (1
 (llama.cpp's `ggml-cuda/CMakeLists.txt`). For all others the driver makes it, if it knows that CUDA.
 """
 _METAL = phrase(
-    "The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install."
+    "The built-in engine already uses the Apple silicon graphics (Metal), so there is nothing to install."
 )
 _NO_GAIN = phrase("It is no faster on this processor than the built-in engine.")
 _NOTHING_FASTER = phrase("No available engine is faster on this computer than the built-in one.")

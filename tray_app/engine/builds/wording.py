@@ -120,7 +120,7 @@ def _made_for(back_end: BackEnd) -> Phrase:
         case BackEnd.VULKAN:
             return phrase("graphics cards")
         case BackEnd.METAL:
-            return phrase("Apple Silicon")
+            return phrase("Apple silicon")
         case BackEnd.CPU:
             return phrase("the processor")
 

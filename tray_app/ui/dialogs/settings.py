@@ -1,4 +1,8 @@
-"""The settings dialog, built from the schema: edits a draft, judges it, applies it as a whole. GUI thread."""
+"""The settings dialog, built from the schema: edits a draft, judges it, applies it as a whole. GUI thread.
+
+What is changed is applied together, and not at once: a change of engine, model or port interrupts everyone
+whom the server answers, and some changes are only possible together, as the local network and its key.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
 from tray_app.settings.keys import KEYS
-from tray_app.settings.model_settings import effective
-from tray_app.settings.schema import FIELDS, MODEL_FIELDS, MODEL_REFERENCES
+from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.engine_names import engine_choices
@@ -30,44 +32,47 @@ from tray_app.ui.presenters.memory import memory_bars
 from tray_app.ui.presenters.settings import (
     ALL_MODELS,
     automatic_context,
+    changes_text,
     command_line,
     consequence,
     doubts,
     login_doubt,
+    needless,
+    origin_of,
     port_doubt,
     port_praise,
     read_drafts,
     refusals,
     reload_consequence,
-    whose,
 )
-from tray_app.ui.style import SMALL
+from tray_app.ui.setting_form import SettingForm
+from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, bring_into_view, text_label
+from tray_app.ui.widgets.basic import MessageCard, bring_into_view, small_label, text_label
+from tray_app.ui.widgets.key_editor import KeyEditor
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
-from tray_app.ui.widgets.setting_editors import ChoiceEditor
-from tray_app.ui.widgets.setting_rows import SettingTabs
+from tray_app.ui.widgets.setting_editors import ChoiceEditor, CommandLine, ResetButton, editor_for
+from tray_app.ui.widgets.setting_groups import SettingGroups
+from tray_app.ui.widgets.setting_rows import COMMAND_LINE, command_row, make_rows
 from tray_app.ui.widgets.subject_box import SubjectBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from PySide6.QtGui import QShowEvent
-    from PySide6.QtWidgets import QWidget
 
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
-    from tray_app.settings.schema import Field, ModelSettings, Settings
+    from tray_app.settings.schema import Settings
     from tray_app.system.ports import PortOwner
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
     from tray_app.ui.presenters.models import ModelFacts
 
-_WIDTH = 660
-_COMMAND_LINES = 3
+_SIZE = (880, 640)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class _Submission:
 
 
 class SettingsDialog(QDialog):
-    """All settings and keys in tabs, with what they would lead to."""
+    """All settings and keys in groups, with what they would lead to."""
 
     failed_later = Signal(object)
     """An `AppError`: the settings were saved, but acting on them failed after the dialog was done."""
@@ -104,19 +109,23 @@ class SettingsDialog(QDialog):
         self._port_question = LatestQuery(bridge, bridge.app.port_owners)
         self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._served_plan: Plan | AppError | None = None
-        self._drafts: dict[str, dict[str, Any]] = {}
-        """What has been changed for all models, and for those that are not shown just now."""
-        self._put_values: dict[str, Any] = {}
-        """What each editor showed before a person changed it."""
-        self._own: set[str] | None = None
-        """The names of the model's own values among those that are shown; None for all models."""
-        self._known: Mapping[str, ModelSettings] = {}
-        """What the catalogue knows of models, by their ids."""
+        self._wanted_model = ""
+        """Whose settings are to be shown once its name is in the list."""
         self.subject = SubjectBox()
-        self.tabs = SettingTabs(bridge.app)
-        self.editors, self.keys, self.rows = self.tabs.editors, self.tabs.keys, self.tabs.rows
+        self.subject_note = small_label(
+            tr(
+                "What you change here applies to this model only. Everything without a mark is the same as "
+                "for all models."
+            )
+        )
+        self.editors = {field.name: editor_for(field, bridge.app) for field in ALL_FIELDS}
+        self.keys = {key.name: KeyEditor(key) for key in KEYS}
+        resets = {field.name: ResetButton(field, self.editors[field.name]) for field in ALL_FIELDS}
+        self.form = SettingForm(self.editors, resets)
+        self.rows = make_rows(self.form, self.keys)
+        self.command = CommandLine()
+        self.groups = SettingGroups(self.rows | {COMMAND_LINE: command_row(self.command)})
         self.memory_bars = (MemoryBar(), MemoryBar())
-        self.command = _command_view()
         self.consequence = text_label()
         self.card = MessageCard()
         self.buttons = QDialogButtonBox(
@@ -126,28 +135,9 @@ class SettingsDialog(QDialog):
         )
         self._lay_out()
         self._connect()
-        self._fill(bridge.app.store.current)
+        self._adopted = bridge.app.store.current
+        self._show_subject({})
         self._look_into_keychain()
-
-    def draft(self) -> dict[str, Any]:
-        """What the person has changed, as it stands in the editors; None where a model's own is to go."""
-        if self._own is None:
-            return {name: value for name, value in self._shown(FIELDS) if value != self._initial[name]}
-        kept = self._adopted.models.get(self._model, {})
-        own = {
-            name: value
-            for name, value in self._shown(MODEL_FIELDS)
-            if name in self._own and (name not in kept or value != self._initial[name])
-        }
-        return own | {name: None for name in kept if name not in self._own}
-
-    def drafts(self) -> dict[str, dict[str, Any]]:
-        """The same for all models and for each that is changed, by id."""
-        drafts = self._drafts | {self._model: self.draft()}
-        return {model_id: draft for model_id, draft in drafts.items() if draft}
-
-    def _shown(self, fields: Iterable[Field]) -> list[tuple[str, Any]]:
-        return [(field.name, self.editors[field.name].value()) for field in fields]
 
     def key_changes(self) -> KeyChanges:
         """The keys that were typed or made, and None for those to forget."""
@@ -155,9 +145,14 @@ class SettingsDialog(QDialog):
 
     def point_at(self, name: str) -> None:
         """Lead the person to a setting or a key, for all models if it is none of the one that is shown."""
-        if self._own is not None and name not in {field.name for field in MODEL_FIELDS}:
+        if self.form.own is not None and name not in {field.name for field in MODEL_FIELDS}:
             self.subject.choose(ALL_MODELS)
-        self.tabs.point_at(name)
+        self.groups.point_at(name)
+
+    def show_model(self, model_id: str) -> None:
+        """Show the settings of one model, as soon as it is known that it is here."""
+        self._wanted_model = model_id
+        self.subject.choose(model_id)
 
     def apply(self) -> None:
         """Save and act, if everything is in order; the dialog stays."""
@@ -168,18 +163,17 @@ class SettingsDialog(QDialog):
         self._submit(super().accept)
 
     def take_over(self, old: SettingsDialog) -> None:
-        """The same draft on the same tab; if `old` is applying something, what goes wrong is told later."""
-        self._drafts = old.drafts()
+        """The same draft in the same group; if `old` is applying something, what goes wrong is told later."""
         self.subject.take_over(old.subject)
-        self._show_subject()
+        self._show_subject(old.form.drafts())
         for name, editor in self.keys.items():
             editor.take_over(old.keys[name])
-        self.tabs.setCurrentIndex(old.tabs.currentIndex())
-        self.move(old.pos())
+        self.groups.take_over(old.groups)
+        self.setGeometry(old.geometry())
         old._submitted = None
 
     def showEvent(self, event: QShowEvent) -> None:
-        """A small screen gets a small dialog, whose tabs are scrolled."""
+        """A small screen gets a small dialog, whose groups are scrolled."""
         super().showEvent(event)
         bring_into_view(self)
 
@@ -189,26 +183,36 @@ class SettingsDialog(QDialog):
         super().done(result)
 
     def _lay_out(self) -> None:
-        label = QLabel(tr("Command &line:"))
-        label.setBuddy(self.command)
+        memory = QWidget()
+        bars = QVBoxLayout(memory)
+        bars.setContentsMargins(0, 0, SMALL, 0)
+        for bar in self.memory_bars:
+            bars.addWidget(bar)
+        self.rows["ctx_size"].add_below(memory)
+        set_variant(self.buttons.button(QDialogButtonBox.StandardButton.Ok), Variant.PRIMARY)
+        top, bottom = QHBoxLayout(), QHBoxLayout()
+        top.setSpacing(MEDIUM)
+        top.addWidget(self.subject, 1)
+        top.addWidget(self.groups.search, 1)
+        bottom.setSpacing(MEDIUM)
+        bottom.addWidget(self.consequence, 1)
+        bottom.addWidget(self.buttons)
         column = QVBoxLayout(self)
         column.setSpacing(SMALL)
-        column.addWidget(self.subject)
-        column.addWidget(self.tabs, 1)
-        for bar in self.memory_bars:
-            column.addWidget(bar)
-        column.addWidget(label)
-        column.addWidget(self.command)
-        column.addWidget(self.consequence)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.addLayout(top)
+        column.addWidget(self.subject_note)
+        column.addSpacing(SMALL)
+        column.addWidget(self.groups, 1)
         column.addWidget(self.card)
-        column.addWidget(self.buttons)
-        rest = self.sizeHint().height() - self.tabs.sizeHint().height()
-        self.resize(_WIDTH, rest + self.tabs.scrolled_height(_WIDTH))
+        column.addLayout(bottom)
+        self.groups.list.setFocus()
+        self.resize(*_SIZE)
 
     def _connect(self) -> None:
         for editor in self.editors.values():
             editor.changed.connect(self._take_changes)
-        for reset in self.tabs.resets.values():
+        for reset in self.form.resets.values():
             reset.released.connect(self._release)
         for key in self.keys.values():
             key.changed.connect(self._judge)
@@ -221,63 +225,26 @@ class SettingsDialog(QDialog):
         self._bridge.run(self._bridge.app.engines.overview, self._offer_engines, self.card.show_error)
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
-    def _fill(self, settings: Settings) -> None:
-        self._adopted = settings
-        self._model = self.subject.value()
-        self._own = None if self._model == ALL_MODELS else set(settings.models.get(self._model, {}))
-        values = effective(settings, self._model, self._known.get(self._model))
-        for name in self.editors:
-            self._put(name, getattr(values, name))
-        self._initial = {name: editor.value() for name, editor in self.editors.items()}
-
-    def _put(self, name: str, value: Any) -> None:
-        """Show a value that the person has not typed."""
-        editor, reset = self.editors[name], self.tabs.resets[name]
-        editor.blockSignals(True)
-        editor.set_value(value)
-        editor.blockSignals(False)
-        self._put_values[name] = editor.value()
-        reset.show_own(None if self._own is None else name in self._own)
-
     def _change_subject(self) -> None:
         """Keep what was changed, and show the settings of what has been chosen."""
-        self._drafts[self._model] = self.draft()
-        self._show_subject()
+        self._show_subject(self.form.drafts())
 
-    def _show_subject(self) -> None:
-        self._fill(self._adopted)
-        for name, value in self._drafts.pop(self._model, {}).items():
-            self._type(name, value)
-        self.tabs.show_fields(FIELDS if self._own is None else MODEL_FIELDS)
+    def _show_subject(self, drafts: Mapping[str, dict[str, Any]]) -> None:
+        self.form.fill(self._adopted, drafts, self.subject.value())
+        self.subject_note.setVisible(self.form.own is not None)
+        fields = FIELDS if self.form.own is None else MODEL_FIELDS
+        names = {field.name for field in fields}
+        keys = {key.name for key in KEYS if key.setting in names}
+        self.groups.show_only(names | keys | {COMMAND_LINE})
         self._judge()
-
-    def _type(self, name: str, value: Any) -> None:
-        """Show what a person has typed before, or that the value for all is to hold again."""
-        if value is None:
-            self._release(name)
-        else:
-            self._make_own(name)
-            self.editors[name].set_value(value)
 
     def _take_changes(self) -> None:
-        """What a person changes for a model is its own from then on."""
-        for name, value in self._shown(MODEL_FIELDS):
-            if value != self._put_values[name]:
-                self._make_own(name)
+        self.form.take_changes()
         self._judge()
 
-    def _make_own(self, name: str) -> None:
-        if self._own is not None:
-            self._own.add(name)
-            self.tabs.resets[name].show_own(True)
-
     def _release(self, name: str) -> None:
-        """Let the value for all hold for the model again, or what the catalogue knows."""
-        if self._own is not None:
-            self._own.discard(name)
-            new, _ = read_drafts(self._adopted, {ALL_MODELS: self._drafts.get(ALL_MODELS, {})}, tr)
-            self._put(name, self._known.get(self._model, {}).get(name, getattr(new, name)))
-            self._judge()
+        self.form.release(name)
+        self._judge()
 
     def _offer_models(self, facts: ModelFacts) -> None:
         here = {model.id: tr.said(model.name) for model in facts.installed}
@@ -288,9 +255,12 @@ class SettingsDialog(QDialog):
             if isinstance(editor, ChoiceEditor):
                 editor.offer((offered | here).items())
         of_catalog = {entry.id: entry.defaults for entry in facts.catalog}
-        self._known = of_catalog | {model.id: model.defaults for model in facts.installed}
-        self._fill_anew(self._adopted)
+        self.form.known = of_catalog | {model.id: model.defaults for model in facts.installed}
+        self._fill_again(self._adopted)
         self._judge()
+        if self._wanted_model:
+            self.subject.choose(self._wanted_model)
+            self._wanted_model = ""
 
     def _offer_engines(self, overview: EnginesOverview) -> None:
         editor = self.editors["engine"]
@@ -311,17 +281,17 @@ class SettingsDialog(QDialog):
     def _judgement(self) -> tuple[Settings, dict[str, dict[str, str]]]:
         """What the drafts come to, and what is wrong with each of them."""
         old = self._bridge.app.store.current
-        new, problems = read_drafts(old, self.drafts(), tr)
+        new, problems = read_drafts(old, self.form.drafts(), tr)
         problems[ALL_MODELS] |= key_problems(old, new, self.key_changes(), self._kept, tr)
         return new, {model_id: told for model_id, told in problems.items() if told}
 
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
         new, problems = self._judgement()
-        shown = new if self._own is None else msgspec.structs.replace(new, model=self._model)
+        shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
         if self._plan_of != shown.model:
             self._plan = None  # what was said of another model; it is asked anew below
-        self._annotate(shown, problems.get(self._model, {}))
+        self._annotate(shown, problems.get(self.form.model, {}))
         self.subject.mark(problems)
         self._permit(problems)
         self._port_question.ask(new.port, self._show_owners)
@@ -336,26 +306,28 @@ class SettingsDialog(QDialog):
         told |= key_doubts(new, self.key_changes(), self._kept, tr)
         told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
         refused = {key.name: key_refusal(key, self._kept, tr) for key in KEYS}
-        refused |= refusals(self._plan, self._bridge.app.host, tr)
+        without_effect = refusals(self._plan, self._bridge.app.host, tr)
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
         asides["port"] = self._port_praise
         asides["ctx_size"] = automatic_context(new, self._plan, tr)
+        known = self.form.known.get(self.form.model, {})
         for name, row in self.rows.items():
-            mark = "" if name in self.keys else whose(name, self._own, self._known.get(self._model, {}), tr)
-            row.annotate(told.get(name, ""), refused.get(name, ""), asides.get(name, ""), mark)
-        self.tabs.mark(problems)
+            origin = None if name in self.keys else origin_of(name, self.form.own, known)
+            row.annotate(
+                told.get(name, ""), (refused | without_effect).get(name, ""), asides.get(name, ""), origin
+            )
+        self.groups.mark(problems)
+        self.groups.leave_out(needless(new, without_effect, self._bridge.app.host))
 
     def _permit(self, problems: Mapping[str, object]) -> None:
         possible = not problems and not self._submitted
-        changed = bool(self.drafts() or self.key_changes())
+        changed = bool(self.form.drafts() or self.key_changes())
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and changed)
 
     def _show_plan(self, draft: tuple[Settings, KeyChanges], plan: Plan | AppError) -> None:
         self._plan, self._plan_of = plan, draft[0].model
-        self.command.setPlainText(
-            tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
-        )
+        self.command.set_value(tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan))
         self._judge()
 
     def _hear_of_served(self, _draft: object, plan: Plan | AppError) -> None:
@@ -374,7 +346,9 @@ class SettingsDialog(QDialog):
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status
+        changes = sum(map(len, self.form.drafts().values())) + len(self.key_changes())
         told = (
+            changes_text(changes, tr),
             consequence(status, new, plan, tr),
             reload_consequence(status, self._plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
@@ -401,14 +375,11 @@ class SettingsDialog(QDialog):
     def _adopt(self, settings: Settings) -> None:
         """Follow what changed elsewhere; what the person has typed stays."""
         if settings != self._adopted:
-            self._fill_anew(settings)
+            self._fill_again(settings)
 
-    def _fill_anew(self, settings: Settings) -> None:
-        drafts = self.drafts()
-        self._drafts = {model_id: draft for model_id, draft in drafts.items() if model_id != self._model}
-        self._fill(settings)
-        for name, value in drafts.get(self._model, {}).items():
-            self._type(name, value)
+    def _fill_again(self, settings: Settings) -> None:
+        self._adopted = settings
+        self.form.fill(settings, self.form.drafts(), self.form.model)
 
     def _applied(self) -> None:
         submitted, self._submitted = self._submitted, None
@@ -416,8 +387,8 @@ class SettingsDialog(QDialog):
             submitted.done()
 
     def _start_anew(self) -> None:
-        self._drafts = {}
-        self._fill(self._bridge.app.store.current)
+        self._adopted = self._bridge.app.store.current
+        self.form.fill(self._adopted, {}, self.form.model)
         for editor in self.keys.values():
             editor.set_value("")
         self._look_into_keychain()
@@ -433,13 +404,3 @@ class SettingsDialog(QDialog):
 
 def _preview(app: AppProtocol, draft: tuple[Settings, KeyChanges]) -> Plan:
     return app.preview(*draft)
-
-
-def _command_view() -> QPlainTextEdit:
-    view = QPlainTextEdit(readOnly=True)
-    view.setTabChangesFocus(True)
-    view.setAccessibleName(tr("Command line"))
-    view.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it wraps
-    view.setFixedHeight(view.fontMetrics().lineSpacing() * _COMMAND_LINES + 2 * SMALL)
-    return view

@@ -7,15 +7,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
 
 from tray_app.app.tuning import tuning_obstacle
+from tray_app.engine.lifecycle import State
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import keep_tuning, measure_speed
-from tray_app.ui.presenters.tuning import embedding_points, engines_text, token_points, tuning_text
-from tray_app.ui.style import SMALL
+from tray_app.ui.presenters.tuning import (
+    embedding_points,
+    engines_text,
+    progress_text,
+    token_points,
+    tuning_text,
+)
+from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -41,35 +48,41 @@ class TuneDialog(QDialog):
         plan = bridge.status.engine.plan
         self._obstacle = tuning_obstacle(plan) if plan else None
         self._tuning: Tuning | None = None
+        self._found: Tuning | None = None
+        """What has been measured so far."""
         self._plot: CurvePlot | None = None
         self.intro = text_label(
             tr(
-                "The server is started again on each engine and with several numbers of threads, and asked "
-                "for embeddings and text each time. Meanwhile other programs have to wait. Close what else "
-                "keeps the processor busy."
+                "The server restarts on each engine and with different numbers of threads, and is measured "
+                "each time. Other apps have to wait. Close programs that keep the processor busy."
             )
         )
         self.progress = QProgressBar()
+        self.progress_label = QLabel()
         self.progress.setAccessibleName(tr("Engines and numbers of threads measured"))
         self.card = MessageCard()
         self._job = CancellableJob(bridge, self._permit, self._fail)
         self.engines = text_label()
-        self.outcome = text_label(bold=True)
+        self.outcome = heading(kind=Type.TITLE)
         self.start_button = QPushButton(tr("&Measure"))
         self.apply_button = QPushButton(tr("&Use These"))
         self.close_button = QPushButton(tr("&Close"))
+        set_variant(self.start_button, Variant.PRIMARY)
+        set_variant(self.apply_button, Variant.PRIMARY)
         self.start_button.setDefault(True)
         self.start_button.setFocus()
         self.start_button.clicked.connect(self.measure)
         self.apply_button.clicked.connect(self._apply)
         self.close_button.clicked.connect(self.reject)
         self._measured.connect(self._show_measured)
+        bridge.status_changed.connect(self._show_engines)
         self._lay_out()
         self._permit()
+        self.resize(*_SIZE)
         if self._obstacle:
             self.intro.hide()
             self.card.show_error(self._obstacle)
-        self.resize(*_SIZE)
+            self.resize(self.width(), self.sizeHint().height())
 
     @property
     def busy(self) -> bool:
@@ -78,10 +91,11 @@ class TuneDialog(QDialog):
 
     def measure(self) -> None:
         """Begin."""
-        self._tuning = None
+        self._tuning = self._found = None
         self.card.clear()
         self.outcome.setText("")
         self.engines.setText("")
+        self.progress_label.setText("")
         self.progress.setRange(0, 0)
         app, closing = self._bridge.app, self._bridge.closing
         self._job.start(
@@ -92,18 +106,21 @@ class TuneDialog(QDialog):
         """Esc and the button: end the measuring first; a second time, close."""
         if self.busy:
             self._job.cancel()
-            self.outcome.setText(tr("Stopping …"))
+            self.outcome.setText(tr("Stopping…"))
         else:
             super().reject()
 
     def _lay_out(self) -> None:
         actions = QHBoxLayout()
+        actions.setSpacing(SMALL)
+        actions.addWidget(self.progress_label)
+        actions.addStretch()
         actions.addWidget(self.start_button)
         actions.addWidget(self.apply_button)
-        actions.addStretch()
         actions.addWidget(self.close_button)
         self._column = QVBoxLayout(self)
-        self._column.setSpacing(SMALL)
+        self._column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        self._column.setSpacing(MEDIUM)
         self._column.addWidget(self.intro)
         self._column.addWidget(self.card)
         self._column.addStretch()
@@ -114,17 +131,21 @@ class TuneDialog(QDialog):
 
     def _permit(self) -> None:
         self.progress.setVisible(self.busy)
-        advice = self._tuning is not None and self._tuning.complete and not self._tuning.keeps
-        self.start_button.setEnabled(not self.busy and not self._obstacle)
-        self.apply_button.setEnabled(advice and not self.busy)
+        self.progress_label.setVisible(self.busy)
+        advised = self._tuning is not None and self._tuning.complete and not self._tuning.keeps
+        self.apply_button.setVisible(advised and not self.busy)
+        self.apply_button.setEnabled(advised)
+        self.start_button.setVisible(not (advised or self.busy or self._obstacle))
         self.close_button.setText(tr("&Stop") if self.busy else tr("&Close"))
 
     def _show_measured(self, found: Tuning, total: int) -> None:
         from tray_app.ui.widgets.curve import Curve
 
+        self._found = found
         self.progress.setRange(0, total)
         self.progress.setValue(len(found.engines) + len(found.samples))
-        self.engines.setText(engines_text(found, tr))
+        self.progress_label.setText(progress_text(found, total, tr))
+        self._show_engines()
         if not found.samples:
             return
         curves = (
@@ -132,6 +153,12 @@ class TuneDialog(QDialog):
             Curve(tr("Tokens/s"), token_points(found.samples)),
         )
         self._curves().show_curves([curve for curve in curves if curve.points])
+
+    def _show_engines(self) -> None:
+        """An engine that crashes is started again several times before it is given up: it says so."""
+        if self._found is not None:
+            crashed = self._bridge.status.engine.state is State.BACKOFF
+            self.engines.setText(engines_text(self._found, tr, crashed=crashed))
 
     def _curves(self) -> CurvePlot:
         if self._plot is None:
@@ -142,7 +169,8 @@ class TuneDialog(QDialog):
         return self._plot
 
     def _show(self, tuning: Tuning) -> None:
-        self._tuning = tuning
+        self._tuning = self._found = tuning
+        self._show_engines()
         self.outcome.setText(tuning_text(tuning, tr))
         self._permit()
 

@@ -1,12 +1,12 @@
-"""The tab Discover: the catalogue, a search of Hugging Face, the files of a repository. GUI thread."""
+"""The tab Discover: the catalog, a search of Hugging Face, the files of a repository. GUI thread."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLineEdit,
@@ -19,70 +19,79 @@ from PySide6.QtWidgets import (
 
 from tray_app.download.address import Repository, address_in, is_address, read_address
 from tray_app.errors import DownloadError
+from tray_app.models.header import Purpose
+from tray_app.models.hub import Sort
 from tray_app.phrases import presentable
-from tray_app.ui.cancellable_job import CancellableJob
+from tray_app.ui.hub_search import HubSearch
 from tray_app.ui.model_controller import ModelController
-from tray_app.ui.operations import load_model
-from tray_app.ui.presenters.models import model_rows
-from tray_app.ui.presenters.offers import (
-    OfferAction,
-    catalog_rows,
-    file_rows,
+from tray_app.ui.operations import for_each_download, load_model
+from tray_app.ui.presenters.hub import (
+    RepositoryView,
     hub_facts,
     repository_notes,
     repository_rows,
+    repository_view,
+    sort_label,
+    too_large_text,
 )
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.models import model_rows
+from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.offers import OfferAction, catalog_rows, offer_list_row
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, set_type, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, announce, small_label, text_label
-from tray_app.ui.widgets.offer_rows import OfferRows
+from tray_app.ui.widgets.best_file_card import BestFileCard
+from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from PySide6.QtGui import QShowEvent
 
     from tray_app.app.discovery import RepositoryReport
     from tray_app.errors import AppError
-    from tray_app.models.hub import SearchPage
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
     from tray_app.ui.presenters.offers import OfferRow
 
+_PAUSE_MS = 400
+"""So long after the last letter, what stands in the field is searched for."""
+_FEWEST_LETTERS = 2
+
 
 class DiscoverPanel(QWidget):
-    """The catalogue while the field is empty; else what was found, or the files of one repository of it."""
+    """The catalog while the field is empty; else what was found, or the files of one repository of it."""
+
+    navigate = Signal(object)
+    """A `Page` on which the story goes on."""
 
     def __init__(self, bridge: Bridge, look: ModelsLook) -> None:
         super().__init__()
         self._bridge = bridge
         self._look = look
-        self.results: SearchPage | None = None
-        """What was found; None while the catalogue is shown."""
-        self.report: RepositoryReport | None = None
-        """The repository whose files are shown."""
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
-        self.job = CancellableJob(bridge, self._show, self._fail)
-        self._words = ""
-        self._again: Callable[[], None] = self.search
-        """What was tried last."""
+        self.hub = HubSearch(bridge, self)
         self.field = QLineEdit(
             placeholderText=tr("Search Hugging Face, or paste an address"), clearButtonEnabled=True
         )
         self.field.setAccessibleName(tr("Search Hugging Face, or paste an address"))
         for button in self.field.findChildren(QToolButton):  # Qt gives it no name
             button.setAccessibleName(tr("Clear"))
-        self.search_button = QPushButton(tr("&Search"))
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self.order = QComboBox()
+        self.order.setAccessibleName(tr("Order of the results"))
+        for sort in Sort:
+            self.order.addItem(sort_label(sort, tr), sort)
         self.back_button = QPushButton(tr("&Back"))
         self.title = text_label(bold=True)
         self.text = small_label()
-        self.rows = OfferRows(tr("Models"), before=self.back_button)
+        self.best = BestFileCard()
+        self.rows = _rows(tr("Models"))
         self.more_button = QPushButton(tr("Show &More"))
         self.others_button = QToolButton(autoRaise=True)
         self.others_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.others_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.others = OfferRows(tr("Models that do not run here"), before=self.others_button)
+        self.others = _rows(tr("Models that do not run here"))
         self._unfolded = False
         self._lay_out()
         self._connect()
@@ -95,24 +104,25 @@ class DiscoverPanel(QWidget):
 
     def search(self) -> None:
         """Look for what stands in the field: words, a repository, or the address of a file."""
+        self._pause.stop()
         text = self.field.text().strip()
         self.card.clear()
         if not text:
-            self._show_catalog()
+            self.hub.clear()
         elif is_address(text):
             self._take_address(address_in(text))
         else:
-            self._search(text)
+            self.hub.search(text)
 
     def take_over(self, old: DiscoverPanel) -> None:
         """The same words, and what they led to."""
         self.field.blockSignals(True)
         self.field.setText(old.field.text())
         self.field.blockSignals(False)
-        self._words, self.results, self.report = old._words, old.results, old.report
         self._unfolded = old._unfolded
         self.controller.take_over(old.controller)
-        old.job.abandon()
+        self.hub.take_over(old.hub)
+        self.order.setCurrentIndex(old.order.currentIndex())
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -123,32 +133,42 @@ class DiscoverPanel(QWidget):
     def _connect(self) -> None:
         self.field.returnPressed.connect(self.search)
         self.field.textChanged.connect(self._follow_text)
-        self.search_button.clicked.connect(self.search)
+        self._pause.timeout.connect(self._search_typed)
+        self.order.currentIndexChanged.connect(lambda: self.hub.sort_by(Sort(self.order.currentData())))
         self.back_button.clicked.connect(self._go_back)
         self.more_button.clicked.connect(self._search_on)
         self.others_button.clicked.connect(self._toggle_others)
-        self.rows.wanted.connect(self._act)
-        self.others.wanted.connect(self._act)
+        self.best.acted.connect(lambda: self._act(self.best.row))
+        for rows in (self.rows, self.others):
+            rows.acted.connect(lambda key, rows=rows: self._act(rows.rows.item(key)))
+        self.hub.changed.connect(self._show)
+        self.hub.arrived.connect(self._show_from_top)
+        self.hub.failed.connect(self._fail)
         self._look.seen.connect(self._show)
         self._bridge.status_changed.connect(self._follow_status)
 
     def _lay_out(self) -> None:
+        set_type(self.title, Type.TITLE)
+        set_variant(self.back_button, Variant.QUIET)
+        set_symbol(self.back_button, "arrow-left")
         top = QHBoxLayout()
+        top.setSpacing(SMALL)
         top.addWidget(self.field, 1)
-        top.addWidget(self.search_button)
-        head = QHBoxLayout()
+        top.addWidget(self.order)
         words = QVBoxLayout()
-        words.setSpacing(2)
+        words.setSpacing(TIGHT)
         words.addWidget(self.title)
         words.addWidget(self.text)
+        head = QHBoxLayout()
+        head.setSpacing(SMALL)
         head.addWidget(self.back_button, alignment=Qt.AlignmentFlag.AlignTop)
         head.addLayout(words, 1)
         content = QWidget()
-        content.setAutoFillBackground(False)
+        content.setObjectName("content")
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SMALL)
-        for shown in (self.rows, self.others_button, self.others):
+        column.setSpacing(MEDIUM)
+        for shown in (self.best, self.rows, self.others_button, self.others):
             column.addWidget(shown)
         column.addWidget(self.more_button, alignment=Qt.AlignmentFlag.AlignHCenter)
         column.addStretch()
@@ -157,8 +177,8 @@ class DiscoverPanel(QWidget):
         self._scrolled.setWidget(content)
         self._scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        whole.setSpacing(SMALL)
+        whole.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
+        whole.setSpacing(MEDIUM)
         whole.addLayout(top)
         whole.addWidget(self.card)
         whole.addLayout(head)
@@ -169,46 +189,23 @@ class DiscoverPanel(QWidget):
             self._show()
 
     def _follow_text(self, text: str) -> None:
-        """An empty field means the catalogue."""
-        if not text.strip():
+        """An empty field means the catalog; words are searched for after a pause, addresses by Enter."""
+        self._pause.stop()
+        words = text.strip()
+        if not words:
             self.card.clear()
-            self._show_catalog()
+            self.hub.clear()
+        elif len(words) >= _FEWEST_LETTERS and not is_address(words):
+            self._pause.start()
 
-    def _show_catalog(self) -> None:
-        self.job.abandon()
-        self.results = self.report = None
-        self._show_from_top()
-
-    def _search(self, words: str) -> None:
-        self.job.abandon()
-        self.results = self.report = None
-        self._words = words
-        self._again = lambda: self._search(words)
-        self.job.start(lambda _: self._bridge.app.discovery.search(words), self._show_results)
+    def _search_typed(self) -> None:
+        """What was searched for already is not searched for again."""
+        if self.field.text().strip() != self.hub.words:
+            self.search()
 
     def _search_on(self) -> None:
-        """The next ones."""
-        results = self.results
-        if results is None or self.job.busy:
-            return
         self.card.clear()
-        self._again = self._search_on
-        words, page = self._words, results.next
-        self.job.start(
-            lambda _: self._bridge.app.discovery.search(words, page=page),
-            lambda more: self._add_results(results, more),
-        )
-
-    def _show_results(self, results: SearchPage) -> None:
-        self.results, self.report = results, None
-        self._show_from_top()
-        announce(self, self.title.text())
-
-    def _add_results(self, before: SearchPage, more: SearchPage) -> None:
-        known = {each.repository for each in before.repositories}
-        new = tuple(each for each in more.repositories if each.repository not in known)
-        self.results = replace(more, repositories=before.repositories + new)
-        self._show()
+        self.hub.more()
 
     def _take_address(self, address: str) -> None:
         try:
@@ -217,73 +214,68 @@ class DiscoverPanel(QWidget):
             self.card.show_error(exc)
             return
         if isinstance(named, Repository) and not named.tag:
-            self._examine(address)
+            self.hub.examine(address)
         else:
             self.controller.download(presentable(address), address, self.field.clear)
 
-    def _examine(self, repository: str) -> None:
-        """Show the files of a repository."""
-        self.job.abandon()
-        self._again = lambda: self._examine(repository)
-        self.job.start(lambda _: self._bridge.app.discovery.examine(repository), self._show_report)
-
-    def _show_report(self, report: RepositoryReport) -> None:
-        self.report = report
-        self._show_from_top()
-        self.back_button.setFocus()
-
     def _go_back(self) -> None:
-        """From the files to what was found, or to the catalogue."""
-        self.job.abandon()
+        """From the files to what was found, or to the catalog."""
         self.card.clear()
-        self.report = None
-        self._show_from_top()
+        self.hub.back()
         self.field.setFocus()
 
     def _show_from_top(self) -> None:
+        """Whoever typed goes on typing; who opened a repository is at the way back."""
         self._show()
         self._scrolled.verticalScrollBar().setValue(0)
+        if self.hub.report is not None:
+            self.back_button.setFocus()
+        elif self.hub.results is not None:
+            announce(self, self.title.text())
 
     def _show(self) -> None:
         rows = model_rows(self._look.settled, self._bridge.status, {}, tr)
+        view = RepositoryView(None, None, (), ())
         others: tuple[OfferRow, ...] = ()
-        if self.report is not None:
-            shown = file_rows(self.report, rows, tr)
-        elif self.results is not None:
-            shown = repository_rows(self.results.repositories, tr)
-        elif self.job.busy:
+        if self.hub.report is not None:
+            view = repository_view(self.hub.report, rows, tr)
+            shown, others = view.files, view.too_large
+        elif self.hub.results is not None:
+            shown = repository_rows(self.hub.results.repositories, tr)
+        elif self.hub.busy:
             shown = ()
         else:
             shown, others = catalog_rows(self._look.settled.facts, rows, tr)
         self._show_head()
-        self.rows.show_rows(shown)
-        self.more_button.setVisible(
-            self.report is None and self.results is not None and bool(self.results.next)
-        )
-        self.setTabOrder(self.rows.last, self.others_button)
-        self.others.show_rows(others)
-        self.setTabOrder(self.others.last, self.more_button)
+        self.best.show_row(view.best, view.sight)
+        for rows_of, items in ((self.rows, shown), (self.others, others)):
+            rows_of.show_items(items)
+        self.rows.setVisible(bool(shown))
+        results = self.hub.results
+        self.more_button.setVisible(self.hub.report is None and results is not None and bool(results.next))
         self.others_button.setVisible(bool(others))
         self._show_others()
 
     def _show_head(self) -> None:
-        self.back_button.setVisible(self.report is not None)
-        if self.report is not None:
-            title, text = self.report.files.repository.name, self._report_text(self.report)
-        elif self.results is not None:
-            title = tr("Results for “{words}”").format(words=self._words)
-            text = "" if self.results.repositories else tr("Nothing was found. Try fewer words.")
+        hub = self.hub
+        self.back_button.setVisible(hub.report is not None)
+        self.order.setVisible(bool(hub.words) and hub.report is None)
+        if hub.report is not None:
+            title, text = hub.report.files.repository.name, self._report_text(hub.report)
+        elif hub.results is not None:
+            title = tr("Results for “{words}”").format(words=hub.words)
+            text = "" if hub.results.repositories else tr("Nothing was found. Try fewer words.")
         else:
-            title = tr("Tried and described")
-            text = tr("Models of the catalogue. Hugging Face has many more: search for a name.")
-        if self.job.busy:
-            title = tr("Looking it up …")
+            title = tr("Tested and described")
+            text = tr("Models of the catalog. Hugging Face has many more: search for a name.")
+        if hub.busy:
+            title = tr("Searching …")
         self.title.setText(title)
         self.text.setText(text)
         self.text.setVisible(bool(text))
 
     def _report_text(self, report: RepositoryReport) -> str:
-        known = self.results.repositories if self.results else ()
+        known = self.hub.results.repositories if self.hub.results else ()
         name = report.files.repository.name
         facts = next((hub_facts(each, tr) for each in known if each.repository == name), ())
         return "\n".join(filter(None, (" · ".join(facts), *repository_notes(report, tr))))
@@ -294,9 +286,13 @@ class DiscoverPanel(QWidget):
 
     def _show_others(self) -> None:
         shown = self._unfolded and not self.others_button.isHidden()
-        self.others_button.setText(
-            tr("Hide models that do not run here") if shown else tr("Show models that do not run here")
-        )
+        if self.hub.report is not None:
+            text = too_large_text(len(self.others.rows), tr, shown=shown)
+        elif shown:
+            text = tr("Hide models that do not run here")
+        else:
+            text = tr("Show models that do not run here")
+        self.others_button.setText(text)
         self.others_button.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
         self.others.setVisible(shown)
 
@@ -306,15 +302,37 @@ class DiscoverPanel(QWidget):
 
     def _try_again(self) -> None:
         self.card.clear()
-        self._again()
+        self.hub.again()
 
-    def _act(self, row: OfferRow) -> None:
+    def _act(self, row: OfferRow | None) -> None:
+        if row is None:
+            return
         self.card.clear()
+        app = self._bridge.app
         match row.action:
             case OfferAction.FILES:
-                self._examine(row.key)
+                self.hub.examine(row.key)
             case OfferAction.DOWNLOAD:
-                of = [self.report.files.repository.name] if self.report else []
-                self.controller.download(" · ".join((*of, row.title)), row.key)
+                self._download(row)
+            case OfferAction.PAUSE:
+                self.controller.run(lambda: for_each_download(app.downloads.pause, row.downloads))
+            case OfferAction.RESUME:
+                self.controller.run(lambda: for_each_download(app.downloads.resume, row.downloads))
             case OfferAction.USE:
-                self.controller.run(lambda: load_model(self._bridge.app, row.model_id))
+                self.controller.run(lambda: load_model(app, row.model_id))
+            case OfferAction.OPEN:
+                self.navigate.emit(Page.EMBEDDINGS if row.purpose is Purpose.EMBEDDING else Page.CHAT)
+
+    def _download(self, row: OfferRow) -> None:
+        """At once where it is known to fit; else after a look at what that would mean."""
+        projector = self.best.projector if row is self.best.row else ""
+        if row.verdict is not None and row.size and not row.too_large:
+            self.controller.run(lambda: self._bridge.app.download(row.key, projector=projector))
+        else:
+            of = [self.hub.report.files.repository.name] if self.hub.report else []
+            self.controller.download(" · ".join((*of, row.title)), row.key)
+
+
+def _rows(name: str) -> RowList:
+    rows = RowModel(lambda row: row.key, lambda row: offer_list_row(row, tr))
+    return RowList(name, rows, notes=True, scrolls=False)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.presenters.offers import found_rows
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.offers import found_rows, offer_list_row
+from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
-from tray_app.ui.widgets.offer_rows import OfferRows
+from tray_app.ui.widgets.basic import EmptyState, MessageCard, text_label
+from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel
     from tray_app.models.library import Model
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.offers import OfferRow
+
+_MOST_NAMES = 5
 
 
 class FoundPanel(QWidget):
@@ -44,8 +45,18 @@ class FoundPanel(QWidget):
         self.all_button.clicked.connect(self._adopt_all)
         self.discover_button = QPushButton(tr("&Discover Models"))
         self.discover_button.clicked.connect(self.discover_wanted)
-        self.rows = OfferRows(tr("Models of other apps"), before=self.all_button)
-        self.rows.wanted.connect(self._act)
+        self.empty = EmptyState(
+            "package-search",
+            tr("No other app has a model that is not listed already"),
+            tr(
+                "These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache."
+            ),
+            self.discover_button,
+        )
+        self.rows = RowList(
+            tr("Models of other apps"), RowModel(lambda row: row.key, lambda row: offer_list_row(row, tr))
+        )
+        self.rows.acted.connect(lambda key: self._adopt([key]))
         self._lay_out()
         self._show()
 
@@ -60,26 +71,19 @@ class FoundPanel(QWidget):
             self.job.start(lambda _: self._bridge.app.upkeep.found(), self._take)
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
+        self._top = QWidget()
+        top = QHBoxLayout(self._top)
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setSpacing(MEDIUM)
         top.addWidget(self.text, 1)
         top.addWidget(self.all_button, alignment=Qt.AlignmentFlag.AlignTop)
-        content = QWidget()
-        content.setAutoFillBackground(False)
-        column = QVBoxLayout(content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.rows)
-        column.addStretch()
-        scrolled = QScrollArea(widgetResizable=True)
-        scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        scrolled.setWidget(content)
-        scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
-        whole.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        whole.setSpacing(SMALL)
-        whole.addWidget(self.card)
-        whole.addLayout(top)
-        whole.addWidget(self.discover_button, alignment=Qt.AlignmentFlag.AlignLeft)
-        whole.addWidget(scrolled, 1)
+        whole.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
+        whole.setSpacing(MEDIUM)
+        for widget in (self.card, self._top, self.rows):
+            whole.addWidget(widget)
+        whole.addWidget(self.empty, 1)
+        whole.addStretch()
 
     def _take(self, found: tuple[FoundModel, ...]) -> None:
         self.found = found
@@ -87,36 +91,33 @@ class FoundPanel(QWidget):
 
     def _show(self) -> None:
         found = self.found or ()
-        if found:
-            text = tr(
-                "These models belong to other apps. They are used from where they are: nothing is copied or "
-                "changed, and when the other app removes one, it is gone from here, too."
-            )
-        elif self.job.busy or self.found is None:
+        looking = not found and (self.job.busy or self.found is None)
+        if looking:
             text = tr("Looking through the folders of other apps …")
         else:
             text = tr(
-                "LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on "
-                "this computer that is not in the list already."
+                "These models belong to other apps and are used from where they are: nothing is copied or "
+                "changed. When the other app removes one, it is gone from here, too."
             )
         self.text.setText(text)
         self.all_button.setVisible(len(found) > 1)
-        self.discover_button.setVisible(not found and not self.job.busy)
-        self.rows.show_rows(found_rows(found, tr))
+        self._top.setVisible(looking or bool(found))
+        self.rows.setVisible(bool(found))
+        self.empty.setVisible(not looking and not found)
+        self.rows.show_items(found_rows(found, tr))
 
     def _adopt_all(self) -> None:
         self._adopt([str(each.path) for each in self.found or ()])
-
-    def _act(self, row: OfferRow) -> None:
-        self._adopt([row.key])
 
     def _adopt(self, paths: Sequence[str]) -> None:
         self.card.clear()
         self._bridge.run(lambda: self._bridge.app.upkeep.adopt(paths), self._tell, self.card.show_error)
 
     def _tell(self, models: tuple[Model, ...]) -> None:
-        names = ", ".join(tr.said(each.name) for each in models)
-        self.card.show_message(tr("In the list now: {names}").format(names=names), "")
+        title = tr.count("{count} model added", "{count} models added", len(models))
+        names = [tr.said(each.name) for each in models[:_MOST_NAMES]]
+        more = ["…"] if len(models) > _MOST_NAMES else []
+        self.card.show_message(title, ", ".join((*names, *more)))
         self.card.offer(tr("Close"), self.card.clear)
         self.adopted.emit()
         self.look()

@@ -6,79 +6,125 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QActionGroup, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tray_app.phrases import presentable
 from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_controller import ModelController
 from tray_app.ui.operations import choose_model
-from tray_app.ui.presenters.models import RowKind, model_rows, newer_text
+from tray_app.ui.presenters.model_list import (
+    FEW_MODELS,
+    Sorting,
+    arranged,
+    list_row,
+    main_action,
+    menu_of,
+    sorting_label,
+    total_text,
+)
+from tray_app.ui.presenters.models import ModelAction, RowKind, model_rows, newer_text
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import MessageCard, small_label
 from tray_app.ui.widgets.first_steps import FirstSteps
-from tray_app.ui.widgets.model_table import ModelTable, make_table
+from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QPoint
+    from PySide6.QtGui import QAction
+
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.models.outdated import Comparison
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
-    from tray_app.ui.presenters.models import ModelAction, ModelRow
+    from tray_app.ui.presenters.models import ModelRow
     from tray_app.ui.widgets.first_steps import FirstStep
-
-_DETAIL_LINES = 4
-"""Of which there is always room, so that the table does not move when another model is selected."""
 
 
 class InstalledPanel(QWidget):
-    """The table of models, and the first steps of someone who has none."""
+    """The list of models, and the first steps of someone who has none."""
 
     navigate = Signal(object)
     """A `Page` on which the story goes on."""
     discover_wanted = Signal()
+    settings_wanted = Signal(str)
+    """The settings of the model with this id."""
 
     def __init__(self, bridge: Bridge, look: ModelsLook) -> None:
         super().__init__()
         self._bridge = bridge
         self._look = look
         self._wanted_id = ""
+        self._shown: tuple[ModelRow, ...] = ()
+        """All rows, whatever the filter keeps of them."""
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
         self.folder_card = MessageCard()
         self.first_steps = FirstSteps()
-        self._model = ModelTable()
-        self.table = make_table(self._model)
+        self.table = RowList(tr("Models"), RowModel(lambda row: row.id, lambda row: list_row(row, tr)))
+        self.table.setAccessibleDescription(tr("Enter does what the button says; the menu key opens a menu."))
         self.menu = ModelActions(self.table)
-        self.buttons = self.menu.buttons
-        self.details = text_label()
-        self.details.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.details.setMinimumHeight(_DETAIL_LINES * self.details.fontMetrics().lineSpacing())
+        self.filter = QLineEdit(placeholderText=tr("Filter models"), clearButtonEnabled=True)
+        self.filter.setAccessibleName(tr("Filter models"))
+        for button in self.filter.findChildren(QToolButton):  # Qt gives it no name
+            button.setAccessibleName(tr("Clear"))
+        self.sorting = Sorting.NAME
+        self.sort_button = QPushButton(tr("So&rt"))
         self.newer_button = QPushButton(tr("Loo&k for Newer Files"))
         self.import_button = QPushButton(tr("&Import…"))
+        self.total = small_label()
         self._lay_out()
         self._connect()
         self._show_status(bridge.status)
 
     def take_over(self, old: InstalledPanel) -> None:
-        """The same model; work on files goes on, and is shown here."""
+        """The same model in the same order; work on files goes on, and is shown here."""
         self.controller.take_over(old.controller)
         self.controller.jobs.changed.connect(self._fill)
-        if row := old._selected():
-            self._wanted_id = row.id
+        self.filter.setText(old.filter.text())
+        self._wanted_id = old.table.current_key()
+        self.sort(old.sorting)
 
     def act(self, action: ModelAction) -> None:
-        """Do something with the selected model."""
-        row = self._selected()
-        if row and action in row.actions:
+        """Do something with the current model, if its row permits that."""
+        row = self.current()
+        if row is None or not any(action in group for group in menu_of(row)):
+            return
+        if action is ModelAction.SETTINGS:
+            self.settings_wanted.emit(row.id)
+        else:
             self.controller.do(action, row)
 
+    def current(self) -> ModelRow | None:
+        """The row that the keyboard is on."""
+        row: ModelRow | None = self.table.current_item()
+        return row
+
+    def sort(self, sorting: Sorting) -> None:
+        """Put the models into another order."""
+        self.sorting = sorting
+        self.sort_actions[sorting].setChecked(True)
+        self._fill()
+
     def _connect(self) -> None:
-        self.table.selectionModel().selectionChanged.connect(self._show_selection)
+        self.table.acted.connect(self._press)
+        self.table.menu_wanted.connect(self._open_menu)
+        self.table.current_changed.connect(lambda: self.menu.permit(self.current()))
         self.menu.wanted.connect(self.act)
+        self.filter.textChanged.connect(self._fill)
         self.first_steps.chosen.connect(self._take_first_step)
         self.first_steps.discover_wanted.connect(self.discover_wanted)
         self.controller.jobs.changed.connect(self._fill)
@@ -88,26 +134,49 @@ class InstalledPanel(QWidget):
         self.newer_button.clicked.connect(self._look_for_newer)
         within = Qt.ShortcutContext.WidgetWithChildrenShortcut
         QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self, self.import_button.click, context=within)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self.filter.setFocus, context=within)
         self._look.seen.connect(self._show_settled)
         self._look.failed.connect(self.card.show_error)
         self._bridge.status_changed.connect(self._show_status)
 
     def _lay_out(self) -> None:
-        actions = QHBoxLayout()
-        for button in (*self.buttons.values(), self.menu.more_button):
-            actions.addWidget(button)
-        actions.addStretch()
-        actions.addWidget(self.newer_button)
-        actions.addWidget(self.import_button)
+        set_symbol(self.import_button, "plus")
+        for button, symbol in ((self.sort_button, "sliders-horizontal"), (self.newer_button, "refresh-cw")):
+            set_variant(button, Variant.QUIET)
+            set_symbol(button, symbol)
+        self.sort_button.setMenu(self._sort_menu())
+        self._top = QWidget()
+        top = QHBoxLayout(self._top)
+        top.setContentsMargins(0, 0, 0, 0)
+        top.setSpacing(SMALL)
+        top.addWidget(self.filter, 1)
+        top.addWidget(self.total, 1)
+        top.addWidget(self.sort_button)
+        top.addWidget(self.newer_button)
+        self._head = QHBoxLayout()
+        self._head.addWidget(self._top, 1)
+        self._head.addStretch()
+        self._head.addWidget(self.import_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
         column.setSpacing(SMALL)
+        column.addLayout(self._head)
         column.addWidget(self.folder_card)
         column.addWidget(self.card)
         column.addWidget(self.first_steps, 1)
         column.addWidget(self.table, 1)
-        column.addWidget(self.details)
-        column.addLayout(actions)
+        column.addStretch()
+
+    def _sort_menu(self) -> QMenu:
+        menu, group = QMenu(self), QActionGroup(self)
+        self.sort_actions: dict[Sorting, QAction] = {}
+        for sorting in Sorting:
+            action = self.sort_actions[sorting] = menu.addAction(sorting_label(sorting, tr))
+            action.setCheckable(True)
+            action.setChecked(sorting is self.sorting)
+            action.triggered.connect(lambda _=False, sorting=sorting: self.sort(sorting))
+            group.addAction(action)
+        return menu
 
     def _show_status(self, status: AppStatus) -> None:
         self.first_steps.show_if(wanted=not status.settings.model)
@@ -129,44 +198,44 @@ class InstalledPanel(QWidget):
         self._fill()
 
     def _fill(self) -> None:
-        selected = self._selected()
         works = self.controller.jobs.current
         rows = tuple(
             row
             for row in model_rows(self._look.settled, self._bridge.status, works, tr)
             if row.sort is not RowKind.OFFER or row.chosen
         )
-        anew = self._model.show_rows(rows)
-        ids = [row.id for row in rows]
-        if self._wanted_id in ids:
-            self.table.selectRow(ids.index(self._wanted_id))
+        self._shown = rows
+        self.table.show_items(arranged(rows, self.sorting, self.filter.text()))
+        if self.table.choose(self._wanted_id):
             self._wanted_id = ""
-        elif anew and selected and selected.id in ids:
-            self.table.selectRow(ids.index(selected.id))
-        elif anew and not selected:
-            self.table.selectRow(next((number for number, row in enumerate(rows) if row.chosen), -1))
+        elif not self.table.current_key():
+            self.table.choose(next((row.id for row in rows if row.chosen), ""))
         self._make_room(rows)
-        self._show_selection()
+        self.menu.permit(self.current())
 
     def _make_room(self, rows: tuple[ModelRow, ...]) -> None:
         """Who has nothing but the model that comes with the app sees the first steps alone."""
         offered = {each.id for each in self._look.settled.facts.catalog if each.builtin}
         bare = not self.first_steps.isHidden() and all(row.id in offered for row in rows)
+        many = len(rows) > FEW_MODELS or bool(self.filter.text())
         self.table.setHidden(bare)
-        self.details.setHidden(bare)
-        self.newer_button.setHidden(bare)
-        if bare:
-            self.table.clearSelection()
+        self._top.setHidden(bare)
+        self.filter.setHidden(not many)
+        self.total.setHidden(many)
+        self.sort_button.setHidden(len(rows) < 2)  # noqa: PLR2004
+        self.total.setText(total_text(rows, tr))
 
-    def _selected(self) -> ModelRow | None:
-        rows = self.table.selectionModel().selectedRows()
-        return self._model.rows[rows[0].row()] if rows else None
+    def _press(self, key: str) -> None:
+        """The button of a row."""
+        self.table.choose(key)
+        row = self.current()
+        if row and (action := main_action(row)):
+            self.act(action)
 
-    def _show_selection(self) -> None:
-        row = self._selected()
-        self.menu.permit(row.actions if row else ())
-        text = "\n".join(row.details) if row else tr("Select a model to see what can be done with it.")
-        self.details.setText(text)
+    def _open_menu(self, key: str, point: QPoint) -> None:
+        self.table.choose(key)
+        if row := self.current():
+            self.menu.open(row, point)
 
     def _choose_files(self) -> None:
         dialog = QFileDialog(self, tr("Import models"))
@@ -196,7 +265,7 @@ class InstalledPanel(QWidget):
         self.card.show_error(error)
 
     def _expect(self, model_id: str) -> None:
-        """A model is new, or will be: find it, and select it."""
+        """A model is new, or will be: find it, and go to it."""
         self._wanted_id = model_id
         self._look.refresh()
 

@@ -30,6 +30,8 @@ class ModelsPage(QTabWidget):
 
     navigate = Signal(object)
     """A `Page` on which the story goes on."""
+    settings_wanted = Signal(str)
+    """The settings of the model with this id."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -44,8 +46,10 @@ class ModelsPage(QTabWidget):
         self.addTab(self.found, tr("Found on this computer"))
         self.addTab(self.space, tr("Disk space"))
         self.installed.navigate.connect(self.navigate)
+        self.installed.settings_wanted.connect(self.settings_wanted)
         self.found.adopted.connect(self.look.refresh)
         self.space.removed.connect(self.look.refresh)
+        self.discover.navigate.connect(self.navigate)
         for panel in (self.installed, self.found, self.space):
             panel.discover_wanted.connect(lambda: self.setCurrentWidget(self.discover))
         self.setAcceptDrops(True)

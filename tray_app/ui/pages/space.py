@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QHeaderView,
-    QLabel,
-    QPushButton,
-    QTreeWidget,
-    QTreeWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.models.removal import NotDiscardedError
 from tray_app.ui.dialogs.confirm import ask_to_remove_several
 from tray_app.ui.operations import remove_several
-from tray_app.ui.presenters.space import chosen_text, removal_text, space_rows, total_text
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.presenters.space import (
+    chosen_text,
+    removal_text,
+    share_permille,
+    space_list_row,
+    space_rows,
+    total_text,
+)
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import EmptyState, MessageCard, text_label
+from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.space import SpaceRow
 
-_NAME, _SIZE, _USED, _APP = range(4)
+_STEPS = 1000
 
 
 class SpacePanel(QWidget):
@@ -52,38 +52,51 @@ class SpacePanel(QWidget):
         self.dialog: QMessageBox | None = None
         """The last one that was opened."""
         self.card = MessageCard()
-        self.text = text_label(tr("Looking at what models take …"))
-        self.list = QTreeWidget()
-        self.list.setAccessibleName(tr("What models take"))
-        self.list.setRootIsDecorated(False)
-        self.list.setAlternatingRowColors(True)
-        self.list.setHeaderLabels([tr("Model"), tr("Takes"), tr("Last used"), tr("Belongs to")])
-        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.list.header().setStretchLastSection(False)
-        self.list.header().setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        self.text = text_label(tr("Measuring …"))
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)  # the text above says it
+        self.bar.setRange(0, _STEPS)
+        self.bar.setAccessibleName(tr("Share of the disk that models take"))
+        self._ticked: set[str] = set()
+        self.list = RowList(
+            tr("What models take"),
+            RowModel(
+                lambda row: str(row.path),
+                lambda row: space_list_row(row, checked=str(row.path) in self._ticked),
+            ),
+        )
+        self.list.ticked.connect(self._tick)
         self.chosen = QLabel()
         self.unused_button = QPushButton(tr("Choose Those &Unused for Months"))
         self.remove_button = QPushButton(tr("&Remove…"))
+        set_variant(self.remove_button, Variant.DANGER)
+        set_symbol(self.remove_button, "trash-2")
         self.discover_button = QPushButton(tr("&Discover Models"))
-        self.list.itemChanged.connect(self._show_chosen)
+        self.empty = EmptyState(
+            "hard-drive",
+            tr("No model takes space yet"),
+            tr("Models that you download or import are listed here with their sizes."),
+            self.discover_button,
+        )
         self.unused_button.clicked.connect(self._choose_unused)
         self.remove_button.clicked.connect(self._ask)
         self.discover_button.clicked.connect(self.discover_wanted)
         actions = QHBoxLayout()
+        actions.setSpacing(SMALL)
         actions.addWidget(self.unused_button)
         actions.addStretch()
         actions.addWidget(self.chosen)
         actions.addWidget(self.remove_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
         column.setSpacing(SMALL)
-        column.addWidget(self.card)
-        column.addWidget(self.text)
-        column.addWidget(self.discover_button, alignment=Qt.AlignmentFlag.AlignLeft)
-        column.addWidget(self.list, 1)
+        for widget in (self.card, self.text, self.bar, self.list):
+            column.addWidget(widget)
         column.addLayout(actions)
+        column.addWidget(self.empty, 1)
         column.addStretch()
         self._fill(())
+        self.empty.hide()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Look again."""
@@ -96,37 +109,26 @@ class SpacePanel(QWidget):
 
     def ticked(self) -> tuple[SpaceRow, ...]:
         """Those that a person has chosen."""
-        items = (self.list.topLevelItem(number) for number in range(self.list.topLevelItemCount()))
-        return tuple(
-            row
-            for row, item in zip(self._rows, items, strict=True)
-            if item and item.checkState(_NAME) is Qt.CheckState.Checked
-        )
+        return tuple(row for row in self._rows if str(row.path) in self._ticked)
 
     def _show(self, use: DiskUse) -> None:
-        rows = space_rows(use, tr)
-        empty = tr("No model takes space yet.")
-        self.text.setText("\n".join(filter(None, ("" if rows else empty, total_text(use, tr)))))
-        self.discover_button.setHidden(bool(rows))
-        if rows != self._rows:
-            self._fill(rows)
+        self.text.setText(total_text(use, tr))
+        self.bar.setValue(share_permille(use))
+        self._fill(space_rows(use, tr))
 
     def _fill(self, rows: tuple[SpaceRow, ...]) -> None:
         """Of those that stay, what was ticked stays so."""
-        ticked = {row.path for row in self.ticked()}
         self._rows = rows
-        self.list.blockSignals(True)
-        self.list.clear()
-        for row in rows:
-            item = QTreeWidgetItem([row.name, row.size, row.used, row.app])
-            item.setTextAlignment(_SIZE, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            state = Qt.CheckState.Checked if row.path in ticked else Qt.CheckState.Unchecked
-            item.setCheckState(_NAME, state)
-            item.setSizeHint(_NAME, QSize(0, self.list.fontMetrics().height() + SMALL))
-            self.list.addTopLevelItem(item)
-        self.list.blockSignals(False)
-        self.list.setVisible(bool(rows))
-        self.discover_button.setHidden(True)
+        self._ticked &= {str(row.path) for row in rows}
+        self.list.show_items(rows)
+        for widget in (self.list, self.text, self.bar):
+            widget.setVisible(bool(rows))
+        self.empty.setHidden(bool(rows))
+        self._show_chosen()
+
+    def _tick(self, key: str) -> None:
+        self._ticked ^= {key}
+        self.list.rows.renew()
         self._show_chosen()
 
     def _show_chosen(self) -> None:
@@ -136,10 +138,9 @@ class SpacePanel(QWidget):
         self.unused_button.setVisible(any(row.unused and row not in ticked for row in self._rows))
 
     def _choose_unused(self) -> None:
-        for number, row in enumerate(self._rows):
-            item = self.list.topLevelItem(number)
-            if row.unused and item:
-                item.setCheckState(_NAME, Qt.CheckState.Checked)
+        self._ticked |= {str(row.path) for row in self._rows if row.unused}
+        self.list.rows.renew()
+        self._show_chosen()
 
     def _ask(self) -> None:
         rows = self.ticked()

@@ -41,5 +41,6 @@ def check_text(check: Check, tr: Translate) -> str:
             return tr("The file is exactly what was downloaded, so it is not the cause.")
         case Check.HEADER:
             return tr(
-                "The header and size are correct. The weights cannot be checked because there is no SHA-256 for them."
+                "The header and size are correct. "
+                "The weights cannot be checked because there is no SHA-256 for them."
             )

@@ -13,8 +13,9 @@ from tray_app.phrases import presentable
 from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.engines import Standing, standing
-from tray_app.ui.presenters.formatting import error_lines, size_text
-from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
+from tray_app.ui.presenters.formatting import error_lines, error_title, size_text
+from tray_app.ui.presenters.tone import Tone
+from tray_app.ui.presenters.verdict import fit_piece, fit_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
+    from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.header import Purpose
     from tray_app.models.library import Model, Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Translate
+    from tray_app.ui.presenters.list_row import Piece
 
 
 class ModelAction(StrEnum):
@@ -46,6 +50,10 @@ class ModelAction(StrEnum):
     QUANTIZE = "quantize"
     REVEAL = "reveal"
     REMOVE = "remove"
+    SETTINGS = "settings"
+    """Open the settings of this model."""
+    INFORM = "inform"
+    """Show all that is known of it."""
 
 
 class RowKind(StrEnum):
@@ -73,9 +81,16 @@ class ModelRow:
     quantization: str = ""
     context: str = ""
     size: str = ""
-    fit: str = ""
-    fit_shape: str = ""
+    size_bytes: int = 0
+    fit: Piece | None = None
+    """Whether it fits this computer, where that is known."""
     state: str = ""
+    tone: Tone = Tone.NEUTRAL
+    """How the state is meant."""
+    standing: Standing = Standing.UNLOADED
+    purpose: Purpose | None = None
+    sees: bool = False
+    """Whether it takes pictures."""
     details: tuple[str, ...] = ()
     """What else there is to say, in sentences."""
     permille: int | None = None
@@ -183,7 +198,7 @@ def model_rows(
     rows = dict(settled.found)
     for engine in status.pool.engines:
         if (row := rows.get(engine.model_id or "")) and row.sort is RowKind.INSTALLED:
-            rows[row.id] = _with_engine(row, standing(engine), tr)
+            rows[row.id] = _with_engine(row, engine, tr)
     ids = {row.path: row.id for row in rows.values()}
     offered = {entry.file_name: entry.id for entry in settled.facts.catalog}
     fetched: set[Path] = set()
@@ -222,7 +237,7 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
 
 def kind_text(tr: Translate, *, sparse: bool) -> str:
     """Which of the two families a model is of."""
-    return tr("Sparse") if sparse else tr("Dense")
+    return tr("Sparse") if sparse else tr("Regular")
 
 
 def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
@@ -247,9 +262,11 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
         quantization=model.header.quantization,
         context=tr.number(context) if context else "",
         size=size_text(model.size_bytes, tr),
-        fit=fit_word(report, tr) if report else "",
-        fit_shape=fit_shape(report) if report else "",
-        state=tr("Chosen") if chosen else tr("Installed"),
+        size_bytes=model.size_bytes,
+        fit=fit_piece(report, tr) if report else None,
+        state=tr("Not loaded"),
+        purpose=model.header.purpose,
+        sees=model.sees,
         details=_sentences(
             tr.said(entry.note) if entry else "", report, needs, _changed(newer, tr), place, tr=tr
         ),
@@ -286,15 +303,27 @@ def newer_text(found: Iterable[Comparison], tr: Translate) -> tuple[str, str]:
     return title, "\n".join(filter(None, texts))
 
 
-def _with_engine(row: ModelRow, now: Standing, tr: Translate) -> ModelRow:
+def _with_engine(row: ModelRow, engine: EngineStatus, tr: Translate) -> ModelRow:
     """The row of a model that has an engine."""
-    if now not in (Standing.READY, Standing.LOADING, Standing.QUEUED):
-        return row
-    if now is Standing.READY:
-        state = tr("Chosen, loaded") if row.chosen else tr("Loaded")
-    else:
-        state = tr("Being loaded …")
-    return replace(row, state=state, actions=row.actions - {ModelAction.LOAD} | {ModelAction.UNLOAD})
+    now = standing(engine)
+    match now:
+        case Standing.READY:
+            state, tone = tr("Loaded"), Tone.GOOD
+        case Standing.LOADING | Standing.QUEUED:
+            state, tone = tr("Loading …"), Tone.PLAIN
+        case Standing.FAILED:
+            cause = engine.engine.failure
+            return replace(
+                row,
+                state=tr("Failed: {cause}").format(cause=error_title(cause, tr)),
+                tone=Tone.BAD,
+                standing=now,
+                details=(*(error_lines(cause, tr) if cause else ()), *row.details),
+            )
+        case _:
+            return row
+    actions = row.actions - {ModelAction.LOAD} | {ModelAction.UNLOAD}
+    return replace(row, state=state, tone=tone, standing=now, actions=actions)
 
 
 def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRow:
@@ -308,9 +337,12 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         sort=RowKind.OFFER,
         kind=kind_text(tr, sparse=entry.sparse),
         size=offer_size(entry, tr),
-        fit=fit_word(report, tr) if report else "",
-        fit_shape=fit_shape(report) if report else "",
-        state=tr("Chosen, not downloaded") if chosen else tr("Not downloaded"),
+        size_bytes=entry.download_bytes,
+        fit=fit_piece(report, tr) if report else None,
+        state=tr("Not downloaded"),
+        tone=Tone.WARNING if chosen else Tone.NEUTRAL,
+        purpose=entry.purpose,
+        sees=entry.sees,
         details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
@@ -331,9 +363,12 @@ def _download_row(
         sort=RowKind.DOWNLOAD,
         kind=offer.kind if offer else "",
         size=size_text(whole.total_bytes, tr) if whole.total_bytes else offer.size if offer else "",
-        fit=offer.fit if offer else "",
-        fit_shape=offer.fit_shape if offer else "",
+        size_bytes=whole.total_bytes or 0,
+        fit=offer.fit if offer else None,
         state=merged_text(parts, tr),
+        tone=Tone.BAD if error else Tone.PLAIN,
+        purpose=offer.purpose if offer else None,
+        sees=offer.sees if offer else False,
         details=(
             *((" ".join(error_lines(error, tr)),) if error else ()),
             held,
@@ -360,7 +395,9 @@ def _unusable_row(unusable: Unusable, tr: Translate) -> ModelRow:
         name=unusable.name,
         sort=RowKind.UNUSABLE,
         size=size_text(unusable.size_bytes, tr),
+        size_bytes=unusable.size_bytes,
         state=state,
+        tone=Tone.PLAIN if unusable.arriving else Tone.BAD,
         details=(*words, presentable(unusable.path)),
         actions=frozenset(permitted),
         path=unusable.path,
@@ -373,7 +410,9 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
         name=presentable(stem_of(partial.final)),
         sort=RowKind.PARTIAL,
         size=size_text(partial.held_bytes, tr),
+        size_bytes=partial.held_bytes,
         state=tr("Left by a download"),
+        tone=Tone.WARNING,
         details=(
             tr("Nothing tells where it came from: download it again, or remove it to free the space."),
             presentable(partial.path),
@@ -386,7 +425,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
 def _at_work(row: ModelRow, work: FileJob, tr: Translate) -> ModelRow:
     """A row whose file something is being done with; nothing else can be done meanwhile."""
     state = tr("{verb} {percent} %").format(verb=work.verb, percent=work.permille // 10)
-    return replace(row, state=state, permille=work.permille, actions=_AT_WORK)
+    return replace(row, state=state, tone=Tone.PLAIN, permille=work.permille, actions=_AT_WORK)
 
 
 def _sentences(note: str, report: ModelReport | None, *more: str, tr: Translate) -> tuple[str, ...]:

@@ -1,40 +1,36 @@
-"""Models that could be had: of the catalogue, of Hugging Face, of other apps; one row for each. Pure."""
+"""Models that could be had: of the catalog and of other apps; one row for each. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray_app.download.file_names import safe_name
 from tray_app.models.catalog import MANY_LANGUAGES
 from tray_app.models.header import Purpose
 from tray_app.models.memory import Fit
 from tray_app.phrases import presentable
-from tray_app.ui.presenters.formatting import error_lines, size_text
+from tray_app.ui.presenters.engines import Standing
+from tray_app.ui.presenters.formatting import size_text
+from tray_app.ui.presenters.list_row import Chip, ListRow, Piece
+from tray_app.ui.presenters.model_list import purpose_symbol, purpose_word
 from tray_app.ui.presenters.models import ModelAction, RowKind, offer_size
-from tray_app.ui.presenters.verdict import fit_reason, fit_shape, fit_word
+from tray_app.ui.presenters.tone import Tone
+from tray_app.ui.presenters.verdict import fit_piece, fit_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from tray_app.app.discovery import OfferedModel, RepositoryReport
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.found.found_model import FoundModel
-    from tray_app.models.hub import HubFile, HubModel, HubQuantization
     from tray_app.phrases import Translate
     from tray_app.ui.presenters.models import ModelFacts, ModelRow
 
-MOST_FILES = 200
-"""So many files of a repository are shown: nobody reads more, and thousands would hold up the window."""
 _MOST_LANGUAGES = 4
 _LONGEST_NAME = 60
 """Letters of a file's name: those of models are shorter, digests are longer."""
-_BILLION = 1_000_000_000
-_MILLION = 1_000_000
 _FITS = (Fit.FITS, Fit.TIGHT, Fit.TOO_LARGE)
 
 
@@ -44,7 +40,12 @@ class OfferAction(StrEnum):
     FILES = "files"
     """Show the files of the repository."""
     DOWNLOAD = "download"
+    PAUSE = "pause"
+    RESUME = "resume"
     USE = "use"
+    """Load it."""
+    OPEN = "open"
+    """It is loaded: go where it can be asked."""
     ADOPT = "adopt"
     """Use the model of another app from where it is."""
 
@@ -54,19 +55,28 @@ class OfferRow:
     """One model, repository or file."""
 
     key: str
-    """What is asked for: an id of the catalogue, a repository, the address or the path of a file."""
+    """What is asked for: an id of the catalog, a repository, the address or the path of a file."""
     title: str
     facts: tuple[str, ...] = ()
-    shape: str = ""
-    """A sign for `state`, if it is a verdict."""
+    verdict: Piece | None = None
+    """Whether it fits, where that is known."""
     state: str = ""
-    """Whether it fits, or what is being done with it."""
+    """What is being done with it, or what it is since it is here."""
+    tone: Tone = Tone.PLAIN
     note: str = ""
     best: bool = False
     """Whether it is what suits this computer best."""
     action: OfferAction | None = None
     model_id: str = ""
     """What it is called, once it is here."""
+    purpose: Purpose | None = None
+    symbol: str = "boxes"
+    chips: tuple[str, ...] = ()
+    size: str = ""
+    """What a download brings."""
+    too_large: bool = False
+    permille: int | None = None
+    downloads: tuple[int, ...] = ()
 
 
 def purpose_text(purpose: Purpose | None, tr: Translate) -> str:
@@ -89,16 +99,16 @@ def languages_text(languages: Sequence[str], tr: Translate) -> str:
     return ", ".join(languages[:_MOST_LANGUAGES]) + (f" +{more}" if more > 0 else "")
 
 
-def licence_text(licence: str, tr: Translate) -> str:
-    """The licence with its label; empty if it is not known."""
-    return tr("Licence: {licence}").format(licence=licence) if licence else ""
+def license_text(license_name: str, tr: Translate) -> str:
+    """The license with its label; empty if it is not known."""
+    return tr("License: {license}").format(license=license_name) if license_name else ""
 
 
 def entry_facts(entry: CatalogEntry, tr: Translate) -> tuple[str, ...]:
-    """What the catalogue tells of a model, in few words."""
+    """What the catalog tells of a model, in few words."""
     facts = (
         offer_size(entry, tr),
-        licence_text(entry.license, tr),
+        license_text(entry.license, tr),
         languages_text(entry.languages, tr),
         tr("sees pictures") if entry.sees else "",
     )
@@ -108,8 +118,8 @@ def entry_facts(entry: CatalogEntry, tr: Translate) -> tuple[str, ...]:
 def catalog_rows(
     facts: ModelFacts, rows: Iterable[ModelRow], tr: Translate
 ) -> tuple[tuple[OfferRow, ...], tuple[OfferRow, ...]]:
-    """What the catalogue has: models that run here, what suits best first; then those that do not."""
-    here = _by_file(rows)
+    """What the catalog has: models that run here, what suits best first; then those that do not."""
+    here = by_file(rows)
     chosen = {each.entry.id: each for each in facts.recommended}
     runs: list[tuple[int, OfferRow]] = []
     others = []
@@ -117,16 +127,8 @@ def catalog_rows(
         if entry.builtin:
             continue
         report = facts.reports.get(entry.id)
-        terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
-        row = OfferRow(
-            key=entry.id,
-            title=tr.said(entry.name),
-            facts=tuple(filter(None, (purpose_text(entry.purpose, tr), *entry_facts(entry, tr)))),
-            note=" ".join(filter(None, (tr.said(entry.note), terms))),
-            best=entry.id in chosen,
-            action=OfferAction.DOWNLOAD,
-        )
-        row = _as_it_is(_judged(row, report, tr), here.get(entry.file_name))
+        row = replace(_entry_row(entry, report, tr), best=entry.id in chosen)
+        row = as_it_is(row, here.get(entry.file_name), tr)
         if report and (report.obstacle or report.verdict.fit is Fit.TOO_LARGE) and not row.model_id:
             others.append(replace(row, note=f"{row.note} {fit_reason(report, tr)}"))
         else:
@@ -135,137 +137,114 @@ def catalog_rows(
     return tuple(row for _, row in sorted(runs, key=lambda each: each[0])), tuple(others)
 
 
-def repository_rows(repositories: Iterable[HubModel], tr: Translate) -> tuple[OfferRow, ...]:
-    """What a search has found."""
-    return tuple(
-        OfferRow(
-            key=each.repository,
-            title=each.repository,
-            facts=hub_facts(each, tr),
-            note=tr("Its publisher wants you to sign in and accept terms first.") if each.gated else "",
-            action=OfferAction.FILES,
-        )
-        for each in repositories
-    )
-
-
-def hub_facts(model: HubModel, tr: Translate) -> tuple[str, ...]:
-    """What a search tells of a repository, in few words."""
-    downloads, likes = model.downloads, model.likes
-    facts = (
-        _parameters(model.parameters, tr),
-        "" if downloads is None else tr.count("{count} download", "{count} downloads", downloads),
-        "" if likes is None else f"♥ {tr.number(likes)}",
-        model.modified,
-        licence_text(model.license, tr),
-        languages_text(model.languages, tr),
-    )
-    return tuple(filter(None, facts))
-
-
-def file_rows(report: RepositoryReport, rows: Iterable[ModelRow], tr: Translate) -> tuple[OfferRow, ...]:
-    """The files of a repository: of each model the best one first, then by size; projectors come last."""
-    here = _by_file(rows)
-    alone = len(report.models) == 1
-    found = [row for model in report.models for row in _of_model(report, model, tr, alone=alone)]
-    found += [_projector_row(report, file, tr) for file in report.files.projectors]
-    return tuple(_as_it_is(row, here.get(safe_name(_name(row.key)))) for row in found[:MOST_FILES])
-
-
-def repository_notes(report: RepositoryReport, tr: Translate) -> tuple[str, ...]:
-    """What there is to say of all files of a repository, in sentences."""
-    notes = []
-    count = sum(len(model.quantizations) for model in report.models) + len(report.files.projectors)
-    if not report.models:
-        notes.append(tr("There is no GGUF model in this repository."))
-    for model in report.models:
-        if model.problem:
-            notes.append(" ".join((tr("Whether they fit is not known."), *error_lines(model.problem, tr))))
-        elif model.reports and model.reports[0].obstacle:
-            notes.append(fit_reason(model.reports[0], tr))
-        elif model.reports and model.best is None:
-            notes.append(tr("None fits into this computer's memory. Look for a smaller model."))
-    if count > MOST_FILES or not report.files.complete:
-        notes.append(tr("The repository has more files than are shown."))
-    return tuple(dict.fromkeys(notes))
-
-
 def found_rows(models: Iterable[FoundModel], tr: Translate) -> tuple[OfferRow, ...]:
     """The models of other apps."""
     return tuple(
         OfferRow(
             key=str(each.path),
             title=each.name,
-            facts=(str(each.app), size_text(each.size_bytes, tr), _place(each.path)),
+            facts=(size_text(each.size_bytes, tr), _place(each.path)),
+            chips=(str(each.app),),
             action=OfferAction.ADOPT,
         )
         for each in models
     )
 
 
-def action_label(action: OfferAction, tr: Translate) -> str:
-    """What stands on the button."""
-    return {
-        OfferAction.FILES: tr("Show Files"),
-        OfferAction.DOWNLOAD: tr("Download…"),
-        OfferAction.USE: tr("Load"),
-        OfferAction.ADOPT: tr("Use in Place"),
-    }[action]
+def offer_label(row: OfferRow, tr: Translate) -> str:  # noqa: PLR0911 - one for each action
+    """What stands on the button of a row; empty without one."""
+    match row.action:
+        case OfferAction.DOWNLOAD if row.size and not row.too_large:
+            return tr("Download {size}").format(size=row.size)
+        case OfferAction.DOWNLOAD:
+            return tr("Download…")
+        case OfferAction.PAUSE:
+            return tr("Pause")
+        case OfferAction.RESUME:
+            return tr("Resume")
+        case OfferAction.USE:
+            return tr("Load")
+        case OfferAction.OPEN:
+            return tr("Open Embeddings") if row.purpose is Purpose.EMBEDDING else tr("Open Chat")
+        case OfferAction.ADOPT:
+            return tr("Use in Place")
+    return ""
 
 
-def _of_model(
-    report: RepositoryReport, model: OfferedModel, tr: Translate, *, alone: bool
-) -> Iterable[OfferRow]:
-    best = model.best.quantization if model.best else None
-    verdicts: Mapping[HubQuantization, ModelReport] = dict(
-        zip(model.quantizations, model.reports, strict=False)
-    )
-    for each in sorted(model.quantizations, key=lambda each: each != best):
-        count = len(each.files)
-        name = presentable(_name(each.path))
-        row = OfferRow(
-            key=report.files.repository.address(each.path),
-            title=each.label if alone and each.label else name,
-            facts=(
-                size_text(each.size_bytes, tr),
-                *((tr.count("{count} file", "{count} files", count),) if count > 1 else ()),
-                *((name,) if alone and each.label else ()),
-            ),
-            note=tr.said(model.best.reason) if model.best and each == best else "",
-            best=each == best,
-            action=OfferAction.DOWNLOAD,
-        )
-        yield _judged(row, verdicts.get(each), tr)
-
-
-def _projector_row(report: RepositoryReport, file: HubFile, tr: Translate) -> OfferRow:
-    return OfferRow(
-        key=report.files.repository.address(file.path),
-        title=presentable(_name(file.path)),
-        facts=(size_text(file.size_bytes, tr),),
-        note=tr("With this file beside it, the model sees pictures."),
-        action=OfferAction.DOWNLOAD,
+def offer_list_row(row: OfferRow, tr: Translate) -> ListRow:
+    """What its row in a list says."""
+    return ListRow(
+        title=row.title,
+        symbol=row.symbol,
+        lit=row.action is OfferAction.OPEN,
+        chips=(
+            *((Chip(tr("Recommended"), accent=True),) if row.best else ()),
+            *(Chip(chip) for chip in row.chips),
+        ),
+        pieces=offer_pieces(row),
+        note=row.note,
+        permille=row.permille,
+        action=offer_label(row, tr),
+        opens=row.action is OfferAction.FILES,
     )
 
 
-def _judged(row: OfferRow, report: ModelReport | None, tr: Translate) -> OfferRow:
-    return replace(row, shape=fit_shape(report), state=fit_word(report, tr)) if report else row
+def offer_pieces(row: OfferRow) -> tuple[Piece, ...]:
+    """State, verdict and facts, as far as there are such."""
+    state = (Piece(row.state, row.tone),) if row.state else ()
+    verdict = (row.verdict,) if row.verdict and not row.state else ()
+    return (*state, *verdict, *(Piece(fact) for fact in row.facts))
 
 
-def _as_it_is(row: OfferRow, here: ModelRow | None) -> OfferRow:
+def judged(row: OfferRow, report: ModelReport | None, tr: Translate) -> OfferRow:
+    """The same with its verdict."""
+    if report is None:
+        return row
+    too_large = bool(report.obstacle) or report.verdict.fit is Fit.TOO_LARGE
+    return replace(row, verdict=fit_piece(report, tr), too_large=too_large)
+
+
+def as_it_is(row: OfferRow, here: ModelRow | None, tr: Translate) -> OfferRow:
     """The same, if its file is on this computer, or on its way."""
     if here is None:
         return row
+    now = replace(
+        row, state=here.state, tone=here.tone, model_id=here.id, purpose=row.purpose or here.purpose
+    )
     if here.sort is RowKind.INSTALLED:
+        if here.standing is Standing.UNLOADED and here.permille is None:
+            now = replace(now, state=tr("Already installed"))
         action = OfferAction.USE if ModelAction.LOAD in here.actions else None
-        return replace(row, shape="", state=here.state, action=action, model_id=here.id)
+        if here.standing is Standing.READY and now.purpose in (Purpose.CHAT, Purpose.EMBEDDING):
+            action = OfferAction.OPEN
+        return replace(now, action=action)
     if here.sort is RowKind.DOWNLOAD and here.actions & {ModelAction.CANCEL, ModelAction.USE}:
-        return replace(row, shape="", state=here.state, action=None, model_id=here.id)
+        steered = {ModelAction.PAUSE: OfferAction.PAUSE, ModelAction.RESUME: OfferAction.RESUME}
+        action = next((then for each, then in steered.items() if each in here.actions), None)
+        return replace(now, action=action, permille=here.permille, downloads=here.downloads)
     return row
 
 
-def _by_file(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
+def by_file(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
+    """Rows of what is here or on its way, by the names of their files."""
     return {row.path.name: row for row in rows if row.path}
+
+
+def _entry_row(entry: CatalogEntry, report: ModelReport | None, tr: Translate) -> OfferRow:
+    terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
+    size, *facts = entry_facts(entry, tr) if entry.size_bytes else ("", *entry_facts(entry, tr))
+    row = OfferRow(
+        key=entry.id,
+        title=tr.said(entry.name),
+        facts=tuple(facts),
+        note=" ".join(filter(None, (tr.said(entry.note), terms))),
+        action=OfferAction.DOWNLOAD,
+        purpose=entry.purpose,
+        symbol=purpose_symbol(entry.purpose),
+        chips=tuple(filter(None, (purpose_word(entry.purpose, tr),))),
+        size=size,
+    )
+    return judged(row, report, tr)
 
 
 def _place(path: Path) -> str:
@@ -276,16 +255,3 @@ def _place(path: Path) -> str:
 
 def _rank(report: ModelReport | None) -> int:
     return _FITS.index(report.verdict.fit) if report else len(_FITS)
-
-
-def _parameters(count: int | None, tr: Translate) -> str:
-    """How large a model is, as people say it."""
-    if not count:
-        return ""
-    if count >= _BILLION:
-        return tr("{number} billion weights").format(number=tr.number(count / _BILLION, 1))
-    return tr("{number} million weights").format(number=tr.number(count / _MILLION))
-
-
-def _name(path: str) -> str:
-    return PurePosixPath(path).name

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shlex
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import without_effect
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
-from tray_app.settings.model_settings import check_aliases, check_own, with_own
-from tray_app.settings.schema import AUTO, Scope, field_named, parse_value
+from tray_app.settings.keys import REMOTE
+from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
+from tray_app.settings.schema import AUTO, Scope, Settings, field_named, parse_value
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.engine_names import ENGINES
 from tray_app.ui.presenters.formatting import error_title
@@ -24,13 +27,22 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.phrases import Translate
-    from tray_app.settings.schema import Field, Settings
+    from tray_app.settings.schema import Field
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 
 ALL_MODELS = ""
 """Stands where else the id of the model stands whose settings are shown."""
-GROUPS = ("server", "engine", "models", "network", "app")
+GROUPS = ("general", "models", "answers", "speed", "network", "downloads")
+SYMBOLS = {
+    "general": "settings",
+    "models": "boxes",
+    "answers": "messages-square",
+    "speed": "gauge",
+    "network": "globe",
+    "downloads": "download",
+}
+"""The symbol of each group."""
 
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 """Each by its own name: who is lost in another one must find it."""
@@ -39,11 +51,12 @@ LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
 def group_title(group: str, tr: Translate) -> str:
     """The heading of a group of settings."""
     return {
-        "server": tr("Server"),
-        "engine": tr("Engine"),
-        "models": tr("Models"),
-        "network": tr("Network"),
-        "app": tr("App"),
+        "general": tr("General"),
+        "models": tr("Models & memory"),
+        "answers": tr("Answers"),
+        "speed": tr("Engine & speed"),
+        "network": tr("Network & access"),
+        "downloads": tr("Downloads"),
     }[group]
 
 
@@ -51,22 +64,22 @@ def choice_title(name: str, choice: str, tr: Translate) -> str:
     """A value of the setting of that name, which has only a few, as its list offers it."""
     if name == "pooling":
         return {
-            "auto": tr("Automatic (by the model's file)"),
+            "auto": tr("Automatic"),
             "mean": tr("Mean of all tokens (mean)"),
             "cls": tr("First token (cls)"),
             "last": tr("Last token (last)"),
-            "rank": tr("A score in place of a vector (rank)"),
+            "rank": tr("Score instead of a vector (rank)"),
         }[choice]
     if name == "shorter_vectors":
         return {
-            "auto": tr("Automatic (by the model's name)"),
+            "auto": tr("Automatic"),
             "yes": tr("Allowed"),
             "no": tr("Not allowed"),
         }[choice]
     return {
         "local": tr("This computer only"),
-        "lan": tr("The local network too"),
-        "auto": tr("As the system"),
+        "lan": tr("Local network"),
+        "auto": tr("System default"),
     }.get(choice) or LANGUAGES[choice]
 
 
@@ -126,19 +139,59 @@ def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], 
     return values, problems
 
 
-def whose(name: str, own: Collection[str] | None, known: Collection[str], tr: Translate) -> str:
-    """Whether a value is a model's own; `own` has the names of these, None where all models are shown.
+class Origin(Enum):
+    """Where the value comes from that holds for one model."""
 
-    `known` has the names of those that the catalogue knows. Otherwise nothing is said where there is no value
-    for all.
+    OWN = auto()
+    """The model has it alone."""
+    CATALOG = auto()
+    """The catalog knows it of this model."""
+    ALL = auto()
+    """All models have it."""
+
+
+def origin_of(name: str, own: Collection[str] | None, known: Collection[str]) -> Origin | None:
+    """Where a setting's value comes from; None where there is nothing to tell apart.
+
+    `own` has the names of the model's own values, or is None where those for all models are shown. `known`
+    has the names of those that the catalog knows.
     """
     if own is None:
-        return ""
-    if name in known and name not in own:
-        return tr("From the catalogue.")
-    if field_named(name).scope is Scope.ONE:
-        return ""
-    return tr("This model's own value.") if name in own else tr("As for all models.")
+        return None
+    if name in own:
+        return Origin.OWN if field_named(name).scope is Scope.EACH else None
+    if name in known:
+        return Origin.CATALOG
+    return Origin.ALL if field_named(name).scope is Scope.EACH else None
+
+
+def origin_text(origin: Origin | None, tr: Translate) -> str:
+    """Where a value comes from, in words; empty where there is nothing to say."""
+    match origin:
+        case Origin.OWN:
+            return tr("This model only")
+        case Origin.CATALOG:
+            return tr("From the catalog")
+        case Origin.ALL:
+            return tr("Same as for all models")
+        case None:
+            return ""
+
+
+def needless(new: Settings, without_effect: Collection[str], host: Host) -> frozenset[str]:
+    """Settings and keys that need not be shown: they have no use while the others are as they are.
+
+    One that has been changed is shown all the same, and so is a VRAM budget on Apple Silicon, which has none.
+    """
+    default, shown = Settings(), effective(new, new.model)
+    unused = {name for name in without_effect if getattr(shown, name) == getattr(default, name)}
+    if host.apple_silicon:
+        unused.discard("vram_budget")
+    if new.engine != EngineKind.REMOTE:
+        unused |= {name for name in ("remote_url", "remote_model") if not getattr(new, name)}
+    if "remote_url" in unused:
+        unused.add(REMOTE.name)
+    return frozenset(unused)
 
 
 def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
@@ -148,7 +201,7 @@ def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
     return {
         "launch_at_login": tr(
             "At login, the system starts another copy of this app, or one that is gone. "
-            "Switch this on to start this one."
+            "Turn this on to start this one."
         )
     }
 
@@ -173,15 +226,15 @@ def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
 def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
     """That a port without owners is free, or that it is this server's own."""
     if port == status.server.port:
-        return tr("This server has it.")
-    return tr("It is free.")
+        return tr("Used by this server")
+    return tr("Free")
 
 
 def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
     """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
     if not isinstance(plan, LaunchPlan) or plan.model.settings_in(new).ctx_size != AUTO:
         return ""
-    return tr("Automatic: {size} tokens for this model.").format(size=tr.number(plan.context_size))
+    return tr("{size} tokens for this model").format(size=tr.number(plan.context_size))
 
 
 def largest(field: Field, value: Any, host: Host) -> float:
@@ -217,20 +270,25 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
                 )
             )
         elif plan is not None and plan != status.engine.plan:
-            parts.append(tr("The server restarts."))
+            parts.append(tr("The model will be loaded again."))
     if status.server.port not in (None, new.port):
-        parts.append(tr("The address changes to port {port}.").format(port=new.port))
+        parts.append(tr("Apps must use port {port}.").format(port=new.port))
     return " ".join(parts)
 
 
 def reload_consequence(status: AppStatus, plan: Plan | AppError | None, tr: Translate) -> str:
-    """That a model besides the chosen one is loaded anew, if it has an engine and `plan` is another one."""
+    """That a model besides the chosen one is loaded again, if it has an engine and `plan` is another one."""
     if not isinstance(plan, LaunchPlan):
         return ""
     told = {each.model_id: each.told for each in status.pool.others}.get(plan.model.id)
     if told is None or told == plan:
         return ""
-    return tr("{model} is loaded again.").format(model=tr.said(plan.model.name))
+    return tr("{model} will be loaded again.").format(model=tr.said(plan.model.name))
+
+
+def changes_text(count: int, tr: Translate) -> str:
+    """How many values are changed and not yet applied; empty if none is."""
+    return tr.count("{count} change.", "{count} changes.", count) if count else ""
 
 
 def _engine_problem(text: str, tr: Translate) -> str:

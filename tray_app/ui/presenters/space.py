@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tray_app.models.model_files import stem_of
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.formatting import size_text
+from tray_app.ui.presenters.list_row import Chip, ListRow, Piece
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +62,25 @@ def total_text(use: DiskUse, tr: Translate) -> str:
     )
 
 
+def space_list_row(row: SpaceRow, *, checked: bool) -> ListRow:
+    """What its row in a list says, in which several can be ticked."""
+    return ListRow(
+        title=row.name,
+        chips=(Chip(row.app),) if row.app else (),
+        pieces=(
+            Piece(row.size, Tone.PLAIN),
+            Piece(row.used, Tone.WARNING if row.unused or row.partial else Tone.NEUTRAL),
+        ),
+        checked=checked,
+        hint=presentable(row.path),
+    )
+
+
+def share_permille(use: DiskUse) -> int:
+    """How much of what models take and of what is free they take, 0 to 1000."""
+    return use.total_bytes * 1000 // max(1, use.total_bytes + use.free_bytes)
+
+
 def chosen_text(rows: Sequence[SpaceRow], tr: Translate) -> str:
     """What has been ticked, and what becomes free with it."""
     freed = sum(row.held_bytes for row in rows if not row.app)
@@ -80,7 +101,7 @@ def _model_row(space: ModelSpace, tr: Translate) -> SpaceRow:
     if space.last_used_s is None:
         used = tr("Not used since {day}").format(day=_day(space.arrived_s))
     else:
-        used = _day(space.last_used_s)
+        used = tr("Last used {day}").format(day=_day(space.last_used_s))
     return SpaceRow(
         name=tr.said(space.name),
         path=space.path,

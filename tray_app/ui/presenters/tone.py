@@ -9,6 +9,8 @@ class Tone(StrEnum):
     """The tones of badges."""
 
     NEUTRAL = "neutral"
+    PLAIN = "plain"
+    """No news, but what counts now: in the colour of text."""
     GOOD = "good"
     WARNING = "warning"
     BAD = "bad"

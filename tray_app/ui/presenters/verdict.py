@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tray_app.models.fit_text import memory_reason
 from tray_app.models.memory import Fit
 from tray_app.ui.presenters.formatting import error_lines
+from tray_app.ui.presenters.list_row import Piece
+from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
@@ -14,11 +16,22 @@ if TYPE_CHECKING:
 
 _SHAPES = {Fit.FITS: "●", Fit.TIGHT: "◐", Fit.TOO_LARGE: "○"}
 _NO_ENGINE = "✕"
+_TONES = {Fit.FITS: Tone.GOOD, Fit.TIGHT: Tone.WARNING, Fit.TOO_LARGE: Tone.BAD}
 
 
 def fit_shape(report: ModelReport) -> str:
     """A sign that tells the verdicts apart without their colour or language."""
     return _NO_ENGINE if report.obstacle else _SHAPES[report.verdict.fit]
+
+
+def fit_tone(report: ModelReport) -> Tone:
+    """How a verdict is meant."""
+    return Tone.BAD if report.obstacle else _TONES[report.verdict.fit]
+
+
+def fit_piece(report: ModelReport, tr: Translate) -> Piece:
+    """The verdict as a fact of a row."""
+    return Piece(fit_word(report, tr), fit_tone(report), fit_shape(report))
 
 
 def fit_word(report: ModelReport, tr: Translate) -> str:

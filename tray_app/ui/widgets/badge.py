@@ -89,6 +89,7 @@ def tone_color(tone: Tone, palette: QPalette) -> QColor:
     look = colors(palette)
     return {
         Tone.NEUTRAL: look.secondary,
+        Tone.PLAIN: look.text,
         Tone.GOOD: look.success,
         Tone.WARNING: look.warning,
         Tone.BAD: look.danger,

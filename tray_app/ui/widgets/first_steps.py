@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QVBoxLayout,
 from tray_app.models.fit_text import memory_reason
 from tray_app.ui.presenters.formatting import duration_text, size_text
 from tray_app.ui.presenters.models import offer_size
-from tray_app.ui.presenters.offers import languages_text, licence_text, purpose_text
+from tray_app.ui.presenters.offers import languages_text, license_text, purpose_text
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
@@ -172,7 +172,7 @@ def _steps(facts: ModelFacts, own: Sequence[Model], rate_bytes_per_s: float) -> 
             entry.id,
             entry.name,
             tr("To check the installation"),
-            " · ".join(filter(None, (size_text(entry.size_bytes, tr), licence_text(entry.license, tr)))),
+            " · ".join(filter(None, (size_text(entry.size_bytes, tr), license_text(entry.license, tr)))),
             tr.said(entry.note),
             tr("It needs next to no memory."),
             tr("&Try It Now"),
@@ -203,7 +203,7 @@ def _own_step(model: Model, facts: ModelFacts, label: str) -> FirstStep:
 
 def _download_step(each: Recommendation, label: str, rate_bytes_per_s: float) -> FirstStep:
     entry = each.entry
-    facts = [licence_text(entry.license, tr), languages_text(entry.languages, tr)]
+    facts = [license_text(entry.license, tr), languages_text(entry.languages, tr)]
     if entry.sees:
         facts.append(tr("sees pictures"))
     if rate_bytes_per_s > 0:

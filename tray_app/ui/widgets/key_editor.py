@@ -96,7 +96,7 @@ class KeyEditor(Editor):
         place = self._kept.places.get(self._key.name) if isinstance(self._kept, KeptKeys) else None
         is_ours = place is not None and place.keeper is not Keeper.ENVIRONMENT
         self.copy_button.setVisible(self.in_clear)
-        self.remove_button.setEnabled(is_ours)
+        self.remove_button.setVisible(is_ours)
         title = tr.said(self._key.title)
         if self._forgets:
             self.line.setPlaceholderText(removal_text(tr))

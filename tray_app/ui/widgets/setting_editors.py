@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
     QLineEdit,
+    QPlainTextEdit,
     QPushButton,
     QSizePolicy,
     QWidget,
 )
 
 from tray_app.settings.schema import AUTO, Scope, value_text
+from tray_app.ui.presenters.engine_names import engine_choices
+from tray_app.ui.presenters.settings import choice_title, largest
+from tray_app.ui.style import SMALL, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.switch import Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from PySide6.QtGui import QWheelEvent
 
     from tray_app.settings.schema import Field
+    from tray_app.ui.app_protocol import AppProtocol
 
 _STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}
 _DECIMALS = 2
+_NUMBER_LETTERS = 27
+_FEW_LETTERS = 12
+_COMMAND_LINES = 5
 _EXACT = ("prefix_query", "prefix_document")
 """Texts whose blanks at the ends count."""
 
@@ -35,6 +47,8 @@ class Editor(QWidget):
     """A widget for one setting. Texts are given as typed; whether they are possible is judged elsewhere."""
 
     changed = Signal()
+    compact = False
+    """Whether it stays small where there is room."""
 
     def value(self) -> Any:
         """What stands in the editor."""
@@ -60,12 +74,14 @@ class Editor(QWidget):
             main.setAccessibleDescription(description)
 
 
-class Switch(Editor):
+class OnOff(Editor):
     """On or off."""
+
+    compact = True
 
     def __init__(self, field: Field) -> None:
         super().__init__()
-        self.box = QCheckBox(tr.said(field.title))
+        self.box = Switch(tr.said(field.title))
         self.box.toggled.connect(self.changed)
         self._hold(self.box)
 
@@ -79,7 +95,11 @@ class Switch(Editor):
 
 
 class _Steps(QDoubleSpinBox):
-    """A number whose first step up from «Automatic» leads to the smallest there is."""
+    """A number whose first step up from “Automatic” leads to the smallest there is."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Who scrolls past a field changes nothing in it."""
+        _turn_if_focused(self, super().wheelEvent, event)
 
     def stepBy(self, steps: int) -> None:
         """Go so many steps."""
@@ -89,8 +109,25 @@ class _Steps(QDoubleSpinBox):
         super().stepBy(steps)
 
 
+class _Choices(QComboBox):
+    """A list of choices."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """As in a field with a number."""
+        _turn_if_focused(self, super().wheelEvent, event)
+
+
+def _turn_if_focused(widget: QWidget, turn: Callable[[QWheelEvent], None], event: QWheelEvent) -> None:
+    if widget.hasFocus():
+        turn(event)
+    else:
+        event.ignore()
+
+
 class Number(Editor):
-    """A number with its unit; one step below the smallest stands «Automatic», where the setting has it."""
+    """A number with its unit; one step below the smallest stands “Automatic”, where the setting has it."""
+
+    compact = True
 
     def __init__(self, field: Field, maximum: float) -> None:
         super().__init__()
@@ -103,9 +140,10 @@ class Number(Editor):
         self.box.setRange(minimum, maximum)
         self.box.setSingleStep(_STEPS.get(field.name, 1))
         self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
-        self.box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+        self.box.setFixedWidth(_NUMBER_LETTERS * self.fontMetrics().averageCharWidth())
         self.box.textChanged.connect(self.changed)
-        self._hold(self.box).addStretch()
+        self._hold(self.box)
 
     def value(self) -> Any:
         """The number, or `auto`."""
@@ -115,7 +153,7 @@ class Number(Editor):
         return int(value) if self._field.kind is int else round(value, _DECIMALS)
 
     def set_value(self, value: Any) -> None:
-        """Show the number, or «Automatic»."""
+        """Show the number, or “Automatic”."""
         self.box.setValue(self.box.minimum() if value == AUTO else value)
 
 
@@ -147,10 +185,13 @@ class ChoiceEditor(Editor):
     def __init__(self, field: Field, *, placeholder: str = "") -> None:
         super().__init__()
         line = QLineEdit(placeholderText=placeholder)
-        self.box = QComboBox()
+        self.box = _Choices()
         self.box.setLineEdit(line)
+        self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.box.setMinimumContentsLength(_FEW_LETTERS)
+        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.editTextChanged.connect(self.changed)
         self._hold(self.box, _browse_button(self, field, self.box.setEditText, folder=False))
 
@@ -176,6 +217,8 @@ class ChoiceEditor(Editor):
         self.box.setCurrentIndex(number)
         if number < 0:
             self.box.setEditText(value)
+        if line := self.box.lineEdit():
+            line.home(False)  # of a long one, its beginning is to be seen
 
 
 class Selection(Editor):
@@ -183,7 +226,8 @@ class Selection(Editor):
 
     def __init__(self, titles: Iterable[tuple[str, str]]) -> None:
         super().__init__()
-        self.box = QComboBox()
+        self.box = _Choices()
+        self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         for choice, title in titles:
             self.box.addItem(title, choice)
         self.box.currentIndexChanged.connect(self.changed)
@@ -209,12 +253,12 @@ class ResetButton(QPushButton):
         self._editor = editor
         self._field = field
         self._own: bool | None = None
-        self._name_itself()
-        widths = [self._width_with(text) for text in (tr("As for all"), tr("Reset"))]
-        self.setMinimumWidth(max(widths))  # or a tab that fits would not for a model
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)  # or the fields would jump
         self.setSizePolicy(policy)
+        set_variant(self, Variant.QUIET)
+        set_symbol(self, "rotate-ccw")
+        self._name_itself()
         self.clicked.connect(self._reset)
         editor.changed.connect(self.adjust)
 
@@ -230,14 +274,14 @@ class ResetButton(QPushButton):
         self._name_itself()
         self.adjust()
 
-    def _width_with(self, text: str) -> int:
-        self.setText(text)
-        return self.sizeHint().width()
-
     def _name_itself(self) -> None:
         resets = self._own is None or self._field.scope is Scope.ONE
-        name = tr("Reset: {title}") if resets else tr("As for all models: {title}")
-        self.setText(tr("Reset") if resets else tr("As for all"))
+        text, name = (
+            (tr("Reset to default"), tr("Reset: {title}"))
+            if resets
+            else (tr("Same as for all models"), tr("Same as for all models: {title}"))
+        )
+        self.setToolTip(text)
         self.setAccessibleName(name.format(title=tr.said(self._field.title)))
 
     def _reset(self) -> None:
@@ -248,8 +292,54 @@ class ResetButton(QPushButton):
         self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
 
 
+class CommandLine(Editor):
+    """Shows the command line of the engine, to read and to copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = QPlainTextEdit(readOnly=True)
+        self.view.setTabChangesFocus(True)
+        self.view.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # it wraps
+        height = self.view.fontMetrics().lineSpacing() * _COMMAND_LINES
+        self.view.setFixedHeight(height + 2 * SMALL)
+        self._hold(self.view)
+
+    def value(self) -> str:
+        """What is shown."""
+        return self.view.toPlainText()
+
+    def set_value(self, value: str) -> None:
+        """Show another one."""
+        self.view.setPlainText(value)
+
+
+def editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - one for each kind of field
+    """The editor of a setting, by its name or kind."""
+    match field.name:
+        case "model":
+            return ChoiceEditor(field, placeholder=tr("None"))
+        case "default_embedding" | "default_chat":
+            return ChoiceEditor(field, placeholder=tr("Same as Model"))
+        case "engine":
+            engines = ChoiceEditor(field)
+            engines.offer(engine_choices(None, tr))
+            return engines
+        case "models_folder":
+            return Text(field, placeholder=str(app.paths.models), folder=True)
+    if field.choices:
+        return Selection((choice, choice_title(field.name, choice, tr)) for choice in field.choices)
+    if field.kind is bool:
+        return OnOff(field)
+    if field.kind in (int, float):
+        return Number(field, largest(field, getattr(app.store.current, field.name), app.host))
+    return Text(field)
+
+
 def _browse_button(parent: QWidget, field: Field, adopt: Any, *, folder: bool) -> QPushButton:
-    button = QPushButton(tr("Browse…"))
+    button = QPushButton()
+    set_symbol(button, "folder-open")
+    button.setToolTip(tr("Browse…"))
     button.setAccessibleName(tr("Browse for: {title}").format(title=tr.said(field.title)))
 
     def browse() -> None:

@@ -1,180 +1,205 @@
-"""The rows of the settings dialog, in tabs: each setting and key with its editor and a note. GUI thread."""
+"""One row of the settings dialog: a setting or a key with its editor, and what is said of it. GUI thread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import (
-    QFormLayout,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPalette
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS, FIELDS
-from tray_app.ui.presenters.engine_names import engine_choices
-from tray_app.ui.presenters.settings import GROUPS, choice_title, group_title, largest
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.settings.schema import ALL_FIELDS
+from tray_app.ui.presenters.setting_search import folded, words_of
+from tray_app.ui.presenters.settings import Origin, choice_title, origin_text
+from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
-from tray_app.ui.widgets.key_editor import KeyEditor
-from tray_app.ui.widgets.setting_editors import ChoiceEditor, Number, ResetButton, Selection, Switch, Text
+from tray_app.ui.widgets.badge import Badge
+from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Mapping
 
-    from PySide6.QtWidgets import QPushButton
+    from PySide6.QtGui import QPaintEvent
 
     from tray_app.settings.keys import Key
     from tray_app.settings.schema import Field
-    from tray_app.ui.app_protocol import AppProtocol
-    from tray_app.ui.widgets.setting_editors import Editor
+    from tray_app.ui.setting_form import SettingForm
+    from tray_app.ui.widgets.key_editor import KeyEditor
+    from tray_app.ui.widgets.setting_editors import CommandLine, Editor
+
+_CONTROL_LETTERS = 46
+"""So wide is the part with the editor, in letters, where it stands beside the title."""
+_MOST_WIDTH = (1 << 24) - 1
+"""What Qt takes for no limit."""
 
 
-class Row:
-    """A setting or a key in a form: title, editor, a button that takes its value back, and a note below."""
+COMMAND_LINE = "command_line"
+"""The name of the row that shows the command line; no setting has it."""
 
-    def __init__(self, what: Field | Key, editor: Editor, button: QPushButton) -> None:
-        self.group = what.group
+
+class Row(QWidget):
+    """Title and a few words at the left, the editor at the right, or below where there is too little room.
+
+    `texts`: title, help and details. `button` takes the value back. `place`: its group, and whether it is
+    folded there. `wide`: the editor needs all the room, so it is always below.
+    """
+
+    def __init__(
+        self,
+        texts: tuple[str, str, str],
+        editor: Editor,
+        button: QPushButton | None = None,
+        *,
+        words: str,
+        place: tuple[str, bool],
+        wide: bool = False,
+    ) -> None:
+        super().__init__()
+        self.group, self.advanced = place
+        self.words = words
+        """By which it is found, see `setting_search`."""
         self.editor = editor
+        self.is_urgent = False
+        """Whether something is wrong with its value."""
         self.note = small_label()
-        self._title = tr.said(what.title)
-        self._help = tr.said(what.help)
-        self._button = button
-        self._form: QFormLayout | None = None
-        self._cell = QWidget()  # or what is hidden in it would appear with the row
+        self.mark = Badge()
+        self._title, self._help, details = texts
+        self.details = small_label(details)
+        self.more_button = QPushButton(autoDefault=False)
+        self._wide = wide
+        self._lined = False
+        self._control = QWidget()
+        self._lay_out(button)
+        self.arrange(narrow=False)
         self.annotate()
 
-    def add_to(self, form: QFormLayout) -> None:
-        """Become the last row of a form."""
-        line = QHBoxLayout()
-        line.addWidget(self.editor, 1)
-        line.addWidget(self._button)
-        self._form = form
-        cell = QVBoxLayout(self._cell)
-        cell.setContentsMargins(0, 0, 0, 0)
-        cell.setSpacing(2)
-        cell.addLayout(line)
-        cell.addWidget(self.note)
-        label = QLabel()
-        if not isinstance(self.editor, Switch):  # which carries its title itself
-            label.setText(tr("{title}:").format(title=self._title))
-            label.setBuddy(self.editor.focusProxy() or self.editor)
-        form.addRow(label, self._cell)
+    def arrange(self, *, narrow: bool) -> None:
+        """Put the editor beside the words, or below."""
+        below = narrow or self._wide
+        control = self._control
+        self._grid.removeWidget(control)
+        if below:
+            self._grid.addWidget(control, 1, 0, 1, 2)
+            control.setMinimumWidth(0)
+            control.setMaximumWidth(_MOST_WIDTH)
+        else:
+            self._grid.addWidget(control, 0, 1, Qt.AlignmentFlag.AlignVCenter)
+            control.setFixedWidth(_CONTROL_LETTERS * self.fontMetrics().averageCharWidth())
+        compact = self.editor.compact
+        for number, stretch in enumerate((compact and not below, not compact, False, compact and below)):
+            self._parts.setStretch(number, int(stretch))
 
-    def show_if(self, *, wanted: bool) -> None:
-        """Be there or not."""
-        if self._form:
-            self._form.setRowVisible(self._cell, wanted)
+    def add_below(self, widget: QWidget) -> None:
+        """Show something that belongs to the setting below it."""
+        self._grid.addWidget(widget, 2, 0, 1, 2)
 
-    def annotate(self, problem: str = "", refusal: str = "", aside: str = "", whose: str = "") -> None:
-        """Say below what is wrong, or what it means, with an aside; what is refused cannot be edited.
+    def show_line(self, *, lined: bool) -> None:
+        """Part it from the row above, or not."""
+        if lined != self._lined:
+            self._lined = lined
+            self.update()
 
-        `whose` is said in any case: whether the value is a model's own.
+    def annotate(
+        self, problem: str = "", refusal: str = "", aside: str = "", origin: Origin | None = None
+    ) -> None:
+        """Say what is wrong, or what it means, with an aside; what is refused cannot be edited.
+
+        `origin`: where the value comes from, which is marked if it is not the value for all models.
         """
         told = [f"⚠ {problem}" if problem else "", refusal]
-        urgent = any(told)
-        said = [*told, whose] if urgent else [" ".join(filter(None, (whose, self._help, aside)))]
-        self.note.setText("\n".join(filter(None, said)))
-        role = QPalette.ColorRole.WindowText if urgent else QPalette.ColorRole.PlaceholderText
-        self.note.setForegroundRole(role)
+        self.is_urgent = bool(problem)
+        said = [*told, aside if problem else ""] if any(told) else [self._help, aside]
+        self.note.setText(("\n" if any(told) else " · ").join(filter(None, said)))
+        urgent = QPalette.ColorRole.WindowText if any(told) else QPalette.ColorRole.PlaceholderText
+        self.note.setForegroundRole(urgent)
+        whose = origin_text(origin, tr)
+        self.mark.show_word(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
         self.editor.setEnabled(not refusal)
-        self.editor.describe(self._title, self.note.text())
+        described = (whose, self.note.text(), "" if refusal else self.details.text())
+        self.editor.describe(self._title, "\n".join(filter(None, described)))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the line above."""
+        if self._lined:
+            painter = QPainter(self)
+            painter.setPen(look_of(self).border)
+            painter.drawLine(0, 0, self.width(), 0)
+            painter.end()
+
+    def _lay_out(self, button: QPushButton | None) -> None:
+        title = text_label(self._title)
+        title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        title.setBuddy(self.editor.focusProxy() or self.editor)
+        top = QHBoxLayout()
+        top.setSpacing(TIGHT)
+        top.addWidget(title, 1)
+        top.addWidget(self.more_button)
+        words = QVBoxLayout()
+        words.setSpacing(TIGHT // 2)
+        words.addLayout(top)
+        for widget in (self.mark, self.note, self.details):
+            words.addWidget(widget)
+        self._set_up_details()
+        self._parts = QHBoxLayout(self._control)
+        self._parts.setContentsMargins(0, 0, 0, 0)
+        self._parts.setSpacing(SMALL)
+        self._parts.addStretch()
+        self._parts.addWidget(self.editor)
+        self._parts.addWidget(button or QWidget())
+        self._parts.addStretch()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, SMALL, 0, SMALL)
+        self._grid.setHorizontalSpacing(SMALL)
+        self._grid.setVerticalSpacing(TIGHT)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.addLayout(words, 0, 0)
+
+    def _set_up_details(self) -> None:
+        details = self.details.text()
+        self.details.hide()
+        button = self.more_button
+        button.setCheckable(True)
+        button.setVisible(bool(details))
+        button.setToolTip(plain_tooltip(details))
+        button.setAccessibleName(tr("More about: {title}").format(title=self._title))
+        button.setAccessibleDescription(details)
+        button.setObjectName("question")  # for the style sheet
+        set_variant(button, Variant.QUIET)
+        set_symbol(button, "circle-question-mark")
+        button.toggled.connect(self._show_details)
+
+    def _show_details(self, wanted: bool) -> None:  # noqa: FBT001 - the signal's own
+        self.details.setVisible(wanted)
+        if wanted:
+            announce(self, self.details.text())
 
 
-class SettingTabs(QTabWidget):
-    """A tab for each group. A key stands below the setting that it belongs to."""
-
-    def __init__(self, app: AppProtocol) -> None:
-        super().__init__()
-        self.editors = {field.name: _editor_for(field, app) for field in ALL_FIELDS}
-        self.resets = {field.name: ResetButton(field, self.editors[field.name]) for field in ALL_FIELDS}
-        self.keys = {key.name: KeyEditor(key) for key in KEYS}
-        self.rows: dict[str, Row] = {}
-        self._forms: list[QFormLayout] = []
-        for group in GROUPS:
-            self.addTab(self._tab(group), group_title(group, tr))
-        self.show_fields(FIELDS)
-
-    def show_fields(self, fields: Collection[Field]) -> None:
-        """Show these settings alone, and the keys that belong to settings for the whole app."""
-        names = {field.name for field in fields}
-        keys = {key.name for key in KEYS if key.setting in names}
-        for name, row in self.rows.items():
-            row.show_if(wanted=name in names | keys)
-        groups = {field.group for field in fields}
-        for number, group in enumerate(GROUPS):
-            self.setTabVisible(number, group in groups)
-
-    def point_at(self, name: str) -> None:
-        """Lead the person to a setting or a key."""
-        row = self.rows[name]
-        self.setCurrentIndex(GROUPS.index(row.group))
-        row.editor.setFocus()
-
-    def mark(self, names: Iterable[str]) -> None:
-        """Say at the tabs in which of them these settings and keys are."""
-        marked = {self.rows[name].group for name in names}
-        for number, group in enumerate(GROUPS):
-            title = group_title(group, tr)
-            self.setTabText(number, f"⚠ {title}" if group in marked else title)
-
-    def scrolled_height(self, width: int) -> int:
-        """How high it would have to be at this width, so that no tab is scrolled."""
-        highest = max(form.totalHeightForWidth(width - 4 * MEDIUM) for form in self._forms)
-        return highest + 4 * SMALL
-
-    def _tab(self, group: str) -> QWidget:
-        tab = QScrollArea(widgetResizable=True)
-        tab.setFrameShape(QFrame.Shape.NoFrame)
-        content = QWidget()
-        content.setAutoFillBackground(False)
-        tab.setWidget(content)
-        tab.viewport().setAutoFillBackground(False)
-        form = QFormLayout(content)
-        self._forms.append(form)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        form.setVerticalSpacing(SMALL)
-        for field in ALL_FIELDS:
-            if field.group == group:
-                self._add_rows(form, field)
-        # Scrolled up and down only: the longest words of a language decide how wide the dialog is.
-        tab.setMinimumWidth(form.minimumSize().width() + tab.verticalScrollBar().sizeHint().width())
-        return tab
-
-    def _add_rows(self, form: QFormLayout, field: Field) -> None:
-        added = {field.name: Row(field, self.editors[field.name], self.resets[field.name])}
+def make_rows(form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
+    """A row for each setting, by name; each key stands below the setting that it belongs to."""
+    rows: dict[str, Row] = {}
+    for field in ALL_FIELDS:
+        choices = (choice_title(field.name, choice, tr) for choice in field.choices)
+        rows[field.name] = _row(field, form.editors[field.name], form.resets[field.name], choices)
         for key in KEYS:
             if key.setting == field.name:
-                added[key.name] = Row(key, self.keys[key.name], self.keys[key.name].remove_button)
-        for row in added.values():
-            row.add_to(form)
-        self.rows |= added
+                editor = keys[key.name]
+                rows[key.name] = _row(key, editor, editor.remove_button, (), wide=True)
+    return rows
 
 
-def _editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - one for each kind of field
-    match field.name:
-        case "model":
-            return ChoiceEditor(field, placeholder=tr("none chosen"))
-        case "default_embedding" | "default_chat":
-            return ChoiceEditor(field, placeholder=tr("the one of the setting Model"))
-        case "engine":
-            engines = ChoiceEditor(field)
-            engines.offer(engine_choices(None, tr))
-            return engines
-        case "models_folder":
-            return Text(field, placeholder=str(app.paths.models), folder=True)
-    if field.choices:
-        return Selection((choice, choice_title(field.name, choice, tr)) for choice in field.choices)
-    if field.kind is bool:
-        return Switch(field)
-    if field.kind in (int, float):
-        return Number(field, largest(field, getattr(app.store.current, field.name), app.host))
-    return Text(field)
+def command_row(view: CommandLine) -> Row:
+    """The row of the command line, which is no setting."""
+    texts = (tr("Command line"), tr("What the app runs with these settings"), "")
+    return Row(
+        texts, view, words=folded(" ".join(("command line", *texts))), place=("speed", True), wide=True
+    )
+
+
+def _row(
+    what: Field | Key, editor: Editor, button: QPushButton, choices: Iterable[str], *, wide: bool = False
+) -> Row:
+    texts = (tr.said(what.title), tr.said(what.help), tr.said(what.details))
+    words = words_of(what, choices, tr)
+    return Row(texts, editor, button, words=words, place=(what.group, what.advanced), wide=wide)

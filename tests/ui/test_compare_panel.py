@@ -17,7 +17,7 @@ from tests.fakes.bridges import settle
 from tests.ui.conftest import dark_palette
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
-from tray_app.ui.pages.embedding import EmbeddingPage
+from tray_app.ui.pages.compare import ComparePanel
 from tray_app.ui.widgets.heat_map import HeatMap, _CellValues, nearest_pair, similarities
 
 if TYPE_CHECKING:
@@ -34,22 +34,22 @@ TEXTS = ("The quick brown fox jumps over the lazy dog.", "Der schnelle braune Fu
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> EmbeddingPage:
+def page(qtbot: QtBot, bridge: Bridge, fake: FakeApp) -> ComparePanel:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY))
-    made = EmbeddingPage(bridge)
+    made = ComparePanel(bridge)
     qtbot.addWidget(made)
     made.texts.setPlainText("\n".join(TEXTS))
     return made
 
 
-def embed(qtbot: QtBot, page: EmbeddingPage) -> None:
+def embed(qtbot: QtBot, page: ComparePanel) -> None:
     page.embed_button.click()
     qtbot.waitUntil(page.embed_button.isEnabled)
 
 
 def test_each_line_is_embedded_and_its_numbers_are_shown(
-    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp
+    qtbot: QtBot, page: ComparePanel, fake: FakeApp
 ) -> None:
     embed(qtbot, page)
 
@@ -60,7 +60,7 @@ def test_each_line_is_embedded_and_its_numbers_are_shown(
     assert {model.index(row, 2).data() for row in range(3)} == {"1.0000"}
 
 
-def test_a_screen_reader_says_what_came_back(qtbot: QtBot, page: EmbeddingPage, said: list[str]) -> None:
+def test_a_screen_reader_says_what_came_back(qtbot: QtBot, page: ComparePanel, said: list[str]) -> None:
     page.show()
 
     embed(qtbot, page)
@@ -68,7 +68,7 @@ def test_a_screen_reader_says_what_came_back(qtbot: QtBot, page: EmbeddingPage, 
     assert said == [page.results.summary.text()]
 
 
-def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> None:
+def test_ctrl_enter_embeds(qtbot: QtBot, page: ComparePanel, fake: FakeApp) -> None:
     page.show()
     page.texts.setFocus()
     with qtbot.waitActive(page):
@@ -79,7 +79,7 @@ def test_ctrl_enter_embeds(qtbot: QtBot, page: EmbeddingPage, fake: FakeApp) -> 
     qtbot.waitUntil(page.embed_button.isEnabled)
 
 
-def test_the_first_vector_is_plotted_then_the_one_that_is_selected(qtbot: QtBot, page: EmbeddingPage) -> None:
+def test_the_first_vector_is_plotted_then_the_one_that_is_selected(qtbot: QtBot, page: ComparePanel) -> None:
     embed(qtbot, page)
     assert page.results.plot is not None
     first = page.results.plot.accessibleDescription()
@@ -90,7 +90,7 @@ def test_the_first_vector_is_plotted_then_the_one_that_is_selected(qtbot: QtBot,
     assert page.results.plot.accessibleDescription() != first
 
 
-def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: EmbeddingPage) -> None:
+def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: ComparePanel) -> None:
     page.resize(700, 700)
     page.show()
     embed(qtbot, page)
@@ -105,7 +105,7 @@ def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: EmbeddingPag
 
 
 def test_an_error_is_shown_in_place_and_the_texts_stay(
-    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp
+    qtbot: QtBot, page: ComparePanel, fake: FakeApp
 ) -> None:
     fake.refuse(
         "embed",
@@ -124,7 +124,7 @@ def test_an_error_is_shown_in_place_and_the_texts_stay(
 
 
 def test_a_stopped_server_can_be_started_from_here(
-    qtbot: QtBot, page: EmbeddingPage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, page: ComparePanel, bridge: Bridge, fake: FakeApp
 ) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.STOPPED))
@@ -136,7 +136,7 @@ def test_a_stopped_server_can_be_started_from_here(
     qtbot.waitUntil(lambda: fake.calls == [("start_server",)])
 
 
-def test_blank_lines_are_no_texts(page: EmbeddingPage) -> None:
+def test_blank_lines_are_no_texts(page: ComparePanel) -> None:
     page.texts.setPlainText("\n  \n")
 
     assert not page.embed_button.isEnabled()
@@ -152,7 +152,7 @@ def test_the_plot_library_is_not_loaded_before_there_is_something_to_plot() -> N
 
 
 def test_many_texts_go_in_several_requests_and_come_back_as_one_result(
-    qtbot: QtBot, page: EmbeddingPage, fake: FakeApp
+    qtbot: QtBot, page: ComparePanel, fake: FakeApp
 ) -> None:
     page.texts.setPlainText("\n".join(f"text {number}" for number in range(20)))
 
@@ -164,7 +164,7 @@ def test_many_texts_go_in_several_requests_and_come_back_as_one_result(
 
 
 def test_cancel_works_at_once_and_sends_no_more(
-    qtbot: QtBot, bridge: Bridge, page: EmbeddingPage, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, bridge: Bridge, page: ComparePanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer, asked = Event(), Event()
 
@@ -189,7 +189,7 @@ def test_cancel_works_at_once_and_sends_no_more(
     assert page.results.isHidden()
 
 
-def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: EmbeddingPage, tmp_path: Path) -> None:
+def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: ComparePanel, tmp_path: Path) -> None:
     path = tmp_path / "texts ü.txt"
     path.write_text("eins\n素早い\n", "utf-8-sig")
     dropped = QMimeData()
@@ -211,7 +211,7 @@ def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: EmbeddingPage,
 
 
 def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(
-    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+    qtbot: QtBot, page: ComparePanel, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF\xff\xfe")
@@ -224,7 +224,7 @@ def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(
     assert page.texts.toPlainText() == "\n".join(TEXTS)
 
 
-def test_two_or_more_texts_are_compared_and_one_is_not(qtbot: QtBot, page: EmbeddingPage) -> None:
+def test_two_or_more_texts_are_compared_and_one_is_not(qtbot: QtBot, page: ComparePanel) -> None:
     embed(qtbot, page)
     results = page.results
     assert [results.tabs.tabText(tab) for tab in range(2)] == ["Vect&or", "Si&milarity"]
@@ -236,7 +236,7 @@ def test_two_or_more_texts_are_compared_and_one_is_not(qtbot: QtBot, page: Embed
     assert not results.tabs.isTabVisible(1)
 
 
-def test_the_pointer_reads_a_similarity_off_the_heat_map(qtbot: QtBot, page: EmbeddingPage) -> None:
+def test_the_pointer_reads_a_similarity_off_the_heat_map(qtbot: QtBot, page: ComparePanel) -> None:
     page.resize(700, 800)
     page.show()
     embed(qtbot, page)
@@ -300,7 +300,7 @@ def test_a_cell_carries_its_value_where_it_can_be_read(qtbot: QtBot, monkeypatch
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 @pytest.mark.parametrize("tab", [0, 1])
 def test_a_plot_is_saved_as_a_picture(
-    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path, suffix: str, tab: int
+    qtbot: QtBot, page: ComparePanel, tmp_path: Path, suffix: str, tab: int
 ) -> None:
     page.resize(700, 800)
     page.show()
@@ -320,7 +320,7 @@ def test_a_plot_is_saved_as_a_picture(
 
 
 def test_a_picture_that_cannot_be_saved_is_explained(
-    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+    qtbot: QtBot, page: ComparePanel, tmp_path: Path
 ) -> None:
     embed(qtbot, page)
     (tmp_path / "file").touch()
@@ -331,7 +331,7 @@ def test_a_picture_that_cannot_be_saved_is_explained(
 
 
 def test_plots_follow_a_change_between_light_and_dark(
-    qtbot: QtBot, qapp: QApplication, page: EmbeddingPage
+    qtbot: QtBot, qapp: QApplication, page: ComparePanel
 ) -> None:
     page.show()
     embed(qtbot, page)
@@ -346,7 +346,7 @@ def test_plots_follow_a_change_between_light_and_dark(
 
 
 def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again(
-    qtbot: QtBot, page: EmbeddingPage
+    qtbot: QtBot, page: ComparePanel
 ) -> None:
     page.show()
     embed(qtbot, page)
@@ -364,7 +364,7 @@ def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again
     ("entry", "begins"),
     [(0, '{\n "model": "bamboo"'), (1, "curl "), (2, "from openai"), (3, "var $client")],
 )
-def test_results_and_requests_are_copied(qtbot: QtBot, page: EmbeddingPage, entry: int, begins: str) -> None:
+def test_results_and_requests_are_copied(qtbot: QtBot, page: ComparePanel, entry: int, begins: str) -> None:
     embed(qtbot, page)
 
     page.results.copy_button.menu().actions()[entry].trigger()
@@ -375,7 +375,7 @@ def test_results_and_requests_are_copied(qtbot: QtBot, page: EmbeddingPage, entr
 
 
 def test_results_are_saved_and_a_failure_is_explained_in_place(
-    qtbot: QtBot, page: EmbeddingPage, tmp_path: Path
+    qtbot: QtBot, page: ComparePanel, tmp_path: Path
 ) -> None:
     embed(qtbot, page)
 
@@ -387,7 +387,7 @@ def test_results_are_saved_and_a_failure_is_explained_in_place(
     qtbot.waitUntil(lambda: page.card.accessibleName() == "Results cannot be saved as .xlsx")
 
 
-def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: EmbeddingPage) -> None:
+def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: ComparePanel) -> None:
     page.texts.setPlainText("\n".join("12345"))
     page.texts.setMaximumHeight(page.texts.minimumHeight())
     with qtbot.waitExposed(page):
@@ -397,7 +397,7 @@ def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: Embe
 
 
 def test_pictures_of_the_page(
-    qtbot: QtBot, page: EmbeddingPage, photograph: Callable[[QWidget, str], None]
+    qtbot: QtBot, page: ComparePanel, photograph: Callable[[QWidget, str], None]
 ) -> None:
     page.resize(760, 800)
     page.show()

@@ -1,4 +1,4 @@
-"""The page Test embedding: sends texts as any client would, shows the numbers and a plot. GUI thread."""
+"""The tab Compare: sends texts as any client would, shows the numbers and a plot. GUI thread."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _dropped_file(source: QMimeData) -> Path | None:
     return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
 
 
-class EmbeddingPage(QWidget):
+class ComparePanel(QWidget):
     """Texts in, vectors out."""
 
     def __init__(self, bridge: Bridge) -> None:
@@ -116,7 +116,7 @@ class EmbeddingPage(QWidget):
         """Wait no longer; of many texts, those that have not been sent yet stay here."""
         self._job.abandon()
 
-    def take_over(self, old: EmbeddingPage) -> None:
+    def take_over(self, old: ComparePanel) -> None:
         """The same texts and results."""
         old.cancel()
         self.texts.setPlainText(old.texts.toPlainText())

@@ -1,0 +1,348 @@
+"""The tab Search: a person's own texts, and what of them is nearest to a question. GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from tray_app.errors import AppError
+from tray_app.ui.collection_actions import CollectionActions
+from tray_app.ui.latest_query import LatestQuery
+from tray_app.ui.presenters.menu import start_refusal
+from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.search import (
+    damaged_title,
+    example_question,
+    found_text,
+    outdated_text,
+    report_text,
+    skipped_rows,
+    skipped_title,
+)
+from tray_app.ui.search_controller import SearchController
+from tray_app.ui.search_operations import Question, answer
+from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
+from tray_app.ui.symbols import symbol_icon
+from tray_app.ui.text_sources import TextSources
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import MessageCard, accept_copy, announce, text_label
+from tray_app.ui.widgets.collection_bar import CollectionBar
+from tray_app.ui.widgets.drop_zone import DropZone, dropped_paths
+from tray_app.ui.widgets.folded_list import FoldedList
+from tray_app.ui.widgets.job_row import JobRow
+from tray_app.ui.widgets.search_results import SearchResults
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
+
+    from tray_app.search.collection import AddReport
+    from tray_app.ui.bridge import Bridge
+    from tray_app.ui.search_operations import Addition, Answer
+
+_TYPING_MS = 400
+"""Who has not typed for so long wants an answer."""
+_SLOW_MS = 300
+"""Who waits longer for one is told so."""
+
+
+class SearchPanel(QWidget):
+    """Texts in, a question, the nearest texts out."""
+
+    navigate = Signal(object)
+    """A `Page` that helps on."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._wants_new = False
+        self._asked: Question | None = None
+        self._shown: Question | None = None
+        self._attempt = 0
+        self._had_to_wait = False
+        self.controller = SearchController(bridge, self)
+        self.sources = TextSources(self)
+        self.actions_of_collection = CollectionActions(bridge, self.controller, self)
+        self.bar = CollectionBar()
+        self.actions_of_collection.fill(self.bar, self.sources)
+        self.question = self._make_question()
+        self.back_button = QPushButton(tr("&Back"))
+        self.waiting = text_label()
+        self.start_button = QPushButton()
+        self.job = JobRow(tr("Embedded texts"))
+        self.card = MessageCard()
+        self.outdated = MessageCard()
+        self.outcome = text_label()
+        self.skipped, self.damaged = FoldedList(), FoldedList()
+        self.results = SearchResults()
+        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
+        self._slow = QTimer(self, singleShot=True, interval=_SLOW_MS)
+        search = bridge.app.search
+        self._query: LatestQuery[Question, Answer] = LatestQuery(
+            bridge, lambda question: answer(search, question)
+        )
+        self.setAcceptDrops(True)
+        self.zone = self._make_zone()
+        self._lay_out()
+        self._connect()
+        self._show_state()
+
+    def ask(self) -> None:
+        """Search for what is typed, now; a server that can be started is started."""
+        self._attempt += 1
+        if self.controller.reason and self._words():
+            self.controller.start_server()
+        self._ask()
+
+    def take_over(self, old: SearchPanel) -> None:
+        """The same collection and question."""
+        old.controller.cancel()
+        self.controller.current_id = old.controller.current_id
+        self.question.setText(old.question.text())
+        self._typing.stop()
+        if old.controller.is_known:
+            self.controller.read()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The collections are read when somebody looks at them."""
+        super().showEvent(event)
+        if not self.controller.is_known:
+            self.controller.read()
+        self._ask()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the symbol anew when light becomes dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "zone"):
+            self._symbol.setIcon(symbol_icon("search", self.palette()))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Files and folders of this computer are taken."""
+        if dropped_paths(event.mimeData()):
+            self.zone.show_aim(aimed_at=True)
+            accept_copy(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """They went elsewhere."""
+        super().dragLeaveEvent(event)
+        self.zone.show_aim(aimed_at=False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """They become texts."""
+        self.zone.show_aim(aimed_at=False)
+        accept_copy(event)
+        self.sources.take(dropped_paths(event.mimeData()))
+
+    def _make_question(self) -> QLineEdit:
+        field = QLineEdit()
+        field.setPlaceholderText(tr("Ask a question, or describe what you are looking for"))
+        field.setAccessibleName(tr("Question"))
+        field.setClearButtonEnabled(True)
+        self._symbol = QAction(field)
+        self._symbol.setIcon(symbol_icon("search", self.palette()))
+        field.addAction(self._symbol, QLineEdit.ActionPosition.LeadingPosition)
+        return field
+
+    def _make_zone(self) -> DropZone:
+        self.folder_button = QPushButton(tr("Choose &Folder…"))
+        self.files_button = QPushButton(tr("Choose F&iles…"))
+        self.paste_button = QPushButton(tr("&Paste Text…"))
+        self.example_button = QPushButton(tr("Try with an &Example"))
+        set_variant(self.folder_button, Variant.PRIMARY)
+        set_variant(self.example_button, Variant.QUIET)
+        return DropZone(
+            "folder-open",
+            tr("Drop a folder or files here"),
+            tr(
+                "Text, Markdown and PDF files can then be searched by their meaning. "
+                "Everything stays on this computer."
+            ),
+            (
+                (self.folder_button, self.files_button, self.paste_button),
+                (self.example_button,),
+            ),
+        )
+
+    def _lay_out(self) -> None:
+        start = QHBoxLayout()
+        start.setSpacing(SMALL)
+        start.addWidget(self.waiting, 1)
+        start.addWidget(self.start_button)
+        back = QHBoxLayout()
+        back.addWidget(self.back_button)
+        back.addStretch()
+        self._stack = QStackedWidget()
+        self._stack.addWidget(self.zone)
+        self._stack.addWidget(self.results)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
+        column.setSpacing(SMALL)
+        column.addLayout(back)
+        column.addWidget(self.bar)
+        column.addWidget(self.question)
+        column.addLayout(start)
+        for widget in (self.job, self.card, self.outdated, self.outcome, self.skipped, self.damaged):
+            column.addWidget(widget)
+        column.addWidget(self._stack, 1)
+
+    def _connect(self) -> None:
+        self.folder_button.clicked.connect(self.sources.choose_folder)
+        self.files_button.clicked.connect(self.sources.choose_files)
+        self.paste_button.clicked.connect(self.sources.paste)
+        self.example_button.clicked.connect(self._try_example)
+        self.sources.picked.connect(self._add)
+        self.bar.chosen.connect(self.controller.choose)
+        self.actions_of_collection.new_wanted.connect(lambda: self._show_zone(wanted=True))
+        self.back_button.clicked.connect(lambda: self._show_zone(wanted=False))
+        self.start_button.clicked.connect(self._help_on)
+        self.job.cancelled.connect(self.controller.cancel)
+        self.question.textChanged.connect(self._typing.start)
+        self.question.returnPressed.connect(self.ask)
+        self._typing.timeout.connect(self._ask)
+        self._slow.timeout.connect(lambda: self.outcome.setText(tr("Searching …")))
+        self.controller.changed.connect(self._show_state)
+        self.controller.filled.connect(self._show_report)
+        self.controller.failed.connect(self._show_failure)
+
+    def _add(self, wanted: Addition) -> None:
+        self._clear_news()
+        shown = self.controller.current is not None and not self._wants_new
+        self.controller.add(replace(wanted, into=self.controller.current_id) if shown else wanted)
+
+    def _try_example(self) -> None:
+        self.question.setText(example_question(tr))
+        self._typing.stop()
+        self.sources.take_example()
+
+    def _show_zone(self, *, wanted: bool) -> None:
+        """Where a new collection begins, or back from there."""
+        self._wants_new = wanted
+        self._show_state()
+        (self.folder_button if wanted else self.question).setFocus()
+
+    def _help_on(self) -> None:
+        """Start the server, or find a model for it."""
+        if self._bridge.status.model_name:
+            self.controller.start_server()
+        else:
+            self.navigate.emit(Page.MODELS)
+
+    def _show_state(self) -> None:
+        controller, current = self.controller, self.controller.current
+        is_new = current is None or self._wants_new
+        if self._had_to_wait and not controller.reason:
+            self._attempt += 1  # what could not be answered can be now
+        self._had_to_wait = bool(controller.reason)
+        self.back_button.setVisible(self._wants_new and current is not None and not controller.busy)
+        self.bar.setVisible(not is_new)
+        if current is not None:
+            self.bar.show_collections(controller.shelf.collections, current)
+        for button in (self.bar.add_button, self.bar.more_button):
+            button.setVisible(not controller.busy)
+        copies = current is not None and current.dimensions > 0
+        self.bar.copy_button.setVisible(copies and self._bridge.status.server.base_url is not None)
+        self.question.setVisible(not is_new and not controller.is_outdated)
+        self._show_job()
+        self._show_waiting(is_new=is_new)
+        self._show_outdated(is_new=is_new)
+        self.damaged.show_lines(
+            damaged_title(controller.shelf.damaged, tr), skipped_rows(controller.shelf.damaged, tr)
+        )
+        self._stack.setCurrentWidget(self.zone if is_new else self.results)
+        hidden = controller.busy if is_new else controller.is_outdated
+        self._stack.setVisible(controller.is_known and not hidden)
+        self._ask()
+
+    def _show_job(self) -> None:
+        if self.controller.busy:
+            self.job.show_progress(self.controller.words, self.controller.done, self.controller.total)
+        else:
+            self.job.hide()
+
+    def _show_waiting(self, *, is_new: bool) -> None:
+        controller = self.controller
+        reason = controller.reason if controller.waiting or (self._words() and not is_new) else ""
+        status = self._bridge.status
+        can_start = not start_refusal(status, tr)
+        self.waiting.setText("" if controller.waiting else reason)  # else the job says it
+        self.waiting.setVisible(bool(reason))
+        self.start_button.setText(tr("&Start Server") if can_start else tr("Choose a &Model"))
+        self.start_button.setVisible(bool(reason) and (can_start or not status.model_name))
+
+    def _show_outdated(self, *, is_new: bool) -> None:
+        controller, current = self.controller, self.controller.current
+        if current is None or is_new or controller.busy or not controller.is_outdated:
+            self.outdated.clear()
+            return
+        self.outdated.show_message(tr("The model has changed"), outdated_text(current, tr))
+        self.outdated.offer(tr("&Embed Again"), self._embed_again)
+
+    def _embed_again(self) -> None:
+        self._clear_news()
+        self.controller.rebuild()
+
+    def _show_report(self, report: AddReport) -> None:
+        self._wants_new = False
+        self.outcome.setText(report_text(report, tr))
+        self.outcome.show()
+        self.skipped.show_lines(skipped_title(report.skipped, tr), skipped_rows(report.skipped, tr))
+        self.skipped.button.setChecked(not report.added)
+        announce(self, self.outcome.text())
+
+    def _show_failure(self, error: AppError, goes_on: bool) -> None:  # noqa: FBT001 - as the signal has it
+        self.card.show_error(error)
+        if goes_on:
+            self.card.offer(tr("&Try Again"), self._add_again)
+
+    def _add_again(self) -> None:
+        self._clear_news()
+        self.controller.add_again()
+
+    def _clear_news(self) -> None:
+        self.card.clear()
+        self.outcome.setText("")
+        self.outcome.hide()
+        self.skipped.show_lines("", ())
+
+    def _words(self) -> str:
+        return self.question.text().strip()
+
+    def _ask(self) -> None:
+        """Look at the collection, with the question that is typed, unless that is shown already."""
+        self._typing.stop()
+        current = self.controller.current
+        if current is None or self.controller.is_outdated:
+            self._asked = self._shown = None
+            self.results.clear()
+            return
+        words = self._words()
+        if words and self.controller.reason:
+            if self._shown and self._shown.collection == current:
+                return  # what was found before stays
+            words = ""
+        wanted = Question(current, words, self._attempt)
+        if self.isVisible() and wanted != self._asked:
+            self._asked = wanted
+            self.actions_of_collection.question = words
+            self._slow.start()
+            self._query.ask(wanted, self._hear)
+
+    def _hear(self, question: Question, found: Answer | AppError) -> None:
+        if self._asked is None:
+            return
+        if question != self._asked:
+            self._query.ask(self._asked, self._hear)
+            return
+        self._slow.stop()
+        self.outcome.setVisible(bool(self.outcome.text()) and self.outcome.text() != tr("Searching …"))
+        if isinstance(found, AppError):
+            self.card.show_error(found)
+            return
+        if question.words:
+            self.card.clear()
+            announce(self, found_text(found.hits, tr))
+        self._shown = question
+        self.results.show_answer(found, question.collection)

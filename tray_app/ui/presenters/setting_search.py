@@ -1,0 +1,31 @@
+"""Finds settings by what people call them. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tray_app.phrases import Translate
+    from tray_app.settings.keys import Key
+    from tray_app.settings.schema import Field
+
+
+def words_of(what: Field | Key, others: Iterable[str], tr: Translate) -> str:
+    """All by which a setting or key is found: its name, its texts, in English too, and the `others`."""
+    texts = (what.title, what.help, what.details, what.words)
+    said = [tr.said(text) for text in texts]
+    return folded(" ".join((what.name, what.name.replace("_", " "), *map(str, texts), *said, *others)))
+
+
+def is_found(words: str, typed: str) -> bool:
+    """Whether each word that was typed begins or is within one of the `words`, which are `folded`."""
+    return all(word in words for word in folded(typed).split())
+
+
+def folded(text: str) -> str:
+    """A text in small letters without accents, in which it can be looked for."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in parts if not unicodedata.combining(letter))

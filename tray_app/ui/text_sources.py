@@ -1,0 +1,66 @@
+"""Where texts to search in come from: folders, files, what is pasted, an example. GUI thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QFileDialog
+
+from tray_app.ui.dialogs.paste_texts import PasteTextsDialog
+from tray_app.ui.presenters.search import example_texts, name_for
+from tray_app.ui.search_operations import Addition
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PySide6.QtWidgets import QDialog, QWidget
+
+
+class TextSources(QObject):
+    """Asks a person for texts."""
+
+    picked = Signal(object)
+    """An `Addition`, with the name that a new collection of it would have."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._window = parent
+        self.dialog: QDialog | None = None
+        """The one that was opened last."""
+
+    def choose_folder(self) -> None:
+        """Ask for a folder."""
+        self._ask_for_files(tr("Choose a folder with texts"), QFileDialog.FileMode.Directory)
+
+    def choose_files(self) -> None:
+        """Ask for files."""
+        self._ask_for_files(tr("Choose files with texts"), QFileDialog.FileMode.ExistingFiles)
+
+    def paste(self) -> None:
+        """Ask for lines."""
+        dialog = PasteTextsDialog(self._window)
+        dialog.confirmed.connect(lambda texts: self.picked.emit(Addition(texts=texts, name=name_for((), tr))))
+        self.dialog = dialog
+        dialog.open()
+
+    def take_example(self) -> None:
+        """Ask for nothing: take some sentences that come with the app."""
+        self.picked.emit(Addition(texts=example_texts(tr), name=tr("Example")))
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Take files and folders that were dropped."""
+        if paths:
+            self.picked.emit(Addition(paths=tuple(paths), name=name_for(paths, tr)))
+
+    def _ask_for_files(self, title: str, mode: QFileDialog.FileMode) -> None:
+        dialog = QFileDialog(self._window, title)
+        dialog.setFileMode(mode)
+        if mode is not QFileDialog.FileMode.Directory:
+            dialog.setNameFilters([tr("Texts (*.txt *.md *.pdf)"), tr("All files (*)")])
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(lambda names: self.take([Path(name) for name in names]))
+        self.dialog = dialog
+        dialog.open()

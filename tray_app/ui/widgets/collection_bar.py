@@ -1,0 +1,72 @@
+"""Which collection is looked at, and what can be done with it. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
+
+from tray_app.ui.presenters.search import collection_facts
+from tray_app.ui.style import SMALL, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import ElidedLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tray_app.search.collection import Collection
+
+_LETTERS = 16
+"""So many of a name can be read, however narrow the window is."""
+
+
+class CollectionBar(QWidget):
+    """The collections, and buttons with menus."""
+
+    chosen = Signal(str)
+    """The id of another collection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = QComboBox()
+        self.names.setAccessibleName(tr("Collection"))
+        self.names.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.names.setMinimumContentsLength(_LETTERS)
+        self.names.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.names.activated.connect(lambda row: self.chosen.emit(self.names.itemData(row)))
+        self.facts = ElidedLabel()
+        self.add_button = QPushButton(tr("&Add"))
+        set_symbol(self.add_button, "plus")
+        self.copy_button = QPushButton(tr("Cop&y Code"))
+        set_symbol(self.copy_button, "copy")
+        self.more_button = QPushButton()
+        self.more_button.setAccessibleName(tr("More"))
+        self.more_button.setToolTip(tr("More"))
+        set_symbol(self.more_button, "ellipsis")
+        set_variant(self.more_button, Variant.QUIET)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SMALL)
+        row.addWidget(self.names)
+        row.addWidget(self.facts, 1)
+        for button in (self.add_button, self.copy_button, self.more_button):
+            row.addWidget(button)
+
+    def offer(self, button: QPushButton, entries: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """Give one of the buttons a menu."""
+        menu = QMenu(button)
+        for title, act in entries:
+            menu.addAction(title).triggered.connect(lambda _=False, act=act: act())
+        button.setMenu(menu)
+
+    def show_collections(self, collections: Sequence[Collection], current: Collection) -> None:
+        """Show these, of which one is looked at."""
+        shown = [(self.names.itemText(row), self.names.itemData(row)) for row in range(self.names.count())]
+        if shown != [(each.name, each.id) for each in collections]:
+            self.names.clear()
+            for each in collections:
+                self.names.addItem(each.name, each.id)
+        self.names.setCurrentIndex(self.names.findData(current.id))
+        self.facts.show_text(collection_facts(current, tr))

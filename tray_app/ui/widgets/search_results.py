@@ -1,0 +1,135 @@
+"""What a search has found, as a list and on a map of all texts. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout
+
+from tray_app.ui.garbage import delete_plot
+from tray_app.ui.presenters.search import hit_rows, map_text
+from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import Card, EmptyState, small_label
+from tray_app.ui.widgets.hit_list import HitList
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+
+    from tray_app.search.collection import Collection, MapOfTexts
+    from tray_app.ui.search_operations import Answer
+    from tray_app.ui.widgets.text_map import TextMap
+
+_NARROW_LETTERS = 90
+"""Below so many letters of width, the map stands below the list."""
+
+_MARKED = 5
+"""So many of the nearest texts stand out on the map: in a small collection, everything is found."""
+
+
+class SearchResults(QSplitter):
+    """The list and the map point at each other."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setChildrenCollapsible(False)
+        self.setHandleWidth(MEDIUM)
+        self._answer: Answer | None = None
+        self._collection: Collection | None = None
+        self._points: tuple[int | None, ...] = ()
+        """For each row the number of its point."""
+        self.map: TextMap | None = None
+        self.list = HitList()
+        self.list.chosen.connect(self._choose_point)
+        self._nothing = EmptyState(
+            "search",
+            tr("Ask a question"),
+            tr("The texts that are nearest to it in meaning appear here, whatever words they use."),
+        )
+        self._left = QStackedWidget()
+        self._left.addWidget(self._nothing)
+        self._left.addWidget(self.list)
+        self._side = Card()
+        self.caption = small_label()
+        self._column = QVBoxLayout(self._side)
+        self._column.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
+        self._column.setSpacing(SMALL)
+        self._column.addWidget(self.caption)
+        self.addWidget(self._left)
+        self.addWidget(self._side)
+        self.setStretchFactor(0, 3)
+        self.setStretchFactor(1, 2)
+
+    def show_answer(self, answer: Answer, collection: Collection) -> None:
+        """Show what was found in a collection, and where."""
+        self._answer, self._collection = answer, collection
+        rows = hit_rows(answer.hits, tr)
+        places = {
+            (text, source): number
+            for number, (text, source) in enumerate(zip(answer.map.texts, answer.map.sources, strict=True))
+        }
+        self._points = tuple(places.get((hit.text, hit.source)) for hit in answer.hits)
+        self._draw(answer.map)
+        self.list.show_rows(rows)
+        self._left.setCurrentWidget(self.list if rows else self._nothing)
+
+    def clear(self) -> None:
+        """Show nothing more of what was found."""
+        self._answer = None
+        self._points = ()
+        self.list.show_rows(())
+        self._left.setCurrentWidget(self._nothing)
+        self._side.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw again what has been given back."""
+        super().showEvent(event)
+        if self._answer is not None and self.map is None:
+            self._draw(self._answer.map)
+            self._choose_point(self.list.currentIndex().row())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Give the map back when the window has been closed; the list stays."""
+        super().hideEvent(event)
+        if self.map is not None and not self.window().isVisible():
+            self._column.removeWidget(self.map)
+            delete_plot(self.map)
+            self.map = None
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """In a narrow window the map stands below the list."""
+        super().resizeEvent(event)
+        narrow = self.width() < _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
+        self.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
+
+    def _draw(self, texts: MapOfTexts) -> None:
+        self._side.setVisible(len(texts.points) > 1)
+        if len(texts.points) < 2:  # noqa: PLR2004 - one point is no map
+            return
+        if self.map is None:
+            from tray_app.ui.widgets.text_map import TextMap
+
+            self.map = TextMap()
+            self.map.hovered.connect(self._show_caption)
+            self.map.pressed.connect(self._choose_row)
+            self._column.insertWidget(0, self.map, 1)
+        self.map.show_map(texts, [number for number in self._points[:_MARKED] if number is not None])
+        self._show_caption("")
+
+    def _show_caption(self, hovered: str) -> None:
+        if self._answer is None or self._collection is None:
+            return
+        texts = self._answer.map
+        usual = map_text(texts.explained, len(texts.points), self._collection.texts, tr)
+        self.caption.setText(hovered or usual)
+
+    def _choose_point(self, row: int) -> None:
+        if self.map is not None:
+            self.map.choose(self._points[row] if 0 <= row < len(self._points) else None)
+
+    def _choose_row(self, point: int) -> None:
+        if point in self._points:
+            self.list.setCurrentIndex(self.list.hits.index(self._points.index(point)))
+        elif self.map is not None:
+            self.map.choose(point)

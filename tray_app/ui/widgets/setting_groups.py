@@ -1,0 +1,338 @@
+"""The settings in groups, of which one is shown, and what is found of all of them. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from tray_app.ui.presenters.setting_search import is_found
+from tray_app.ui.presenters.settings import GROUPS, SYMBOLS, group_title
+from tray_app.ui.style import ICON, LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, set_variant
+from tray_app.ui.symbols import set_symbol, symbol_icon
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import Card, EmptyState, announce, heading
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from PySide6.QtGui import QKeyEvent, QResizeEvent
+
+    from tray_app.ui.widgets.setting_rows import Row
+
+_NARROW_LETTERS = 84
+"""With less room than for so many letters, an editor stands below its title."""
+_LIST_LETTERS = 26
+
+
+class SearchField(QLineEdit):
+    """Takes what a person looks for. Esc empties it first, and closes the dialog then."""
+
+    entered = Signal()
+    """On to what was found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setPlaceholderText(tr("Search settings"))
+        self.setAccessibleName(tr("Search settings"))
+        self.setClearButtonEnabled(True)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter must not close the dialog with OK."""
+        match event.key():
+            case Qt.Key.Key_Escape if self.text():
+                self.clear()
+            case Qt.Key.Key_Return | Qt.Key.Key_Enter | Qt.Key.Key_Down:
+                self.entered.emit()
+            case _:
+                super().keyPressEvent(event)
+
+
+class _Rows(Card):
+    """Some rows on a card."""
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        super().__init__()
+        self._rows = rows
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MEDIUM, TIGHT, SMALL, TIGHT)
+        column.setSpacing(0)
+        for row in rows.values():
+            column.addWidget(row)
+
+    def show_rows(self, names: Collection[str]) -> bool:
+        """Show those with these names, with lines between them; whether there are any."""
+        first = True
+        for name, row in self._rows.items():
+            row.setVisible(name in names)
+            row.show_line(lined=not first)
+            first = first and name not in names
+        self.setVisible(not first)
+        return not first
+
+
+class SettingGroup(QWidget):
+    """The rows of a group under its title; those that few people need are folded."""
+
+    folded = Signal()
+    """Or unfolded."""
+
+    def __init__(self, title: str, rows: Mapping[str, Row], advanced: Mapping[str, Row]) -> None:
+        super().__init__()
+        self.fold_button = QPushButton(tr("Advanced"), autoDefault=False)
+        self.fold_button.setCheckable(True)
+        self.fold_button.setAccessibleName(tr("Advanced: {group}").format(group=title))
+        self.fold_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        set_variant(self.fold_button, Variant.QUIET)
+        self.fold_button.toggled.connect(self._turn)
+        self._advanced = advanced
+        self._basic_card, self._advanced_card = _Rows(rows), _Rows(advanced)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SMALL)
+        column.addWidget(heading(title, Type.TITLE))
+        column.addWidget(self._basic_card)
+        column.addWidget(self.fold_button)
+        column.addWidget(self._advanced_card)
+        self._turn()
+
+    def show_rows(self, names: Collection[str], always: Collection[str], *, foldable: bool) -> bool:
+        """Show the rows with these names; those that are folded only if they are in `always`. Whether there
+        is anything to show.
+        """
+        advanced = self._advanced.keys() & set(names)
+        self.fold_button.setVisible(foldable and bool(advanced))
+        if foldable and not self.fold_button.isChecked():
+            advanced &= set(always)
+        basic = self._basic_card.show_rows(names)
+        return self._advanced_card.show_rows(advanced) or basic or not self.fold_button.isHidden()
+
+    def _turn(self) -> None:
+        set_symbol(self.fold_button, "chevron" if self.fold_button.isChecked() else "chevron-right")
+        self.folded.emit()
+
+
+class SettingGroups(QWidget):
+    """A list of groups at the left and one of them at the right, or what was found of all. `rows` by name."""
+
+    _revealing = Signal(QWidget)
+
+    def __init__(self, rows: Mapping[str, Row]) -> None:
+        super().__init__()
+        self._rows = rows
+        self._names: set[str] = set(rows)
+        self._needless: Collection[str] = ()
+        self._all_of = ""
+        self.search = SearchField()
+        self.list = QListWidget()
+        self.groups = {group: self._make_group(group) for group in GROUPS}
+        self.clear_button = QPushButton(tr("Clear Search"))
+        self.nothing = EmptyState(
+            "search",
+            tr("No settings found"),
+            tr("Try another word, or look through the groups at the left."),
+            self.clear_button,
+        )
+        self._area = QScrollArea(widgetResizable=True)
+        self._stack = QStackedLayout()
+        self._set_up_list()
+        self._lay_out()
+        self.search.textChanged.connect(self._look)
+        self.search.entered.connect(self._enter)
+        self.clear_button.clicked.connect(self._clear)
+        # Queued: where a row stands is known when the layouts have caught up.
+        self._revealing.connect(self._area.ensureWidgetVisible, Qt.ConnectionType.QueuedConnection)
+        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self._begin_search)
+        self.refresh()
+
+    @property
+    def current(self) -> str:
+        """The group that is shown when nothing is looked for."""
+        return GROUPS[max(0, self.list.currentRow())]
+
+    def open(self, group: str) -> None:
+        """Show a group."""
+        self.search.clear()
+        self.list.setCurrentRow(GROUPS.index(group))
+
+    def shown(self) -> tuple[str, ...]:
+        """The groups that have anything to show."""
+        return tuple(group for group, item in zip(GROUPS, self._items(), strict=True) if not item.isHidden())
+
+    def show_only(self, names: Collection[str]) -> None:
+        """Show these rows alone, of all that there are."""
+        self._names = set(names)
+        self._all_of = ""
+        self.refresh()
+        if self.current not in self.shown():
+            self.open(self.shown()[0])
+
+    def leave_out(self, needless: Collection[str]) -> None:
+        """Show these rows only to whoever looks for them."""
+        self._needless = needless
+        self.refresh()
+
+    def point_at(self, name: str) -> None:
+        """Lead the person to a row; if that is left out, those beside it are shown with it."""
+        row = self._rows[name]
+        self.open(row.group)
+        self._all_of = row.group if name in self._needless else ""  # until another group is opened
+        if row.advanced:
+            self.groups[row.group].fold_button.setChecked(True)
+        self.refresh()
+        self._go_to(row)
+
+    def mark(self, names: Iterable[str]) -> None:
+        """Say in the list in which groups these rows are."""
+        marked = {self._rows[name].group for name in names}
+        for group, item in zip(GROUPS, self._items(), strict=True):
+            title = group_title(group, tr)
+            item.setText(f"⚠ {title}" if group in marked else title)
+
+    def take_over(self, old: SettingGroups) -> None:
+        """Show the same as another one."""
+        for group, made in self.groups.items():
+            made.fold_button.setChecked(old.groups[group].fold_button.isChecked())
+        self.list.setCurrentRow(old.list.currentRow())
+        self.search.setText(old.search.text())
+
+    def refresh(self) -> None:
+        """Show what is to be seen now; a row with a problem and the one with the keyboard stay."""
+        always = {
+            name
+            for name, row in self._rows.items()
+            if row.is_urgent or row.group == self._all_of or row.isAncestorOf(self.focusWidget() or self)
+        }
+        typed = self.search.text().strip()
+        if typed:
+            names = {name for name in self._names if is_found(self._rows[name].words, typed)}
+        else:
+            names = self._names & (self._rows.keys() - set(self._needless) | always)
+        anything = False
+        for group, item in zip(GROUPS, self._items(), strict=True):
+            there = self.groups[group].show_rows(names, always, foldable=not typed)
+            self.groups[group].setVisible(there and (bool(typed) or group == self.current))
+            item.setHidden(not there and not typed)
+            anything = anything or there
+        self._stack.setCurrentIndex(0 if anything else 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Editors go below their titles where it gets narrow."""
+        super().resizeEvent(event)
+        letters = _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
+        narrow = self._area.viewport().width() < letters
+        for row in self._rows.values():
+            row.arrange(narrow=narrow)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the symbols again when light becomes dark."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_stack"):
+            self._draw_symbols()
+
+    def _make_group(self, group: str) -> SettingGroup:
+        here = {name: row for name, row in self._rows.items() if row.group == group}
+        advanced = {name: row for name, row in here.items() if row.advanced}
+        basic = {name: row for name, row in here.items() if name not in advanced}
+        made = SettingGroup(group_title(group, tr), basic, advanced)
+        made.folded.connect(self.refresh)
+        return made
+
+    def _set_up_list(self) -> None:
+        self.list.setObjectName("pages")  # for the style sheet: it looks as the window's
+        self.list.setAccessibleName(tr("Groups of settings"))
+        self.list.setFixedWidth(_LIST_LETTERS * self.fontMetrics().averageCharWidth())
+        self.list.setFrameShape(QFrame.Shape.NoFrame)
+        self.list.viewport().setAutoFillBackground(False)
+        self.list.setIconSize(QSize(ICON, ICON))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for group in GROUPS:
+            item = QListWidgetItem(group_title(group, tr))
+            item.setSizeHint(QSize(0, LARGE + MEDIUM))
+            self.list.addItem(item)
+        self.list.setCurrentRow(0)
+        self.list.currentRowChanged.connect(self._turn_to)
+        self.list.itemClicked.connect(self._clear)
+        self._draw_symbols()
+
+    def _draw_symbols(self) -> None:
+        for group, item in zip(GROUPS, self._items(), strict=True):
+            item.setIcon(symbol_icon(SYMBOLS[group], self.palette()))
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        content.setObjectName("content")  # for the style sheet
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MEDIUM, 0, MEDIUM, MEDIUM)
+        column.setSpacing(LARGE)
+        for group in self.groups.values():
+            column.addWidget(group)
+        column.addStretch()
+        self._area.setWidget(content)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._stack.addWidget(self._area)
+        self._stack.addWidget(self.nothing)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SMALL)
+        row.addWidget(self.list)
+        row.addLayout(self._stack, 1)
+
+    def _items(self) -> list[QListWidgetItem]:
+        return [self.list.item(number) for number in range(self.list.count())]
+
+    def _turn_to(self) -> None:
+        self._all_of = ""
+        self._area.verticalScrollBar().setValue(0)
+        if self.search.text():
+            self.search.clear()
+        else:
+            self.refresh()
+
+    def _look(self) -> None:
+        """Show what is found, and have it counted for who cannot see it."""
+        typed = self.search.text().strip()
+        if typed:
+            self.list.clearSelection()
+        else:
+            self.list.setCurrentItem(self.list.currentItem())
+            self.list.currentItem().setSelected(True)
+        self._area.verticalScrollBar().setValue(0)
+        self.refresh()
+        if typed:
+            count = sum(not row.isHidden() for row in self._rows.values())
+            announce(self, tr("{count} settings found").format(count=tr.number(count)))
+
+    def _begin_search(self) -> None:
+        self.search.setFocus()
+        self.search.selectAll()
+
+    def _enter(self) -> None:
+        """To the first row that was found."""
+        for row in self._rows.values():
+            if row.isVisible():
+                self._go_to(row)
+                return
+
+    def _clear(self) -> None:
+        self.search.clear()
+
+    def _go_to(self, row: Row) -> None:
+        """The keyboard to a row, which is scrolled to; one that cannot be edited explains itself."""
+        (row.editor if row.editor.isEnabled() else row.more_button).setFocus()
+        self._revealing.emit(row)
