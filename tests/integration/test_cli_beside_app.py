@@ -516,7 +516,7 @@ def test_an_app_of_another_version_is_told_to_be_restarted(
         stopped = command_here("stop")
     assert (result.returncode, stopped.returncode) == (1, 0)
     assert f"A different version of PowerInfer Tray is running (PID {os.getpid()})" in result.stderr
-    assert (f"Version {version} runs" if version else "An earlier version is running") in result.stderr
+    assert (f"Version {version} is running" if version else "An earlier version is running") in result.stderr
     assert "powerinfer-tray quit" in result.stderr
     assert (private_home / "models" / "mine.gguf").exists()
 
