@@ -256,7 +256,7 @@ class TalkPanel(QWidget):
         elif answer.cut_off:
             self.view.show_note(
                 tr("The answer ends early"),
-                tr("The context is full. Set a larger context size for the model, or begin a new chat."),
+                tr("The context is full. Set a larger context size, or start a new conversation."),
             )
         words = plain_text(message.text[:_MOST_SPOKEN])
         announce(self, "\n".join(filter(None, (words, tr("Stopped") if message.stopped else ""))))

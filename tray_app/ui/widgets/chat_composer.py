@@ -77,7 +77,7 @@ class Composer(QFrame):
 
     def show_editing(self, *, editing: bool) -> None:
         """Say that a message is being changed, or that no more."""
-        self.note.setText(tr("You are editing a message. What follows it is replaced.") if editing else "")
+        self.note.setText(tr("Editing a message. Everything after it will be replaced.") if editing else "")
         self.note.setVisible(editing)
         self.cancel_button.setVisible(editing)
 
