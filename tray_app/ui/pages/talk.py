@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _PIECES_MS = 40
 """How often the pieces that have come are shown."""
-_WAITING_MS = 250
+_WAITING_MS = 100
+"""As long as no word has come."""
 _SHARE = 3
 """Drawing takes at most one of so many parts of the time."""
 _MOST_SPOKEN = 4000
@@ -275,7 +276,8 @@ class TalkPanel(QWidget):
             name = "" if is_remote(self._bridge.status) else self.look.named(model_id)
             waited_s = time.monotonic() - answer.began_s
             self.view.show_waiting(wait_text(model_id, name, self._bridge.status, waited_s, tr))
-        self._clock.start(max(_PIECES_MS, _SHARE * int(spent.elapsed())))
+        usual_ms = _PIECES_MS if answer.began else _WAITING_MS
+        self._clock.start(max(usual_ms, _SHARE * int(spent.elapsed())))
 
     # What is shown
 

@@ -168,6 +168,8 @@ class Composer(QFrame):
             set_variant(button, Variant.QUIET)
             set_symbol(button, symbol)
         set_variant(self.model_button, Variant.QUIET)
+        set_symbol(self.model_button, "chevron-down")
+        self.model_button.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the symbol comes last
         set_variant(self.cancel_button, Variant.QUIET)
         self.cancel_button.hide()
         side = LARGE + SMALL + TIGHT
