@@ -341,7 +341,7 @@ class TalkPanel(QWidget):
         usable = view.usable or not self.look.known
         empty = not self.conversation.messages
         self.view.setVisible(not empty)
-        self.greeting.setVisible(empty)
+        self.greeting.setVisible(empty or not usable)
         self.greeting.show_state(usable=usable, problem=self.look.models.problem)
         self.examples.setVisible(empty and usable)
         self.composer.setVisible(usable)

@@ -68,7 +68,6 @@ class Examples(QWidget):
             tr("Suggest three dinners with rice and vegetables."),
         ):
             button = QPushButton(text)
-            set_variant(button, Variant.QUIET)
             button.clicked.connect(lambda _=False, text=text: self.chosen.emit(text))
             self.buttons.append(button)
             column.addWidget(button, alignment=Qt.AlignmentFlag.AlignCenter)
