@@ -109,9 +109,10 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
     if button.property("variant") == variant:
         return  # to dress it anew takes its time
     button.setProperty("variant", variant)
-    style = button.style()
-    style.unpolish(button)
-    style.polish(button)
+    if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else that is still to come
+        style = button.style()
+        style.unpolish(button)
+        style.polish(button)
 
 
 def colors(palette: QPalette) -> Colors:
