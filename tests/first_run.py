@@ -138,7 +138,7 @@ def recording(folder: Path) -> Iterator[tuple[App, Recording]]:
             _entry("chat", "A small model to chat with", "Chat-GGUF/chat-Q4_0.gguf", chats),
             *(each for each in load_catalog(resources() / "catalog.toml") if each.builtin),
         )
-        with mock.patch.object(workspace, "load_all", lambda *_: (catalog, None)):
+        with mock.patch.object(workspace, "load_all", return_value=(catalog, None)):
             paths, values = AppPaths.below(folder), {"port": free_port(), "hf_endpoint": hub.base_url}
             app = App(paths, detect_host(), values)
         desktop = Desktop(qt, app)
@@ -211,12 +211,11 @@ def _words(button: QAbstractButton) -> str:
 
 def main() -> int:
     """Record, and print the table."""
-    qt = QApplication([])
+    Look(QApplication([]), detect_host().system)
     with tempfile.TemporaryDirectory() as folder, recording(Path(folder)) as (app, run):
-        Look(qt, app.host.system)
         embed(run)
         chat(app, run)
-        print(run.table())
+        print(run.table())  # noqa: T201 - what it is for
     return 0
 
 

@@ -88,6 +88,11 @@ class Colors:
     danger: QColor
 
 
+_kept: dict[int, Colors] = {}
+"""By `QPalette.cacheKey`."""
+_MOST_KEPT = 64
+
+
 def font(base: QFont, kind: Type, *, bold: bool | None = None) -> QFont:
     """The font of that size of type; titles and headlines are bold unless `bold` says something else."""
     made = type(base)(base)
@@ -109,14 +114,23 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
     if button.property("variant") == variant:
         return  # to dress it anew takes its time
     button.setProperty("variant", variant)
-    if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else that is still to come
+    if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else it will be, when it is shown
         style = button.style()
         style.unpolish(button)
         style.polish(button)
 
 
 def colors(palette: QPalette) -> Colors:
-    """The colours by role for a palette."""
+    """The colours by role for a palette. They are asked for whenever something is painted, so a few are kept."""
+    key = palette.cacheKey()
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[key] = _made_colors(palette)
+    return _kept[key]
+
+
+def _made_colors(palette: QPalette) -> Colors:
     role = QPalette.ColorRole
     window, surface, text = (palette.color(each) for each in (role.Window, role.Base, role.WindowText))
     accent, dark = palette.color(role.Highlight), is_dark(palette)
@@ -272,8 +286,15 @@ QPushButton[variant="quiet"]:hover, QToolButton[variant="quiet"]:hover { backgro
 QPushButton[variant="quiet"]:focus, QToolButton[variant="quiet"]:focus { border-color: @accent; }
 QPushButton#settings { text-align: left; padding-left: 12px; }
 QPushButton#question { padding: 0 2px; }
+QPushButton#send { border-radius: 18px; padding: 0; }
+QPushButton[changed="true"] { background: @accent_soft; }
+QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
+QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#text:focus {
+    background: transparent; border: 1px solid transparent; padding: 0;
+}
+QTextBrowser#text[ring="true"] { border: 1px solid @accent; }
 QScrollArea { background: transparent; border: none; }
 QScrollArea > QWidget > QWidget#content { background: transparent; }
 """

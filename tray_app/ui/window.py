@@ -170,7 +170,9 @@ class Window(QWidget):
             case Page.CHAT:
                 from tray_app.ui.pages.chat import ChatPage
 
-                return ChatPage(self._bridge)
+                chat = ChatPage(self._bridge)
+                chat.navigate.connect(self.open)
+                return chat
             case Page.EMBEDDINGS:
                 from tray_app.ui.pages.embeddings import EmbeddingsPage
 

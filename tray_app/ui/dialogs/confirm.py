@@ -75,6 +75,15 @@ def ask_to_cancel(
     return box
 
 
+def ask_to_delete_chat(parent: QWidget, title: str, delete: Callable[[], object]) -> QMessageBox:
+    """Whether a conversation shall go; `delete` is called if so."""
+    box = _box(parent, tr("Move this chat to the trash?"), tr("“{title}”").format(title=presentable(title)))
+    _button(box, tr("Move to &Trash"), _Role.DestructiveRole, delete)
+    box.setDefaultButton(_keep(box, tr("&Keep")))
+    box.open()
+    return box
+
+
 def ask_to_remove_engine(parent: QWidget, title: str, text: str, remove: Callable[[], object]) -> QMessageBox:
     """Whether an installed engine shall go; `remove` is called if so."""
     box = _box(parent, tr("Remove {name}?").format(name=title), text)

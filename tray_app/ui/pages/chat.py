@@ -1,12 +1,15 @@
-"""The page Chat: talks with a model. GUI thread."""
+"""The page Chat: talks with a model, and continues texts. GUI thread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QTabWidget
 
 from tray_app.ui.pages.completion import CompletionPanel
+from tray_app.ui.pages.conversations import ConversationsPanel
+from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -16,13 +19,20 @@ if TYPE_CHECKING:
 class ChatPage(QTabWidget):
     """What can be said to a model that writes."""
 
+    navigate = Signal(object)
+    """The `Page` where the person can go on."""
+
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self.setDocumentMode(True)
+        self.chat = ConversationsPanel(bridge)
         self.completion = CompletionPanel(bridge)
+        self.addTab(self.chat, tr("Chat"))
         self.addTab(self.completion, tr("Completion"))
+        self.chat.models_wanted.connect(lambda: self.navigate.emit(Page.MODELS))
 
     def take_over(self, old: ChatPage) -> None:
         """The same tab, and in each what was there."""
+        self.chat.take_over(old.chat)
         self.completion.take_over(old.completion)
         self.setCurrentIndex(old.currentIndex())

@@ -191,8 +191,11 @@ def announce(widget: QWidget, words: str) -> None:
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
-def ask_for_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object]) -> None:
-    """Ask where something shall be saved. `forms` are filters with one ending each, as `Table (*.csv)`.
+def ask_for_file(
+    parent: QWidget, title: str, forms: Sequence[str], chosen: Callable[[Path], object], *, name: str = ""
+) -> None:
+    """Ask where something shall be saved. `forms` are filters with one ending each, as `Table (*.csv)`;
+    `name` is proposed.
 
     A name without an ending gets that of the chosen form.
     """
@@ -200,6 +203,8 @@ def ask_for_file(parent: QWidget, title: str, forms: Sequence[str], chosen: Call
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilters(forms)
+    if name:
+        dialog.selectFile(name)
 
     def end_with(form: str) -> None:
         dialog.setDefaultSuffix(form.rpartition("*")[2].rstrip(")"))

@@ -1,0 +1,143 @@
+"""Markdown cut into pieces that are small enough to be drawn anew many times a second. Pure.
+
+An answer grows at its end: all pieces but the last stay as they are, whatever comes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^`\n]*)$")
+_LETTER = re.compile(r"[^\W\d_]|#")
+"""How a line begins that is no part of a list, quotation or table before it."""
+_ENOUGH = 1500
+"""Characters after which a text is cut where it may be."""
+_MOST = 8000
+"""Characters after which it is cut wherever a line or a word ends."""
+_MOST_LINES = 200
+"""Lines of code in one piece."""
+_MOST_CODE = 20_000
+"""Characters of code in one piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of Markdown, or of the code within it."""
+
+    text: str
+    start: int
+    """Where it begins in the Markdown; a piece that goes on with the code before it does not begin there."""
+    is_code: bool = False
+    language: str = ""
+    whole: str = ""
+    """All of the code that this is the first piece of."""
+    goes_on: bool = False
+    """Whether it goes on with the code of the piece before."""
+
+
+def blocks_of(markdown: str, before: tuple[Block, ...] = ()) -> tuple[Block, ...]:
+    """The pieces of a text. `before` are those of a beginning of it: what cannot change is not looked at."""
+    known = len(before) - 1
+    while known > 0 and before[known].goes_on:  # its first piece knows all of the code
+        known -= 1
+    kept = before[: max(0, known)]
+    start = before[known].start if known >= 0 else 0
+    return (*kept, *_cut(markdown, start))
+
+
+def _cut(markdown: str, start: int) -> list[Block]:
+    found: list[Block] = []
+    while start < len(markdown):
+        end_of_line = _line_end(markdown, start)
+        if fence := _FENCE.match(markdown[start:end_of_line].rstrip("\r\n")):
+            start = _add_code(found, markdown, start, fence)
+        else:
+            start = _add_text(found, markdown, start)
+    return found
+
+
+def _add_code(found: list[Block], markdown: str, start: int, fence: re.Match[str]) -> int:
+    """Add the code behind a fence; where it ends."""
+    indent, marks, info = fence.groups()
+    closing = re.compile(rf"[ \t]*{re.escape(marks[0])}{{{len(marks)},}}[ \t]*")
+    at = _line_end(markdown, start)
+    lines: list[str] = []
+    while at < len(markdown):
+        end = _line_end(markdown, at)
+        line = markdown[at:end].rstrip("\r\n")
+        at = end
+        if closing.fullmatch(line):
+            break
+        lines.append(_dedented(line, len(indent)))
+    whole = "\n".join(lines)
+    language = info.split()[0] if info.split() else ""
+    for number, piece in enumerate(_pieces(lines)):
+        found.append(
+            Block(
+                "\n".join(piece),
+                start,
+                is_code=True,
+                language=language,
+                whole="" if number else whole,
+                goes_on=bool(number),
+            )
+        )
+    return at
+
+
+def _pieces(lines: list[str]) -> list[list[str]]:
+    pieces: list[list[str]] = [[]]
+    size = 0
+    for line in lines:
+        if pieces[-1] and (len(pieces[-1]) >= _MOST_LINES or size + len(line) > _MOST_CODE):
+            pieces.append([])
+            size = 0
+        pieces[-1].append(line)
+        size += len(line)
+    return pieces
+
+
+def _add_text(found: list[Block], markdown: str, start: int) -> int:
+    """Add the text up to the next fence, or to where it may be cut; where it ends."""
+    indent = _indent_before(found, markdown)
+    at, blank = start, False
+    while at < len(markdown):
+        end = _line_end(markdown, at)
+        line = markdown[at:end]
+        if at > start and _FENCE.match(line.rstrip("\r\n")):
+            break
+        if blank and at - start >= _ENOUGH and _LETTER.match(line):
+            break
+        if end - start > _MOST:
+            at = at if at > start else _word_end(markdown, start + _MOST)
+            break
+        blank = not line.strip()
+        at = end
+    text = markdown[start:at]
+    if indent:
+        text = "".join(_dedented(line, indent) for line in text.splitlines(keepends=True))
+    if text.strip():
+        found.append(Block(text, start))
+    return at
+
+
+def _indent_before(found: list[Block], markdown: str) -> int:
+    """How far the fence was indented, within a list, that the text goes on after."""
+    if not found or not found[-1].is_code:
+        return 0
+    fence = _FENCE.match(markdown[found[-1].start : _line_end(markdown, found[-1].start)].rstrip("\r\n"))
+    return len(fence[1]) if fence else 0
+
+
+def _dedented(line: str, indent: int) -> str:
+    blanks = len(line) - len(line.lstrip(" \t"))
+    return line[min(indent, blanks) :]
+
+
+def _line_end(text: str, start: int) -> int:
+    return text.find("\n", start) + 1 or len(text)
+
+
+def _word_end(text: str, most: int) -> int:
+    return text.rfind(" ", most - most // 4, most) + 1 or most

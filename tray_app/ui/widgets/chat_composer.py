@@ -1,0 +1,288 @@
+"""Where a person writes to a model: text, pictures, and the button that sends or stops. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPen, QTextCursor
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout
+
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, look_of, set_variant
+from tray_app.ui.symbols import set_symbol
+from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import accept_copy, plain_tooltip, small_label
+from tray_app.ui.widgets.chat_attachments import Attachments
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QMimeData
+    from PySide6.QtGui import (
+        QDragEnterEvent,
+        QDropEvent,
+        QFocusEvent,
+        QInputMethodEvent,
+        QKeyEvent,
+        QPaintEvent,
+    )
+
+_RADIUS = 16
+_MOST_LINES = 10
+_NAME_LETTERS = 32
+"""So much of a model's name is shown."""
+_ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class Composer(QFrame):
+    """One frame with everything in it."""
+
+    send_wanted = Signal()
+    stop_wanted = Signal()
+    files_given = Signal(object)
+    """Paths that were dropped or pasted."""
+    image_given = Signal(object)
+    """A `QImage` that was dropped or pasted."""
+    edit_cancelled = Signal()
+    page_wanted = Signal(int)
+    """The view above is to go on by so many pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = _Field(self)
+        self.pictures = Attachments()
+        self.note = small_label()
+        self.note.hide()
+        self.cancel_button = QPushButton(tr("Cancel"))
+        self.picture_button = QPushButton()
+        self.options_button = QPushButton()
+        self.model_button = QPushButton()
+        self.send_button = QPushButton()
+        self.busy = False
+        self._name_buttons()
+        self._lay_out()
+        self.setAcceptDrops(True)
+        self.send_button.clicked.connect(self._press)
+        self.cancel_button.clicked.connect(self.edit_cancelled)
+        self.text.textChanged.connect(self._permit)
+        self.pictures.changed.connect(self._permit)
+        self.show_busy(busy=False)
+
+    def show_busy(self, *, busy: bool) -> None:
+        """Let the button stop the answer that is on its way, or send."""
+        self.busy = busy
+        name = tr("Stop") if busy else tr("Send")
+        set_symbol(self.send_button, "square" if busy else "arrow-up")
+        self.send_button.setAccessibleName(name)
+        self.send_button.setToolTip(f"{name} ({tr('Esc') if busy else tr('Enter')})")
+        self._permit()
+
+    def show_editing(self, *, editing: bool) -> None:
+        """Say that a message is being changed, or that no more."""
+        self.note.setText(tr("You are editing a message. What follows it is replaced.") if editing else "")
+        self.note.setVisible(editing)
+        self.cancel_button.setVisible(editing)
+
+    def show_model(self, name: str, *, sees: bool, changed: bool) -> None:
+        """Name the model; `changed`: the conversation has its own prompt or temperature."""
+        button = self.model_button
+        most = _NAME_LETTERS * button.fontMetrics().averageCharWidth()
+        shown = button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, most)
+        button.setText(shown.replace("&", "&&"))
+        button.setToolTip(plain_tooltip(name) if shown != name else "")
+        button.setAccessibleName(tr("Model: {model}").format(model=name))
+        options = tr("System prompt and temperature")
+        self.options_button.setAccessibleName(
+            tr("{name} — {notes}").format(name=options, notes=tr("changed")) if changed else options
+        )
+        self.options_button.setProperty("changed", changed)
+        self.options_button.style().unpolish(self.options_button)
+        self.options_button.style().polish(self.options_button)
+        self.picture_button.setVisible(sees)
+        blind = bool(self.pictures.all) and not sees
+        self.pictures.warn(tr("{model} cannot see pictures").format(model=name) if blind else "")
+
+    def fill(self, text: str) -> None:
+        """Put a text into the field, to be changed or sent."""
+        self.text.setPlainText(text)
+        self.text.moveCursor(QTextCursor.MoveOperation.End)
+        self.text.setFocus()
+
+    @property
+    def editing(self) -> bool:
+        """Whether a message is being changed."""
+        return not self.cancel_button.isHidden()
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not self.text.toPlainText().strip() and not self.pictures.all
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.text.clear()
+        self.pictures.show_all(())
+        self.show_editing(editing=False)
+
+    def escape(self) -> bool:
+        """Do what Esc does here; whether that was anything."""
+        if self.editing:
+            self.edit_cancelled.emit()
+        elif self.busy:
+            self.stop_wanted.emit()
+        else:
+            return False
+        return True
+
+    def submit(self) -> None:
+        """Send what was written, if there is something and nothing is on its way."""
+        if self.send_button.isEnabled() and not self.busy:
+            self.send_wanted.emit()
+
+    def take_mime(self, data: QMimeData) -> bool:
+        """Take the pictures and files of a drop or the clipboard; whether there were any."""
+        files = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
+        if files:
+            self.files_given.emit(files)
+        elif data.hasImage() and isinstance(image := data.imageData(), QImage):
+            self.image_given.emit(image)
+        else:
+            return False
+        return True
+
+    def _press(self) -> None:
+        if self.busy:
+            self.stop_wanted.emit()
+        else:
+            self.submit()
+
+    def _permit(self) -> None:
+        self.send_button.setEnabled(self.busy or not self.is_empty())
+
+    def _name_buttons(self) -> None:
+        set_variant(self.send_button, Variant.PRIMARY)
+        self.send_button.setObjectName("send")  # for the style sheet
+        for button, name, symbol in (
+            (self.picture_button, tr("Add pictures"), "plus"),
+            (self.options_button, tr("System prompt and temperature"), "sliders-horizontal"),
+        ):
+            button.setAccessibleName(name)
+            button.setToolTip(name)
+            set_variant(button, Variant.QUIET)
+            set_symbol(button, symbol)
+        set_variant(self.model_button, Variant.QUIET)
+        set_variant(self.cancel_button, Variant.QUIET)
+        self.cancel_button.hide()
+        side = LARGE + SMALL + TIGHT
+        for button in (self.picture_button, self.options_button, self.send_button):
+            button.setFixedSize(QSize(side, side))
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.addWidget(self.note, 1)
+        head.addWidget(self.cancel_button)
+        row = QHBoxLayout()
+        row.setSpacing(TIGHT)
+        row.addWidget(self.picture_button)
+        row.addWidget(self.options_button)
+        row.addStretch()
+        row.addWidget(self.model_button)
+        row.addWidget(self.send_button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(MEDIUM, SMALL + TIGHT, SMALL + TIGHT, SMALL + TIGHT)
+        column.setSpacing(SMALL)
+        column.addLayout(head)
+        column.addWidget(self.pictures)
+        column.addWidget(self.text)
+        column.addLayout(row)
+        for first, then in (
+            (self.text, self.picture_button),
+            (self.picture_button, self.options_button),
+            (self.options_button, self.model_button),
+            (self.model_button, self.send_button),
+        ):
+            self.setTabOrder(first, then)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the frame; its edge tells that the text has the keyboard."""
+        look = look_of(self)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(look.surface)
+        painter.setPen(QPen(look.accent if self.text.hasFocus() else look.border, 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS, _RADIUS)
+        painter.end()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Pictures may be dropped here."""
+        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+            accept_copy(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what is dropped."""
+        if self.take_mime(event.mimeData()):
+            accept_copy(event)
+
+
+class _Field(QPlainTextEdit):
+    """Grows with its text. Enter sends, Shift+Enter begins a line."""
+
+    def __init__(self, composer: Composer) -> None:
+        super().__init__()
+        self._composer = composer
+        self._composing = False
+        self.setObjectName("text")  # for the style sheet
+        self.setAccessibleName(tr("Message"))
+        self.setPlaceholderText(tr("Send a message"))
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTabChangesFocus(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(0)
+        self.viewport().setAutoFillBackground(False)
+        self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        self._grow()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter sends, unless an input method is still composing a word."""
+        plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if event.key() in _ENTER and self._composing:
+            return
+        if event.key() in _ENTER and plain:
+            self._composer.submit()
+        elif event.key() == Qt.Key.Key_Escape and self._composer.escape():
+            pass
+        elif event.key() in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and plain:
+            self._composer.page_wanted.emit(1 if event.key() == Qt.Key.Key_PageDown else -1)
+        else:
+            super().keyPressEvent(event)
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        """Remember whether a word is being composed."""
+        self._composing = bool(event.preeditString())
+        super().inputMethodEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Pictures and files too."""
+        return source.hasImage() or source.hasUrls() or super().canInsertFromMimeData(source)
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """A text becomes part of the message, a picture goes with it."""
+        if (source.hasText() and not source.hasUrls()) or not self._composer.take_mime(source):
+            super().insertFromMimeData(source)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """The frame shows it."""
+        super().focusInEvent(event)
+        self._composer.update()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """The frame shows it; an input method composes no more."""
+        self._composing = False
+        super().focusOutEvent(event)
+        self._composer.update()
+
+    def _grow(self) -> None:
+        lines = self.document().documentLayout().documentSize().height()
+        shown = min(max(1, lines), _MOST_LINES)
+        self.setFixedHeight(round(shown * self.fontMetrics().lineSpacing()) + TIGHT)
+        needed = Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self.setVerticalScrollBarPolicy(
+            needed if lines > _MOST_LINES else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        )

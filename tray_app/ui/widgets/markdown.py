@@ -1,0 +1,237 @@
+"""A piece of text as high as it is: Markdown of a model, or what a person wrote. GUI thread.
+
+What a model writes is a stranger's: nothing is loaded that it names, and a link only tells that it was
+clicked.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import (
+    QFontDatabase,
+    QPalette,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+    QTextFrameFormat,
+    QTextTable,
+)
+from PySide6.QtWidgets import QFrame, QTextBrowser
+
+from tray_app.ui.style import TIGHT, Type, font, look_of
+from tray_app.ui.texts import tr
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtCore import QUrl
+    from PySide6.QtGui import (
+        QColor,
+        QFocusEvent,
+        QFont,
+        QKeyEvent,
+        QTextBlock,
+        QTextFragment,
+        QWheelEvent,
+    )
+    from PySide6.QtWidgets import QWidget
+
+_FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
+_LINE_PERCENT = 125.0
+_EDGE = 1
+"""Pixels around a text, for the ring of what has the keyboard."""
+_SCROLLS = {
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+}
+
+
+class SafeDocument(QTextDocument):
+    """A text that loads nothing: no picture of the network, no file of this computer."""
+
+    def loadResource(self, _kind: int, _name: QUrl | str) -> Any:
+        """Nothing, whatever is asked for."""
+        return None
+
+
+class TextView(QTextBrowser):
+    """A text as high as it is; the view around it scrolls."""
+
+    link_clicked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        document = SafeDocument(self)
+        document.setDocumentMargin(0)
+        self.setDocument(document)
+        document.setDefaultFont(self.font())
+        self.setObjectName("text")  # for the style sheet
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)  # the view around it has one
+        self.setTabChangesFocus(True)
+        self.setOpenLinks(False)
+        self.viewport().setAutoFillBackground(False)
+        self.anchorClicked.connect(lambda url: self.link_clicked.emit(url.toString()))
+
+    def show_markdown(self, text: str) -> None:
+        """Show what a model writes."""
+        document = self.document()
+        document.setMarkdown(text, _FEATURES)
+        _dress(document, self)
+
+    def show_plain(self, text: str) -> None:
+        """Show a text as it is."""
+        self.document().setPlainText(text)
+
+    def height_for(self, width: int) -> int:
+        """How high it is at this width."""
+        document = self.document()
+        document.setTextWidth(width - 2 * _EDGE)
+        return max(self.fontMetrics().height(), round(document.size().height() + 0.5)) + 2 * _EDGE
+
+    def width_wanted(self, most: int) -> int:
+        """How wide it needs to be, at most this."""
+        document = self.document()
+        document.setTextWidth(most - 2 * _EDGE)
+        return min(most, int(document.idealWidth()) + 1 + 2 * _EDGE)
+
+    def loadResource(self, _kind: int, _name: QUrl | str) -> Any:
+        """Nothing, as `SafeDocument`."""
+        return None
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Left to the view around it."""
+        event.ignore()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Wear a ring, unless the mouse has brought the focus."""
+        super().focusInEvent(event)
+        self._ring(shown=event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Wear no ring, and show nothing as selected any more."""
+        super().focusOutEvent(event)
+        self._ring(shown=False)
+        if event.reason() not in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
+            cursor = self.textCursor()
+            cursor.clearSelection()
+            self.setTextCursor(cursor)
+
+    def _ring(self, *, shown: bool) -> None:
+        if shown != bool(self.property("ring")):
+            self.setProperty("ring", shown)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys that scroll are for the view around it."""
+        if event.key() in _SCROLLS and event.modifiers() == Qt.KeyboardModifier.NoModifier:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
+
+
+def plain_text(markdown: str) -> str:
+    """What is to be read aloud of a Markdown text."""
+    document = SafeDocument()
+    document.setMarkdown(markdown, _FEATURES)
+    return document.toPlainText().replace("\N{OBJECT REPLACEMENT CHARACTER}", "")
+
+
+@cache
+def code_font() -> QFont:
+    """The system's font for code."""
+    return QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
+
+
+def _dress(document: QTextDocument, widget: QWidget) -> None:
+    """Our sizes of type, and words in place of pictures."""
+    look = look_of(widget)
+    _replace_pictures(document, widget.palette().color(QPalette.ColorRole.Link))
+    base = document.defaultFont()
+    cursor = QTextCursor(document)
+    cursor.beginEditBlock()
+    cursor.select(QTextCursor.SelectionType.Document)
+    spacing = QTextBlockFormat()
+    spacing.setLineHeight(_LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
+    cursor.mergeBlockFormat(spacing)
+    code = QTextCharFormat()
+    code.setBackground(look.hover)
+    quoted = QTextCharFormat()
+    quoted.setForeground(look.secondary)
+    for block in _blocks(document):
+        if block.blockFormat().hasProperty(QTextBlockFormat.Property.BlockQuoteLevel.value):
+            _select(cursor, block.position(), block.length() - 1)
+            cursor.mergeCharFormat(quoted)
+        if level := block.blockFormat().headingLevel():
+            heading = QTextCharFormat()
+            kind = Type.HEADLINE if level == 1 else Type.TITLE if level == 2 else Type.BODY  # noqa: PLR2004
+            heading.setFont(font(base, kind, bold=True), QTextCharFormat.FontPropertiesInheritanceBehavior(0))
+            _select(cursor, block.position(), block.length() - 1)
+            cursor.mergeCharFormat(heading)
+        for fragment in _fragments(block):
+            if fragment.charFormat().fontFixedPitch():
+                _select(cursor, fragment.position(), fragment.length())
+                cursor.mergeCharFormat(code)
+    for frame in document.rootFrame().childFrames():
+        if isinstance(frame, QTextTable):
+            form = frame.format()
+            form.setBorder(1)
+            form.setBorderStyle(QTextFrameFormat.BorderStyle.BorderStyle_Solid)
+            form.setBorderBrush(look.border)
+            form.setBorderCollapse(True)
+            form.setCellPadding(TIGHT)
+            frame.setFormat(form)
+    cursor.endEditBlock()
+
+
+def _replace_pictures(document: QTextDocument, color: QColor) -> None:
+    """A link to each picture that a text names, in its place: nothing is loaded unasked."""
+    found = [
+        (fragment.position(), fragment.length(), fragment.charFormat())
+        for block in _blocks(document)
+        for fragment in _fragments(block)
+        if fragment.charFormat().isImageFormat()
+    ]
+    for position, length, form in reversed(found):
+        image = form.toImageFormat()
+        link = QTextCharFormat()
+        link.setAnchor(True)
+        link.setAnchorHref(image.name())
+        link.setFontUnderline(True)
+        link.setForeground(color)
+        label = str(image.property(image.Property.ImageAltText) or "") or image.name()
+        cursor = QTextCursor(document)
+        _select(cursor, position, length)
+        cursor.insertText(tr("[Picture: {name}]").format(name=label), link)
+
+
+def _select(cursor: QTextCursor, position: int, length: int) -> None:
+    cursor.setPosition(position)
+    cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
+
+
+def _blocks(document: QTextDocument) -> Iterator[QTextBlock]:
+    block = document.begin()
+    while block.isValid():
+        yield block
+        block = block.next()
+
+
+def _fragments(block: QTextBlock) -> Iterator[QTextFragment]:
+    each = block.begin()
+    while not each.atEnd():
+        fragment = each.fragment()
+        if fragment.isValid():
+            yield fragment
+        each += 1
