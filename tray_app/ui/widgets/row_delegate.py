@@ -16,12 +16,13 @@ from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.widgets.badge import tone_color
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtCore import QPoint
     from PySide6.QtGui import QColor, QFont
-    from PySide6.QtWidgets import QStyleOptionViewItem
+    from PySide6.QtWidgets import QStyleOptionViewItem, QWidget
 
     from tray_app.ui.presenters.list_row import ListRow
-    from tray_app.ui.widgets.row_list import RowList
 
 _BADGE = ICON + MEDIUM
 """The side of what is behind the symbol, and the height of the button."""
@@ -70,11 +71,14 @@ class _Fonts:
 class RowDelegate(QStyledItemDelegate):
     """Made for one list."""
 
-    def __init__(self, view: RowList) -> None:
+    def __init__(self, view: QWidget, row_at: Callable[[int], ListRow]) -> None:
         super().__init__(view)
         self._view = view
+        self._row_at = row_at
         self.notes = False
         """Whether every row has room for a sentence."""
+        self.hot = -1, RowPart.REST
+        """The row that the mouse is on, and what of it."""
         self.renew()
 
     def renew(self) -> None:
@@ -107,18 +111,18 @@ class RowDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one row."""
-        row, place = self._view.rows.at(index.row()), option.rect
+        row, place = self._row_at(index.row()), option.rect
         state = option.state
         room = self._room(place, row)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self._draw_ground(painter, place, state, last=index.row() == len(self._view.rows) - 1)
+        self._draw_ground(painter, place, state, last=index.row() == index.model().rowCount() - 1)
         if row.checked is not None:
             self._draw_tick(painter, room.tick, checked=row.checked)
         if row.symbol:
             self._draw_badge(painter, room.badge, row)
         self._draw_words(painter, room.words, row)
-        hot = self._view.hot if self._view.hot_row == index.row() else None
+        hot = self.hot[1] if self.hot[0] == index.row() else None
         if row.opens:
             self._draw_symbol(painter, room.more, "chevron-right", self._look.secondary, ICON)
         if row.action:
