@@ -185,7 +185,7 @@ def _steps(facts: ModelFacts, own: Sequence[Model], rate_bytes_per_s: float) -> 
 
 
 def _starts() -> tuple[str, ...]:
-    return tr("&Use This Model"), tr("Us&e This Model"), tr("Use This &Model")
+    return tr("&Use This Model"), tr("U&se This Model"), tr("Use This &Model")
 
 
 def _own_step(model: Model, facts: ModelFacts, label: str) -> FirstStep:
