@@ -61,7 +61,7 @@ class FirstSteps(QWidget):
         self._offered: list[FirstStep] = []
         self._cards = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._cards.setSpacing(SMALL)
-        self.discover_button = QPushButton(tr("Discover &Other Models"))
+        self.discover_button = QPushButton(tr("Discover Other M&odels"))
         set_variant(self.discover_button, Variant.QUIET)
         self.discover_button.clicked.connect(self.discover_wanted)
         below = QHBoxLayout()
