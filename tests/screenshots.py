@@ -45,6 +45,7 @@ from tests.fakes.engines_shown import (
 )
 from tests.fakes.languages import ENGLISH
 from tests.fakes.models_shown import REPOSITORY, WORDS, fill
+from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
@@ -65,8 +66,9 @@ from tray_app.system.host import System
 from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import Languages
-from tray_app.ui.operations import read_facts
+from tray_app.ui.operations import import_once, read_facts
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.home import HomePage
@@ -183,7 +185,8 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield from _ways_to_models(window, fake)
         yield from _engines(window, fake)
         yield "embedding", _embedding(window)
-        yield "settings", _settings(bridge)
+        yield from _settings(bridge)
+        yield "tune", _tune(window, bridge, fake)
         window.close()
         bridge.close(timeout_s=5)
         qt.processEvents()
@@ -407,10 +410,39 @@ def _embedding(window: Window) -> QWidget:
     return window
 
 
-def _settings(bridge: Bridge) -> QWidget:
+def _settings(bridge: Bridge) -> Iterator[tuple[str, QWidget]]:
+    """A group of settings with changes, and what a search finds in several groups."""
     dialog = SettingsDialog(bridge)
     dialog.show()
-    _wait_for(lambda: dialog.command.value() != "")
+    dialog.groups.open("models")
+    dialog.editors["ctx_size"].set_value(8192)
+    _wait_for(lambda: dialog.command.value() != "" and dialog.consequence.text() != "")
+    yield "settings", dialog
+    dialog.groups.search.setText("gpu")
+    _settle()
+    yield "settings-search", dialog
+    dialog.close()
+
+
+def _tune(window: Window, bridge: Bridge, fake: FakeApp) -> QWidget:
+    """A comparison of three engines and five numbers of threads."""
+    import_once("tray_app.ui.widgets.curve")
+    plan = replace(make_plan(Settings(model="bamboo")), model=make_model(sparse=False))
+    fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
+    _wait_for(lambda: bridge.status.engine.plan == plan)
+    engines = (
+        EngineMeasurement(EngineOption("llama.cpp", "2026.10"), 96.4, 18.2),
+        EngineMeasurement(EngineOption("llama.cpp-cuda", "b11194"), 1450.0, 141.0),
+        EngineMeasurement(EngineOption("llama.cpp-vulkan", "b11194"), failure=phrase("The engine crashed")),
+    )
+    speeds = ((2, 1310.0, 138.0), (4, 1442.0, 141.0), (6, 1450.0, 139.0), (8, 1433.0, 131.0))
+    samples = tuple(ThreadMeasurement(*each) for each in speeds)
+    tuning = Tuning(Threads(4, 4), samples, True, "llama.cpp", engines)
+    dialog = TuneDialog(bridge, window)
+    dialog._show_measured(tuning, len(engines) + len(samples))
+    dialog._show(tuning)
+    dialog.show()
+    _settle()
     return dialog
 
 

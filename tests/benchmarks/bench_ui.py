@@ -15,6 +15,8 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,20 +29,27 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication
 from tests.benchmarks.results import Result
 from tests.fakes.app import FakeApp, FakeLibrary, make_model, make_progress, make_status
 from tests.fakes.desktop import desktop
+from tray_app.chats.conversation import Message, Role
 from tray_app.engine.lifecycle import State
+from tray_app.gateway.public_client import ChatPiece
 from tray_app.system.host import System
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.garbage import freeze_gc
+from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.style import Look
 from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from PySide6.QtCore import QCoreApplication
+    from PySide6.QtWidgets import QScrollArea
 
     from tests.fakes.desktop import Desktop
+    from tray_app.chats.conversation import Conversation
 
 LOAD_S = 8.0
 LINES_PER_S = 50_000
@@ -50,6 +59,11 @@ _OPENING_S = 5.0
 """Time for the window to come to rest."""
 _LOG_STEP_S = 0.01
 _TICK_MS = 5
+_FRAME_MS = 16
+_SETTLE_MS = 500
+_SCROLL_PIXELS = 120
+"""In each frame: as fast as a wheel is turned."""
+_SCROLL_TICKS = 400
 ROWS = 10_000
 FRAMES = 300
 FRAME_MS = 1000 / 60
@@ -179,6 +193,87 @@ def under_load(page: Page) -> Iterator[Result]:
     bridge.close(timeout_s=5)
 
 
+class Writer(FakeApp):
+    """A model that writes so many tokens, at a steady rate: text, lists and code in turn."""
+
+    tokens = 0
+    tokens_per_s = 0.0
+
+    def stream_chat(self, conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        del conversation
+        began_s = time.monotonic()
+        for number in range(self.tokens):
+            time.sleep(max(0.0, began_s + number / self.tokens_per_s - time.monotonic()))
+            if cancelled.is_set():
+                return
+            yield ChatPiece(_token(number))
+
+
+def _token(number: int) -> str:
+    if number % 400 == 399:
+        return "\n\n```python\nfor fox in foxes:\n    print(fox)\n```\n\n"
+    if number % 100 == 99:
+        return "\n\n1. a fox\n2. a **dog**\n\n"
+    return ("the ", "quick ", "**brown** ", "fox ", "`jumps` ", "over ")[number % 6]
+
+
+def of_a_chat(tokens: int, tokens_per_s: float, messages: int) -> Iterator[Result]:
+    """A conversation of so many messages is opened, scrolled through, and gets an answer."""
+    qt = QApplication.instance() or QApplication([])
+    fake = Writer(make_status(State.READY), folder=Path(tempfile.gettempdir()))
+    fake.tokens, fake.tokens_per_s = tokens, tokens_per_s
+    text = "".join(map(_token, range(150)))
+    turns = (
+        (Message(Role.USER, f"Question {n}", n), Message(Role.ASSISTANT, text, n))
+        for n in range(messages // 2)
+    )
+    there = fake.chats.save(replace(fake.chats.new(), messages=tuple(chain.from_iterable(turns))))
+    bridge = Bridge(fake)
+    window = Window(bridge)
+    window.open(Page.CHAT)
+    page = window.page(Page.CHAT)
+    assert isinstance(page, ChatPage)
+    talk = page.chat.talk
+    _run(qt, lambda: talk.look.known)
+    freeze_gc()
+    what = f"chat of {messages} messages: event loop late"
+    lateness = Lateness()
+    talk.open(there.id)
+    _run(qt, lambda: bool(talk.view.transcript.built()))
+    yield Result(f"{what} while it is opened, worst", lateness.worst(), "ms", 50)
+    lateness = Lateness()
+    scroll = QTimer(interval=_FRAME_MS)
+    scroll.timeout.connect(lambda: _scroll_up(talk.view.transcript, _SCROLL_PIXELS))
+    scroll.start()
+    _run(qt, lambda: len(lateness.late_ms) > _SCROLL_TICKS)
+    scroll.stop()
+    yield Result(f"{what} while it is scrolled, worst", lateness.worst(), "ms", 50)
+    lateness = Lateness()
+    talk.view.transcript.jump_to_end()
+    talk.composer.text.setPlainText("Go on")
+    talk.send()
+    _run(qt, lambda: not talk.answers)
+    what = f"{what} while {tokens:,} tokens come at {tokens_per_s:,.0f}/s"
+    yield Result(f"{what}, worst", lateness.worst(), "ms", 50)
+    lateness.stop()
+    window.close()
+    bridge.close(timeout_s=5)
+
+
+def _run(qt: QCoreApplication, until: Callable[[], bool]) -> None:
+    """Let the event loop run until something is so, and then a little longer."""
+    look = QTimer(interval=_TICK_MS * 10)
+    look.timeout.connect(lambda: QTimer.singleShot(_SETTLE_MS, qt.quit) if until() else None)
+    look.start()
+    qt.exec()
+    look.stop()
+
+
+def _scroll_up(area: QScrollArea, pixels: int) -> None:
+    bar = area.verticalScrollBar()
+    bar.setValue(bar.value() - pixels)
+
+
 def _print_lines(fake: FakeApp, over: threading.Event) -> None:
     began_s = time.monotonic()
     printed = 0
@@ -245,6 +340,8 @@ def results(*, full: bool) -> Iterator[Result]:
     yield from of_scrolling()
     yield from under_load(Page.LOGS)
     yield from under_load(Page.HOME)
+    yield from of_a_chat(tokens=2000, tokens_per_s=200, messages=500)
+    yield from of_a_chat(tokens=20_000, tokens_per_s=2000, messages=2)
     yield from of_the_real_app(IDLE_S if full else IDLE_QUICK_S)
 
 

@@ -302,6 +302,8 @@ def test_conversations_are_found_opened_renamed_exported_and_deleted(
     settle(qtbot, bridge)
     assert fake.chats.read(first.id).title == "Foxes"
     assert panel.title.accessibleName() == "Foxes"
+    ask(qtbot, bridge, panel.talk, "More?")
+    assert panel.title.accessibleName() == fake.chats.read(first.id).title == "Foxes"
 
     fake.chats.export(first.id, tmp_path / "a.md")
     assert "They are quick." in (tmp_path / "a.md").read_text()

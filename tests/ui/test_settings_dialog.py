@@ -630,6 +630,7 @@ def test_an_explanation_is_reached_with_the_keyboard_and_read_out(
 
     QTest.keyClick(row.more_button, Qt.Key.Key_Space)
 
+    assert row.details is not None
     assert row.details.isVisible()
     assert said == [row.details.text()]
     QTest.keyClick(row.more_button, Qt.Key.Key_Space)

@@ -35,7 +35,7 @@ from tray_app.ui.widgets.markdown import plain_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QHideEvent, QImage, QShowEvent
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QImage, QShowEvent
 
     from tray_app.chats.conversation import Attachment, Conversation
     from tray_app.errors import AppError
@@ -115,6 +115,10 @@ class TalkPanel(QWidget):
         if conversation_id == self.conversation.id:
             self.composer.clear()
             self.begin_new()
+
+    def adopt_title(self, title: str) -> None:
+        """The conversation that is shown has another title now."""
+        self.conversation = replace(self.conversation, title=title)
 
     def take_over(self, old: TalkPanel) -> None:
         """The same conversation, what was typed, and the answers that are on their way."""
@@ -406,6 +410,7 @@ class TalkPanel(QWidget):
         self._column.addStretch()
 
     def _connect(self) -> None:
+        self.setAcceptDrops(True)
         self._clock.timeout.connect(self._show_pieces)
         self.look.changed.connect(self._adopt_models)
         self.look.failed.connect(self.tell)
@@ -431,6 +436,14 @@ class TalkPanel(QWidget):
         super().showEvent(event)
         self.look.refresh()
         self._show_pieces()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Pictures may be dropped anywhere here."""
+        self.composer.dragEnterEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what is dropped."""
+        self.composer.dropEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing needs to be drawn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.chat_operations import ChatList, list_chats
 from tray_app.ui.presenters.formatting import error_lines
@@ -77,6 +77,9 @@ class ChatSidebar(QWidget):
         self.list.select(conversation_id)
 
     def _show(self, shown: ChatList) -> None:
+        if self.list.state() is QAbstractItemView.State.EditingState:
+            self._typing.start()  # a title is being written in a row: that stays
+            return
         if shown != self.shown:
             self.shown = shown
             self.model.show_list(shown)

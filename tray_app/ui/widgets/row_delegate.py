@@ -195,7 +195,7 @@ class RowDelegate(QStyledItemDelegate):
             self._draw_pieces(painter, line, row)
             line.translate(0, line.height() + TIGHT)
         if row.note:
-            painter.setPen(self._look.text)
+            painter.setPen(self._look.secondary)
             self._draw_text(painter, line, row.note, fonts.of_caption)
         if row.permille is not None:
             self._draw_bar(

@@ -99,8 +99,8 @@ class RowModel(QAbstractListModel):
 class RowList(QListView):
     """One row is the current one: Enter presses its button, the menu key opens its menu, Space ticks it.
 
-    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its rows;
-    with `scrolls` false it is never less, and the page around it is scrolled.
+    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its
+    rows; with `scrolls` false it is never less, and the page around it is scrolled.
     """
 
     acted = Signal(str)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _NARROW_LETTERS = 84
 """With less room than for so many letters, an editor stands below its title."""
-_LIST_LETTERS = 26
 
 
 class SearchField(QLineEdit):
@@ -255,14 +254,17 @@ class SettingGroups(QWidget):
     def _set_up_list(self) -> None:
         self.list.setObjectName("pages")  # for the style sheet: it looks as the window's
         self.list.setAccessibleName(tr("Groups of settings"))
-        self.list.setFixedWidth(_LIST_LETTERS * self.fontMetrics().averageCharWidth())
+        metrics = self.list.fontMetrics()
+        letters = max(metrics.horizontalAdvance(group_title(group, tr)) for group in GROUPS)
+        warning = metrics.horizontalAdvance("⚠ ")
+        self.list.setFixedWidth(ICON + warning + letters + 2 * LARGE)
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.viewport().setAutoFillBackground(False)
         self.list.setIconSize(QSize(ICON, ICON))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for group in GROUPS:
             item = QListWidgetItem(group_title(group, tr))
-            item.setSizeHint(QSize(0, LARGE + MEDIUM))
+            item.setSizeHint(QSize(0, metrics.height() + MEDIUM + TIGHT))
             self.list.addItem(item)
         self.list.setCurrentRow(0)
         self.list.currentRowChanged.connect(self._turn_to)

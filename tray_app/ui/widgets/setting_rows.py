@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from PySide6.QtGui import QPaintEvent
+    from PySide6.QtWidgets import QLabel
 
     from tray_app.settings.keys import Key
     from tray_app.settings.schema import Field
@@ -64,9 +65,12 @@ class Row(QWidget):
         self.is_urgent = False
         """Whether something is wrong with its value."""
         self.note = small_label()
-        self.mark = Badge()
+        self.mark: Badge | None = None
+        """Says where its value comes from, as soon as there is something to say."""
         self._title, self._help, details = texts
-        self.details = small_label(details)
+        self.details: QLabel | None = None
+        """The longer explanation, once it was asked for."""
+        self._more = details
         self.more_button = QPushButton(autoDefault=False)
         self._wide = wide
         self._lined = False
@@ -113,11 +117,12 @@ class Row(QWidget):
         said = [*told, aside if problem else ""] if any(told) else [self._help, aside]
         self.note.setText(("\n" if any(told) else " · ").join(filter(None, said)))
         urgent = QPalette.ColorRole.WindowText if any(told) else QPalette.ColorRole.PlaceholderText
-        self.note.setForegroundRole(urgent)
+        if self.note.foregroundRole() != urgent:
+            self.note.setForegroundRole(urgent)
         whose = origin_text(origin, tr)
-        self.mark.show_word(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
+        self._show_mark(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
         self.editor.setEnabled(not refusal)
-        described = (whose, self.note.text(), "" if refusal else self.details.text())
+        described = (whose, self.note.text(), "" if refusal else self._more)
         self.editor.describe(self._title, "\n".join(filter(None, described)))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -136,11 +141,10 @@ class Row(QWidget):
         top.setSpacing(TIGHT)
         top.addWidget(title, 1)
         top.addWidget(self.more_button)
-        words = QVBoxLayout()
+        self._words = words = QVBoxLayout()
         words.setSpacing(TIGHT // 2)
         words.addLayout(top)
-        for widget in (self.mark, self.note, self.details):
-            words.addWidget(widget)
+        words.addWidget(self.note)
         self._set_up_details()
         self._parts = QHBoxLayout(self._control)
         self._parts.setContentsMargins(0, 0, 0, 0)
@@ -157,23 +161,31 @@ class Row(QWidget):
         self._grid.addLayout(words, 0, 0)
 
     def _set_up_details(self) -> None:
-        details = self.details.text()
-        self.details.hide()
         button = self.more_button
         button.setCheckable(True)
-        button.setVisible(bool(details))
-        button.setToolTip(plain_tooltip(details))
+        button.setVisible(bool(self._more))
+        button.setToolTip(plain_tooltip(self._more))
         button.setAccessibleName(tr("More about: {title}").format(title=self._title))
-        button.setAccessibleDescription(details)
+        button.setAccessibleDescription(self._more)
         button.setObjectName("question")  # for the style sheet
         set_variant(button, Variant.QUIET)
         set_symbol(button, "circle-question-mark")
         button.toggled.connect(self._show_details)
 
     def _show_details(self, wanted: bool) -> None:  # noqa: FBT001 - the signal's own
+        if self.details is None:
+            self.details = small_label(self._more)
+            self._words.addWidget(self.details)
         self.details.setVisible(wanted)
         if wanted:
-            announce(self, self.details.text())
+            announce(self, self._more)
+
+    def _show_mark(self, word: str) -> None:
+        if self.mark is None and word:
+            self.mark = Badge()
+            self._words.insertWidget(1, self.mark)
+        if self.mark is not None:
+            self.mark.show_word(word)
 
 
 def make_rows(form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
