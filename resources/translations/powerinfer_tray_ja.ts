@@ -2635,7 +2635,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <source>Reduce “VRAM budget” or the context size, or close other programs that use the card.</source>
             <translation>「グラフィックメモリの上限」かコンテキストサイズを小さくするか、カードを使用しているほかのプログラムを終了してください。</translation>
         </message>
         <message>
@@ -4770,7 +4770,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Graphics memory limit</source>
+            <source>VRAM budget</source>
             <translation>グラフィックメモリの上限</translation>
         </message>
         <message>

@@ -27,10 +27,10 @@ def ask_to_open(parent: QWidget, address: str) -> QMessageBox:
     opens = url.isValid() and url.scheme().lower() in _OPENED
     box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), "", parent=parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(tr("Open this link?") if opens else tr("This link is not opened"))
+    box.setText(tr("Open this link?") if opens else tr("This link cannot be opened here"))
     told = visible(shown[:_MOST], "")
     if not opens:
-        told += "\n\n" + tr("Only links to web pages and for e-mail are opened.")
+        told += "\n\n" + tr("Only links to web pages and e-mail addresses can be opened.")
     box.setInformativeText(told)
     box.setTextInteractionFlags(
         Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
