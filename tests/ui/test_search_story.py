@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 DEADLINE_MS = 60_000
 NOTES = {

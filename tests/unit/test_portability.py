@@ -23,7 +23,7 @@ for module, names in (
     for name in names:
         if hasattr(module, name):
             delattr(module, name)
-shutil.disk_usage = lambda _: (1 << 40, 0, 1 << 40)  # Windows has one of its own
+shutil.disk_usage = lambda _: shutil._ntuple_diskusage(1 << 40, 0, 1 << 40)  # Windows has one of its own
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)
