@@ -22,6 +22,7 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QFont, QImage
 from PySide6.QtWidgets import QApplication
 
+from tests.fakes import notes_shown
 from tests.fakes.app import (
     FakeApp,
     FakeCare,
@@ -203,6 +204,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
     """Everything that is photographed, one after the other; each is gone before the next one comes."""
     with tempfile.TemporaryDirectory() as folder:
         fake = Teacher(_ready(), folder=Path(folder))
+        fake.search = notes_shown.NotesSearch(fake.note)
         fake.library = FakeLibrary(_installed_models())
         bridge = Bridge(fake)
         window = Window(bridge)
@@ -213,7 +215,8 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield "models", _models(window, fake)
         yield from _ways_to_models(window, fake)
         yield from _engines(window, fake)
-        yield "embedding", _embedding(window)
+        yield "embeddings-search", _embeddings_search(window, fake)
+        yield "embeddings-compare", _embeddings_compare(window)
         yield "chat", _chat(window, fake)
         yield from _settings(bridge)
         yield "tune", _tune(window, bridge, fake)
@@ -426,16 +429,31 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     yield "engines-installed", window
 
 
-def _embedding(window: Window) -> QWidget:
+def _embeddings_search(window: Window, fake: FakeApp) -> QWidget:
+    """A person's notes, with a question that one of them answers."""
+    notes_shown.fill(fake.search, ("Contracts", "Thesis"))
     window.open(Page.EMBEDDINGS)
-    window.resize(_WIDTH, window.height() + 160)
+    window.resize(*USUAL_SIZE)
     page = window.page(Page.EMBEDDINGS)
     assert isinstance(page, EmbeddingsPage)
+    search = page.search
+    _wait_for(search.question.isVisible)
+    notes = next(each for each in search.controller.shelf.collections if each.name == "Notes")
+    search.controller.choose(notes.id)
+    search.question.fill_in(notes_shown.QUESTION)
+    search.ask()
+    _wait_for(lambda: search.results.list.hits.rows and search.results.map)
+    _settle()
+    return window
+
+
+def _embeddings_compare(window: Window) -> QWidget:
+    page = window.page(Page.EMBEDDINGS)
+    assert isinstance(page, EmbeddingsPage)
+    page.setCurrentWidget(page.compare)
     page.compare.texts.setPlainText("\n".join(_TEXTS))
     page.compare.embed()
-    results = page.compare.results
-    _wait_for(lambda: results.heat_map is not None)
-    results.tabs.setCurrentIndex(1)
+    _wait_for(lambda: page.compare.results.comparison is not None)
     _settle()
     return window
 

@@ -158,7 +158,14 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     trial.compare.texts.setPlainText("one\ntwo")
     trial.compare.embed()
     qtbot.waitUntil(lambda: not trial.compare.results.isHidden())
-    fake.search.put("Birds", "Storks fly south in autumn.", "Owls hunt at night.")
+    settle(qtbot, bridge)
+    yield "search-empty", window
+    outdated = fake.search.put("Bamboo", "Storks fly south in autumn.", "Owls hunt at night.").id
+    fake.search.outdated.add(outdated)
+    trial.search.controller.read()
+    settle(qtbot, bridge)
+    yield "search-outdated", window
+    fake.search.outdated.clear()
     trial.search.controller.read()
     trial.search.question.setText("owls")
     settle(qtbot, bridge)

@@ -121,7 +121,7 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
 
 
 def colors(palette: QPalette) -> Colors:
-    """The colours by role for a palette. They are asked for whenever something is painted, so a few are kept."""
+    """The colours by role for a palette. A few are kept: all that paints asks for them, each time."""
     key = palette.cacheKey()
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
