@@ -353,7 +353,8 @@ def test_without_a_chat_model_it_says_what_to_do(qtbot: QtBot, bridge: Bridge, f
     embedder = make_model("BGE", "bge.gguf", sparse=False)
     embedder = replace(embedder, header=replace(embedder.header, pooling=Pooling.CLS))
     base = make_model("Base", "base.gguf", sparse=False)
-    fake.library.models = (embedder,)
+    test = make_model("Built-in test model", "test.gguf")  # whose answers mean nothing
+    fake.library.models = (embedder, test)
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, model_name=None))
     page = shown_page(qtbot, bridge)
