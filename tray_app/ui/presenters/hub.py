@@ -139,7 +139,7 @@ def repository_notes(report: RepositoryReport, tr: Translate) -> tuple[str, ...]
         elif model.reports and model.reports[0].obstacle:
             notes.append(fit_reason(model.reports[0], tr))
         elif model.reports and model.best is None:
-            notes.append(tr("None fits into this computer's memory. Look for a smaller model."))
+            notes.append(tr("None of them fits in this computer's memory. Look for a smaller model."))
     if count > MOST_FILES or not report.files.complete:
         notes.append(tr("The repository has more files than are shown."))
     return tuple(dict.fromkeys(notes))
