@@ -20,7 +20,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QPlainTextEdit, QTextEdit
+from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from tests.fakes.hub import FakeHub
 from tests.fakes.tiny_models import bert_model_bytes
@@ -32,13 +32,13 @@ from tray_app.system.host import detect_host
 from tray_app.system.paths import HOME_VARIABLE, AppPaths, resources
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
+from tray_app.ui.look import Look
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.style import Look
+from tray_app.ui.widgets.chat_composer import Composer
+from tray_app.ui.widgets.hit_list import HitList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from PySide6.QtWidgets import QWidget
 
     from tray_app.ui.window import Window
 
@@ -157,7 +157,9 @@ def embed(run: Recording) -> None:
     run.wait("the model is ready", lambda: run.sees("Open Embeddings"))
     run.click("Open Embeddings")
     run.click("Try with an Example")
-    run.wait("results", lambda: run.sees("Copy"))
+    found = run.window.page(Page.EMBEDDINGS).findChild(HitList)
+    assert found is not None
+    run.wait("results", lambda: found.isVisible() and found.model().rowCount() > 0)
 
 
 def chat(app: App, run: Recording) -> None:
@@ -166,28 +168,12 @@ def chat(app: App, run: Recording) -> None:
     run.click("Download")
     run.wait("the model is ready", lambda: run.sees("Open Chat"))
     run.click("Open Chat")
-    before = app.status().traffic.completion_tokens
-    field = wait_for_field(run.window.page(Page.CHAT))
-    QTest.keyClicks(field, QUESTION)
-    QTest.keyClick(field, Qt.Key.Key_Return)
-    run.wait("an answer", lambda: app.status().traffic.completion_tokens > before)
-
-
-def wait_for_field(page: QWidget) -> QWidget:
-    """The field that a message is written in."""
-    fields: list[QWidget] = []
-
-    def look() -> bool:
-        fields[:] = [
-            each
-            for kind in (QPlainTextEdit, QTextEdit)
-            for each in page.findChildren(kind)
-            if each.isVisible() and each.accessibleName() == "Message"
-        ]
-        return bool(fields)
-
-    wait_for(look, "the field for a message")
-    return fields[0]
+    composer = run.window.page(Page.CHAT).findChild(Composer)
+    assert composer is not None
+    wait_for(composer.text.isVisible, "the field for a message")
+    QTest.keyClicks(composer.text, QUESTION)
+    QTest.keyClick(composer.text, Qt.Key.Key_Return)
+    run.wait("an answer", lambda: any(each.messages > 1 for each in app.chats.summaries()))
 
 
 def _entry(model_id: str, name: str, path: str, content: bytes) -> CatalogEntry:

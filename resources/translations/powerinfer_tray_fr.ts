@@ -2635,7 +2635,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <source>Reduce “VRAM budget” or the context size, or close other programs that use the card.</source>
             <translation>Réduisez la « Limite de mémoire graphique » ou la taille du contexte, ou fermez les autres programmes qui utilisent la carte.</translation>
         </message>
         <message>
@@ -4770,7 +4770,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Graphics memory limit</source>
+            <source>VRAM budget</source>
             <translation>Limite de mémoire graphique</translation>
         </message>
         <message>
@@ -4785,8 +4785,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation>GPU, VRAM, budget VRAM, carte graphique, mémoire vidéo, couches</translation>
+            <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5785,148 +5785,143 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Pictures may have up to {most} MB.</source>
+            <source>Pictures can have up to {most} MB.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Save it in a smaller size, and add it again.</source>
+            <source>Save it at a smaller size and add it again.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Check that it is a file, and that you may read it.</source>
+            <source>Check that it is an ordinary file and that you may read it.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>{name} is not a picture</source>
-            <translation type="unfinished" />
+            <translation>{name} n’est pas une image</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation>Vous pouvez ajouter des fichiers PNG, JPEG, WebP, GIF et BMP.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged or too large.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>The picture is damaged, or too large.</source>
+            <source>Too many pictures</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Open it in another program, and save it again.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>There are enough pictures</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>A message can have up to {most}.</source>
+            <source>A message can have up to {most} pictures.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Send this message first.</source>
-            <translation type="unfinished" />
+            <translation>Envoyez d’abord ce message.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The pictures are too large</source>
-            <translation type="unfinished" />
+            <translation>Les images sont trop volumineuses</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Those of a message may have up to {most} MB together.</source>
+            <source>The pictures of a message can have up to {most} MB together.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Folder…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Dossier…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>F&amp;iles…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Fichiers…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Paste Text…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Coller du texte…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;New Collection…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Nouvelle collection…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in Qdrant with &amp;Python</source>
-            <translation type="unfinished" />
+            <translation>Recherche dans Qdrant avec &amp;Python</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in Qdrant with &amp;curl</source>
-            <translation type="unfinished" />
+            <translation>Recherche dans Qdrant avec &amp;curl</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in &amp;4D</source>
-            <translation type="unfinished" />
+            <translation>Recherche dans &amp;4D</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Rename…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Renommer…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Export…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Exporter…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Delete…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Supprimer…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Copied</source>
-            <translation type="unfinished" />
+            <translation>Copié</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Rename the collection</source>
-            <translation type="unfinished" />
+            <translation>Renommer la collection</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Name:</source>
-            <translation type="unfinished" />
+            <translation>Nom :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>JSON Lines (*.jsonl)</source>
-            <translation type="unfinished" />
+            <translation>JSON Lines (*.jsonl)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Table (*.csv)</source>
-            <translation type="unfinished" />
+            <translation>Tableau (*.csv)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>NumPy (*.npz)</source>
-            <translation type="unfinished" />
+            <translation>NumPy (*.npz)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Export texts and vectors</source>
-            <translation type="unfinished" />
+            <translation>Exporter les textes et les vecteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -5966,22 +5961,22 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>This Conversation</source>
-            <translation type="unfinished" />
+            <translation>Cette conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>For example: Answer briefly, and in French.</source>
-            <translation type="unfinished" />
+            <translation>Par exemple : Réponds brièvement, en français.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Own &amp;temperature:</source>
+            <source>Set &amp;temperature:</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>OK</source>
-            <translation type="unfinished" />
+            <translation>OK</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -5991,16 +5986,16 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>&amp;System prompt:</source>
-            <translation type="unfinished" />
+            <translation>Invite &amp;système :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>What the model is told before every answer in this conversation.</source>
-            <translation type="unfinished" />
+            <translation>Ce qui est dit au modèle avant chaque réponse dans cette conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6088,12 +6083,12 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Move this chat to the trash?</source>
-            <translation type="unfinished" />
+            <source>“{title}”</source>
+            <translation>« {title} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>“{title}”</source>
+            <source>Move this conversation to the trash?</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6124,12 +6119,12 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Delete {name}?</source>
-            <translation type="unfinished" />
+            <translation>Supprimer {name} ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>The files that the texts came from stay as they are.</source>
-            <translation type="unfinished" />
+            <translation>Les fichiers d’où viennent les textes restent tels quels.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6204,32 +6199,32 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Open this link?</source>
+            <translation>Ouvrir ce lien ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link cannot be opened here</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link is not opened</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and for e-mail are opened.</source>
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>&amp;Open Link</source>
-            <translation type="unfinished" />
+            <translation>&amp;Ouvrir le lien</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>&amp;Copy Link</source>
+            <source>Copy &amp;Link</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
             <source>Paste text</source>
-            <translation type="unfinished" />
+            <translation>Coller du texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6239,7 +6234,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
             <source>&amp;Texts, one on each line:</source>
-            <translation type="unfinished" />
+            <translation>&amp;Textes, un par ligne :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6374,7 +6369,7 @@
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Checking</source>
-            <translation type="unfinished" />
+            <translation>Vérification</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
@@ -6433,8 +6428,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/compare.py" />
-            <source>&amp;Start Server</source>
-            <translation>&amp;Démarrer le serveur</translation>
+            <source>How alike are your texts?</source>
+            <translation>Vos textes se ressemblent-ils ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embed two or more to see how near they are to each other in meaning.</source>
+            <translation>Calculez l’embedding d’au moins deux textes pour voir à quel point leur sens est proche.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/compare.py" />
@@ -6445,6 +6445,11 @@
             <location filename="../../tray_app/ui/pages/compare.py" />
             <source>Embedding …</source>
             <translation>Calcul en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Type a text first.</source>
+            <translation>Saisissez d’abord un texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6478,38 +6483,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>Show the chats</source>
+            <source>Show conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>More for this chat</source>
+            <source>More for this conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Markdown ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>Markdown ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>JSON ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>JSON ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>JSON lines ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>JSON Lines ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Export</source>
-            <translation type="unfinished" />
+            <translation>Exporter</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Delete Permanently</source>
-            <translation type="unfinished" />
+            <translation>Supprimer définitivement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6524,7 +6529,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Order of the results</source>
-            <translation type="unfinished" />
+            <translation>Ordre des résultats</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6559,17 +6564,17 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Tested and described</source>
-            <translation type="unfinished" />
+            <translation>Testés et décrits</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
-            <translation type="unfinished" />
+            <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Searching …</source>
-            <translation type="unfinished" />
+            <translation>Recherche…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6589,12 +6594,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
             <source>Search</source>
-            <translation type="unfinished" />
+            <translation>Recherche</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
             <source>Compare</source>
-            <translation type="unfinished" />
+            <translation>Comparer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
@@ -6659,12 +6664,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>No other app has a model that is not listed already</source>
-            <translation type="unfinished" />
+            <translation>Aucune autre application n’a de modèle qui ne soit pas déjà dans la liste</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
-            <translation type="unfinished" />
+            <translation>Ont été examinés : LM Studio, Ollama, Jan, GPT4All, llama.cpp et le cache de Hugging Face.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6679,14 +6684,14 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
-            <translation type="unfinished" />
+            <translation>Ces modèles appartiennent à d’autres applications et sont utilisés là où ils sont : rien n’est copié ni modifié. Si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>{count} models added</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} modèle ajouté</numerusform>
+                <numerusform>{count} modèles ajoutés</numerusform>
             </translation>
         </message>
         <message>
@@ -6707,32 +6712,32 @@
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Server</source>
-            <translation type="unfinished" />
+            <translation>Serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Address</source>
-            <translation type="unfinished" />
+            <translation>Adresse</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Copy the address or an example</source>
-            <translation type="unfinished" />
+            <translation>Copier l’adresse ou un exemple</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Open Em&amp;beddings</source>
-            <translation type="unfinished" />
+            <translation>Ouvrir les em&amp;beddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Open C&amp;hat</source>
-            <translation type="unfinished" />
+            <translation>Ouvrir le c&amp;hat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Downloading {name}</source>
-            <translation type="unfinished" />
+            <translation>Téléchargement de {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6741,13 +6746,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Start Server</source>
+            <translation>&amp;Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>Stop Server</source>
-            <translation type="unfinished" />
+            <translation>Arrêter le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Start Server</source>
-            <translation type="unfinished" />
+            <translation>Démarrer le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6767,17 +6777,17 @@
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Enter does what the button says; the menu key opens a menu.</source>
-            <translation type="unfinished" />
+            <translation>Entrée fait ce qu’indique le bouton ; la touche Menu ouvre un menu.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Filter models</source>
-            <translation type="unfinished" />
+            <translation>Filtrer les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>So&amp;rt</source>
-            <translation type="unfinished" />
+            <translation>T&amp;rier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6926,13 +6936,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>&amp;Simultanées :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Requests:</source>
             <translation>&amp;Requêtes :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>At the same t&amp;ime:</source>
-            <translation>&amp;Simultanées :</translation>
+            <source>How fast is your server?</source>
+            <translation>Quelle est la vitesse de votre serveur ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Many requests, some at the same time, show how long one takes and how many are answered.</source>
+            <translation>De nombreuses requêtes, dont certaines simultanées, montrent la durée de chacune et le débit total.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>{done} of {total} requests</source>
+            <translation>{done} requêtes sur {total}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -6961,68 +6986,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Ask a question, or describe what you are looking for</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Question</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose &amp;Folder…</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose F&amp;iles…</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Try with an &amp;Example</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Drop a folder or files here</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose a &amp;Model</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>The model has changed</source>
-            <translation type="unfinished" />
+            <translation>Le modèle a changé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Embed Again</source>
-            <translation type="unfinished" />
+            <translation>Re&amp;calculer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
-            <translation type="unfinished" />
+            <translation>&amp;Réessayer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Measuring …</source>
-            <translation type="unfinished" />
+            <translation>Mesure…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Share of the disk that models take</source>
-            <translation type="unfinished" />
+            <translation>Part du disque occupée par les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -7042,47 +7027,47 @@
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>No model takes space yet</source>
-            <translation type="unfinished" />
+            <translation>Aucun modèle n’occupe encore de place</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Models that you download or import are listed here with their sizes.</source>
-            <translation type="unfinished" />
+            <translation>Les modèles que vous téléchargez ou importez apparaissent ici avec leur taille.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Pasted picture</source>
-            <translation type="unfinished" />
+            <translation>Image collée</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The answer ends early</source>
-            <translation type="unfinished" />
+            <translation>La réponse s’arrête trop tôt</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <source>The context is full. Set a larger context size, or start a new conversation.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Stopped</source>
-            <translation type="unfinished" />
+            <translation>Arrêté</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Add Pictures</source>
-            <translation type="unfinished" />
+            <translation>Ajouter des images</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Pictures ({patterns})</source>
-            <translation type="unfinished" />
+            <translation>Images ({patterns})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
-            <translation type="unfinished" />
+            <translation>Choisissez un modèle qui en est capable, par exemple avec « VL » ou « Vision » dans son nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7297,52 +7282,52 @@
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Remote server</source>
-            <translation type="unfinished" />
+            <translation>Serveur distant</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>No chat model</source>
-            <translation type="unfinished" />
+            <translation>Aucun modèle de chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Loading {model} …</source>
-            <translation type="unfinished" />
+            <translation>Chargement de {model}…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Loading the model …</source>
-            <translation type="unfinished" />
+            <translation>Chargement du modèle…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Starting the server …</source>
-            <translation type="unfinished" />
+            <translation>Démarrage du serveur…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Reading … {seconds} s</source>
-            <translation type="unfinished" />
+            <translation>Lecture… {seconds} s</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Reading …</source>
-            <translation type="unfinished" />
+            <translation>Lecture…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Just now</source>
-            <translation type="unfinished" />
+            <translation>À l’instant</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Today, {time}</source>
-            <translation type="unfinished" />
+            <translation>Aujourd’hui, {time}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Yesterday, {time}</source>
-            <translation type="unfinished" />
+            <translation>Hier, {time}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
@@ -7360,12 +7345,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
             <source>Thinking …</source>
-            <translation type="unfinished" />
+            <translation>Réflexion…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
             <source>Thoughts</source>
-            <translation type="unfinished" />
+            <translation>Réflexions</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -7391,11 +7376,6 @@
             <location filename="../../tray_app/ui/presenters/downloads.py" />
             <source>File {number} of {count}: {text}</source>
             <translation>Fichier {number} sur {count} : {text}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>Type a text first.</source>
-            <translation>Saisissez d’abord un texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
@@ -7450,8 +7430,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>Automatic (the best one for the model)</source>
-            <translation>Automatique (le meilleur pour le modèle)</translation>
+            <source>Automatic</source>
+            <translation>Automatique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
@@ -7461,7 +7441,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>Up for {duration}</source>
-            <translation type="unfinished" />
+            <translation>En service depuis {duration}</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -7594,7 +7574,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Tr&amp;y Again</source>
-            <translation type="unfinished" />
+            <translation>Réessa&amp;yer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -7664,22 +7644,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>less than a minute</source>
-            <translation type="unfinished" />
+            <translation>moins d’une minute</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{minutes} min</source>
-            <translation type="unfinished" />
+            <translation>{minutes} min</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{hours} h {minutes} min</source>
-            <translation type="unfinished" />
+            <translation>{hours} h {minutes} min</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{days} d {hours} h</source>
-            <translation type="unfinished" />
+            <translation>{days} j {hours} h</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -7714,22 +7694,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Most downloads</source>
-            <translation type="unfinished" />
+            <translation>Plus téléchargés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Most likes</source>
-            <translation type="unfinished" />
+            <translation>Plus appréciés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Trending</source>
-            <translation type="unfinished" />
+            <translation>Tendances</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Recently updated</source>
-            <translation type="unfinished" />
+            <translation>Mis à jour récemment</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7743,8 +7723,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+            <source>None of them fits in this computer's memory. Look for a smaller model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7754,25 +7734,25 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Hide files that are too large</source>
-            <translation type="unfinished" />
+            <translation>Masquer les fichiers trop gros</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{count} files are too large for this computer</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} fichier est trop gros pour cet ordinateur</numerusform>
+                <numerusform>{count} fichiers sont trop gros pour cet ordinateur</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Vision</source>
-            <translation type="unfinished" />
+            <translation>Vision</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Sign-in needed</source>
-            <translation type="unfinished" />
+            <translation>Connexion requise</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7790,7 +7770,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} M downloads</source>
-            <translation type="unfinished" />
+            <translation>{number} M de téléchargements</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7803,12 +7783,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} B parameters</source>
-            <translation type="unfinished" />
+            <translation>{number} Md de paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} M parameters</source>
-            <translation type="unfinished" />
+            <translation>{number} M de paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -7976,12 +7956,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Copy {address}</source>
-            <translation type="unfinished" />
+            <translation>&amp;Copier {address}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Open &amp;Embeddings</source>
-            <translation type="unfinished" />
+            <translation>Ouvrir les em&amp;beddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8046,7 +8026,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Example for &amp;JavaScript</source>
-            <translation type="unfinished" />
+            <translation>Exemple pour &amp;JavaScript</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8111,22 +8091,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Name</source>
-            <translation type="unfinished" />
+            <translation>Nom</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Size, largest first</source>
-            <translation type="unfinished" />
+            <translation>Taille, les plus gros d’abord</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>State, loaded first</source>
-            <translation type="unfinished" />
+            <translation>État, chargés d’abord</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Make &amp;Default</source>
-            <translation type="unfinished" />
+            <translation>Utiliser par &amp;défaut</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8156,7 +8136,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Check &amp;Files</source>
-            <translation type="unfinished" />
+            <translation>Vérifier les &amp;fichiers</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8166,7 +8146,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>&amp;Show in Folder</source>
-            <translation type="unfinished" />
+            <translation>Afficher dans le d&amp;ossier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8176,54 +8156,54 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Settings of This &amp;Model…</source>
-            <translation type="unfinished" />
+            <translation>Para&amp;mètres de ce modèle…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>&amp;Information…</source>
-            <translation type="unfinished" />
+            <translation>&amp;Informations…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Embedding</source>
-            <translation type="unfinished" />
+            <translation>Embeddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Reranking</source>
-            <translation type="unfinished" />
+            <translation>Reclassement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>State:</source>
-            <translation type="unfinished" />
+            <translation>État :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Default</source>
-            <translation type="unfinished" />
+            <translation>Par défaut</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Quantization:</source>
-            <translation type="unfinished" />
+            <translation>Quantification :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>{number} tokens</source>
-            <translation type="unfinished" />
+            <translation>{number} tokens</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>ID:</source>
-            <translation type="unfinished" />
+            <translation>ID :</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>{count} models</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} modèle</numerusform>
+                <numerusform>{count} modèles</numerusform>
             </translation>
         </message>
         <message>
@@ -8234,12 +8214,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>context {number}</source>
-            <translation type="unfinished" />
+            <translation>contexte {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Regular</source>
-            <translation type="unfinished" />
+            <translation>Ordinaire</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -8282,7 +8262,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Loading …</source>
-            <translation type="unfinished" />
+            <translation>Chargement…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -8392,7 +8372,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>License: {license}</source>
-            <translation type="unfinished" />
+            <translation>Licence : {license}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8402,7 +8382,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Download {size}</source>
-            <translation type="unfinished" />
+            <translation>Télécharger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8417,12 +8397,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Open Embeddings</source>
-            <translation type="unfinished" />
+            <translation>Ouvrir Embeddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Open Chat</source>
-            <translation type="unfinished" />
+            <translation>Ouvrir le chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8432,12 +8412,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Recommended</source>
-            <translation type="unfinished" />
+            <translation>Recommandé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Already installed</source>
-            <translation type="unfinished" />
+            <translation>Déjà installé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
@@ -8470,150 +8450,150 @@
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Pasted</source>
-            <translation type="unfinished" />
+            <translation>Collé</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Reading … {count} texts so far</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>Lecture… {count} texte jusqu’ici</numerusform>
+                <numerusform>Lecture… {count} textes jusqu’ici</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Embedding {done} of {total} texts</source>
-            <translation type="unfinished" />
+            <translation>{done} textes traités sur {total}</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} texts added</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} texte ajouté</numerusform>
+                <numerusform>{count} textes ajoutés</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} were there already</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} y était déjà</numerusform>
+                <numerusform>{count} y étaient déjà</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} removed</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} retiré</numerusform>
+                <numerusform>{count} retirés</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} items were skipped</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} élément ignoré</numerusform>
+                <numerusform>{count} éléments ignorés</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} collections cannot be read</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} collection est illisible</numerusform>
+                <numerusform>{count} collections sont illisibles</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{name}: {reason}</source>
-            <translation type="unfinished" />
+            <translation>{name} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Nothing was found</source>
-            <translation type="unfinished" />
+            <translation>Rien n’a été trouvé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The nearest text: {text}</source>
-            <translation type="unfinished" />
+            <translation>Le texte le plus proche : {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
-            <source>These texts were embedded with {model}. To search them with the model of now, embed them again: the files are not read again.</source>
-            <translation type="unfinished" />
+            <source>{model}, which embedded these texts, has been changed or removed. Embed them again to search them; the files are not read again.</source>
+            <translation>{model}, qui a traité ces textes, a été modifié ou supprimé. Recalculez-les pour pouvoir y chercher ; les fichiers ne sont pas relus.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
-            <translation type="unfinished" />
+            <translation>Les textes semblables sont proches les uns des autres. La carte montre {percent} % des différences.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{shown} of {total} texts are shown.</source>
-            <translation type="unfinished" />
+            <translation>{shown} textes sur {total} sont affichés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Pasted texts</source>
-            <translation type="unfinished" />
+            <translation>Textes collés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Bread rises because yeast turns sugar into gas.</source>
-            <translation type="unfinished" />
+            <translation>Le pain lève parce que la levure transforme le sucre en gaz.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A sourdough starter has to be fed with flour and water every day.</source>
-            <translation type="unfinished" />
+            <translation>Un levain se nourrit chaque jour de farine et d’eau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Let the cake cool before you cut it.</source>
-            <translation type="unfinished" />
+            <translation>Laissez refroidir le gâteau avant de le couper.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The train to the coast leaves every hour.</source>
-            <translation type="unfinished" />
+            <translation>Le train pour la côte part toutes les heures.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Book the ferry early in the summer months.</source>
-            <translation type="unfinished" />
+            <translation>En été, réservez le ferry à l’avance.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A passport has to be valid for six more months.</source>
-            <translation type="unfinished" />
+            <translation>Le passeport doit être valable encore six mois.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Cats sleep for most of the day.</source>
-            <translation type="unfinished" />
+            <translation>Les chats dorment la plus grande partie de la journée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A dog needs a long walk every morning.</source>
-            <translation type="unfinished" />
+            <translation>Un chien a besoin d’une longue promenade chaque matin.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The battery lasts longer if it is never quite full.</source>
-            <translation type="unfinished" />
+            <translation>La batterie dure plus longtemps si elle n’est jamais tout à fait pleine.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Restart the router when the connection is slow.</source>
-            <translation type="unfinished" />
+            <translation>Redémarrez le routeur quand la connexion est lente.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>What do I need for a holiday abroad?</source>
-            <translation type="unfinished" />
+            <translation>De quoi ai-je besoin pour des vacances à l’étranger ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8644,11 +8624,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Downloads</source>
             <translation>Téléchargements</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic</source>
-            <translation>Automatique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8804,7 +8779,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/space.py" />
             <source>Last used {day}</source>
-            <translation type="unfinished" />
+            <translation>Dernière utilisation : {day}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -8980,7 +8955,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
             <source>peak {value}</source>
-            <translation type="unfinished" />
+            <translation>max. {value}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
@@ -9005,27 +8980,27 @@
         <message>
             <location filename="../../tray_app/ui/search_controller.py" />
             <source>Starting …</source>
-            <translation type="unfinished" />
+            <translation>Démarrage…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Choose a folder with texts</source>
-            <translation type="unfinished" />
+            <translation>Choisir un dossier de textes</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Choose files with texts</source>
-            <translation type="unfinished" />
+            <translation>Choisir des fichiers de texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Example</source>
-            <translation type="unfinished" />
+            <translation>Exemple</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Texts (*.txt *.md *.pdf)</source>
-            <translation type="unfinished" />
+            <translation>Textes (*.txt *.md *.pdf)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/tray.py" />
@@ -9040,7 +9015,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>Recommended for this computer</source>
-            <translation type="unfinished" />
+            <translation>Recommandé pour cet ordinateur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
@@ -9050,57 +9025,57 @@
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>With pictures: + {size}</source>
-            <translation type="unfinished" />
+            <translation>Avec les images : + {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
             <source>Picture: {name}</source>
-            <translation type="unfinished" />
+            <translation>Image : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
             <source>Remove {name}</source>
-            <translation type="unfinished" />
+            <translation>Retirer {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Stop</source>
-            <translation type="unfinished" />
+            <translation>Arrêter</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Send</source>
-            <translation type="unfinished" />
+            <translation>Envoyer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Enter</source>
-            <translation type="unfinished" />
+            <translation>Entrée</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
-            <source>You are editing a message. What follows it is replaced.</source>
+            <source>Editing a message. Everything after it will be replaced.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Model: {model}</source>
-            <translation type="unfinished" />
+            <translation>Modèle : {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>System prompt and temperature</source>
-            <translation type="unfinished" />
+            <translation>Invite système et température</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>changed</source>
-            <translation type="unfinished" />
+            <translation>modifié</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Add pictures</source>
-            <translation type="unfinished" />
+            <translation>Ajouter des images</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9110,170 +9085,170 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Send a message</source>
-            <translation type="unfinished" />
+            <translation>Envoyer un message</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>Untitled</source>
-            <translation type="unfinished" />
+            <translation>Sans titre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>Conversations</source>
-            <translation type="unfinished" />
+            <translation>Conversations</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>&amp;Rename</source>
-            <translation type="unfinished" />
+            <translation>&amp;Renommer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>You</source>
-            <translation type="unfinished" />
+            <translation>Vous</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>You: {text}</source>
-            <translation type="unfinished" />
+            <translation>Vous : {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Answer</source>
-            <translation type="unfinished" />
+            <translation>Réponse</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>shown</source>
-            <translation type="unfinished" />
+            <translation>affiché</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>hidden</source>
-            <translation type="unfinished" />
+            <translation>masqué</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Copy Message</source>
-            <translation type="unfinished" />
+            <translation>Copier le message</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Edit and Ask Again</source>
-            <translation type="unfinished" />
+            <translation>Modifier et redemander</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Regenerate</source>
-            <translation type="unfinished" />
+            <translation>Régénérer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_models.py" />
             <source>Default: {model}</source>
-            <translation type="unfinished" />
+            <translation>Par défaut : {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_models.py" />
             <source>Get More Models…</source>
+            <translation>Obtenir d’autres modèles…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Search chats</source>
+            <source>New conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>New chat</source>
+            <source>No conversation contains these words.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>No chat has these words.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Your chats appear here.</source>
+            <source>Your conversations appear here.</source>
             <translation type="unfinished" />
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>{count} files are damaged</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} fichiers sont endommagés</numerusform>
+                <numerusform>{count} fichiers sont endommagés</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Get a Chat &amp;Model</source>
-            <translation type="unfinished" />
+            <translation>Obtenir un &amp;modèle de chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>What would you like to know?</source>
-            <translation type="unfinished" />
+            <translation>Que voulez-vous savoir ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Your conversations stay on this computer.</source>
-            <translation type="unfinished" />
+            <translation>Vos conversations restent sur cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>No chat model yet</source>
-            <translation type="unfinished" />
+            <translation>Pas encore de modèle de chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
-            <source>Download one that fits this computer, and come back here.</source>
+            <source>Download one that fits this computer, then come back here.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Explain in simple words how a language model works.</source>
-            <translation type="unfinished" />
+            <translation>Explique simplement comment fonctionne un modèle de langage.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Write a polite e-mail that moves a meeting to next week.</source>
-            <translation type="unfinished" />
+            <translation>Rédige un e-mail poli pour reporter une réunion à la semaine prochaine.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Suggest three dinners with rice and vegetables.</source>
-            <translation type="unfinished" />
+            <translation>Propose trois dîners avec du riz et des légumes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Conversation</source>
-            <translation type="unfinished" />
+            <translation>Conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Jump to the end</source>
-            <translation type="unfinished" />
+            <translation>Aller à la fin</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Copy Selection</source>
-            <translation type="unfinished" />
+            <translation>Copier la sélection</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Copy Code</source>
-            <translation type="unfinished" />
+            <translation>Copier le code</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Code: {language}</source>
-            <translation type="unfinished" />
+            <translation>Code : {language}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Code</source>
-            <translation type="unfinished" />
+            <translation>Code</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
@@ -9283,12 +9258,12 @@
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
             <source>Collection</source>
-            <translation type="unfinished" />
+            <translation>Collection</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
             <source>Cop&amp;y Code</source>
-            <translation type="unfinished" />
+            <translation>Copier le c&amp;ode</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
@@ -9296,9 +9271,19 @@
             <translation>Plus</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/comparison.py" />
+            <source>Similar texts are near each other.</source>
+            <translation>Les textes semblables sont proches les uns des autres.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Sa&amp;ve…</source>
             <translation>Enre&amp;gistrer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>&amp;Vecteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -9319,31 +9304,6 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Request for &amp;4D</source>
             <translation>Requête pour &amp;4D</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>No.</source>
-            <translation>N°</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Text</source>
-            <translation>Texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Norm</source>
-            <translation>Norme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>First values</source>
-            <translation>Premières valeurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>&amp;Vecteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -9383,12 +9343,12 @@
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Keep Loaded</source>
-            <translation type="unfinished" />
+            <translation>Garder chargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>default</source>
-            <translation type="unfinished" />
+            <translation>par défaut</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -9413,32 +9373,32 @@
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>More for {model}</source>
-            <translation type="unfinished" />
+            <translation>Plus d’actions pour {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Kept loaded</source>
-            <translation type="unfinished" />
+            <translation>Gardé chargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Discover &amp;Other Models</source>
-            <translation>Déc&amp;ouvrir d’autres modèles</translation>
+            <source>Discover Other M&amp;odels</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Choose the model to start with</source>
-            <translation type="unfinished" />
+            <translation>Choisissez le modèle à démarrer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Choose your first model</source>
-            <translation type="unfinished" />
+            <translation>Choisissez votre premier modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>You can load others beside it at any time.</source>
-            <translation type="unfinished" />
+            <translation>Vous pourrez en charger d’autres à côté à tout moment.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9453,22 +9413,22 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Do&amp;wnload {size}</source>
-            <translation type="unfinished" />
+            <translation>&amp;Télécharger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Add a second model</source>
-            <translation type="unfinished" />
+            <translation>Ajoutez un second modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Both can be loaded at the same time, and share one address.</source>
-            <translation type="unfinished" />
+            <translation>Les deux peuvent être chargés en même temps et partagent une adresse.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Download {size}</source>
-            <translation type="unfinished" />
+            <translation>Télé&amp;charger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9483,27 +9443,27 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Try It Now</source>
-            <translation type="unfinished" />
+            <translation>Ess&amp;ayer maintenant</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Use This Model</source>
-            <translation type="unfinished" />
+            <translation>Util&amp;iser ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Us&amp;e This Model</source>
+            <source>U&amp;se This Model</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Use This &amp;Model</source>
-            <translation type="unfinished" />
+            <translation>Utiliser &amp;ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>{duration} to download</source>
-            <translation type="unfinished" />
+            <translation>{duration} de téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -9538,17 +9498,17 @@
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>{score}, {origin}: {text}</source>
-            <translation type="unfinished" />
+            <translation>{score}, {origin} : {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>Texts that were found</source>
-            <translation type="unfinished" />
+            <translation>Textes trouvés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>&amp;Open File</source>
-            <translation type="unfinished" />
+            <translation>&amp;Ouvrir le fichier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
@@ -9558,7 +9518,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>&amp;Copy Text</source>
-            <translation type="unfinished" />
+            <translation>&amp;Copier le texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -9603,7 +9563,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/markdown.py" />
             <source>[Picture: {name}]</source>
-            <translation type="unfinished" />
+            <translation>[Image : {name}]</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -9681,14 +9641,54 @@
             <translation>Dimension {index} : {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation>Posez une question ou décrivez ce que vous cherchez</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>Ask a question</source>
-            <translation type="unfinished" />
+            <translation>Posez une question</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
-            <translation type="unfinished" />
+            <translation>Les textes dont le sens est le plus proche apparaissent ici, quels que soient leurs mots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation>Choisir un &amp;dossier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation>Choisir des &amp;fichiers…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Try with an &amp;Example</source>
+            <translation>Essayer avec un &amp;exemple</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Drop a folder or files here</source>
+            <translation>Déposez un dossier ou des fichiers ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation>Cherchez ensuite par le sens dans des fichiers texte, Markdown et PDF. Tout reste sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_line.py" />
+            <source>Choose a Mode&amp;l</source>
+            <translation>Choisir un modè&amp;le</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -9761,19 +9761,19 @@
             <translation>{count} paramètres trouvés</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>More about: {title}</source>
-            <translation>En savoir plus : {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>Command line</source>
             <translation>Ligne de commande</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>What the app runs with these settings</source>
             <translation>Ce que l’application exécute avec ces paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>More about: {title}</source>
+            <translation>En savoir plus : {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
@@ -9803,25 +9803,45 @@
         <message>
             <location filename="../../tray_app/ui/widgets/text_map.py" />
             <source>Map of the texts</source>
-            <translation type="unfinished" />
+            <translation>Carte des textes</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/text_map.py" />
             <source>{count} of them were found</source>
-            <translation type="unfinished">
-                <numerusform />
-                <numerusform />
+            <translation>
+                <numerusform>{count} a été trouvé</numerusform>
+                <numerusform>{count} ont été trouvés</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
             <source>Last two minutes</source>
-            <translation type="unfinished" />
+            <translation>Deux dernières minutes</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
             <source>Activity</source>
-            <translation type="unfinished" />
+            <translation>Activité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>No.</source>
+            <translation>N°</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Text</source>
+            <translation>Texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Norm</source>
+            <translation>Norme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>First values</source>
+            <translation>Premières valeurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

@@ -2635,7 +2635,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <source>Reduce “VRAM budget” or the context size, or close other programs that use the card.</source>
             <translation>「グラフィックメモリの上限」かコンテキストサイズを小さくするか、カードを使用しているほかのプログラムを終了してください。</translation>
         </message>
         <message>
@@ -4770,7 +4770,7 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Graphics memory limit</source>
+            <source>VRAM budget</source>
             <translation>グラフィックメモリの上限</translation>
         </message>
         <message>
@@ -4785,8 +4785,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation>GPU、VRAM、グラフィックカード、ビデオメモリ、レイヤー</translation>
+            <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5785,148 +5785,143 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Pictures may have up to {most} MB.</source>
+            <source>Pictures can have up to {most} MB.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Save it in a smaller size, and add it again.</source>
+            <source>Save it at a smaller size and add it again.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Check that it is a file, and that you may read it.</source>
+            <source>Check that it is an ordinary file and that you may read it.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>{name} is not a picture</source>
-            <translation type="unfinished" />
+            <translation>{name} は画像ではありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation>PNG、JPEG、WebP、GIF、BMP のファイルを追加できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged or too large.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>The picture is damaged, or too large.</source>
+            <source>Too many pictures</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Open it in another program, and save it again.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>There are enough pictures</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>A message can have up to {most}.</source>
+            <source>A message can have up to {most} pictures.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Send this message first.</source>
-            <translation type="unfinished" />
+            <translation>先にこのメッセージを送信してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The pictures are too large</source>
-            <translation type="unfinished" />
+            <translation>画像が大きすぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Those of a message may have up to {most} MB together.</source>
+            <source>The pictures of a message can have up to {most} MB together.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Folder…</source>
-            <translation type="unfinished" />
+            <translation>フォルダー(&amp;F)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>F&amp;iles…</source>
-            <translation type="unfinished" />
+            <translation>ファイル(&amp;I)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Paste Text…</source>
-            <translation type="unfinished" />
+            <translation>テキストを貼り付け(&amp;P)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;New Collection…</source>
-            <translation type="unfinished" />
+            <translation>新しいコレクション(&amp;N)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in Qdrant with &amp;Python</source>
-            <translation type="unfinished" />
+            <translation>&amp;Python で Qdrant を検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in Qdrant with &amp;curl</source>
-            <translation type="unfinished" />
+            <translation>&amp;curl で Qdrant を検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Search in &amp;4D</source>
-            <translation type="unfinished" />
+            <translation>&amp;4D で検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Rename…</source>
-            <translation type="unfinished" />
+            <translation>名前を変更(&amp;R)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Export…</source>
-            <translation type="unfinished" />
+            <translation>書き出し(&amp;E)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>&amp;Delete…</source>
-            <translation type="unfinished" />
+            <translation>削除(&amp;D)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Copied</source>
-            <translation type="unfinished" />
+            <translation>コピーしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Rename the collection</source>
-            <translation type="unfinished" />
+            <translation>コレクションの名前を変更</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Name:</source>
-            <translation type="unfinished" />
+            <translation>名前:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>JSON Lines (*.jsonl)</source>
-            <translation type="unfinished" />
+            <translation>JSON Lines (*.jsonl)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Table (*.csv)</source>
-            <translation type="unfinished" />
+            <translation>表 (*.csv)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>NumPy (*.npz)</source>
-            <translation type="unfinished" />
+            <translation>NumPy (*.npz)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
             <source>Export texts and vectors</source>
-            <translation type="unfinished" />
+            <translation>テキストとベクトルを書き出し</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -5966,22 +5961,22 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>This Conversation</source>
-            <translation type="unfinished" />
+            <translation>この会話</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>For example: Answer briefly, and in French.</source>
-            <translation type="unfinished" />
+            <translation>例: 短く、日本語で答えてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Own &amp;temperature:</source>
+            <source>Set &amp;temperature:</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>OK</source>
-            <translation type="unfinished" />
+            <translation>OK</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -5991,16 +5986,16 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>&amp;System prompt:</source>
-            <translation type="unfinished" />
+            <translation>システムプロンプト(&amp;S): </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>What the model is told before every answer in this conversation.</source>
-            <translation type="unfinished" />
+            <translation>この会話で、回答のたびに最初にモデルへ伝える内容です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6087,12 +6082,12 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Move this chat to the trash?</source>
-            <translation type="unfinished" />
+            <source>“{title}”</source>
+            <translation>「{title}」</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>“{title}”</source>
+            <source>Move this conversation to the trash?</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6123,12 +6118,12 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Delete {name}?</source>
-            <translation type="unfinished" />
+            <translation>{name} を削除しますか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>The files that the texts came from stay as they are.</source>
-            <translation type="unfinished" />
+            <translation>テキストの元のファイルはそのまま残ります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6203,32 +6198,32 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Open this link?</source>
+            <translation>このリンクを開きますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link cannot be opened here</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link is not opened</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and for e-mail are opened.</source>
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>&amp;Open Link</source>
-            <translation type="unfinished" />
+            <translation>リンクを開く(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>&amp;Copy Link</source>
+            <source>Copy &amp;Link</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
             <source>Paste text</source>
-            <translation type="unfinished" />
+            <translation>テキストを貼り付け</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6238,7 +6233,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
             <source>&amp;Texts, one on each line:</source>
-            <translation type="unfinished" />
+            <translation>テキスト (1 行に 1 件)(&amp;T):</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6373,7 +6368,7 @@
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Checking</source>
-            <translation type="unfinished" />
+            <translation>確認中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
@@ -6432,8 +6427,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/compare.py" />
-            <source>&amp;Start Server</source>
-            <translation>サーバーを起動(&amp;S)</translation>
+            <source>How alike are your texts?</source>
+            <translation>テキストはどれくらい似ていますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embed two or more to see how near they are to each other in meaning.</source>
+            <translation>2 件以上を埋め込むと、意味の近さがわかります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/compare.py" />
@@ -6444,6 +6444,11 @@
             <location filename="../../tray_app/ui/pages/compare.py" />
             <source>Embedding …</source>
             <translation>埋め込みを作成しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Type a text first.</source>
+            <translation>先にテキストを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -6477,38 +6482,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>Show the chats</source>
+            <source>Show conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>More for this chat</source>
+            <source>More for this conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Markdown ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>Markdown ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>JSON ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>JSON ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>JSON lines ({pattern})</source>
-            <translation type="unfinished" />
+            <translation>JSON Lines ({pattern})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Export</source>
-            <translation type="unfinished" />
+            <translation>書き出し</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Delete Permanently</source>
-            <translation type="unfinished" />
+            <translation>完全に削除</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6523,7 +6528,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Order of the results</source>
-            <translation type="unfinished" />
+            <translation>結果の並び順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6558,17 +6563,17 @@
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Tested and described</source>
-            <translation type="unfinished" />
+            <translation>テスト済み・説明付き</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
-            <translation type="unfinished" />
+            <translation>カタログのモデルです。Hugging Face にはさらに多くあります。名前で検索してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Searching …</source>
-            <translation type="unfinished" />
+            <translation>検索中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6588,12 +6593,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
             <source>Search</source>
-            <translation type="unfinished" />
+            <translation>検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
             <source>Compare</source>
-            <translation type="unfinished" />
+            <translation>比較</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/embeddings.py" />
@@ -6658,12 +6663,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>No other app has a model that is not listed already</source>
-            <translation type="unfinished" />
+            <translation>一覧にないモデルを持つアプリはほかにありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
-            <translation type="unfinished" />
+            <translation>調べたもの: LM Studio、Ollama、Jan、GPT4All、llama.cpp、Hugging Face のキャッシュ。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6678,13 +6683,13 @@
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
-            <translation type="unfinished" />
+            <translation>これらはほかのアプリのモデルで、元の場所のまま使います。コピーも変更もしません。そのアプリがモデルを削除すると、ここからもなくなります。</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
             <source>{count} models added</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>モデルを {count} 個追加しました</numerusform>
             </translation>
         </message>
         <message>
@@ -6705,32 +6710,32 @@
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Server</source>
-            <translation type="unfinished" />
+            <translation>サーバー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Address</source>
-            <translation type="unfinished" />
+            <translation>アドレス</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Copy the address or an example</source>
-            <translation type="unfinished" />
+            <translation>アドレスまたは例をコピー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Open Em&amp;beddings</source>
-            <translation type="unfinished" />
+            <translation>埋め込みを開く(&amp;B)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Open C&amp;hat</source>
-            <translation type="unfinished" />
+            <translation>チャットを開く(&amp;H)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Downloading {name}</source>
-            <translation type="unfinished" />
+            <translation>{name} をダウンロード中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6739,13 +6744,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Start Server</source>
+            <translation>サーバーを起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>Stop Server</source>
-            <translation type="unfinished" />
+            <translation>サーバーを停止</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>Start Server</source>
-            <translation type="unfinished" />
+            <translation>サーバーを起動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6765,17 +6775,17 @@
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Enter does what the button says; the menu key opens a menu.</source>
-            <translation type="unfinished" />
+            <translation>Enter キーでボタンの操作を行い、メニューキーでメニューを開きます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Filter models</source>
-            <translation type="unfinished" />
+            <translation>モデルを絞り込む</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
             <source>So&amp;rt</source>
-            <translation type="unfinished" />
+            <translation>並べ替え(&amp;R)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6924,13 +6934,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>同時実行数(&amp;I):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Requests:</source>
             <translation>リクエスト数(&amp;R):</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>At the same t&amp;ime:</source>
-            <translation>同時実行数(&amp;I):</translation>
+            <source>How fast is your server?</source>
+            <translation>サーバーの速さはどれくらいですか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Many requests, some at the same time, show how long one takes and how many are answered.</source>
+            <translation>多数のリクエストを一部同時に送り、1 件の所要時間と処理できる件数を調べます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>{done} of {total} requests</source>
+            <translation>{total} 件中 {done} 件のリクエスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -6959,68 +6984,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Ask a question, or describe what you are looking for</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Question</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose &amp;Folder…</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose F&amp;iles…</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Try with an &amp;Example</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Drop a folder or files here</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>Choose a &amp;Model</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>The model has changed</source>
-            <translation type="unfinished" />
+            <translation>モデルが変わりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Embed Again</source>
-            <translation type="unfinished" />
+            <translation>埋め込み直す(&amp;E)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
-            <translation type="unfinished" />
+            <translation>再試行(&amp;T)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Measuring …</source>
-            <translation type="unfinished" />
+            <translation>計測中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Share of the disk that models take</source>
-            <translation type="unfinished" />
+            <translation>モデルがディスクに占める割合</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -7040,47 +7025,47 @@
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>No model takes space yet</source>
-            <translation type="unfinished" />
+            <translation>容量を使っているモデルはまだありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>Models that you download or import are listed here with their sizes.</source>
-            <translation type="unfinished" />
+            <translation>ダウンロードまたは取り込んだモデルが、サイズとともにここに表示されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Pasted picture</source>
-            <translation type="unfinished" />
+            <translation>貼り付けた画像</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The answer ends early</source>
-            <translation type="unfinished" />
+            <translation>回答が途中で終わりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <source>The context is full. Set a larger context size, or start a new conversation.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Stopped</source>
-            <translation type="unfinished" />
+            <translation>停止しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Add Pictures</source>
-            <translation type="unfinished" />
+            <translation>画像を追加</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Pictures ({patterns})</source>
-            <translation type="unfinished" />
+            <translation>画像 ({patterns})</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
-            <translation type="unfinished" />
+            <translation>名前に「VL」や「Vision」が付くモデルなど、画像に対応したモデルを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7295,52 +7280,52 @@
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Remote server</source>
-            <translation type="unfinished" />
+            <translation>リモートサーバー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>No chat model</source>
-            <translation type="unfinished" />
+            <translation>チャットモデルなし</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Loading {model} …</source>
-            <translation type="unfinished" />
+            <translation>{model} を読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Loading the model …</source>
-            <translation type="unfinished" />
+            <translation>モデルを読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Starting the server …</source>
-            <translation type="unfinished" />
+            <translation>サーバーを起動中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Reading … {seconds} s</source>
-            <translation type="unfinished" />
+            <translation>読み取り中… {seconds} 秒</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Reading …</source>
-            <translation type="unfinished" />
+            <translation>読み取り中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Just now</source>
-            <translation type="unfinished" />
+            <translation>たった今</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Today, {time}</source>
-            <translation type="unfinished" />
+            <translation>今日 {time}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
             <source>Yesterday, {time}</source>
-            <translation type="unfinished" />
+            <translation>昨日 {time}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
@@ -7357,12 +7342,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
             <source>Thinking …</source>
-            <translation type="unfinished" />
+            <translation>考え中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat_rows.py" />
             <source>Thoughts</source>
-            <translation type="unfinished" />
+            <translation>思考の過程</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -7388,11 +7373,6 @@
             <location filename="../../tray_app/ui/presenters/downloads.py" />
             <source>File {number} of {count}: {text}</source>
             <translation>ファイル {number}/{count}: {text}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>Type a text first.</source>
-            <translation>先にテキストを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
@@ -7445,8 +7425,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>Automatic (the best one for the model)</source>
-            <translation>自動 (モデルに最適なもの)</translation>
+            <source>Automatic</source>
+            <translation>自動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
@@ -7456,7 +7436,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>Up for {duration}</source>
-            <translation type="unfinished" />
+            <translation>稼働時間 {duration}</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -7588,7 +7568,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
             <source>Tr&amp;y Again</source>
-            <translation type="unfinished" />
+            <translation>再試行(&amp;Y)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -7658,22 +7638,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>less than a minute</source>
-            <translation type="unfinished" />
+            <translation>1 分未満</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{minutes} min</source>
-            <translation type="unfinished" />
+            <translation>{minutes} 分</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{hours} h {minutes} min</source>
-            <translation type="unfinished" />
+            <translation>{hours} 時間 {minutes} 分</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{days} d {hours} h</source>
-            <translation type="unfinished" />
+            <translation>{days} 日 {hours} 時間</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -7708,22 +7688,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Most downloads</source>
-            <translation type="unfinished" />
+            <translation>ダウンロード数順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Most likes</source>
-            <translation type="unfinished" />
+            <translation>いいね順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Trending</source>
-            <translation type="unfinished" />
+            <translation>話題順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Recently updated</source>
-            <translation type="unfinished" />
+            <translation>更新が新しい順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7737,8 +7717,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
+            <source>None of them fits in this computer's memory. Look for a smaller model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7748,24 +7728,24 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Hide files that are too large</source>
-            <translation type="unfinished" />
+            <translation>大きすぎるファイルを隠す</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{count} files are too large for this computer</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 個のファイルはこのコンピューターには大きすぎます</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Vision</source>
-            <translation type="unfinished" />
+            <translation>画像対応</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>Sign-in needed</source>
-            <translation type="unfinished" />
+            <translation>サインインが必要</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7782,7 +7762,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} M downloads</source>
-            <translation type="unfinished" />
+            <translation>ダウンロード {number} M 回</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -7794,12 +7774,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} B parameters</source>
-            <translation type="unfinished" />
+            <translation>{number} B パラメーター</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>{number} M parameters</source>
-            <translation type="unfinished" />
+            <translation>{number} M パラメーター</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -7966,12 +7946,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Copy {address}</source>
-            <translation type="unfinished" />
+            <translation>{address} をコピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Open &amp;Embeddings</source>
-            <translation type="unfinished" />
+            <translation>埋め込みを開く(&amp;E)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8036,7 +8016,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Example for &amp;JavaScript</source>
-            <translation type="unfinished" />
+            <translation>JavaScript の例(&amp;J)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8101,22 +8081,22 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Name</source>
-            <translation type="unfinished" />
+            <translation>名前</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Size, largest first</source>
-            <translation type="unfinished" />
+            <translation>サイズ（大きい順）</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>State, loaded first</source>
-            <translation type="unfinished" />
+            <translation>状態（読み込み済みを先頭に）</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Make &amp;Default</source>
-            <translation type="unfinished" />
+            <translation>既定にする(&amp;D)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8146,7 +8126,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Check &amp;Files</source>
-            <translation type="unfinished" />
+            <translation>ファイルを確認(&amp;F)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8156,7 +8136,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>&amp;Show in Folder</source>
-            <translation type="unfinished" />
+            <translation>フォルダーで表示(&amp;S)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
@@ -8166,53 +8146,53 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Settings of This &amp;Model…</source>
-            <translation type="unfinished" />
+            <translation>このモデルの設定(&amp;M)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>&amp;Information…</source>
-            <translation type="unfinished" />
+            <translation>情報(&amp;I)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Embedding</source>
-            <translation type="unfinished" />
+            <translation>埋め込み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Reranking</source>
-            <translation type="unfinished" />
+            <translation>リランキング</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>State:</source>
-            <translation type="unfinished" />
+            <translation>状態:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Default</source>
-            <translation type="unfinished" />
+            <translation>既定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Quantization:</source>
-            <translation type="unfinished" />
+            <translation>量子化:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>{number} tokens</source>
-            <translation type="unfinished" />
+            <translation>{number} トークン</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>ID:</source>
-            <translation type="unfinished" />
+            <translation>ID:</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>{count} models</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>モデル {count} 個</numerusform>
             </translation>
         </message>
         <message>
@@ -8223,12 +8203,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>context {number}</source>
-            <translation type="unfinished" />
+            <translation>コンテキスト {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Regular</source>
-            <translation type="unfinished" />
+            <translation>通常</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -8270,7 +8250,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Loading …</source>
-            <translation type="unfinished" />
+            <translation>読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -8380,7 +8360,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>License: {license}</source>
-            <translation type="unfinished" />
+            <translation>ライセンス: {license}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8390,7 +8370,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Download {size}</source>
-            <translation type="unfinished" />
+            <translation>ダウンロード {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8405,12 +8385,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Open Embeddings</source>
-            <translation type="unfinished" />
+            <translation>埋め込みを開く</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Open Chat</source>
-            <translation type="unfinished" />
+            <translation>チャットを開く</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -8420,12 +8400,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Recommended</source>
-            <translation type="unfinished" />
+            <translation>おすすめ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Already installed</source>
-            <translation type="unfinished" />
+            <translation>インストール済み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
@@ -8457,144 +8437,144 @@
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Pasted</source>
-            <translation type="unfinished" />
+            <translation>貼り付け</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Reading … {count} texts so far</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>読み込み中… 現在 {count} 件</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Embedding {done} of {total} texts</source>
-            <translation type="unfinished" />
+            <translation>{total} 件中 {done} 件を埋め込み中</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} texts added</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件のテキストを追加しました</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} were there already</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件は追加済みでした</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} removed</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件を除きました</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} items were skipped</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件をスキップしました</numerusform>
             </translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{count} collections cannot be read</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件のコレクションを読み込めません</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{name}: {reason}</source>
-            <translation type="unfinished" />
+            <translation>{name}: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Nothing was found</source>
-            <translation type="unfinished" />
+            <translation>何も見つかりませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The nearest text: {text}</source>
-            <translation type="unfinished" />
+            <translation>最も近いテキスト: {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
-            <source>These texts were embedded with {model}. To search them with the model of now, embed them again: the files are not read again.</source>
-            <translation type="unfinished" />
+            <source>{model}, which embedded these texts, has been changed or removed. Embed them again to search them; the files are not read again.</source>
+            <translation>これらのテキストを埋め込んだ {model} は変更または削除されました。検索するには埋め込み直してください。ファイルは読み直されません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
-            <translation type="unfinished" />
+            <translation>似たテキストは近くに表示されます。この地図は違いの {percent}% を表しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>{shown} of {total} texts are shown.</source>
-            <translation type="unfinished" />
+            <translation>{total} 件中 {shown} 件を表示しています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Pasted texts</source>
-            <translation type="unfinished" />
+            <translation>貼り付けたテキスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Bread rises because yeast turns sugar into gas.</source>
-            <translation type="unfinished" />
+            <translation>パンが膨らむのは、酵母が糖をガスに変えるからです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A sourdough starter has to be fed with flour and water every day.</source>
-            <translation type="unfinished" />
+            <translation>サワー種には毎日、小麦粉と水を足します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Let the cake cool before you cut it.</source>
-            <translation type="unfinished" />
+            <translation>ケーキは冷ましてから切ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The train to the coast leaves every hour.</source>
-            <translation type="unfinished" />
+            <translation>海岸行きの列車は 1 時間ごとに出ます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Book the ferry early in the summer months.</source>
-            <translation type="unfinished" />
+            <translation>夏はフェリーを早めに予約してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A passport has to be valid for six more months.</source>
-            <translation type="unfinished" />
+            <translation>パスポートの残存期間は 6 か月以上必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Cats sleep for most of the day.</source>
-            <translation type="unfinished" />
+            <translation>猫は一日の大半を眠って過ごします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>A dog needs a long walk every morning.</source>
-            <translation type="unfinished" />
+            <translation>犬には毎朝、長い散歩が必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>The battery lasts longer if it is never quite full.</source>
-            <translation type="unfinished" />
+            <translation>バッテリーは満充電にしないほうが長持ちします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>Restart the router when the connection is slow.</source>
-            <translation type="unfinished" />
+            <translation>接続が遅いときはルーターを再起動してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/search.py" />
             <source>What do I need for a holiday abroad?</source>
-            <translation type="unfinished" />
+            <translation>海外旅行には何が必要ですか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8625,11 +8605,6 @@
             <location filename="../../tray_app/ui/presenters/settings.py" />
             <source>Downloads</source>
             <translation>ダウンロード</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic</source>
-            <translation>自動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -8783,7 +8758,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/space.py" />
             <source>Last used {day}</source>
-            <translation type="unfinished" />
+            <translation>最終使用: {day}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -8957,7 +8932,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
             <source>peak {value}</source>
-            <translation type="unfinished" />
+            <translation>最大 {value}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
@@ -8982,27 +8957,27 @@
         <message>
             <location filename="../../tray_app/ui/search_controller.py" />
             <source>Starting …</source>
-            <translation type="unfinished" />
+            <translation>起動しています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Choose a folder with texts</source>
-            <translation type="unfinished" />
+            <translation>テキストのフォルダーを選択</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Choose files with texts</source>
-            <translation type="unfinished" />
+            <translation>テキストのファイルを選択</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Example</source>
-            <translation type="unfinished" />
+            <translation>例</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/text_sources.py" />
             <source>Texts (*.txt *.md *.pdf)</source>
-            <translation type="unfinished" />
+            <translation>テキスト (*.txt *.md *.pdf)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/tray.py" />
@@ -9017,7 +8992,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>Recommended for this computer</source>
-            <translation type="unfinished" />
+            <translation>このコンピューターにおすすめ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
@@ -9027,57 +9002,57 @@
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>With pictures: + {size}</source>
-            <translation type="unfinished" />
+            <translation>画像対応: + {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
             <source>Picture: {name}</source>
-            <translation type="unfinished" />
+            <translation>画像: {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
             <source>Remove {name}</source>
-            <translation type="unfinished" />
+            <translation>{name} を外す</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Stop</source>
-            <translation type="unfinished" />
+            <translation>停止</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Send</source>
-            <translation type="unfinished" />
+            <translation>送信</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Enter</source>
-            <translation type="unfinished" />
+            <translation>Enter</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
-            <source>You are editing a message. What follows it is replaced.</source>
+            <source>Editing a message. Everything after it will be replaced.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Model: {model}</source>
-            <translation type="unfinished" />
+            <translation>モデル: {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>System prompt and temperature</source>
-            <translation type="unfinished" />
+            <translation>システムプロンプトと温度</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>changed</source>
-            <translation type="unfinished" />
+            <translation>変更済み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Add pictures</source>
-            <translation type="unfinished" />
+            <translation>画像を追加</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9087,169 +9062,169 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Send a message</source>
-            <translation type="unfinished" />
+            <translation>メッセージを送信</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>Untitled</source>
-            <translation type="unfinished" />
+            <translation>無題</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>Conversations</source>
-            <translation type="unfinished" />
+            <translation>会話</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_list.py" />
             <source>&amp;Rename</source>
-            <translation type="unfinished" />
+            <translation>名前を変更(&amp;R)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>You</source>
-            <translation type="unfinished" />
+            <translation>あなた</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>You: {text}</source>
-            <translation type="unfinished" />
+            <translation>あなた: {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Answer</source>
-            <translation type="unfinished" />
+            <translation>回答</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>shown</source>
-            <translation type="unfinished" />
+            <translation>表示</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>hidden</source>
-            <translation type="unfinished" />
+            <translation>非表示</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Copy Message</source>
-            <translation type="unfinished" />
+            <translation>メッセージをコピー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Edit and Ask Again</source>
-            <translation type="unfinished" />
+            <translation>編集して再質問</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_message.py" />
             <source>Regenerate</source>
-            <translation type="unfinished" />
+            <translation>再生成</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_models.py" />
             <source>Default: {model}</source>
-            <translation type="unfinished" />
+            <translation>既定: {model}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_models.py" />
             <source>Get More Models…</source>
+            <translation>ほかのモデルを入手…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Search chats</source>
+            <source>New conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>New chat</source>
+            <source>No conversation contains these words.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>No chat has these words.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Your chats appear here.</source>
+            <source>Your conversations appear here.</source>
             <translation type="unfinished" />
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>{count} files are damaged</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 個のファイルが壊れています</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Get a Chat &amp;Model</source>
-            <translation type="unfinished" />
+            <translation>チャットモデルを入手(&amp;M)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>What would you like to know?</source>
-            <translation type="unfinished" />
+            <translation>何を知りたいですか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Your conversations stay on this computer.</source>
-            <translation type="unfinished" />
+            <translation>会話はこのコンピューターの中だけに保存されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>No chat model yet</source>
-            <translation type="unfinished" />
+            <translation>チャットモデルがまだありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
-            <source>Download one that fits this computer, and come back here.</source>
+            <source>Download one that fits this computer, then come back here.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Explain in simple words how a language model works.</source>
-            <translation type="unfinished" />
+            <translation>言語モデルの仕組みをやさしい言葉で説明してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Write a polite e-mail that moves a meeting to next week.</source>
-            <translation type="unfinished" />
+            <translation>会議を来週に延期する丁寧なメールを書いてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Suggest three dinners with rice and vegetables.</source>
-            <translation type="unfinished" />
+            <translation>ご飯と野菜を使った夕食を 3 つ提案してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Conversation</source>
-            <translation type="unfinished" />
+            <translation>会話</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Jump to the end</source>
-            <translation type="unfinished" />
+            <translation>最後へ移動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
             <source>Copy Selection</source>
-            <translation type="unfinished" />
+            <translation>選択部分をコピー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Copy Code</source>
-            <translation type="unfinished" />
+            <translation>コードをコピー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Code: {language}</source>
-            <translation type="unfinished" />
+            <translation>コード: {language}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Code</source>
-            <translation type="unfinished" />
+            <translation>コード</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
@@ -9259,12 +9234,12 @@
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
             <source>Collection</source>
-            <translation type="unfinished" />
+            <translation>コレクション</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
             <source>Cop&amp;y Code</source>
-            <translation type="unfinished" />
+            <translation>コードをコピー(&amp;Y)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/collection_bar.py" />
@@ -9272,9 +9247,19 @@
             <translation>その他</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/comparison.py" />
+            <source>Similar texts are near each other.</source>
+            <translation>似たテキストは近くに表示されます。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Sa&amp;ve…</source>
             <translation>保存(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>ベクトル(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -9295,31 +9280,6 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Request for &amp;4D</source>
             <translation>4D のリクエスト(&amp;4)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>No.</source>
-            <translation>番号</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Text</source>
-            <translation>テキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Norm</source>
-            <translation>ノルム</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>First values</source>
-            <translation>先頭の値</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>ベクトル(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -9359,12 +9319,12 @@
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Keep Loaded</source>
-            <translation type="unfinished" />
+            <translation>読み込んだままにする</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>default</source>
-            <translation type="unfinished" />
+            <translation>既定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -9389,32 +9349,32 @@
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>More for {model}</source>
-            <translation type="unfinished" />
+            <translation>{model} のその他の操作</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
             <source>Kept loaded</source>
-            <translation type="unfinished" />
+            <translation>読み込んだまま</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Discover &amp;Other Models</source>
-            <translation>ほかのモデルを探す(&amp;O)</translation>
+            <source>Discover Other M&amp;odels</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Choose the model to start with</source>
-            <translation type="unfinished" />
+            <translation>起動するモデルを選んでください</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Choose your first model</source>
-            <translation type="unfinished" />
+            <translation>最初のモデルを選んでください</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>You can load others beside it at any time.</source>
-            <translation type="unfinished" />
+            <translation>ほかのモデルもいつでも一緒に読み込めます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9429,22 +9389,22 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Do&amp;wnload {size}</source>
-            <translation type="unfinished" />
+            <translation>{size} をダウンロード(&amp;W)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Add a second model</source>
-            <translation type="unfinished" />
+            <translation>2 つ目のモデルを追加</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Both can be loaded at the same time, and share one address.</source>
-            <translation type="unfinished" />
+            <translation>両方を同時に読み込むことができ、アドレスは共通です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Download {size}</source>
-            <translation type="unfinished" />
+            <translation>{size} をダウンロード(&amp;D)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9459,27 +9419,27 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Try It Now</source>
-            <translation type="unfinished" />
+            <translation>今すぐ試す(&amp;T)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>&amp;Use This Model</source>
-            <translation type="unfinished" />
+            <translation>このモデルを使う(&amp;U)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Us&amp;e This Model</source>
+            <source>U&amp;se This Model</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Use This &amp;Model</source>
-            <translation type="unfinished" />
+            <translation>このモデルを使う(&amp;M)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>{duration} to download</source>
-            <translation type="unfinished" />
+            <translation>ダウンロードに {duration}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -9514,17 +9474,17 @@
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>{score}, {origin}: {text}</source>
-            <translation type="unfinished" />
+            <translation>{score}、{origin}: {text}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>Texts that were found</source>
-            <translation type="unfinished" />
+            <translation>見つかったテキスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>&amp;Open File</source>
-            <translation type="unfinished" />
+            <translation>ファイルを開く(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
@@ -9534,7 +9494,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/hit_list.py" />
             <source>&amp;Copy Text</source>
-            <translation type="unfinished" />
+            <translation>テキストをコピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -9579,7 +9539,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/markdown.py" />
             <source>[Picture: {name}]</source>
-            <translation type="unfinished" />
+            <translation>[画像: {name}]</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -9657,14 +9617,54 @@
             <translation>次元 {index}: {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation>質問、または探している内容を入力</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Question</source>
+            <translation>質問</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>Ask a question</source>
-            <translation type="unfinished" />
+            <translation>質問してください</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
-            <translation type="unfinished" />
+            <translation>使われている言葉にかかわらず、意味が最も近いテキストがここに表示されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation>フォルダーを選択(&amp;F)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation>ファイルを選択(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Try with an &amp;Example</source>
+            <translation>例で試す(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Drop a folder or files here</source>
+            <translation>フォルダーまたはファイルをここにドロップ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation>テキスト、Markdown、PDF ファイルを意味で検索できます。データはすべてこのコンピューターに残ります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_line.py" />
+            <source>Choose a Mode&amp;l</source>
+            <translation>モデルを選択(&amp;L)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -9737,19 +9737,19 @@
             <translation>{count} 件の設定が見つかりました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>More about: {title}</source>
-            <translation>詳しい説明: {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>Command line</source>
             <translation>コマンドライン</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>What the app runs with these settings</source>
             <translation>この設定で実行されるコマンド</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>More about: {title}</source>
+            <translation>詳しい説明: {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
@@ -9779,24 +9779,44 @@
         <message>
             <location filename="../../tray_app/ui/widgets/text_map.py" />
             <source>Map of the texts</source>
-            <translation type="unfinished" />
+            <translation>テキストの地図</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/text_map.py" />
             <source>{count} of them were found</source>
-            <translation type="unfinished">
-                <numerusform />
+            <translation>
+                <numerusform>{count} 件が見つかりました</numerusform>
             </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
             <source>Last two minutes</source>
-            <translation type="unfinished" />
+            <translation>直近 2 分</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
             <source>Activity</source>
-            <translation type="unfinished" />
+            <translation>アクティビティ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>No.</source>
+            <translation>番号</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Text</source>
+            <translation>テキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Norm</source>
+            <translation>ノルム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>First values</source>
+            <translation>先頭の値</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

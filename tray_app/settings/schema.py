@@ -195,12 +195,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     vram_budget: Annotated[
         Annotated[float, Meta(ge=0.0, le=1024.0)] | Auto,
         _about(
-            "Graphics memory limit",
+            "VRAM budget",
             "Graphics memory to use on each card",
             "models",
             "GiB",
             details="The most memory of each graphics card that engines may use. Automatic: what is free.",
-            words="GPU, VRAM, VRAM budget, graphics card, video memory, layers",
+            words="GPU, VRAM, graphics memory limit, graphics card, video memory, layers",
             scope=Scope.EACH,
         ),
     ] = AUTO

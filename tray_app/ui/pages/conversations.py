@@ -45,8 +45,8 @@ class ConversationsPanel(QWidget):
         self.sidebar = ChatSidebar(bridge)
         self.talk = TalkPanel(bridge, self.saver)
         self.title = ElidedLabel(bold=True)
-        self.list_button = _small_button(tr("Show the chats"), "messages-square")
-        self.menu_button = _small_button(tr("More for this chat"), "ellipsis")
+        self.list_button = _small_button(tr("Show conversations"), "messages-square")
+        self.menu_button = _small_button(tr("More for this conversation"), "ellipsis")
         self.dialog: QWidget | None = None
         """The last one that was opened."""
         self._lay_out()

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _PIECES_MS = 40
 """How often the pieces that have come are shown."""
-_WAITING_MS = 250
+_WAITING_MS = 100
+"""As long as no word has come."""
 _SHARE = 3
 """Drawing takes at most one of so many parts of the time."""
 _MOST_SPOKEN = 4000
@@ -256,7 +257,7 @@ class TalkPanel(QWidget):
         elif answer.cut_off:
             self.view.show_note(
                 tr("The answer ends early"),
-                tr("The context is full. Set a larger context size for the model, or begin a new chat."),
+                tr("The context is full. Set a larger context size, or start a new conversation."),
             )
         words = plain_text(message.text[:_MOST_SPOKEN])
         announce(self, "\n".join(filter(None, (words, tr("Stopped") if message.stopped else ""))))
@@ -275,7 +276,8 @@ class TalkPanel(QWidget):
             name = "" if is_remote(self._bridge.status) else self.look.named(model_id)
             waited_s = time.monotonic() - answer.began_s
             self.view.show_waiting(wait_text(model_id, name, self._bridge.status, waited_s, tr))
-        self._clock.start(max(_PIECES_MS, _SHARE * int(spent.elapsed())))
+        usual_ms = _PIECES_MS if answer.began else _WAITING_MS
+        self._clock.start(max(usual_ms, _SHARE * int(spent.elapsed())))
 
     # What is shown
 
@@ -339,7 +341,7 @@ class TalkPanel(QWidget):
         usable = view.usable or not self.look.known
         empty = not self.conversation.messages
         self.view.setVisible(not empty)
-        self.greeting.setVisible(empty)
+        self.greeting.setVisible(empty or not usable)
         self.greeting.show_state(usable=usable, problem=self.look.models.problem)
         self.examples.setVisible(empty and usable)
         self.composer.setVisible(usable)

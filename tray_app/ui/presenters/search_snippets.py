@@ -43,12 +43,13 @@ import json
 from openai import OpenAI
 from qdrant_client import QdrantClient, models
 
-rows = [json.loads(line) for line in open({name + ".jsonl"!r}, encoding="utf-8")]
+with open({name + ".jsonl"!r}, encoding="utf-8") as lines:
+    rows = [json.loads(line) for line in lines]
 store = QdrantClient(path="vectors")  # or url="{_QDRANT}"
 if not store.collection_exists({name!r}):
     size = models.VectorParams(size={searched.dimensions}, distance=models.Distance.COSINE)
     store.create_collection({name!r}, vectors_config=size)
-    store.upload_collection({name!r}, vectors=[row.pop("embedding") for row in rows], payload=rows)
+    store.upload_collection({name!r}, vectors=[row.pop("vector") for row in rows], payload=rows)
 
 client = OpenAI(base_url={searched.base_url!r}, api_key="none")
 answer = client.embeddings.create(
@@ -71,7 +72,7 @@ def qdrant_curl(searched: Searched) -> str:
 # {name}.jsonl is the export of the collection; Qdrant listens at {_QDRANT}.
 {put} --data-raw {shlex.quote(size)}
 jq -cs '{{points: [to_entries[]
-  | {{id: .key, vector: .value.embedding, payload: (.value | del(.embedding))}}]}}' {name}.jsonl |
+  | {{id: .key, vector: .value.vector, payload: (.value | del(.vector))}}]}}' {name}.jsonl |
   {put}/points --data-binary @-
 
 curl {searched.base_url}/embeddings -H 'Content-Type: application/json' \\

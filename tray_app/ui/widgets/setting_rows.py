@@ -8,10 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPalette
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS
-from tray_app.ui.presenters.setting_search import folded, words_of
-from tray_app.ui.presenters.settings import Origin, choice_title, origin_text
+from tray_app.ui.presenters.settings import Origin, origin_text
 from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
@@ -19,16 +16,10 @@ from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QLabel
 
-    from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
-    from tray_app.ui.setting_form import SettingForm
-    from tray_app.ui.widgets.key_editor import KeyEditor
-    from tray_app.ui.widgets.setting_editors import CommandLine, Editor
+    from tray_app.ui.widgets.setting_editors import Editor
 
 _CONTROL_LETTERS = 46
 """So wide is the part with the editor, in letters, where it stands beside the title."""
@@ -43,22 +34,21 @@ COMMAND_LINE = "command_line"
 class Row(QWidget):
     """Title and a few words at the left, the editor at the right, or below where there is too little room.
 
-    `texts`: title, help and details. `button` takes the value back. `place`: its group, and whether it is
-    folded there. `wide`: the editor needs all the room, so it is always below.
+    `texts`: title, help and details. `button` takes the value back. `wide`: the editor needs all the room, so
+    it is always below.
     """
 
     def __init__(
         self,
+        parent: QWidget,
         texts: tuple[str, str, str],
         editor: Editor,
         button: QPushButton | None = None,
         *,
         words: str,
-        place: tuple[str, bool],
         wide: bool = False,
     ) -> None:
-        super().__init__()
-        self.group, self.advanced = place
+        super().__init__(parent)
         self.words = words
         """By which it is found, see `setting_search`."""
         self.editor = editor
@@ -74,7 +64,7 @@ class Row(QWidget):
         self.more_button = QPushButton(autoDefault=False)
         self._wide = wide
         self._lined = False
-        self._control = QWidget()
+        self._control = QWidget(self)
         self._lay_out(button)
         self.arrange(narrow=False)
         self.annotate()
@@ -134,17 +124,24 @@ class Row(QWidget):
             painter.end()
 
     def _lay_out(self, button: QPushButton | None) -> None:
+        """From the outside to the inside: every change of a parent costs all that is within."""
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, SMALL, 0, SMALL)
+        self._grid.setHorizontalSpacing(SMALL)
+        self._grid.setVerticalSpacing(TIGHT)
+        self._grid.setColumnStretch(0, 1)
+        self._words = QVBoxLayout()
+        self._words.setSpacing(TIGHT // 2)
+        self._grid.addLayout(self._words, 0, 0)
+        top = QHBoxLayout()
+        top.setSpacing(TIGHT)
+        self._words.addLayout(top)
+        self._words.addWidget(self.note)
         title = text_label(self._title)
         title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         title.setBuddy(self.editor.focusProxy() or self.editor)
-        top = QHBoxLayout()
-        top.setSpacing(TIGHT)
         top.addWidget(title, 1)
         top.addWidget(self.more_button)
-        self._words = words = QVBoxLayout()
-        words.setSpacing(TIGHT // 2)
-        words.addLayout(top)
-        words.addWidget(self.note)
         self._set_up_details()
         self._parts = QHBoxLayout(self._control)
         self._parts.setContentsMargins(0, 0, 0, 0)
@@ -153,12 +150,6 @@ class Row(QWidget):
         self._parts.addWidget(self.editor)
         self._parts.addWidget(button or QWidget())
         self._parts.addStretch()
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, SMALL, 0, SMALL)
-        self._grid.setHorizontalSpacing(SMALL)
-        self._grid.setVerticalSpacing(TIGHT)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.addLayout(words, 0, 0)
 
     def _set_up_details(self) -> None:
         button = self.more_button
@@ -186,32 +177,3 @@ class Row(QWidget):
             self._words.insertWidget(1, self.mark)
         if self.mark is not None:
             self.mark.show_word(word)
-
-
-def make_rows(form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
-    """A row for each setting, by name; each key stands below the setting that it belongs to."""
-    rows: dict[str, Row] = {}
-    for field in ALL_FIELDS:
-        choices = (choice_title(field.name, choice, tr) for choice in field.choices)
-        rows[field.name] = _row(field, form.editors[field.name], form.resets[field.name], choices)
-        for key in KEYS:
-            if key.setting == field.name:
-                editor = keys[key.name]
-                rows[key.name] = _row(key, editor, editor.remove_button, (), wide=True)
-    return rows
-
-
-def command_row(view: CommandLine) -> Row:
-    """The row of the command line, which is no setting."""
-    texts = (tr("Command line"), tr("What the app runs with these settings"), "")
-    return Row(
-        texts, view, words=folded(" ".join(("command line", *texts))), place=("speed", True), wide=True
-    )
-
-
-def _row(
-    what: Field | Key, editor: Editor, button: QPushButton, choices: Iterable[str], *, wide: bool = False
-) -> Row:
-    texts = (tr.said(what.title), tr.said(what.help), tr.said(what.details))
-    words = words_of(what, choices, tr)
-    return Row(texts, editor, button, words=words, place=(what.group, what.advanced), wide=wide)
