@@ -157,10 +157,10 @@ def code_font() -> QFont:
 def _dress(document: QTextDocument, widget: QWidget) -> None:
     """Our sizes of type, and words in place of pictures."""
     look = look_of(widget)
-    _replace_pictures(document, widget.palette().color(QPalette.ColorRole.Link))
     base = document.defaultFont()
     cursor = QTextCursor(document)
-    cursor.beginEditBlock()
+    cursor.beginEditBlock()  # Qt arranges the text once, at the end, and not after each change
+    _replace_pictures(cursor, widget.palette().color(QPalette.ColorRole.Link))
     cursor.select(QTextCursor.SelectionType.Document)
     spacing = QTextBlockFormat()
     spacing.setLineHeight(_LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
@@ -195,11 +195,11 @@ def _dress(document: QTextDocument, widget: QWidget) -> None:
     cursor.endEditBlock()
 
 
-def _replace_pictures(document: QTextDocument, color: QColor) -> None:
+def _replace_pictures(cursor: QTextCursor, color: QColor) -> None:
     """A link to each picture that a text names, in its place: nothing is loaded unasked."""
     found = [
         (fragment.position(), fragment.length(), fragment.charFormat())
-        for block in _blocks(document)
+        for block in _blocks(cursor.document())
         for fragment in _fragments(block)
         if fragment.charFormat().isImageFormat()
     ]
@@ -211,7 +211,6 @@ def _replace_pictures(document: QTextDocument, color: QColor) -> None:
         link.setFontUnderline(True)
         link.setForeground(color)
         label = str(image.property(image.Property.ImageAltText) or "") or image.name()
-        cursor = QTextCursor(document)
         _select(cursor, position, length)
         cursor.insertText(tr("[Picture: {name}]").format(name=label), link)
 
