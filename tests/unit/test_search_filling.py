@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -343,7 +344,7 @@ def test_a_disk_that_is_full_while_files_are_read_is_told_of(
 ) -> None:
     library.write("a.txt", "one")
     full = partial(Path("/dev/full").open, "w+b")
-    monkeypatch.setattr(filling.tempfile, "TemporaryFile", lambda *_, **__: full())
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: full())
 
     with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
         library.add()

@@ -36,6 +36,8 @@ _MOST_BYTES = 3_000_000
 """Of a picture that is sent as it is."""
 _FORMATS = {b"png": "image/png", b"jpeg": "image/jpeg", b"webp": "", b"gif": "", b"bmp": ""}
 """What is read, with the type of what may be sent as it is."""
+_EXIF = (b"Exif\0", b"eXIf")
+"""How it begins in JPEG and PNG what cameras say, such as where they were: that is not sent or exported."""
 _QUALITY = 90
 PATTERN = "*.png *.jpg *.jpeg *.webp *.gif *.bmp"
 
@@ -79,8 +81,6 @@ def picture_of(content: bytes, name: str) -> Attachment:
     size = reader.size()
     upright = reader.transformation() == QImageIOHandler.Transformation.TransformationNone
     fits = max(size.width(), size.height()) <= _SIDE and len(content) <= _MOST_BYTES
-    if _FORMATS[kind] and upright and fits and size.isValid():
-        return Attachment(name, _FORMATS[kind], content)
     image = reader.read()
     if image.isNull():
         raise AppError(
@@ -89,6 +89,8 @@ def picture_of(content: bytes, name: str) -> Attachment:
             "The picture is damaged or too large.",
             "Open it in another app and save it again.",
         )
+    if _FORMATS[kind] and upright and fits and not any(mark in content for mark in _EXIF):
+        return Attachment(name, _FORMATS[kind], content)
     return drawn(image, name)
 
 
@@ -141,7 +143,8 @@ def small_image(picture: Attachment, side: int) -> QImage:
     reader.setAutoTransform(True)
     size = reader.size()
     if max(size.width(), size.height()) > side:
-        reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
+        scaled = size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
+        reader.setScaledSize(scaled.expandedTo(QSize(1, 1)))  # of a line, too, there is something to see
     return reader.read()
 
 

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     )
     from PySide6.QtWidgets import QWidget
 
-_FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
+_MOST_CELLS = 1000
+"""Of tables in one text: Qt takes a second for more of them."""
 _LINE_PERCENT = 125.0
 _EDGE = 1
 """Pixels around a text, for the ring of what has the keyboard."""
@@ -86,7 +87,7 @@ class TextView(QTextBrowser):
     def show_markdown(self, text: str) -> None:
         """Show what a model writes."""
         document = self.document()
-        document.setMarkdown(text, _FEATURES)
+        document.setMarkdown(text, _features(text))
         _dress(document, self)
 
     def show_plain(self, text: str) -> None:
@@ -144,8 +145,15 @@ class TextView(QTextBrowser):
 def plain_text(markdown: str) -> str:
     """What is to be read aloud of a Markdown text."""
     document = SafeDocument()
-    document.setMarkdown(markdown, _FEATURES)
+    document.setMarkdown(markdown, _features(markdown))
     return document.toPlainText().replace("\N{OBJECT REPLACEMENT CHARACTER}", "")
+
+
+def _features(markdown: str) -> QTextDocument.MarkdownFeature:
+    """Which Markdown a text is read as: without tables, which are then shown as written, if they are huge."""
+    known = QTextDocument.MarkdownFeature
+    huge = markdown.count("|") > _MOST_CELLS
+    return known.MarkdownNoHTML | (known.MarkdownDialectCommonMark if huge else known.MarkdownDialectGitHub)
 
 
 @cache
