@@ -68,14 +68,15 @@ APP = [
     "tray_app.app.root",
     "tray_app.app.diagnostics",
     "tray_app.app.selftest",
-    "tray_app.engine.lifecycle",
     "numpy",
     "rich.progress",
     "PySide6",
 ]
+OTHER_COMMANDS = [f"tray_app.cli.{module}" for module in ("settings", "engines", "models")]
+SHORTEST = [*APP, *OTHER_COMMANDS, "tray_app.engine.lifecycle", "ctypes"]
 NETWORK = ["requests", "urllib3", "aiohttp", "asyncio"]
 SETTINGS = ["tomlkit", "keyring"]
-MACHINE = ["psutil", "pynvml", "ctypes"]
+MACHINE = ["psutil", "pynvml"]
 CONVERSION = ["pydantic"]
 
 
@@ -91,10 +92,10 @@ def loaded_by(*command: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "needless"),
     [
-        ("--version", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION, "http.client"]),
-        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
-        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
-        ("stop", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("--version", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION, "http.client"]),
+        ("status", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("ps", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("stop", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
         ("settings path", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
         ("settings get port", [*APP, *NETWORK, *CONVERSION]),
         ("models list", [*APP, *NETWORK, *CONVERSION]),
@@ -109,9 +110,9 @@ def test_a_command_of_a_moment_does_not_wait_for_what_it_does_not_use(
 @pytest.mark.parametrize(
     ("command", "needless"),
     [
-        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
-        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
-        ("embed hello", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("status", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("ps", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("embed hello", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
         ("settings set port 8081", [*APP, *NETWORK, *MACHINE, *CONVERSION]),
     ],
 )

@@ -58,7 +58,7 @@ class CommandGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """As click's."""
-        command = super().get_command(ctx, cmd_name)
+        command: Any = super().get_command(ctx, cmd_name)
         if command:
             _without_conversion(command.get_help_option(ctx))
             for parameter in command.params:
