@@ -22,6 +22,7 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtGui import QFont, QImage
 from PySide6.QtWidgets import QApplication
 
+from tests.fakes import notes_shown
 from tests.fakes.app import (
     FakeApp,
     FakeCare,
@@ -45,6 +46,8 @@ from tests.fakes.engines_shown import (
 )
 from tests.fakes.languages import ENGLISH
 from tests.fakes.models_shown import REPOSITORY, WORDS, fill
+from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
+from tray_app.chats.conversation import Message, Role
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installing import Installation, InstallPhase
@@ -65,8 +68,10 @@ from tray_app.system.host import System
 from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
+from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import Languages
-from tray_app.ui.operations import read_facts
+from tray_app.ui.operations import import_once, read_facts
+from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.home import HomePage
@@ -84,6 +89,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from tray_app.app.status import AppStatus
+    from tray_app.chats.conversation import Conversation
     from tray_app.download.progress import Progress
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.models.library import Model
@@ -106,6 +112,32 @@ _TEXTS = {
     "Light is faster than sound.": (0.3, 0.1, 1.0),
 }
 """How much each is about animals, about bread, about physics."""
+
+
+_QUESTION = "How do I find the texts that are nearest to a question, in Python?"
+_ANSWER = """Ask the server for the **embeddings** of all texts, then compare:
+
+```python
+import numpy as np
+from openai import OpenAI
+
+client = OpenAI(base_url="http://127.0.0.1:8080/v1", api_key="none")
+
+def embed(texts):
+    data = client.embeddings.create(model="", input=texts).data
+    return np.array([each.embedding for each in data])
+
+scores = embed(texts) @ embed([question])[0]
+best = scores.argsort()[::-1][:5]
+```
+
+The vectors have the length 1, so their product is the *cosine similarity*:
+
+| Score | Meaning |
+|------:|---------|
+| 0.9 | nearly the same |
+| 0.5 | about the same topic |
+"""
 
 
 class Teacher(FakeApp):
@@ -172,6 +204,7 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
     """Everything that is photographed, one after the other; each is gone before the next one comes."""
     with tempfile.TemporaryDirectory() as folder:
         fake = Teacher(_ready(), folder=Path(folder))
+        fake.search = notes_shown.NotesSearch(fake.note)
         fake.library = FakeLibrary(_installed_models())
         bridge = Bridge(fake)
         window = Window(bridge)
@@ -182,8 +215,11 @@ def _widgets(qt: QApplication) -> Iterator[tuple[str, QWidget]]:
         yield "models", _models(window, fake)
         yield from _ways_to_models(window, fake)
         yield from _engines(window, fake)
-        yield "embedding", _embedding(window)
-        yield "settings", _settings(bridge)
+        yield "embeddings-search", _embeddings_search(window, fake)
+        yield "embeddings-compare", _embeddings_compare(window)
+        yield "chat", _chat(window, fake)
+        yield from _settings(bridge)
+        yield "tune", _tune(window, bridge, fake)
         window.close()
         bridge.close(timeout_s=5)
         qt.processEvents()
@@ -393,24 +429,95 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     yield "engines-installed", window
 
 
-def _embedding(window: Window) -> QWidget:
+def _embeddings_search(window: Window, fake: FakeApp) -> QWidget:
+    """A person's notes, with a question that one of them answers."""
+    notes_shown.fill(fake.search, ("Contracts", "Thesis"))
     window.open(Page.EMBEDDINGS)
-    window.resize(_WIDTH, window.height() + 160)
+    window.resize(*USUAL_SIZE)
     page = window.page(Page.EMBEDDINGS)
     assert isinstance(page, EmbeddingsPage)
-    page.compare.texts.setPlainText("\n".join(_TEXTS))
-    page.compare.embed()
-    results = page.compare.results
-    _wait_for(lambda: results.heat_map is not None)
-    results.tabs.setCurrentIndex(1)
+    search = page.search
+    _wait_for(search.question.isVisible)
+    notes = next(each for each in search.controller.shelf.collections if each.name == "Notes")
+    search.controller.choose(notes.id)
+    search.question.fill_in(notes_shown.QUESTION)
+    search.ask()
+    _wait_for(lambda: search.results.list.hits.rows and search.results.map)
     _settle()
     return window
 
 
-def _settings(bridge: Bridge) -> QWidget:
+def _embeddings_compare(window: Window) -> QWidget:
+    page = window.page(Page.EMBEDDINGS)
+    assert isinstance(page, EmbeddingsPage)
+    page.setCurrentWidget(page.compare)
+    page.compare.texts.setPlainText("\n".join(_TEXTS))
+    page.compare.embed()
+    _wait_for(lambda: page.compare.results.comparison is not None)
+    _settle()
+    return window
+
+
+def _chat(window: Window, fake: FakeApp) -> QWidget:
+    """A conversation with text, code and a table, and some others beside it."""
+    fake.show(_ready())
+    for title in ("Three dinners with rice", "E-mail: the meeting moves to Thursday", "What is a vector?"):
+        fake.chats.save(_conversation(fake, Message(Role.USER, title, time.time())))
+    talk = _conversation(
+        fake,
+        Message(Role.USER, _QUESTION, time.time()),
+        Message(Role.ASSISTANT, _ANSWER, time.time(), model_id="bamboo", tokens=187, tokens_per_s=42.1),
+    )
+    kept = fake.chats.save(talk)
+    window.open(Page.CHAT)
+    window.resize(*USUAL_SIZE)
+    page = window.page(Page.CHAT)
+    assert isinstance(page, ChatPage)
+    page.chat.sidebar.refresh()
+    page.chat.talk.open(kept.id)
+    _wait_for(lambda: page.chat.talk.conversation.id == kept.id and page.chat.talk.look.known)
+    page.chat.talk.view.transcript.show_message(0)
+    _settle()
+    return window
+
+
+def _conversation(fake: FakeApp, *messages: Message) -> Conversation:
+    return replace(fake.chats.new(), messages=messages)
+
+
+def _settings(bridge: Bridge) -> Iterator[tuple[str, QWidget]]:
+    """A group of settings with changes, and what a search finds in several groups."""
     dialog = SettingsDialog(bridge)
     dialog.show()
-    _wait_for(lambda: dialog.command.value() != "")
+    dialog.groups.open("models")
+    dialog.editors["ctx_size"].set_value(8192)
+    _wait_for(lambda: dialog.command.value() != "" and dialog.consequence.text() != "")
+    yield "settings", dialog
+    dialog.groups.search.setText("gpu")
+    _settle()
+    yield "settings-search", dialog
+    dialog.close()
+
+
+def _tune(window: Window, bridge: Bridge, fake: FakeApp) -> QWidget:
+    """A comparison of three engines and five numbers of threads."""
+    import_once("tray_app.ui.widgets.curve")
+    plan = replace(make_plan(Settings(model="bamboo")), model=make_model(sparse=False))
+    fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
+    _wait_for(lambda: bridge.status.engine.plan == plan)
+    engines = (
+        EngineMeasurement(EngineOption("llama.cpp", "2026.10"), 96.4, 18.2),
+        EngineMeasurement(EngineOption("llama.cpp-cuda", "b11194"), 1450.0, 141.0),
+        EngineMeasurement(EngineOption("llama.cpp-vulkan", "b11194"), failure=phrase("The engine crashed")),
+    )
+    speeds = ((2, 1310.0, 138.0), (4, 1442.0, 141.0), (6, 1450.0, 139.0), (8, 1433.0, 131.0))
+    samples = tuple(ThreadMeasurement(*each) for each in speeds)
+    tuning = Tuning(Threads(4, 4), samples, True, "llama.cpp", engines)
+    dialog = TuneDialog(bridge, window)
+    dialog._show_measured(tuning, len(engines) + len(samples))
+    dialog._show(tuning)
+    dialog.show()
+    _settle()
     return dialog
 
 

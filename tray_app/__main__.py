@@ -102,6 +102,9 @@ def _only_tray(arguments: list[str]) -> int:
         return 1
     gc.disable()  # a tenth of the time to the icon; `run_tray` switches it on again
     from tray_app.app.root import App
+    from tray_app.ui.sources import leave_sources_alone
+
+    leave_sources_alone()
     from tray_app.ui.application import run_tray
 
     try:

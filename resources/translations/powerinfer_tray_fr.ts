@@ -6,62 +6,62 @@
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>There is nothing to answer</source>
-            <translation type="unfinished" />
+            <translation>Il n’y a rien à quoi répondre</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation does not end with a message of yours.</source>
-            <translation type="unfinished" />
+            <translation>La conversation ne se termine pas par un message de votre part.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Write one.</source>
-            <translation type="unfinished" />
+            <source>Write a message first.</source>
+            <translation>Écrivez d’abord un message.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} does not chat</source>
-            <translation type="unfinished" />
+            <source>{model} cannot chat</source>
+            <translation>{model} ne peut pas converser</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>It was made for embeddings or for ranking texts, and writes none.</source>
-            <translation type="unfinished" />
+            <source>It was made for embeddings or for ranking texts and cannot write.</source>
+            <translation>Il a été conçu pour les embeddings ou le classement de textes et ne peut pas écrire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model for chats.</source>
-            <translation type="unfinished" />
+            <source>Choose a chat model.</source>
+            <translation>Choisissez un modèle de chat.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} is not made for conversations</source>
-            <translation type="unfinished" />
+            <source>{model} was not trained for chat</source>
+            <translation>{model} n’a pas été entraîné pour le chat</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
-            <translation type="unfinished" />
+            <source>Its file has no chat template: it is a base model, which continues a text instead of answering.</source>
+            <translation>Son fichier n’a pas de modèle de conversation (chat template) : c’est un modèle de base, qui poursuit un texte au lieu de répondre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
-            <translation type="unfinished" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chat after all, name a template in its extra arguments, for example --chat-template chatml.</source>
+            <translation>Choisissez un modèle dont le nom contient « Instruct » ou « Chat ». Si celui-ci a tout de même été entraîné pour le chat, indiquez un modèle de conversation dans ses arguments supplémentaires, par exemple --chat-template chatml.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>{model} cannot see pictures</source>
-            <translation type="unfinished" />
+            <translation>{model} ne peut pas voir les images</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation has pictures, and this model reads text only.</source>
-            <translation type="unfinished" />
+            <translation>La conversation contient des images, et ce modèle ne lit que du texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model that sees, or begin a conversation without pictures.</source>
-            <translation type="unfinished" />
+            <source>Choose a model that can see, or start a conversation without pictures.</source>
+            <translation>Choisissez un modèle qui peut voir, ou commencez une conversation sans images.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
@@ -345,8 +345,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Set one in the settings under Network, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
-            <translation>Définissez-en une dans les paramètres sous Réseau, ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
+            <source>Set one in the settings under “Network &amp; access”, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
+            <translation>Définissez-en une dans les paramètres sous « Réseau et accès », ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -400,38 +400,38 @@
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Nothing was asked</source>
-            <translation type="unfinished" />
+            <source>The search is empty</source>
+            <translation>La recherche est vide</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>The search has no words.</source>
-            <translation type="unfinished" />
+            <source>No words were entered.</source>
+            <translation>Aucun mot n’a été saisi.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Type what to look for.</source>
-            <translation type="unfinished" />
+            <source>Enter what to look for.</source>
+            <translation>Saisissez ce que vous cherchez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
             <source>The model's vectors cannot be used</source>
-            <translation type="unfinished" />
+            <translation>Les vecteurs du modèle sont inutilisables</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>The model of this conversation is not here</source>
-            <translation type="unfinished" />
+            <source>The model for this conversation is missing</source>
+            <translation>Le modèle de cette conversation est introuvable</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>{model} was removed, or has another name now.</source>
-            <translation type="unfinished" />
+            <source>{model} was removed or renamed.</source>
+            <translation>{model} a été supprimé ou renommé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>Choose another model for the conversation, or download this one again.</source>
-            <translation type="unfinished" />
+            <source>Choose another model for this conversation, or download this one again.</source>
+            <translation>Choisissez un autre modèle pour cette conversation, ou téléchargez celui-ci à nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
@@ -560,18 +560,18 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>With its pictures, it has more than {most} MB.</source>
-            <translation type="unfinished" />
+            <source>With its pictures, it is larger than {most} MB.</source>
+            <translation>Avec ses images, elle dépasse {most} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Begin a new conversation.</source>
-            <translation type="unfinished" />
+            <source>Start a new conversation.</source>
+            <translation>Commencez une nouvelle conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be removed</source>
-            <translation type="unfinished" />
+            <translation>La conversation n’a pas pu être supprimée</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -580,23 +580,23 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions; where there is no trash, delete it for good.</source>
-            <translation type="unfinished" />
+            <source>Check its permissions. If there is no trash, delete it permanently.</source>
+            <translation>Vérifiez ses droits d’accès. S’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Conversations cannot be saved as {kind}</source>
-            <translation type="unfinished" />
+            <translation>Les conversations ne peuvent pas être enregistrées sous forme de {kind}</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>a file without an ending</source>
-            <translation type="unfinished" />
+            <translation>un fichier sans extension</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversations cannot be read</source>
-            <translation type="unfinished" />
+            <translation>Les conversations ne peuvent pas être lues</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -605,98 +605,103 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder.</source>
+            <translation>Vérifiez les droits de ce dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} cannot be read</source>
-            <translation type="unfinished" />
+            <translation>{name} ne peut pas être lu</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
+            <translation>Le fichier reste tel quel. Vérifiez que c’est un fichier ordinaire et que vous avez le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Another program has been writing to the conversations for ten seconds.</source>
-            <translation type="unfinished" />
+            <source>Another program has been writing conversations for ten seconds.</source>
+            <translation>Un autre programme écrit des conversations depuis dix secondes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Try again.</source>
-            <translation type="unfinished" />
+            <translation>Réessayez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder, and the space on its disk.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder and the free space on its disk.</source>
+            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation is not there</source>
-            <translation type="unfinished" />
+            <source>The conversation is gone</source>
+            <translation>La conversation n’existe plus</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>There is no file for {name}: it was deleted or moved.</source>
-            <translation type="unfinished" />
+            <translation>Il n’y a pas de fichier pour {name} : il a été supprimé ou déplacé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at the list of conversations again.</source>
-            <translation type="unfinished" />
+            <source>Choose another conversation.</source>
+            <translation>Choisissez une autre conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be saved</source>
-            <translation type="unfinished" />
+            <translation>La conversation n’a pas pu être enregistrée</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. You can look at it with a text editor.</source>
-            <translation type="unfinished" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Nothing in it is a conversation as this app writes them.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. You can open it in a text editor.</source>
+            <translation>Le fichier reste tel quel. Vous pouvez l’ouvrir dans un éditeur de texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was read in part</source>
-            <translation type="unfinished" />
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} a été écrit par une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of lines {lines} and {count} more.</source>
-            <translation type="unfinished" />
+            <source>Only part of {name} could be read</source>
+            <translation>Seule une partie de {name} a pu être lue</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of these lines: {lines}.</source>
-            <translation type="unfinished" />
+            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
+            <translation>Les lignes {lines} et {count} autres contiennent quelque chose que cette application ne comprend pas.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} is of a newer version of this app</source>
-            <translation type="unfinished" />
+            <source>These lines contain something this app does not understand: {lines}.</source>
+            <translation>Ces lignes contiennent quelque chose que cette application ne comprend pas : {lines}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>Vous pouvez continuer avec ce qui a été lu. L’original est alors conservé à côté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} is a copy of a damaged file</source>
-            <translation type="unfinished" />
+            <translation>{name} est la copie d’un fichier endommagé</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>It has in it what could not be read when the conversation went on.</source>
-            <translation type="unfinished" />
+            <source>It holds what could not be read when the conversation was continued.</source>
+            <translation>Il contient ce qui n’a pas pu être lu lorsque la conversation a été poursuivie.</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at it with a text editor; delete it when you need it no more.</source>
-            <translation type="unfinished" />
+            <source>Open it in a text editor, and delete it when you no longer need it.</source>
+            <translation>Ouvrez-le dans un éditeur de texte, et supprimez-le quand vous n’en avez plus besoin.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -905,8 +910,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under Models, or run: powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous Modèles, ou exécutez : powerinfer-tray key set {host}</translation>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous « Téléchargements », ou exécutez : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1590,7 +1595,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install.</source>
+            <source>The built-in engine already uses the Apple silicon graphics (Metal), so there is nothing to install.</source>
             <translation>Le moteur intégré utilise déjà la puce graphique d’Apple Silicon (Metal) : il n’y a rien à installer.</translation>
         </message>
         <message>
@@ -1985,18 +1990,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder.</source>
-            <translation>Vérifiez les droits de ce dossier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Could not write to the engines folder</source>
             <translation>Impossible d’écrire dans le dossier des moteurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder and the free space on its disk.</source>
-            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -2110,7 +2105,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Apple Silicon</source>
+            <source>Apple silicon</source>
             <translation>Apple Silicon</translation>
         </message>
         <message>
@@ -2640,7 +2635,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <source>Reduce “VRAM budget” or the context size, or close other programs that use the card.</source>
             <translation>Réduisez la « Limite de mémoire graphique » ou la taille du contexte, ou fermez les autres programmes qui utilisent la carte.</translation>
         </message>
         <message>
@@ -2770,7 +2765,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Apple Silicon shares its memory with the graphics processor, so there is no limit to set.</source>
+            <source>Apple silicon shares its memory with the graphics processor, so there is no limit to set.</source>
             <translation>Sur Apple Silicon, la mémoire est partagée avec le processeur graphique : il n’y a pas de limite à régler.</translation>
         </message>
         <message>
@@ -3130,8 +3125,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote</source>
-            <translation>Saisissez la clé du serveur dans les paramètres sous Moteur, ou exécutez : powerinfer-tray key set remote</translation>
+            <source>Enter the server's key in the settings under “Engine &amp; speed”, or run: powerinfer-tray key set remote</source>
+            <translation>Saisissez la clé du serveur dans les paramètres sous « Moteur et vitesse », ou exécutez : powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
@@ -3336,27 +3331,27 @@
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
             <source>The conversation is too long for the model</source>
-            <translation type="unfinished" />
+            <translation>La conversation est trop longue pour le modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
-            <translation type="unfinished" />
+            <source>It is kept. Start a new one, or continue from an earlier message.</source>
+            <translation>Elle est conservée. Commencez-en une nouvelle, ou reprenez à partir d’un message antérieur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model cannot use the pictures</source>
-            <translation type="unfinished" />
+            <source>The model cannot use these pictures</source>
+            <translation>Le modèle ne peut pas utiliser ces images</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model does not chat</source>
-            <translation type="unfinished" />
+            <source>Leave them out, or choose a model that can see.</source>
+            <translation>Retirez-les, ou choisissez un modèle qui peut voir.</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>Choose a model that was made for conversations.</source>
-            <translation type="unfinished" />
+            <source>This model cannot chat</source>
+            <translation>Ce modèle ne peut pas converser</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
@@ -4055,11 +4050,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Check its permissions. If there is no trash, delete it permanently.</source>
-            <translation>Vérifiez ses droits d’accès. S’il n’y a pas de corbeille, supprimez-le définitivement.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/removal.py" />
             <source>{name} was replaced in the meantime</source>
             <translation>{name} a été remplacé entre-temps</translation>
         </message>
@@ -4076,257 +4066,252 @@
         <message>
             <location filename="../../tray_app/search/exporting.py" />
             <source>Texts cannot be exported as {kind}</source>
-            <translation type="unfinished" />
+            <translation>Les textes ne peuvent pas être exportés au format {kind}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The model of this collection has changed</source>
-            <translation type="unfinished" />
+            <translation>Le modèle de cette collection a changé</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
-            <translation type="unfinished" />
+            <source>It was built with {model}, whose file or settings have changed, or which was removed.</source>
+            <translation>Elle a été créée avec {model}, dont le fichier ou les réglages ont changé, ou qui a été supprimé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Rebuild the collection: its texts are embedded anew.</source>
-            <translation type="unfinished" />
+            <source>Rebuild the collection.</source>
+            <translation>Reconstruisez la collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Try another model for embeddings.</source>
-            <translation type="unfinished" />
+            <source>Try another embedding model.</source>
+            <translation>Essayez un autre modèle d’embedding.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The collection is full</source>
-            <translation type="unfinished" />
+            <translation>La collection est pleine</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>It takes at most {count} texts.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} texts.</source>
+            <translation>La limite est de {count} textes.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Make another collection, or use a vector database.</source>
-            <translation type="unfinished" />
+            <source>Create another collection, or use a vector database.</source>
+            <translation>Créez une autre collection ou utilisez une base de données vectorielle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>{name} is locked with a password</source>
-            <translation type="unfinished" />
+            <source>Its text can be read only with the password.</source>
+            <translation>Son texte ne peut être lu qu’avec le mot de passe.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its text can only be read by who knows the password.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/pdf.py" />
-            <source>Save a copy without a password, and add that.</source>
-            <translation type="unfinished" />
+            <source>Save a copy without a password and add that.</source>
+            <translation>Enregistrez une copie sans mot de passe et ajoutez-la.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} is encrypted</source>
-            <translation type="unfinished" />
+            <translation>{name} est chiffré</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>This app cannot decrypt it, even without a password.</source>
-            <translation type="unfinished" />
+            <source>This app does not support its encryption.</source>
+            <translation>Cette application ne prend pas en charge son chiffrement.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Print it to a PDF file, and add that.</source>
-            <translation type="unfinished" />
+            <source>Print it to a new PDF file and add that.</source>
+            <translation>Imprimez-le dans un nouveau fichier PDF et ajoutez celui-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>It is damaged, or not a PDF file: {reason}</source>
-            <translation type="unfinished" />
+            <translation>Il est endommagé ou n’est pas un fichier PDF : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Open it in another program, and save it anew.</source>
-            <translation type="unfinished" />
+            <source>Open it in another app and save it again.</source>
+            <translation>Ouvrez-le dans une autre application et enregistrez-le de nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} has no text</source>
-            <translation type="unfinished" />
+            <translation>{name} ne contient pas de texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
-            <translation type="unfinished" />
+            <source>Its pages are empty or scanned pictures.</source>
+            <translation>Ses pages sont vides ou sont des images numérisées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Run text recognition (OCR) over it first.</source>
-            <translation type="unfinished" />
+            <source>Run text recognition (OCR) on it first.</source>
+            <translation>Appliquez-lui d’abord une reconnaissance de texte (OCR).</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} takes too much time or memory</source>
-            <translation type="unfinished" />
+            <translation>{name} demande trop de temps ou de mémoire</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Reading it was given up. It may be damaged.</source>
-            <translation type="unfinished" />
+            <source>Reading was stopped. The file may be damaged.</source>
+            <translation>La lecture a été arrêtée. Le fichier est peut-être endommagé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>Split it, or save its text as a .txt file.</source>
-            <translation type="unfinished" />
+            <translation>Divisez-le ou enregistrez son texte dans un fichier .txt.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is empty, or has neither letters nor digits.</source>
-            <translation type="unfinished" />
+            <source>It is empty or contains no letters or digits.</source>
+            <translation>Il est vide ou ne contient ni lettres ni chiffres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
-            <translation type="unfinished" />
+            <source>Its encoding is not UTF-8 and could not be recognized.</source>
+            <translation>Son encodage n’est pas UTF-8 et n’a pas pu être reconnu.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save it as UTF-8 text, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Save it as UTF-8 text.</source>
+            <translation>Enregistrez-le comme texte UTF-8.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Check that it is there, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>{name} is not a supported file type</source>
+            <translation>Le type de fichier de {name} n’est pas pris en charge</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>{name} is of a kind that is not read</source>
-            <translation type="unfinished" />
+            <source>Supported file types: {names}.</source>
+            <translation>Types de fichiers pris en charge : {names}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Texts are read from files that end in {names}.</source>
-            <translation type="unfinished" />
+            <source>Save its text as a .txt file and add that.</source>
+            <translation>Enregistrez son texte dans un fichier .txt et ajoutez celui-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save its text as a .txt file, and add that.</source>
-            <translation type="unfinished" />
+            <source>The limit for this file type is {count} MB.</source>
+            <translation>La limite pour ce type de fichier est de {count} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} MB are read of a file of this kind.</source>
-            <translation type="unfinished" />
+            <source>Split it into smaller files.</source>
+            <translation>Divisez-le en fichiers plus petits.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Split it, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Too many files at a time</source>
+            <translation>Trop de fichiers à la fois</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Too many files at once</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} files with texts are added at once.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} files at a time.</source>
+            <translation>La limite est de {count} fichiers à la fois.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
             <source>Choose a smaller folder.</source>
-            <translation type="unfinished" />
+            <translation>Choisissez un dossier plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>page {number}</source>
-            <translation type="unfinished" />
+            <translation>page {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>line {number}</source>
-            <translation type="unfinished" />
+            <translation>ligne {number}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>lines {first}–{last}</source>
-            <translation type="unfinished" />
+            <translation>lignes {first}–{last}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>There is no collection {name}</source>
-            <translation type="unfinished" />
+            <translation>La collection {name} n’existe pas</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>It may have been deleted meanwhile.</source>
-            <translation type="unfinished" />
+            <source>It may have been deleted.</source>
+            <translation>Elle a peut-être été supprimée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Choose another one.</source>
-            <translation type="unfinished" />
+            <source>Choose another collection.</source>
+            <translation>Choisissez une autre collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A name has 1 to {most} letters.</source>
-            <translation type="unfinished" />
+            <source>A name can have 1 to {most} characters.</source>
+            <translation>Un nom peut avoir de 1 à {most} caractères.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>There is a collection {name} already.</source>
-            <translation type="unfinished" />
+            <source>There is already a collection called “{name}”.</source>
+            <translation>Il existe déjà une collection nommée « {name} ».</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A newer version of this app has written this collection</source>
-            <translation type="unfinished" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>Libérez de l’espace, puis ajoutez de nouveau les mêmes fichiers. Les textes déjà dans la collection sont conservés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Use that version, or make a new collection.</source>
-            <translation type="unfinished" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>Cette collection a été enregistrée par une version plus récente de cette application</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection is being changed</source>
-            <translation type="unfinished" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>Mettez cette application à jour ou créez une nouvelle collection.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Texts are being added to it, in this window or in a terminal.</source>
-            <translation type="unfinished" />
+            <source>The collection is busy</source>
+            <translation>La collection est occupée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it.</source>
+            <translation>Des textes y sont en cours d’ajout.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Wait until that is done, or cancel it.</source>
-            <translation type="unfinished" />
+            <translation>Attendez la fin ou annulez l’ajout.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>The collection cannot have this name</source>
-            <translation type="unfinished" />
+            <translation>La collection ne peut pas porter ce nom</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Choose another name.</source>
-            <translation type="unfinished" />
+            <translation>Choisissez un autre nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection cannot be read</source>
-            <translation type="unfinished" />
+            <source>The collection could not be read</source>
+            <translation>La collection n’a pas pu être lue</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, and add its files to a new one. They are as they were.</source>
-            <translation type="unfinished" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>Supprimez-la, puis ajoutez vos fichiers à une nouvelle collection. Les fichiers eux-mêmes sont inchangés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4360,18 +4345,33 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the local network: apps must send it as their OpenAI API key.</source>
-            <translation>Pour le réseau local : les applications doivent l’envoyer comme clé d’API OpenAI.</translation>
+            <source>For apps on the local network</source>
+            <translation>Pour les applications du réseau local</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>Remote key</source>
-            <translation>Clé distante</translation>
+            <source>Apps on other computers must send it as their OpenAI API key.</source>
+            <translation>Les applications des autres ordinateurs doivent l’envoyer comme clé API OpenAI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For a remote server: its API key, if it needs one.</source>
-            <translation>Pour un serveur distant : sa clé d’API, s’il en faut une.</translation>
+            <source>password, authentication, bearer</source>
+            <translation>mot de passe, authentification, jeton</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote server key</source>
+            <translation>Clé du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The API key of the remote server</source>
+            <translation>La clé API du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote, if its server asks for a key.</source>
+            <translation>Pour le moteur remote, si son serveur demande une clé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4380,8 +4380,18 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For models whose publisher requires you to accept terms. It is sent only to huggingface.co.</source>
-            <translation>Pour les modèles dont l’éditeur exige l’acceptation de conditions. Il n’est envoyé qu’à huggingface.co.</translation>
+            <source>For models with terms to accept</source>
+            <translation>Pour les modèles soumis à des conditions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Some publishers want you to accept their terms first. The token is sent to huggingface.co only.</source>
+            <translation>Certains éditeurs demandent d’abord d’accepter leurs conditions. Le jeton n’est envoyé qu’à huggingface.co.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>access token, gated, login, password</source>
+            <translation>jeton d’accès, accès restreint, connexion, mot de passe</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4600,393 +4610,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Port</source>
-            <translation>Port</translation>
+            <source>Language</source>
+            <translation>Langue</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs reach the server at http://127.0.0.1:PORT/v1.</source>
-            <translation>Les programmes joignent le serveur à http://127.0.0.1:PORT/v1.</translation>
+            <source>For the window, the menu and notifications</source>
+            <translation>Pour la fenêtre, le menu et les notifications</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Model</source>
-            <translation>Modèle</translation>
+            <source>The command line and the logs are always in English.</source>
+            <translation>La ligne de commande et les journaux sont toujours en anglais.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
-            <translation>Un identifiant du catalogue, un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Other names</source>
-            <translation>Autres noms</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Names that also mean this model, for commands and for programs, as gpt-4o-mini.</source>
-            <translation>Noms qui désignent aussi ce modèle, pour les commandes et les programmes, comme gpt-4o-mini.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Context size</source>
-            <translation>Taille du contexte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How much text the model sees at once. More needs more memory. Automatic: up to 8192, as model and memory allow.</source>
-            <translation>Quantité de texte que le modèle voit à la fois. Plus il y en a, plus il faut de mémoire. Automatique : jusqu’à 8192, selon le modèle et la mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>tokens</source>
-            <translation>tokens</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Batch size</source>
-            <translation>Taille des lots</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many tokens of a prompt are computed in one step.</source>
-            <translation>Nombre de tokens d’une invite calculés en une seule étape.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads</source>
-            <translation>Threads</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while generating. Automatic: one for each physical core.</source>
-            <translation>Threads du processeur pendant la génération. Automatique : un par cœur physique.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads for batches</source>
-            <translation>Threads pour les lots</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
-            <translation>Threads du processeur pendant la lecture d’une invite. Automatique : comme Threads.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Temperature</source>
-            <translation>Température</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How freely the model chooses its words; for requests that name none.</source>
-            <translation>Liberté avec laquelle le modèle choisit ses mots ; pour les requêtes qui n’en précisent pas.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>VRAM budget</source>
-            <translation>Budget VRAM</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory of each graphics card that engines may use.</source>
-            <translation>Le maximum de mémoire de chaque carte graphique que les moteurs peuvent utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>GiB</source>
-            <translation>Gio</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Engine</source>
-            <translation>Moteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or the path of a server program of your own.</source>
-            <translation>auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé comme llama.cpp-cuda, ou le chemin d’un programme serveur à vous.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote address</source>
-            <translation>Adresse distante</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.</source>
-            <translation>Pour le moteur remote : l’URL de base d’un serveur compatible OpenAI, par exemple http://box:8000/v1.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote model</source>
-            <translation>Modèle distant</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
-            <translation>Modèle du serveur distant qui répond aux requêtes qui n’en nomment aucun. Vide : le premier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Extra arguments</source>
-            <translation>Arguments supplémentaires</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Added to the engine's command line as they are.</source>
-            <translation>Ajoutés tels quels à la ligne de commande du moteur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Pooling</source>
-            <translation>Agrégation</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How a vector is made of a text. Automatic: as the model's file says.</source>
-            <translation>Comment un texte devient un vecteur. Automatique : comme l’indique le fichier du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Projector</source>
-            <translation>Projecteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. Empty: the one beside the model. none: no pictures.</source>
-            <translation>Le fichier (mmproj) avec lequel ce modèle voit les images : un chemin, ou un nom dans le dossier des modèles. Vide : celui à côté du modèle. none : pas d’images.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Shorter vectors</source>
-            <translation>Vecteurs plus courts</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
-            <translation>Si les programmes peuvent demander des vecteurs de moins de dimensions, ce pour quoi seuls certains modèles ont été entraînés. Automatique : selon ce que l’on sait du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of queries</source>
-            <translation>Préfixe des requêtes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a query. What the model was trained with.</source>
-            <translation>Placé devant un texte qu’un programme vectorise comme requête. Celui avec lequel le modèle a été entraîné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of documents</source>
-            <translation>Préfixe des documents</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a document. What the model was trained with.</source>
-            <translation>Placé devant un texte qu’un programme vectorise comme document. Celui avec lequel le modèle a été entraîné.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Workers</source>
-            <translation>Processus de calcul</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
-            <translation>Combien de processus d’un thread chacun calculent un modèle creux. Ils partagent ses poids. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Start on demand</source>
-            <translation>Démarrer à la demande</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request starts a server that sleeps, and waits for it.</source>
-            <translation>Une requête démarre un serveur en veille, et attend qu’il soit prêt.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Stop when idle</source>
-            <translation>Arrêter en cas d’inactivité</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
-            <translation>Après ce temps sans requête, le moteur s’arrête et libère sa mémoire. 0 : jamais.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>minutes</source>
-            <translation>minutes</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Keep loaded</source>
-            <translation>Garder chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>No other model takes this one's place in memory when a request needs room.</source>
-            <translation>Aucun autre modèle ne prend sa place en mémoire quand une requête a besoin d’espace.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Who may connect</source>
-            <translation>Qui peut se connecter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs of this computer, or of the local network too, which then need an API key.</source>
-            <translation>Les programmes de cet ordinateur, ou également ceux du réseau local, qui ont alors besoin d’une clé d’API.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Allowed web origins</source>
-            <translation>Origines web autorisées</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
-            <translation>Pages web qui peuvent utiliser le serveur, par exemple https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut l’utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Refused web origins</source>
-            <translation>Origines web refusées</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
-            <translation>Applications et pages de cet ordinateur qui ont été refusées : la question n’est plus posée.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Native routes</source>
-            <translation>Routes natives</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Also offer the engine's own routes, such as /completion and /tokenize.</source>
-            <translation>Proposer aussi les routes propres au moteur, telles que /completion et /tokenize.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Metrics</source>
-            <translation>Métriques</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Offer counters for Prometheus at /metrics.</source>
-            <translation>Proposer des compteurs pour Prometheus sur /metrics.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Memory budget</source>
-            <translation>Budget de mémoire</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
-            <translation>La mémoire que tous les modèles chargés peuvent occuper ensemble, au plus. Automatique : ce qui est libre, moins une réserve pour les autres programmes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for embeddings</source>
-            <translation>Par défaut pour les embeddings</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux demandes d’embeddings et de classement qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for chats</source>
-            <translation>Par défaut pour les dialogues</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
-            <translation>Quel modèle répond aux autres demandes qui ne nomment aucun modèle installé. Vide : le réglage Modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Installed names only</source>
-            <translation>Noms installés seulement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request for a model that is not installed gets an error, and no answer of another model.</source>
-            <translation>Une demande pour un modèle non installé reçoit une erreur, et non la réponse d’un autre modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Models folder</source>
-            <translation>Dossier des modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where downloads go and models are found. Empty: the usual place.</source>
-            <translation>Destination des téléchargements et emplacement des modèles. Vide : l’emplacement habituel.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Connections</source>
-            <translation>Connexions</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most connections of one download. Automatic: few, and more while that makes it faster.</source>
-            <translation>Nombre maximal de connexions par téléchargement. Automatique : peu, et davantage tant que cela accélère.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Speed limit</source>
-            <translation>Limite de débit</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most that downloads take of the line. 0: no limit.</source>
-            <translation>Débit maximal des téléchargements. 0 : sans limite.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>MB/s</source>
-            <translation>Mo/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Hugging Face address</source>
-            <translation>Adresse de Hugging Face</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
-            <translation>Où mènent les sources « hf: » : Hugging Face lui-même, ou l’adresse https d’un miroir.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Address of engines</source>
-            <translation>Adresse des moteurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
-            <translation>D’où les moteurs sont téléchargés. Vide : de chez leurs auteurs. Sinon l’adresse d’un miroir qui les a sous RELEASE/FILE ; ce qui arrive doit être identique à l’octet près.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Look for newer models</source>
-            <translation>Rechercher des modèles plus récents</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Ask once a week where your models came from whether their files have changed. Nothing is downloaded.</source>
-            <translation>Demander une fois par semaine aux sources de vos modèles si leurs fichiers ont changé. Rien n’est téléchargé.</translation>
+            <source>translation, locale</source>
+            <translation>traduction, anglais, français, japonais</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4995,38 +4635,773 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start this app, hidden in the tray, when you log in.</source>
-            <translation>Démarrer cette application, dans la zone de notification, quand vous ouvrez une session.</translation>
+            <source>Start in the tray when you log in</source>
+            <translation>Démarrer en arrière-plan à l’ouverture de session</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server with the app</source>
-            <translation>Démarrer le serveur avec l’application</translation>
+            <source>autostart, boot, startup</source>
+            <translation>démarrage automatique, lancement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server as soon as the app runs.</source>
-            <translation>Démarrer le serveur dès que l’application fonctionne.</translation>
+            <source>Start the server automatically</source>
+            <translation>Démarrer le serveur automatiquement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Language</source>
-            <translation>Langue</translation>
+            <source>As soon as the app starts</source>
+            <translation>Dès le lancement de l’application</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Of windows, menu and notices. The terminal speaks English.</source>
-            <translation>Celle des fenêtres, du menu et des notifications. Le terminal parle anglais.</translation>
+            <source>autostart, launch</source>
+            <translation>démarrage automatique, lancement</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Notices</source>
+            <source>Notifications</source>
             <translation>Notifications</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download or the installation of an engine has ended, when the server has crashed, when an installed engine is not used, and when an app or a page of this computer was refused.</source>
-            <translation>Signale la fin d’un téléchargement ou de l’installation d’un moteur, une panne du serveur, un moteur installé qui n’est pas utilisé, et le refus d’une application ou d’une page de cet ordinateur.</translation>
+            <source>Downloads, crashes and refused apps</source>
+            <translation>Téléchargements, pannes et applications refusées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, and when an app or a web page on this computer is refused.</source>
+            <translation>Vous prévient quand un téléchargement ou l’installation d’un moteur se termine, quand le serveur tombe en panne, quand un moteur installé n’est pas utilisé et quand une application ou une page web de cet ordinateur est refusée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>messages, alerts, notices</source>
+            <translation>messages, alertes, avis</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Model</source>
+            <translation>Modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Loaded when the server starts</source>
+            <translation>Chargé au démarrage du serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose an installed model, or enter the ID of one in the catalog, the name of a file in the models folder, or the path of a file.</source>
+            <translation>Choisissez un modèle installé, ou saisissez l’identifiant d’un modèle du catalogue, le nom d’un fichier du dossier des modèles ou le chemin d’un fichier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GGUF, LLM, weights</source>
+            <translation>GGUF, LLM, poids</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Other names</source>
+            <translation>Autres noms</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Names that apps can use for this model</source>
+            <translation>Noms utilisables par les applications</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For apps that only know the names of other models: gpt-4o-mini, for example.</source>
+            <translation>Pour les applications qui ne connaissent que les noms d’autres modèles : gpt-4o-mini, par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>alias, rename</source>
+            <translation>alias, renommer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Context size</source>
+            <translation>Taille du contexte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How much text the model can use</source>
+            <translation>Quantité de texte que le modèle peut utiliser</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>tokens</source>
+            <translation>tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A token is about three quarters of an English word. A larger context needs more memory. Automatic: up to 8192 tokens, as far as the model and the memory allow.</source>
+            <translation>Un jeton vaut environ trois quarts d’un mot anglais. Un contexte plus grand demande plus de mémoire. Automatique : jusqu’à 8192 jetons, selon le modèle et la mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>context length, window, num_ctx, n_ctx, memory</source>
+            <translation>longueur du contexte, fenêtre, mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Memory limit</source>
+            <translation>Limite de mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all loaded models together</source>
+            <translation>Pour tous les modèles chargés ensemble</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GiB</source>
+            <translation>Gio</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models are unloaded when another one would exceed it. Automatic: the memory that is free, minus a reserve for other apps.</source>
+            <translation>Des modèles sont déchargés quand un autre dépasserait la limite. Automatique : la mémoire libre, moins une réserve pour les autres applications.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>RAM, memory budget</source>
+            <translation>RAM, mémoire vive, budget</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>VRAM budget</source>
+            <translation>Limite de mémoire graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Graphics memory to use on each card</source>
+            <translation>Mémoire graphique à utiliser par carte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most memory of each graphics card that engines may use. Automatic: what is free.</source>
+            <translation>Le maximum de mémoire de chaque carte graphique que les moteurs peuvent utiliser. Automatique : ce qui est libre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
+            <translation>GPU, VRAM, budget VRAM, carte graphique, mémoire vidéo, couches</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Stop when idle</source>
+            <translation>Arrêter en cas d’inactivité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Unload the model after this time</source>
+            <translation>Décharger le modèle après ce délai</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>minutes</source>
+            <translation>minutes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>After so many minutes without a request, the engine stops and frees its memory. 0 means never.</source>
+            <translation>Après ce nombre de minutes sans requête, le moteur s’arrête et libère sa mémoire. 0 signifie jamais.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>sleep, unload, timeout, keep alive</source>
+            <translation>veille, décharger, délai</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start on demand</source>
+            <translation>Démarrer à la demande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request wakes a sleeping server</source>
+            <translation>Une requête réveille un serveur en veille</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request starts an engine that has stopped because it was idle, and waits for it. A server that you stop yourself stays stopped.</source>
+            <translation>Une requête démarre un moteur arrêté pour inactivité et l’attend. Un serveur que vous arrêtez vous-même reste arrêté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>wake, sleep, idle</source>
+            <translation>réveil, veille, inactivité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Keep loaded</source>
+            <translation>Garder chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Never make room for another model</source>
+            <translation>Ne jamais céder la place à un autre modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The model stays in memory when another one needs room, and is loaded when the server starts.</source>
+            <translation>Le modèle reste en mémoire quand un autre a besoin de place, et il est chargé au démarrage du serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>pin, memory, unload</source>
+            <translation>épingler, mémoire, décharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Temperature</source>
+            <translation>Température</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Higher values give more varied answers</source>
+            <translation>Plus élevée : réponses plus variées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that do not set a temperature themselves.</source>
+            <translation>Pour les requêtes qui n’indiquent pas de température.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>creativity, randomness, sampling</source>
+            <translation>créativité, hasard, échantillonnage</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default chat model</source>
+            <translation>Modèle de conversation par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>When a request names no installed model</source>
+            <translation>Si la requête ne nomme aucun modèle installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers every request except those for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>Répond à toutes les requêtes, sauf celles d’embeddings et de classements. Vide : le paramètre Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>fallback</source>
+            <translation>repli, remplacement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default embedding model</source>
+            <translation>Modèle d’embedding par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers requests for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>Répond aux requêtes d’embeddings et de classements. Vide : le paramètre Modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vectors, rerank, fallback</source>
+            <translation>vecteurs, reclassement, repli</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Projector</source>
+            <translation>Projecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Lets this model see pictures</source>
+            <translation>Permet à ce modèle de voir les images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The mmproj file of the model: a path, or a name in the models folder. Empty: the file beside the model. none: no pictures.</source>
+            <translation>Le fichier mmproj du modèle : un chemin, ou un nom dans le dossier des modèles. Vide : le fichier à côté du modèle. none : pas d’images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vision, images, mmproj, multimodal</source>
+            <translation>vision, images, photos, multimodal</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Query prefix</source>
+            <translation>Préfixe des questions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as queries</source>
+            <translation>Placé devant les textes traités comme questions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Use the prefix that the model was trained with. You find it on the model's page.</source>
+            <translation>Utilisez le préfixe avec lequel le modèle a été entraîné. Vous le trouverez sur la page du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, search_query, embeddings</source>
+            <translation>instruction, recherche, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Document prefix</source>
+            <translation>Préfixe des documents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as documents</source>
+            <translation>Placé devant les textes traités comme documents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, passage, search_document, embeddings</source>
+            <translation>instruction, passage, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Installed models only</source>
+            <translation>Modèles installés seulement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refuse requests for other models</source>
+            <translation>Refuser les requêtes pour d’autres modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request for a model that is not installed gets an error, not an answer from the default model.</source>
+            <translation>Une requête pour un modèle non installé reçoit une erreur, et non une réponse du modèle par défaut.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>strict, model not found</source>
+            <translation>strict, modèle introuvable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Pooling</source>
+            <translation>Agrégation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How a text becomes one vector</source>
+            <translation>Comment un texte devient un vecteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: as the model's file says.</source>
+            <translation>Automatique : selon le fichier du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mean, cls, last, rank, embeddings</source>
+            <translation>moyenne, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Shorter vectors</source>
+            <translation>Vecteurs plus courts</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Let apps ask for fewer dimensions</source>
+            <translation>Autoriser moins de dimensions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Only some models are trained for it. Automatic: by the model's name.</source>
+            <translation>Seuls certains modèles sont entraînés pour cela. Automatique : d’après le nom du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Matryoshka, dimensions, embeddings</source>
+            <translation>Matriochka, dimensions, embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine</source>
+            <translation>Moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The program that runs models</source>
+            <translation>Le programme qui exécute les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose one, or enter auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the path of a server program of your own.</source>
+            <translation>Choisissez-en un, ou saisissez auto, powerinfer, llama.cpp, llama-server, remote, un moteur installé tel que llama.cpp-cuda, ou le chemin de votre propre programme serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, runtime</source>
+            <translation>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote server address</source>
+            <translation>Adresse du serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A server with OpenAI's API</source>
+            <translation>Un serveur doté de l’API d’OpenAI</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For the engine remote: its base URL, http://box:8000/v1, for example.</source>
+            <translation>Pour le moteur remote : son URL de base, http://box:8000/v1 par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>URL, endpoint, OpenAI</source>
+            <translation>URL, point d’accès, OpenAI</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote model</source>
+            <translation>Modèle distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that name no model</source>
+            <translation>Pour les requêtes qui ne nomment aucun modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which of the remote server's models answers them. Empty: its first.</source>
+            <translation>Le modèle du serveur distant qui y répond. Vide : le premier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads</source>
+            <translation>Threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For writing answers</source>
+            <translation>Pour écrire les réponses</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads write an answer. Automatic: one for each physical core.</source>
+            <translation>Nombre de threads du processeur qui écrivent une réponse. Automatique : un par cœur physique.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, performance</source>
+            <translation>CPU, processeur, cœurs, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads for prompts</source>
+            <translation>Threads pour les prompts</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For reading prompts and texts to embed</source>
+            <translation>Pour lire les prompts et les textes à traiter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads read a prompt. Automatic: the same number as Threads.</source>
+            <translation>Nombre de threads du processeur qui lisent un prompt. Automatique : autant que Threads.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, batch, performance</source>
+            <translation>CPU, processeur, cœurs, lots, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Batch size</source>
+            <translation>Taille des lots</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prompt tokens processed in one step</source>
+            <translation>Jetons du prompt traités en une étape</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>n_batch, ubatch, performance</source>
+            <translation>lots, performances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Workers</source>
+            <translation>Processus de calcul</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processes that run a sparse model</source>
+            <translation>Processus qui exécutent un modèle creux</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Each has one thread, and all share the model's weights. Automatic: one for every two physical cores, as far as memory allows.</source>
+            <translation>Chacun a un thread et tous partagent les poids du modèle. Automatique : un pour deux cœurs physiques, selon la mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>PowerInfer, parallel, processes</source>
+            <translation>PowerInfer, parallèle, processus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Extra arguments</source>
+            <translation>Arguments supplémentaires</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Added to the engine's command line</source>
+            <translation>Ajoutés à la ligne de commande du moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>As the engine's help lists them: --flash-attn off, for example.</source>
+            <translation>Tels que l’aide du moteur les indique : --flash-attn off, par exemple.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>flags, options, parameters, command line</source>
+            <translation>options, paramètres, ligne de commande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Who can connect</source>
+            <translation>Qui peut se connecter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>LAN, host, bind, share</source>
+            <translation>réseau, partage, hôte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Port</source>
+            <translation>Port</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Part of the address that apps use</source>
+            <translation>Fait partie de l’adresse du serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Apps connect to http://127.0.0.1:PORT/v1.</source>
+            <translation>Les applications se connectent à http://127.0.0.1:PORT/v1.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>address, URL, listen</source>
+            <translation>adresse, URL, écoute</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Allowed web pages</source>
+            <translation>Pages web autorisées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Web pages that may use the server</source>
+            <translation>Pages web qui peuvent utiliser le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Origins such as https://example.org, http://localhost:* or app://*. With * every page that you visit may use the server.</source>
+            <translation>Des origines telles que https://example.org, http://localhost:* ou app://*. Avec *, toute page que vous visitez peut utiliser le serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, browser</source>
+            <translation>CORS, origines, navigateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refused apps and web pages</source>
+            <translation>Applications et pages web refusées</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>You are not asked about them again</source>
+            <translation>La question ne vous est plus posée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The origins of apps and web pages on this computer that you have refused.</source>
+            <translation>Les origines des applications et pages web de cet ordinateur que vous avez refusées.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, blocked</source>
+            <translation>CORS, origines, bloqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine routes</source>
+            <translation>Routes du moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Also offer the engine's own API</source>
+            <translation>Proposer aussi l’API propre au moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Routes such as /completion and /tokenize.</source>
+            <translation>Des routes telles que /completion et /tokenize.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>native routes, endpoints, API</source>
+            <translation>routes natives, points d’accès, API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Metrics</source>
+            <translation>Métriques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Offer Prometheus counters at /metrics</source>
+            <translation>Proposer des compteurs Prometheus sur /metrics</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>monitoring, statistics</source>
+            <translation>surveillance, statistiques</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models folder</source>
+            <translation>Dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where models are stored</source>
+            <translation>Où les modèles sont enregistrés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Downloads go here, and installed models are found here. Empty: the default folder.</source>
+            <translation>Les téléchargements arrivent ici et les modèles installés s’y trouvent. Vide : le dossier par défaut.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>directory, path, disk, location</source>
+            <translation>répertoire, chemin, disque, emplacement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Speed limit</source>
+            <translation>Limite de débit</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all downloads together</source>
+            <translation>Pour tous les téléchargements ensemble</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>MB/s</source>
+            <translation>Mo/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>0 means no limit.</source>
+            <translation>0 signifie aucune limite.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>bandwidth, throttle</source>
+            <translation>bande passante, débit</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Check for newer models</source>
+            <translation>Rechercher des modèles plus récents</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Once a week. Nothing is downloaded</source>
+            <translation>Une fois par semaine. Rien n’est téléchargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Asks where your models came from whether their files have changed.</source>
+            <translation>Demande aux sources de vos modèles si leurs fichiers ont changé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update</source>
+            <translation>mise à jour</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face address</source>
+            <translation>Adresse de Hugging Face</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face, or a mirror of it</source>
+            <translation>Hugging Face, ou un miroir</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where hf: sources lead. A mirror needs an https address.</source>
+            <translation>Où mènent les sources hf:. Un miroir doit avoir une adresse https.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, HF_ENDPOINT, proxy</source>
+            <translation>miroir, proxy</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Connections</source>
+            <translation>Connexions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>At most, for one download</source>
+            <translation>Au maximum, pour un téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: a few, and more as long as that makes the download faster.</source>
+            <translation>Automatique : quelques-unes, puis davantage tant que cela accélère le téléchargement.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>parallel, segments</source>
+            <translation>parallèle, segments</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine download address</source>
+            <translation>Adresse de téléchargement des moteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Empty: directly from the engines' makers</source>
+            <translation>Vide : directement chez leurs auteurs</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The address of a mirror, which has the files as RELEASE/FILE. They must be identical to the originals.</source>
+            <translation>L’adresse d’un miroir, qui a les fichiers sous la forme VERSION/FICHIER. Ils doivent être identiques aux originaux.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, proxy, GitHub</source>
+            <translation>miroir, proxy, GitHub</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5395,8 +5770,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/application.py" />
-            <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
-            <translation>L’application utilise cette fenêtre à la place ; la fermer quitte l’application et arrête le serveur.</translation>
+            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
+            <translation>L’app s’exécute donc dans cette fenêtre. La fermer quitte l’app et arrête le serveur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/bridge.py" />
@@ -5407,6 +5782,151 @@
             <location filename="../../tray_app/ui/bridge.py" />
             <source>The log has the details.</source>
             <translation>Le journal donne les détails.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Pictures may have up to {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Save it in a smaller size, and add it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Check that it is a file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>{name} is not a picture</source>
+            <translation>{name} n’est pas une image</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation>Vous pouvez ajouter des fichiers PNG, JPEG, WebP, GIF et BMP.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged, or too large.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Open it in another program, and save it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>There are enough pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>A message can have up to {most}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Send this message first.</source>
+            <translation>Envoyez d’abord ce message.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The pictures are too large</source>
+            <translation>Les images sont trop volumineuses</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Those of a message may have up to {most} MB together.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Folder…</source>
+            <translation>&amp;Dossier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>F&amp;iles…</source>
+            <translation>&amp;Fichiers…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Paste Text…</source>
+            <translation>&amp;Coller du texte…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;New Collection…</source>
+            <translation>&amp;Nouvelle collection…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;Python</source>
+            <translation>Recherche dans Qdrant avec &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;curl</source>
+            <translation>Recherche dans Qdrant avec &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in &amp;4D</source>
+            <translation>Recherche dans &amp;4D</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Rename…</source>
+            <translation>&amp;Renommer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Export…</source>
+            <translation>&amp;Exporter…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Delete…</source>
+            <translation>&amp;Supprimer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Copied</source>
+            <translation>Copié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Rename the collection</source>
+            <translation>Renommer la collection</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Name:</source>
+            <translation>Nom :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>JSON Lines (*.jsonl)</source>
+            <translation>JSON Lines (*.jsonl)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Table (*.csv)</source>
+            <translation>Tableau (*.csv)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>NumPy (*.npz)</source>
+            <translation>NumPy (*.npz)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Export texts and vectors</source>
+            <translation>Exporter les textes et les vecteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -5420,38 +5940,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
-            <translation>Télécharge un modèle de langage, l’exécute sur cet ordinateur et le met à disposition des clients OpenAI.</translation>
+            <source>Downloads language models, runs them on this computer, and makes them available to OpenAI clients.</source>
+            <translation>Télécharge des modèles de langage, les exécute sur cet ordinateur et les met à disposition des clients OpenAI.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Nothing leaves the machine but the downloads you ask for.</source>
-            <translation>Rien ne quitte la machine, hormis les téléchargements que vous demandez.</translation>
+            <source>Nothing is sent from this computer except the downloads and searches you ask for.</source>
+            <translation>Rien ne quitte cet ordinateur, hormis les téléchargements et recherches que vous demandez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Licence: MIT</source>
+            <source>License: MIT</source>
             <translation>Licence : MIT</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
-            <translation>Qt est utilisé sous la licence GNU LGPL, version 3 : vous pouvez le remplacer par votre propre version compilée.</translation>
+            <source>Qt is used under the GNU LGPL version 3: you may replace it with your own build.</source>
+            <translation>Qt est utilisé sous GNU LGPL version 3 : vous pouvez le remplacer par votre propre version.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>The licences of all parts: {file}</source>
+            <source>Licenses of all parts: {file}</source>
             <translation>Licences de tous les composants : {file}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Delete what has arrived of {name}?</source>
-            <translation>Supprimer ce qui est arrivé de {name} ?</translation>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>This Conversation</source>
+            <translation>Cette conversation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>For example: Answer briefly, and in French.</source>
+            <translation>Par exemple : Réponds brièvement, en français.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Own &amp;temperature:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>OK</source>
+            <translation>OK</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Cancel</source>
+            <translation>Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>&amp;System prompt:</source>
+            <translation>Invite &amp;système :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>What the model is told before every answer in this conversation.</source>
+            <translation>Ce qui est dit au modèle avant chaque réponse dans cette conversation.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The download would begin anew.</source>
-            <translation>Le téléchargement recommencerait depuis le début.</translation>
+            <source>Delete the unfinished download of {name}?</source>
+            <translation>Supprimer le téléchargement inachevé de {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The next download would start from the beginning.</source>
+            <translation>Le prochain téléchargement recommencerait depuis le début.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5465,8 +6025,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>{size}, with all that belongs to it.</source>
-            <translation>{size}, avec tout ce qui s’y rattache.</translation>
+            <source>{size}, with all files that belong to it.</source>
+            <translation>{size}, avec tous les fichiers associés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5475,8 +6035,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The server is using it, and will be stopped first.</source>
-            <translation>Le serveur l’utilise, et sera d’abord arrêté.</translation>
+            <source>The server is using it and will be stopped first.</source>
+            <translation>Le serveur l’utilise et sera d’abord arrêté.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5493,8 +6053,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Files go to the trash.</source>
-            <translation>Les fichiers vont à la corbeille.</translation>
+            <source>The files are moved to the trash.</source>
+            <translation>Les fichiers sont mis à la corbeille.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5508,8 +6068,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
-            <translation>Ce qui est arrivé peut rester, pour continuer plus tard à partir de là, ou être supprimé.</translation>
+            <source>Keep what has been downloaded to continue later, or delete it.</source>
+            <translation>Conservez ce qui est téléchargé pour continuer plus tard, ou supprimez-le.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5523,8 +6083,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Go On</source>
-            <translation>&amp;Poursuivre</translation>
+            <source>C&amp;ontinue Download</source>
+            <translation>C&amp;ontinuer le téléchargement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move this chat to the trash?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>“{title}”</source>
+            <translation>« {title} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5538,8 +6108,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
-            <translation>C’est un programme : il peut faire sur cet ordinateur tout ce que vous pouvez faire. Ne l’ajoutez que si vous savez d’où il vient. Il est copié, et éprouvé avant d’être utilisé.</translation>
+            <source>An engine is a program with the same rights as you. Add it only if you know where it comes from. It is copied, and tested before it is used.</source>
+            <translation>Un moteur est un programme qui a les mêmes droits que vous. Ne l’ajoutez que si vous connaissez sa provenance. Il est copié, puis testé avant usage.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5550,6 +6120,16 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>&amp;Cancel</source>
             <translation>&amp;Annuler</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete {name}?</source>
+            <translation>Supprimer {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The files that the texts came from stay as they are.</source>
+            <translation>Les fichiers d’où viennent les textes restent tels quels.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5568,8 +6148,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>Reading what it is …</source>
-            <translation>Lecture de ses caractéristiques…</translation>
+            <source>Reading the model's details …</source>
+            <translation>Lecture des détails du modèle…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
@@ -5578,8 +6158,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>What it is could not be read. It can be downloaded all the same.</source>
-            <translation>Ses caractéristiques n’ont pas pu être lues. Le téléchargement reste possible.</translation>
+            <source>The details could not be read. You can still download the model.</source>
+            <translation>Les détails n’ont pas pu être lus. Vous pouvez tout de même télécharger le modèle.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5588,18 +6168,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Copy: the file stays where it is, too</source>
-            <translation>&amp;Copier : le fichier reste aussi à sa place</translation>
+            <source>&amp;Copy: the original file stays where it is</source>
+            <translation>&amp;Copier : le fichier d’origine reste à sa place</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Move: it is then in the models folder alone</source>
-            <translation>&amp;Déplacer : il ne sera plus que dans le dossier des modèles</translation>
+            <source>&amp;Move: the file is then only in the models folder</source>
+            <translation>&amp;Déplacer : le fichier n’est plus que dans le dossier des modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Link: use it from where it is; takes no space</source>
-            <translation>&amp;Lier : l’utiliser là où il est, sans prendre de place</translation>
+            <source>&amp;Link: use the file where it is, without taking space</source>
+            <translation>&amp;Lier : utiliser le fichier là où il est, sans occuper d’espace</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5608,13 +6188,63 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>into {folder}</source>
-            <translation>dans {folder}</translation>
+            <source>To {folder}</source>
+            <translation>Vers {folder}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>The other files of a split model, and what belongs to it, come along.</source>
-            <translation>Les autres fichiers d’un modèle divisé, et ce qui s’y rattache, suivent.</translation>
+            <source>The other files of a split model are included.</source>
+            <translation>Les autres fichiers d’un modèle en plusieurs parties sont inclus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/model_information.py" />
+            <source>Information</source>
+            <translation>Information</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Open this link?</source>
+            <translation>Ouvrir ce lien ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link is not opened</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Only links to web pages and for e-mail are opened.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Open Link</source>
+            <translation>&amp;Ouvrir le lien</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Copy Link</source>
+            <translation>&amp;Copier le lien</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Paste text</source>
+            <translation>Coller du texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Texts, one on each line</source>
+            <translation>Textes, un par ligne</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>&amp;Texts, one on each line:</source>
+            <translation>&amp;Textes, un par ligne :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>A&amp;nnuler</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5623,8 +6253,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>Asking which types there are …</source>
-            <translation>Recherche des types disponibles…</translation>
+            <source>Looking for types …</source>
+            <translation>Recherche des types…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5643,8 +6273,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>On the disk:</source>
-            <translation>Sur le disque :</translation>
+            <source>Disk space:</source>
+            <translation>Espace disque :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
@@ -5653,13 +6283,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command &amp;line:</source>
-            <translation>&amp;Ligne de commande :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command line</source>
-            <translation>Ligne de commande</translation>
+            <source>What you change here applies to this model only. Everything without a mark is the same as for all models.</source>
+            <translation>Ce que vous modifiez ici ne concerne que ce modèle. Ce qui n’est pas marqué est comme pour tous les modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
@@ -5678,8 +6303,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
-            <source>A part of this engine belongs to {owner}, which permits its use on its own terms. Install it only if you have read and accepted them.</source>
-            <translation>Une partie de ce moteur appartient à {owner}, qui en permet l’usage à ses propres conditions. Ne l’installez que si vous les avez lues et acceptées.</translation>
+            <source>Part of this engine comes from {owner} and has its own terms. Install it only if you have read and accept them.</source>
+            <translation>Une partie de ce moteur provient de {owner}, avec ses propres conditions. Ne l’installez que si vous les avez lues et acceptées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5688,8 +6313,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>Le serveur est redémarré sur chaque moteur et avec plusieurs nombres de threads, et interrogé à chaque fois pour des embeddings et du texte. Pendant ce temps, les autres programmes doivent attendre. Fermez ce qui occupe le processeur par ailleurs.</translation>
+            <source>The server restarts on each engine and with different numbers of threads, and is measured each time. Other apps have to wait. Close programs that keep the processor busy.</source>
+            <translation>Le serveur redémarre avec chaque moteur et différents nombres de threads, et il est mesuré à chaque fois. Les autres applications doivent attendre. Fermez les programmes qui occupent le processeur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5713,8 +6338,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Stopping …</source>
-            <translation>Arrêt en cours…</translation>
+            <source>Stopping…</source>
+            <translation>Arrêt…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5742,68 +6367,13 @@
             <translation>Annulé</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;More</source>
-            <translation>P&amp;lus</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Use</source>
-            <translation>&amp;Utiliser</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Load</source>
-            <translation>&amp;Charger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>U&amp;nload</source>
-            <translation>Déchar&amp;ger</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Download…</source>
-            <translation>&amp;Télécharger…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Pause</source>
-            <translation>Pau&amp;se</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Resume</source>
-            <translation>&amp;Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Verif&amp;y</source>
-            <translation>&amp;Vérifier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Quantize…</source>
-            <translation>&amp;Quantifier…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Show in &amp;Folder</source>
-            <translation>Afficher dans le &amp;dossier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Remo&amp;ve…</source>
-            <translation>Suppri&amp;mer…</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>Importation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Verifying</source>
+            <source>Checking</source>
             <translation>Vérification</translation>
         </message>
         <message>
@@ -5838,8 +6408,53 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Chat</source>
+            <translation>Chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
             <source>Completion</source>
-            <translation type="unfinished" />
+            <translation>Complétion</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Embed</source>
+            <translation>&amp;Calculer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Entrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Esc</source>
+            <translation>Échap</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>How alike are your texts?</source>
+            <translation>Vos textes se ressemblent-ils ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embed two or more to see how near they are to each other in meaning.</source>
+            <translation>Calculez l’embedding d’au moins deux textes pour voir à quel point leur sens est proche.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embedding …</source>
+            <translation>Calcul en cours…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Type a text first.</source>
+            <translation>Saisissez d’abord un texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -5848,18 +6463,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Ctrl+Enter</source>
-            <translation>Ctrl+Entrée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
             <source>St&amp;op</source>
             <translation>A&amp;rrêter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Esc</source>
-            <translation>Échap</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -5882,6 +6487,41 @@
             <translation>Température {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Show the chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>More for this chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Markdown ({pattern})</source>
+            <translation>Markdown ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON ({pattern})</source>
+            <translation>JSON ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON lines ({pattern})</source>
+            <translation>JSON Lines ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Export</source>
+            <translation>Exporter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Delete Permanently</source>
+            <translation>Supprimer définitivement</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Chercher sur Hugging Face, ou coller une adresse</translation>
@@ -5893,8 +6533,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>&amp;Search</source>
-            <translation>&amp;Rechercher</translation>
+            <source>Order of the results</source>
+            <translation>Ordre des résultats</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5928,18 +6568,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Tried and described</source>
-            <translation>Essayés et décrits</translation>
+            <source>Tested and described</source>
+            <translation>Testés et décrits</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
+            <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
             <translation>Modèles du catalogue. Hugging Face en a beaucoup d’autres : cherchez un nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Looking it up …</source>
-            <translation>Recherche en cours …</translation>
+            <source>Searching …</source>
+            <translation>Recherche…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5957,34 +6597,19 @@
             <translation>Réessayer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Texts, one on each line</source>
-            <translation>Textes, un par ligne</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Search</source>
+            <translation>Recherche</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Embed</source>
-            <translation>&amp;Calculer</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Compare</source>
+            <translation>Comparer</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Ca&amp;ncel</source>
-            <translation>A&amp;nnuler</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Start Server</source>
-            <translation>&amp;Démarrer le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Texts, one on each line; or drop a file here:</source>
-            <translation>&amp;Textes, un par ligne ; ou déposez un fichier ici :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Embedding …</source>
-            <translation>Calcul en cours…</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Measure</source>
+            <translation>Mesurer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
@@ -6013,17 +6638,17 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Looking at the engines …</source>
-            <translation>Examen des moteurs…</translation>
+            <source>Loading the list of engines …</source>
+            <translation>Chargement de la liste des moteurs…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Hide other engines</source>
+            <source>Hide Other Engines</source>
             <translation>Masquer les autres moteurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Show other engines</source>
+            <source>Show Other Engines</source>
             <translation>Afficher les autres moteurs</translation>
         </message>
         <message>
@@ -6043,13 +6668,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>Models of other apps</source>
-            <translation>Modèles d’autres applications</translation>
+            <source>No other app has a model that is not listed already</source>
+            <translation>Aucune autre application n’a de modèle qui ne soit pas déjà dans la liste</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
-            <translation>Ces modèles appartiennent à d’autres applications. Ils sont utilisés là où ils se trouvent : rien n’est copié ni modifié, et si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
+            <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
+            <translation>Ont été examinés : LM Studio, Ollama, Jan, GPT4All, llama.cpp et le cache de Hugging Face.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>Modèles d’autres applications</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6058,43 +6688,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
-            <translation>LM Studio, Ollama, Jan, GPT4All, llama.cpp et le cache de Hugging Face n’ont sur cet ordinateur aucun modèle qui ne soit déjà dans la liste.</translation>
+            <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
+            <translation>Ces modèles appartiennent à d’autres applications et sont utilisés là où ils sont : rien n’est copié ni modifié. Si l’autre application en supprime un, il disparaît aussi d’ici.</translation>
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>In the list now: {names}</source>
-            <translation>Désormais dans la liste : {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>A&amp;rrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address</source>
-            <translation>Copier l’adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Model:</source>
-            <translation>Modèle :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Engine:</source>
-            <translation>Moteur :</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Address:</source>
-            <translation>&amp;Adresse :</translation>
+            <source>{count} models added</source>
+            <translation>
+                <numerusform>{count} modèle ajouté</numerusform>
+                <numerusform>{count} modèles ajoutés</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6113,18 +6716,83 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>none chosen</source>
-            <translation>aucun choisi</translation>
+            <source>Server</source>
+            <translation>Serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>not running</source>
-            <translation>arrêté</translation>
+            <source>Address</source>
+            <translation>Adresse</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>process {pid}</source>
-            <translation>processus {pid}</translation>
+            <source>Copy the address or an example</source>
+            <translation>Copier l’adresse ou un exemple</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation>Ouvrir les em&amp;beddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open C&amp;hat</source>
+            <translation>Ouvrir le c&amp;hat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Downloading {name}</source>
+            <translation>Téléchargement de {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Start Server</source>
+            <translation>&amp;Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Stop Server</source>
+            <translation>Arrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Start Server</source>
+            <translation>Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Resume</source>
+            <translation>Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Pause</source>
+            <translation>Suspendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Enter does what the button says; the menu key opens a menu.</source>
+            <translation>Entrée fait ce qu’indique le bouton ; la touche Menu ouvre un menu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Filter models</source>
+            <translation>Filtrer les modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>So&amp;rt</source>
+            <translation>T&amp;rier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6148,11 +6816,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>Sélectionnez un modèle pour voir ce que vous pouvez en faire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Models (*.gguf)</source>
             <translation>Modèles (*.gguf)</translation>
         </message>
@@ -6164,22 +6827,22 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Filter</source>
-            <translation type="unfinished" />
+            <translation>Filtrer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Follow</source>
-            <translation>&amp;Suivre</translation>
+            <source>&amp;Follow new lines</source>
+            <translation>&amp;Suivre les nouvelles lignes</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Stay at the newest line.</source>
-            <translation>Rester sur la ligne la plus récente.</translation>
+            <source>Keep the newest line in view.</source>
+            <translation>Garder la dernière ligne visible.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Copies the selected lines, or all that are shown.</source>
-            <translation>Copie les lignes sélectionnées, ou toutes celles qui sont affichées.</translation>
+            <source>Copies the selected lines, or all lines shown.</source>
+            <translation>Copie les lignes sélectionnées, ou toutes les lignes affichées.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -6193,13 +6856,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Versions, machine, command line and last lines, without secrets and your home folder.</source>
-            <translation>Versions, machine, ligne de commande et dernières lignes, sans secrets ni dossier personnel.</translation>
+            <source>Versions, hardware, command line and recent log lines, without secrets or your home folder.</source>
+            <translation>Versions, matériel, ligne de commande et dernières lignes du journal, sans secrets ni dossier personnel.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Lines of the logs</source>
-            <translation>Lignes des journaux</translation>
+            <source>Log lines</source>
+            <translation>Lignes du journal</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -6218,7 +6881,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Every level</source>
+            <source>All levels</source>
             <translation>Tous les niveaux</translation>
         </message>
         <message>
@@ -6234,32 +6897,32 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing matches the filter</source>
-            <translation type="unfinished" />
+            <translation>Rien ne correspond au filtre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Choose other words, another source or another level.</source>
-            <translation type="unfinished" />
+            <translation>Changez les mots, la source ou le niveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing yet</source>
-            <translation type="unfinished" />
+            <translation>Rien pour le moment</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>What the app and the engines say appears here.</source>
-            <translation type="unfinished" />
+            <translation>Les messages de l’app et des moteurs apparaissent ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>The diagnostics are on the clipboard</source>
-            <translation>Le diagnostic est dans le presse-papiers</translation>
+            <source>Diagnostics copied</source>
+            <translation>Diagnostics copiés</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Paste them into your report. Secrets and your home folder have been removed.</source>
-            <translation>Collez-le dans votre rapport. Les secrets et votre dossier personnel en ont été retirés.</translation>
+            <source>Paste them into your report. Secrets and the name of your home folder have been removed.</source>
+            <translation>Collez-les dans votre rapport. Les secrets et le nom de votre dossier personnel ont été retirés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -6278,13 +6941,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>&amp;Simultanées :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Requests:</source>
             <translation>&amp;Requêtes :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>At the same t&amp;ime:</source>
-            <translation>&amp;Simultanées :</translation>
+            <source>How fast is your server?</source>
+            <translation>Quelle est la vitesse de votre serveur ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Many requests, some at the same time, show how long one takes and how many are answered.</source>
+            <translation>De nombreuses requêtes, dont certaines simultanées, montrent la durée de chacune et le débit total.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>{done} of {total} requests</source>
+            <translation>{done} requêtes sur {total}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -6307,29 +6985,39 @@
             <translation>Espace disque</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Embedded texts</source>
+            <translation>Textes traités</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>The model has changed</source>
+            <translation>Le modèle a changé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Embed Again</source>
+            <translation>Re&amp;calculer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Try Again</source>
+            <translation>&amp;Réessayer</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Looking at what models take …</source>
-            <translation>Examen de la place que prennent les modèles …</translation>
+            <source>Measuring …</source>
+            <translation>Mesure…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Share of the disk that models take</source>
+            <translation>Part du disque occupée par les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>What models take</source>
             <translation>Place prise par les modèles</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Takes</source>
-            <translation>Taille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Last used</source>
-            <translation>Dernière utilisation</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Belongs to</source>
-            <translation>Appartient à</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -6343,18 +7031,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>No model takes space yet.</source>
-            <translation>Aucun modèle ne prend de place pour l’instant.</translation>
+            <source>No model takes space yet</source>
+            <translation>Aucun modèle n’occupe encore de place</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test embedding</source>
-            <translation>Tester l’embedding</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Models that you download or import are listed here with their sizes.</source>
+            <translation>Les modèles que vous téléchargez ou importez apparaissent ici avec leur taille.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Measure</source>
-            <translation>Mesurer</translation>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pasted picture</source>
+            <translation>Image collée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The answer ends early</source>
+            <translation>La réponse s’arrête trop tôt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Stopped</source>
+            <translation>Arrêté</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Add Pictures</source>
+            <translation>Ajouter des images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pictures ({patterns})</source>
+            <translation>Images ({patterns})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation>Choisissez un modèle qui en est capable, par exemple avec « VL » ou « Vision » dans son nom.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6373,23 +7091,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Pause</source>
-            <translation>Suspendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Resume</source>
-            <translation>Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Cancel</source>
-            <translation>Annuler</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Prove Again</source>
-            <translation>Éprouver à nouveau</translation>
+            <source>Test Again</source>
+            <translation>Tester à nouveau</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6408,13 +7111,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A newer engine is on offer</source>
-            <translation>Un moteur plus récent est proposé</translation>
+            <source>A newer engine is available</source>
+            <translation>Un moteur plus récent est disponible</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Let the graphics card compute</source>
-            <translation>Faire calculer la carte graphique</translation>
+            <source>Use your graphics card</source>
+            <translation>Utiliser votre carte graphique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6428,8 +7131,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving {engine}</source>
-            <translation>Mise à l’épreuve de {engine}</translation>
+            <source>Testing {engine}</source>
+            <translation>Test de {engine}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6443,33 +7146,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right with weights in {kind} …</source>
-            <translation>Vérification qu’il calcule juste avec des poids en {kind}…</translation>
+            <source>Testing its answers with {kind} …</source>
+            <translation>Test de ses réponses en {kind}…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right on this machine …</source>
-            <translation>Vérification qu’il calcule juste sur cet ordinateur…</translation>
+            <source>Testing its answers on this computer …</source>
+            <translation>Test de ses réponses sur cet ordinateur…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place until you let it try again.</source>
-            <translation>Un autre moteur le remplace jusqu’à ce que vous le laissiez réessayer.</translation>
+            <source>Another engine is used until you choose Try Again.</source>
+            <translation>Un autre moteur est utilisé jusqu’à ce que vous choisissiez Réessayer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place. The page Engines says more.</source>
-            <translation>Un autre moteur le remplace. La page Moteurs en dit plus.</translation>
+            <source>Another engine is used instead. See Engines for details.</source>
+            <translation>Un autre moteur est utilisé à la place. Détails dans Moteurs.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{file}: {size}, terms: {terms}</source>
-            <translation>{file} : {size}, conditions : {terms}</translation>
+            <source>{file}: {size}, license: {terms}</source>
+            <translation>{file} : {size}, licence : {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{size} of the disk become free.</source>
-            <translation>{size} du disque seront libérés.</translation>
+            <source>This frees {size} of disk space.</source>
+            <translation>Cela libère {size} sur le disque.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6478,13 +7181,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Its files are not those that were installed, so it is not started. Install it again.</source>
-            <translation>Ses fichiers ne sont plus ceux qui ont été installés : il n’est donc pas démarré. Installez-le à nouveau.</translation>
+            <source>Its files have changed since it was installed, so the app does not run it. Install it again.</source>
+            <translation>Ses fichiers ont changé depuis l’installation : l’app ne le lance donc pas. Installez-le à nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Set aside</source>
-            <translation>Mis de côté</translation>
+            <source>Not used</source>
+            <translation>Non utilisé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6503,8 +7206,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>no card found</source>
-            <translation>aucune carte trouvée</translation>
+            <source>no graphics card found</source>
+            <translation>aucune carte graphique trouvée</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6513,8 +7216,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>proven for {kinds}</source>
-            <translation>éprouvé pour {kinds}</translation>
+            <source>tested with {kinds}</source>
+            <translation>testé avec {kinds}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6523,8 +7226,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Not used for weights in {kind}: {reason}</source>
-            <translation>Pas utilisé pour les poids en {kind} : {reason}</translation>
+            <source>Not used for {kind}: {reason}</source>
+            <translation>Pas utilisé pour {kind} : {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6548,8 +7251,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>graphics of Apple Silicon</source>
-            <translation>graphismes d’Apple Silicon</translation>
+            <source>Apple silicon graphics</source>
+            <translation>puce graphique Apple</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6568,8 +7271,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} could not be proven</source>
-            <translation>{engine} n’a pas pu être éprouvé</translation>
+            <source>{engine} failed its test</source>
+            <translation>{engine} a échoué au test</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6582,22 +7285,87 @@
             <translation>Téléchargement</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Remote server</source>
+            <translation>Serveur distant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>No chat model</source>
+            <translation>Aucun modèle de chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading {model} …</source>
+            <translation>Chargement de {model}…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading the model …</source>
+            <translation>Chargement du modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Starting the server …</source>
+            <translation>Démarrage du serveur…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading … {seconds} s</source>
+            <translation>Lecture… {seconds} s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading …</source>
+            <translation>Lecture…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Just now</source>
+            <translation>À l’instant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Today, {time}</source>
+            <translation>Aujourd’hui, {time}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Yesterday, {time}</source>
+            <translation>Hier, {time}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} tokens/s</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} token</numerusform>
+                <numerusform>{count} tokens</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thinking …</source>
+            <translation>Réflexion…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thoughts</source>
+            <translation>Réflexions</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>Type :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>Context:</source>
-            <translation>Contexte :</translation>
-        </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} token</numerusform>
-                <numerusform>{count} tokens</numerusform>
-            </translation>
+            <source>Context size:</source>
+            <translation>Taille du contexte :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -6606,18 +7374,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>This machine:</source>
+            <source>This computer:</source>
             <translation>Cet ordinateur :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/downloads.py" />
             <source>File {number} of {count}: {text}</source>
             <translation>Fichier {number} sur {count} : {text}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>Type a text first.</source>
-            <translation>Saisissez d’abord un texte.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
@@ -6672,8 +7435,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>Automatic (the best one for the model)</source>
-            <translation>Automatique (le meilleur pour le modèle)</translation>
+            <source>Automatic</source>
+            <translation>Automatique</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
@@ -6681,9 +7444,17 @@
             <translation>llama.cpp (fourni avec l’application)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>A server on another machine</source>
-            <translation>Un serveur sur un autre ordinateur</translation>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Up for {duration}</source>
+            <translation>En service depuis {duration}</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>{count} requête</numerusform>
+                <numerusform>{count} requêtes</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6714,6 +7485,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>C’est plus qu’ils ne peuvent occuper ensemble.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>process {pid}</source>
+            <translation>processus {pid}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6787,8 +7563,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>&amp;Verify the Model</source>
-            <translation>&amp;Vérifier le modèle</translation>
+            <source>Check the &amp;Files</source>
+            <translation>&amp;Vérifier les fichiers</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -6802,13 +7578,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
-            <translation>Chaque octet est celui qui a été téléchargé : le fichier n’est donc pas en cause.</translation>
+            <source>Tr&amp;y Again</source>
+            <translation>Réessa&amp;yer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
-            <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : aucun SHA-256 n’a été conservé.</translation>
+            <source>The file is exactly what was downloaded, so it is not the cause.</source>
+            <translation>Le fichier est exactement celui qui a été téléchargé : il n’est donc pas en cause.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>The header and size are correct. The weights cannot be checked because there is no SHA-256 for them.</source>
+            <translation>L’en-tête et la taille sont corrects. Les poids ne peuvent pas être vérifiés : il n’y a pas de SHA-256.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6842,7 +7623,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{needed} needed, {free} free: {missing} too little</source>
+            <source>{needed} needed, {free} free: {missing} short</source>
             <translation>{needed} nécessaires, {free} libres : il manque {missing}</translation>
         </message>
         <message>
@@ -6867,8 +7648,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Waiting for its turn</source>
-            <translation>En attente de son tour</translation>
+            <source>less than a minute</source>
+            <translation>moins d’une minute</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min</source>
+            <translation>{minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min</source>
+            <translation>{hours} h {minutes} min</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{days} d {hours} h</source>
+            <translation>{days} j {hours} h</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Waiting</source>
+            <translation>En attente</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6882,7 +7683,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Cancelled at {amount}</source>
+            <source>Canceled at {amount}</source>
             <translation>Annulé à {amount}</translation>
         </message>
         <message>
@@ -6894,6 +7695,105 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{title}.</source>
             <translation>{title}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most downloads</source>
+            <translation>Plus téléchargés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most likes</source>
+            <translation>Plus appréciés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Trending</source>
+            <translation>Tendances</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Recently updated</source>
+            <translation>Mis à jour récemment</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>Ce dépôt ne contient aucun modèle GGUF.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>On ne sait pas s’ils conviennent.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>Le dépôt a plus de fichiers que ceux affichés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Hide files that are too large</source>
+            <translation>Masquer les fichiers trop gros</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files are too large for this computer</source>
+            <translation>
+                <numerusform>{count} fichier est trop gros pour cet ordinateur</numerusform>
+                <numerusform>{count} fichiers sont trop gros pour cet ordinateur</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Vision</source>
+            <translation>Vision</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Sign-in needed</source>
+            <translation>Connexion requise</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} fichier</numerusform>
+                <numerusform>{count} fichiers</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>Avec ce fichier à côté de lui, le modèle voit les images.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M downloads</source>
+            <translation>{number} M de téléchargements</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>{count} téléchargement</numerusform>
+                <numerusform>{count} téléchargements</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} B parameters</source>
+            <translation>{number} Md de paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M parameters</source>
+            <translation>{number} M de paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -6978,14 +7878,6 @@
             <source>No request was answered.</source>
             <translation>Aucune requête n’a reçu de réponse.</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/measurement.py" />
-            <source>{count} requests</source>
-            <translation>
-                <numerusform>{count} requête</numerusform>
-                <numerusform>{count} requêtes</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>p50 {ms} ms</source>
@@ -7068,6 +7960,21 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Copy {address}</source>
+            <translation>&amp;Copier {address}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open &amp;Embeddings</source>
+            <translation>Ouvrir les em&amp;beddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>Ouvrir la &amp;fenêtre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Restart Server</source>
             <translation>R&amp;edémarrer le serveur</translation>
         </message>
@@ -7078,43 +7985,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Test &amp;Embedding…</source>
-            <translation>Tester l’em&amp;bedding…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Address</source>
-            <translation>&amp;Adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;curl</source>
-            <translation>Exemple pour &amp;curl</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;Python</source>
-            <translation>Exemple pour &amp;Python</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;4D</source>
-            <translation>Exemple pour &amp;4D</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Open Window</source>
-            <translation>Ouvrir la &amp;fenêtre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>Paramètre&amp;s…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Lo&amp;gs…</source>
-            <translation>&amp;Journaux…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7140,6 +8012,31 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Models</source>
             <translation>&amp;Modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>&amp;Adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>Exemple pour &amp;curl</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Exemple pour &amp;Python</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;JavaScript</source>
+            <translation>Exemple pour &amp;JavaScript</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>Exemple pour &amp;4D</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7197,29 +8094,137 @@
             <translation>Choisissez d’abord un modèle.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is stopping already.</source>
-            <translation>Le serveur est déjà en cours d’arrêt.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Name</source>
+            <translation>Nom</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is not running.</source>
-            <translation>Le serveur ne fonctionne pas.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Size, largest first</source>
+            <translation>Taille, les plus gros d’abord</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is asleep.</source>
-            <translation>Le serveur est en veille.</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State, loaded first</source>
+            <translation>État, chargés d’abord</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Make &amp;Default</source>
+            <translation>Utiliser par &amp;défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Load</source>
+            <translation>&amp;Charger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>U&amp;nload</source>
+            <translation>Déchar&amp;ger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Download…</source>
+            <translation>&amp;Télécharger…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Pause</source>
+            <translation>Pau&amp;se</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Resume</source>
+            <translation>&amp;Reprendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Check &amp;Files</source>
+            <translation>Vérifier les &amp;fichiers</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Quantize…</source>
+            <translation>&amp;Quantifier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Show in Folder</source>
+            <translation>Afficher dans le d&amp;ossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>Suppri&amp;mer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Settings of This &amp;Model…</source>
+            <translation>Para&amp;mètres de ce modèle…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Information…</source>
+            <translation>&amp;Informations…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Embedding</source>
+            <translation>Embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Reranking</source>
+            <translation>Reclassement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State:</source>
+            <translation>État :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Default</source>
+            <translation>Par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Quantization:</source>
+            <translation>Quantification :</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{number} tokens</source>
+            <translation>{number} tokens</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>ID:</source>
+            <translation>ID :</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{count} models</source>
+            <translation>
+                <numerusform>{count} modèle</numerusform>
+                <numerusform>{count} modèles</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Sparse</source>
             <translation>Creux</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>context {number}</source>
+            <translation>contexte {number}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Dense</source>
-            <translation>Dense</translation>
+            <source>Regular</source>
+            <translation>Ordinaire</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7230,11 +8235,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>Un modèle creux ne fonctionne qu’avec PowerInfer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen</source>
-            <translation>Choisi</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7266,12 +8266,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, loaded</source>
-            <translation>Choisi, chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Being loaded …</source>
+            <source>Loading …</source>
             <translation>Chargement…</translation>
         </message>
         <message>
@@ -7283,11 +8278,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Licence: {licence}.</source>
             <translation>Licence : {licence}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, not downloaded</source>
-            <translation>Choisi, non téléchargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7331,8 +8321,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>The log says why.</source>
-            <translation>Le journal dit pourquoi.</translation>
+            <source>See the log for details.</source>
+            <translation>Consultez le journal pour les détails.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7341,8 +8331,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>It is refused until you decide, on the page Status.</source>
-            <translation>L’accès est refusé jusqu’à votre décision, sur la page État.</translation>
+            <source>Its requests are refused until you decide. Open Home to answer.</source>
+            <translation>Ses requêtes sont refusées jusqu’à votre décision. Ouvrez Accueil pour répondre.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7386,46 +8376,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Licence: {licence}</source>
-            <translation>Licence : {licence}</translation>
+            <source>License: {license}</source>
+            <translation>Licence : {license}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>sees pictures</source>
             <translation>voit les images</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} downloads</source>
-            <translation>
-                <numerusform>{count} téléchargement</numerusform>
-                <numerusform>{count} téléchargements</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>There is no GGUF model in this repository.</source>
-            <translation>Ce dépôt ne contient aucun modèle GGUF.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Whether they fit is not known.</source>
-            <translation>On ne sait pas s’ils conviennent.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>The repository has more files than are shown.</source>
-            <translation>Le dépôt a plus de fichiers que ceux affichés.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Show Files</source>
-            <translation>Voir les fichiers</translation>
+            <source>Download {size}</source>
+            <translation>Télécharger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -7439,52 +8401,49 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Embeddings</source>
+            <translation>Ouvrir Embeddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Chat</source>
+            <translation>Ouvrir le chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Use in Place</source>
             <translation>Utiliser sur place</translation>
         </message>
-        <message numerus="yes">
+        <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} files</source>
-            <translation>
-                <numerusform>{count} fichier</numerusform>
-                <numerusform>{count} fichiers</numerusform>
-            </translation>
+            <source>Recommended</source>
+            <translation>Recommandé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>With this file beside it, the model sees pictures.</source>
-            <translation>Avec ce fichier à côté de lui, le modèle voit les images.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} billion weights</source>
-            <translation>{number} milliards de poids</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} million weights</source>
-            <translation>{number} millions de poids</translation>
+            <source>Already installed</source>
+            <translation>Déjà installé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Allow: its pages may send requests to the models on this computer from now on.</source>
+            <source>Allow: from now on, its pages can send requests to the models on this computer.</source>
             <translation>Autoriser : ses pages pourront désormais envoyer des requêtes aux modèles de cet ordinateur.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Refuse: it stays locked out, and you are not asked about it again.</source>
-            <translation>Refuser : l’accès reste bloqué et la question n’est plus posée.</translation>
+            <source>Refuse: it stays blocked, and you are not asked again.</source>
+            <translation>Refuser : elle reste bloquée, et la question ne vous sera plus posée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Such pages have another name each time: the answer holds for all of them.</source>
-            <translation>Ces pages changent de nom à chaque fois : la réponse vaut pour toutes.</translation>
+            <source>Pages of this kind have a new name each time, so your answer applies to all of them.</source>
+            <translation>Ces pages changent de nom à chaque fois : votre réponse vaut donc pour toutes.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>{count} more wait for an answer.</source>
+            <source>{count} more are waiting for an answer.</source>
             <translation>
-                <numerusform>{count} autre attend une réponse.</numerusform>
+                <numerusform>{count} autres attendent une réponse.</numerusform>
                 <numerusform>{count} autres attendent une réponse.</numerusform>
             </translation>
         </message>
@@ -7494,19 +8453,182 @@
             <translation>{origin} souhaite utiliser le serveur</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Server</source>
-            <translation>Serveur</translation>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted</source>
+            <translation>Collé</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Reading … {count} texts so far</source>
+            <translation>
+                <numerusform>Lecture… {count} texte jusqu’ici</numerusform>
+                <numerusform>Lecture… {count} textes jusqu’ici</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Embedding {done} of {total} texts</source>
+            <translation>{done} textes traités sur {total}</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} texts added</source>
+            <translation>
+                <numerusform>{count} texte ajouté</numerusform>
+                <numerusform>{count} textes ajoutés</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} were there already</source>
+            <translation>
+                <numerusform>{count} y était déjà</numerusform>
+                <numerusform>{count} y étaient déjà</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} removed</source>
+            <translation>
+                <numerusform>{count} retiré</numerusform>
+                <numerusform>{count} retirés</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} items were skipped</source>
+            <translation>
+                <numerusform>{count} élément ignoré</numerusform>
+                <numerusform>{count} éléments ignorés</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} collections cannot be read</source>
+            <translation>
+                <numerusform>{count} collection est illisible</numerusform>
+                <numerusform>{count} collections sont illisibles</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{name}: {reason}</source>
+            <translation>{name} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Nothing was found</source>
+            <translation>Rien n’a été trouvé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The nearest text: {text}</source>
+            <translation>Le texte le plus proche : {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{model}, which embedded these texts, has been changed or removed. Embed them again to search them; the files are not read again.</source>
+            <translation>{model}, qui a traité ces textes, a été modifié ou supprimé. Recalculez-les pour pouvoir y chercher ; les fichiers ne sont pas relus.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
+            <translation>Les textes semblables sont proches les uns des autres. La carte montre {percent} % des différences.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{shown} of {total} texts are shown.</source>
+            <translation>{shown} textes sur {total} sont affichés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted texts</source>
+            <translation>Textes collés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Bread rises because yeast turns sugar into gas.</source>
+            <translation>Le pain lève parce que la levure transforme le sucre en gaz.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A sourdough starter has to be fed with flour and water every day.</source>
+            <translation>Un levain se nourrit chaque jour de farine et d’eau.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Let the cake cool before you cut it.</source>
+            <translation>Laissez refroidir le gâteau avant de le couper.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The train to the coast leaves every hour.</source>
+            <translation>Le train pour la côte part toutes les heures.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Book the ferry early in the summer months.</source>
+            <translation>En été, réservez le ferry à l’avance.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A passport has to be valid for six more months.</source>
+            <translation>Le passeport doit être valable encore six mois.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Cats sleep for most of the day.</source>
+            <translation>Les chats dorment la plus grande partie de la journée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A dog needs a long walk every morning.</source>
+            <translation>Un chien a besoin d’une longue promenade chaque matin.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The battery lasts longer if it is never quite full.</source>
+            <translation>La batterie dure plus longtemps si elle n’est jamais tout à fait pleine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Restart the router when the connection is slow.</source>
+            <translation>Redémarrez le routeur quand la connexion est lente.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>What do I need for a holiday abroad?</source>
+            <translation>De quoi ai-je besoin pour des vacances à l’étranger ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Network</source>
-            <translation>Réseau</translation>
+            <source>General</source>
+            <translation>Général</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's file)</source>
-            <translation>Automatique (selon le fichier du modèle)</translation>
+            <source>Models &amp; memory</source>
+            <translation>Modèles et mémoire</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Answers</source>
+            <translation>Réponses</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Engine &amp; speed</source>
+            <translation>Moteur et vitesse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Network &amp; access</source>
+            <translation>Réseau et accès</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Downloads</source>
+            <translation>Téléchargements</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7525,13 +8647,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>A score in place of a vector (rank)</source>
-            <translation>Un score au lieu d’un vecteur (rank)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's name)</source>
-            <translation>Automatique (d’après le nom du modèle)</translation>
+            <source>Score instead of a vector (rank)</source>
+            <translation>Score au lieu d’un vecteur (rank)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7550,33 +8667,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The local network too</source>
-            <translation>Également le réseau local</translation>
+            <source>Local network</source>
+            <translation>Réseau local</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As the system</source>
-            <translation>Comme le système</translation>
+            <source>System default</source>
+            <translation>Langue du système</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>From the catalogue.</source>
-            <translation>Du catalogue.</translation>
+            <source>This model only</source>
+            <translation>Ce modèle seulement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This model's own value.</source>
-            <translation>Valeur propre à ce modèle.</translation>
+            <source>From the catalog</source>
+            <translation>Du catalogue</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As for all models.</source>
-            <translation>Comme pour tous les modèles.</translation>
+            <source>Same as for all models</source>
+            <translation>Comme pour tous les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
-            <translation>À l’ouverture de session, le système démarre une autre copie de cette application, ou une copie disparue. Activez ce réglage pour démarrer celle-ci.</translation>
+            <source>At login, the system starts another copy of this app, or one that is gone. Turn this on to start this one.</source>
+            <translation>À l’ouverture de session, le système lance une autre copie de cette application, ou une copie disparue. Activez ceci pour lancer celle-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7585,18 +8702,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This server has it.</source>
-            <translation>Ce serveur l’occupe.</translation>
+            <source>Used by this server</source>
+            <translation>Utilisé par ce serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It is free.</source>
-            <translation>Il est libre.</translation>
+            <source>Free</source>
+            <translation>Libre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic: {size} tokens for this model.</source>
-            <translation>Pour ce modèle : {size} tokens.</translation>
+            <source>{size} tokens for this model</source>
+            <translation>{size} jetons pour ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7605,18 +8722,26 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The server restarts.</source>
-            <translation>Le serveur redémarre.</translation>
+            <source>The model will be loaded again.</source>
+            <translation>Le modèle sera rechargé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The address changes to port {port}.</source>
-            <translation>L’adresse passe au port {port}.</translation>
+            <source>Apps must use port {port}.</source>
+            <translation>Les applications devront utiliser le port {port}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>{model} is loaded again.</source>
-            <translation>{model} est chargé de nouveau.</translation>
+            <source>{model} will be loaded again.</source>
+            <translation>{model} sera rechargé.</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>{count} changes.</source>
+            <translation>
+                <numerusform>{count} modification.</numerusform>
+                <numerusform>{count} modifications.</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7655,6 +8780,11 @@
             <location filename="../../tray_app/ui/presenters/space.py" />
             <source>Not used since {day}</source>
             <translation>Pas utilisé depuis le {day}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Last used {day}</source>
+            <translation>Dernière utilisation : {day}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -7744,13 +8874,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Stopped before everything was measured. The server runs as before.</source>
-            <translation>Arrêté avant la fin des mesures. Le serveur fonctionne comme avant.</translation>
+            <source>Stopped early. The server runs as before.</source>
+            <translation>Arrêté avant la fin. Le serveur fonctionne comme avant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Keep what is set: nothing is faster by more than 5 %.</source>
-            <translation>Gardez le réglage actuel : rien n’est plus rapide de plus de 5 %.</translation>
+            <source>Keep the current settings: nothing else is more than 5 % faster.</source>
+            <translation>Gardez les paramètres actuels : rien d’autre n’est plus rapide de plus de 5 %.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7764,28 +8894,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest on {engine} with {writing} threads, and {reading} for batches.</source>
-            <translation>Le plus rapide sur {engine} avec {writing} threads, et {reading} pour les lots.</translation>
+            <source>Fastest on {engine} with {writing} threads, and {reading} for prompts.</source>
+            <translation>Le plus rapide : {engine} avec {writing} threads, et {reading} pour les prompts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest with {writing} threads, and {reading} for batches.</source>
-            <translation>Le plus rapide avec {writing} threads, et {reading} pour les lots.</translation>
+            <source>Fastest with {writing} threads, and {reading} for prompts.</source>
+            <translation>Le plus rapide : {writing} threads, et {reading} pour les prompts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{engine}: not compared. {reason}</source>
-            <translation>{engine} : non comparé. {reason}</translation>
+            <source>{engine}: it has crashed; trying again…</source>
+            <translation>{engine} : en panne ; nouvel essai…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: measuring…</source>
+            <translation>{engine} : mesure…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{done} of {total} measured</source>
+            <translation>{done} sur {total} mesurés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: not measured. {reason}</source>
+            <translation>{engine} : non mesuré. {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{rate} embeddings/s</source>
             <translation>{rate} embeddings/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{rate} tokens/s</source>
-            <translation>{rate} tokens/s</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7819,8 +8959,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
-            <source>at most {value}</source>
-            <translation>au plus {value}</translation>
+            <source>peak {value}</source>
+            <translation>max. {value}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/verdict.py" />
@@ -7843,6 +8983,31 @@
             <translation>Ne convient pas</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/search_controller.py" />
+            <source>Starting …</source>
+            <translation>Démarrage…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose a folder with texts</source>
+            <translation>Choisir un dossier de textes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose files with texts</source>
+            <translation>Choisir des fichiers de texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Example</source>
+            <translation>Exemple</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Texts (*.txt *.md *.pdf)</source>
+            <translation>Textes (*.txt *.md *.pdf)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>Menu de la zone de notification</translation>
@@ -7853,14 +9018,277 @@
             <translation>Lignes du journal qui le montrent</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Information</source>
-            <translation>Information</translation>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>Recommended for this computer</source>
+            <translation>Recommandé pour cet ordinateur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>{action}: {name}</source>
+            <translation>{action} : {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>With pictures: + {size}</source>
+            <translation>Avec les images : + {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Picture: {name}</source>
+            <translation>Image : {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Remove {name}</source>
+            <translation>Retirer {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Stop</source>
+            <translation>Arrêter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send</source>
+            <translation>Envoyer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Enter</source>
+            <translation>Entrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>You are editing a message. What follows it is replaced.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Model: {model}</source>
+            <translation>Modèle : {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>System prompt and temperature</source>
+            <translation>Invite système et température</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>changed</source>
+            <translation>modifié</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Add pictures</source>
+            <translation>Ajouter des images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Message</source>
+            <translation>Message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send a message</source>
+            <translation>Envoyer un message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Untitled</source>
+            <translation>Sans titre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Conversations</source>
+            <translation>Conversations</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>&amp;Rename</source>
+            <translation>&amp;Renommer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You</source>
+            <translation>Vous</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You: {text}</source>
+            <translation>Vous : {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Answer</source>
+            <translation>Réponse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>shown</source>
+            <translation>affiché</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>hidden</source>
+            <translation>masqué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Copy Message</source>
+            <translation>Copier le message</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Edit and Ask Again</source>
+            <translation>Modifier et redemander</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Regenerate</source>
+            <translation>Régénérer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Default: {model}</source>
+            <translation>Par défaut : {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Get More Models…</source>
+            <translation>Obtenir d’autres modèles…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>New chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>No chat has these words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Your chats appear here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>{count} files are damaged</source>
+            <translation>
+                <numerusform>{count} fichiers sont endommagés</numerusform>
+                <numerusform>{count} fichiers sont endommagés</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Get a Chat &amp;Model</source>
+            <translation>Obtenir un &amp;modèle de chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>What would you like to know?</source>
+            <translation>Que voulez-vous savoir ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Your conversations stay on this computer.</source>
+            <translation>Vos conversations restent sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>No chat model yet</source>
+            <translation>Pas encore de modèle de chat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Download one that fits this computer, and come back here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Explain in simple words how a language model works.</source>
+            <translation>Explique simplement comment fonctionne un modèle de langage.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Write a polite e-mail that moves a meeting to next week.</source>
+            <translation>Rédige un e-mail poli pour reporter une réunion à la semaine prochaine.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Suggest three dinners with rice and vegetables.</source>
+            <translation>Propose trois dîners avec du riz et des légumes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Conversation</source>
+            <translation>Conversation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Jump to the end</source>
+            <translation>Aller à la fin</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Copy Selection</source>
+            <translation>Copier la sélection</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy Code</source>
+            <translation>Copier le code</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code: {language}</source>
+            <translation>Code : {language}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code</source>
+            <translation>Code</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy</source>
+            <translation>Copier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Collection</source>
+            <translation>Collection</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Cop&amp;y Code</source>
+            <translation>Copier le c&amp;ode</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>More</source>
+            <translation>Plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/comparison.py" />
+            <source>Similar texts are near each other.</source>
+            <translation>Les textes semblables sont proches les uns des autres.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Sa&amp;ve…</source>
             <translation>Enre&amp;gistrer…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>&amp;Vecteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7881,36 +9309,6 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Request for &amp;4D</source>
             <translation>Requête pour &amp;4D</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>No.</source>
-            <translation>N°</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Text</source>
-            <translation>Texte</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Norm</source>
-            <translation>Norme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>First values</source>
-            <translation>Premières valeurs</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>Textes traités</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>&amp;Vecteur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7949,8 +9347,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Keep {model} loaded</source>
-            <translation>Garder {model} chargé</translation>
+            <source>Keep Loaded</source>
+            <translation>Garder chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>default</source>
+            <translation>par défaut</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>Fermer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -7969,8 +9377,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Dismiss</source>
-            <translation>Fermer</translation>
+            <source>More for {model}</source>
+            <translation>Plus d’actions pour {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Kept loaded</source>
+            <translation>Gardé chargé</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -7979,8 +9392,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose a model to begin with</source>
-            <translation>Choisissez un modèle pour commencer</translation>
+            <source>Choose the model to start with</source>
+            <translation>Choisissez le modèle à démarrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose your first model</source>
+            <translation>Choisissez votre premier modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation>Vous pourrez en charger d’autres à côté à tout moment.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -7994,13 +9417,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>Télécharger et dé&amp;marrer</translation>
+            <source>Do&amp;wnload {size}</source>
+            <translation>&amp;Télécharger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Download and &amp;start</source>
-            <translation>Téléc&amp;harger et démarrer</translation>
+            <source>Add a second model</source>
+            <translation>Ajoutez un second modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation>Les deux peuvent être chargés en même temps et partagent une adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation>Télé&amp;charger {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8014,8 +9447,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
-            <translation>&amp;Essayer maintenant</translation>
+            <source>&amp;Try It Now</source>
+            <translation>Ess&amp;ayer maintenant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation>Util&amp;iser ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Us&amp;e This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation>Utiliser &amp;ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation>{duration} de téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -8048,14 +9501,34 @@
             <translation>{count} requêtes de {low} à {high} ms</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Generate</source>
-            <translation>Générer</translation>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>{score}, {origin}: {text}</source>
+            <translation>{score}, {origin} : {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Texts that were found</source>
+            <translation>Textes trouvés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Open File</source>
+            <translation>&amp;Ouvrir le fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>Afficher dans le &amp;dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Copy Text</source>
+            <translation>&amp;Copier le texte</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Copy</source>
-            <translation>Copier</translation>
+            <source>Generate</source>
+            <translation>Générer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -8093,9 +9566,9 @@
             <translation>Heure</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/log_table.py" />
-            <source>Message</source>
-            <translation>Message</translation>
+            <location filename="../../tray_app/ui/widgets/markdown.py" />
+            <source>[Picture: {name}]</source>
+            <translation>[Image : {name}]</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -8108,49 +9581,9 @@
             <translation>⚠ {warning}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>State</source>
-            <translation>État</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Size</source>
-            <translation>Taille</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>This machine</source>
-            <translation>Verdict</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Quantization</source>
-            <translation>Quant.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Kind</source>
-            <translation>Type</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/more_button.py" />
-            <source>More</source>
-            <translation>Plus</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />
             <source>More: {name}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>★ Best for this computer</source>
-            <translation>★ Le meilleur pour cet ordinateur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>{action}: {name}</source>
-            <translation>{action} : {name}</translation>
+            <translation>Plus : {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />
@@ -8213,19 +9646,59 @@
             <translation>Dimension {index} : {value}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Automatic</source>
-            <translation>Automatique</translation>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation>Posez une question ou décrivez ce que vous cherchez</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Question</source>
+            <translation>Question</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>Ask a question</source>
+            <translation>Posez une question</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
+            <translation>Les textes dont le sens est le plus proche apparaissent ici, quels que soient leurs mots.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation>Choisir un &amp;dossier…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation>Choisir des &amp;fichiers…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Try with an &amp;Example</source>
+            <translation>Essayer avec un &amp;exemple</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Drop a folder or files here</source>
+            <translation>Déposez un dossier ou des fichiers ici</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation>Cherchez ensuite par le sens dans des fichiers texte, Markdown et PDF. Tout reste sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_line.py" />
+            <source>Choose a Mode&amp;l</source>
+            <translation>Choisir un modè&amp;le</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all</source>
-            <translation>Comme pour tous</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Reset</source>
-            <translation>Réinitialiser</translation>
+            <source>Reset to default</source>
+            <translation>Rétablir la valeur par défaut</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8234,8 +9707,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all models: {title}</source>
+            <source>Same as for all models: {title}</source>
             <translation>Comme pour tous les modèles : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Same as Model</source>
+            <translation>Comme Modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8248,9 +9726,59 @@
             <translation>Parcourir : {title}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Search settings</source>
+            <translation>Rechercher un paramètre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced</source>
+            <translation>Avancé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced: {group}</source>
+            <translation>Avancé : {group}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Clear Search</source>
+            <translation>Effacer la recherche</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>No settings found</source>
+            <translation>Aucun paramètre trouvé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Try another word, or look through the groups at the left.</source>
+            <translation>Essayez un autre mot, ou parcourez les groupes à gauche.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Groups of settings</source>
+            <translation>Groupes de paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>{count} settings found</source>
+            <translation>{count} paramètres trouvés</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>the one of the setting Model</source>
-            <translation>celui du réglage Modèle</translation>
+            <source>More about: {title}</source>
+            <translation>En savoir plus : {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>Command line</source>
+            <translation>Ligne de commande</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>What the app runs with these settings</source>
+            <translation>Ce que l’application exécute avec ces paramètres</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
@@ -8278,9 +9806,47 @@
             <translation>{name} (non installé)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>Map of the texts</source>
+            <translation>Carte des textes</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>{count} of them were found</source>
+            <translation>
+                <numerusform>{count} a été trouvé</numerusform>
+                <numerusform>{count} ont été trouvés</numerusform>
+            </translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>Les deux dernières minutes, tant que cette page est ouverte.</translation>
+            <source>Last two minutes</source>
+            <translation>Deux dernières minutes</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>Activity</source>
+            <translation>Activité</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>No.</source>
+            <translation>N°</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Text</source>
+            <translation>Texte</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Norm</source>
+            <translation>Norme</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>First values</source>
+            <translation>Premières valeurs</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8295,17 +9861,12 @@
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Home</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Chat</source>
-            <translation type="unfinished" />
+            <translation>Accueil</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Embeddings</source>
-            <translation type="unfinished" />
+            <translation>Embeddings</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8444,7 +10005,7 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that understands images.</source>
+            <source>A small chat model that understands pictures.</source>
             <translation>Un petit modèle de chat qui comprend les images.</translation>
         </message>
         <message>

@@ -6,62 +6,62 @@
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>There is nothing to answer</source>
-            <translation type="unfinished" />
+            <translation>返答する内容がありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation does not end with a message of yours.</source>
-            <translation type="unfinished" />
+            <translation>会話があなたのメッセージで終わっていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Write one.</source>
-            <translation type="unfinished" />
+            <source>Write a message first.</source>
+            <translation>先にメッセージを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} does not chat</source>
-            <translation type="unfinished" />
+            <source>{model} cannot chat</source>
+            <translation>{model} はチャットに使えません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>It was made for embeddings or for ranking texts, and writes none.</source>
-            <translation type="unfinished" />
+            <source>It was made for embeddings or for ranking texts and cannot write.</source>
+            <translation>埋め込みまたはテキストの順位付け用のモデルで、文章は書けません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model for chats.</source>
-            <translation type="unfinished" />
+            <source>Choose a chat model.</source>
+            <translation>チャットモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>{model} is not made for conversations</source>
-            <translation type="unfinished" />
+            <source>{model} was not trained for chat</source>
+            <translation>{model} はチャット用に学習されていません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Its file has no chat template: it is a base model, which continues texts and does not answer.</source>
-            <translation type="unfinished" />
+            <source>Its file has no chat template: it is a base model, which continues a text instead of answering.</source>
+            <translation>ファイルにチャットテンプレートがありません。答えるのではなく、文章の続きを書くベースモデルです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chats all the same, name a template in its extra arguments, such as --chat-template chatml.</source>
-            <translation type="unfinished" />
+            <source>Choose a model with “Instruct” or “Chat” in its name. If this one was trained for chat after all, name a template in its extra arguments, for example --chat-template chatml.</source>
+            <translation>名前に「Instruct」または「Chat」を含むモデルを選択してください。このモデルが実際にはチャット用に学習されている場合は、追加の引数でテンプレートを指定してください (例: --chat-template chatml)。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>{model} cannot see pictures</source>
-            <translation type="unfinished" />
+            <translation>{model} は画像を見ることができません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
             <source>The conversation has pictures, and this model reads text only.</source>
-            <translation type="unfinished" />
+            <translation>会話に画像が含まれていますが、このモデルはテキストしか読めません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/chatting.py" />
-            <source>Choose a model that sees, or begin a conversation without pictures.</source>
-            <translation type="unfinished" />
+            <source>Choose a model that can see, or start a conversation without pictures.</source>
+            <translation>画像を見られるモデルを選択するか、画像のない会話を始めてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/discovery.py" />
@@ -345,8 +345,8 @@
         </message>
         <message>
             <location filename="../../tray_app/app/public_address.py" />
-            <source>Set one in the settings under Network, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
-            <translation>設定の「ネットワーク」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
+            <source>Set one in the settings under “Network &amp; access”, or run: powerinfer-tray key set gateway. On a computer without a keychain, add --file, or set the environment variable {variable}.</source>
+            <translation>設定の「ネットワークとアクセス」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -400,38 +400,38 @@
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Nothing was asked</source>
-            <translation type="unfinished" />
+            <source>The search is empty</source>
+            <translation>検索語がありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>The search has no words.</source>
-            <translation type="unfinished" />
+            <source>No words were entered.</source>
+            <translation>言葉が入力されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
-            <source>Type what to look for.</source>
-            <translation type="unfinished" />
+            <source>Enter what to look for.</source>
+            <translation>探したい内容を入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/search_manager.py" />
             <source>The model's vectors cannot be used</source>
-            <translation type="unfinished" />
+            <translation>このモデルのベクトルは使えません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>The model of this conversation is not here</source>
-            <translation type="unfinished" />
+            <source>The model for this conversation is missing</source>
+            <translation>この会話のモデルが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>{model} was removed, or has another name now.</source>
-            <translation type="unfinished" />
+            <source>{model} was removed or renamed.</source>
+            <translation>{model} は削除されたか、名前が変更されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
-            <source>Choose another model for the conversation, or download this one again.</source>
-            <translation type="unfinished" />
+            <source>Choose another model for this conversation, or download this one again.</source>
+            <translation>この会話に別のモデルを選択するか、このモデルをもう一度ダウンロードしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/served_models.py" />
@@ -560,18 +560,18 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>With its pictures, it has more than {most} MB.</source>
-            <translation type="unfinished" />
+            <source>With its pictures, it is larger than {most} MB.</source>
+            <translation>画像を含めて {most} MB を超えています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Begin a new conversation.</source>
-            <translation type="unfinished" />
+            <source>Start a new conversation.</source>
+            <translation>新しい会話を始めてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be removed</source>
-            <translation type="unfinished" />
+            <translation>会話を削除できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -580,23 +580,23 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions; where there is no trash, delete it for good.</source>
-            <translation type="unfinished" />
+            <source>Check its permissions. If there is no trash, delete it permanently.</source>
+            <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Conversations cannot be saved as {kind}</source>
-            <translation type="unfinished" />
+            <translation>会話を {kind} として保存できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>a file without an ending</source>
-            <translation type="unfinished" />
+            <translation>拡張子のないファイル</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversations cannot be read</source>
-            <translation type="unfinished" />
+            <translation>会話を読み取れません</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
@@ -605,98 +605,103 @@
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder.</source>
+            <translation>このフォルダーの権限を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} cannot be read</source>
-            <translation type="unfinished" />
+            <translation>{name} を読み取れません</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. Check that it is an ordinary file, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
+            <translation>ファイルはそのまま残ります。通常のファイルであり、読み取りが許可されていることを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Another program has been writing to the conversations for ten seconds.</source>
-            <translation type="unfinished" />
+            <source>Another program has been writing conversations for ten seconds.</source>
+            <translation>別のプログラムが 10 秒前から会話を書き込んでいます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>Try again.</source>
-            <translation type="unfinished" />
+            <translation>もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Check the rights of this folder, and the space on its disk.</source>
-            <translation type="unfinished" />
+            <source>Check the permissions of this folder and the free space on its disk.</source>
+            <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation is not there</source>
-            <translation type="unfinished" />
+            <source>The conversation is gone</source>
+            <translation>会話がなくなっています</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>There is no file for {name}: it was deleted or moved.</source>
-            <translation type="unfinished" />
+            <translation>{name} のファイルがありません。削除または移動されています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at the list of conversations again.</source>
-            <translation type="unfinished" />
+            <source>Choose another conversation.</source>
+            <translation>別の会話を選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>The conversation could not be saved</source>
-            <translation type="unfinished" />
+            <translation>会話を保存できませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. You can look at it with a text editor.</source>
-            <translation type="unfinished" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>このアプリが会話として読み取れる内容がありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Nothing in it is a conversation as this app writes them.</source>
-            <translation type="unfinished" />
+            <source>The file stays as it is. You can open it in a text editor.</source>
+            <translation>ファイルはそのまま残ります。テキストエディターで開けます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was read in part</source>
-            <translation type="unfinished" />
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} はこのアプリの新しいバージョンで書かれています</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of lines {lines} and {count} more.</source>
-            <translation type="unfinished" />
+            <source>Only part of {name} could be read</source>
+            <translation>{name} は一部しか読み取れませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>This app does not understand all of these lines: {lines}.</source>
-            <translation type="unfinished" />
+            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
+            <translation>{lines} 行目とほか {count} 行に、このアプリが理解できない内容があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>{name} is of a newer version of this app</source>
-            <translation type="unfinished" />
+            <source>These lines contain something this app does not understand: {lines}.</source>
+            <translation>次の行に、このアプリが理解できない内容があります: {lines}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/store.py" />
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>読み取れた内容から続けられます。元のファイルはそのとき横に保存されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>{name} is a copy of a damaged file</source>
-            <translation type="unfinished" />
+            <translation>{name} は破損したファイルのコピーです</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>It has in it what could not be read when the conversation went on.</source>
-            <translation type="unfinished" />
+            <source>It holds what could not be read when the conversation was continued.</source>
+            <translation>会話を続けたときに読み取れなかった内容が入っています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/chats/store.py" />
-            <source>Look at it with a text editor; delete it when you need it no more.</source>
-            <translation type="unfinished" />
+            <source>Open it in a text editor, and delete it when you no longer need it.</source>
+            <translation>テキストエディターで開き、不要になったら削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -905,8 +910,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under Models, or run: powerinfer-tray key set {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「モデル」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「ダウンロード」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1590,7 +1595,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/choice.py" />
-            <source>The built-in engine already uses the graphics of Apple Silicon (Metal), so there is nothing to install.</source>
+            <source>The built-in engine already uses the Apple silicon graphics (Metal), so there is nothing to install.</source>
             <translation>内蔵エンジンは Apple シリコンのグラフィックス (Metal) をすでに使用しています。インストールするものはありません。</translation>
         </message>
         <message>
@@ -1985,18 +1990,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder.</source>
-            <translation>このフォルダーの権限を確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Could not write to the engines folder</source>
             <translation>エンジンのフォルダーに書き込めません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/store_errors.py" />
-            <source>Check the permissions of this folder and the free space on its disk.</source>
-            <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/store_errors.py" />
@@ -2110,7 +2105,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
-            <source>Apple Silicon</source>
+            <source>Apple silicon</source>
             <translation>Apple シリコン</translation>
         </message>
         <message>
@@ -2640,7 +2635,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/failure_patterns.py" />
-            <source>Reduce “Graphics memory limit” or the context size, or close other programs that use the card.</source>
+            <source>Reduce “VRAM budget” or the context size, or close other programs that use the card.</source>
             <translation>「グラフィックメモリの上限」かコンテキストサイズを小さくするか、カードを使用しているほかのプログラムを終了してください。</translation>
         </message>
         <message>
@@ -2770,7 +2765,7 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
-            <source>Apple Silicon shares its memory with the graphics processor, so there is no limit to set.</source>
+            <source>Apple silicon shares its memory with the graphics processor, so there is no limit to set.</source>
             <translation>Apple シリコンはメモリをグラフィックプロセッサーと共有するため、上限の設定は必要ありません。</translation>
         </message>
         <message>
@@ -3130,8 +3125,8 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
-            <source>Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote</source>
-            <translation>設定の「エンジン」でサーバーのキーを入力するか、次のコマンドを実行してください: powerinfer-tray key set remote</translation>
+            <source>Enter the server's key in the settings under “Engine &amp; speed”, or run: powerinfer-tray key set remote</source>
+            <translation>設定の「エンジンと速度」でサーバーのキーを入力するか、次のコマンドを実行してください: powerinfer-tray key set remote</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/remote_engine.py" />
@@ -3336,27 +3331,27 @@
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
             <source>The conversation is too long for the model</source>
-            <translation type="unfinished" />
+            <translation>会話がこのモデルには長すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>It is kept. Begin a new one, or go on from one of its first messages.</source>
-            <translation type="unfinished" />
+            <source>It is kept. Start a new one, or continue from an earlier message.</source>
+            <translation>会話は保存されています。新しい会話を始めるか、前のメッセージから続けてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model cannot use the pictures</source>
-            <translation type="unfinished" />
+            <source>The model cannot use these pictures</source>
+            <translation>モデルはこれらの画像を利用できません</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>The model does not chat</source>
-            <translation type="unfinished" />
+            <source>Leave them out, or choose a model that can see.</source>
+            <translation>画像を外すか、画像を見られるモデルを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
-            <source>Choose a model that was made for conversations.</source>
-            <translation type="unfinished" />
+            <source>This model cannot chat</source>
+            <translation>このモデルはチャットに使えません</translation>
         </message>
         <message>
             <location filename="../../tray_app/gateway/public_client.py" />
@@ -4055,11 +4050,6 @@
         </message>
         <message>
             <location filename="../../tray_app/models/removal.py" />
-            <source>Check its permissions. If there is no trash, delete it permanently.</source>
-            <translation>アクセス権を確認してください。ごみ箱がない場合は完全に削除してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/models/removal.py" />
             <source>{name} was replaced in the meantime</source>
             <translation>{name} は確認後に置き換えられました</translation>
         </message>
@@ -4076,257 +4066,252 @@
         <message>
             <location filename="../../tray_app/search/exporting.py" />
             <source>Texts cannot be exported as {kind}</source>
-            <translation type="unfinished" />
+            <translation>テキストを {kind} として書き出すことはできません</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The model of this collection has changed</source>
-            <translation type="unfinished" />
+            <translation>このコレクションのモデルが変わりました</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Its vectors are of {model}, which is another file now, has other settings, or is gone.</source>
-            <translation type="unfinished" />
+            <source>It was built with {model}, whose file or settings have changed, or which was removed.</source>
+            <translation>{model} で作成されましたが、そのモデルのファイルか設定が変わったか、モデルが削除されました。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Rebuild the collection: its texts are embedded anew.</source>
-            <translation type="unfinished" />
+            <source>Rebuild the collection.</source>
+            <translation>コレクションを再構築してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Try another model for embeddings.</source>
-            <translation type="unfinished" />
+            <source>Try another embedding model.</source>
+            <translation>別の埋め込みモデルを試してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
             <source>The collection is full</source>
-            <translation type="unfinished" />
+            <translation>コレクションがいっぱいです</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>It takes at most {count} texts.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} texts.</source>
+            <translation>上限は {count} 件のテキストです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/filling.py" />
-            <source>Make another collection, or use a vector database.</source>
-            <translation type="unfinished" />
+            <source>Create another collection, or use a vector database.</source>
+            <translation>別のコレクションを作成するか、ベクトルデータベースを使ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>{name} is locked with a password</source>
-            <translation type="unfinished" />
+            <source>Its text can be read only with the password.</source>
+            <translation>テキストを読むにはパスワードが必要です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its text can only be read by who knows the password.</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/pdf.py" />
-            <source>Save a copy without a password, and add that.</source>
-            <translation type="unfinished" />
+            <source>Save a copy without a password and add that.</source>
+            <translation>パスワードなしのコピーを保存し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} is encrypted</source>
-            <translation type="unfinished" />
+            <translation>{name} は暗号化されています</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>This app cannot decrypt it, even without a password.</source>
-            <translation type="unfinished" />
+            <source>This app does not support its encryption.</source>
+            <translation>このアプリはその暗号化方式に対応していません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Print it to a PDF file, and add that.</source>
-            <translation type="unfinished" />
+            <source>Print it to a new PDF file and add that.</source>
+            <translation>新しい PDF ファイルに印刷し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>It is damaged, or not a PDF file: {reason}</source>
-            <translation type="unfinished" />
+            <translation>破損しているか、PDF ファイルではありません: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Open it in another program, and save it anew.</source>
-            <translation type="unfinished" />
+            <source>Open it in another app and save it again.</source>
+            <translation>別のアプリで開き、保存し直してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} has no text</source>
-            <translation type="unfinished" />
+            <translation>{name} にはテキストがありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Its pages are pictures, as a scanner makes them, or empty.</source>
-            <translation type="unfinished" />
+            <source>Its pages are empty or scanned pictures.</source>
+            <translation>ページが空か、スキャンした画像です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Run text recognition (OCR) over it first.</source>
-            <translation type="unfinished" />
+            <source>Run text recognition (OCR) on it first.</source>
+            <translation>先に文字認識 (OCR) を行ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>{name} takes too much time or memory</source>
-            <translation type="unfinished" />
+            <translation>{name} は時間またはメモリを使いすぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
-            <source>Reading it was given up. It may be damaged.</source>
-            <translation type="unfinished" />
+            <source>Reading was stopped. The file may be damaged.</source>
+            <translation>読み取りを中止しました。ファイルが破損している可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>Split it, or save its text as a .txt file.</source>
-            <translation type="unfinished" />
+            <translation>分割するか、テキストを .txt ファイルとして保存してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is empty, or has neither letters nor digits.</source>
-            <translation type="unfinished" />
+            <source>It is empty or contains no letters or digits.</source>
+            <translation>空か、文字も数字も含まれていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>It is encoded neither in UTF-8 nor in anything else that can be told.</source>
-            <translation type="unfinished" />
+            <source>Its encoding is not UTF-8 and could not be recognized.</source>
+            <translation>文字コードが UTF-8 ではなく、判別できませんでした。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save it as UTF-8 text, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Save it as UTF-8 text.</source>
+            <translation>UTF-8 のテキストとして保存してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Check that it is there, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>{name} is not a supported file type</source>
+            <translation>{name} は対応していない種類のファイルです</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>{name} is of a kind that is not read</source>
-            <translation type="unfinished" />
+            <source>Supported file types: {names}.</source>
+            <translation>対応しているファイルの種類: {names}</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Texts are read from files that end in {names}.</source>
-            <translation type="unfinished" />
+            <source>Save its text as a .txt file and add that.</source>
+            <translation>テキストを .txt ファイルとして保存し、それを追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Save its text as a .txt file, and add that.</source>
-            <translation type="unfinished" />
+            <source>The limit for this file type is {count} MB.</source>
+            <translation>この種類のファイルの上限は {count} MB です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} MB are read of a file of this kind.</source>
-            <translation type="unfinished" />
+            <source>Split it into smaller files.</source>
+            <translation>小さなファイルに分割してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Split it, or leave it out.</source>
-            <translation type="unfinished" />
+            <source>Too many files at a time</source>
+            <translation>一度に追加するファイルが多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
-            <source>Too many files at once</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/search/reading.py" />
-            <source>At most {count} files with texts are added at once.</source>
-            <translation type="unfinished" />
+            <source>The limit is {count} files at a time.</source>
+            <translation>一度に追加できるのは {count} ファイルまでです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/reading.py" />
             <source>Choose a smaller folder.</source>
-            <translation type="unfinished" />
+            <translation>もっと小さいフォルダーを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>page {number}</source>
-            <translation type="unfinished" />
+            <translation>{number} ページ</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>line {number}</source>
-            <translation type="unfinished" />
+            <translation>{number} 行</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>lines {first}–{last}</source>
-            <translation type="unfinished" />
+            <translation>{first}–{last} 行</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>There is no collection {name}</source>
-            <translation type="unfinished" />
+            <translation>コレクション {name} はありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>It may have been deleted meanwhile.</source>
-            <translation type="unfinished" />
+            <source>It may have been deleted.</source>
+            <translation>削除された可能性があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Choose another one.</source>
-            <translation type="unfinished" />
+            <source>Choose another collection.</source>
+            <translation>別のコレクションを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A name has 1 to {most} letters.</source>
-            <translation type="unfinished" />
+            <source>A name can have 1 to {most} characters.</source>
+            <translation>名前は 1 から {most} 文字までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>There is a collection {name} already.</source>
-            <translation type="unfinished" />
+            <source>There is already a collection called “{name}”.</source>
+            <translation>「{name}」というコレクションは既にあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>A newer version of this app has written this collection</source>
-            <translation type="unfinished" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>空き容量を増やしてから、同じファイルをもう一度追加してください。既にコレクションにあるテキストはそのまま残ります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Use that version, or make a new collection.</source>
-            <translation type="unfinished" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>このコレクションは新しいバージョンのアプリで保存されました</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection is being changed</source>
-            <translation type="unfinished" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>このアプリを更新するか、新しいコレクションを作成してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Texts are being added to it, in this window or in a terminal.</source>
-            <translation type="unfinished" />
+            <source>The collection is busy</source>
+            <translation>コレクションは使用中です</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/store.py" />
+            <source>Texts are being added to it.</source>
+            <translation>テキストを追加しているところです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Wait until that is done, or cancel it.</source>
-            <translation type="unfinished" />
+            <translation>終わるまで待つか、キャンセルしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>The collection cannot have this name</source>
-            <translation type="unfinished" />
+            <translation>コレクションにこの名前は付けられません</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
             <source>Choose another name.</source>
-            <translation type="unfinished" />
+            <translation>別の名前を選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>The collection cannot be read</source>
-            <translation type="unfinished" />
+            <source>The collection could not be read</source>
+            <translation>コレクションを読み取れませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, and add its files to a new one. They are as they were.</source>
-            <translation type="unfinished" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>削除してから、新しいコレクションにファイルを追加してください。ファイル自体は変更されていません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4360,18 +4345,33 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For the local network: apps must send it as their OpenAI API key.</source>
-            <translation>ローカルネットワーク用: アプリは OpenAI の API キーとして送信する必要があります。</translation>
+            <source>For apps on the local network</source>
+            <translation>ローカルネットワークのアプリ用</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>Remote key</source>
-            <translation>リモートキー</translation>
+            <source>Apps on other computers must send it as their OpenAI API key.</source>
+            <translation>ほかのコンピューターのアプリは、OpenAI の API キーとしてこれを送る必要があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For a remote server: its API key, if it needs one.</source>
-            <translation>リモートサーバー用: その API キー (必要な場合)。</translation>
+            <source>password, authentication, bearer</source>
+            <translation>パスワード, 認証, トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Remote server key</source>
+            <translation>リモートサーバーのキー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>The API key of the remote server</source>
+            <translation>リモートサーバーの API キー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>For the engine remote, if its server asks for a key.</source>
+            <translation>エンジンが remote で、サーバーがキーを求める場合に使います。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4380,8 +4380,18 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
-            <source>For models whose publisher requires you to accept terms. It is sent only to huggingface.co.</source>
-            <translation>公開者の利用条件への同意が必要なモデルに使います。huggingface.co にのみ送信されます。</translation>
+            <source>For models with terms to accept</source>
+            <translation>同意が必要なモデル用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>Some publishers want you to accept their terms first. The token is sent to huggingface.co only.</source>
+            <translation>公開者によっては、先に利用条件への同意が必要です。トークンは huggingface.co にだけ送られます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/keys.py" />
+            <source>access token, gated, login, password</source>
+            <translation>アクセストークン, ログイン, パスワード, 制限付き</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -4600,393 +4610,23 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Port</source>
-            <translation>ポート</translation>
+            <source>Language</source>
+            <translation>言語</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs reach the server at http://127.0.0.1:PORT/v1.</source>
-            <translation>プログラムは http://127.0.0.1:PORT/v1 でサーバーに接続します。</translation>
+            <source>For the window, the menu and notifications</source>
+            <translation>ウィンドウ、メニュー、通知の言語</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Model</source>
-            <translation>モデル</translation>
+            <source>The command line and the logs are always in English.</source>
+            <translation>コマンドラインとログは常に英語です。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>An id of the catalogue, a file in the models folder, or the path of a file.</source>
-            <translation>カタログの ID、モデルフォルダー内のファイル、またはファイルのパスです。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Other names</source>
-            <translation>別名</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Names that also mean this model, for commands and for programs, as gpt-4o-mini.</source>
-            <translation>コマンドやプログラムでこのモデルを指す別の名前。例: gpt-4o-mini。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Context size</source>
-            <translation>コンテキストサイズ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How much text the model sees at once. More needs more memory. Automatic: up to 8192, as model and memory allow.</source>
-            <translation>モデルが一度に参照するテキストの量です。大きいほどメモリを使用します。自動: モデルとメモリに応じて 8192 まで。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>tokens</source>
-            <translation>トークン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Batch size</source>
-            <translation>バッチサイズ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many tokens of a prompt are computed in one step.</source>
-            <translation>プロンプトのトークンを一度に計算する数です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads</source>
-            <translation>スレッド数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while generating. Automatic: one for each physical core.</source>
-            <translation>生成中に使用するプロセッサーのスレッド数です。自動: 物理コアと同じ数。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Threads for batches</source>
-            <translation>バッチのスレッド数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Processor threads while reading a prompt. Automatic: as Threads.</source>
-            <translation>プロンプトの読み込み中に使用するプロセッサーのスレッド数です。自動: 「スレッド数」と同じ。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Temperature</source>
-            <translation>温度</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How freely the model chooses its words; for requests that name none.</source>
-            <translation>モデルが言葉を選ぶ自由度です。指定のないリクエストに適用されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>VRAM budget</source>
-            <translation>VRAM の上限</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory of each graphics card that engines may use.</source>
-            <translation>各グラフィックカードのメモリーのうち、エンジンが使える上限。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>GiB</source>
-            <translation>GiB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Engine</source>
-            <translation>エンジン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>auto, powerinfer, llama.cpp, llama-server, remote, an installed engine as llama.cpp-cuda, or the path of a server program of your own.</source>
-            <translation>auto、powerinfer、llama.cpp、llama-server、remote、インストール済みのエンジン (llama.cpp-cuda など)、または自分のサーバープログラムのパス。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote address</source>
-            <translation>リモートアドレス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>For the engine remote: the base URL of an OpenAI-compatible server, as http://box:8000/v1.</source>
-            <translation>エンジンが remote の場合: OpenAI 互換サーバーのベース URL (例: http://box:8000/v1)。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Remote model</source>
-            <translation>リモートモデル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which of the remote server's models answers requests that name none of them. Empty: its first.</source>
-            <translation>モデル名の指定がないリクエストに応答する、リモートサーバーのモデルです。空: 最初のモデル。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Extra arguments</source>
-            <translation>追加の引数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Added to the engine's command line as they are.</source>
-            <translation>エンジンのコマンドラインにそのまま追加されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Pooling</source>
-            <translation>プーリング</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How a vector is made of a text. Automatic: as the model's file says.</source>
-            <translation>テキストからベクトルを作る方法。自動: モデルのファイルの指定どおり。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Projector</source>
-            <translation>プロジェクター</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The file (mmproj) with which this model sees pictures: a path, or a name in the models folder. Empty: the one beside the model. none: no pictures.</source>
-            <translation>このモデルが画像を見るためのファイル(mmproj)。パス、またはモデルフォルダー内の名前。空: モデルの隣にあるもの。none: 画像なし。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Shorter vectors</source>
-            <translation>短いベクトル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Whether programs may ask for vectors with fewer dimensions, which only some models were trained for. Automatic: as known of the model.</source>
-            <translation>次元数の少ないベクトルをプログラムが要求できるかどうか。そのように学習されたモデルは一部だけです。自動: モデルについてわかっていることに従います。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of queries</source>
-            <translation>検索文の接頭辞</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a query. What the model was trained with.</source>
-            <translation>プログラムが検索文としてベクトル化するテキストの前に置かれます。モデルの学習で使われたものです。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Prefix of documents</source>
-            <translation>文書の接頭辞</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Put before a text that a program embeds as a document. What the model was trained with.</source>
-            <translation>プログラムが文書としてベクトル化するテキストの前に置かれます。モデルの学習で使われたものです。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Workers</source>
-            <translation>ワーカー数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>How many processes of one thread each compute a sparse model. They share its weights. Automatic: one for every two physical cores, as memory allows.</source>
-            <translation>スパースモデルを計算する、1 スレッドずつのプロセスの数です。重みは共有されます。自動: メモリの許す範囲で、物理コア 2 つにつき 1 つ。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Start on demand</source>
-            <translation>オンデマンドで起動</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request starts a server that sleeps, and waits for it.</source>
-            <translation>リクエストを受けると休止中のサーバーを起動し、準備ができるまで待ちます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Stop when idle</source>
-            <translation>アイドル時に停止</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>After so long without a request the engine stops and frees its memory. 0: never.</source>
-            <translation>この時間だけリクエストがないと、エンジンを停止してメモリを解放します。0: 停止しません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>minutes</source>
-            <translation>分</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Keep loaded</source>
-            <translation>常に読み込んでおく</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>No other model takes this one's place in memory when a request needs room.</source>
-            <translation>リクエストのために空きが必要なときも、このモデルはメモリから外されません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Who may connect</source>
-            <translation>接続の許可</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Programs of this computer, or of the local network too, which then need an API key.</source>
-            <translation>このコンピューターのプログラムのみ、またはローカルネットワークのプログラムも許可します。後者には API キーが必要になります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Allowed web origins</source>
-            <translation>許可する Web オリジン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Web pages that may use the server, as https://example.org, http://localhost:* or app://*. With * every page that you visit may use it.</source>
-            <translation>サーバーを使用できる Web ページです (例: https://example.org、http://localhost:*、app://*)。* を指定すると、表示したすべてのページが使用できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Refused web origins</source>
-            <translation>拒否したウェブのオリジン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Apps and pages of this computer that were refused: nobody is asked about them again.</source>
-            <translation>拒否した、このコンピューターのアプリとページ。もう尋ねられません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Native routes</source>
-            <translation>ネイティブルート</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Also offer the engine's own routes, such as /completion and /tokenize.</source>
-            <translation>/completion や /tokenize など、エンジン独自のルートも提供します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Metrics</source>
-            <translation>メトリクス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Offer counters for Prometheus at /metrics.</source>
-            <translation>Prometheus 用のカウンターを /metrics で提供します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Memory budget</source>
-            <translation>メモリの上限</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most memory that all loaded models may take together. Automatic: what is free, less a reserve for other programs.</source>
-            <translation>読み込んだ全モデルが合計で使えるメモリの上限です。自動: 空きメモリから、他のプログラム用の余裕を除いた分。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for embeddings</source>
-            <translation>埋め込みの既定モデル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers requests for embeddings and rankings that name no installed model. Empty: the setting Model.</source>
-            <translation>インストール済みのモデルを指定しない埋め込みと順位付けのリクエストに答えるモデルです。空欄: 設定「モデル」のもの。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Default for chats</source>
-            <translation>チャットの既定モデル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Which model answers other requests that name no installed model. Empty: the setting Model.</source>
-            <translation>インストール済みのモデルを指定しないその他のリクエストに答えるモデルです。空欄: 設定「モデル」のもの。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Installed names only</source>
-            <translation>インストール済みの名前のみ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>A request for a model that is not installed gets an error, and no answer of another model.</source>
-            <translation>インストールされていないモデルへのリクエストには、別のモデルの回答ではなくエラーを返します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Models folder</source>
-            <translation>モデルフォルダー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where downloads go and models are found. Empty: the usual place.</source>
-            <translation>ダウンロードの保存先で、モデルを探す場所です。空: 既定の場所。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Connections</source>
-            <translation>接続数</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most connections of one download. Automatic: few, and more while that makes it faster.</source>
-            <translation>1 つのダウンロードに使用する接続の最大数です。自動: 少数から始め、速くなる間は増やします。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Speed limit</source>
-            <translation>速度制限</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The most that downloads take of the line. 0: no limit.</source>
-            <translation>ダウンロードが使用する回線速度の上限です。0: 制限なし。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>MB/s</source>
-            <translation>MB/s</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Hugging Face address</source>
-            <translation>Hugging Face のアドレス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where hf: sources lead: Hugging Face itself, or the https address of a mirror.</source>
-            <translation>hf: の接続先です。Hugging Face 本体、またはミラーの https アドレスを指定します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Address of engines</source>
-            <translation>エンジンのアドレス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Where engines are downloaded from. Empty: from their makers. Else the address of a mirror, which has them as RELEASE/FILE; what comes must be the same to the last byte.</source>
-            <translation>エンジンのダウンロード元です。空の場合は開発元から取得します。ミラーを使う場合は、RELEASE/FILE の形で置かれたアドレスを指定します。届くファイルは 1 バイトも違わないことが確認されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Look for newer models</source>
-            <translation>新しいモデルを確認する</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Ask once a week where your models came from whether their files have changed. Nothing is downloaded.</source>
-            <translation>週に一度、モデルの入手元にファイルの変更がないか問い合わせます。ダウンロードは行いません。</translation>
+            <source>translation, locale</source>
+            <translation>翻訳, 英語, フランス語, 日本語</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -4995,38 +4635,773 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start this app, hidden in the tray, when you log in.</source>
-            <translation>ログイン時に、このアプリをトレイに隠して起動します。</translation>
+            <source>Start in the tray when you log in</source>
+            <translation>ログイン時にトレイで起動</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server with the app</source>
-            <translation>アプリと同時にサーバーを起動</translation>
+            <source>autostart, boot, startup</source>
+            <translation>自動起動, スタートアップ</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Start the server as soon as the app runs.</source>
-            <translation>アプリの起動と同時にサーバーを起動します。</translation>
+            <source>Start the server automatically</source>
+            <translation>サーバーを自動的に開始</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Language</source>
-            <translation>言語</translation>
+            <source>As soon as the app starts</source>
+            <translation>アプリの起動と同時に</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Of windows, menu and notices. The terminal speaks English.</source>
-            <translation>ウィンドウ、メニュー、通知の言語です。ターミナルでは英語が使用されます。</translation>
+            <source>autostart, launch</source>
+            <translation>自動起動, 開始</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Notices</source>
+            <source>Notifications</source>
             <translation>通知</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tell when a download or the installation of an engine has ended, when the server has crashed, when an installed engine is not used, and when an app or a page of this computer was refused.</source>
-            <translation>ダウンロードやエンジンのインストールが終わったとき、サーバーがクラッシュしたとき、インストール済みのエンジンが使われないとき、このコンピューターのアプリやページを拒否したときに通知します。</translation>
+            <source>Downloads, crashes and refused apps</source>
+            <translation>ダウンロード、クラッシュ、拒否したアプリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, and when an app or a web page on this computer is refused.</source>
+            <translation>ダウンロードやエンジンのインストールが終わったとき、サーバーがクラッシュしたとき、インストール済みのエンジンが使われないとき、このコンピューターのアプリや Web ページが拒否されたときにお知らせします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>messages, alerts, notices</source>
+            <translation>メッセージ, 警告, お知らせ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Model</source>
+            <translation>モデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Loaded when the server starts</source>
+            <translation>サーバーの開始時に読み込まれます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose an installed model, or enter the ID of one in the catalog, the name of a file in the models folder, or the path of a file.</source>
+            <translation>インストール済みのモデルを選ぶか、カタログのモデルの ID、モデルフォルダー内のファイル名、またはファイルのパスを入力します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GGUF, LLM, weights</source>
+            <translation>GGUF, LLM, 重み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Other names</source>
+            <translation>別名</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Names that apps can use for this model</source>
+            <translation>アプリがこのモデルに使える名前</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For apps that only know the names of other models: gpt-4o-mini, for example.</source>
+            <translation>ほかのモデルの名前しか知らないアプリ用です。例: gpt-4o-mini</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>alias, rename</source>
+            <translation>別名, エイリアス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Context size</source>
+            <translation>コンテキストサイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How much text the model can use</source>
+            <translation>モデルが扱えるテキストの量</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>tokens</source>
+            <translation>トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A token is about three quarters of an English word. A larger context needs more memory. Automatic: up to 8192 tokens, as far as the model and the memory allow.</source>
+            <translation>1 トークンは英単語の約 4 分の 3 です。大きいほどメモリを多く使います。自動: モデルとメモリが許す範囲で 8192 トークンまで。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>context length, window, num_ctx, n_ctx, memory</source>
+            <translation>コンテキスト長, ウィンドウ, メモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Memory limit</source>
+            <translation>メモリの上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all loaded models together</source>
+            <translation>読み込んだすべてのモデルの合計</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GiB</source>
+            <translation>GiB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models are unloaded when another one would exceed it. Automatic: the memory that is free, minus a reserve for other apps.</source>
+            <translation>別のモデルで上限を超える場合は、ほかのモデルが解放されます。自動: 空きメモリから、ほかのアプリ用の予備を除いた量。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>RAM, memory budget</source>
+            <translation>RAM, メモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>VRAM budget</source>
+            <translation>グラフィックメモリの上限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Graphics memory to use on each card</source>
+            <translation>カードごとに使うグラフィックメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The most memory of each graphics card that engines may use. Automatic: what is free.</source>
+            <translation>エンジンが各グラフィックカードで使えるメモリの最大量です。自動: 空いている分。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
+            <translation>GPU、VRAM、グラフィックカード、ビデオメモリ、レイヤー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Stop when idle</source>
+            <translation>アイドル時に停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Unload the model after this time</source>
+            <translation>この時間が経つとモデルを解放</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>minutes</source>
+            <translation>分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>After so many minutes without a request, the engine stops and frees its memory. 0 means never.</source>
+            <translation>この分数の間リクエストがないと、エンジンが停止してメモリを解放します。0 は「停止しない」です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>sleep, unload, timeout, keep alive</source>
+            <translation>スリープ, 解放, タイムアウト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Start on demand</source>
+            <translation>オンデマンドで起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request wakes a sleeping server</source>
+            <translation>リクエストで休止中のサーバーを起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request starts an engine that has stopped because it was idle, and waits for it. A server that you stop yourself stays stopped.</source>
+            <translation>アイドルで停止したエンジンをリクエストが起動し、準備ができるまで待ちます。自分で停止したサーバーは停止したままです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>wake, sleep, idle</source>
+            <translation>起動, スリープ, アイドル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Keep loaded</source>
+            <translation>常に読み込んでおく</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Never make room for another model</source>
+            <translation>ほかのモデルに場所を譲らない</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The model stays in memory when another one needs room, and is loaded when the server starts.</source>
+            <translation>ほかのモデルがメモリを必要としてもそのまま残り、サーバーの開始時に読み込まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>pin, memory, unload</source>
+            <translation>固定, メモリ, 解放</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Temperature</source>
+            <translation>温度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Higher values give more varied answers</source>
+            <translation>高いほど回答が多様になります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that do not set a temperature themselves.</source>
+            <translation>温度を指定しないリクエストに使われます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>creativity, randomness, sampling</source>
+            <translation>創造性, ランダム, サンプリング</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default chat model</source>
+            <translation>既定のチャットモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>When a request names no installed model</source>
+            <translation>リクエストのモデルが未インストールのとき</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers every request except those for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>埋め込みとランキング以外のすべてのリクエストに答えます。空欄: 設定「モデル」のモデル。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>fallback</source>
+            <translation>代替</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Default embedding model</source>
+            <translation>既定の埋め込みモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Answers requests for embeddings and rankings. Empty: the setting Model.</source>
+            <translation>埋め込みとランキングのリクエストに答えます。空欄: 設定「モデル」のモデル。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vectors, rerank, fallback</source>
+            <translation>ベクトル, リランク, 代替</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Projector</source>
+            <translation>プロジェクター</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Lets this model see pictures</source>
+            <translation>このモデルで画像を扱えるようにします</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The mmproj file of the model: a path, or a name in the models folder. Empty: the file beside the model. none: no pictures.</source>
+            <translation>モデルの mmproj ファイル: パス、またはモデルフォルダー内の名前。空欄: モデルと同じ場所のファイル。none: 画像なし。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>vision, images, mmproj, multimodal</source>
+            <translation>ビジョン, 画像, 写真, マルチモーダル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Query prefix</source>
+            <translation>クエリの接頭辞</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as queries</source>
+            <translation>クエリとして埋め込むテキストの前に付きます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Use the prefix that the model was trained with. You find it on the model's page.</source>
+            <translation>モデルの学習に使われた接頭辞を入力します。モデルのページに載っています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, search_query, embeddings</source>
+            <translation>指示, 検索, 埋め込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Document prefix</source>
+            <translation>文書の接頭辞</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Put before texts embedded as documents</source>
+            <translation>文書として埋め込むテキストの前に付きます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>instruction, passage, search_document, embeddings</source>
+            <translation>指示, パッセージ, 埋め込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Installed models only</source>
+            <translation>インストール済みモデルのみ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refuse requests for other models</source>
+            <translation>ほかのモデルへのリクエストを拒否</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A request for a model that is not installed gets an error, not an answer from the default model.</source>
+            <translation>インストールされていないモデルへのリクエストには、既定のモデルの回答ではなくエラーを返します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>strict, model not found</source>
+            <translation>厳密, モデルが見つからない</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Pooling</source>
+            <translation>プーリング</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How a text becomes one vector</source>
+            <translation>テキストを 1 つのベクトルにする方法</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: as the model's file says.</source>
+            <translation>自動: モデルファイルの指定に従います。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mean, cls, last, rank, embeddings</source>
+            <translation>平均, 埋め込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Shorter vectors</source>
+            <translation>短いベクトル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Let apps ask for fewer dimensions</source>
+            <translation>アプリが次元数を減らすことを許可</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Only some models are trained for it. Automatic: by the model's name.</source>
+            <translation>一部のモデルだけが対応しています。自動: モデルの名前で判断します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Matryoshka, dimensions, embeddings</source>
+            <translation>マトリョーシカ, 次元, 埋め込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine</source>
+            <translation>エンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The program that runs models</source>
+            <translation>モデルを実行するプログラム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Choose one, or enter auto, powerinfer, llama.cpp, llama-server, remote, an installed engine such as llama.cpp-cuda, or the path of a server program of your own.</source>
+            <translation>一覧から選ぶか、auto、powerinfer、llama.cpp、llama-server、remote、llama.cpp-cuda などのインストール済みエンジン、または自分のサーバープログラムのパスを入力します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, runtime</source>
+            <translation>llama.cpp, PowerInfer, CUDA, Vulkan, GPU, ランタイム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote server address</source>
+            <translation>リモートサーバーのアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>A server with OpenAI's API</source>
+            <translation>OpenAI の API を備えたサーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For the engine remote: its base URL, http://box:8000/v1, for example.</source>
+            <translation>エンジン remote 用のベース URL です。例: http://box:8000/v1</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>URL, endpoint, OpenAI</source>
+            <translation>URL, エンドポイント, OpenAI</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Remote model</source>
+            <translation>リモートモデル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For requests that name no model</source>
+            <translation>モデルを指定しないリクエスト用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Which of the remote server's models answers them. Empty: its first.</source>
+            <translation>リモートサーバーのどのモデルが答えるか。空欄: 最初のモデル。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads</source>
+            <translation>スレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For writing answers</source>
+            <translation>回答の生成用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads write an answer. Automatic: one for each physical core.</source>
+            <translation>回答の生成に使うプロセッサーのスレッド数です。自動: 物理コアごとに 1 つ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, performance</source>
+            <translation>CPU, コア, 性能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Threads for prompts</source>
+            <translation>プロンプト用スレッド数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For reading prompts and texts to embed</source>
+            <translation>プロンプトと埋め込むテキストの読み取り用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>How many processor threads read a prompt. Automatic: the same number as Threads.</source>
+            <translation>プロンプトの読み取りに使うプロセッサーのスレッド数です。自動: 「スレッド数」と同じ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CPU, cores, batch, performance</source>
+            <translation>CPU, コア, バッチ, 性能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Batch size</source>
+            <translation>バッチサイズ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Prompt tokens processed in one step</source>
+            <translation>一度に処理するプロンプトのトークン数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>n_batch, ubatch, performance</source>
+            <translation>バッチ, 性能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Workers</source>
+            <translation>ワーカー数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Processes that run a sparse model</source>
+            <translation>スパースモデルを実行するプロセスの数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Each has one thread, and all share the model's weights. Automatic: one for every two physical cores, as far as memory allows.</source>
+            <translation>それぞれ 1 スレッドで、モデルの重みを共有します。自動: メモリが許す範囲で、物理コア 2 つごとに 1 つ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>PowerInfer, parallel, processes</source>
+            <translation>PowerInfer, 並列, プロセス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Extra arguments</source>
+            <translation>追加の引数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Added to the engine's command line</source>
+            <translation>エンジンのコマンドラインに追加されます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>As the engine's help lists them: --flash-attn off, for example.</source>
+            <translation>エンジンのヘルプにある形で入力します。例: --flash-attn off</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>flags, options, parameters, command line</source>
+            <translation>フラグ, オプション, パラメーター, コマンドライン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Who can connect</source>
+            <translation>接続を許可する範囲</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>LAN, host, bind, share</source>
+            <translation>LAN, ネットワーク, 共有</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Port</source>
+            <translation>ポート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Part of the address that apps use</source>
+            <translation>アプリが使うアドレスの一部</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Apps connect to http://127.0.0.1:PORT/v1.</source>
+            <translation>アプリは http://127.0.0.1:PORT/v1 に接続します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>address, URL, listen</source>
+            <translation>アドレス, URL</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Allowed web pages</source>
+            <translation>許可する Web ページ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Web pages that may use the server</source>
+            <translation>サーバーを使える Web ページ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Origins such as https://example.org, http://localhost:* or app://*. With * every page that you visit may use the server.</source>
+            <translation>https://example.org、http://localhost:*、app://* などのオリジン。* にすると、開いたすべてのページがサーバーを使えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, browser</source>
+            <translation>CORS, オリジン, ブラウザー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Refused apps and web pages</source>
+            <translation>拒否したアプリと Web ページ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>You are not asked about them again</source>
+            <translation>再び確認されることはありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The origins of apps and web pages on this computer that you have refused.</source>
+            <translation>このコンピューターで拒否したアプリと Web ページのオリジンです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>CORS, origins, blocked</source>
+            <translation>CORS, オリジン, ブロック</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine routes</source>
+            <translation>エンジンのルート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Also offer the engine's own API</source>
+            <translation>エンジン独自の API も提供</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Routes such as /completion and /tokenize.</source>
+            <translation>/completion や /tokenize などのルートです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>native routes, endpoints, API</source>
+            <translation>ネイティブルート, エンドポイント, API</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Metrics</source>
+            <translation>メトリクス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Offer Prometheus counters at /metrics</source>
+            <translation>/metrics で Prometheus のカウンターを提供</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>monitoring, statistics</source>
+            <translation>監視, 統計</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Models folder</source>
+            <translation>モデルフォルダー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where models are stored</source>
+            <translation>モデルの保存先</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Downloads go here, and installed models are found here. Empty: the default folder.</source>
+            <translation>ダウンロードの保存先で、インストール済みのモデルもここにあります。空欄: 既定のフォルダー。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>directory, path, disk, location</source>
+            <translation>ディレクトリ, パス, ディスク, 場所</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Speed limit</source>
+            <translation>速度制限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>For all downloads together</source>
+            <translation>すべてのダウンロードの合計</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>MB/s</source>
+            <translation>MB/s</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>0 means no limit.</source>
+            <translation>0 は制限なしです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>bandwidth, throttle</source>
+            <translation>帯域幅, 制限</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Check for newer models</source>
+            <translation>新しいモデルを確認</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Once a week. Nothing is downloaded</source>
+            <translation>週に 1 回。ダウンロードはしません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Asks where your models came from whether their files have changed.</source>
+            <translation>モデルの取得元に、ファイルが変わったかどうかを問い合わせます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update</source>
+            <translation>更新, アップデート</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face address</source>
+            <translation>Hugging Face のアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Hugging Face, or a mirror of it</source>
+            <translation>Hugging Face またはミラー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where hf: sources lead. A mirror needs an https address.</source>
+            <translation>hf: の取得元です。ミラーには https のアドレスが必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, HF_ENDPOINT, proxy</source>
+            <translation>ミラー, プロキシ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Connections</source>
+            <translation>接続数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>At most, for one download</source>
+            <translation>1 つのダウンロードの最大数</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Automatic: a few, and more as long as that makes the download faster.</source>
+            <translation>自動: 少数から始め、速くなる間は増やします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>parallel, segments</source>
+            <translation>並列, セグメント</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Engine download address</source>
+            <translation>エンジンのダウンロード元</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Empty: directly from the engines' makers</source>
+            <translation>空欄: エンジンの開発元から直接</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>The address of a mirror, which has the files as RELEASE/FILE. They must be identical to the originals.</source>
+            <translation>ファイルを「リリース/ファイル」の形で置いたミラーのアドレスです。元のファイルと同一でなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>mirror, proxy, GitHub</source>
+            <translation>ミラー, プロキシ, GitHub</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5395,8 +5770,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/application.py" />
-            <source>The app runs in this window instead; closing it quits the app and stops the server.</source>
-            <translation>アプリは代わりにこのウィンドウで動作します。閉じるとアプリが終了し、サーバーが停止します。</translation>
+            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
+            <translation>代わりにこのウィンドウで動作します。閉じるとアプリが終了し、サーバーも停止します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/bridge.py" />
@@ -5407,6 +5782,151 @@
             <location filename="../../tray_app/ui/bridge.py" />
             <source>The log has the details.</source>
             <translation>詳細はログにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Pictures may have up to {most} MB.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Save it in a smaller size, and add it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Check that it is a file, and that you may read it.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>{name} is not a picture</source>
+            <translation>{name} は画像ではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>PNG, JPEG, WebP, GIF and BMP files can be added.</source>
+            <translation>PNG、JPEG、WebP、GIF、BMP のファイルを追加できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The picture is damaged, or too large.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Open it in another program, and save it again.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>There are enough pictures</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>A message can have up to {most}.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Send this message first.</source>
+            <translation>先にこのメッセージを送信してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>The pictures are too large</source>
+            <translation>画像が大きすぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/chat_pictures.py" />
+            <source>Those of a message may have up to {most} MB together.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Folder…</source>
+            <translation>フォルダー(&amp;F)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>F&amp;iles…</source>
+            <translation>ファイル(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Paste Text…</source>
+            <translation>テキストを貼り付け(&amp;P)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;New Collection…</source>
+            <translation>新しいコレクション(&amp;N)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;Python</source>
+            <translation>&amp;Python で Qdrant を検索</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in Qdrant with &amp;curl</source>
+            <translation>&amp;curl で Qdrant を検索</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Search in &amp;4D</source>
+            <translation>&amp;4D で検索</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Rename…</source>
+            <translation>名前を変更(&amp;R)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Export…</source>
+            <translation>書き出し(&amp;E)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>&amp;Delete…</source>
+            <translation>削除(&amp;D)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Copied</source>
+            <translation>コピーしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Rename the collection</source>
+            <translation>コレクションの名前を変更</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Name:</source>
+            <translation>名前:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>JSON Lines (*.jsonl)</source>
+            <translation>JSON Lines (*.jsonl)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Table (*.csv)</source>
+            <translation>表 (*.csv)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>NumPy (*.npz)</source>
+            <translation>NumPy (*.npz)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/collection_actions.py" />
+            <source>Export texts and vectors</source>
+            <translation>テキストとベクトルを書き出し</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -5420,38 +5940,78 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Downloads a language model, runs it on this computer, and offers it to OpenAI clients.</source>
+            <source>Downloads language models, runs them on this computer, and makes them available to OpenAI clients.</source>
             <translation>言語モデルをダウンロードしてこのコンピューターで実行し、OpenAI クライアントから使えるようにします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Nothing leaves the machine but the downloads you ask for.</source>
-            <translation>指定したダウンロード以外に、外部との通信は行いません。</translation>
+            <source>Nothing is sent from this computer except the downloads and searches you ask for.</source>
+            <translation>ご自分で行うダウンロードと検索のほかは、何も送信しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Licence: MIT</source>
+            <source>License: MIT</source>
             <translation>ライセンス: MIT</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Qt is used under the GNU LGPL, version 3: you may replace it by a build of your own.</source>
-            <translation>Qt は GNU LGPL バージョン 3 に基づいて使用しています。ご自身でビルドしたものに置き換えることができます。</translation>
+            <source>Qt is used under the GNU LGPL version 3: you may replace it with your own build.</source>
+            <translation>Qt は GNU LGPL バージョン 3 で使用しています。ご自分のビルドに置き換えられます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>The licences of all parts: {file}</source>
+            <source>Licenses of all parts: {file}</source>
             <translation>すべての構成要素のライセンス: {file}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Delete what has arrived of {name}?</source>
-            <translation>{name} の受信済みデータを削除しますか？</translation>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>This Conversation</source>
+            <translation>この会話</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>For example: Answer briefly, and in French.</source>
+            <translation>例: 短く、日本語で答えてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Own &amp;temperature:</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>OK</source>
+            <translation>OK</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Cancel</source>
+            <translation>キャンセル</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>&amp;System prompt:</source>
+            <translation>システムプロンプト(&amp;S): </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>What the model is told before every answer in this conversation.</source>
+            <translation>この会話で、回答のたびに最初にモデルへ伝える内容です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/chat_options.py" />
+            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The download would begin anew.</source>
-            <translation>ダウンロードは最初からやり直しになります。</translation>
+            <source>Delete the unfinished download of {name}?</source>
+            <translation>{name} の未完了のダウンロードを削除しますか?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The next download would start from the beginning.</source>
+            <translation>次のダウンロードは最初からになります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5465,8 +6025,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>{size}, with all that belongs to it.</source>
-            <translation>{size} (付属するファイルを含む)</translation>
+            <source>{size}, with all files that belong to it.</source>
+            <translation>{size}。付属するファイルも含みます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5475,7 +6035,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>The server is using it, and will be stopped first.</source>
+            <source>The server is using it and will be stopped first.</source>
             <translation>サーバーが使用中のため、先に停止します。</translation>
         </message>
         <message>
@@ -5492,8 +6052,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Files go to the trash.</source>
-            <translation>ファイルはゴミ箱に移されます。</translation>
+            <source>The files are moved to the trash.</source>
+            <translation>ファイルはゴミ箱に移動します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5507,8 +6067,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>What has arrived can stay, so that it goes on from there later; or be deleted.</source>
-            <translation>受信した分は、後で続きから再開できるように残すか、削除するかを選択できます。</translation>
+            <source>Keep what has been downloaded to continue later, or delete it.</source>
+            <translation>ダウンロード済みの部分を残して後で続けるか、削除します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5522,8 +6082,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Go On</source>
-            <translation>続行(&amp;G)</translation>
+            <source>C&amp;ontinue Download</source>
+            <translation>ダウンロードを続ける(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Move this chat to the trash?</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>“{title}”</source>
+            <translation>「{title}」</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5537,8 +6107,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>It is a program, which can do on this computer what you can do. Add it only if you know where it comes from. It is copied, and proven before it is used.</source>
-            <translation>これはプログラムで、このコンピューターであなたと同じことができます。入手元が確かな場合にだけ追加してください。コピーしてから、使う前に検証します。</translation>
+            <source>An engine is a program with the same rights as you. Add it only if you know where it comes from. It is copied, and tested before it is used.</source>
+            <translation>エンジンは、あなたと同じ権限で動くプログラムです。出所がわかる場合だけ追加してください。コピーして、使う前にテストします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5549,6 +6119,16 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>&amp;Cancel</source>
             <translation>キャンセル(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>Delete {name}?</source>
+            <translation>{name} を削除しますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>The files that the texts came from stay as they are.</source>
+            <translation>テキストの元のファイルはそのまま残ります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -5567,8 +6147,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>Reading what it is …</source>
-            <translation>モデルの情報を読み込んでいます…</translation>
+            <source>Reading the model's details …</source>
+            <translation>モデルの詳細を読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
@@ -5577,8 +6157,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/download.py" />
-            <source>What it is could not be read. It can be downloaded all the same.</source>
-            <translation>モデルの情報を読み込めませんでした。ダウンロードは可能です。</translation>
+            <source>The details could not be read. You can still download the model.</source>
+            <translation>詳細を読み込めませんでした。ダウンロードはできます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5587,18 +6167,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Copy: the file stays where it is, too</source>
-            <translation>コピー: 元のファイルも残します(&amp;C)</translation>
+            <source>&amp;Copy: the original file stays where it is</source>
+            <translation>コピー(&amp;C): 元のファイルはそのまま残ります</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Move: it is then in the models folder alone</source>
-            <translation>移動: モデルフォルダーだけに置きます(&amp;M)</translation>
+            <source>&amp;Move: the file is then only in the models folder</source>
+            <translation>移動(&amp;M): ファイルはモデルフォルダーだけに置かれます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>&amp;Link: use it from where it is; takes no space</source>
-            <translation>リンク: 元の場所のまま使用します (容量は増えません)(&amp;L)</translation>
+            <source>&amp;Link: use the file where it is, without taking space</source>
+            <translation>リンク(&amp;L): 元の場所のまま使い、容量を取りません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
@@ -5607,13 +6187,63 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>into {folder}</source>
-            <translation>保存先: {folder}</translation>
+            <source>To {folder}</source>
+            <translation>移動先: {folder}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/import_files.py" />
-            <source>The other files of a split model, and what belongs to it, come along.</source>
-            <translation>分割されたモデルのほかのファイルと付属ファイルも一緒にインポートされます。</translation>
+            <source>The other files of a split model are included.</source>
+            <translation>分割モデルのほかのファイルも含まれます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/model_information.py" />
+            <source>Information</source>
+            <translation>情報</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Open this link?</source>
+            <translation>このリンクを開きますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link is not opened</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Only links to web pages and for e-mail are opened.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Open Link</source>
+            <translation>リンクを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>&amp;Copy Link</source>
+            <translation>リンクをコピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Paste text</source>
+            <translation>テキストを貼り付け</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Texts, one on each line</source>
+            <translation>テキスト (1 行に 1 件)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>&amp;Texts, one on each line:</source>
+            <translation>テキスト (1 行に 1 件)(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
+            <source>Ca&amp;ncel</source>
+            <translation>キャンセル(&amp;N)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5622,8 +6252,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>Asking which types there are …</source>
-            <translation>使用できる型を確認しています…</translation>
+            <source>Looking for types …</source>
+            <translation>種類を調べています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
@@ -5642,8 +6272,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/quantize.py" />
-            <source>On the disk:</source>
-            <translation>ディスク:</translation>
+            <source>Disk space:</source>
+            <translation>ディスク容量:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
@@ -5652,13 +6282,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command &amp;line:</source>
-            <translation>コマンドライン(&amp;L):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/settings.py" />
-            <source>Command line</source>
-            <translation>コマンドライン</translation>
+            <source>What you change here applies to this model only. Everything without a mark is the same as for all models.</source>
+            <translation>ここでの変更は、このモデルにだけ適用されます。印のないものは、すべてのモデルと同じです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
@@ -5677,8 +6302,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/terms.py" />
-            <source>A part of this engine belongs to {owner}, which permits its use on its own terms. Install it only if you have read and accepted them.</source>
-            <translation>このエンジンの一部は {owner} のもので、その利用条件のもとで使えます。条件を読んで同意した場合にだけインストールしてください。</translation>
+            <source>Part of this engine comes from {owner} and has its own terms. Install it only if you have read and accept them.</source>
+            <translation>このエンジンの一部は {owner} のもので、独自の条件があります。読んで同意した場合だけインストールしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5687,8 +6312,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>The server is started again on each engine and with several numbers of threads, and asked for embeddings and text each time. Meanwhile other programs have to wait. Close what else keeps the processor busy.</source>
-            <translation>エンジンとスレッド数を変えてサーバーを再起動し、それぞれで埋め込みとテキストの生成を測定します。その間、ほかのプログラムのリクエストは待たされます。プロセッサーに負荷をかけるほかのプログラムは終了してください。</translation>
+            <source>The server restarts on each engine and with different numbers of threads, and is measured each time. Other apps have to wait. Close programs that keep the processor busy.</source>
+            <translation>エンジンとスレッド数を変えてサーバーを再起動し、そのたびに測定します。その間、ほかのアプリは待ちます。プロセッサーを使うプログラムは閉じてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5712,8 +6337,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
-            <source>Stopping …</source>
-            <translation>停止しています…</translation>
+            <source>Stopping…</source>
+            <translation>停止中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/tune.py" />
@@ -5741,69 +6366,14 @@
             <translation>キャンセルしました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;More</source>
-            <translation>その他(&amp;M)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Use</source>
-            <translation>使用(&amp;U)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Load</source>
-            <translation>読み込む(&amp;L)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>U&amp;nload</source>
-            <translation>解放(&amp;N)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Download…</source>
-            <translation>ダウンロード(&amp;D)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Pause</source>
-            <translation>一時停止(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Resume</source>
-            <translation>再開(&amp;R)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Verif&amp;y</source>
-            <translation>検証(&amp;Y)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>&amp;Quantize…</source>
-            <translation>量子化(&amp;Q)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Show in &amp;Folder</source>
-            <translation>フォルダーを表示(&amp;F)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_actions.py" />
-            <source>Remo&amp;ve…</source>
-            <translation>削除(&amp;V)…</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Importing</source>
             <translation>インポート中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Verifying</source>
-            <translation>検証中</translation>
+            <source>Checking</source>
+            <translation>確認中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
@@ -5837,8 +6407,53 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />
+            <source>Chat</source>
+            <translation>チャット</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/chat.py" />
             <source>Completion</source>
-            <translation type="unfinished" />
+            <translation>補完</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Embed</source>
+            <translation>埋め込み(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Ctrl+Enter</source>
+            <translation>Ctrl+Enter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Esc</source>
+            <translation>Esc</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>How alike are your texts?</source>
+            <translation>テキストはどれくらい似ていますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embed two or more to see how near they are to each other in meaning.</source>
+            <translation>2 件以上を埋め込むと、意味の近さがわかります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>&amp;Texts, one on each line; or drop a file here:</source>
+            <translation>テキスト (1 行に 1 件、ファイルのドロップも可)(&amp;T):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Embedding …</source>
+            <translation>埋め込みを作成しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/compare.py" />
+            <source>Type a text first.</source>
+            <translation>先にテキストを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -5847,18 +6462,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Ctrl+Enter</source>
-            <translation>Ctrl+Enter</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
             <source>St&amp;op</source>
             <translation>停止(&amp;O)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/completion.py" />
-            <source>Esc</source>
-            <translation>Esc</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/completion.py" />
@@ -5881,6 +6486,41 @@
             <translation>温度 {value}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Show the chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>More for this chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Markdown ({pattern})</source>
+            <translation>Markdown ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON ({pattern})</source>
+            <translation>JSON ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>JSON lines ({pattern})</source>
+            <translation>JSON Lines ({pattern})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Export</source>
+            <translation>書き出し</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/conversations.py" />
+            <source>Delete Permanently</source>
+            <translation>完全に削除</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Hugging Face を検索、またはアドレスを貼り付け</translation>
@@ -5892,8 +6532,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>&amp;Search</source>
-            <translation>検索(&amp;S)</translation>
+            <source>Order of the results</source>
+            <translation>結果の並び順</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5927,18 +6567,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Tried and described</source>
-            <translation>検証済みのモデル</translation>
+            <source>Tested and described</source>
+            <translation>テスト済み・説明付き</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Models of the catalogue. Hugging Face has many more: search for a name.</source>
+            <source>Models of the catalog. Hugging Face has many more: search for a name.</source>
             <translation>カタログのモデルです。Hugging Face にはさらに多くあります。名前で検索してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Looking it up …</source>
-            <translation>調べています …</translation>
+            <source>Searching …</source>
+            <translation>検索中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -5956,34 +6596,19 @@
             <translation>再試行</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Texts, one on each line</source>
-            <translation>テキスト (1 行に 1 件)</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Search</source>
+            <translation>検索</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Embed</source>
-            <translation>埋め込み(&amp;E)</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Compare</source>
+            <translation>比較</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Ca&amp;ncel</source>
-            <translation>キャンセル(&amp;N)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Start Server</source>
-            <translation>サーバーを起動(&amp;S)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>&amp;Texts, one on each line; or drop a file here:</source>
-            <translation>テキスト (1 行に 1 件、ファイルのドロップも可)(&amp;T):</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/embedding.py" />
-            <source>Embedding …</source>
-            <translation>埋め込みを作成しています…</translation>
+            <location filename="../../tray_app/ui/pages/embeddings.py" />
+            <source>Measure</source>
+            <translation>測定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
@@ -6012,17 +6637,17 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Looking at the engines …</source>
-            <translation>エンジンを調べています…</translation>
+            <source>Loading the list of engines …</source>
+            <translation>エンジンの一覧を読み込み中…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Hide other engines</source>
+            <source>Hide Other Engines</source>
             <translation>ほかのエンジンを隠す</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/engines.py" />
-            <source>Show other engines</source>
+            <source>Show Other Engines</source>
             <translation>ほかのエンジンを表示</translation>
         </message>
         <message>
@@ -6042,13 +6667,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>Models of other apps</source>
-            <translation>他のアプリのモデル</translation>
+            <source>No other app has a model that is not listed already</source>
+            <translation>一覧にないモデルを持つアプリはほかにありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>These models belong to other apps. They are used from where they are: nothing is copied or changed, and when the other app removes one, it is gone from here, too.</source>
-            <translation>これらは他のアプリのモデルです。今ある場所のまま使います。コピーも変更もせず、元のアプリが削除すればここからも消えます。</translation>
+            <source>These were looked through: LM Studio, Ollama, Jan, GPT4All, llama.cpp, Hugging Face's cache.</source>
+            <translation>調べたもの: LM Studio、Ollama、Jan、GPT4All、llama.cpp、Hugging Face のキャッシュ。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/found.py" />
+            <source>Models of other apps</source>
+            <translation>他のアプリのモデル</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
@@ -6057,43 +6687,15 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>LM Studio, Ollama, Jan, GPT4All, llama.cpp and the cache of Hugging Face have no model on this computer that is not in the list already.</source>
-            <translation>LM Studio、Ollama、Jan、GPT4All、llama.cpp、Hugging Face のキャッシュには、一覧にまだないモデルはこのコンピューターにありません。</translation>
+            <source>These models belong to other apps and are used from where they are: nothing is copied or changed. When the other app removes one, it is gone from here, too.</source>
+            <translation>これらはほかのアプリのモデルで、元の場所のまま使います。コピーも変更もしません。そのアプリがモデルを削除すると、ここからもなくなります。</translation>
         </message>
-        <message>
+        <message numerus="yes">
             <location filename="../../tray_app/ui/pages/found.py" />
-            <source>In the list now: {names}</source>
-            <translation>一覧に加えました: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>サーバーを停止(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>コピー(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address</source>
-            <translation>アドレスをコピー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Model:</source>
-            <translation>モデル:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Engine:</source>
-            <translation>エンジン:</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Address:</source>
-            <translation>アドレス(&amp;A):</translation>
+            <source>{count} models added</source>
+            <translation>
+                <numerusform>モデルを {count} 個追加しました</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
@@ -6112,18 +6714,83 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>none chosen</source>
-            <translation>未選択</translation>
+            <source>Server</source>
+            <translation>サーバー</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>not running</source>
-            <translation>停止中</translation>
+            <source>Address</source>
+            <translation>アドレス</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
-            <source>process {pid}</source>
-            <translation>プロセス {pid}</translation>
+            <source>Copy the address or an example</source>
+            <translation>アドレスまたは例をコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation>埋め込みを開く(&amp;B)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Open C&amp;hat</source>
+            <translation>チャットを開く(&amp;H)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Downloading {name}</source>
+            <translation>{name} をダウンロード中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>S&amp;top Server</source>
+            <translation>サーバーを停止(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Start Server</source>
+            <translation>サーバーを起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Stop Server</source>
+            <translation>サーバーを停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Start Server</source>
+            <translation>サーバーを起動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Resume</source>
+            <translation>再開</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Pause</source>
+            <translation>一時停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Enter does what the button says; the menu key opens a menu.</source>
+            <translation>Enter キーでボタンの操作を行い、メニューキーでメニューを開きます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>Filter models</source>
+            <translation>モデルを絞り込む</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/installed.py" />
+            <source>So&amp;rt</source>
+            <translation>並べ替え(&amp;R)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6147,11 +6814,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
-            <source>Select a model to see what can be done with it.</source>
-            <translation>モデルを選択すると、実行できる操作が表示されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/installed.py" />
             <source>Models (*.gguf)</source>
             <translation>モデル (*.gguf)</translation>
         </message>
@@ -6163,21 +6825,21 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Filter</source>
-            <translation type="unfinished" />
+            <translation>フィルター</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>&amp;Follow</source>
-            <translation>追従(&amp;F)</translation>
+            <source>&amp;Follow new lines</source>
+            <translation>新しい行を追う(&amp;F)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Stay at the newest line.</source>
-            <translation>常に最新の行を表示します。</translation>
+            <source>Keep the newest line in view.</source>
+            <translation>最新の行を表示し続けます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Copies the selected lines, or all that are shown.</source>
+            <source>Copies the selected lines, or all lines shown.</source>
             <translation>選択した行、または表示中のすべての行をコピーします。</translation>
         </message>
         <message>
@@ -6192,12 +6854,12 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Versions, machine, command line and last lines, without secrets and your home folder.</source>
-            <translation>バージョン、コンピューター、コマンドライン、最後のログです。秘密情報とホームフォルダーは含みません。</translation>
+            <source>Versions, hardware, command line and recent log lines, without secrets or your home folder.</source>
+            <translation>バージョン、ハードウェア、コマンドライン、最近のログ。秘密情報とホームフォルダー名は含みません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Lines of the logs</source>
+            <source>Log lines</source>
             <translation>ログの行</translation>
         </message>
         <message>
@@ -6217,7 +6879,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Every level</source>
+            <source>All levels</source>
             <translation>すべてのレベル</translation>
         </message>
         <message>
@@ -6233,32 +6895,32 @@
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing matches the filter</source>
-            <translation type="unfinished" />
+            <translation>フィルターに一致する行はありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Choose other words, another source or another level.</source>
-            <translation type="unfinished" />
+            <translation>別の語句、出所、レベルを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Nothing yet</source>
-            <translation type="unfinished" />
+            <translation>まだ何もありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>What the app and the engines say appears here.</source>
-            <translation type="unfinished" />
+            <translation>アプリとエンジンのメッセージがここに表示されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>The diagnostics are on the clipboard</source>
-            <translation>診断情報をクリップボードにコピーしました</translation>
+            <source>Diagnostics copied</source>
+            <translation>診断情報をコピーしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
-            <source>Paste them into your report. Secrets and your home folder have been removed.</source>
-            <translation>報告に貼り付けてください。秘密情報とホームフォルダーは取り除いてあります。</translation>
+            <source>Paste them into your report. Secrets and the name of your home folder have been removed.</source>
+            <translation>報告に貼り付けてください。秘密情報とホームフォルダー名は取り除いてあります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
@@ -6277,13 +6939,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>At the same t&amp;ime:</source>
+            <translation>同時実行数(&amp;I):</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
             <source>&amp;Requests:</source>
             <translation>リクエスト数(&amp;R):</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/measure.py" />
-            <source>At the same t&amp;ime:</source>
-            <translation>同時実行数(&amp;I):</translation>
+            <source>How fast is your server?</source>
+            <translation>サーバーの速さはどれくらいですか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>Many requests, some at the same time, show how long one takes and how many are answered.</source>
+            <translation>多数のリクエストを一部同時に送り、1 件の所要時間と処理できる件数を調べます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/measure.py" />
+            <source>{done} of {total} requests</source>
+            <translation>{total} 件中 {done} 件のリクエスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/models.py" />
@@ -6306,29 +6983,39 @@
             <translation>ディスク使用量</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>Embedded texts</source>
+            <translation>埋め込んだテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>The model has changed</source>
+            <translation>モデルが変わりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Embed Again</source>
+            <translation>埋め込み直す(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/search.py" />
+            <source>&amp;Try Again</source>
+            <translation>再試行(&amp;T)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Looking at what models take …</source>
-            <translation>モデルの使用量を調べています …</translation>
+            <source>Measuring …</source>
+            <translation>計測中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Share of the disk that models take</source>
+            <translation>モデルがディスクに占める割合</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
             <source>What models take</source>
             <translation>モデルの使用量</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Takes</source>
-            <translation>使用量</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Last used</source>
-            <translation>最後に使用</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/space.py" />
-            <source>Belongs to</source>
-            <translation>所有アプリ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
@@ -6342,18 +7029,48 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/space.py" />
-            <source>No model takes space yet.</source>
-            <translation>まだ容量を使っているモデルはありません。</translation>
+            <source>No model takes space yet</source>
+            <translation>容量を使っているモデルはまだありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Test embedding</source>
-            <translation>埋め込みのテスト</translation>
+            <location filename="../../tray_app/ui/pages/space.py" />
+            <source>Models that you download or import are listed here with their sizes.</source>
+            <translation>ダウンロードまたは取り込んだモデルが、サイズとともにここに表示されます。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/trial.py" />
-            <source>Measure</source>
-            <translation>測定</translation>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pasted picture</source>
+            <translation>貼り付けた画像</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The answer ends early</source>
+            <translation>回答が途中で終わりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Stopped</source>
+            <translation>停止しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Add Pictures</source>
+            <translation>画像を追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Pictures ({patterns})</source>
+            <translation>画像 ({patterns})</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/talk.py" />
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation>名前に「VL」や「Vision」が付くモデルなど、画像に対応したモデルを選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6372,23 +7089,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Pause</source>
-            <translation>一時停止</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Resume</source>
-            <translation>再開</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Cancel</source>
-            <translation>キャンセル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Prove Again</source>
-            <translation>もう一度検証</translation>
+            <source>Test Again</source>
+            <translation>もう一度テスト</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6407,13 +7109,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A newer engine is on offer</source>
+            <source>A newer engine is available</source>
             <translation>新しいエンジンがあります</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Let the graphics card compute</source>
-            <translation>グラフィックカードで計算する</translation>
+            <source>Use your graphics card</source>
+            <translation>グラフィックカードを使う</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6427,8 +7129,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving {engine}</source>
-            <translation>{engine} を検証しています</translation>
+            <source>Testing {engine}</source>
+            <translation>{engine} をテスト中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6442,33 +7144,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right with weights in {kind} …</source>
-            <translation>{kind} の重みで正しく計算できるか検証しています…</translation>
+            <source>Testing its answers with {kind} …</source>
+            <translation>{kind} で答えをテストしています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Proving that it computes right on this machine …</source>
-            <translation>このコンピューターで正しく計算できるか検証しています…</translation>
+            <source>Testing its answers on this computer …</source>
+            <translation>このコンピューターで答えをテストしています…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place until you let it try again.</source>
-            <translation>再試行するまで、別のエンジンが代わりに動作します。</translation>
+            <source>Another engine is used until you choose Try Again.</source>
+            <translation>「再試行」を選ぶまで、別のエンジンを使います。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine takes its place. The page Engines says more.</source>
-            <translation>別のエンジンが代わりに動作します。詳しくはページ「エンジン」をご覧ください。</translation>
+            <source>Another engine is used instead. See Engines for details.</source>
+            <translation>代わりに別のエンジンを使います。詳しくは「エンジン」をご覧ください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{file}: {size}, terms: {terms}</source>
-            <translation>{file}: {size}、利用条件: {terms}</translation>
+            <source>{file}: {size}, license: {terms}</source>
+            <translation>{file}: {size}、ライセンス: {terms}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{size} of the disk become free.</source>
-            <translation>ディスクが {size} 空きます。</translation>
+            <source>This frees {size} of disk space.</source>
+            <translation>ディスクの空きが {size} 増えます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6477,13 +7179,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Its files are not those that were installed, so it is not started. Install it again.</source>
-            <translation>ファイルがインストール時と違うため、起動しません。もう一度インストールしてください。</translation>
+            <source>Its files have changed since it was installed, so the app does not run it. Install it again.</source>
+            <translation>インストール後にファイルが変更されたため、実行しません。もう一度インストールしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Set aside</source>
-            <translation>使用停止中</translation>
+            <source>Not used</source>
+            <translation>使用しない</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6502,8 +7204,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>no card found</source>
-            <translation>カードが見つかりません</translation>
+            <source>no graphics card found</source>
+            <translation>グラフィックカードが見つかりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6512,8 +7214,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>proven for {kinds}</source>
-            <translation>{kinds} で検証済み</translation>
+            <source>tested with {kinds}</source>
+            <translation>{kinds} でテスト済み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6522,8 +7224,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Not used for weights in {kind}: {reason}</source>
-            <translation>{kind} の重みには使いません: {reason}</translation>
+            <source>Not used for {kind}: {reason}</source>
+            <translation>{kind} には使いません: {reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6547,8 +7249,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>graphics of Apple Silicon</source>
-            <translation>Apple Silicon のグラフィックス</translation>
+            <source>Apple silicon graphics</source>
+            <translation>Apple シリコンの GPU</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6567,8 +7269,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} could not be proven</source>
-            <translation>{engine} を検証できませんでした</translation>
+            <source>{engine} failed its test</source>
+            <translation>{engine} のテストに失敗しました</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -6581,21 +7283,86 @@
             <translation>ダウンロード中</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Remote server</source>
+            <translation>リモートサーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>No chat model</source>
+            <translation>チャットモデルなし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading {model} …</source>
+            <translation>{model} を読み込み中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Loading the model …</source>
+            <translation>モデルを読み込み中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Starting the server …</source>
+            <translation>サーバーを起動中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading … {seconds} s</source>
+            <translation>読み取り中… {seconds} 秒</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Reading …</source>
+            <translation>読み取り中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Just now</source>
+            <translation>たった今</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Today, {time}</source>
+            <translation>今日 {time}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat.py" />
+            <source>Yesterday, {time}</source>
+            <translation>昨日 {time}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{rate} tokens/s</source>
+            <translation>{rate} トークン/秒</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>{count} tokens</source>
+            <translation>
+                <numerusform>{count} トークン</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thinking …</source>
+            <translation>考え中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/chat_rows.py" />
+            <source>Thoughts</source>
+            <translation>思考の過程</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
             <source>Kind:</source>
             <translation>種類:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>Context:</source>
-            <translation>コンテキスト:</translation>
-        </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>{count} tokens</source>
-            <translation>
-                <numerusform>{count} トークン</numerusform>
-            </translation>
+            <source>Context size:</source>
+            <translation>コンテキストサイズ:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
@@ -6604,18 +7371,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/download_preview.py" />
-            <source>This machine:</source>
+            <source>This computer:</source>
             <translation>このコンピューター:</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/downloads.py" />
             <source>File {number} of {count}: {text}</source>
             <translation>ファイル {number}/{count}: {text}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/embedding.py" />
-            <source>Type a text first.</source>
-            <translation>先にテキストを入力してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/embedding.py" />
@@ -6668,8 +7430,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>Automatic (the best one for the model)</source>
-            <translation>自動 (モデルに最適なもの)</translation>
+            <source>Automatic</source>
+            <translation>自動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
@@ -6677,9 +7439,16 @@
             <translation>llama.cpp (アプリに付属)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/engine_names.py" />
-            <source>A server on another machine</source>
-            <translation>別のコンピューター上のサーバー</translation>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>Up for {duration}</source>
+            <translation>稼働時間 {duration}</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>{count} requests</source>
+            <translation>
+                <numerusform>リクエスト {count} 件</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6710,6 +7479,11 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>This is more than they may take together.</source>
             <translation>全モデルで使える上限を超えています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engines.py" />
+            <source>process {pid}</source>
+            <translation>プロセス {pid}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/engines.py" />
@@ -6783,8 +7557,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>&amp;Verify the Model</source>
-            <translation>モデルを検証(&amp;V)</translation>
+            <source>Check the &amp;Files</source>
+            <translation>ファイルを確認(&amp;V)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -6798,13 +7572,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Every byte is the one that was downloaded, so the file is not the cause.</source>
-            <translation>すべてのバイトがダウンロードしたものと一致するため、ファイルは原因ではありません。</translation>
+            <source>Tr&amp;y Again</source>
+            <translation>再試行(&amp;Y)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
-            <source>Header and size are right. Its weights cannot be checked: no SHA-256 was kept for them.</source>
-            <translation>ヘッダーとサイズは正常です。SHA-256 が保存されていないため、重みは検証できません。</translation>
+            <source>The file is exactly what was downloaded, so it is not the cause.</source>
+            <translation>ファイルはダウンロードしたものと同一なので、原因ではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/fixes.py" />
+            <source>The header and size are correct. The weights cannot be checked because there is no SHA-256 for them.</source>
+            <translation>ヘッダーとサイズは正しいです。SHA-256 がないため、重みは確認できません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6838,8 +7617,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>{needed} needed, {free} free: {missing} too little</source>
-            <translation>{needed} 必要、空き {free}: {missing} 不足</translation>
+            <source>{needed} needed, {free} free: {missing} short</source>
+            <translation>必要 {needed}、空き {free}: {missing} 不足</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6863,8 +7642,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Waiting for its turn</source>
-            <translation>順番待ち</translation>
+            <source>less than a minute</source>
+            <translation>1 分未満</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{minutes} min</source>
+            <translation>{minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{hours} h {minutes} min</source>
+            <translation>{hours} 時間 {minutes} 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>{days} d {hours} h</source>
+            <translation>{days} 日 {hours} 時間</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/formatting.py" />
+            <source>Waiting</source>
+            <translation>待機中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
@@ -6878,7 +7677,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/formatting.py" />
-            <source>Cancelled at {amount}</source>
+            <source>Canceled at {amount}</source>
             <translation>{amount} でキャンセル</translation>
         </message>
         <message>
@@ -6890,6 +7689,102 @@
             <location filename="../../tray_app/ui/presenters/formatting.py" />
             <source>{title}.</source>
             <translation>{title}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most downloads</source>
+            <translation>ダウンロード数順</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Most likes</source>
+            <translation>いいね順</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Trending</source>
+            <translation>話題順</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Recently updated</source>
+            <translation>更新が新しい順</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>There is no GGUF model in this repository.</source>
+            <translation>このリポジトリには GGUF モデルがありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Whether they fit is not known.</source>
+            <translation>動くかどうかは分かりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>None fits into this computer's memory. Look for a smaller model.</source>
+            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>The repository has more files than are shown.</source>
+            <translation>表示されていないファイルがほかにもあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Hide files that are too large</source>
+            <translation>大きすぎるファイルを隠す</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files are too large for this computer</source>
+            <translation>
+                <numerusform>{count} 個のファイルはこのコンピューターには大きすぎます</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Vision</source>
+            <translation>画像対応</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>Sign-in needed</source>
+            <translation>サインインが必要</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} files</source>
+            <translation>
+                <numerusform>{count} ファイル</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>With this file beside it, the model sees pictures.</source>
+            <translation>このファイルを一緒に置くと、モデルが画像を扱えます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M downloads</source>
+            <translation>ダウンロード {number} M 回</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{count} downloads</source>
+            <translation>
+                <numerusform>ダウンロード {count} 回</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} B parameters</source>
+            <translation>{number} B パラメーター</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/hub.py" />
+            <source>{number} M parameters</source>
+            <translation>{number} M パラメーター</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/keys.py" />
@@ -6973,13 +7868,6 @@
             <source>No request was answered.</source>
             <translation>応答のあったリクエストはありません。</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/measurement.py" />
-            <source>{count} requests</source>
-            <translation>
-                <numerusform>リクエスト {count} 件</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/measurement.py" />
             <source>p50 {ms} ms</source>
@@ -7062,6 +7950,21 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Copy {address}</source>
+            <translation>{address} をコピー(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open &amp;Embeddings</source>
+            <translation>埋め込みを開く(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Open Window</source>
+            <translation>ウィンドウを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Restart Server</source>
             <translation>サーバーを再起動(&amp;R)</translation>
         </message>
@@ -7072,43 +7975,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Test &amp;Embedding…</source>
-            <translation>埋め込みのテスト(&amp;E)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Address</source>
-            <translation>アドレス(&amp;A)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;curl</source>
-            <translation>curl の例(&amp;C)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;Python</source>
-            <translation>Python の例(&amp;P)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Example for &amp;4D</source>
-            <translation>4D の例(&amp;4)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>&amp;Open Window</source>
-            <translation>ウィンドウを開く(&amp;O)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>設定(&amp;I)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>Lo&amp;gs…</source>
-            <translation>ログ(&amp;G)…</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7134,6 +8002,31 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Models</source>
             <translation>モデル(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Address</source>
+            <translation>アドレス(&amp;A)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;curl</source>
+            <translation>curl の例(&amp;C)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;Python</source>
+            <translation>Python の例(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;JavaScript</source>
+            <translation>JavaScript の例(&amp;J)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Example for &amp;4D</source>
+            <translation>4D の例(&amp;4)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -7191,29 +8084,136 @@
             <translation>先にモデルを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is stopping already.</source>
-            <translation>サーバーはすでに停止処理中です。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Name</source>
+            <translation>名前</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is not running.</source>
-            <translation>サーバーは実行されていません。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Size, largest first</source>
+            <translation>サイズ（大きい順）</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/menu.py" />
-            <source>The server is asleep.</source>
-            <translation>サーバーは休止中です。</translation>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State, loaded first</source>
+            <translation>状態（読み込み済みを先頭に）</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Make &amp;Default</source>
+            <translation>既定にする(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Load</source>
+            <translation>読み込む(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>U&amp;nload</source>
+            <translation>解放(&amp;N)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Download…</source>
+            <translation>ダウンロード(&amp;D)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Pause</source>
+            <translation>一時停止(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Resume</source>
+            <translation>再開(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Check &amp;Files</source>
+            <translation>ファイルを確認(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Quantize…</source>
+            <translation>量子化(&amp;Q)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Show in Folder</source>
+            <translation>フォルダーで表示(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Remo&amp;ve…</source>
+            <translation>削除(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Settings of This &amp;Model…</source>
+            <translation>このモデルの設定(&amp;M)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>&amp;Information…</source>
+            <translation>情報(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Embedding</source>
+            <translation>埋め込み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Reranking</source>
+            <translation>リランキング</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>State:</source>
+            <translation>状態:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Default</source>
+            <translation>既定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>Quantization:</source>
+            <translation>量子化:</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{number} tokens</source>
+            <translation>{number} トークン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>ID:</source>
+            <translation>ID:</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>{count} models</source>
+            <translation>
+                <numerusform>モデル {count} 個</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
             <source>Sparse</source>
             <translation>スパース</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/model_list.py" />
+            <source>context {number}</source>
+            <translation>コンテキスト {number}</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Dense</source>
-            <translation>デンス</translation>
+            <source>Regular</source>
+            <translation>通常</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7224,11 +8224,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>A sparse model runs on PowerInfer alone.</source>
             <translation>スパースモデルは PowerInfer でのみ動作します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen</source>
-            <translation>選択中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7259,12 +8254,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, loaded</source>
-            <translation>選択中、読み込み済み</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Being loaded …</source>
+            <source>Loading …</source>
             <translation>読み込み中…</translation>
         </message>
         <message>
@@ -7276,11 +8266,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Licence: {licence}.</source>
             <translation>ライセンス: {licence}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Chosen, not downloaded</source>
-            <translation>選択中 (未ダウンロード)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -7324,8 +8309,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>The log says why.</source>
-            <translation>理由はログにあります。</translation>
+            <source>See the log for details.</source>
+            <translation>詳しくはログをご覧ください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7334,8 +8319,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
-            <source>It is refused until you decide, on the page Status.</source>
-            <translation>「状態」ページで決定するまで拒否されます。</translation>
+            <source>Its requests are refused until you decide. Open Home to answer.</source>
+            <translation>決めるまで要求は拒否されます。「ホーム」で答えてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -7379,45 +8364,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Licence: {licence}</source>
-            <translation>ライセンス: {licence}</translation>
+            <source>License: {license}</source>
+            <translation>ライセンス: {license}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>sees pictures</source>
             <translation>画像に対応</translation>
         </message>
-        <message numerus="yes">
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} downloads</source>
-            <translation>
-                <numerusform>ダウンロード {count} 回</numerusform>
-            </translation>
-        </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>There is no GGUF model in this repository.</source>
-            <translation>このリポジトリには GGUF モデルがありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Whether they fit is not known.</source>
-            <translation>動くかどうかは分かりません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>The repository has more files than are shown.</source>
-            <translation>表示されていないファイルがほかにもあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>Show Files</source>
-            <translation>ファイルを表示</translation>
+            <source>Download {size}</source>
+            <translation>ダウンロード {size}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -7431,51 +8389,49 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Embeddings</source>
+            <translation>埋め込みを開く</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Open Chat</source>
+            <translation>チャットを開く</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>Use in Place</source>
             <translation>その場で使用</translation>
         </message>
-        <message numerus="yes">
+        <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{count} files</source>
-            <translation>
-                <numerusform>{count} ファイル</numerusform>
-            </translation>
+            <source>Recommended</source>
+            <translation>おすすめ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>With this file beside it, the model sees pictures.</source>
-            <translation>このファイルを一緒に置くと、モデルが画像を扱えます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} billion weights</source>
-            <translation>重み {number}B</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>{number} million weights</source>
-            <translation>重み {number}M</translation>
+            <source>Already installed</source>
+            <translation>インストール済み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Allow: its pages may send requests to the models on this computer from now on.</source>
-            <translation>許可: 今後、そのページはこのコンピューターのモデルにリクエストを送信できます。</translation>
+            <source>Allow: from now on, its pages can send requests to the models on this computer.</source>
+            <translation>許可: 今後、そのページはこのコンピューターのモデルに要求を送れます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Refuse: it stays locked out, and you are not asked about it again.</source>
-            <translation>拒否: アクセスはブロックされたままになり、もう尋ねられません。</translation>
+            <source>Refuse: it stays blocked, and you are not asked again.</source>
+            <translation>拒否: ブロックされたままで、もう尋ねません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>Such pages have another name each time: the answer holds for all of them.</source>
-            <translation>このようなページの名前は毎回変わるため、回答はそのすべてに適用されます。</translation>
+            <source>Pages of this kind have a new name each time, so your answer applies to all of them.</source>
+            <translation>この種のページは毎回名前が変わるため、答えはすべてに適用されます。</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/presenters/origins.py" />
-            <source>{count} more wait for an answer.</source>
+            <source>{count} more are waiting for an answer.</source>
             <translation>
-                <numerusform>ほかに {count} 件が回答を待っています。</numerusform>
+                <numerusform>ほかに {count} 件が答えを待っています。</numerusform>
             </translation>
         </message>
         <message>
@@ -7484,19 +8440,176 @@
             <translation>{origin} がサーバーの使用を求めています</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Server</source>
-            <translation>サーバー</translation>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted</source>
+            <translation>貼り付け</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Reading … {count} texts so far</source>
+            <translation>
+                <numerusform>読み込み中… 現在 {count} 件</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Embedding {done} of {total} texts</source>
+            <translation>{total} 件中 {done} 件を埋め込み中</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} texts added</source>
+            <translation>
+                <numerusform>{count} 件のテキストを追加しました</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} were there already</source>
+            <translation>
+                <numerusform>{count} 件は追加済みでした</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} removed</source>
+            <translation>
+                <numerusform>{count} 件を除きました</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} items were skipped</source>
+            <translation>
+                <numerusform>{count} 件をスキップしました</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{count} collections cannot be read</source>
+            <translation>
+                <numerusform>{count} 件のコレクションを読み込めません</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{name}: {reason}</source>
+            <translation>{name}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Nothing was found</source>
+            <translation>何も見つかりませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The nearest text: {text}</source>
+            <translation>最も近いテキスト: {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{model}, which embedded these texts, has been changed or removed. Embed them again to search them; the files are not read again.</source>
+            <translation>これらのテキストを埋め込んだ {model} は変更または削除されました。検索するには埋め込み直してください。ファイルは読み直されません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Similar texts are near each other. The map shows {percent}% of the differences.</source>
+            <translation>似たテキストは近くに表示されます。この地図は違いの {percent}% を表しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>{shown} of {total} texts are shown.</source>
+            <translation>{total} 件中 {shown} 件を表示しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Pasted texts</source>
+            <translation>貼り付けたテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Bread rises because yeast turns sugar into gas.</source>
+            <translation>パンが膨らむのは、酵母が糖をガスに変えるからです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A sourdough starter has to be fed with flour and water every day.</source>
+            <translation>サワー種には毎日、小麦粉と水を足します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Let the cake cool before you cut it.</source>
+            <translation>ケーキは冷ましてから切ってください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The train to the coast leaves every hour.</source>
+            <translation>海岸行きの列車は 1 時間ごとに出ます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Book the ferry early in the summer months.</source>
+            <translation>夏はフェリーを早めに予約してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A passport has to be valid for six more months.</source>
+            <translation>パスポートの残存期間は 6 か月以上必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Cats sleep for most of the day.</source>
+            <translation>猫は一日の大半を眠って過ごします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>A dog needs a long walk every morning.</source>
+            <translation>犬には毎朝、長い散歩が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>The battery lasts longer if it is never quite full.</source>
+            <translation>バッテリーは満充電にしないほうが長持ちします。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>Restart the router when the connection is slow.</source>
+            <translation>接続が遅いときはルーターを再起動してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/search.py" />
+            <source>What do I need for a holiday abroad?</source>
+            <translation>海外旅行には何が必要ですか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Network</source>
-            <translation>ネットワーク</translation>
+            <source>General</source>
+            <translation>一般</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's file)</source>
-            <translation>自動 (モデルのファイルによる)</translation>
+            <source>Models &amp; memory</source>
+            <translation>モデルとメモリ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Answers</source>
+            <translation>回答</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Engine &amp; speed</source>
+            <translation>エンジンと速度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Network &amp; access</source>
+            <translation>ネットワークとアクセス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>Downloads</source>
+            <translation>ダウンロード</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7515,13 +8628,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>A score in place of a vector (rank)</source>
+            <source>Score instead of a vector (rank)</source>
             <translation>ベクトルの代わりにスコア (rank)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic (by the model's name)</source>
-            <translation>自動（モデルの名前から）</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7540,33 +8648,33 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The local network too</source>
-            <translation>ローカルネットワークも許可</translation>
+            <source>Local network</source>
+            <translation>ローカルネットワーク</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As the system</source>
-            <translation>システムに合わせる</translation>
+            <source>System default</source>
+            <translation>システムの既定</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>From the catalogue.</source>
-            <translation>カタログの値。</translation>
+            <source>This model only</source>
+            <translation>このモデルのみ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This model's own value.</source>
-            <translation>このモデル固有の値です。</translation>
+            <source>From the catalog</source>
+            <translation>カタログから</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>As for all models.</source>
-            <translation>全モデル共通の値です。</translation>
+            <source>Same as for all models</source>
+            <translation>すべてのモデルと同じ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>At login, the system starts another copy of this app, or one that is gone. Switch this on to start this one.</source>
-            <translation>ログイン時に、このアプリの別のコピー、または存在しないコピーが起動するように設定されています。オンにすると、このアプリが起動します。</translation>
+            <source>At login, the system starts another copy of this app, or one that is gone. Turn this on to start this one.</source>
+            <translation>ログイン時に、このアプリの別のコピー、または存在しないコピーが起動されます。このコピーを起動するには、オンにしてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7575,18 +8683,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>This server has it.</source>
-            <translation>このサーバーが使用しています。</translation>
+            <source>Used by this server</source>
+            <translation>このサーバーが使用中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>It is free.</source>
-            <translation>空いています。</translation>
+            <source>Free</source>
+            <translation>空き</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>Automatic: {size} tokens for this model.</source>
-            <translation>このモデルでは {size} トークンです。</translation>
+            <source>{size} tokens for this model</source>
+            <translation>このモデルでは {size} トークン</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7595,18 +8703,25 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The server restarts.</source>
-            <translation>サーバーが再起動します。</translation>
+            <source>The model will be loaded again.</source>
+            <translation>モデルは読み込み直されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>The address changes to port {port}.</source>
-            <translation>アドレスがポート {port} に変わります。</translation>
+            <source>Apps must use port {port}.</source>
+            <translation>アプリはポート {port} を使う必要があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
-            <source>{model} is loaded again.</source>
-            <translation>{model} は再度読み込まれます。</translation>
+            <source>{model} will be loaded again.</source>
+            <translation>{model} は読み込み直されます。</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/presenters/settings.py" />
+            <source>{count} changes.</source>
+            <translation>
+                <numerusform>{count} 件の変更。</numerusform>
+            </translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/settings.py" />
@@ -7644,6 +8759,11 @@
             <location filename="../../tray_app/ui/presenters/space.py" />
             <source>Not used since {day}</source>
             <translation>{day} から未使用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/space.py" />
+            <source>Last used {day}</source>
+            <translation>最終使用: {day}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/status.py" />
@@ -7731,13 +8851,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Stopped before everything was measured. The server runs as before.</source>
-            <translation>測定が完了する前に停止しました。サーバーは元の設定で動作しています。</translation>
+            <source>Stopped early. The server runs as before.</source>
+            <translation>途中で停止しました。サーバーは元のとおり動いています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Keep what is set: nothing is faster by more than 5 %.</source>
-            <translation>現在の設定のままで問題ありません。5% を超えて速くなる設定はありません。</translation>
+            <source>Keep the current settings: nothing else is more than 5 % faster.</source>
+            <translation>現在の設定のままにしてください。5 % を超えて速くなるものはありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7751,28 +8871,38 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest on {engine} with {writing} threads, and {reading} for batches.</source>
-            <translation>{engine} と {writing} スレッド（バッチは {reading}）で最速です。</translation>
+            <source>Fastest on {engine} with {writing} threads, and {reading} for prompts.</source>
+            <translation>最速: {engine}、{writing} スレッド、プロンプト用は {reading}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>Fastest with {writing} threads, and {reading} for batches.</source>
-            <translation>{writing} スレッド、バッチは {reading} スレッドで最も高速です。</translation>
+            <source>Fastest with {writing} threads, and {reading} for prompts.</source>
+            <translation>最速: {writing} スレッド、プロンプト用は {reading}。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{engine}: not compared. {reason}</source>
-            <translation>{engine}: 比較していません。{reason}</translation>
+            <source>{engine}: it has crashed; trying again…</source>
+            <translation>{engine}: クラッシュしました。再試行中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: measuring…</source>
+            <translation>{engine}: 測定中…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{done} of {total} measured</source>
+            <translation>{total} 件中 {done} 件を測定済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/tuning.py" />
+            <source>{engine}: not measured. {reason}</source>
+            <translation>{engine}: 測定していません。{reason}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{rate} embeddings/s</source>
             <translation>{rate} 埋め込み/秒</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/tuning.py" />
-            <source>{rate} tokens/s</source>
-            <translation>{rate} トークン/秒</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/tuning.py" />
@@ -7806,7 +8936,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />
-            <source>at most {value}</source>
+            <source>peak {value}</source>
             <translation>最大 {value}</translation>
         </message>
         <message>
@@ -7830,6 +8960,31 @@
             <translation>実行不可</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/search_controller.py" />
+            <source>Starting …</source>
+            <translation>起動しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose a folder with texts</source>
+            <translation>テキストのフォルダーを選択</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Choose files with texts</source>
+            <translation>テキストのファイルを選択</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Example</source>
+            <translation>例</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/text_sources.py" />
+            <source>Texts (*.txt *.md *.pdf)</source>
+            <translation>テキスト (*.txt *.md *.pdf)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/tray.py" />
             <source>Tray menu</source>
             <translation>トレイメニュー</translation>
@@ -7840,14 +8995,276 @@
             <translation>原因を示すログの行</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Information</source>
-            <translation>情報</translation>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>Recommended for this computer</source>
+            <translation>このコンピューターにおすすめ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>{action}: {name}</source>
+            <translation>{action}: {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/best_file_card.py" />
+            <source>With pictures: + {size}</source>
+            <translation>画像対応: + {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Picture: {name}</source>
+            <translation>画像: {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
+            <source>Remove {name}</source>
+            <translation>{name} を外す</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Stop</source>
+            <translation>停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send</source>
+            <translation>送信</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Enter</source>
+            <translation>Enter</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>You are editing a message. What follows it is replaced.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Model: {model}</source>
+            <translation>モデル: {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>System prompt and temperature</source>
+            <translation>システムプロンプトと温度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>changed</source>
+            <translation>変更済み</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Add pictures</source>
+            <translation>画像を追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Message</source>
+            <translation>メッセージ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_composer.py" />
+            <source>Send a message</source>
+            <translation>メッセージを送信</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Untitled</source>
+            <translation>無題</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>Conversations</source>
+            <translation>会話</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_list.py" />
+            <source>&amp;Rename</source>
+            <translation>名前を変更(&amp;R)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You</source>
+            <translation>あなた</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>You: {text}</source>
+            <translation>あなた: {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Answer</source>
+            <translation>回答</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>shown</source>
+            <translation>表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>hidden</source>
+            <translation>非表示</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Copy Message</source>
+            <translation>メッセージをコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Edit and Ask Again</source>
+            <translation>編集して再質問</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_message.py" />
+            <source>Regenerate</source>
+            <translation>再生成</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Default: {model}</source>
+            <translation>既定: {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_models.py" />
+            <source>Get More Models…</source>
+            <translation>ほかのモデルを入手…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Search chats</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>New chat</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>No chat has these words.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>Your chats appear here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
+            <source>{count} files are damaged</source>
+            <translation>
+                <numerusform>{count} 個のファイルが壊れています</numerusform>
+            </translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Get a Chat &amp;Model</source>
+            <translation>チャットモデルを入手(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>What would you like to know?</source>
+            <translation>何を知りたいですか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Your conversations stay on this computer.</source>
+            <translation>会話はこのコンピューターの中だけに保存されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>No chat model yet</source>
+            <translation>チャットモデルがまだありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Download one that fits this computer, and come back here.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Explain in simple words how a language model works.</source>
+            <translation>言語モデルの仕組みをやさしい言葉で説明してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Write a polite e-mail that moves a meeting to next week.</source>
+            <translation>会議を来週に延期する丁寧なメールを書いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_start.py" />
+            <source>Suggest three dinners with rice and vegetables.</source>
+            <translation>ご飯と野菜を使った夕食を 3 つ提案してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Conversation</source>
+            <translation>会話</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Jump to the end</source>
+            <translation>最後へ移動</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_transcript.py" />
+            <source>Copy Selection</source>
+            <translation>選択部分をコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy Code</source>
+            <translation>コードをコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code: {language}</source>
+            <translation>コード: {language}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Code</source>
+            <translation>コード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/code_block.py" />
+            <source>Copy</source>
+            <translation>コピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Collection</source>
+            <translation>コレクション</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>Cop&amp;y Code</source>
+            <translation>コードをコピー(&amp;Y)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
+            <source>More</source>
+            <translation>その他</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/comparison.py" />
+            <source>Similar texts are near each other.</source>
+            <translation>似たテキストは近くに表示されます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Sa&amp;ve…</source>
             <translation>保存(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
+            <source>Vect&amp;or</source>
+            <translation>ベクトル(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7868,36 +9285,6 @@
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
             <source>Request for &amp;4D</source>
             <translation>4D のリクエスト(&amp;4)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>No.</source>
-            <translation>番号</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Text</source>
-            <translation>テキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Norm</source>
-            <translation>ノルム</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>First values</source>
-            <translation>先頭の値</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Embedded texts</source>
-            <translation>埋め込んだテキスト</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/embedding_results.py" />
-            <source>Vect&amp;or</source>
-            <translation>ベクトル(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/embedding_results.py" />
@@ -7936,8 +9323,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Keep {model} loaded</source>
-            <translation>{model} を常に読み込んでおく</translation>
+            <source>Keep Loaded</source>
+            <translation>読み込んだままにする</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>default</source>
+            <translation>既定</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Dismiss</source>
+            <translation>閉じる</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
@@ -7956,8 +9353,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/engine_rows.py" />
-            <source>Dismiss</source>
-            <translation>閉じる</translation>
+            <source>More for {model}</source>
+            <translation>{model} のその他の操作</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/engine_rows.py" />
+            <source>Kept loaded</source>
+            <translation>読み込んだまま</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -7966,8 +9368,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose a model to begin with</source>
+            <source>Choose the model to start with</source>
+            <translation>起動するモデルを選んでください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Choose your first model</source>
             <translation>最初のモデルを選んでください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation>ほかのモデルもいつでも一緒に読み込めます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -7981,13 +9393,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload and start</source>
-            <translation>ダウンロードして起動(&amp;W)</translation>
+            <source>Do&amp;wnload {size}</source>
+            <translation>{size} をダウンロード(&amp;W)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Download and &amp;start</source>
-            <translation>ダウンロードして起動(&amp;S)</translation>
+            <source>Add a second model</source>
+            <translation>2 つ目のモデルを追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation>両方を同時に読み込むことができ、アドレスは共通です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation>{size} をダウンロード(&amp;D)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -8001,8 +9423,28 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try it now</source>
+            <source>&amp;Try It Now</source>
             <translation>今すぐ試す(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation>このモデルを使う(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Us&amp;e This Model</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation>このモデルを使う(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation>ダウンロードに {duration}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
@@ -8035,14 +9477,34 @@
             <translation>{count} 件のリクエスト、{low}～{high} ms</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Generate</source>
-            <translation>生成</translation>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>{score}, {origin}: {text}</source>
+            <translation>{score}、{origin}: {text}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Texts that were found</source>
+            <translation>見つかったテキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Open File</source>
+            <translation>ファイルを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>Show in &amp;Folder</source>
+            <translation>フォルダーを表示(&amp;F)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/hit_list.py" />
+            <source>&amp;Copy Text</source>
+            <translation>テキストをコピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
-            <source>Copy</source>
-            <translation>コピー</translation>
+            <source>Generate</source>
+            <translation>生成</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/key_editor.py" />
@@ -8080,9 +9542,9 @@
             <translation>時刻</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/log_table.py" />
-            <source>Message</source>
-            <translation>メッセージ</translation>
+            <location filename="../../tray_app/ui/widgets/markdown.py" />
+            <source>[Picture: {name}]</source>
+            <translation>[画像: {name}]</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
@@ -8095,49 +9557,9 @@
             <translation>⚠ {warning}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>State</source>
-            <translation>状態</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Size</source>
-            <translation>サイズ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>This machine</source>
-            <translation>判定</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Quantization</source>
-            <translation>量子化</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/model_table.py" />
-            <source>Kind</source>
-            <translation>種類</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/more_button.py" />
-            <source>More</source>
-            <translation>その他</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />
             <source>More: {name}</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>★ Best for this computer</source>
-            <translation>★ このコンピューターに最適</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/offer_rows.py" />
-            <source>{action}: {name}</source>
-            <translation>{action}: {name}</translation>
+            <translation>その他: {name}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/origin_card.py" />
@@ -8200,19 +9622,59 @@
             <translation>次元 {index}: {value}</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Automatic</source>
-            <translation>自動</translation>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Ask a question, or describe what you are looking for</source>
+            <translation>質問、または探している内容を入力</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/question_field.py" />
+            <source>Question</source>
+            <translation>質問</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>Ask a question</source>
+            <translation>質問してください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_results.py" />
+            <source>The texts that are nearest to it in meaning appear here, whatever words they use.</source>
+            <translation>使われている言葉にかかわらず、意味が最も近いテキストがここに表示されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose &amp;Folder…</source>
+            <translation>フォルダーを選択(&amp;F)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Choose F&amp;iles…</source>
+            <translation>ファイルを選択(&amp;I)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Try with an &amp;Example</source>
+            <translation>例で試す(&amp;E)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Drop a folder or files here</source>
+            <translation>フォルダーまたはファイルをここにドロップ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_start.py" />
+            <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
+            <translation>テキスト、Markdown、PDF ファイルを意味で検索できます。データはすべてこのコンピューターに残ります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_line.py" />
+            <source>Choose a Mode&amp;l</source>
+            <translation>モデルを選択(&amp;L)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all</source>
-            <translation>共通に戻す</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>Reset</source>
-            <translation>既定に戻す</translation>
+            <source>Reset to default</source>
+            <translation>既定値に戻す</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8221,8 +9683,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
-            <source>As for all models: {title}</source>
-            <translation>全モデル共通に戻す: {title}</translation>
+            <source>Same as for all models: {title}</source>
+            <translation>すべてのモデルと同じにする: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Same as Model</source>
+            <translation>「モデル」と同じ</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
@@ -8235,9 +9702,59 @@
             <translation>参照: {title}</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Search settings</source>
+            <translation>設定を検索</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced</source>
+            <translation>詳細</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Advanced: {group}</source>
+            <translation>詳細: {group}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Clear Search</source>
+            <translation>検索をクリア</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>No settings found</source>
+            <translation>設定が見つかりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Try another word, or look through the groups at the left.</source>
+            <translation>別の言葉で検索するか、左のグループから探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>Groups of settings</source>
+            <translation>設定のグループ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_groups.py" />
+            <source>{count} settings found</source>
+            <translation>{count} 件の設定が見つかりました</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>the one of the setting Model</source>
-            <translation>設定「モデル」のもの</translation>
+            <source>More about: {title}</source>
+            <translation>詳しい説明: {title}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>Command line</source>
+            <translation>コマンドライン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>What the app runs with these settings</source>
+            <translation>この設定で実行されるコマンド</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
@@ -8265,9 +9782,46 @@
             <translation>{name} (未インストール)</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>Map of the texts</source>
+            <translation>テキストの地図</translation>
+        </message>
+        <message numerus="yes">
+            <location filename="../../tray_app/ui/widgets/text_map.py" />
+            <source>{count} of them were found</source>
+            <translation>
+                <numerusform>{count} 件が見つかりました</numerusform>
+            </translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/usage_panel.py" />
-            <source>The last two minutes, while this page is open.</source>
-            <translation>このページを開いている間の、直近 2 分間です。</translation>
+            <source>Last two minutes</source>
+            <translation>直近 2 分</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/usage_panel.py" />
+            <source>Activity</source>
+            <translation>アクティビティ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>No.</source>
+            <translation>番号</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Text</source>
+            <translation>テキスト</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>Norm</source>
+            <translation>ノルム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/vector_view.py" />
+            <source>First values</source>
+            <translation>先頭の値</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8282,17 +9836,12 @@
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Home</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Chat</source>
-            <translation type="unfinished" />
+            <translation>ホーム</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
             <source>Embeddings</source>
-            <translation type="unfinished" />
+            <translation>埋め込み</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />
@@ -8431,7 +9980,7 @@
         </message>
         <message>
             <location filename="../../resources/catalog.toml" />
-            <source>A small chat model that understands images.</source>
+            <source>A small chat model that understands pictures.</source>
             <translation>画像を理解する小さなチャットモデルです。</translation>
         </message>
         <message>

@@ -33,7 +33,7 @@ class WordEmbedder:
         self.vector_of = vector_of
 
     def __call__(self, texts: Sequence[str], model_id: str) -> Embedded:
-        assert model_id in ("", self.model_id)
+        del model_id  # whatever was asked: a server may have another one by now
         self.before(self.requests)
         self.requests += 1
         self.texts += texts

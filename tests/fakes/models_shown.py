@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.fakes.app import FakeApp
+    from tray_app.models.library import Model
     from tray_app.models.model_files import Partial as PartialFile
 
 WORDS = "qwen3"
@@ -47,6 +48,7 @@ FOUND = SearchPage(
             license="apache-2.0",
             languages=("en", "zh", "fr", "de", "ja"),
             parameters=596_000_000,
+            task="feature-extraction",
         ),
         HubModel(
             REPOSITORY,
@@ -55,8 +57,15 @@ FOUND = SearchPage(
             modified="2026-10-02",
             license="apache-2.0",
             parameters=8_190_000_000,
+            task="text-generation",
         ),
-        HubModel("google/gemma-3-4b-it-qat-q4_0-gguf", downloads=98_765, gated=True, license="gemma"),
+        HubModel(
+            "google/gemma-3-4b-it-qat-q4_0-gguf",
+            downloads=98_765,
+            gated=True,
+            license="gemma",
+            task="image-text-to-text",
+        ),
         HubModel("someone/a-very-long-name-of-a-repository-that-nobody-would-ever-type-by-hand-GGUF"),
     ),
     next="cursor=2",
@@ -120,6 +129,11 @@ def make_repository_report(name: str = REPOSITORY, *, with_projector: bool = Tru
     return RepositoryReport(
         HubFiles(Repository("https://huggingface.co", name), quantizations, projectors), (model,)
     )
+
+
+def many_models(count: int) -> tuple[Model, ...]:
+    """So many installed models."""
+    return tuple(make_model(f"Model {number} 7B", f"{number}.gguf") for number in range(count))
 
 
 def make_space(name: str, held_bytes: int, *, unused: bool = False, app: str = "") -> ModelSpace:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.fuzz import chats, control, conversations, downloads, engines, gateway, models, settings
+from tests.fuzz import (
+    chats,
+    collections,
+    control,
+    conversations,
+    downloads,
+    engines,
+    gateway,
+    models,
+    settings,
+)
 
 TARGETS = (
     *models.TARGETS,
@@ -12,5 +22,6 @@ TARGETS = (
     *gateway.TARGETS,
     *chats.TARGETS,
     *conversations.TARGETS,
+    *collections.TARGETS,
     *control.TARGETS,
 )

@@ -238,7 +238,7 @@ def test_a_chosen_model_that_is_not_here_must_fit_on_the_disk(
 
     assert (here.ok, full.ok) == (True, False)
     assert full.problems[0].code is ErrorCode.NOT_ENOUGH_SPACE
-    assert "0.00 GB are free" in full.problems[0].message
+    assert "0.00 GB free" in full.problems[0].message
 
 
 def test_a_model_that_is_too_large_is_told_and_stops_nothing(private_home: Path, free: int) -> None:

@@ -202,7 +202,7 @@ def test_the_doctor_tells_which_installed_engine_runs_the_model_and_which_one_ca
     (changed,) = (each for each in found["engines"] if each["kind"] == "llama.cpp-cuda")
     assert changed["problem"]["code"] == ErrorCode.ENGINE_CHANGED
     assert [each["kind"] for each in found["engines"] if each["chosen"]] == ["llama.cpp"]
-    assert found["choice"].startswith(f"The built-in llama.cpp is used. Not {name}: ")
+    assert found["choice"].startswith(f"The built-in llama.cpp is used. {name} is not used: ")
 
 
 def install(home: Path) -> InstalledBuild:

@@ -172,7 +172,7 @@ def test_an_alias_of_a_model_that_is_not_here_says_so(app: App) -> None:
 
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_NOT_FOUND), match="gone") as caught:
         app.library.find("mine")
-    assert "mine is another name of it" in caught.value.message
+    assert "mine is another name for this model" in caught.value.message
 
 
 def test_a_pooling_of_its_own_reaches_the_engine_and_changes_its_vectors(app: App) -> None:

@@ -322,7 +322,7 @@ def test_a_second_app_does_not_take_the_first_ones_place() -> None:
         first.interrupt()
 
     assert f"PowerInfer Tray is already running (PID {first.process.pid})" in error
-    assert f"It has port {first_port}." in error
+    assert f"It uses port {first_port}." in error
     assert "powerinfer-tray quit" in error
     assert status["base_url"] == f"http://127.0.0.1:{first_port}/v1"
 

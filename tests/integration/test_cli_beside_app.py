@@ -135,7 +135,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
             "engine                 embeddings/s  tokens/s  built-in = 1",
             "llama.cpp 2026.10            100.00      40.0          1.00",
             "llama.cpp-cpu b11194         190.00      40.0          1.38",
-            "llama.cpp-cuda b11194  not compared: The engine crashed",
+            "llama.cpp-cuda b11194  not measured: The engine crashed",
             "",
             "threads  embeddings/s  tokens/s",
             "      1        190.00      40.0",
@@ -515,8 +515,8 @@ def test_an_app_of_another_version_is_told_to_be_restarted(
         result = command_here(*command.split())
         stopped = command_here("stop")
     assert (result.returncode, stopped.returncode) == (1, 0)
-    assert f"(PID {os.getpid()}A different version of PowerInfer Tray is running (PID " in result.stderr
-    assert (f"Version {version} runs" if version else "An earlier version is running") in result.stderr
+    assert f"A different version of PowerInfer Tray is running (PID {os.getpid()})" in result.stderr
+    assert (f"Version {version} is running" if version else "An earlier version is running") in result.stderr
     assert "powerinfer-tray quit" in result.stderr
     assert (private_home / "models" / "mine.gguf").exists()
 

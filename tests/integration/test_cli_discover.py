@@ -71,7 +71,7 @@ def test_a_model_is_found_picked_downloaded_served_and_embeds(hub: FakeHub, priv
     assert offered["best"] == "Tiny-Q8_0.gguf"
     assert downloaded["path"] == str(private_home / "models" / "Tiny-Q8_0.gguf")
     assert downloaded["sha256"] == offered["quantizations"][2]["files"][0]["sha256"]
-    assert downloaded["picked"].startswith("Of 3 files, Tiny-Q8_0.gguf (")
+    assert downloaded["picked"].startswith("Tiny-Q8_0.gguf (")
 
     port = free_port()
     with running("serve", "--model", "Tiny-Q8_0", "--port", str(port)) as program:
@@ -121,7 +121,7 @@ def test_a_download_says_what_it_picked(hub: FakeHub) -> None:
     content = model_bytes()
     hub.add("o/r", {"m-Q6_K.gguf": content, "m-Q2_K.gguf": content})
     told = printed("download", "hf:o/r")
-    assert "Of 2 files, m-Q6_K.gguf (" in told
+    assert "is the best of 2 files" in told
     assert "Saved " in told
 
 
@@ -167,7 +167,7 @@ def test_where_nothing_fits_nothing_is_downloaded(hub: FakeHub, private_home: Pa
     assert error["code"] == ErrorCode.MODEL_TOO_LARGE
     assert "The smallest, m-Q2_K.gguf, needs 4,0" in error["message"]
     assert "hf:o/r/m-Q2_K.gguf" in error["hint"]
-    assert "None fits" in printed("models", "files", "o/r")
+    assert "None of them fits" in printed("models", "files", "o/r")
     assert not list((private_home / "models").glob("*"))
 
 
@@ -229,5 +229,5 @@ def test_without_a_network_it_is_one_sentence_and_1(private_home: Path, argument
     result = powerinfer_tray(*arguments)
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: No models can be looked up")
+    assert result.stderr.startswith("Error: The search for models is not possible")
     assert result.stderr.count("\n") == 1

@@ -200,7 +200,7 @@ def test_where_an_app_runs_it_does_the_work(
         printed(capsys, "allow", "b1-cpu", "--model", "bge")
         printed(capsys, "remove", "b1-cpu")
 
-    assert "  runs Zoë\n" in listed
+    assert "  is running Zoë\n" in listed
     assert "unfinished: b2-cuda, downloading, 50 bytes downloaded: no network\n" in listed
     assert app.names == [
         "engines",

@@ -115,7 +115,7 @@ def test_a_key_file_that_others_can_read_is_refused_by_server_and_doctor(private
 def test_a_variable_that_wins_is_named_when_another_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
     for command in (("set", "gateway", "--file"), ("remove", "gateway")):
-        assert f"While {VARIABLE} is set in the environment" in told("key", *command, text=f"{KEY}-2\n")
+        assert f"The environment variable {VARIABLE} is set" in told("key", *command, text=f"{KEY}-2\n")
 
 
 def test_a_token_of_the_environment_goes_to_hugging_face_and_to_no_mirror(

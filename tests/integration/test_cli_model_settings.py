@@ -54,7 +54,7 @@ def test_a_value_of_a_model_is_set_got_shown_and_taken_back(file: Path) -> None:
     shown = does("settings", "show", "--model", "gpt-4o-mini")
     assert "# my-model\n" in shown
     assert "ctx_size = 1024  # its own\n" in shown
-    assert "threads = 3  # as for all\n" in shown
+    assert "threads = 3  # same as for all models\n" in shown
     assert "\nctx_size = 1024\n" in does("settings", "show").partition('\n[models."my-model"]\n')[2]
 
     assert does("settings", "unset", "ctx_size", "--model", "embed") == 'ctx_size = "auto"  # for my-model\n'
@@ -104,7 +104,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(file: Path) -> None:
     assert "cannot be remote" in fails("settings", "set", "engine", "remote", "--model", "test")
     assert "settings set aliases VALUE --model ID" in fails("settings", "set", "aliases", "a")
     assert "single model" in fails("settings", "get", "pooling")
-    assert "id of another model, my-model" in fails(
+    assert "ID of another model, my-model" in fails(
         "settings", "set", "aliases", "My-Model", "--model", "test"
     )
     assert "There is no setting 'ctx'" in fails("settings", "unset", "ctx", "--model", "test")
@@ -151,5 +151,5 @@ def test_an_alias_can_be_served_and_an_app_that_serves_it_already_agrees(file: P
         assert "test" in program.line_with("Ready:").lower()
         assert "is already running" in does("serve", "--model", "test")
         assert "is already running" in does("serve", "--model", "gpt-4o-mini")
-        assert "has model" in fails("serve", "--model", "my-model")
+        assert "uses model" in fails("serve", "--model", "my-model")
     assert tomllib.loads(file.read_text()).get("model") is None

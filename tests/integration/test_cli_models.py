@@ -301,7 +301,7 @@ def test_list_and_info_say_what_a_model_is_for(
     assert next(each for each in listed if each["path"] == str(path))["purpose"] == purpose
     told = command_here("models", "info", str(path)).stdout
     assert f"purpose: {purpose}\n" in told
-    assert "context: 1024 tokens for each of " in told
+    assert "context size: 1024 tokens for each of " in told
 
 
 def test_list_and_info_say_whether_a_model_sees_and_with_what(folder: Path) -> None:

@@ -170,7 +170,7 @@ def test_outdated_tells_by_digest_that_a_file_has_changed_at_its_source(folder: 
 
         assert f"changed: the file has changed at {server.base_url}/changed.gguf" in told
         assert "same: up to date" in told
-        assert "mine: not known." in told
+        assert "mine: not checked." in told
         assert len(arrived) == len(server.files)
     assert model_bytes(name="changed") == (folder / "changed.gguf").read_bytes()
 

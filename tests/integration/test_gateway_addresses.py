@@ -97,8 +97,8 @@ def test_no_name_of_a_host_becomes_part_of_the_page() -> None:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/v1/images/generations", "no pictures"),
-        ("/images/edits/", "no pictures"),
+        ("/v1/images/generations", "do not create images"),
+        ("/images/edits/", "do not create images"),
         ("/v1/audio/transcriptions", "do not support speech"),
         ("/v1/v1/audio/speech", "do not support speech"),
         ("/v1/files", "files are not stored"),
@@ -109,7 +109,7 @@ def test_no_name_of_a_host_becomes_part_of_the_page() -> None:
         ("/v1/vector_stores", "/v1/embeddings"),
         ("/v1/batches", "/v1/embeddings"),
         ("/v1/fine_tuning/jobs", "not train"),
-        ("/v1/moderations", "evaluate"),
+        ("/v1/moderations", "not moderate"),
     ],
 )
 def test_what_others_have_and_this_lacks_is_said_plainly(root: str, path: str, words: str) -> None:

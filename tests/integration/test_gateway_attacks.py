@@ -353,7 +353,7 @@ def test_a_text_beyond_all_measure_is_refused_without_the_engine(path: str, body
     with gateway_to(READY) as url:  # where there is no engine
         error = post(f"{url}/{path}", body).json()["error"]
     assert error["code"] == "context_length_exceeded"
-    assert "letters" in error["message"]
+    assert "characters" in error["message"]
 
 
 def test_a_text_beyond_all_measure_is_cut_for_who_asks(url: str) -> None:

@@ -605,7 +605,7 @@ MANY = 16
 def test_work_that_nobody_has_begun_is_not_followed(tmp_path: Path) -> None:
     client = find_running(tmp_path)
     assert client
-    with pytest.raises(GatewayError, match="no work number 7"):
+    with pytest.raises(GatewayError, match="no job number 7"):
         client._follow(Following(7), print, Cancellation(), progress=Arriving, result=Arriving)
 
 

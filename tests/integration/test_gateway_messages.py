@@ -311,7 +311,7 @@ def test_a_call_that_the_limit_has_cut_is_called_with_nothing() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (streamed_chat({"content": "a"}, finish=None, done=False), "halfway"),
+        (streamed_chat({"content": "a"}, finish=None, done=False), "in the middle"),
         (streamed_chat({"content": "a"}, finish=None, done=False) + b"data: nonsense\n\n", "not what was"),
     ],
 )

@@ -163,7 +163,9 @@ def test_a_list_that_is_far_too_long_is_told_as_a_list(
     for path in ("/api/models", "/api/models/o/r/tree/main"):
         hub.answers[path] = HubAnswer(b"[" + b" " * 1000 + b"]")
 
-    with pytest.raises(DownloadError, check=coded(ErrorCode.CONNECTION_LOST), match="The list") as raised:
+    with pytest.raises(
+        DownloadError, check=coded(ErrorCode.CONNECTION_LOST), match="The server's list"
+    ) as raised:
         ask(hub)
 
     assert "is kept" not in str(raised.value)

@@ -50,5 +50,5 @@ def test_the_engines_death_is_noticed_and_mended(model: Path) -> None:
         (engine,) = [process for process in processes_with(str(model)) if process.pid != program.process.pid]
         engine.kill()
 
-        program.line_with("started again")
+        program.line_with("is restarting")
         program.line_with("Ready")

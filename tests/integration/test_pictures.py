@@ -243,16 +243,16 @@ def test_nothing_is_fetched_from_an_address(url: str, part: dict[str, Any], rout
     answer = post(url.removesuffix("/v1") + route, with_part(part))
     error = answer.json()["error"]
     assert (answer.status_code, error["param"], error["code"]) == (400, "messages", "unsupported_content")
-    assert "messages[0].content[1]: not downloaded" in error["message"]
+    assert "messages[0].content[1]: images are not downloaded" in error["message"]
 
 
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (seen_at("data:image/png;base64,AAAA"), "cannot be read"),
-        (seen_at("data:image/png;base64,!!!!"), "cannot be read"),
-        (seen_at("data:application/pdf;base64,JVBERi0="), "cannot be read"),
-        ({"type": "image_url", "image_url": picture()}, "cannot be read"),
+        (seen_at("data:image/png;base64,AAAA"), "could not be read"),
+        (seen_at("data:image/png;base64,!!!!"), "could not be read"),
+        (seen_at("data:application/pdf;base64,JVBERi0="), "could not be read"),
+        ({"type": "image_url", "image_url": picture()}, "could not be read"),
         ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}}, "no files"),
         ({"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}, "does not support sound"),
     ],

@@ -33,7 +33,7 @@ def test_each_page_is_read(path: Path) -> None:
 
 def test_passages_say_on_which_page_they_stand(path: Path) -> None:
     path.write_bytes(pdf_of("The first page", "", "The third page"))
-    (file,) = files_of([path], [])
+    (file,) = files_of([path], [], threading.Event())
 
     content = content_of(file, threading.Event())
 

@@ -125,7 +125,8 @@ def is_part(one: QWidget) -> bool:
     return parent is not None and (
         parent.focusProxy() is one
         or type(parent).__name__
-        in {"QDoubleSpinBox", "QLineEdit", "QSpinBox", "QComboBox", "QTabBar", "QTableWidget", "QTableView"}
+        in {"QDoubleSpinBox", "QSpinBox", "QComboBox", "QTabBar", "QTableWidget", "QTableView"}
+        or isinstance(parent, QLineEdit)
         or one.objectName().startswith("qt_")
     )
 
@@ -140,7 +141,10 @@ def test_every_control_of_a_page_has_a_name_and_can_be_reached(
     for tab in tabs:
         if isinstance(shown, EmbeddingsPage):
             shown.setCurrentIndex(tab)
-            if tab == 0:
+            if shown.currentWidget() is shown.search:
+                shown.search.zone.example_button.click()
+                qtbot.waitUntil(lambda: bool(shown.search.results.list.hits.rows))
+            if shown.currentWidget() is shown.compare:
                 shown.compare.texts.setPlainText("one\ntwo")
                 shown.compare.embed()
                 qtbot.waitUntil(lambda: not shown.compare.results.isHidden())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -377,3 +378,15 @@ def test_a_start_that_fails_opens_the_page_that_says_why(
     qtbot.waitUntil(desktop.window.isVisible)
     assert desktop.window.current() is Page.HOME
     assert desktop.window.message.isHidden()  # the page has it
+
+
+def test_pyside_keeps_no_source_of_what_is_imported_after_it() -> None:
+    program = (
+        "import linecache\n"
+        "from tray_app.ui.sources import leave_sources_alone\n"
+        "leave_sources_alone()\n"
+        "import tray_app.ui.application\n"
+        "print([file for file in linecache.cache if 'tray_app' in file])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"

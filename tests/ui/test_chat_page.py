@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from tests.fakes.app import make_model, make_status
 from tests.fakes.bridges import settle
+from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.chats.conversation import Message, Role
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
@@ -24,7 +26,7 @@ from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
 from tray_app.ui.presenters.notices import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PySide6.QtWidgets import QWidget
@@ -302,6 +304,8 @@ def test_conversations_are_found_opened_renamed_exported_and_deleted(
     settle(qtbot, bridge)
     assert fake.chats.read(first.id).title == "Foxes"
     assert panel.title.accessibleName() == "Foxes"
+    ask(qtbot, bridge, panel.talk, "More?")
+    assert panel.title.accessibleName() == fake.chats.read(first.id).title == "Foxes"
 
     fake.chats.export(first.id, tmp_path / "a.md")
     assert "They are quick." in (tmp_path / "a.md").read_text()
@@ -522,6 +526,51 @@ def test_in_a_narrow_window_list_and_conversation_take_turns(
 
     assert panel.sidebar.isHidden()
     assert texts_of(panel.talk) == ["Hello"]
+
+
+def test_what_came_before_an_answer_broke_off_is_kept_even_if_nobody_looks_any_more(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broke = threading.Event()
+
+    def stream(_conversation: Conversation, _cancelled: threading.Event) -> Iterator[ChatPiece]:
+        yield ChatPiece("The ", model_id="bamboo")
+        yield ChatPiece("fox", model_id="bamboo")
+        broke.wait(20)
+        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off")
+
+    monkeypatch.setattr(fake, "stream_chat", stream)
+    talk.composer.text.setPlainText("Hello")
+    talk.send()
+    qtbot.waitUntil(lambda: rows(talk, RowKind.ANSWER) == ["The fox"])
+    bridge.closing.set()  # the app ends: nothing is told to the window any more
+    broke.set()
+    bridge.close(timeout_s=20)
+
+    last = fake.chats.read(talk.conversation.id).messages[-1]
+    assert (last.text, last.stopped) == ("The fox", True)
+
+
+def test_every_control_of_a_conversation_has_a_name_and_can_be_reached(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, page: ChatPage, talk: TalkPanel
+) -> None:
+    fake.seeing = {"bamboo"}
+    text = "Look:\n\n```python\nx = 1\n```\n\n[here](http://example.org)"
+    seen = replace(question("What is this?"), attachments=(picture(),))
+    shown = kept(fake, seen, answer(text, reasoning="Hm."), question())
+    talk.open(shown.id)
+    settle(qtbot, bridge)
+    talk.composer.pictures.show_all((picture(),))
+    talk.act(ChatAction.EDIT, 0)
+    talk.view.transcript.unfold(1)
+    talk.tell(GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer broke off", "Why.", "What to do."))
+
+    assert nameless(page) == []
+    assert unreachable(page) == []
+    talk.composer.options_button.click()
+    assert talk.dialog is not None
+    assert nameless(talk.dialog) == []
+    assert unreachable(talk.dialog) == []
 
 
 def test_pictures_of_the_page(

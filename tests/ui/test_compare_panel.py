@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from PySide6.QtWidgets import QApplication, QWidget
+    from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
     from tray_app.gateway.public_client import Embeddings
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.style import Look
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "Der schnelle braune Fuchs", "素早い茶色の狐")
 
@@ -55,7 +56,7 @@ def test_each_line_is_embedded_and_its_numbers_are_shown(
 
     assert fake.calls == [("embed", TEXTS)]
     assert page.results.summary.text() == f"3 texts · {DIMENSIONS} dimensions · 14 tokens · 3.5 ms per text"
-    model = page.results.table.model()
+    model = page.results.vectors.table.model()
     assert [model.index(row, 1).data() for row in range(3)] == list(TEXTS)
     assert {model.index(row, 2).data() for row in range(3)} == {"1.0000"}
 
@@ -81,26 +82,27 @@ def test_ctrl_enter_embeds(qtbot: QtBot, page: ComparePanel, fake: FakeApp) -> N
 
 def test_the_first_vector_is_plotted_then_the_one_that_is_selected(qtbot: QtBot, page: ComparePanel) -> None:
     embed(qtbot, page)
-    assert page.results.plot is not None
-    first = page.results.plot.accessibleDescription()
+    assert page.results.vectors.plot is not None
+    first = page.results.vectors.plot.accessibleDescription()
 
-    page.results.table.selectRow(2)
+    page.results.vectors.table.selectRow(2)
 
     assert first.startswith(f"{DIMENSIONS} values from ")
-    assert page.results.plot.accessibleDescription() != first
+    assert page.results.vectors.plot.accessibleDescription() != first
 
 
 def test_the_pointer_reads_a_value_off_the_plot(qtbot: QtBot, page: ComparePanel) -> None:
     page.resize(700, 700)
     page.show()
     embed(qtbot, page)
-    assert page.results.plot is not None
-    view = page.results.plot.getPlotItem().getViewBox()
+    page.results.tabs.setCurrentWidget(page.results.vectors)
+    assert page.results.vectors.plot is not None
+    view = page.results.vectors.plot.getPlotItem().getViewBox()
 
-    page.results.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(5.2, 0)))
+    page.results.vectors.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(5.2, 0)))
     assert page.results.hover.text().startswith("Dimension 5: ")
 
-    page.results.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(-20, 0)))
+    page.results.vectors.plot.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(-20, 0)))
     assert page.results.hover.text() == ""
 
 
@@ -129,9 +131,9 @@ def test_a_stopped_server_can_be_started_from_here(
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.STOPPED))
     assert not page.embed_button.isEnabled()
-    assert page.waiting.text() == "The server must run first."
+    assert page.server.words.text() == "The server must run first."
 
-    page.start_button.click()
+    page.server.button.click()
 
     qtbot.waitUntil(lambda: fake.calls == [("start_server",)])
 
@@ -159,7 +161,7 @@ def test_many_texts_go_in_several_requests_and_come_back_as_one_result(
     embed(qtbot, page)
 
     assert [len(call[1]) for call in fake.calls] == [16, 4]
-    assert page.results.table.rowCount() == 20
+    assert page.results.vectors.table.rowCount() == 20
     assert page.results.summary.text().startswith("20 texts · ")
 
 
@@ -227,22 +229,23 @@ def test_a_dropped_file_that_is_no_text_is_refused_and_the_texts_stay(
 def test_two_or_more_texts_are_compared_and_one_is_not(qtbot: QtBot, page: ComparePanel) -> None:
     embed(qtbot, page)
     results = page.results
-    assert [results.tabs.tabText(tab) for tab in range(2)] == ["Vect&or", "Si&milarity"]
-    assert results.heat_map is not None
-    assert results.heat_map.accessibleDescription().startswith("The nearest of 3 texts are ")
+    assert [results.tabs.tabText(tab) for tab in range(2)] == ["Si&milarity", "Vect&or"]
+    assert results.comparison is not None
+    assert results.comparison.heat_map.accessibleDescription().startswith("The nearest of 3 texts are ")
+    assert results.comparison.map.accessibleDescription() == "3 texts"
 
     page.texts.setPlainText("alone")
     embed(qtbot, page)
-    assert not results.tabs.isTabVisible(1)
+    assert not results.tabs.isTabVisible(0)
+    assert results.vectors.isVisibleTo(results.tabs)
 
 
 def test_the_pointer_reads_a_similarity_off_the_heat_map(qtbot: QtBot, page: ComparePanel) -> None:
     page.resize(700, 800)
     page.show()
     embed(qtbot, page)
-    heat_map = page.results.heat_map
-    assert heat_map is not None
-    page.results.tabs.setCurrentWidget(heat_map)
+    assert page.results.comparison is not None
+    heat_map = page.results.comparison.heat_map
     view = heat_map._plot.getViewBox()
 
     heat_map.scene().sigMouseMoved.emit(view.mapViewToScene(QPointF(1.5, 1.5)))
@@ -330,19 +333,17 @@ def test_a_picture_that_cannot_be_saved_is_explained(
     qtbot.waitUntil(lambda: page.card.accessibleName() == "plot.png could not be saved")
 
 
-def test_plots_follow_a_change_between_light_and_dark(
-    qtbot: QtBot, qapp: QApplication, page: ComparePanel
-) -> None:
+def test_plots_follow_a_change_between_light_and_dark(qtbot: QtBot, worn: Look, page: ComparePanel) -> None:
     page.show()
     embed(qtbot, page)
-    plots = [plot for plot in (page.results.plot, page.results.heat_map) if plot is not None]
-    before = qapp.palette()
+    assert page.results.comparison is not None
+    plots = (page.results.vectors.plot, page.results.comparison.heat_map, page.results.comparison.map)
 
-    qapp.setPalette(dark_palette())
+    worn.wear(dark=True)
 
     base = dark_palette().color(QPalette.ColorRole.Base)
-    qtbot.waitUntil(lambda: all(plot.backgroundBrush().color() == base for plot in plots))
-    qapp.setPalette(before)
+    qtbot.waitUntil(lambda: all(plot.backgroundBrush().color() == base for plot in plots if plot))
+    worn.wear(dark=False)
 
 
 def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again(
@@ -350,14 +351,14 @@ def test_a_closed_window_gives_its_plots_back_and_an_opened_one_draws_them_again
 ) -> None:
     page.show()
     embed(qtbot, page)
-    plots = [weakref.ref(page.results.plot), weakref.ref(page.results.heat_map)]
+    plot, comparison = weakref.ref(page.results.vectors.plot), weakref.ref(page.results.comparison)
 
     page.hide()
 
-    qtbot.waitUntil(lambda: all(plot() is None for plot in plots))
+    qtbot.waitUntil(lambda: plot() is None and comparison() is None)
     page.show()
-    assert page.results.plot is not None
-    assert [page.results.tabs.tabText(tab) for tab in range(2)] == ["Vect&or", "Si&milarity"]
+    assert page.results.vectors.plot is not None
+    assert [page.results.tabs.tabText(tab) for tab in range(2)] == ["Si&milarity", "Vect&or"]
 
 
 @pytest.mark.parametrize(
@@ -402,13 +403,13 @@ def test_pictures_of_the_page(
     page.resize(760, 800)
     page.show()
     embed(qtbot, page)
-    plot, heat_map = page.results.plot, page.results.heat_map
+    plot, comparison = page.results.vectors.plot, page.results.comparison
     assert plot is not None
-    assert heat_map is not None
-    qtbot.waitUntil(lambda: plot.height() > 200)  # laid out
-    plot.scene().sigMouseMoved.emit(plot.getPlotItem().getViewBox().mapViewToScene(QPointF(12, 0)))
-    photograph(page, "embedding")
+    assert comparison is not None
+    qtbot.waitUntil(lambda: comparison.height() > 200)  # laid out
+    photograph(page, "compare")
 
-    page.results.tabs.setCurrentWidget(heat_map)
-    qtbot.waitUntil(lambda: heat_map.height() > 200)
-    photograph(page, "embedding-similarity")
+    page.results.tabs.setCurrentWidget(page.results.vectors)
+    qtbot.waitUntil(lambda: plot.height() > 100)
+    plot.scene().sigMouseMoved.emit(plot.getPlotItem().getViewBox().mapViewToScene(QPointF(12, 0)))
+    photograph(page, "compare-vector")

@@ -17,6 +17,7 @@ from tray_app.download.network_errors import UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode
+from tray_app.models.hub import Sort
 from tray_app.models.memory import Fit
 from tray_app.ui.dialogs.download import DownloadDialog
 from tray_app.ui.pages.models import ModelsPage
@@ -165,6 +166,33 @@ def test_words_are_searched_for_and_more_is_fetched_when_asked(
     assert titles(panel)[-1] == MORE.repositories[0].repository.partition("/")[2]
     assert ("search", WORDS, FOUND.next) in fake.calls
     assert panel.more_button.isHidden()
+
+
+def test_words_are_searched_for_after_a_pause_and_addresses_only_by_enter(
+    qtbot: QtBot, panel: DiscoverPanel, fake: FakeApp
+) -> None:
+    QTest.keyClicks(panel.field, WORDS)
+    assert not [call for call in fake.calls if call[0] == "search"]
+
+    qtbot.waitUntil(lambda: titles(panel)[:1] == ["Qwen3-Embedding-0.6B-GGUF"])
+    assert [call for call in fake.calls if call[0] == "search"] == [("search", WORDS, "")]
+    panel.field.setText("https://example.org/m.gguf")
+
+    assert not panel._pause.isActive()
+    assert panel.hub.words == WORDS
+
+
+def test_another_order_is_asked_for(
+    qtbot: QtBot, bridge: Bridge, panel: DiscoverPanel, fake: FakeApp
+) -> None:
+    assert panel.order.isHidden()
+    search(qtbot, bridge, panel, WORDS)
+
+    panel.order.setCurrentText("Most likes")
+    settle(qtbot, bridge)
+
+    assert fake.discovery.sort is Sort.LIKES
+    assert len(titles(panel)) == len(FOUND.repositories)
 
 
 def test_an_empty_field_leads_back_to_the_catalogue(

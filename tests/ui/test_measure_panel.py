@@ -47,7 +47,7 @@ def test_as_many_requests_are_sent_as_were_asked_for(
 
     assert fake.calls == [("embed", ("hello",))] * 30
     assert panel.summary.text().startswith("30 requests · p50 3.5 ms · p95 3.5 ms · ")
-    assert panel.progress.value() == 30
+    assert panel.job.bar.value() == 30
     assert panel.plot is not None
     assert panel.plot.accessibleDescription() == "30 requests from 3.5 to 3.5 ms"
 
@@ -135,7 +135,7 @@ def test_a_server_that_does_not_run_cannot_be_measured(
         fake.show(make_status(State.STOPPED))
 
     assert not panel.measure_button.isEnabled()
-    assert panel.waiting.text() == "The server must run first."
+    assert panel.server.words.text() == "The server must run first."
 
 
 def test_pictures_of_the_panel(
@@ -146,5 +146,5 @@ def test_pictures_of_the_panel(
     panel._show(Measurement(tuple(3 + (n * 7919 % 100) ** 2 / 1500 for n in range(200)), 0.4))
     plot = panel.plot
     assert plot is not None
-    qtbot.waitUntil(lambda: plot.isVisible() and plot.y() > 100)  # laid out
+    qtbot.waitUntil(lambda: plot.isVisible() and plot.height() > 100)  # laid out
     photograph(panel, "measure")

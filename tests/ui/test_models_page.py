@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QKeySequence, QTextDocument
+from PySide6.QtGui import QContextMenuEvent, QDropEvent, QKeySequence, QTextDocument
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
 from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progress, make_snapshot, make_status
 from tests.fakes.bridges import settle
+from tests.fakes.models_shown import many_models
 from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
@@ -29,7 +30,7 @@ from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.pages.models import ModelsPage
-from tray_app.ui.presenters.model_list import menu_of
+from tray_app.ui.presenters.model_list import Sorting, menu_of
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.presenters.notices import Page
 
@@ -520,7 +521,7 @@ def test_a_card_tells_anew_whether_its_model_fits(
     fake.show(replace(fake.status(), folder_changes=1))
 
     qtbot.waitUntil(lambda: "Close other programs" in words())
-    assert len(cards(page)) == 2
+    qtbot.waitUntil(lambda: len(cards(page)) == 2)  # those of before are gone
     before = cards(page)[0]
     fake.show(replace(fake.status(), folder_changes=2))
     qtbot.waitUntil(lambda: bridge.status.folder_changes == 2)
@@ -636,12 +637,122 @@ def test_enter_does_what_is_most_likely_meant(qtbot: QtBot, page: InstalledPanel
     qtbot.waitUntil(lambda: fake.calls == [("apply", {"model": "test"}), ("start_server",)])
 
 
+def test_the_button_of_a_row_is_pressed_by_the_mouse(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    activate(qtbot, page)
+    list_, number = page.table, 1
+    place = list_.visualRect(list_.rows.index(number))
+    button = list_.itemDelegate()._room(place, list_.rows.at(number)).action  # type: ignore[attr-defined]
+    assert list_.rows.at(number).action == "Load"
+
+    QTest.mouseClick(list_.viewport(), Qt.MouseButton.LeftButton, pos=place.center())
+    assert fake.calls == []  # beside it, which only goes to the row
+    QTest.mouseClick(list_.viewport(), Qt.MouseButton.LeftButton, pos=button.center())
+    QTest.mouseDClick(list_.viewport(), Qt.MouseButton.LeftButton, pos=button.center())
+    QTest.mouseRelease(list_.viewport(), Qt.MouseButton.LeftButton, pos=button.center())
+
+    qtbot.waitUntil(lambda: ("start_server",) in fake.calls)
+    assert fake.calls == [("apply", {"model": "test"}), ("start_server",)]  # once
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_Menu, None])
+def test_the_menu_of_a_row_has_all_that_it_permits(
+    qtbot: QtBot, page: InstalledPanel, key: Qt.Key | None
+) -> None:
+    activate(qtbot, page)
+    select(page, "Bamboo 7B Q4_0")
+    place = page.table.visualRect(page.table.rows.index(0))
+    more = page.table.itemDelegate()._room(place, page.table.rows.at(0)).more  # type: ignore[attr-defined]
+    if key is None:
+        QTest.mouseClick(page.table.viewport(), Qt.MouseButton.LeftButton, pos=more.center())
+    else:
+        reason = QContextMenuEvent.Reason.Keyboard
+        QApplication.sendEvent(page.table, QContextMenuEvent(reason, QPoint(), QPoint()))
+
+    qtbot.waitUntil(page.menu.menu.isVisible)
+    entries = [action.text().replace("&", "") for action in page.menu.menu.actions() if action.text()]
+    page.menu.menu.close()
+    assert entries == [
+        "Load",
+        "Information…",
+        "Settings of This Model…",
+        "Check Files",
+        "Quantize…",
+        "Show in Folder",
+        "Remove…",
+    ]
+
+
+def test_keys_of_the_list_remove_and_inform(qtbot: QtBot, page: InstalledPanel) -> None:
+    activate(qtbot, page)
+    select(page, "Bamboo 7B Q4_0")
+    QTest.keyClick(page.table, Qt.Key.Key_Return, Qt.KeyboardModifier.AltModifier)
+    assert isinstance(page.controller.dialog, ModelInformation)
+    page.controller.dialog.reject()
+
+    QTest.keyClick(page.table, Qt.Key.Key_Delete)
+    press(page, "Keep")
+
+
+def test_the_settings_of_a_model_are_asked_for_by_its_id(qtbot: QtBot, models: ModelsPage) -> None:
+    select(models.installed, "Built-in test model")
+
+    with qtbot.waitSignal(models.settings_wanted) as wanted:
+        models.installed.act(ModelAction.SETTINGS)
+
+    assert wanted.args == ["test"]
+
+
+def test_who_listens_hears_all_of_a_row(page: InstalledPanel) -> None:
+    said = page.table.rows.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+
+    assert said == "Bamboo 7B Q4_0, Default, Chat, Q4_0, Sparse, 4.68 GB, context 4096, Fits"
+
+
+def test_many_models_are_filtered_and_sorted_and_the_current_one_stays(
+    qtbot: QtBot, page: InstalledPanel, fake: FakeApp
+) -> None:
+    assert page.filter.isHidden()
+    small = replace(make_model("A small one", "small.gguf"), size_bytes=1000)
+    fake.library.models = (*fake.library.models, small, *many_models(20))
+    look_again(qtbot, page, fake, "Model 19 7B")
+    assert not page.filter.isHidden()
+    select(page, "Built-in test model")
+
+    page.filter.setText("one SMALL")
+    assert names(page) == ["A small one"]
+    page.filter.clear()
+    page.sort_actions[Sorting.SIZE].trigger()
+    assert names(page)[-1] == "A small one"
+    page.sort_actions[Sorting.NAME].trigger()
+    assert names(page)[0] == "A small one"
+    select(page, "Built-in test model")
+    page.sort(Sorting.SIZE)
+    assert selected(page) == "Built-in test model"
+
+
+def test_another_language_has_the_same_order_and_filter(
+    qtbot: QtBot, page: InstalledPanel, bridge: Bridge
+) -> None:
+    page.sort(Sorting.STATE)
+    page.filter.setText("bamboo")
+    new = ModelsPage(bridge)
+    qtbot.addWidget(new)
+
+    new.installed.take_over(page)
+
+    assert (new.installed.sorting, new.installed.filter.text()) == (Sorting.STATE, "bamboo")
+
+
 def activate(qtbot: QtBot, page: InstalledPanel) -> None:
     """Give the table the keyboard."""
-    page.show()
+    page.window().resize(900, 600)
+    page.window().show()
     page.activateWindow()
     page.table.setFocus()
     qtbot.waitUntil(page.isActiveWindow)
+    qtbot.waitUntil(lambda: page.table.visualRect(page.table.rows.index(0)).width() > 400)  # laid out
 
 
 def look_again(qtbot: QtBot, page: InstalledPanel, fake: FakeApp, name: str) -> None:

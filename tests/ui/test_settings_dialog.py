@@ -630,6 +630,7 @@ def test_an_explanation_is_reached_with_the_keyboard_and_read_out(
 
     QTest.keyClick(row.more_button, Qt.Key.Key_Space)
 
+    assert row.details is not None
     assert row.details.isVisible()
     assert said == [row.details.text()]
     QTest.keyClick(row.more_button, Qt.Key.Key_Space)
@@ -672,7 +673,7 @@ def test_every_row_fits_a_small_window_and_what_has_the_keyboard_is_scrolled_to(
         dialog.point_at(field.name)
         row = dialog.rows[field.name]
         qtbot.waitUntil(lambda row=row: not row.visibleRegion().isEmpty())  # type: ignore[misc]
-        assert content.width() <= area.viewport().width(), field.name
+        qtbot.waitUntil(lambda: content.width() <= area.viewport().width())
 
 
 def test_every_field_has_a_name_and_a_description_for_a_screen_reader(dialog: SettingsDialog) -> None:

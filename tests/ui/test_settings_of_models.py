@@ -77,7 +77,8 @@ USELESS_TO_A_REGULAR_MODEL = {"vram_budget", "workers"}
 
 def mark(dialog: SettingsDialog, name: str) -> str:
     """What is said of where a setting's value comes from."""
-    return dialog.rows[name].mark.text()
+    badge = dialog.rows[name].mark
+    return badge.text() if badge else ""
 
 
 def note(dialog: SettingsDialog, name: str) -> str:

@@ -74,7 +74,9 @@ def test_where_a_person_needs_contrast_the_systems_palette_stays(
 
 
 @pytest.mark.parametrize("system", [System.MACOS, System.WINDOWS])
-def test_macos_and_windows_keep_their_own_style_and_palette(qapp: QApplication, system: System) -> None:
+def test_macos_and_windows_keep_their_own_style_and_palette(
+    qapp: QApplication, worn: Look, system: System
+) -> None:
     before, name = qapp.palette(), qapp.style().name()
     look = Look(qapp, system)
 
@@ -83,7 +85,7 @@ def test_macos_and_windows_keep_their_own_style_and_palette(qapp: QApplication, 
     assert "QComboBox" not in qapp.styleSheet()
     assert 'variant="primary"' in qapp.styleSheet()
     look.deleteLater()
-    Look(qapp, System.LINUX).wear(dark=False)
+    worn.wear(dark=False)
 
 
 def test_the_style_sheet_has_a_value_for_each_of_its_names(qapp: QApplication) -> None:

@@ -7,7 +7,6 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QMenu, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_sleeping, make_snapshot, make_status
-from tests.ui.conftest import dark_palette
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PySide6.QtGui import QAction
-    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
     from tray_app.download.progress import Progress
+    from tray_app.ui.style import Look
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -195,14 +194,14 @@ def test_the_icon_is_a_template_on_macos_alone(tray: Tray) -> None:
     assert Tray(make_status(), template=True, over_dbus=False).icon.icon().isMask()
 
 
-def test_the_icon_is_drawn_anew_when_light_becomes_dark(qtbot: QtBot, qapp: QApplication, tray: Tray) -> None:
+def test_the_icon_is_drawn_anew_when_light_becomes_dark(qtbot: QtBot, worn: Look, tray: Tray) -> None:
     def picture() -> object:
         return tray.icon.icon().pixmap(22).toImage()
 
-    light, palette = picture(), qapp.palette()
-    qapp.setPalette(dark_palette())
+    light = picture()
+    worn.wear(dark=True)
     qtbot.waitUntil(lambda: picture() != light)
-    qapp.setPalette(palette)
+    worn.wear(dark=False)
     qtbot.waitUntil(lambda: picture() == light)
 
 

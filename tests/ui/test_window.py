@@ -150,9 +150,10 @@ def test_pictures_of_the_window(
     window.open(Page.EMBEDDINGS)
     trial = window.page(Page.EMBEDDINGS)
     assert isinstance(trial, EmbeddingsPage)
+    trial.setCurrentWidget(trial.compare)
     trial.compare.texts.setPlainText("The quick brown fox\nDer schnelle braune Fuchs\n素早い茶色の狐")
     trial.compare.embed()
-    qtbot.waitUntil(lambda: trial.compare.results.isVisible() and trial.compare.results.table.y() > 0)
+    qtbot.waitUntil(lambda: trial.compare.results.isVisible() and trial.compare.results.tabs.y() > 0)
     photograph(window, "window-embedding")
 
     window.open(Page.MODELS)

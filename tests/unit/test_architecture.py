@@ -128,7 +128,13 @@ def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str,
 
 
 @pytest.mark.parametrize(
-    "module", ["engine.llamacpp_child", "gateway.powerinfer.template_child", "system.trampoline"]
+    "module",
+    [
+        "engine.llamacpp_child",
+        "gateway.powerinfer.template_child",
+        "search.pdf_child",
+        "system.trampoline",
+    ],
 )
 def test_a_child_process_loads_nothing_of_the_app(module: str) -> None:
     program = f"import sys, tray_app.{module}; print(*sys.modules, sep='\\n')"

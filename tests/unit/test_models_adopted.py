@@ -17,6 +17,7 @@ from tray_app.app.model_upkeep import ModelUpkeep
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.errors import ErrorCode, ModelError
+from tray_app.models.adopted import AdoptedModels
 from tray_app.models.catalog import CatalogEntry
 from tray_app.models.library import Library
 from tray_app.models.naming import AmbiguousError
@@ -174,13 +175,13 @@ def test_a_model_that_was_pulled_anew_keeps_its_id(place: Place, store: Path, tm
 
 def test_a_file_of_the_models_folder_keeps_its_id_and_name(place: Place, store: Path, tmp_path: Path) -> None:
     in_ollama(store, "library/a/latest", write_model(tmp_path / "m"))
-    (adopted,) = place.upkeep.adopt(["a"])
+    (taken,) = place.upkeep.adopt(["a"])
     own = write_model(place.folder / "a.gguf")
 
     contents = place.library.contents().models
 
     assert (contents[0].id, contents[0].path, contents[0].name) == ("a", own, "a")
-    assert contents[1].path == adopted.path
+    assert contents[1].path == taken.path
     assert contents[1].id.startswith("a-")
     assert contents[1].name == f"a ({contents[1].id})"
     assert place.library.find("a").path == own
@@ -245,6 +246,45 @@ def test_half_a_model_is_not_taken_up(place: Place, tmp_path: Path) -> None:
         place.upkeep.adopt(["a"])
 
     assert place.upkeep.adopted.current() == ()
+
+
+def test_half_a_model_does_not_keep_others_from_being_taken_up(place: Place, tmp_path: Path) -> None:
+    for name, write in (("a", write_model), ("b", write_truncated_model), ("c", write_model)):
+        in_lm_studio(place.home, write(tmp_path / f"{name}.gguf"), repository=f"owner/{name}")
+
+    with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)):
+        place.upkeep.adopt(["a", "b", "c"])
+
+    assert place.ids() == ["a", "c"]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> list[str]:
+    """A list that grows with each call of a method."""
+    calls: list[str] = []
+    method = getattr(kind, name)
+
+    def call(*given: Any) -> Any:
+        calls.append(name)
+        return method(*given)
+
+    monkeypatch.setattr(kind, name, call)
+    return calls
+
+
+def test_many_models_are_taken_up_with_two_looks_and_one_writing(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        made = write_model(tmp_path / f"m{number}.gguf")
+        in_lm_studio(place.home, made, repository=f"owner/m{number}")
+    references = [str(each.path) for each in place.upkeep.found()]
+    looks, writings = counted(monkeypatch, Library, "_look"), counted(monkeypatch, AdoptedModels, "_change")
+
+    models = place.upkeep.adopt(references)
+
+    assert [str(each.path) for each in models] == references
+    assert len({each.id for each in models}) == len(references)
+    assert (len(looks) < 6, len(writings)) == (True, 1)
 
 
 def test_what_one_program_takes_up_another_one_sees(place: Place, store: Path, tmp_path: Path) -> None:

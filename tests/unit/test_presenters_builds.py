@@ -479,7 +479,7 @@ def test_the_setting_offers_the_installed_builds_the_newest_of_each_kind() -> No
     overview = make_overview(*map(make_installed_engine, (make_installed(), older, own)))
 
     assert engine_choices(overview, ENGLISH) == (
-        ("auto", "Automatic (the best one for the model)"),
+        ("auto", "Automatic"),
         ("llama.cpp-cuda", "llama.cpp b11194 for NVIDIA (CUDA 13.4)"),
         ("powerinfer-cpu", "PowerInfer 1.2 for the processor (CPU)"),
         ("powerinfer", "PowerInfer"),

@@ -240,6 +240,15 @@ def test_who_cancels_while_files_are_read_keeps_the_collection_as_it_was(
     assert library.texts() == ["one"]
 
 
+def test_who_cancels_while_folders_are_looked_through_loses_nothing(library: Library) -> None:
+    library.write("a.txt", "one")
+    library.add()
+    library.cancelled.set()
+
+    assert library.add() == AddReport(0, 0)
+    assert library.texts() == ["one"]
+
+
 def test_a_changed_file_stays_as_it_was_until_its_new_texts_come(library: Library) -> None:
     library.write("a.txt", "old")
     library.add()

@@ -23,12 +23,12 @@ posix = pytest.mark.skipif(os.name == "nt", reason="Windows has none of these")
 def found(*paths: Path) -> tuple[list[str], list[ErrorCode]]:
     """The names of the files that are found, and why others are not."""
     skipped: list[Skipped] = []
-    names = [file.path.name for file in files_of(paths, skipped)]
+    names = [file.path.name for file in files_of(paths, skipped, threading.Event())]
     return names, [each.error.code for each in skipped]
 
 
 def file_at(path: Path) -> FoundFile:
-    (file,) = files_of([path], [])
+    (file,) = files_of([path], [], threading.Event())
     return file
 
 
@@ -43,6 +43,20 @@ def test_texts_below_a_folder_are_found_and_nothing_else(tmp_path: Path) -> None
         path.write_text("x")
 
     assert found(tmp_path) == (["A.MD", "b.txt", "c.pdf", "e.text"], [])
+
+
+def test_who_cancels_does_not_wait_for_a_look_through_all_folders(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    for number in range(3):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "a.txt").write_text("x")
+
+    found = []
+    for file in files_of([tmp_path], [], cancelled):
+        cancelled.set()
+        found.append(file)
+
+    assert len(found) == 1
 
 
 def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:

@@ -344,7 +344,7 @@ def _guessable() -> SettingsError:
         ErrorCode.KEY_GUESSABLE,
         "The API key for the local network is too easy to guess",
         "It is short or has a pattern, and anyone on the network can try keys.",
-        "Set another one in the settings under Network, where “Generate” creates one, or "
+        "Set another one in the settings under “Network & access”, where “Generate” creates one, or "
         "run: powerinfer-tray key set gateway. Then enter it in your clients.",
     )
 

@@ -14,6 +14,7 @@ from tray_app.download.progress import Phase
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.adopted import AdoptedModels, adopted_id
 from tray_app.models.last_use import LastUse
+from tray_app.models.library import Model
 from tray_app.models.naming import AmbiguousError
 from tray_app.models.sources import FileSource, FileSources
 from tray_app.phrases import phrase
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.models.disk_use import DiskUse
     from tray_app.models.found.found_model import FoundModel
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
     from tray_app.models.outdated import Comparison
     from tray_app.settings.schema import Settings
     from tray_app.system.host import System
@@ -66,20 +67,28 @@ class ModelUpkeep:
     def adopt(self, references: Sequence[str]) -> tuple[Model, ...]:
         """Use models of other apps from where they are, by their names as `found` has them or their paths.
 
-        `ModelError` if there is none of a name, or several, before any is taken up; and if one is no whole
-        model.
+        `ModelError` if there is none of a name, or several, before any is taken up. Where one is no whole
+        model, the others are taken up all the same before its error.
         """
         there = self.found()
-        wanted = [_named(reference, there) for reference in references]
-        return tuple(self._adopt(each) for each in dict.fromkeys(wanted))
-
-    def _adopt(self, found: FoundModel) -> Model:
+        wanted = list(dict.fromkeys(_named(reference, there) for reference in references))
         library = self._library()
-        entry = library.find(str(found.path)).entry  # or the error that says why it cannot be served
+        read = library.models_at(each.path for each in wanted)
         taken = {each.id for each in library.contents().models}
         reserved = {each.id for each in library.catalog}
-        adopted = self.adopted.add(found, adopted_id(found, entry, taken, reserved))
-        return library.find(adopted.id)
+        adopted: dict[Path, str] = {}
+        for found, model in zip(wanted, read, strict=True):
+            if isinstance(model, Model):
+                adopted[found.path] = adopted_id(found, model.entry, taken, reserved)
+                taken.add(adopted[found.path])
+        whole = [each for each in wanted if each.path in adopted]
+        if whole:
+            self.adopted.add_all((each, adopted[each.path]) for each in whole)
+        listed = library.models_at(each.path for each in whole)
+        for model in (*read, *listed):
+            if isinstance(model, ModelError):
+                raise model
+        return tuple(model for model in listed if isinstance(model, Model))
 
     def disk_use(self) -> DiskUse:
         """What each model takes on the disk, and when it was last used. `ModelError`."""

@@ -181,8 +181,8 @@ def check_client_key(settings: Settings, secrets: KeyStore) -> str:
             "The local network needs an API key",
             "Without one, anyone on the network could use this server.",
             phrase(
-                "Set one in the settings under Network, or run: powerinfer-tray key set gateway. On "
-                "a computer without a keychain, add --file, or set the environment variable "
+                "Set one in the settings under “Network & access”, or run: powerinfer-tray key set "
+                "gateway. On a computer without a keychain, add --file, or set the environment variable "
                 "{variable}.",
                 variable=GATEWAY.variables[0],
             ),

@@ -487,7 +487,8 @@ class App(Workspace):
 
     def _sees(self, model: Model) -> bool:
         offered = {each.id: each.pictures for each in self._server.offered()}
-        return offered.get(public_id(model.id), False)
+        # Before somebody has asked for the list, nothing is offered.
+        return offered.get(public_id(model.id), self._served.sees(model))
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None

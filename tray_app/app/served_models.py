@@ -180,12 +180,12 @@ class ServedModels:
                     quantization=header.quantization,
                     parameters=header.parameters if header.split_count == 1 else None,
                     abilities=_abilities(header),
-                    pictures=plan.sees if plan else self._sees(model),
+                    pictures=plan.sees if plan else self.sees(model),
                 )
             )
         return tuple(offered)
 
-    def _sees(self, model: Model) -> bool:
+    def sees(self, model: Model) -> bool:
         """Whether a model that is not loaded would see pictures. What its setting names is not looked at."""
         wanted = effective(self._settings(), model.id).projector.strip()
         return model.sees if not wanted else wanted.casefold() != NO_PROJECTOR

@@ -71,7 +71,7 @@ def _print_engines(tuned: Tuned) -> None:
     echo(f"{'engine':{width}}  embeddings/s  tokens/s  built-in = 1")
     for each in tuned.engines:
         if each.failure:
-            echo(f"{names[each.engine]:{width}}  failed: {each.failure}")
+            echo(f"{names[each.engine]:{width}}  not measured: {each.failure}")
             continue
         times = "-" if each.times_built_in is None else f"{each.times_built_in:.2f}"
         numbers = f"{each.embeddings_per_s:12.2f}  {_tokens(each):>8}  {times:>12}"

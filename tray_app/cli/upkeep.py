@@ -96,7 +96,7 @@ def outdated(*, as_json: Json = False) -> None:
             case Freshness.NEWER:
                 echo(f"{each.id}: the file has changed at {each.source}")
             case Freshness.UNKNOWN:
-                echo(f"{each.id}: unknown. {each.why}")
+                echo(f"{each.id}: not checked. {each.why}")
     if any(each.freshness is Freshness.NEWER for each in found):
         echo(
             "To get the newer file, run: powerinfer-tray models remove ID, then powerinfer-tray "

@@ -236,7 +236,7 @@ def _gated(status: int, host: str, headers: Mapping[str, str]) -> RefusedError:
     if keeper == HUGGING_FACE.name:
         hint = phrase(
             "Open the model's page on {host}, sign in and accept the terms. Then enter an access "
-            "token in the settings under Models, or run: powerinfer-tray key set {host}",
+            "token in the settings under “Downloads”, or run: powerinfer-tray key set {host}",
             host=keeper,
         )
         return RefusedError(

@@ -292,7 +292,7 @@ _CAUSES_BY_LINE = (
             ErrorCode.GRAPHICS_MEMORY_SHORT,
             "There is not enough graphics memory for this model",
             "The engine needs more than the card has available. Other programs may be using some of it.",
-            "Reduce “Graphics memory limit” or the context size, or close other programs that use the card.",
+            "Reduce “VRAM budget” or the context size, or close other programs that use the card.",
             Fix.SETTING,
             "vram_budget",
         ),

@@ -126,7 +126,8 @@ def offered_models(plan: RemotePlan) -> tuple[str, ...]:
             ErrorCode.REMOTE_KEY_REFUSED,
             "The remote server rejected the key",
             phrase("{url} answered with HTTP status {status}.", url=plan.url, status=status),
-            "Enter the server's key in the settings under Engine, or run: powerinfer-tray key set remote",
+            "Enter the server's key in the settings under “Engine & speed”, or run: "
+            "powerinfer-tray key set remote",
             fix=Fix.SETTING,
             setting=REMOTE.name,
         )

@@ -20,7 +20,7 @@ from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, unwritable, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.found.found_model import FoundModel
@@ -71,12 +71,22 @@ class AdoptedModels:
                 self._read = stamp, self._load()
             return self._read[1]
 
-    def add(self, found: FoundModel, model_id: str) -> Adopted:
+    def add(self, found: FoundModel, model_id: str) -> None:
         """Use a model from where it is, in place of what had its id or its file. `ModelError`."""
-        projector = str(found.projector or "")
-        adopted = Adopted(model_id, found.name, str(found.app), str(found.path), projector)
-        self._change(lambda old: (*(each for each in old if not _replaces(adopted, each)), adopted))
-        return adopted
+        self.add_all([(found, model_id)])
+
+    def add_all(self, wanted: Iterable[tuple[FoundModel, str]]) -> None:
+        """Use models from where they are, each by its id, as `add`: the list is written once."""
+        new = [
+            Adopted(model_id, found.name, str(found.app), str(found.path), str(found.projector or ""))
+            for found, model_id in wanted
+        ]
+        files, ids = {each.path for each in new}, {each.id for each in new}
+
+        def is_replaced(old: Adopted) -> bool:
+            return old.path in files or (old.id in ids and not old.path.exists())
+
+        self._change(lambda old: (*(each for each in old if not is_replaced(each)), *new))
 
     def forget(self, path: Path) -> None:
         """Use the model of this file no more. `ModelError`."""
@@ -116,7 +126,3 @@ def adopted_id(
         return entry.id
     wanted = plain_id(found.name.replace("/", "-"), reserved)
     return free_id(str(found.path), wanted, taken) if wanted in taken else wanted
-
-
-def _replaces(new: Adopted, old: Adopted) -> bool:
-    return old.path == new.path or (old.id == new.id and not old.path.exists())

@@ -31,7 +31,7 @@ from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tray_app.errors import SettingsError
     from tray_app.models.adopted import Adopted
@@ -193,6 +193,18 @@ class Library:
         """
         index = self._index()
         return self._model(self._finder.located(reference, index), index)
+
+    def models_at(self, paths: Iterable[Path]) -> tuple[Model | ModelError, ...]:
+        """The models in these files, listed or not, after one look at the folder; or why one is no model."""
+        index = self._index()
+
+        def read(path: Path) -> Model | ModelError:
+            try:
+                return self._model(path, index)
+            except ModelError as exc:
+                return exc
+
+        return tuple(map(read, paths))
 
     def locate(self, reference: str) -> Path:
         """Where the file is that is meant, whole or not; the errors of `find` if there is none.

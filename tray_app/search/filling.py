@@ -75,7 +75,9 @@ class Filling:
 
     def add_files(self, paths: Sequence[Path]) -> AddReport:
         """Add files, and those in folders; what is gone from these folders goes."""
-        files = list(files_of(paths, self._skipped))
+        files = list(files_of(paths, self._skipped, self._cancelled))
+        if self._cancelled.is_set():
+            return self._report(0)
         gone = self._gone(paths, files)
         with _Spool(self._writer.folder) as spool:
             touched = []

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 16_384
 """So many vectors are compared at once: their scores stay in the processor's cache."""
 
+_MOST_SCORE = 1.01
+"""Of two vectors of length 1, with all errors of rounding."""
 _SPARE = 6
 """Directions that are followed besides the two wanted ones, so that these are found in a few rounds."""
 _MOST_ROUNDS = 25
@@ -46,7 +48,7 @@ def unit_vectors(vectors: Sequence[Sequence[float]]) -> Vectors:
 def nearest(parts: Iterable[tuple[Vectors, Live | None]], query: Vectors, limit: int) -> list[Near]:
     """The nearest of all vectors that are live, the best first; of equals the earlier ones.
 
-    `query` and all vectors have length 1; one that is no number, as in a damaged file, comes last.
+    `query` and all vectors have length 1; one that has not, as in a damaged file, is left out.
     """
     import numpy as np
 
@@ -56,7 +58,7 @@ def nearest(parts: Iterable[tuple[Vectors, Live | None]], query: Vectors, limit:
             end = begin + BLOCK_ROWS
             # As fast as memory is, on one thread. `@` would take all cores for the same, which an engine has.
             scores = np.vecdot(vectors[begin:end], query)
-            np.nan_to_num(scores, copy=False, nan=-np.inf, posinf=-np.inf)
+            scores[~(np.abs(scores) < _MOST_SCORE)] = -np.inf
             if live is not None:
                 scores[~live[begin:end]] = -np.inf
             best += [
@@ -97,7 +99,7 @@ def flat_map(vectors: Vectors, others: Vectors | None = None) -> tuple[Vectors, 
     points = np.zeros((count + len(others), 2), dtype=np.float32)
     if count == 0:
         return points, (0.0, 0.0)
-    centred = np.nan_to_num(vectors, posinf=0, neginf=0)
+    centred = np.clip(np.nan_to_num(vectors), -1, 1)  # others than of length 1 are in damaged files alone
     mean = centred.mean(axis=0, dtype=np.float64).astype(np.float32)
     centred -= mean
     total = float(np.vdot(centred, centred))

@@ -63,15 +63,15 @@ class Content:
     by_page: bool
 
 
-def files_of(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[FoundFile]:
-    """The files that are named, and those in folders and their sub-folders, each once.
+def files_of(paths: Iterable[Path], skipped: list[Skipped], cancelled: Event) -> Iterator[FoundFile]:
+    """The files that are named, and those in folders and their sub-folders, each once; until it is cancelled.
 
     In folders, hidden files, other kinds of files, and folders that are only linked are passed over. What
     cannot be taken is added to `skipped`. `AppError` if there are too many.
     """
     seen: set[str] = set()
     for path in paths:
-        for each in _found(path, skipped):
+        for each in _found(path, skipped, cancelled):
             if str(each.path) not in seen:
                 seen.add(str(each.path))
                 yield each
@@ -79,7 +79,7 @@ def files_of(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[FoundFil
                 raise _too_many()
 
 
-def _found(path: Path, skipped: list[Skipped]) -> Iterator[FoundFile]:
+def _found(path: Path, skipped: list[Skipped], cancelled: Event) -> Iterator[FoundFile]:
     try:
         real = path.resolve(strict=True)
         info = real.stat()
@@ -87,18 +87,18 @@ def _found(path: Path, skipped: list[Skipped]) -> Iterator[FoundFile]:
         skipped.append(Skipped(str(path), _unreadable(path, exc)))
         return
     if stat.S_ISDIR(info.st_mode):
-        yield from _below(real, skipped)
+        yield from _below(real, skipped, cancelled)
     elif real.suffix.lower() in ENDINGS:
         yield FoundFile(real, info.st_size, info.st_mtime_ns)
     else:
         skipped.append(Skipped(str(real), _other_kind(real)))
 
 
-def _below(folder: Path, skipped: list[Skipped]) -> Iterator[FoundFile]:
+def _below(folder: Path, skipped: list[Skipped], cancelled: Event) -> Iterator[FoundFile]:
     """In the order of their names, so that the next time goes on where this one ended."""
     waiting = [folder]
     looks = 0
-    while waiting:
+    while waiting and not cancelled.is_set():
         here = waiting.pop()
         folders = []
         try:

@@ -22,14 +22,14 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from filelock import Timeout
 from msgspec.structs import replace
 
 from tray_app.errors import AppError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.phrases import phrase, presentable
 from tray_app.search.collection import Collection, Skipped
 from tray_app.search.nearest import flat_map, nearest
 from tray_app.system.disk import disk_space, not_enough_space
@@ -69,6 +69,13 @@ _VECTORS, _ROWS, _TEXTS = _ENDINGS = ("vectors.npy", "rows.npy", "texts.jsonl")
 _PART = re.compile(rf"\d{{6,}}\.({'|'.join(map(re.escape, _ENDINGS))})")
 _UNFINISHED = f".{HEAD}."
 """How the name of a head begins that was not written to its end."""
+_NPY_HEAD_BYTES = 256
+_NPY_HEAD = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(<[fi][48])', 'fortran_order': False, "
+    rb"'shape': \((\d{1,9}), (\d{1,9})\), \} *\n",
+    re.DOTALL,
+)
+"""How the files begin that `np.save` writes here. `np.load` reads many others, of which some run programs."""
 _SMALL_PART = 4096
 """Parts with fewer texts are merged when there are many. All of these are in memory then: 300 MB at most."""
 _MANY_PARTS = 16
@@ -81,25 +88,29 @@ _SOURCE, _FIRST, _LAST, _BEGIN = range(_COLUMNS)
 """The columns of `….rows.npy`."""
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=10**9)]
+_Time = Annotated[float, msgspec.Meta(ge=0, lt=10**11)]
+
+
 class Source(msgspec.Struct, frozen=True):
     """A file whose texts are in the collection, or what was pasted."""
 
-    number: int
+    number: _Count
     """No other source of this collection ever has it."""
     path: str
     """Or `PASTED`."""
     size_bytes: int = 0
     modified_ns: int = 0
     digest: str = ""
-    texts: int = 0
+    texts: _Count = 0
     """All that it has; for each of the first `kept` there is a vector."""
-    kept: int = 0
+    kept: _Count = 0
     by_page: bool = False
 
 
 class _Part(msgspec.Struct, frozen=True):
-    name: str
-    rows: int
+    name: Annotated[str, msgspec.Meta(pattern=r"^\d{6,9}\Z")]
+    rows: _Count
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,17 +118,17 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int = _VERSION
     name: str
-    created_at: float
-    updated_at: float
+    created_at: _Time
+    updated_at: _Time
     model_id: str = ""
     model_digest: str = ""
-    dimensions: int = 0
+    dimensions: _Count = 0
     rebuilds: float = 0.0
     """For a collection that is to replace another: the `updated_at` of that one."""
     sources: tuple[Source, ...] = ()
     parts: tuple[_Part, ...] = ()
-    next_source: int = 1
-    next_part: int = 1
+    next_source: _Count = 1
+    next_part: _Count = 1
 
     @property
     def texts(self) -> int:
@@ -263,7 +274,7 @@ class Shelf:
         return [each for each in there if _ID.fullmatch(each.name) and (each / HEAD).exists()]
 
     def _free_name(self, name: str, but: str = "") -> str:
-        name = " ".join(name.split())
+        name = presentable(" ".join(name.split()))
         if not name or len(name) > NAME_LIMIT:
             raise _bad_name(phrase("A name can have 1 to {most} characters.", most=NAME_LIMIT))
         if any(
@@ -275,7 +286,7 @@ class Shelf:
     def _described(self, collection_id: str, head: Head) -> Collection:
         return Collection(
             collection_id,
-            head.name,
+            presentable(head.name),
             head.model_id,
             head.model_digest,
             head.dimensions,
@@ -364,8 +375,8 @@ class Opened:
     def _read(self, part: _Part) -> _OpenPart:
         import numpy as np
 
-        vectors = self._array(part, _VECTORS, np.dtype(np.float32), self.head.dimensions)
-        rows = self._array(part, _ROWS, np.dtype(np.int64), _COLUMNS)
+        vectors = self._array(part, _VECTORS, np.dtype("<f4"), self.head.dimensions)
+        rows = self._array(part, _ROWS, np.dtype("<i8"), _COLUMNS)
         live = np.isin(rows[:, _SOURCE], self._live_numbers)
         path = self._file(part, _TEXTS)
         try:
@@ -380,13 +391,14 @@ class Opened:
 
         path = self._file(part, ending)
         try:
-            # A pickle could run anything.
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError) as exc:
+            with path.open("rb") as file:
+                head = _NPY_HEAD.match(file.read(_NPY_HEAD_BYTES))
+            shape = (part.rows, columns)
+            if not head or head[1].decode() != dtype.str or (int(head[2]), int(head[3])) != shape:
+                raise ValueError("not the numbers that belong here")  # noqa: TRY301 - as for a file cut short
+            return np.asarray(np.memmap(path, dtype, "r", offset=head.end(), shape=shape))
+        except (OSError, ValueError) as exc:
             raise _unreadable(path, exc) from exc
-        if array.dtype != dtype or array.shape != (part.rows, columns):
-            raise _unreadable(path, ValueError(f"{array.dtype} {array.shape}"))
-        return np.asarray(array)
 
     def _file(self, part: _Part, ending: str) -> Path:
         return self._folder / f"{part.name}.{ending}"
@@ -537,10 +549,13 @@ class Writer:
         except OSError as exc:
             raise unwritable(exc, AppError) from exc
         if wanted_bytes > space.usable_bytes:
-            hint: Text = (
-                "Free some space, then add the same files again. Texts already in the collection are kept."
+            raise not_enough_space(
+                AppError,
+                space,
+                self.folder,
+                wanted_bytes,
+                "Free some space, then add the same files again. Texts already in the collection are kept.",
             )
-            raise not_enough_space(AppError, space, self.folder, wanted_bytes, hint)
 
     def _sweep(self) -> None:
         """Delete what an addition that was killed has left, and parts that were merged."""
@@ -564,9 +579,17 @@ def read_head(path: Path) -> Head:
                 str(path),
                 "Update this app, or create a new collection.",
             )
-        return msgspec.json.decode(raw, type=Head)
+        head = msgspec.json.decode(raw, type=Head)
     except (OSError, *NOT_JSON) as exc:
         raise _unreadable(path, exc) from exc
+    if sum(part.rows for part in head.parts) < head.texts:
+        raise _unreadable(path, ValueError("parts are missing"))
+    # Whatever the file says: nothing is written over a part that there is, and no source becomes another.
+    return replace(
+        head,
+        next_part=max([head.next_part, *(int(part.name) + 1 for part in head.parts)]),
+        next_source=max([head.next_source, *(source.number + 1 for source in head.sources)]),
+    )
 
 
 def write_head(folder: Path, head: Head) -> None:

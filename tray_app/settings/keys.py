@@ -43,11 +43,6 @@ class Key:
         """The group of settings that it belongs to."""
         return field_named(self.setting).group
 
-    @property
-    def advanced(self) -> bool:
-        """Whether few people need the setting that it belongs to."""
-        return field_named(self.setting).advanced
-
 
 GATEWAY = Key(
     "gateway",

@@ -200,7 +200,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "models",
             "GiB",
             details="The most memory of each graphics card that engines may use. Automatic: what is free.",
-            words="GPU, graphics card, graphics memory limit, video memory, layers",
+            words="GPU, VRAM, graphics memory limit, graphics card, video memory, layers",
             scope=Scope.EACH,
         ),
     ] = AUTO

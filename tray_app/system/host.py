@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import pynvml
 
 from tray_app.system.graphics import (
     has_vulkan_on_linux,
@@ -232,12 +231,18 @@ def runs_translated() -> bool:
     return failed == 0 and answer.value == 1
 
 
-def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
+def nvidia_gpus(nvml: Any = None) -> tuple[Gpu, ...]:
     """The NVIDIA cards of this machine, by their driver; none if there is no driver.
 
     A card that the driver cannot read (it may have failed) is left out. `nvml`: a fake of the driver's
     library in tests.
     """
+    if nvml is None:
+        if not _has_nvidia_driver():
+            return ()
+        import pynvml
+
+        nvml = pynvml
     try:
         nvml.nvmlInit()
     except nvml.NVMLError:
@@ -251,6 +256,17 @@ def nvidia_gpus(nvml: Any = pynvml) -> tuple[Gpu, ...]:
         return ()
     finally:
         _shut_down(nvml)
+
+
+def _has_nvidia_driver() -> bool:
+    """Whether there may be a driver: the module that asks it takes megabytes, and few have such a card."""
+    if not sys.platform.startswith("linux"):
+        return True
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _gpu(nvml: Any, index: int, driver: tuple[int, ...], cuda: tuple[int, int] | None) -> Gpu | None:
@@ -289,6 +305,8 @@ def graphics_memory_of(pids: Container[int]) -> int | None:
 
     With Windows' own driver model, there is no number for single processes.
     """
+    import pynvml
+
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:

@@ -231,7 +231,7 @@ class ChatsProtocol(Protocol):
 
 
 class SearchProtocol(Protocol):
-    """Collections of a person's own texts. All of it may take long but `collections` and `is_current`."""
+    """Collections of a person's own texts. All of it may take long."""
 
     def collections(self) -> tuple[Collection, ...]:
         """All that can be read, by name."""

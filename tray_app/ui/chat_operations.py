@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tray_app.app.chatting import check_model
 from tray_app.app.start_job import StartCalledOffError
-from tray_app.chats.conversation import Conversation
-from tray_app.errors import ModelError
+from tray_app.chats.conversation import Conversation, Message, Role
+from tray_app.errors import AppError, ModelError
 from tray_app.ui.operations import load_model
 from tray_app.ui.presenters.chat import ChatModel, ChatModels
 from tray_app.ui.presenters.chat_rows import rows_of
 from tray_app.ui.presenters.menu import is_remote, takes_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from threading import Event
 
     from tray_app.chats.conversation import Summary
     from tray_app.chats.finding import Found
     from tray_app.chats.store import Problem
-    from tray_app.errors import AppError
     from tray_app.gateway.public_client import ChatPiece
     from tray_app.models.library import Model
     from tray_app.phrases import Translate
@@ -105,6 +105,31 @@ def stream_answer(
     if not is_remote(status) and not takes_models(status) and status.server.base_url is None:
         with suppress(StartCalledOffError):
             load_model(app, conversation.model_id or app.chosen_id() or "")
-    if not cancelled.is_set():
+    if cancelled.is_set():
+        return
+    came: list[ChatPiece] = []
+    try:
         for piece in app.stream_chat(conversation, cancelled):
+            came.append(piece)
             tell(piece)
+    except AppError:
+        if came:
+            _keep(app, conversation, came)
+        raise
+
+
+def _keep(app: AppProtocol, conversation: Conversation, came: Sequence[ChatPiece]) -> None:
+    """Save what has come of an answer that broke off: when the app ends, nobody else does."""
+    text, thoughts = "".join(each.text for each in came), "".join(each.reasoning for each in came)
+    with suppress(AppError):  # it was never saved, or has been deleted
+        there = app.chats.read(conversation.id)
+        if len(there.messages) == len(conversation.messages):
+            part = Message(
+                Role.ASSISTANT,
+                text,
+                time.time(),
+                reasoning=thoughts,
+                model_id=came[-1].model_id,
+                stopped=True,
+            )
+            app.chats.save(replace(there, messages=(*there.messages, part)))

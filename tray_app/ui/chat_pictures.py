@@ -48,14 +48,14 @@ def read_picture(path: Path) -> Attachment:
             raise AppError(
                 ErrorCode.FILE_TOO_LARGE,
                 phrase("{name} is too large", name=name),
-                phrase("Pictures may have up to {most} MB.", most=MOST_FILE_BYTES // 1_000_000),
-                "Save it in a smaller size, and add it again.",
+                phrase("Pictures can have up to {most} MB.", most=MOST_FILE_BYTES // 1_000_000),
+                "Save it at a smaller size and add it again.",
             ) from exc
         raise AppError(
             ErrorCode.FILE_UNREADABLE,
             phrase("{name} cannot be read", name=name),
             exc.strerror or str(exc),
-            "Check that it is a file, and that you may read it.",
+            "Check that it is an ordinary file and that you may read it.",
         ) from exc
     return picture_of(content, name)
 
@@ -84,8 +84,8 @@ def picture_of(content: bytes, name: str) -> Attachment:
         raise AppError(
             ErrorCode.FILE_UNREADABLE,
             phrase("{name} cannot be read", name=name),
-            "The picture is damaged, or too large.",
-            "Open it in another program, and save it again.",
+            "The picture is damaged or too large.",
+            "Open it in another app and save it again.",
         )
     return drawn(image, name)
 
@@ -112,15 +112,17 @@ def too_many(there: Sequence[Attachment], picture: Attachment) -> AppError | Non
     if len(there) >= _MOST_PICTURES:
         return AppError(
             ErrorCode.FILE_TOO_LARGE,
-            "There are enough pictures",
-            phrase("A message can have up to {most}.", most=_MOST_PICTURES),
+            "Too many pictures",
+            phrase("A message can have up to {most} pictures.", most=_MOST_PICTURES),
             "Send this message first.",
         )
     if sum(len(each.data) for each in (*there, picture)) > _MOST_ALL_BYTES:
         return AppError(
             ErrorCode.FILE_TOO_LARGE,
             "The pictures are too large",
-            phrase("Those of a message may have up to {most} MB together.", most=_MOST_ALL_BYTES // 2**20),
+            phrase(
+                "The pictures of a message can have up to {most} MB together.", most=_MOST_ALL_BYTES // 2**20
+            ),
             "Send this message first.",
         )
     return None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
 
+    _Wish = Callable[[], Conversation | None]
+
 
 class ChatSaver(QObject):
     """What is written to conversations, in the order in which it was wished for. It refers to no widget."""
@@ -27,22 +29,23 @@ class ChatSaver(QObject):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self._wishes: list[Callable[[], Conversation | None]] = []
+        self._wishes: list[tuple[_Wish, Callable[[AppError], object]]] = []
         self._busy = False
 
     def save(self, conversation: Conversation) -> None:
         """Write a conversation."""
         self.do(lambda: self._bridge.app.chats.save(conversation))
 
-    def do(self, wish: Callable[[], Conversation | None]) -> None:
+    def do(self, wish: _Wish, failed: Callable[[AppError], object] | None = None) -> None:
         """Do something else to a conversation, when it is its turn."""
-        self._wishes.append(wish)
+        self._wishes.append((wish, failed or self.failed.emit))
         self._next()
 
     def _next(self) -> None:
         if self._wishes and not self._busy:
             self._busy = True
-            self._bridge.run(self._wishes.pop(0), self._succeed, self._fail)
+            wish, failed = self._wishes.pop(0)
+            self._bridge.run(wish, self._succeed, lambda error: self._fail(error, failed))
 
     def _succeed(self, kept: Conversation | None) -> None:
         self._busy = False
@@ -51,7 +54,7 @@ class ChatSaver(QObject):
         self.changed.emit()
         self._next()
 
-    def _fail(self, error: AppError) -> None:
+    def _fail(self, error: AppError, failed: Callable[[AppError], object]) -> None:
         self._busy = False
-        self.failed.emit(error)
+        failed(error)
         self._next()

@@ -20,6 +20,7 @@ from tray_app.gateway.public_client import Embeddings
 from tray_app.models.header import Purpose
 from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
+from tray_app.search.collection import MapOfTexts
 from tray_app.settings.model_settings import with_own, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.languages import person_language
@@ -153,6 +154,8 @@ class EmbeddingResult:
     result: Embeddings
     similarity: np.ndarray
     """How near they are to each other, see `heat_map.similarities`."""
+    map: MapOfTexts
+    """The same texts as points."""
 
 
 def import_once(module: str) -> None:
@@ -168,7 +171,10 @@ def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> Emb
     The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
     are sent in several requests, and no more of them once `cancelled` is set.
     """
-    import_once("tray_app.ui.widgets.plots")
+    import_once("tray_app.ui.widgets.comparison")
+    import numpy as np
+
+    from tray_app.search.nearest import flat_map
     from tray_app.ui.widgets.heat_map import similarities
 
     parts = []
@@ -176,13 +182,17 @@ def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> Emb
         parts.append(app.embed(texts[first : first + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
-    result = Embeddings(
+    done = Embeddings(
         vectors=tuple(vector for part in parts for vector in part.vectors),
         dimensions=parts[0].dimensions,
         tokens=sum(part.tokens for part in parts),
         elapsed_ms=sum(part.elapsed_ms for part in parts),
     )
-    return EmbeddingResult(result, similarities(result.vectors))
+    similarity = similarities(done.vectors)
+    compared = np.asarray(done.vectors[: len(similarity)], dtype=np.float32)
+    points, explained = flat_map(compared)
+    shown = tuple(texts[: len(compared)])
+    return EmbeddingResult(done, similarity, MapOfTexts(points, shown, ("",) * len(shown), explained))
 
 
 def measure(

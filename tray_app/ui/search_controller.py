@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from tray_app.app.server_status import ServerState
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import start_server
-from tray_app.ui.presenters.embedding import reason_to_wait
+from tray_app.ui.presenters.embedding import server_reason
 from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.presenters.search import progress_text
 from tray_app.ui.search_operations import Addition, Shelf, add, read_shelf
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.search.collection import AddReport, Collection
     from tray_app.ui.bridge import Bridge
-
-_ANY = ("",)
-"""A text, whichever."""
 
 
 class SearchController(QObject):
@@ -81,7 +78,7 @@ class SearchController(QObject):
     @property
     def reason(self) -> str:
         """Why nothing can be embedded now; empty if it can."""
-        return reason_to_wait(self._bridge.status, _ANY, tr)
+        return server_reason(self._bridge.status, tr)
 
     @property
     def is_outdated(self) -> bool:

@@ -88,6 +88,11 @@ class Colors:
     danger: QColor
 
 
+_kept: dict[int, Colors] = {}
+"""By `QPalette.cacheKey`."""
+_MOST_KEPT = 64
+
+
 def font(base: QFont, kind: Type, *, bold: bool | None = None) -> QFont:
     """The font of that size of type; titles and headlines are bold unless `bold` says something else."""
     made = type(base)(base)
@@ -116,7 +121,16 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
 
 
 def colors(palette: QPalette) -> Colors:
-    """The colours by role for a palette."""
+    """The colours by role for a palette. A few are kept: all that paints asks for them, each time."""
+    key = palette.cacheKey()
+    if key not in _kept:
+        if len(_kept) >= _MOST_KEPT:
+            _kept.clear()
+        _kept[key] = _made_colors(palette)
+    return _kept[key]
+
+
+def _made_colors(palette: QPalette) -> Colors:
     role = QPalette.ColorRole
     window, surface, text = (palette.color(each) for each in (role.Window, role.Base, role.WindowText))
     accent, dark = palette.color(role.Highlight), is_dark(palette)

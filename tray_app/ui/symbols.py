@@ -57,11 +57,11 @@ def renew_all(qt: QApplication) -> None:
 
 def _renew(button: QAbstractButton) -> None:
     name = button.property(_PROPERTY)
-    look = colors(button.palette())
+    look = colors(button.window().palette())  # the style sheet may have given the button another one
     primary = button.property("variant") == "primary"
     gap = TIGHT if button.text() else 0  # Qt puts the words right beside it
-    rgba = (look.on_accent if primary else look.text).rgba()
-    button.setIcon(_icon(name, rgba, look.border.rgba(), ICON, gap))
+    usual, disabled = (look.on_accent, look.secondary) if primary else (look.text, look.border)
+    button.setIcon(_icon(name, usual.rgba(), disabled.rgba(), ICON, gap))
     button.setIconSize(QSize(ICON + gap, ICON))
 
 

@@ -170,7 +170,7 @@ class Tray(QObject):
             self.clock.stop()
 
     def _draw(self, view: TrayView) -> None:
-        dark = icons.is_dark(self.menu.palette())
+        dark = icons.is_dark(QApplication.palette())
         percent = None if view.permille is None else view.permille // 10
         drawn = (view.shape, percent, self._step if view.shape is IconShape.ARC else 0, dark)
         if drawn == self._drawn:

@@ -49,7 +49,7 @@ class ChatOptionsDialog(QDialog):
         self.prompt.setTabChangesFocus(True)
         metrics = self.prompt.fontMetrics()
         self.prompt.setMinimumSize(_LETTERS * metrics.averageCharWidth(), _LINES * metrics.lineSpacing())
-        self.own = QCheckBox(tr("Own &temperature:"))
+        self.own = QCheckBox(tr("Set &temperature:"))
         self.temperature = QDoubleSpinBox(minimum=0, maximum=_HIGHEST, singleStep=_STEP, decimals=2)
         self.temperature.setAccessibleName(tr("Temperature"))
         self.own.setChecked(conversation.temperature is not None)
@@ -86,7 +86,9 @@ class ChatOptionsDialog(QDialog):
         column.addSpacing(MEDIUM)
         column.addLayout(row)
         column.addWidget(
-            small_label(tr("Lower is more predictable, higher is more varied. Off: as set for the model."))
+            small_label(
+                tr("Lower values give more predictable answers. Otherwise the setting of the model applies.")
+            )
         )
         column.addSpacing(MEDIUM)
         column.addWidget(self.buttons)

@@ -77,7 +77,8 @@ def ask_to_cancel(
 
 def ask_to_delete_chat(parent: QWidget, title: str, delete: Callable[[], object]) -> QMessageBox:
     """Whether a conversation shall go; `delete` is called if so."""
-    box = _box(parent, tr("Move this chat to the trash?"), tr("“{title}”").format(title=presentable(title)))
+    name = tr("“{title}”").format(title=presentable(title))
+    box = _box(parent, tr("Move this conversation to the trash?"), name)
     _button(box, tr("Move to &Trash"), _Role.DestructiveRole, delete)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()

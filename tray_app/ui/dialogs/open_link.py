@@ -27,10 +27,10 @@ def ask_to_open(parent: QWidget, address: str) -> QMessageBox:
     opens = url.isValid() and url.scheme().lower() in _OPENED
     box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), "", parent=parent)
     box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(tr("Open this link?") if opens else tr("This link is not opened"))
+    box.setText(tr("Open this link?") if opens else tr("This link cannot be opened here"))
     told = visible(shown[:_MOST], "")
     if not opens:
-        told += "\n\n" + tr("Only links to web pages and for e-mail are opened.")
+        told += "\n\n" + tr("Only links to web pages and e-mail addresses can be opened.")
     box.setInformativeText(told)
     box.setTextInteractionFlags(
         Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -39,7 +39,7 @@ def ask_to_open(parent: QWidget, address: str) -> QMessageBox:
     if opens:
         button = box.addButton(tr("&Open Link"), QMessageBox.ButtonRole.AcceptRole)
         button.clicked.connect(lambda: QDesktopServices.openUrl(url))
-    copy = box.addButton(tr("&Copy Link"), QMessageBox.ButtonRole.ActionRole)
+    copy = box.addButton(tr("Copy &Link"), QMessageBox.ButtonRole.ActionRole)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(shown))
     cancel = box.addButton(tr("&Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setEscapeButton(cancel)

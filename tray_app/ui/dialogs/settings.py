@@ -53,7 +53,7 @@ from tray_app.ui.widgets.key_editor import KeyEditor
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, CommandLine, ResetButton, editor_for
 from tray_app.ui.widgets.setting_groups import SettingGroups
-from tray_app.ui.widgets.setting_rows import COMMAND_LINE, command_row, make_rows
+from tray_app.ui.widgets.setting_rows import COMMAND_LINE, add_command_row, add_rows
 from tray_app.ui.widgets.subject_box import SubjectBox
 
 if TYPE_CHECKING:
@@ -122,9 +122,10 @@ class SettingsDialog(QDialog):
         self.keys = {key.name: KeyEditor(key) for key in KEYS}
         resets = {field.name: ResetButton(field, self.editors[field.name]) for field in ALL_FIELDS}
         self.form = SettingForm(self.editors, resets)
-        self.rows = make_rows(self.form, self.keys)
         self.command = CommandLine()
-        self.groups = SettingGroups(self.rows | {COMMAND_LINE: command_row(self.command)})
+        self.groups = SettingGroups(self)
+        self.rows = add_rows(self.groups, self.form, self.keys)
+        add_command_row(self.groups, self.command)
         self.memory_bars = (MemoryBar(), MemoryBar())
         self.consequence = text_label()
         self.card = MessageCard()
@@ -183,6 +184,9 @@ class SettingsDialog(QDialog):
         super().done(result)
 
     def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setSpacing(SMALL)
+        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
         memory = QWidget()
         bars = QVBoxLayout(memory)
         bars.setContentsMargins(0, 0, SMALL, 0)
@@ -197,9 +201,6 @@ class SettingsDialog(QDialog):
         bottom.setSpacing(MEDIUM)
         bottom.addWidget(self.consequence, 1)
         bottom.addWidget(self.buttons)
-        column = QVBoxLayout(self)
-        column.setSpacing(SMALL)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
         column.addLayout(top)
         column.addWidget(self.subject_note)
         column.addSpacing(SMALL)

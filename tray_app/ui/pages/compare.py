@@ -11,19 +11,20 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 
 from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import embed_texts, start_server
-from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
-from tray_app.ui.presenters.menu import start_refusal
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.operations import embed_texts
+from tray_app.ui.presenters.embedding import server_reason, texts_of
+from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import EmptyState, MessageCard, accept_copy, text_label
 from tray_app.ui.widgets.embedding_results import EmbeddingResults
+from tray_app.ui.widgets.server_line import ServerLine
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDropEvent
 
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.operations import EmbeddingResult
 
 _LINES = 5
 _EXAMPLE = "The quick brown fox jumps over the lazy dog."
@@ -55,6 +56,7 @@ class TextsEdit(QPlainTextEdit):
 
 def _height_of_lines(edit: QPlainTextEdit) -> int:
     """In pixels, so that none is cut in half; Qt scrolls already where the last one touches the margin."""
+    edit.ensurePolished()  # the style sheet has a say in it
     margins = 2 * (edit.document().documentMargin() + edit.frameWidth())
     return _LINES * edit.fontMetrics().lineSpacing() + round(margins) + 1
 
@@ -67,6 +69,9 @@ def _dropped_file(source: QMimeData) -> Path | None:
 class ComparePanel(QWidget):
     """Texts in, vectors out."""
 
+    navigate = Signal(object)
+    """A `Page` that helps on."""
+
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
@@ -76,16 +81,24 @@ class ComparePanel(QWidget):
         self.texts.setAccessibleName(tr("Texts, one on each line"))
         self.embed_button = QPushButton(tr("&Embed"))
         self.embed_button.setToolTip(tr("Ctrl+Enter"))
+        set_variant(self.embed_button, Variant.PRIMARY)
         self.cancel_button = QPushButton(tr("Ca&ncel"))
         self.cancel_button.setToolTip(tr("Esc"))
+        set_variant(self.cancel_button, Variant.QUIET)
         self.waiting = text_label()
-        self.start_button = QPushButton(tr("&Start Server"))
+        self.server = ServerLine(bridge)
+        self.server.navigate.connect(self.navigate)
         self.card = MessageCard()
         self._job = CancellableJob(bridge, self._permit, self.card.show_error)
         self.results = EmbeddingResults(bridge)
+        self._hint = EmptyState(
+            "chart-scatter",
+            tr("How alike are your texts?"),
+            tr("Embed two or more to see how near they are to each other in meaning."),
+        )
         self._lay_out()
         self.embed_button.clicked.connect(self.embed)
-        self.start_button.clicked.connect(self._start_server)
+        self.server.failed.connect(self.card.show_error)
         self.cancel_button.clicked.connect(self.cancel)
         self.texts.textChanged.connect(self._permit)
         self.texts.file_dropped.connect(self._read_file)
@@ -109,7 +122,7 @@ class ComparePanel(QWidget):
         self.card.clear()
         self._job.start(
             lambda cancelled: embed_texts(app, texts, cancelled),
-            lambda embedded: self.results.show_result(texts, embedded),
+            lambda embedded: self._show(texts, embedded),
         )
 
     def cancel(self) -> None:
@@ -121,6 +134,11 @@ class ComparePanel(QWidget):
         old.cancel()
         self.texts.setPlainText(old.texts.toPlainText())
         self.results.take_over(old.results)
+        self._hint.setVisible(self.results.isHidden())
+
+    def _show(self, texts: tuple[str, ...], embedded: EmbeddingResult) -> None:
+        self._hint.hide()
+        self.results.show_result(texts, embedded)
 
     def _read_file(self, path: Path) -> None:
         self.card.clear()
@@ -130,30 +148,31 @@ class ComparePanel(QWidget):
         label = QLabel(tr("&Texts, one on each line; or drop a file here:"))
         label.setBuddy(self.texts)
         actions = QHBoxLayout()
+        actions.setSpacing(SMALL)
         actions.addWidget(self.embed_button)
         actions.addWidget(self.cancel_button)
-        actions.addWidget(self.start_button)
-        actions.addWidget(self.waiting, 1)
+        actions.addWidget(self.waiting)
+        actions.addStretch()
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
         column.addWidget(label)
         column.addWidget(self.texts, 1)
         column.addLayout(actions)
+        column.addWidget(self.server)
         column.addWidget(self.card)
         column.addWidget(self.results, 5)
+        column.addWidget(self._hint, 5)
 
     def _permit(self) -> None:
         """What can be done now, and why not more."""
-        status = self._bridge.status
-        reason = reason_to_wait(status, texts_of(self.texts.toPlainText()), tr)
-        busy = self._job.busy
-        self.embed_button.setEnabled(not reason and not busy)
+        texts, busy = texts_of(self.texts.toPlainText()), self._job.busy
+        reason = "" if busy else server_reason(self._bridge.status, tr)
+        self.server.show_reason(reason)
+        self.embed_button.setVisible(not busy and not reason)
+        self.embed_button.setEnabled(bool(texts) and not busy and not reason)
         self.cancel_button.setVisible(busy)
-        self.start_button.setVisible(not start_refusal(status, tr))
-        self.waiting.setText(tr("Embedding …") if busy else reason)
-
-    def _start_server(self) -> None:
-        self.card.clear()
-        app = self._bridge.app
-        self._bridge.run(lambda: start_server(app), lambda _: None, self.card.show_error)
+        self.waiting.setText(
+            tr("Embedding …") if busy else "" if texts or reason else tr("Type a text first.")
+        )
+        self.waiting.setVisible(bool(self.waiting.text()))

@@ -1,4 +1,4 @@
-"""The tab Test completion: lets the model go on with a text, and shows it as it comes. GUI thread."""
+"""The tab Completion: lets the model go on with a text, and shows it as it comes. GUI thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, text_label
 
@@ -38,6 +38,7 @@ class CompletionPanel(QWidget):
         self.tokens = QSpinBox(minimum=1, maximum=_MOST_TOKENS, value=128)
         self.go_button = QPushButton(tr("&Complete"))
         self.go_button.setToolTip(tr("Ctrl+Enter"))
+        set_variant(self.go_button, Variant.PRIMARY)
         self.stop_button = QPushButton(tr("St&op"))
         self.stop_button.setToolTip(tr("Esc"))
         self.waiting = text_label()
@@ -78,7 +79,7 @@ class CompletionPanel(QWidget):
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        column.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
         column.setSpacing(SMALL)
         column.addWidget(_label(tr("&Text:"), self.prompt))
         column.addWidget(self.prompt, 1)

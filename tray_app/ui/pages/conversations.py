@@ -45,8 +45,8 @@ class ConversationsPanel(QWidget):
         self.sidebar = ChatSidebar(bridge)
         self.talk = TalkPanel(bridge, self.saver)
         self.title = ElidedLabel(bold=True)
-        self.list_button = _small_button(tr("Show the chats"), "messages-square")
-        self.menu_button = _small_button(tr("More for this chat"), "ellipsis")
+        self.list_button = _small_button(tr("Show conversations"), "messages-square")
+        self.menu_button = _small_button(tr("More for this conversation"), "ellipsis")
         self.dialog: QWidget | None = None
         """The last one that was opened."""
         self._lay_out()
@@ -114,15 +114,13 @@ class ConversationsPanel(QWidget):
                     tr("Delete Permanently"), lambda: self._remove(conversation_id, for_good=True)
                 )
 
-        self._bridge.run(
-            lambda: app.chats.delete(conversation_id, for_good=for_good),
-            lambda _: self.sidebar.refresh(),
-            failed,
-        )
+        # After what is still to be saved of it, which would bring it back.
+        self.saver.do(lambda: app.chats.delete(conversation_id, for_good=for_good), failed)
 
     def _adopt_saved(self, kept: Conversation) -> None:
         """A conversation has got its title."""
         if kept.id == self.talk.conversation.id:
+            self.talk.adopt_title(kept.title)
             self._show_title(kept.title)
 
     def _show_shown(self, conversation_id: str) -> None:

@@ -28,7 +28,8 @@ class EmbeddingsPage(QTabWidget):
         self.search = SearchPanel(bridge)
         self.compare = ComparePanel(bridge)
         self.measure = MeasurePanel(bridge)
-        self.search.navigate.connect(self.navigate)
+        for panel in (self.search, self.compare, self.measure):
+            panel.navigate.connect(self.navigate)
         self.addTab(self.search, tr("Search"))
         self.addTab(self.compare, tr("Compare"))
         self.addTab(self.measure, tr("Measure"))

@@ -121,7 +121,7 @@ class HomePage(QScrollArea):
         self.origin = OriginCard()
         self.look = EnginesLook(bridge, self)
         self.controller = EngineController(bridge, self._load_failed, self)
-        self.fallback, self.installation, self.offer = ActionCard(), ActionCard(), ActionCard()
+        self.fallback, self.installation, self.offer = (ActionCard(primary=False) for _ in range(3))
         self.first_steps = FirstSteps()
         self.memory_bars = (MemoryBar(), MemoryBar())
         self.engines = EngineRows(before=self.offer.text, below=self.memory_bars)

@@ -150,12 +150,11 @@ class InstalledPanel(QWidget):
         top.setContentsMargins(0, 0, 0, 0)
         top.setSpacing(SMALL)
         top.addWidget(self.filter, 1)
-        top.addWidget(self.total, 1)
+        top.addStretch()
         top.addWidget(self.sort_button)
         top.addWidget(self.newer_button)
         self._head = QHBoxLayout()
         self._head.addWidget(self._top, 1)
-        self._head.addStretch()
         self._head.addWidget(self.import_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
@@ -165,6 +164,7 @@ class InstalledPanel(QWidget):
         column.addWidget(self.card)
         column.addWidget(self.first_steps, 1)
         column.addWidget(self.table, 1)
+        column.addWidget(self.total)
         column.addStretch()
 
     def _sort_menu(self) -> QMenu:
@@ -221,7 +221,7 @@ class InstalledPanel(QWidget):
         self.table.setHidden(bare)
         self._top.setHidden(bare)
         self.filter.setHidden(not many)
-        self.total.setHidden(many)
+        self.total.setHidden(bare)
         self.sort_button.setHidden(len(rows) < 2)  # noqa: PLR2004
         self.total.setText(total_text(rows, tr))
 

@@ -8,8 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -23,13 +23,16 @@ from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.operations import measure
-from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
+from tray_app.ui.presenters.embedding import server_reason, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
+from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, announce, text_label
+from tray_app.ui.widgets.basic import Card, EmptyState, MessageCard, announce, text_label
+from tray_app.ui.widgets.job_row import JobRow
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
+from tray_app.ui.widgets.server_line import ServerLine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,9 @@ _MOST_REQUESTS, _MOST_AT_ONCE = 10_000, 64
 class MeasurePanel(QWidget):
     """Requests in, latencies out."""
 
+    navigate = Signal(object)
+    """A `Page` that helps on."""
+
     _answered = Signal(int)
 
     def __init__(self, bridge: Bridge) -> None:
@@ -58,35 +64,39 @@ class MeasurePanel(QWidget):
         self.requests = _number(100, _MOST_REQUESTS)
         self.at_once = _number(4, _MOST_AT_ONCE)
         self.measure_button = QPushButton(tr("&Measure"))
-        self.cancel_button = QPushButton(tr("Ca&ncel"))
+        set_variant(self.measure_button, Variant.PRIMARY)
         self.tune_button = QPushButton(tr("&Best Number of Threads…"))
-        self.progress = QProgressBar()
-        self.progress.setAccessibleName(tr("Answered requests"))
+        self.job = JobRow(tr("Answered requests"))
+        self.server = ServerLine(bridge)
+        self.server.navigate.connect(self.navigate)
         self.waiting = text_label()
         self.card = MessageCard()
         self._job = CancellableJob(bridge, self._permit, self.card.show_error)
         self.summary = text_label(bold=True)
         self.picture_button = QPushButton(tr("Save &Picture…"))
+        set_symbol(self.picture_button, "image")
         self.picture_button.clicked.connect(lambda: choose_picture_file(self, self.save_picture))
         self._lay_out()
         self.measure_button.clicked.connect(self.measure)
-        self.cancel_button.clicked.connect(self.cancel)
+        self.job.cancelled.connect(self.cancel)
+        self.server.failed.connect(self.card.show_error)
         self.tune_button.clicked.connect(self.tune)
         self.text.textChanged.connect(self._permit)
-        self._answered.connect(self.progress.setValue)
+        self._answered.connect(self._hear)
         bridge.status_changed.connect(self._permit)
         self._permit()
+        self._draw()
 
     def measure(self) -> None:
         """Begin."""
         app, text = self._bridge.app, self.text.text().strip()
         load = Workload(self.requests.value(), self.at_once.value())
         self.card.clear()
-        self.progress.setRange(0, load.requests)
-        self.progress.setValue(0)
+        self.job.bar.setRange(0, load.requests)
         self._job.start(
             lambda cancelled: measure(app, text, load, cancelled, self._answered.emit), self._show
         )
+        self._hear(0)
 
     def cancel(self) -> None:
         """Send no more; what has been answered is shown."""
@@ -121,43 +131,68 @@ class MeasurePanel(QWidget):
         """Give the plot back when the window has been closed; the numbers stay."""
         super().hideEvent(event)
         if self.plot is not None and not self.window().isVisible():
-            self._column.removeWidget(self.plot)
+            self._inner.removeWidget(self.plot)
             delete_plot(self.plot)
             self.plot = None
 
     def _lay_out(self) -> None:
+        numbers = QHBoxLayout()
+        numbers.setSpacing(SMALL)
+        numbers.addWidget(self.requests)
+        numbers.addSpacing(MEDIUM)
+        numbers.addWidget(_label_of(tr("At the same t&ime:"), self.at_once))
+        numbers.addWidget(self.at_once)
+        numbers.addStretch()
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         fields.addRow(tr("&Text:"), self.text)
-        fields.addRow(tr("&Requests:"), self.requests)
-        fields.addRow(tr("At the same t&ime:"), self.at_once)
+        fields.addRow(_label_of(tr("&Requests:"), self.requests), numbers)
         actions = QHBoxLayout()
+        actions.setSpacing(SMALL)
         actions.addWidget(self.measure_button)
-        actions.addWidget(self.cancel_button)
-        actions.addWidget(self.progress, 1)
         actions.addWidget(self.waiting, 1)
+        actions.addStretch()
         actions.addWidget(self.tune_button)
         self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
+        self._column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         self._column.setSpacing(SMALL)
         self._column.addLayout(fields)
         self._column.addLayout(actions)
-        self._column.addWidget(self.card)
+        for widget in (self.server, self.job, self.card):
+            self._column.addWidget(widget)
         below = QHBoxLayout()
         below.addWidget(self.summary, 1)
         below.addWidget(self.picture_button)
         self._column.addLayout(below)
-        self._column.addStretch()
+        self._frame = Card()
+        self._inner = QVBoxLayout(self._frame)
+        self._inner.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
+        self._hint = EmptyState(
+            "zap",
+            tr("How fast is your server?"),
+            tr("Many requests, some at the same time, show how long one takes and how many are answered."),
+        )
+        self._column.addWidget(self._frame, 1)
+        self._column.addWidget(self._hint, 1)
 
     def _permit(self) -> None:
-        busy = self._job.busy
-        reason = reason_to_wait(self._bridge.status, texts_of(self.text.text()), tr)
-        self.measure_button.setEnabled(not reason and not busy)
-        self.tune_button.setEnabled(self._bridge.status.server.state is ServerState.READY and not busy)
-        self.cancel_button.setVisible(busy)
-        self.progress.setVisible(busy)
-        self.waiting.setVisible(not busy)
-        self.waiting.setText(reason)
+        busy, texts = self._job.busy, texts_of(self.text.text())
+        reason = "" if busy else server_reason(self._bridge.status, tr)
+        self.server.show_reason(reason)
+        self.measure_button.setVisible(not busy and not reason)
+        self.measure_button.setEnabled(bool(texts) and not busy and not reason)
+        ready = self._bridge.status.server.state is ServerState.READY
+        self.tune_button.setVisible(ready and not busy)
+        self.waiting.setText("" if texts or busy or reason else tr("Type a text first."))
+        self.waiting.setVisible(bool(self.waiting.text()))
+        if not busy:
+            self.job.hide()
+
+    def _hear(self, answered: int) -> None:
+        total = self.job.bar.maximum()
+        words = tr("{done} of {total} requests").format(done=tr.number(answered), total=tr.number(total))
+        if self._job.busy:
+            self.job.show_progress(words, answered, total)
 
     def _show(self, measurement: Measurement) -> None:
         self._measurement = measurement
@@ -168,15 +203,15 @@ class MeasurePanel(QWidget):
     def _draw(self) -> None:
         latencies_ms = self._measurement.latencies_ms if self._measurement else ()
         self.picture_button.setVisible(bool(latencies_ms))
-        if self.plot is not None:
-            self.plot.setVisible(bool(latencies_ms))
+        self._frame.setVisible(bool(latencies_ms))
+        self._hint.setVisible(not latencies_ms)
         if not latencies_ms:
             return
         if self.plot is None:
             from tray_app.ui.widgets.histogram import LatencyHistogram
 
             self.plot = LatencyHistogram()
-            self._column.addWidget(self.plot, 10)
+            self._inner.addWidget(self.plot)
         self.plot.show_latencies(latencies_ms)
 
 
@@ -184,3 +219,9 @@ def _number(value: int, maximum: int) -> QSpinBox:
     box = QSpinBox(minimum=1, maximum=maximum, value=value)
     box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     return box
+
+
+def _label_of(text: str, buddy: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(buddy)
+    return label

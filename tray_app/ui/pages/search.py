@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from tray_app.errors import AppError
 from tray_app.ui.collection_actions import CollectionActions
 from tray_app.ui.latest_query import LatestQuery
-from tray_app.ui.presenters.menu import start_refusal
-from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.search import (
     damaged_title,
     example_question,
@@ -25,16 +22,18 @@ from tray_app.ui.presenters.search import (
 )
 from tray_app.ui.search_controller import SearchController
 from tray_app.ui.search_operations import Question, answer
-from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
-from tray_app.ui.symbols import symbol_icon
+from tray_app.ui.style import LARGE, SMALL, TIGHT
 from tray_app.ui.text_sources import TextSources
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, accept_copy, announce, text_label
 from tray_app.ui.widgets.collection_bar import CollectionBar
-from tray_app.ui.widgets.drop_zone import DropZone, dropped_paths
+from tray_app.ui.widgets.drop_zone import dropped_paths
 from tray_app.ui.widgets.folded_list import FoldedList
 from tray_app.ui.widgets.job_row import JobRow
+from tray_app.ui.widgets.question_field import QuestionField
 from tray_app.ui.widgets.search_results import SearchResults
+from tray_app.ui.widgets.search_start import SearchStart
+from tray_app.ui.widgets.server_line import ServerLine
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.search_operations import Addition, Answer
 
-_TYPING_MS = 400
-"""Who has not typed for so long wants an answer."""
 _SLOW_MS = 300
 """Who waits longer for one is told so."""
 
@@ -68,24 +65,23 @@ class SearchPanel(QWidget):
         self.actions_of_collection = CollectionActions(bridge, self.controller, self)
         self.bar = CollectionBar()
         self.actions_of_collection.fill(self.bar, self.sources)
-        self.question = self._make_question()
+        self.question = QuestionField()
         self.back_button = QPushButton(tr("&Back"))
-        self.waiting = text_label()
-        self.start_button = QPushButton()
+        self.server = ServerLine(bridge)
+        self.server.navigate.connect(self.navigate)
         self.job = JobRow(tr("Embedded texts"))
         self.card = MessageCard()
         self.outdated = MessageCard()
         self.outcome = text_label()
         self.skipped, self.damaged = FoldedList(), FoldedList()
         self.results = SearchResults()
-        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._slow = QTimer(self, singleShot=True, interval=_SLOW_MS)
         search = bridge.app.search
         self._query: LatestQuery[Question, Answer] = LatestQuery(
             bridge, lambda question: answer(search, question)
         )
         self.setAcceptDrops(True)
-        self.zone = self._make_zone()
+        self.zone = SearchStart(self.sources)
         self._lay_out()
         self._connect()
         self._show_state()
@@ -93,7 +89,7 @@ class SearchPanel(QWidget):
     def ask(self) -> None:
         """Search for what is typed, now; a server that can be started is started."""
         self._attempt += 1
-        if self.controller.reason and self._words():
+        if self.controller.reason and self.question.words():
             self.controller.start_server()
         self._ask()
 
@@ -101,8 +97,7 @@ class SearchPanel(QWidget):
         """The same collection and question."""
         old.controller.cancel()
         self.controller.current_id = old.controller.current_id
-        self.question.setText(old.question.text())
-        self._typing.stop()
+        self.question.fill_in(old.question.text())
         if old.controller.is_known:
             self.controller.read()
 
@@ -112,12 +107,6 @@ class SearchPanel(QWidget):
         if not self.controller.is_known:
             self.controller.read()
         self._ask()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Draw the symbol anew when light becomes dark."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "zone"):
-            self._symbol.setIcon(symbol_icon("search", self.palette()))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files and folders of this computer are taken."""
@@ -136,73 +125,46 @@ class SearchPanel(QWidget):
         accept_copy(event)
         self.sources.take(dropped_paths(event.mimeData()))
 
-    def _make_question(self) -> QLineEdit:
-        field = QLineEdit()
-        field.setPlaceholderText(tr("Ask a question, or describe what you are looking for"))
-        field.setAccessibleName(tr("Question"))
-        field.setClearButtonEnabled(True)
-        self._symbol = QAction(field)
-        self._symbol.setIcon(symbol_icon("search", self.palette()))
-        field.addAction(self._symbol, QLineEdit.ActionPosition.LeadingPosition)
-        return field
-
-    def _make_zone(self) -> DropZone:
-        self.folder_button = QPushButton(tr("Choose &Folder…"))
-        self.files_button = QPushButton(tr("Choose F&iles…"))
-        self.paste_button = QPushButton(tr("&Paste Text…"))
-        self.example_button = QPushButton(tr("Try with an &Example"))
-        set_variant(self.folder_button, Variant.PRIMARY)
-        set_variant(self.example_button, Variant.QUIET)
-        return DropZone(
-            "folder-open",
-            tr("Drop a folder or files here"),
-            tr(
-                "Text, Markdown and PDF files can then be searched by their meaning. "
-                "Everything stays on this computer."
-            ),
-            (
-                (self.folder_button, self.files_button, self.paste_button),
-                (self.example_button,),
-            ),
-        )
-
     def _lay_out(self) -> None:
-        start = QHBoxLayout()
-        start.setSpacing(SMALL)
-        start.addWidget(self.waiting, 1)
-        start.addWidget(self.start_button)
         back = QHBoxLayout()
         back.addWidget(self.back_button)
         back.addStretch()
         self._stack = QStackedWidget()
         self._stack.addWidget(self.zone)
         self._stack.addWidget(self.results)
+        self._nothing = QWidget()
+        self._stack.addWidget(self._nothing)
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
         column.addLayout(back)
         column.addWidget(self.bar)
+        column.addSpacing(TIGHT)
         column.addWidget(self.question)
-        column.addLayout(start)
-        for widget in (self.job, self.card, self.outdated, self.outcome, self.skipped, self.damaged):
+        for widget in (
+            self.server,
+            self.job,
+            self.card,
+            self.outdated,
+            self.outcome,
+            self.skipped,
+            self.damaged,
+        ):
             column.addWidget(widget)
         column.addWidget(self._stack, 1)
 
     def _connect(self) -> None:
-        self.folder_button.clicked.connect(self.sources.choose_folder)
-        self.files_button.clicked.connect(self.sources.choose_files)
-        self.paste_button.clicked.connect(self.sources.paste)
-        self.example_button.clicked.connect(self._try_example)
+        self.zone.example_button.clicked.connect(self._try_example)
         self.sources.picked.connect(self._add)
         self.bar.chosen.connect(self.controller.choose)
         self.actions_of_collection.new_wanted.connect(lambda: self._show_zone(wanted=True))
         self.back_button.clicked.connect(lambda: self._show_zone(wanted=False))
-        self.start_button.clicked.connect(self._help_on)
+        self.server.failed.connect(self.card.show_error)
         self.job.cancelled.connect(self.controller.cancel)
-        self.question.textChanged.connect(self._typing.start)
-        self.question.returnPressed.connect(self.ask)
-        self._typing.timeout.connect(self._ask)
-        self._slow.timeout.connect(lambda: self.outcome.setText(tr("Searching …")))
+        self.question.textChanged.connect(lambda: self._say(""))
+        self.question.asked.connect(self.ask)
+        self.question.paused.connect(self._show_state)
+        self._slow.timeout.connect(lambda: self._say(tr("Searching …")))
         self.controller.changed.connect(self._show_state)
         self.controller.filled.connect(self._show_report)
         self.controller.failed.connect(self._show_failure)
@@ -213,22 +175,14 @@ class SearchPanel(QWidget):
         self.controller.add(replace(wanted, into=self.controller.current_id) if shown else wanted)
 
     def _try_example(self) -> None:
-        self.question.setText(example_question(tr))
-        self._typing.stop()
+        self.question.fill_in(example_question(tr))
         self.sources.take_example()
 
     def _show_zone(self, *, wanted: bool) -> None:
         """Where a new collection begins, or back from there."""
         self._wants_new = wanted
         self._show_state()
-        (self.folder_button if wanted else self.question).setFocus()
-
-    def _help_on(self) -> None:
-        """Start the server, or find a model for it."""
-        if self._bridge.status.model_name:
-            self.controller.start_server()
-        else:
-            self.navigate.emit(Page.MODELS)
+        (self.zone.folder_button if wanted else self.question).setFocus()
 
     def _show_state(self) -> None:
         controller, current = self.controller, self.controller.current
@@ -251,9 +205,8 @@ class SearchPanel(QWidget):
         self.damaged.show_lines(
             damaged_title(controller.shelf.damaged, tr), skipped_rows(controller.shelf.damaged, tr)
         )
-        self._stack.setCurrentWidget(self.zone if is_new else self.results)
-        hidden = controller.busy if is_new else controller.is_outdated
-        self._stack.setVisible(controller.is_known and not hidden)
+        is_empty = not controller.is_known or (controller.busy if is_new else controller.is_outdated)
+        self._stack.setCurrentWidget(self._nothing if is_empty else self.zone if is_new else self.results)
         self._ask()
 
     def _show_job(self) -> None:
@@ -264,13 +217,8 @@ class SearchPanel(QWidget):
 
     def _show_waiting(self, *, is_new: bool) -> None:
         controller = self.controller
-        reason = controller.reason if controller.waiting or (self._words() and not is_new) else ""
-        status = self._bridge.status
-        can_start = not start_refusal(status, tr)
-        self.waiting.setText("" if controller.waiting else reason)  # else the job says it
-        self.waiting.setVisible(bool(reason))
-        self.start_button.setText(tr("&Start Server") if can_start else tr("Choose a &Model"))
-        self.start_button.setVisible(bool(reason) and (can_start or not status.model_name))
+        wanted = controller.waiting is not None or (self.question.words() and not is_new)
+        self.server.show_reason(controller.reason if wanted else "")
 
     def _show_outdated(self, *, is_new: bool) -> None:
         controller, current = self.controller, self.controller.current
@@ -286,8 +234,7 @@ class SearchPanel(QWidget):
 
     def _show_report(self, report: AddReport) -> None:
         self._wants_new = False
-        self.outcome.setText(report_text(report, tr))
-        self.outcome.show()
+        self._say(report_text(report, tr))
         self.skipped.show_lines(skipped_title(report.skipped, tr), skipped_rows(report.skipped, tr))
         self.skipped.button.setChecked(not report.added)
         announce(self, self.outcome.text())
@@ -301,24 +248,25 @@ class SearchPanel(QWidget):
         self._clear_news()
         self.controller.add_again()
 
+    def _say(self, words: str) -> None:
+        self.outcome.setText(words)
+        self.outcome.setVisible(bool(words))
+
     def _clear_news(self) -> None:
         self.card.clear()
-        self.outcome.setText("")
-        self.outcome.hide()
+        self._say("")
         self.skipped.show_lines("", ())
-
-    def _words(self) -> str:
-        return self.question.text().strip()
 
     def _ask(self) -> None:
         """Look at the collection, with the question that is typed, unless that is shown already."""
-        self._typing.stop()
         current = self.controller.current
         if current is None or self.controller.is_outdated:
-            self._asked = self._shown = None
-            self.results.clear()
+            if self._asked is not None:
+                self._asked = self._shown = None
+                self._attempt += 1  # else the same question would not be asked again
+                self.results.clear()
             return
-        words = self._words()
+        words = self.question.words()
         if words and self.controller.reason:
             if self._shown and self._shown.collection == current:
                 return  # what was found before stays
@@ -337,7 +285,8 @@ class SearchPanel(QWidget):
             self._query.ask(self._asked, self._hear)
             return
         self._slow.stop()
-        self.outcome.setVisible(bool(self.outcome.text()) and self.outcome.text() != tr("Searching …"))
+        if self.outcome.text() == tr("Searching …"):
+            self._say("")
         if isinstance(found, AppError):
             self.card.show_error(found)
             return

@@ -35,7 +35,7 @@ from tray_app.ui.widgets.markdown import plain_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QHideEvent, QImage, QShowEvent
+    from PySide6.QtGui import QDragEnterEvent, QDropEvent, QHideEvent, QImage, QShowEvent
 
     from tray_app.chats.conversation import Attachment, Conversation
     from tray_app.errors import AppError
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _PIECES_MS = 40
 """How often the pieces that have come are shown."""
-_WAITING_MS = 250
+_WAITING_MS = 100
+"""As long as no word has come."""
 _SHARE = 3
 """Drawing takes at most one of so many parts of the time."""
 _MOST_SPOKEN = 4000
@@ -115,6 +116,10 @@ class TalkPanel(QWidget):
         if conversation_id == self.conversation.id:
             self.composer.clear()
             self.begin_new()
+
+    def adopt_title(self, title: str) -> None:
+        """The conversation that is shown has another title now."""
+        self.conversation = replace(self.conversation, title=title)
 
     def take_over(self, old: TalkPanel) -> None:
         """The same conversation, what was typed, and the answers that are on their way."""
@@ -252,7 +257,7 @@ class TalkPanel(QWidget):
         elif answer.cut_off:
             self.view.show_note(
                 tr("The answer ends early"),
-                tr("The context is full. Set a larger context size for the model, or begin a new chat."),
+                tr("The context is full. Set a larger context size, or start a new conversation."),
             )
         words = plain_text(message.text[:_MOST_SPOKEN])
         announce(self, "\n".join(filter(None, (words, tr("Stopped") if message.stopped else ""))))
@@ -271,7 +276,8 @@ class TalkPanel(QWidget):
             name = "" if is_remote(self._bridge.status) else self.look.named(model_id)
             waited_s = time.monotonic() - answer.began_s
             self.view.show_waiting(wait_text(model_id, name, self._bridge.status, waited_s, tr))
-        self._clock.start(max(_PIECES_MS, _SHARE * int(spent.elapsed())))
+        usual_ms = _PIECES_MS if answer.began else _WAITING_MS
+        self._clock.start(max(usual_ms, _SHARE * int(spent.elapsed())))
 
     # What is shown
 
@@ -335,7 +341,7 @@ class TalkPanel(QWidget):
         usable = view.usable or not self.look.known
         empty = not self.conversation.messages
         self.view.setVisible(not empty)
-        self.greeting.setVisible(empty)
+        self.greeting.setVisible(empty or not usable)
         self.greeting.show_state(usable=usable, problem=self.look.models.problem)
         self.examples.setVisible(empty and usable)
         self.composer.setVisible(usable)
@@ -406,6 +412,7 @@ class TalkPanel(QWidget):
         self._column.addStretch()
 
     def _connect(self) -> None:
+        self.setAcceptDrops(True)
         self._clock.timeout.connect(self._show_pieces)
         self.look.changed.connect(self._adopt_models)
         self.look.failed.connect(self.tell)
@@ -431,6 +438,14 @@ class TalkPanel(QWidget):
         super().showEvent(event)
         self.look.refresh()
         self._show_pieces()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Pictures may be dropped anywhere here."""
+        self.composer.dragEnterEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Take what is dropped."""
+        self.composer.dropEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Nobody looks: nothing needs to be drawn."""

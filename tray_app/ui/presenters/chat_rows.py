@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
     from tray_app.ui.presenters.chat_blocks import Block
 
+_FIRST_WHOLE = 100
+"""From here on, a rate is told without decimals."""
 _MOST_PLAIN = 4000
 """Characters of what a person wrote in one row."""
 
@@ -128,7 +130,8 @@ def foot_text(message: Message, named: Callable[[str], str], tr: Translate) -> s
         return ""
     parts = [named(message.model_id)] if message.model_id else []
     if message.tokens_per_s is not None:
-        parts.append(tr("{rate} tokens/s").format(rate=tr.number(message.tokens_per_s, 1)))
+        decimals = 1 if message.tokens_per_s < _FIRST_WHOLE else 0
+        parts.append(tr("{rate} tokens/s").format(rate=tr.number(message.tokens_per_s, decimals)))
     if message.tokens is not None:
         parts.append(tr.count("{count} token", "{count} tokens", message.tokens))
     if message.stopped:

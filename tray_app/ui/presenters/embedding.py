@@ -35,10 +35,15 @@ def texts_of(typed: str) -> tuple[str, ...]:
 
 def reason_to_wait(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
     """What must happen before texts can be embedded; empty if nothing."""
+    return server_reason(status, tr) or ("" if texts else tr("Type a text first."))
+
+
+def server_reason(status: AppStatus, tr: Translate) -> str:
+    """Why the server can embed nothing now; empty if it can."""
     state = status.server.state
     wakes = state is ServerState.ASLEEP and status.wakes_on_request
     if wakes or state is ServerState.READY or _has_own_default(status):
-        return "" if texts else tr("Type a text first.")
+        return ""
     match state:
         case ServerState.ASLEEP:
             return tr("The server is asleep. Start it first.")

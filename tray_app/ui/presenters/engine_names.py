@@ -24,7 +24,7 @@ ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
 def engine_title(engine: str, tr: Translate) -> str:
     """One of `ENGINES` as a list offers it."""
     return {
-        AUTO: tr("Automatic (the best one for the model)"),
+        AUTO: tr("Automatic"),
         EngineKind.POWERINFER: tr("PowerInfer"),
         EngineKind.LLAMA_CPP: tr("llama.cpp (comes with the app)"),
         EngineKind.REMOTE: tr("A server on another computer"),

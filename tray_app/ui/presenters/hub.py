@@ -89,15 +89,23 @@ def repository_rows(repositories: Iterable[HubModel], tr: Translate) -> tuple[Of
 
 def hub_facts(model: HubModel, tr: Translate) -> tuple[str, ...]:
     """What a search tells of a repository, in few words."""
+    return (*_measures(model, tr), *_terms(model, tr))
+
+
+def _measures(model: HubModel, tr: Translate) -> tuple[str, ...]:
+    """How many people use it, and how large it is."""
     likes = model.likes
     facts = (
         _downloads(model.downloads, tr),
         "" if likes is None else f"♥ {tr.number(likes)}",
         _parameters(model.parameters, tr),
-        license_text(model.license, tr),
-        languages_text(model.languages, tr),
-        model.modified,
     )
+    return tuple(filter(None, facts))
+
+
+def _terms(model: HubModel, tr: Translate) -> tuple[str, ...]:
+    """For whom it is, and of when."""
+    facts = (license_text(model.license, tr), languages_text(model.languages, tr), model.modified)
     return tuple(filter(None, facts))
 
 
@@ -131,7 +139,7 @@ def repository_notes(report: RepositoryReport, tr: Translate) -> tuple[str, ...]
         elif model.reports and model.reports[0].obstacle:
             notes.append(fit_reason(model.reports[0], tr))
         elif model.reports and model.best is None:
-            notes.append(tr("None fits into this computer's memory. Look for a smaller model."))
+            notes.append(tr("None of them fits in this computer's memory. Look for a smaller model."))
     if count > MOST_FILES or not report.files.complete:
         notes.append(tr("The repository has more files than are shown."))
     return tuple(dict.fromkeys(notes))
@@ -157,7 +165,8 @@ def _repository_row(model: HubModel, tr: Translate) -> OfferRow:
     return OfferRow(
         key=model.repository,
         title=name,
-        facts=(owner, *hub_facts(model, tr)),
+        facts=(owner, *_measures(model, tr)),
+        note=" · ".join(_terms(model, tr)),
         action=OfferAction.FILES,
         symbol=purpose_symbol(purpose),
         chips=tuple(filter(None, chips)),

@@ -115,7 +115,7 @@ def found_text(hits: Sequence[Hit], tr: Translate) -> str:
 def outdated_text(collection: Collection, tr: Translate) -> str:
     """What to do about a model that has changed."""
     return tr(
-        "These texts were embedded with {model}. To search them with the model of now, embed them again: "
+        "{model}, which embedded these texts, has been changed or removed. Embed them again to search them; "
         "the files are not read again."
     ).format(model=presentable(collection.model_id))
 

@@ -43,7 +43,8 @@ import json
 from openai import OpenAI
 from qdrant_client import QdrantClient, models
 
-rows = [json.loads(line) for line in open({name + ".jsonl"!r}, encoding="utf-8")]
+with open({name + ".jsonl"!r}, encoding="utf-8") as lines:
+    rows = [json.loads(line) for line in lines]
 store = QdrantClient(path="vectors")  # or url="{_QDRANT}"
 if not store.collection_exists({name!r}):
     size = models.VectorParams(size={searched.dimensions}, distance=models.Distance.COSINE)
@@ -51,7 +52,9 @@ if not store.collection_exists({name!r}):
     store.upload_collection({name!r}, vectors=[row.pop("vector") for row in rows], payload=rows)
 
 client = OpenAI(base_url={searched.base_url!r}, api_key="none")
-answer = client.embeddings.create(model={searched.model!r}, input={searched.question!r})
+answer = client.embeddings.create(
+    model={searched.model!r}, input={searched.question!r}, extra_body={{"input_type": "query"}}
+)
 found = store.query_points({name!r}, query=answer.data[0].embedding, limit={_LIMIT})
 for hit in found.points:
     print(f"{{hit.score:.2f}}", hit.payload["source"], hit.payload["text"])
@@ -63,13 +66,14 @@ def qdrant_curl(searched: Searched) -> str:
     name = searched.short_name
     collection = f"{_QDRANT}/collections/{name}"
     size = json_text({"vectors": {"size": searched.dimensions, "distance": "Cosine"}})
-    body = json_text({"model": searched.model, "input": searched.question})
+    body = json_text({"model": searched.model, "input": searched.question, "input_type": "query"})
     put = f"curl -X PUT -H 'Content-Type: application/json' {collection}"
     return f"""\
 # {name}.jsonl is the export of the collection; Qdrant listens at {_QDRANT}.
 {put} --data-raw {shlex.quote(size)}
-jq -cs '{{points: [to_entries[] | {{id: .key, vector: .value.vector, payload: (.value | del(.vector))}}]}}' \\
-  {name}.jsonl | {put}/points --data-binary @-
+jq -cs '{{points: [to_entries[]
+  | {{id: .key, vector: .value.vector, payload: (.value | del(.vector))}}]}}' {name}.jsonl |
+  {put}/points --data-binary @-
 
 curl {searched.base_url}/embeddings -H 'Content-Type: application/json' \\
   --data-raw {shlex.quote(body)} |

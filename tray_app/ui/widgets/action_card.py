@@ -28,8 +28,10 @@ class ActionCard(Card):
     wanted = Signal(object, str)
     """An `EngineAction`, and the id of the build that the card speaks of."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, primary: bool = True) -> None:
+        """`primary`: what it offers first is what most people want to do on its page."""
         super().__init__()
+        self._primary = primary
         self.title = text_label(bold=True)
         self.text = text_label()
         self.note = small_label()
@@ -99,7 +101,7 @@ class ActionCard(Card):
 
     def _button(self, action: EngineAction) -> QPushButton:
         button = QPushButton(action_label(action, tr), self)
-        if action in _FIRST:
+        if self._primary and action in _FIRST:
             set_variant(button, Variant.PRIMARY)
         button.clicked.connect(lambda: self._press(action))
         return button

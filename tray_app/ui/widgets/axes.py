@@ -9,12 +9,14 @@ import math
 from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
-from PySide6.QtGui import QPalette
 
+from tray_app.ui.style import colors
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from PySide6.QtGui import QPalette
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
@@ -36,9 +38,9 @@ def number_axes() -> dict[str, NumberAxis]:
 
 
 def paint_axes(plot: pg.PlotWidget, palette: QPalette) -> None:
-    """Give a plot the background, and its two axes the colour of text, of a palette."""
-    text = palette.color(QPalette.ColorRole.Text)
-    plot.setBackground(palette.color(QPalette.ColorRole.Base))
+    """Give a plot and its two axes the colours of a palette."""
+    look = colors(palette)
+    plot.setBackground(look.surface)
     for side in ("bottom", "left"):
-        plot.getAxis(side).setPen(text)
-        plot.getAxis(side).setTextPen(text)
+        plot.getAxis(side).setPen(look.border)
+        plot.getAxis(side).setTextPen(look.secondary)

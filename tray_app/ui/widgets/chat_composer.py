@@ -77,7 +77,7 @@ class Composer(QFrame):
 
     def show_editing(self, *, editing: bool) -> None:
         """Say that a message is being changed, or that no more."""
-        self.note.setText(tr("You are editing a message. What follows it is replaced.") if editing else "")
+        self.note.setText(tr("Editing a message. Everything after it will be replaced.") if editing else "")
         self.note.setVisible(editing)
         self.cancel_button.setVisible(editing)
 
@@ -168,6 +168,8 @@ class Composer(QFrame):
             set_variant(button, Variant.QUIET)
             set_symbol(button, symbol)
         set_variant(self.model_button, Variant.QUIET)
+        set_symbol(self.model_button, "chevron-down")
+        self.model_button.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the symbol comes last
         set_variant(self.cancel_button, Variant.QUIET)
         self.cancel_button.hide()
         side = LARGE + SMALL + TIGHT

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.chat_operations import ChatList, list_chats
 from tray_app.ui.presenters.formatting import error_lines
@@ -41,11 +42,13 @@ class ChatSidebar(QWidget):
         self._forget: Callable[[], None] = lambda: None
         self._current = ""
         self.shown = ChatList("", ())
-        self.search = QLineEdit(placeholderText=tr("Search chats"), clearButtonEnabled=True)
-        self.search.setAccessibleName(tr("Search chats"))
+        self.search = QLineEdit(placeholderText=tr("Search conversations"), clearButtonEnabled=True)
+        self.search.setAccessibleName(tr("Search conversations"))
         self.new_button = QPushButton()
-        self.new_button.setAccessibleName(tr("New chat"))
-        self.new_button.setToolTip(tr("New chat") + " (Ctrl+N)")
+        name = tr("New conversation")
+        keys = QKeySequence("Ctrl+N").toString(QKeySequence.SequenceFormat.NativeText)
+        self.new_button.setAccessibleName(name)
+        self.new_button.setToolTip(f"{name} ({keys})")
         set_symbol(self.new_button, "plus")
         set_variant(self.new_button, Variant.QUIET)
         self.new_button.setFixedSize(QSize(LARGE + SMALL + TIGHT, LARGE + SMALL + TIGHT))
@@ -77,13 +80,20 @@ class ChatSidebar(QWidget):
         self.list.select(conversation_id)
 
     def _show(self, shown: ChatList) -> None:
+        if self.list.state() is QAbstractItemView.State.EditingState:
+            self._typing.start()  # a title is being written in a row: that stays
+            return
         if shown != self.shown:
             self.shown = shown
             self.model.show_list(shown)
         self.list.select(self._current)
         self.list.setVisible(bool(shown.summaries))
         self.empty.setVisible(not shown.summaries)
-        nothing = tr("No chat has these words.") if shown.words else tr("Your chats appear here.")
+        nothing = (
+            tr("No conversation contains these words.")
+            if shown.words
+            else tr("Your conversations appear here.")
+        )
         self.empty.setText(nothing)
         count = len(shown.problems)
         self.problems_button.setVisible(count > 0)

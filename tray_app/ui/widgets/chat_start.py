@@ -45,7 +45,7 @@ class Greeting(QWidget):
             title, text = error_title(problem, tr), error_text(problem, tr)
         else:
             title = tr("No chat model yet")
-            text = tr("Download one that fits this computer, and come back here.")
+            text = tr("Download one that fits this computer, then come back here.")
         self.title.setText(title)
         self.text.setText(text)
         self.models_button.setVisible(not usable)
@@ -68,7 +68,6 @@ class Examples(QWidget):
             tr("Suggest three dinners with rice and vegetables."),
         ):
             button = QPushButton(text)
-            set_variant(button, Variant.QUIET)
             button.clicked.connect(lambda _=False, text=text: self.chosen.emit(text))
             self.buttons.append(button)
             column.addWidget(button, alignment=Qt.AlignmentFlag.AlignCenter)

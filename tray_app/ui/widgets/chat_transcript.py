@@ -71,7 +71,6 @@ class Transcript(QScrollArea):
         self.text_of, self.thumbnail = text_of, thumbnail
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setAccessibleName(tr("Conversation"))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._content = QWidget()
@@ -331,10 +330,14 @@ class Transcript(QScrollArea):
                 return int(1.25 * line * (row.text.count("\n") + len(row.text) // letters + 1))
 
     def _column_width(self) -> int:
-        return max(1, min(column_width(self), self.viewport().width() - 2 * LARGE))
+        return max(1, min(column_width(self), self._room() - 2 * LARGE))
 
     def _left(self) -> int:
-        return max(0, (self.viewport().width() - self._width) // 2)
+        return max(0, (self._room() - self._width) // 2)
+
+    def _room(self) -> int:
+        """How wide the view is beside its bar, shown or not: nothing jumps when it comes."""
+        return self.width() - self.verticalScrollBar().sizeHint().width()
 
     def _focused(self) -> QWidget | None:
         return self.window().focusWidget()

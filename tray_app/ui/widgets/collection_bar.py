@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.search import collection_facts
-from tray_app.ui.style import SMALL, Variant, set_variant
+from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import ElidedLabel
+from tray_app.ui.widgets.basic import small_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tray_app.search.collection import Collection
 
-_LETTERS = 16
+_MOST_LETTERS = 50
+_LETTERS = 8
 """So many of a name can be read, however narrow the window is."""
 
 
@@ -34,9 +35,10 @@ class CollectionBar(QWidget):
         self.names.setAccessibleName(tr("Collection"))
         self.names.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.names.setMinimumContentsLength(_LETTERS)
-        self.names.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self.names.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.names.setMaximumWidth(_MOST_LETTERS * self.names.fontMetrics().averageCharWidth())
         self.names.activated.connect(lambda row: self.chosen.emit(self.names.itemData(row)))
-        self.facts = ElidedLabel()
+        self.facts = small_label()
         self.add_button = QPushButton(tr("&Add"))
         set_symbol(self.add_button, "plus")
         self.copy_button = QPushButton(tr("Cop&y Code"))
@@ -46,13 +48,18 @@ class CollectionBar(QWidget):
         self.more_button.setToolTip(tr("More"))
         set_symbol(self.more_button, "ellipsis")
         set_variant(self.more_button, Variant.QUIET)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.setSpacing(SMALL)
-        row.addWidget(self.names)
-        row.addWidget(self.facts, 1)
+        row.addWidget(self.names, 1)
+        row.addSpacing(SMALL)
+        row.addStretch()
         for button in (self.add_button, self.copy_button, self.more_button):
             row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(TIGHT)
+        column.addLayout(row)
+        column.addWidget(self.facts)
 
     def offer(self, button: QPushButton, entries: Sequence[tuple[str, Callable[[], object]]]) -> None:
         """Give one of the buttons a menu."""
@@ -69,4 +76,4 @@ class CollectionBar(QWidget):
             for each in collections:
                 self.names.addItem(each.name, each.id)
         self.names.setCurrentIndex(self.names.findData(current.id))
-        self.facts.show_text(collection_facts(current, tr))
+        self.facts.setText(collection_facts(current, tr))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from tray_app.ui.style import look_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.axes import number_axes, paint_axes
 
@@ -83,9 +83,8 @@ class CurvePlot(QWidget):
         plot.setAccessibleDescription(_words(curve))
 
     def _adopt_palette(self, number: int) -> None:
-        plot, palette = self._plots[number], self.palette()
-        accent = palette.color(QPalette.ColorRole.Highlight)
-        paint_axes(plot, palette)
+        plot, accent = self._plots[number], look_of(self).accent
+        paint_axes(plot, self.palette())
         (line,) = plot.listDataItems()
         line.setPen(pg.mkPen(accent, width=2, style=_LINES[number % len(_LINES)]))
         line.setSymbol(_SIGNS[number % len(_SIGNS)])

@@ -61,7 +61,7 @@ class FirstSteps(QWidget):
         self._offered: list[FirstStep] = []
         self._cards = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._cards.setSpacing(SMALL)
-        self.discover_button = QPushButton(tr("Discover &Other Models"))
+        self.discover_button = QPushButton(tr("Discover Other M&odels"))
         set_variant(self.discover_button, Variant.QUIET)
         self.discover_button.clicked.connect(self.discover_wanted)
         below = QHBoxLayout()
@@ -185,7 +185,7 @@ def _steps(facts: ModelFacts, own: Sequence[Model], rate_bytes_per_s: float) -> 
 
 
 def _starts() -> tuple[str, ...]:
-    return tr("&Use This Model"), tr("Us&e This Model"), tr("Use This &Model")
+    return tr("&Use This Model"), tr("U&se This Model"), tr("Use This &Model")
 
 
 def _own_step(model: Model, facts: ModelFacts, label: str) -> FirstStep:

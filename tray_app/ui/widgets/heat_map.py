@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QColor
 
+from tray_app.phrases import presentable
+from tray_app.ui.style import LARGE, look_of
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtCore import QPointF
-    from PySide6.QtGui import QPainter
+    from PySide6.QtGui import QPainter, QResizeEvent
     from PySide6.QtWidgets import QWidget
 
 MOST_TEXTS = 200
@@ -27,6 +29,8 @@ _MOST_TICKS = 16
 _TICK_STEPS = (1, 2, 5, 10, 20, 50)
 _DARK_BELOW = 0.55
 """Luminance below which a cell needs white letters."""
+_LEAST_ROOM = 2 * LARGE
+"""Pixels for the beginning of a text."""
 _WIDEST_VALUE = "-0.00"
 
 
@@ -40,6 +44,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         super().__init__(parent)
         self.setAccessibleName(tr("Similarity of the texts"))
         self._values = np.zeros((0, 0))
+        self._texts: Sequence[str] = ()
         # Viridis rises in brightness all the way: it can be read in grey and by the colour-blind.
         self._colours = pg.colormap.get("viridis")
         self._plot = self.addPlot(enableMenu=False)
@@ -51,14 +56,13 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._legend = pg.ColorBarItem(colorMap=self._colours, interactive=False)
         self._legend.setImageItem(self._image, insert_in=self._plot)
         for side in ("bottom", "left"):
-            self._plot.setLabel(side, tr("Text"))
             self._plot.getAxis(side).enableAutoSIPrefix(False)
         self.scene().sigMouseMoved.connect(self._pointer_moved)
         self._adopt_palette()
 
-    def show_similarities(self, values: np.ndarray) -> None:
-        """Show what `similarities` has found of at least two texts."""
-        self._values = values
+    def show_similarities(self, values: np.ndarray, texts: Sequence[str] = ()) -> None:
+        """Show what `similarities` has found of at least two texts, whose beginnings stand at the left."""
+        self._values, self._texts = values, texts
         count = len(values)
         lowest = min(0.0, float(values.min()))
         self._image.setImage(values, levels=(lowest, 1.0))
@@ -79,6 +83,12 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
             )
         )
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """More of the texts can be read where there is more room."""
+        super().resizeEvent(event)
+        if hasattr(self, "_legend") and len(self._values):
+            self._show_ticks(len(self._values))
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the system's change between light and dark."""
         super().changeEvent(event)
@@ -92,17 +102,25 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
 
     def _show_ticks(self, count: int) -> None:
         step = next((step for step in _TICK_STEPS if count / step <= _MOST_TICKS), _TICK_STEPS[-1])
-        ticks = [(number - 0.5, str(number)) for number in range(step, count + 1, step)]
-        for side in ("bottom", "left"):
-            self._plot.getAxis(side).setTicks([ticks])
+        numbers = range(step, count + 1, step)
+        self._plot.getAxis("bottom").setTicks([[(number - 0.5, str(number)) for number in numbers]])
+        self._plot.getAxis("left").setTicks([[(number - 0.5, self._title(number)) for number in numbers]])
+
+    def _title(self, number: int) -> str:
+        """`3  Bread is baked …`, as far as a third of the width reaches."""
+        if number > len(self._texts):
+            return str(number)
+        text = f"{number}  {presentable(' '.join(self._texts[number - 1].split()))}"
+        room = max(_LEAST_ROOM, self.width() // 4)
+        title: str = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room)
+        return title
 
     def _adopt_palette(self) -> None:
-        palette = self.palette()
-        text = palette.color(QPalette.ColorRole.Text)
-        self.setBackground(palette.color(QPalette.ColorRole.Base))
+        look = look_of(self)
+        self.setBackground(look.surface)
         for axis in (*map(self._plot.getAxis, ("bottom", "left")), self._legend.axis):
-            axis.setPen(text)
-            axis.setTextPen(text)
+            axis.setPen(look.border)
+            axis.setTextPen(look.secondary)
 
     def _pointer_moved(self, position: QPointF) -> None:
         point = self._plot.getViewBox().mapSceneToView(position)

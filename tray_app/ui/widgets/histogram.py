@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QPalette
 
 from tray_app.gateway.counters import percentile
+from tray_app.ui.style import look_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.axes import number_axes, paint_axes
 
@@ -67,10 +67,9 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
             self._adopt_palette()
 
     def _adopt_palette(self) -> None:
-        palette = self.palette()
-        text = palette.color(QPalette.ColorRole.Text)
-        accent = palette.color(QPalette.ColorRole.Highlight)
-        paint_axes(self, palette)
+        look = look_of(self)
+        text, accent = look.text, look.accent
+        paint_axes(self, self.palette())
         self._bars.setPen(pg.mkPen(accent, width=0))
         self._bars.setFillBrush(accent)
         for line, style in ((self._p50, Qt.PenStyle.SolidLine), (self._p95, Qt.PenStyle.DashLine)):

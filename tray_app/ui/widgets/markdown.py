@@ -167,18 +167,21 @@ def _dress(document: QTextDocument, widget: QWidget) -> None:
     cursor.mergeBlockFormat(spacing)
     code = QTextCharFormat()
     code.setBackground(look.hover)
+    quoted = QTextCharFormat()
+    quoted.setForeground(look.secondary)
     for block in _blocks(document):
+        if block.blockFormat().hasProperty(QTextBlockFormat.Property.BlockQuoteLevel.value):
+            _select(cursor, block.position(), block.length() - 1)
+            cursor.mergeCharFormat(quoted)
         if level := block.blockFormat().headingLevel():
             heading = QTextCharFormat()
             kind = Type.HEADLINE if level == 1 else Type.TITLE if level == 2 else Type.BODY  # noqa: PLR2004
             heading.setFont(font(base, kind, bold=True), QTextCharFormat.FontPropertiesInheritanceBehavior(0))
-            cursor.setPosition(block.position())
-            cursor.setPosition(block.position() + block.length() - 1, QTextCursor.MoveMode.KeepAnchor)
+            _select(cursor, block.position(), block.length() - 1)
             cursor.mergeCharFormat(heading)
         for fragment in _fragments(block):
             if fragment.charFormat().fontFixedPitch():
-                cursor.setPosition(fragment.position())
-                cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
+                _select(cursor, fragment.position(), fragment.length())
                 cursor.mergeCharFormat(code)
     for frame in document.rootFrame().childFrames():
         if isinstance(frame, QTextTable):
@@ -209,9 +212,13 @@ def _replace_pictures(document: QTextDocument, color: QColor) -> None:
         link.setForeground(color)
         label = str(image.property(image.Property.ImageAltText) or "") or image.name()
         cursor = QTextCursor(document)
-        cursor.setPosition(position)
-        cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
+        _select(cursor, position, length)
         cursor.insertText(tr("[Picture: {name}]").format(name=label), link)
+
+
+def _select(cursor: QTextCursor, position: int, length: int) -> None:
+    cursor.setPosition(position)
+    cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
 
 
 def _blocks(document: QTextDocument) -> Iterator[QTextBlock]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtGui import QPalette
 
+from tray_app.ui.style import look_of
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.axes import number_axes, paint_axes
 
@@ -70,10 +70,9 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._mark(None)
 
     def _adopt_palette(self) -> None:
-        palette = self.palette()
-        text = palette.color(QPalette.ColorRole.Text)
-        accent = palette.color(QPalette.ColorRole.Highlight)
-        paint_axes(self, palette)
+        look = look_of(self)
+        text, accent = look.text, look.accent
+        paint_axes(self, self.palette())
         self._bars.setPen(pg.mkPen(accent, width=0))
         self._bars.setFillBrush(accent)
         self._marked.setOpts(pen=pg.mkPen(text), brush=text)

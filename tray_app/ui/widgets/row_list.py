@@ -99,8 +99,8 @@ class RowModel(QAbstractListModel):
 class RowList(QListView):
     """One row is the current one: Enter presses its button, the menu key opens its menu, Space ticks it.
 
-    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its rows;
-    with `scrolls` false it is never less, and the page around it is scrolled.
+    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its
+    rows; with `scrolls` false it is never less, and the page around it is scrolled.
     """
 
     acted = Signal(str)
@@ -121,12 +121,10 @@ class RowList(QListView):
     ) -> None:
         super().__init__()
         self.rows = rows
-        self.hot_row, self.hot = -1, RowPart.REST
-        """What the mouse is on."""
         self._pressed: tuple[int, RowPart] | None = None
         self._scrolls = scrolls
         self._notes = notes
-        self._delegate: RowDelegate | None = None
+        self._delegate = RowDelegate(self, rows.at)
         self.setModel(rows)
         self.setAccessibleName(name)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -136,7 +134,6 @@ class RowList(QListView):
         self.setUniformItemSizes(True)
         self.setMouseTracking(True)
         self.setTabKeyNavigation(False)
-        self._delegate = RowDelegate(self)
         self.setItemDelegate(self._delegate)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         if not scrolls:
@@ -147,10 +144,10 @@ class RowList(QListView):
         """Show these; whoever is current stays so. True as `RowModel.show_items`."""
         current, place = self.current_key(), self.verticalScrollBar().value()
         anew = self.rows.show_items(items)
-        if self._notes and self._delegate:
+        if self._notes:
             self._delegate.notes = any(self.rows.at(number).note for number in range(len(self.rows)))
         if anew:
-            self.hot_row = -1
+            self._delegate.hot = -1, RowPart.REST
             self.updateGeometry()
             self.choose(current)
             self.verticalScrollBar().setValue(place)
@@ -183,8 +180,6 @@ class RowList(QListView):
     def sizeHint(self) -> QSize:
         """As high as its rows."""
         hint = super().sizeHint()
-        if self._delegate is None:
-            return hint
         return QSize(hint.width(), len(self.rows) * self._delegate.height + 2 * self.frameWidth())
 
     def minimumSizeHint(self) -> QSize:
@@ -280,22 +275,21 @@ class RowList(QListView):
         return index.row(), self._part(index, point)
 
     def _part(self, index: QModelIndex, point: QPoint) -> RowPart:
-        if self._delegate is None or not index.isValid():
+        if not index.isValid():
             return RowPart.REST
         return self._delegate.part_at(self.visualRect(index), self.rows.at(index.row()), point)
 
     def _menu_point(self, index: QModelIndex) -> QPoint:
-        if self._delegate is None or not index.isValid():
+        if not index.isValid():
             return self.mapToGlobal(QPoint())
         point = self._delegate.menu_point(self.visualRect(index), self.rows.at(index.row()))
         return self.viewport().mapToGlobal(point)
 
     def _warm(self, point: QPoint) -> None:
-        hot = self._below(point)
-        if hot != (self.hot_row, self.hot):
-            before = self.hot_row
-            self.hot_row, self.hot = hot
-            for number in {before, self.hot_row}:
+        hot, before = self._below(point), self._delegate.hot
+        if hot != before:
+            self._delegate.hot = hot
+            for number in {before[0], hot[0]}:
                 if 0 <= number < len(self.rows):
                     self.update(self.rows.index(number))
 

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter, QStackedWidget, QVBoxLayout
+from PySide6.QtWidgets import QStackedWidget, QVBoxLayout
 
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.search import hit_rows, map_text
-from tray_app.ui.style import MEDIUM, SMALL
+from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, EmptyState, small_label
 from tray_app.ui.widgets.hit_list import HitList
+from tray_app.ui.widgets.pair import Pair
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
+    from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.search.collection import Collection, MapOfTexts
     from tray_app.ui.search_operations import Answer
     from tray_app.ui.widgets.text_map import TextMap
 
-_NARROW_LETTERS = 90
-"""Below so many letters of width, the map stands below the list."""
 
 _MARKED = 5
 """So many of the nearest texts stand out on the map: in a small collection, everything is found."""
 
 
-class SearchResults(QSplitter):
+class SearchResults(Pair):
     """The list and the map point at each other."""
 
     def __init__(self) -> None:
-        super().__init__(Qt.Orientation.Horizontal)
-        self.setChildrenCollapsible(False)
-        self.setHandleWidth(MEDIUM)
+        super().__init__()
         self._answer: Answer | None = None
         self._collection: Collection | None = None
         self._points: tuple[int | None, ...] = ()
@@ -56,10 +52,8 @@ class SearchResults(QSplitter):
         self._column.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
         self._column.setSpacing(SMALL)
         self._column.addWidget(self.caption)
-        self.addWidget(self._left)
-        self.addWidget(self._side)
-        self.setStretchFactor(0, 3)
-        self.setStretchFactor(1, 2)
+        self.set_views(self._left, self._side)
+        self._side.hide()
 
     def show_answer(self, answer: Answer, collection: Collection) -> None:
         """Show what was found in a collection, and where."""
@@ -97,15 +91,10 @@ class SearchResults(QSplitter):
             delete_plot(self.map)
             self.map = None
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window the map stands below the list."""
-        super().resizeEvent(event)
-        narrow = self.width() < _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
-        self.setOrientation(Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal)
-
     def _draw(self, texts: MapOfTexts) -> None:
-        self._side.setVisible(len(texts.points) > 1)
-        if len(texts.points) < 2:  # noqa: PLR2004 - one point is no map
+        is_map = len(texts.points) > 1
+        self._side.setVisible(is_map)
+        if not is_map:
             return
         if self.map is None:
             from tray_app.ui.widgets.text_map import TextMap

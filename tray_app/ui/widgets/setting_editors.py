@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from tray_app.settings.schema import AUTO, Scope, value_text
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.settings import choice_title, largest
-from tray_app.ui.style import SMALL, Variant, set_variant
+from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.switch import Switch
@@ -142,6 +142,7 @@ class Number(Editor):
         self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
         self.box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
         self.box.setFixedWidth(_NUMBER_LETTERS * self.fontMetrics().averageCharWidth())
+        self.box.lineEdit().setTextMargins(TIGHT, 0, 0, 0)
         self.box.textChanged.connect(self.changed)
         self._hold(self.box)
 

@@ -28,7 +28,7 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, EmptyState, announce, heading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from PySide6.QtGui import QKeyEvent, QResizeEvent
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 _NARROW_LETTERS = 84
 """With less room than for so many letters, an editor stands below its title."""
-_LIST_LETTERS = 26
 
 
 class SearchField(QLineEdit):
@@ -62,22 +61,25 @@ class SearchField(QLineEdit):
                 super().keyPressEvent(event)
 
 
-class _Rows(Card):
+class RowsCard(Card):
     """Some rows on a card."""
 
-    def __init__(self, rows: Mapping[str, Row]) -> None:
-        super().__init__()
-        self._rows = rows
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, TIGHT, SMALL, TIGHT)
-        column.setSpacing(0)
-        for row in rows.values():
-            column.addWidget(row)
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.rows: dict[str, Row] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(MEDIUM, TIGHT, SMALL, TIGHT)
+        self._column.setSpacing(0)
+
+    def add(self, name: str, row: Row) -> None:
+        """A row below the others."""
+        self.rows[name] = row
+        self._column.addWidget(row)
 
     def show_rows(self, names: Collection[str]) -> bool:
         """Show those with these names, with lines between them; whether there are any."""
         first = True
-        for name, row in self._rows.items():
+        for name, row in self.rows.items():
             row.setVisible(name in names)
             row.show_line(lined=not first)
             first = first and name not in names
@@ -91,35 +93,32 @@ class SettingGroup(QWidget):
     folded = Signal()
     """Or unfolded."""
 
-    def __init__(self, title: str, rows: Mapping[str, Row], advanced: Mapping[str, Row]) -> None:
-        super().__init__()
-        self.fold_button = QPushButton(tr("Advanced"), autoDefault=False)
+    def __init__(self, title: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SMALL)
+        self.basic, self.advanced = RowsCard(self), RowsCard(self)
+        self.fold_button = QPushButton(tr("Advanced"), self, autoDefault=False)
         self.fold_button.setCheckable(True)
         self.fold_button.setAccessibleName(tr("Advanced: {group}").format(group=title))
         self.fold_button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         set_variant(self.fold_button, Variant.QUIET)
         self.fold_button.toggled.connect(self._turn)
-        self._advanced = advanced
-        self._basic_card, self._advanced_card = _Rows(rows), _Rows(advanced)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SMALL)
-        column.addWidget(heading(title, Type.TITLE))
-        column.addWidget(self._basic_card)
-        column.addWidget(self.fold_button)
-        column.addWidget(self._advanced_card)
+        for widget in (heading(title, Type.TITLE), self.basic, self.fold_button, self.advanced):
+            column.addWidget(widget)
         self._turn()
 
-    def show_rows(self, names: Collection[str], always: Collection[str], *, foldable: bool) -> bool:
-        """Show the rows with these names; those that are folded only if they are in `always`. Whether there
-        is anything to show.
+    def show_rows(self, names: Collection[str], stay: Collection[str], *, foldable: bool) -> bool:
+        """Show the rows with these names; those that are folded only if they are in `stay`. Whether there is
+        anything to show.
         """
-        advanced = self._advanced.keys() & set(names)
+        advanced = self.advanced.rows.keys() & set(names)
         self.fold_button.setVisible(foldable and bool(advanced))
         if foldable and not self.fold_button.isChecked():
-            advanced &= set(always)
-        basic = self._basic_card.show_rows(names)
-        return self._advanced_card.show_rows(advanced) or basic or not self.fold_button.isHidden()
+            advanced &= set(stay)
+        basic = self.basic.show_rows(names)
+        return self.advanced.show_rows(advanced) or basic or not self.fold_button.isHidden()
 
     def _turn(self) -> None:
         set_symbol(self.fold_button, "chevron" if self.fold_button.isChecked() else "chevron-right")
@@ -127,37 +126,44 @@ class SettingGroup(QWidget):
 
 
 class SettingGroups(QWidget):
-    """A list of groups at the left and one of them at the right, or what was found of all. `rows` by name."""
+    """A list of groups at the left and one of them at the right, or what was found of all."""
 
     _revealing = Signal(QWidget)
 
-    def __init__(self, rows: Mapping[str, Row]) -> None:
-        super().__init__()
-        self._rows = rows
-        self._names: set[str] = set(rows)
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._rows: dict[str, Row] = {}
+        self._names: Collection[str] = ()
         self._needless: Collection[str] = ()
         self._all_of = ""
         self.search = SearchField()
-        self.list = QListWidget()
-        self.groups = {group: self._make_group(group) for group in GROUPS}
+        self.list = QListWidget(self)
         self.clear_button = QPushButton(tr("Clear Search"))
+        self._area = QScrollArea(self, widgetResizable=True)
+        self._stack = QStackedLayout()
         self.nothing = EmptyState(
             "search",
             tr("No settings found"),
             tr("Try another word, or look through the groups at the left."),
             self.clear_button,
         )
-        self._area = QScrollArea(widgetResizable=True)
-        self._stack = QStackedLayout()
+        self.groups = self._lay_out()
         self._set_up_list()
-        self._lay_out()
         self.search.textChanged.connect(self._look)
         self.search.entered.connect(self._enter)
         self.clear_button.clicked.connect(self._clear)
         # Queued: where a row stands is known when the layouts have caught up.
         self._revealing.connect(self._area.ensureWidgetVisible, Qt.ConnectionType.QueuedConnection)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self._begin_search)
-        self.refresh()
+
+    def card(self, group: str, *, advanced: bool) -> RowsCard:
+        """Where the rows of a group stand, or those of it that are folded."""
+        return self.groups[group].advanced if advanced else self.groups[group].basic
+
+    def add(self, name: str, row: Row, card: RowsCard) -> None:
+        """One row more, which has been made for this card."""
+        self._rows[name] = row
+        card.add(name, row)
 
     @property
     def current(self) -> str:
@@ -188,17 +194,17 @@ class SettingGroups(QWidget):
 
     def point_at(self, name: str) -> None:
         """Lead the person to a row; if that is left out, those beside it are shown with it."""
-        row = self._rows[name]
-        self.open(row.group)
-        self._all_of = row.group if name in self._needless else ""  # until another group is opened
-        if row.advanced:
-            self.groups[row.group].fold_button.setChecked(True)
+        group = self._group_of(name)
+        self.open(group)
+        self._all_of = group if name in self._needless else ""  # until another group is opened
+        if name in self.groups[group].advanced.rows:
+            self.groups[group].fold_button.setChecked(True)
         self.refresh()
-        self._go_to(row)
+        self._go_to(self._rows[name])
 
     def mark(self, names: Iterable[str]) -> None:
         """Say in the list in which groups these rows are."""
-        marked = {self._rows[name].group for name in names}
+        marked = {self._group_of(name) for name in names}
         for group, item in zip(GROUPS, self._items(), strict=True):
             title = group_title(group, tr)
             item.setText(f"⚠ {title}" if group in marked else title)
@@ -212,19 +218,20 @@ class SettingGroups(QWidget):
 
     def refresh(self) -> None:
         """Show what is to be seen now; a row with a problem and the one with the keyboard stay."""
-        always = {
+        stay = {
             name
             for name, row in self._rows.items()
-            if row.is_urgent or row.group == self._all_of or row.isAncestorOf(self.focusWidget() or self)
+            if row.is_urgent or (row.isVisible() and row.isAncestorOf(self.focusWidget() or self))
         }
         typed = self.search.text().strip()
         if typed:
             names = {name for name in self._names if is_found(self._rows[name].words, typed)}
         else:
-            names = self._names & (self._rows.keys() - set(self._needless) | always)
+            beside = self._names_in(self._all_of) if self._all_of else set()
+            names = set(self._names) - (set(self._needless) - stay - beside)
         anything = False
         for group, item in zip(GROUPS, self._items(), strict=True):
-            there = self.groups[group].show_rows(names, always, foldable=not typed)
+            there = self.groups[group].show_rows(names, stay, foldable=not typed)
             self.groups[group].setVisible(there and (bool(typed) or group == self.current))
             item.setHidden(not there and not typed)
             anything = anything or there
@@ -244,25 +251,20 @@ class SettingGroups(QWidget):
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_stack"):
             self._draw_symbols()
 
-    def _make_group(self, group: str) -> SettingGroup:
-        here = {name: row for name, row in self._rows.items() if row.group == group}
-        advanced = {name: row for name, row in here.items() if row.advanced}
-        basic = {name: row for name, row in here.items() if name not in advanced}
-        made = SettingGroup(group_title(group, tr), basic, advanced)
-        made.folded.connect(self.refresh)
-        return made
-
     def _set_up_list(self) -> None:
         self.list.setObjectName("pages")  # for the style sheet: it looks as the window's
         self.list.setAccessibleName(tr("Groups of settings"))
-        self.list.setFixedWidth(_LIST_LETTERS * self.fontMetrics().averageCharWidth())
+        metrics = self.list.fontMetrics()
+        letters = max(metrics.horizontalAdvance(group_title(group, tr)) for group in GROUPS)
+        warning = metrics.horizontalAdvance("⚠ ")
+        self.list.setFixedWidth(ICON + warning + letters + 2 * LARGE)
         self.list.setFrameShape(QFrame.Shape.NoFrame)
         self.list.viewport().setAutoFillBackground(False)
         self.list.setIconSize(QSize(ICON, ICON))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         for group in GROUPS:
             item = QListWidgetItem(group_title(group, tr))
-            item.setSizeHint(QSize(0, LARGE + MEDIUM))
+            item.setSizeHint(QSize(0, metrics.height() + MEDIUM + TIGHT))
             self.list.addItem(item)
         self.list.setCurrentRow(0)
         self.list.currentRowChanged.connect(self._turn_to)
@@ -273,25 +275,36 @@ class SettingGroups(QWidget):
         for group, item in zip(GROUPS, self._items(), strict=True):
             item.setIcon(symbol_icon(SYMBOLS[group], self.palette()))
 
-    def _lay_out(self) -> None:
-        content = QWidget()
-        content.setObjectName("content")  # for the style sheet
-        column = QVBoxLayout(content)
-        column.setContentsMargins(MEDIUM, 0, MEDIUM, MEDIUM)
-        column.setSpacing(LARGE)
-        for group in self.groups.values():
-            column.addWidget(group)
-        column.addStretch()
-        self._area.setWidget(content)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._stack.addWidget(self._area)
-        self._stack.addWidget(self.nothing)
+    def _lay_out(self) -> dict[str, SettingGroup]:
+        """From the outside to the inside: every change of a parent costs all that is within."""
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SMALL)
         row.addWidget(self.list)
         row.addLayout(self._stack, 1)
+        self._stack.addWidget(self._area)
+        self._stack.addWidget(self.nothing)
+        content = QWidget(self._area)
+        content.setObjectName("content")  # for the style sheet
+        self._area.setWidget(content)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        column = QVBoxLayout(content)
+        column.setContentsMargins(MEDIUM, 0, MEDIUM, MEDIUM)
+        column.setSpacing(LARGE)
+        groups = {group: SettingGroup(group_title(group, tr), content) for group in GROUPS}
+        for made in groups.values():
+            made.folded.connect(self.refresh)
+            column.addWidget(made)
+        column.addStretch()
+        return groups
+
+    def _names_in(self, group: str) -> set[str]:
+        made = self.groups[group]
+        return {*made.basic.rows, *made.advanced.rows}
+
+    def _group_of(self, name: str) -> str:
+        return next(group for group in GROUPS if name in self._names_in(group))
 
     def _items(self) -> list[QListWidgetItem]:
         return [self.list.item(number) for number in range(self.list.count())]

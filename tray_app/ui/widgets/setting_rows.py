@@ -19,15 +19,17 @@ from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from PySide6.QtGui import QPaintEvent
+    from PySide6.QtWidgets import QLabel
 
     from tray_app.settings.keys import Key
     from tray_app.settings.schema import Field
     from tray_app.ui.setting_form import SettingForm
     from tray_app.ui.widgets.key_editor import KeyEditor
     from tray_app.ui.widgets.setting_editors import CommandLine, Editor
+    from tray_app.ui.widgets.setting_groups import SettingGroups
 
 _CONTROL_LETTERS = 46
 """So wide is the part with the editor, in letters, where it stands beside the title."""
@@ -42,35 +44,37 @@ COMMAND_LINE = "command_line"
 class Row(QWidget):
     """Title and a few words at the left, the editor at the right, or below where there is too little room.
 
-    `texts`: title, help and details. `button` takes the value back. `place`: its group, and whether it is
-    folded there. `wide`: the editor needs all the room, so it is always below.
+    `texts`: title, help and details. `button` takes the value back. `wide`: the editor needs all the room, so
+    it is always below.
     """
 
     def __init__(
         self,
+        parent: QWidget,
         texts: tuple[str, str, str],
         editor: Editor,
         button: QPushButton | None = None,
         *,
         words: str,
-        place: tuple[str, bool],
         wide: bool = False,
     ) -> None:
-        super().__init__()
-        self.group, self.advanced = place
+        super().__init__(parent)
         self.words = words
         """By which it is found, see `setting_search`."""
         self.editor = editor
         self.is_urgent = False
         """Whether something is wrong with its value."""
         self.note = small_label()
-        self.mark = Badge()
+        self.mark: Badge | None = None
+        """Says where its value comes from, as soon as there is something to say."""
         self._title, self._help, details = texts
-        self.details = small_label(details)
+        self.details: QLabel | None = None
+        """The longer explanation, once it was asked for."""
+        self._more = details
         self.more_button = QPushButton(autoDefault=False)
         self._wide = wide
         self._lined = False
-        self._control = QWidget()
+        self._control = QWidget(self)
         self._lay_out(button)
         self.arrange(narrow=False)
         self.annotate()
@@ -113,11 +117,12 @@ class Row(QWidget):
         said = [*told, aside if problem else ""] if any(told) else [self._help, aside]
         self.note.setText(("\n" if any(told) else " · ").join(filter(None, said)))
         urgent = QPalette.ColorRole.WindowText if any(told) else QPalette.ColorRole.PlaceholderText
-        self.note.setForegroundRole(urgent)
+        if self.note.foregroundRole() != urgent:
+            self.note.setForegroundRole(urgent)
         whose = origin_text(origin, tr)
-        self.mark.show_word(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
+        self._show_mark(whose if origin in (Origin.OWN, Origin.CATALOG) else "")
         self.editor.setEnabled(not refusal)
-        described = (whose, self.note.text(), "" if refusal else self.details.text())
+        described = (whose, self.note.text(), "" if refusal else self._more)
         self.editor.describe(self._title, "\n".join(filter(None, described)))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -129,18 +134,24 @@ class Row(QWidget):
             painter.end()
 
     def _lay_out(self, button: QPushButton | None) -> None:
+        """From the outside to the inside: every change of a parent costs all that is within."""
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, SMALL, 0, SMALL)
+        self._grid.setHorizontalSpacing(SMALL)
+        self._grid.setVerticalSpacing(TIGHT)
+        self._grid.setColumnStretch(0, 1)
+        self._words = QVBoxLayout()
+        self._words.setSpacing(TIGHT // 2)
+        self._grid.addLayout(self._words, 0, 0)
+        top = QHBoxLayout()
+        top.setSpacing(TIGHT)
+        self._words.addLayout(top)
+        self._words.addWidget(self.note)
         title = text_label(self._title)
         title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         title.setBuddy(self.editor.focusProxy() or self.editor)
-        top = QHBoxLayout()
-        top.setSpacing(TIGHT)
         top.addWidget(title, 1)
         top.addWidget(self.more_button)
-        words = QVBoxLayout()
-        words.setSpacing(TIGHT // 2)
-        words.addLayout(top)
-        for widget in (self.mark, self.note, self.details):
-            words.addWidget(widget)
         self._set_up_details()
         self._parts = QHBoxLayout(self._control)
         self._parts.setContentsMargins(0, 0, 0, 0)
@@ -149,57 +160,62 @@ class Row(QWidget):
         self._parts.addWidget(self.editor)
         self._parts.addWidget(button or QWidget())
         self._parts.addStretch()
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, SMALL, 0, SMALL)
-        self._grid.setHorizontalSpacing(SMALL)
-        self._grid.setVerticalSpacing(TIGHT)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.addLayout(words, 0, 0)
 
     def _set_up_details(self) -> None:
-        details = self.details.text()
-        self.details.hide()
         button = self.more_button
         button.setCheckable(True)
-        button.setVisible(bool(details))
-        button.setToolTip(plain_tooltip(details))
+        button.setVisible(bool(self._more))
+        button.setToolTip(plain_tooltip(self._more))
         button.setAccessibleName(tr("More about: {title}").format(title=self._title))
-        button.setAccessibleDescription(details)
+        button.setAccessibleDescription(self._more)
         button.setObjectName("question")  # for the style sheet
         set_variant(button, Variant.QUIET)
         set_symbol(button, "circle-question-mark")
         button.toggled.connect(self._show_details)
 
     def _show_details(self, wanted: bool) -> None:  # noqa: FBT001 - the signal's own
+        if self.details is None:
+            self.details = small_label(self._more)
+            self._words.addWidget(self.details)
         self.details.setVisible(wanted)
         if wanted:
-            announce(self, self.details.text())
+            announce(self, self._more)
+
+    def _show_mark(self, word: str) -> None:
+        if self.mark is None and word:
+            self.mark = Badge()
+            self._words.insertWidget(1, self.mark)
+        if self.mark is not None:
+            self.mark.show_word(word)
 
 
-def make_rows(form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
-    """A row for each setting, by name; each key stands below the setting that it belongs to."""
+def add_rows(groups: SettingGroups, form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
+    """Into its group a row for each setting, and for each key below the setting that it belongs to; all by
+    name.
+    """
     rows: dict[str, Row] = {}
     for field in ALL_FIELDS:
-        choices = (choice_title(field.name, choice, tr) for choice in field.choices)
-        rows[field.name] = _row(field, form.editors[field.name], form.resets[field.name], choices)
+        choices = [choice_title(field.name, choice, tr) for choice in field.choices]
+        card = groups.card(field.group, advanced=field.advanced)
+        editor, reset = form.editors[field.name], form.resets[field.name]
+        rows[field.name] = Row(card, _texts(field), editor, reset, words=words_of(field, choices, tr))
+        groups.add(field.name, rows[field.name], card)
         for key in KEYS:
             if key.setting == field.name:
-                editor = keys[key.name]
-                rows[key.name] = _row(key, editor, editor.remove_button, (), wide=True)
+                typed, words = keys[key.name], words_of(key, (), tr)
+                row = Row(card, _texts(key), typed, typed.remove_button, words=words, wide=True)
+                rows[key.name] = row
+                groups.add(key.name, row, card)
     return rows
 
 
-def command_row(view: CommandLine) -> Row:
-    """The row of the command line, which is no setting."""
+def add_command_row(groups: SettingGroups, view: CommandLine) -> None:
+    """The row of the command line, which is no setting, below those of the engine."""
     texts = (tr("Command line"), tr("What the app runs with these settings"), "")
-    return Row(
-        texts, view, words=folded(" ".join(("command line", *texts))), place=("speed", True), wide=True
-    )
+    card = groups.card("speed", advanced=True)
+    words = folded(" ".join(("command line", *texts)))
+    groups.add(COMMAND_LINE, Row(card, texts, view, words=words, wide=True), card)
 
 
-def _row(
-    what: Field | Key, editor: Editor, button: QPushButton, choices: Iterable[str], *, wide: bool = False
-) -> Row:
-    texts = (tr.said(what.title), tr.said(what.help), tr.said(what.details))
-    words = words_of(what, choices, tr)
-    return Row(texts, editor, button, words=words, place=(what.group, what.advanced), wide=wide)
+def _texts(what: Field | Key) -> tuple[str, str, str]:
+    return tr.said(what.title), tr.said(what.help), tr.said(what.details)

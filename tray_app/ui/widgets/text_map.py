@@ -13,7 +13,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 
 from tray_app.phrases import presentable
 from tray_app.search.collection import MapOfTexts
-from tray_app.ui.style import SMALL, TIGHT, look_of
+from tray_app.ui.style import LARGE, SMALL, TIGHT, look_of
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TextMap(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, enableMenu=False)
         self.setAccessibleName(tr("Map of the texts"))
-        self.setMinimumSize(1, 1)
+        self.setMinimumSize(4 * LARGE, 4 * LARGE)
         self._map = _NOTHING
         self._found: frozenset[int] = frozenset()
         for side in ("bottom", "left"):
