@@ -58,7 +58,12 @@ NOTES = {
     "in small files.",
     "gateway": "Clients that ask PowerInfer themselves wait 40 ms for each answer, as it writes head and "
     "body apart; those of the gateway do not: hence the negative number.",
+    "commands": "From a process's start to its end, beside an app that serves the built-in test model.",
 }
+RATIOS = (
+    "What a change gains or costs is better seen with `python3 dev.py bench --compare COMMIT`, "
+    "which runs both states in turns."
+)
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "benchmarks"
 
@@ -107,6 +112,7 @@ def table(found: dict[str, list[Result]], *, full: bool) -> str:
         "# Benchmarks",
         "",
         f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        RATIOS,
         "",
     ]
     for name, results in found.items():
