@@ -114,7 +114,7 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         engines = psutil.Process(app.pid).children(recursive=True)
         person.remember("ready")
 
-        person.press("ctrl+Tab", "alt+t", "ctrl+a")  # Compare, Texts
+        person.press("Tab", "Tab", "Right", "alt+t", "ctrl+a")  # the tab Compare, its texts
         person.write("A fox jumps over a dog.")
         person.press("Return")
         person.write("Bread is baked in an oven.")
