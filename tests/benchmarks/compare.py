@@ -2,12 +2,13 @@
 
 The other state is checked out beside this one, for as long as it takes. In each round both run, and who goes
 first changes with every round: what else the machine does hits both alike. What counts is the ratio within a
-round, and how far the rounds are apart.
+round, their median and what the middle half of them lies between: on a busy machine, single rounds go wrong.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-FULL_ROUNDS, QUICK_ROUNDS = 9, 5
+FULL_ROUNDS, QUICK_ROUNDS = 15, 9
+CHANCE = 0.05
+"""A difference counts if by chance, so many rounds would agree more rarely than this."""
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 _CODE = ("tray_app", "tests")
 
@@ -58,25 +61,29 @@ class Comparison:
 
     @property
     def ratios(self) -> list[float]:
-        """Ours by theirs, the smallest first; empty where that says nothing, as of zero."""
+        """Ours by theirs; empty where that says nothing, as of zero."""
         if min(*self.ours, *self.theirs) <= 0:
             return []
-        return sorted(our / their for our, their in zip(self.ours, self.theirs, strict=True))
+        return [our / their for our, their in zip(self.ours, self.theirs, strict=True)]
 
     @property
     def verdict(self) -> str:
-        """Whether all rounds agree that one is more than the other."""
+        """Whether one is more than the other: the sign test of the rounds."""
         if not self.ratios:
             return ""
-        if self.ratios[0] > 1:
-            return "more"
-        return "less" if self.ratios[-1] < 1 else "no clear difference"
+        more, less = (sum(ratio > 1 for ratio in self.ratios), sum(ratio < 1 for ratio in self.ratios))
+        tosses = more + less
+        as_clear = sum(math.comb(tosses, number) for number in range(min(more, less) + 1))
+        if 2 * as_clear / 2**tosses > CHANCE:
+            return "no clear difference"
+        return "more" if more > less else "less"
 
     def __str__(self) -> str:
         ours, theirs = (f"{statistics.median(values):.4g}" for values in (self.ours, self.theirs))
         ratio = "-"
-        if ratios := self.ratios:
-            ratio = f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
+        if self.ratios:
+            low, middle, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
+            ratio = f"{middle:.3f} ({low:.3f} to {high:.3f})"
         return f"{self.name:62} {theirs:>10} {ours:>10}  {ratio:24} {self.verdict}".rstrip()
 
 
@@ -104,14 +111,16 @@ def compare(root: Path, commit: str, parts: Sequence[str], *, full: bool) -> Ite
             if part not in known:
                 yield f"  {commit} does not have this part."
                 continue
-            yield f"  {'median of the rounds':62} {'there':>10} {'here':>10}  ratio (least to most)"
+            yield f"  {'median of the rounds':62} {'there':>10} {'here':>10}  ratio (middle half)"
             rounds = FULL_ROUNDS if full else QUICK_ROUNDS
             yield from (f"  {line}" for line in _compared(_in_turns(root, other, part, rounds, full=full)))
 
 
 def _parts(tree: Path, commit: str) -> list[str]:
     file, parts = json.loads(_python(tree, _LIST_PARTS))
-    if not Path(file).is_relative_to(tree):  # the virtual environment has found those of its own tree
+    if (
+        not Path(file).resolve().is_relative_to(tree.resolve())
+    ):  # the virtual environment has found those of its own tree
         raise CannotCompareError(f"{commit} has no benchmarks that could be run in turns with these")
     return list(parts)
 

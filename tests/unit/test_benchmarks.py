@@ -150,15 +150,26 @@ def test_what_cannot_be_compared_is_said(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "verdict"),
+    ("less", "equal", "more", "verdict"),
     [
-        ((1.0, 2.0), (2.0, 4.1), "less"),
-        ((3.0, 4.4), (2.0, 4.0), "more"),
-        ((1.0, 4.4), (2.0, 4.0), "no clear difference"),
-        ((0.0, 1.0), (1.0, 1.0), ""),
+        (9, 0, 0, "less"),
+        (8, 0, 1, "less"),
+        (7, 0, 2, "no clear difference"),
+        (2, 0, 7, "no clear difference"),
+        (1, 0, 8, "more"),
+        (0, 9, 0, "no clear difference"),
+        (0, 3, 6, "more"),
     ],
 )
-def test_states_differ_if_all_rounds_agree(
-    ours: tuple[float, ...], theirs: tuple[float, ...], verdict: str
+def test_states_differ_if_more_rounds_agree_than_by_chance(
+    less: int, equal: int, more: int, verdict: str
 ) -> None:
-    assert Comparison("a step", ours, theirs).verdict == verdict
+    ours = [*[1.0] * less, *[2.0] * equal, *[3.0] * more]
+
+    assert Comparison("a step", ours, [2.0] * len(ours)).verdict == verdict
+
+
+def test_a_ratio_has_the_middle_half_of_the_rounds() -> None:
+    shown = str(Comparison("a step", [1.0, 2.0, 3.0, 4.0, 500.0], [2.0] * 5))
+
+    assert " ".join(shown.split()) == "a step 2 3 1.500 (1.000 to 2.000) no clear difference"
