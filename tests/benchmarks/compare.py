@@ -118,9 +118,8 @@ def compare(root: Path, commit: str, parts: Sequence[str], *, full: bool) -> Ite
 
 def _parts(tree: Path, commit: str) -> list[str]:
     file, parts = json.loads(_python(tree, _LIST_PARTS))
-    if (
-        not Path(file).resolve().is_relative_to(tree.resolve())
-    ):  # the virtual environment has found those of its own tree
+    # The virtual environment would find those of the tree that it was made for.
+    if not Path(file).resolve().is_relative_to(tree.resolve()):
         raise CannotCompareError(f"{commit} has no benchmarks that could be run in turns with these")
     return list(parts)
 
