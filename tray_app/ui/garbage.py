@@ -28,7 +28,7 @@ def freeze_gc() -> None:
 
 @contextmanager
 def held_off() -> Iterator[None]:
-    """Collect nothing meanwhile: a widget that is deleted while Qt goes through all of them ends the process."""
+    """Collect nothing meanwhile: Qt crashes if a widget goes while it walks through all of them."""
     was_on = gc.isenabled()
     gc.disable()
     try:
