@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,14 @@ if TYPE_CHECKING:
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 SAID = QAccessible.Event.Announcement
+
+
+@pytest.fixture(autouse=True)
+def collected_between_tests() -> Iterator[None]:
+    """What a test leaves goes when it is over: Qt crashes if a window of an earlier test goes at any moment."""
+    gc.disable()
+    yield
+    gc.collect()
 
 
 @pytest.fixture

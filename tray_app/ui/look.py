@@ -33,7 +33,8 @@ class Look(QObject):
 
     def wear(self, *, dark: bool) -> None:
         """Our own palette in one of its two looks."""
-        self._qt.setPalette(own_palette(dark=dark))
+        with held_off():
+            self._qt.setPalette(own_palette(dark=dark))
         self._dress()
 
     def _follow(self, scheme: Qt.ColorScheme) -> None:
