@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
-from PySide6.QtGui import QFont, QImage
+from PySide6.QtGui import QCursor, QFont, QImage
 from PySide6.QtWidgets import QApplication
 
 from tests.fakes import notes_shown
@@ -70,6 +70,7 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import Languages
+from tray_app.ui.look import Look
 from tray_app.ui.operations import import_once, read_facts
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
@@ -79,7 +80,6 @@ from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
-from tray_app.ui.style import Look
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
 
@@ -182,6 +182,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     too_large = 0
     qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
+    QCursor.setPos(5_000, 5_000)  # over nothing
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")

@@ -4785,8 +4785,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation>GPU, VRAM, budget VRAM, carte graphique, mémoire vidéo, couches</translation>
+            <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
+            <translation>GPU, VRAM, limite de mémoire graphique, carte graphique, mémoire vidéo, couches</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5785,18 +5785,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Pictures may have up to {most} MB.</source>
-            <translation type="unfinished" />
+            <source>Pictures can have up to {most} MB.</source>
+            <translation>Les images peuvent faire jusqu’à {most} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Save it in a smaller size, and add it again.</source>
-            <translation type="unfinished" />
+            <source>Save it at a smaller size and add it again.</source>
+            <translation>Enregistrez-la dans une taille plus petite, puis ajoutez-la de nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Check that it is a file, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>Check that it is an ordinary file and that you may read it.</source>
+            <translation>Vérifiez qu’il s’agit d’un fichier ordinaire et que vous avez le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5810,23 +5810,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>The picture is damaged, or too large.</source>
-            <translation type="unfinished" />
+            <source>The picture is damaged or too large.</source>
+            <translation>L’image est endommagée ou trop grande.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Open it in another program, and save it again.</source>
-            <translation type="unfinished" />
+            <source>Too many pictures</source>
+            <translation>Trop d’images</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>There are enough pictures</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>A message can have up to {most}.</source>
-            <translation type="unfinished" />
+            <source>A message can have up to {most} pictures.</source>
+            <translation>Un message peut contenir jusqu’à {most} images.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5840,8 +5835,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Those of a message may have up to {most} MB together.</source>
-            <translation type="unfinished" />
+            <source>The pictures of a message can have up to {most} MB together.</source>
+            <translation>Les images d’un message peuvent faire jusqu’à {most} Mo au total.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
@@ -5975,8 +5970,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Own &amp;temperature:</source>
-            <translation type="unfinished" />
+            <source>Set &amp;temperature:</source>
+            <translation>Régler la &amp;température :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -6000,8 +5995,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
-            <translation type="unfinished" />
+            <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
+            <translation>Plus la valeur est basse, plus les réponses sont prévisibles. Sinon, le réglage du modèle s’applique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6088,13 +6083,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Move this chat to the trash?</source>
-            <translation type="unfinished" />
+            <source>“{title}”</source>
+            <translation>« {title} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>“{title}”</source>
-            <translation>« {title} »</translation>
+            <source>Move this conversation to the trash?</source>
+            <translation>Mettre cette conversation à la corbeille ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6208,13 +6203,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link is not opened</source>
-            <translation type="unfinished" />
+            <source>This link cannot be opened here</source>
+            <translation>Ce lien ne peut pas être ouvert ici</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and for e-mail are opened.</source>
-            <translation type="unfinished" />
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
+            <translation>Seuls les liens vers des pages web et des adresses e-mail peuvent être ouverts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6223,8 +6218,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>&amp;Copy Link</source>
-            <translation>&amp;Copier le lien</translation>
+            <source>Copy &amp;Link</source>
+            <translation>Copier le &amp;lien</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6488,13 +6483,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>Show the chats</source>
-            <translation type="unfinished" />
+            <source>Show conversations</source>
+            <translation>Afficher les conversations</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>More for this chat</source>
-            <translation type="unfinished" />
+            <source>More for this conversation</source>
+            <translation>Autres actions pour cette conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
@@ -6991,16 +6986,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>The model has changed</source>
-            <translation>Le modèle a changé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>&amp;Embed Again</source>
-            <translation>Re&amp;calculer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
             <translation>&amp;Réessayer</translation>
         </message>
@@ -7051,8 +7036,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
-            <translation type="unfinished" />
+            <source>The context is full. Set a larger context size, or start a new conversation.</source>
+            <translation>Le contexte est plein. Choisissez une plus grande taille de contexte, ou commencez une nouvelle conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
@@ -7728,8 +7713,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+            <source>None of them fits in this computer's memory. Look for a smaller model.</source>
+            <translation>Aucun d’eux ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -8373,6 +8358,11 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>more than 20 languages</source>
             <translation>plus de 20 langues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Languages: {codes}</source>
+            <translation>Langues : {codes}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9059,8 +9049,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
-            <source>You are editing a message. What follows it is replaced.</source>
-            <translation type="unfinished" />
+            <source>Editing a message. Everything after it will be replaced.</source>
+            <translation>Modification d’un message. Tout ce qui le suit sera remplacé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9159,23 +9149,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Search chats</source>
-            <translation type="unfinished" />
+            <source>Search conversations</source>
+            <translation>Rechercher</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>New chat</source>
-            <translation type="unfinished" />
+            <source>New conversation</source>
+            <translation>Nouvelle conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>No chat has these words.</source>
-            <translation type="unfinished" />
+            <source>No conversation contains these words.</source>
+            <translation>Aucune conversation ne contient ces mots.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Your chats appear here.</source>
-            <translation type="unfinished" />
+            <source>Your conversations appear here.</source>
+            <translation>Vos conversations apparaissent ici.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
@@ -9207,8 +9197,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
-            <source>Download one that fits this computer, and come back here.</source>
-            <translation type="unfinished" />
+            <source>Download one that fits this computer, then come back here.</source>
+            <translation>Téléchargez-en un qui convient à cet ordinateur, puis revenez ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
@@ -9387,8 +9377,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Discover &amp;Other Models</source>
-            <translation>Déc&amp;ouvrir d’autres modèles</translation>
+            <source>Discover Other M&amp;odels</source>
+            <translation>Découvrir d’autres &amp;modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9457,8 +9447,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Us&amp;e This Model</source>
-            <translation type="unfinished" />
+            <source>U&amp;se This Model</source>
+            <translation>Utili&amp;ser ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9656,6 +9646,16 @@
             <translation>Question</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>The model has changed</source>
+            <translation>Le modèle a changé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>&amp;Embed Again</source>
+            <translation>Re&amp;calculer</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>Ask a question</source>
             <translation>Posez une question</translation>
@@ -9766,19 +9766,19 @@
             <translation>{count} paramètres trouvés</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>More about: {title}</source>
-            <translation>En savoir plus : {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>Command line</source>
             <translation>Ligne de commande</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>What the app runs with these settings</source>
             <translation>Ce que l’application exécute avec ces paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>More about: {title}</source>
+            <translation>En savoir plus : {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />

@@ -4785,8 +4785,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation>GPU、VRAM、グラフィックカード、ビデオメモリ、レイヤー</translation>
+            <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
+            <translation>GPU, VRAM, グラフィックメモリの上限, グラフィックカード, ビデオメモリ, レイヤー</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5785,18 +5785,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Pictures may have up to {most} MB.</source>
-            <translation type="unfinished" />
+            <source>Pictures can have up to {most} MB.</source>
+            <translation>画像は {most} MB までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Save it in a smaller size, and add it again.</source>
-            <translation type="unfinished" />
+            <source>Save it at a smaller size and add it again.</source>
+            <translation>小さいサイズで保存して、もう一度追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Check that it is a file, and that you may read it.</source>
-            <translation type="unfinished" />
+            <source>Check that it is an ordinary file and that you may read it.</source>
+            <translation>通常のファイルであり、読み取りが許可されているか確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5810,23 +5810,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>The picture is damaged, or too large.</source>
-            <translation type="unfinished" />
+            <source>The picture is damaged or too large.</source>
+            <translation>画像が壊れているか、大きすぎます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Open it in another program, and save it again.</source>
-            <translation type="unfinished" />
+            <source>Too many pictures</source>
+            <translation>画像が多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>There are enough pictures</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>A message can have up to {most}.</source>
-            <translation type="unfinished" />
+            <source>A message can have up to {most} pictures.</source>
+            <translation>1 つのメッセージに添付できる画像は {most} 枚までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5840,8 +5835,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Those of a message may have up to {most} MB together.</source>
-            <translation type="unfinished" />
+            <source>The pictures of a message can have up to {most} MB together.</source>
+            <translation>1 つのメッセージの画像は合計 {most} MB までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
@@ -5975,8 +5970,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Own &amp;temperature:</source>
-            <translation type="unfinished" />
+            <source>Set &amp;temperature:</source>
+            <translation>温度を設定(&amp;T)：</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -6000,8 +5995,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
-            <translation type="unfinished" />
+            <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
+            <translation>値が低いほど、予測しやすい回答になります。オフの場合はモデルの設定を使います。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6087,13 +6082,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Move this chat to the trash?</source>
-            <translation type="unfinished" />
+            <source>“{title}”</source>
+            <translation>「{title}」</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>“{title}”</source>
-            <translation>「{title}」</translation>
+            <source>Move this conversation to the trash?</source>
+            <translation>この会話をゴミ箱に移動しますか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6207,13 +6202,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link is not opened</source>
-            <translation type="unfinished" />
+            <source>This link cannot be opened here</source>
+            <translation>このリンクはここでは開けません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and for e-mail are opened.</source>
-            <translation type="unfinished" />
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
+            <translation>開けるのは Web ページとメールアドレスへのリンクだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6222,8 +6217,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>&amp;Copy Link</source>
-            <translation>リンクをコピー(&amp;C)</translation>
+            <source>Copy &amp;Link</source>
+            <translation>リンクをコピー(&amp;L)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6487,13 +6482,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>Show the chats</source>
-            <translation type="unfinished" />
+            <source>Show conversations</source>
+            <translation>会話の一覧を表示</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>More for this chat</source>
-            <translation type="unfinished" />
+            <source>More for this conversation</source>
+            <translation>この会話のその他の操作</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
@@ -6989,16 +6984,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>The model has changed</source>
-            <translation>モデルが変わりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>&amp;Embed Again</source>
-            <translation>埋め込み直す(&amp;E)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
             <translation>再試行(&amp;T)</translation>
         </message>
@@ -7049,8 +7034,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
-            <translation type="unfinished" />
+            <source>The context is full. Set a larger context size, or start a new conversation.</source>
+            <translation>コンテキストがいっぱいです。コンテキストサイズを大きくするか、新しい会話を始めてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
@@ -7722,8 +7707,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>このコンピューターのメモリに収まるものがありません。より小さいモデルを探してください。</translation>
+            <source>None of them fits in this computer's memory. Look for a smaller model.</source>
+            <translation>このコンピューターのメモリに収まるものがありません。もっと小さいモデルを探してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -8361,6 +8346,11 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>more than 20 languages</source>
             <translation>20 を超える言語</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Languages: {codes}</source>
+            <translation>言語: {codes}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9036,8 +9026,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
-            <source>You are editing a message. What follows it is replaced.</source>
-            <translation type="unfinished" />
+            <source>Editing a message. Everything after it will be replaced.</source>
+            <translation>メッセージを編集中です。以降の内容は置き換えられます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9136,23 +9126,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Search chats</source>
-            <translation type="unfinished" />
+            <source>Search conversations</source>
+            <translation>会話を検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>New chat</source>
-            <translation type="unfinished" />
+            <source>New conversation</source>
+            <translation>新しい会話</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>No chat has these words.</source>
-            <translation type="unfinished" />
+            <source>No conversation contains these words.</source>
+            <translation>この語句を含む会話はありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Your chats appear here.</source>
-            <translation type="unfinished" />
+            <source>Your conversations appear here.</source>
+            <translation>会話はここに表示されます。</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
@@ -9183,8 +9173,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
-            <source>Download one that fits this computer, and come back here.</source>
-            <translation type="unfinished" />
+            <source>Download one that fits this computer, then come back here.</source>
+            <translation>このコンピューターに合うものをダウンロードして、ここに戻ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
@@ -9363,7 +9353,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Discover &amp;Other Models</source>
+            <source>Discover Other M&amp;odels</source>
             <translation>ほかのモデルを探す(&amp;O)</translation>
         </message>
         <message>
@@ -9433,8 +9423,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Us&amp;e This Model</source>
-            <translation type="unfinished" />
+            <source>U&amp;se This Model</source>
+            <translation>このモデルを使う(&amp;S)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9632,6 +9622,16 @@
             <translation>質問</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>The model has changed</source>
+            <translation>モデルが変わりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>&amp;Embed Again</source>
+            <translation>埋め込み直す(&amp;E)</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />
             <source>Ask a question</source>
             <translation>質問してください</translation>
@@ -9742,19 +9742,19 @@
             <translation>{count} 件の設定が見つかりました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>More about: {title}</source>
-            <translation>詳しい説明: {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>Command line</source>
             <translation>コマンドライン</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>What the app runs with these settings</source>
             <translation>この設定で実行されるコマンド</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>More about: {title}</source>
+            <translation>詳しい説明: {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />
