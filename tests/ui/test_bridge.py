@@ -101,6 +101,20 @@ def test_an_abandoned_operation_is_not_heard_of(qtbot: QtBot, bridge: Bridge) ->
     assert heard == ["next"]
 
 
+def test_what_comes_afterwards_waits_for_what_an_operation_begins(qtbot: QtBot, bridge: Bridge) -> None:
+    happened: list[str] = []
+
+    def begin_another(value: str) -> None:
+        happened.append(value)
+        bridge.run(lambda: "another", happened.append, pytest.fail)
+
+    bridge.run(lambda: "one", begin_another, pytest.fail)
+    bridge.afterwards(lambda: happened.append("afterwards"))
+
+    qtbot.waitUntil(lambda: "afterwards" in happened)
+    assert happened == ["one", "another", "afterwards"]
+
+
 def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:
     bridge = Bridge(fake)
     bridge.close(timeout_s=5)

@@ -179,7 +179,8 @@ class SettingsDialog(QDialog):
         bring_into_view(self)
 
     def done(self, result: int) -> None:
-        """Close, and think no more about what nobody sees."""
+        """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
+        self._submitted = None
         self._bridge.status_changed.disconnect(self._show_status)
         super().done(result)
 
