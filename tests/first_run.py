@@ -32,8 +32,8 @@ from tray_app.system.host import detect_host
 from tray_app.system.paths import HOME_VARIABLE, AppPaths, resources
 from tray_app.system.ports import free_port
 from tray_app.ui.application import Desktop
+from tray_app.ui.look import Look
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.style import Look
 from tray_app.ui.widgets.chat_composer import Composer
 from tray_app.ui.widgets.hit_list import HitList
 

@@ -70,6 +70,7 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import Languages
+from tray_app.ui.look import Look
 from tray_app.ui.operations import import_once, read_facts
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
@@ -79,7 +80,6 @@ from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import model_choices
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.usage import SPAN_S, UsageSample
-from tray_app.ui.style import Look
 from tray_app.ui.tray import Tray
 from tray_app.ui.window import USUAL_SIZE, Window
 

@@ -4785,8 +4785,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>GPU, VRAM, VRAM budget, graphics card, video memory, layers</source>
-            <translation>GPU, VRAM, budget VRAM, carte graphique, mémoire vidéo, couches</translation>
+            <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5785,17 +5785,17 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Pictures may have up to {most} MB.</source>
+            <source>Pictures can have up to {most} MB.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Save it in a smaller size, and add it again.</source>
+            <source>Save it at a smaller size and add it again.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Check that it is a file, and that you may read it.</source>
+            <source>Check that it is an ordinary file and that you may read it.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -5810,22 +5810,17 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>The picture is damaged, or too large.</source>
+            <source>The picture is damaged or too large.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Open it in another program, and save it again.</source>
+            <source>Too many pictures</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>There are enough pictures</source>
-            <translation type="unfinished" />
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>A message can have up to {most}.</source>
+            <source>A message can have up to {most} pictures.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -5840,7 +5835,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
-            <source>Those of a message may have up to {most} MB together.</source>
+            <source>The pictures of a message can have up to {most} MB together.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -5975,7 +5970,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Own &amp;temperature:</source>
+            <source>Set &amp;temperature:</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6000,7 +5995,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
-            <source>Lower is more predictable, higher is more varied. Off: as set for the model.</source>
+            <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6088,13 +6083,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>Move this chat to the trash?</source>
-            <translation type="unfinished" />
+            <source>“{title}”</source>
+            <translation>« {title} »</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>“{title}”</source>
-            <translation>« {title} »</translation>
+            <source>Move this conversation to the trash?</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6208,12 +6203,12 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link is not opened</source>
+            <source>This link cannot be opened here</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and for e-mail are opened.</source>
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -6223,8 +6218,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>&amp;Copy Link</source>
-            <translation>&amp;Copier le lien</translation>
+            <source>Copy &amp;Link</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6488,12 +6483,12 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>Show the chats</source>
+            <source>Show conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
-            <source>More for this chat</source>
+            <source>More for this conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -7051,7 +7046,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>The context is full. Set a larger context size for the model, or begin a new chat.</source>
+            <source>The context is full. Set a larger context size, or start a new conversation.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -7728,8 +7723,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
-            <source>None fits into this computer's memory. Look for a smaller model.</source>
-            <translation>Aucun ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
+            <source>None of them fits in this computer's memory. Look for a smaller model.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -9059,7 +9054,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
-            <source>You are editing a message. What follows it is replaced.</source>
+            <source>Editing a message. Everything after it will be replaced.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -9159,22 +9154,22 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Search chats</source>
+            <source>Search conversations</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>New chat</source>
+            <source>New conversation</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>No chat has these words.</source>
+            <source>No conversation contains these words.</source>
             <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
-            <source>Your chats appear here.</source>
+            <source>Your conversations appear here.</source>
             <translation type="unfinished" />
         </message>
         <message numerus="yes">
@@ -9207,7 +9202,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
-            <source>Download one that fits this computer, and come back here.</source>
+            <source>Download one that fits this computer, then come back here.</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -9387,8 +9382,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Discover &amp;Other Models</source>
-            <translation>Déc&amp;ouvrir d’autres modèles</translation>
+            <source>Discover Other M&amp;odels</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9457,7 +9452,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Us&amp;e This Model</source>
+            <source>U&amp;se This Model</source>
             <translation type="unfinished" />
         </message>
         <message>
@@ -9766,19 +9761,19 @@
             <translation>{count} paramètres trouvés</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
-            <source>More about: {title}</source>
-            <translation>En savoir plus : {title}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>Command line</source>
             <translation>Ligne de commande</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <location filename="../../tray_app/ui/widgets/setting_list.py" />
             <source>What the app runs with these settings</source>
             <translation>Ce que l’application exécute avec ces paramètres</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_rows.py" />
+            <source>More about: {title}</source>
+            <translation>En savoir plus : {title}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/subject_box.py" />

@@ -37,9 +37,9 @@ from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.garbage import freeze_gc
+from tray_app.ui.look import Look
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.presenters.notices import Page
-from tray_app.ui.style import Look
 from tray_app.ui.window import USUAL_SIZE, Window
 
 if TYPE_CHECKING:

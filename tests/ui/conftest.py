@@ -21,7 +21,8 @@ from tests.fakes.desktop import desktop, missing_programs
 from tray_app.system.host import System
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.languages import Languages
-from tray_app.ui.style import Look, own_palette
+from tray_app.ui.look import Look
+from tray_app.ui.style import own_palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

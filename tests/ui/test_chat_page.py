@@ -136,35 +136,32 @@ def test_enter_does_not_send_while_a_word_is_composed_and_shift_enter_never(
 
 
 def test_stop_is_there_at_once_keeps_what_has_come_and_says_so(
-    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.next_piece.clear()
+    ended = threading.Event()
+
+    def stream(_conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
+        yield ChatPiece("The ")
+        cancelled.wait(20)
+        yield ChatPiece("fox")  # what was on its way when it was stopped
+        ended.set()
+
+    monkeypatch.setattr(fake, "stream_chat", stream)
     talk.composer.text.setPlainText("Hello")
     talk.composer.send_button.click()
 
     assert talk.composer.send_button.accessibleName() == "Stop"
-    release(qtbot, fake, talk, "The ")
+    qtbot.waitUntil(lambda: rows(talk, RowKind.ANSWER) == ["The "])
     QTest.keyClick(talk.composer.text, Qt.Key.Key_Escape)
 
     assert talk.composer.send_button.accessibleName() == "Send"
+    assert ended.wait(20)
     settle(qtbot, bridge)
-    fake.next_piece.set()
-    assert talk.conversation.messages[-1].stopped
-    assert rows(talk, RowKind.FOOT)[-1].endswith("Stopped")
+    last = talk.conversation.messages[-1]
+    assert (last.text, last.stopped) == ("The ", True)
+    assert rows(talk, RowKind.FOOT)[-1] == "Stopped"
     (summary,) = fake.chats.summaries()
     assert fake.chats.read(summary.id).messages[-1].stopped
-
-
-def release(qtbot: QtBot, fake: FakeApp, talk: TalkPanel, text: str) -> None:
-    """Let pieces come until this is shown."""
-    fake.pieces = (ChatPiece(text), *fake.pieces)
-
-    def has_come() -> bool:
-        fake.next_piece.set()
-        fake.next_piece.clear()
-        return any(row.startswith(text) for row in rows(talk, RowKind.ANSWER))
-
-    qtbot.waitUntil(has_come)
 
 
 def test_a_message_is_edited_and_asked_again(
@@ -356,7 +353,8 @@ def test_without_a_chat_model_it_says_what_to_do(qtbot: QtBot, bridge: Bridge, f
     embedder = make_model("BGE", "bge.gguf", sparse=False)
     embedder = replace(embedder, header=replace(embedder.header, pooling=Pooling.CLS))
     base = make_model("Base", "base.gguf", sparse=False)
-    fake.library.models = (embedder,)
+    test = make_model("Built-in test model", "test.gguf")  # whose answers mean nothing
+    fake.library.models = (embedder, test)
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(State.READY, model_name=None))
     page = shown_page(qtbot, bridge)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 PARAGRAPH = "The quick **brown** fox jumps over the lazy dog. " * 12 + "\n\n"
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.public_client import Embeddings
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 TEXTS = ("The quick brown fox jumps over the lazy dog.", "Der schnelle braune Fuchs", "素早い茶色の狐")
 

@@ -14,7 +14,7 @@ from tray_app.ui.presenters.notices import Page
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 MOST_CLICKS = 4
 

@@ -39,6 +39,7 @@ from tests.fakes.models_shown import NAMES, REPOSITORY, WORDS, fill
 from tests.ui.conftest import ARTIFACTS
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
+from tray_app.chats.conversation import Message, Role
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installing import Installation, InstallPhase
 from tray_app.engine.lifecycle import State
@@ -56,10 +57,12 @@ from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
 from tray_app.ui.languages import number_locale, person_language, spoken
+from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.builds import EngineAction
+from tray_app.ui.presenters.chat_rows import ChatAction
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.logs import count_text
 from tray_app.ui.presenters.models import ModelAction, RowKind
@@ -181,6 +184,7 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
             fake.show(status)
         window.open(Page.HOME)
         yield f"status-{name}", window
+    yield from chats(qtbot, bridge, fake, window)
     fake.kept = {HUGGING_FACE.name}
     dialog = SettingsDialog(bridge)
     qtbot.addWidget(dialog)
@@ -196,6 +200,36 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     box.show()
     yield "about", box
     yield from questions(qtbot, bridge, window)
+
+
+def chats(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:
+    """The page Chat: empty, with a conversation, without a model; and its dialogs."""
+    fake.seeing = {"bamboo"}
+    fake.show(make_status(State.READY))
+    window.open(Page.CHAT)
+    page = window.page(Page.CHAT)
+    assert isinstance(page, ChatPage)
+    talk = page.chat.talk
+    settle(qtbot, bridge)
+    yield "chat-empty", window
+    question = Message(Role.USER, "?", 1.0)
+    answer = Message(Role.ASSISTANT, "!", 2.0, reasoning="!", tokens=7, tokens_per_s=21.5, stopped=True)
+    talk.open(fake.chats.save(replace(fake.chats.new(), messages=(question, answer))).id)
+    settle(qtbot, bridge)
+    talk.act(ChatAction.EDIT, 0)
+    yield "chat", window
+    for name, ask in (
+        ("options", talk.composer.options_button.click),
+        ("link", lambda: talk.view.transcript.follow_link("https://example.org/")),
+        ("other-link", lambda: talk.view.transcript.follow_link("file:///a")),
+    ):
+        ask()
+        assert talk.dialog is not None
+        yield f"question-chat-{name}", talk.dialog
+        talk.dialog.close()
+    page.setCurrentWidget(page.completion)
+    yield "completion", window
+    page.setCurrentWidget(page.chat)
 
 
 def models(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Iterator[tuple[str, QWidget]]:

@@ -106,7 +106,7 @@ def test_a_folder_that_is_dropped_becomes_a_collection_and_more_go_into_it(
     drop(panel, FOLDER)
     settle(qtbot, bridge)
     assert panel.bar.names.currentText() == "Notes"
-    assert panel.outcome.text() == "2 texts added"
+    assert panel.news.outcome.text() == "2 texts added"
     drop(panel, Path("/home/ada/more.md"), Path("/home/ada/other.txt"))
     settle(qtbot, bridge)
 
@@ -167,7 +167,7 @@ def test_the_words_say_how_far_it_is_and_cancel_keeps_what_is_embedded(
     settle(qtbot, bridge)
 
     assert not panel.job.isVisible()
-    assert panel.outcome.text() == f"{half} texts added"
+    assert panel.news.outcome.text() == f"{half} texts added"
     assert panel.bar.facts.text().startswith(f"{half} texts · ")
 
 
@@ -181,12 +181,12 @@ def test_what_was_skipped_is_folded_into_a_line_with_the_reasons_below(
 
     drop(panel, FOLDER)
     settle(qtbot, bridge)
-    assert panel.skipped.button.text() == "1 item was skipped"
-    assert not panel.skipped.lines.isVisible()
-    panel.skipped.button.click()
+    assert panel.news.skipped.button.text() == "1 item was skipped"
+    assert not panel.news.skipped.lines.isVisible()
+    panel.news.skipped.button.click()
 
-    assert panel.skipped.lines.isVisible()
-    line = panel.skipped.lines.model().index(0, 0).data()
+    assert panel.news.skipped.lines.isVisible()
+    line = panel.news.skipped.lines.model().index(0, 0).data()
     assert line == "scan.pdf: scan.pdf has no text. Its pages are pictures."
 
 
@@ -200,12 +200,12 @@ def test_a_collection_that_nothing_came_into_goes_and_the_reason_stays(
     settle(qtbot, bridge)
     assert fake.search.shelves == {}
     assert panel.zone.isVisible()
-    assert panel.card.accessibleName() == "Nobody answers"
+    assert panel.news.card.accessibleName() == "Nobody answers"
     fake._refusals.clear()
-    panel.card._button.click()  # Try Again
+    panel.news.card._button.click()  # Try Again
     settle(qtbot, bridge)
 
-    assert panel.card.isHidden()
+    assert panel.news.card.isHidden()
     assert panel.bar.names.currentText() == "Notes"
 
 
@@ -258,14 +258,14 @@ def test_a_changed_model_is_told_and_the_texts_are_embedded_again(
 ) -> None:
     fake.search.outdated.add(fake.search.put("Birds", *BIRDS).id)
     opened(qtbot, bridge, panel)
-    assert panel.outdated.accessibleName() == "The model has changed"
+    assert panel.news.outdated.accessibleName() == "The model has changed"
     assert not panel.question.isVisible()
 
-    panel.outdated._button.click()  # Embed Again
+    panel.news.outdated._button.click()  # Embed Again
     settle(qtbot, bridge)
 
     assert ("search.rebuild", "c1") in fake.calls
-    assert panel.outdated.isHidden()
+    assert panel.news.outdated.isHidden()
     assert panel.question.isVisible()
 
 
@@ -425,11 +425,11 @@ def test_an_answer_that_fails_is_explained_and_enter_asks_again(
     fake.refuse("search.find", GatewayError(ErrorCode.SERVER_UNREACHABLE, "Nobody answers"))
 
     ask(qtbot, bridge, panel, "owls")
-    assert panel.card.accessibleName() == "Nobody answers"
+    assert panel.news.card.accessibleName() == "Nobody answers"
     fake._refusals.clear()
     ask(qtbot, bridge, panel, "owls")
 
-    assert panel.card.isHidden()
+    assert panel.news.card.isHidden()
     assert texts_shown(panel)[0] == "Owls hunt at night."
 
 
@@ -491,7 +491,7 @@ def test_collections_that_cannot_be_read_are_named(
 
     opened(qtbot, bridge, panel)
 
-    assert panel.damaged.button.text() == "1 collection cannot be read"
+    assert panel.news.damaged.button.text() == "1 collection cannot be read"
 
 
 def test_another_page_takes_over_the_collection_and_the_question(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 DEADLINE_MS = 60_000
 NOTES = {
@@ -82,10 +82,10 @@ def test_a_dropped_folder_answers_a_question_with_its_nearest_passage(
         return [row.text for row in panel.results.list.hits.rows]
 
     drop(panel, folder)  # the server is stopped: it is started for this
-    qtbot.waitUntil(lambda: panel.outcome.text() != "", timeout=DEADLINE_MS)
+    qtbot.waitUntil(lambda: panel.news.outcome.text() != "", timeout=DEADLINE_MS)
     qtbot.waitUntil(panel.question.isVisible, timeout=DEADLINE_MS)
     assert panel.bar.names.currentText() == "Notes"
-    assert panel.skipped.button.text() == "1 item was skipped"
+    assert panel.news.skipped.button.text() == "1 item was skipped"
     photograph(panel, "search-story-1-added")
 
     QTest.keyClicks(panel.question, "A passport has to be valid for six more months.")

@@ -15,8 +15,10 @@ from PySide6.QtWidgets import QPushButton
 from tests.ui.test_widgets import READABLE, contrast
 from tray_app.system.host import System
 from tray_app.system.paths import resources
+from tray_app.ui import look as look_module
 from tray_app.ui import style
-from tray_app.ui.style import Look, Type, Variant, colors, own_palette, set_variant, style_sheet
+from tray_app.ui.look import Look
+from tray_app.ui.style import Type, Variant, colors, own_palette, set_variant, style_sheet
 from tray_app.ui.symbols import set_symbol, symbol_pixmap
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ LITERALS = re.compile(
     r'QColor\("#|setPointSize\w*\(|setPixelSize\(|setStyleSheet\(|setContentsMargins\([^)]*[1-9]\d*[,)]'
     r"|setSpacing\([1-9]"
 )
-MAY_SET = {"style.py", "icons.py"}
+MAY_SET = {"style.py", "look.py", "icons.py"}
 """Where sizes and colours stand: the look of the window, and the tray icon's on panels that are not ours."""
 
 
@@ -62,7 +64,7 @@ def test_where_a_person_needs_contrast_the_systems_palette_stays(
 ) -> None:
     system = QPalette(QColor("#000000"))
     system.setColor(QPalette.ColorRole.WindowText, QColor("#ffff00"))
-    monkeypatch.setattr(style, "_needs_contrast", lambda: True)
+    monkeypatch.setattr(look_module, "needs_contrast", lambda: True)
     qapp.setPalette(system)
 
     worn._follow(Qt.ColorScheme.Dark)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tray_app.download.progress import Progress
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication, QLabel
     from pytestqt.qtbot import QtBot
 
-    from tray_app.ui.style import Look
+    from tray_app.ui.look import Look
 
 LONG = "The other files of a split model are included. " * 4
 READABLE = 4.5

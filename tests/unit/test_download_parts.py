@@ -315,7 +315,7 @@ def test_a_gated_file_says_how_to_get_it() -> None:
     error = refusal(403, "huggingface.co", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Ask for access"})
     assert error.code is ErrorCode.TERMS_NOT_ACCEPTED
     assert "Ask for access" in error.message
-    assert "settings under Models" in error.hint
+    assert "settings under “Downloads”" in error.hint
     assert "powerinfer-tray key set huggingface.co" in error.hint
     assert (error.fix, error.setting) == (Fix.SETTING, "huggingface.co")
 

@@ -128,4 +128,4 @@ def test_only_what_was_changed_is_worth_a_word_and_in_the_order_of_the_settings(
     reasons = without_effect(POWERINFER, PC, sparse=True)
     assert ignored_settings(Settings(), reasons) == {}
     changed = Settings(vram_budget=4, threads_batch=3, threads=2, ctx_size=512)
-    assert list(ignored_settings(changed, reasons)) == ["threads", "threads_batch", "vram_budget"]
+    assert list(ignored_settings(changed, reasons)) == ["vram_budget", "threads", "threads_batch"]

@@ -9,7 +9,7 @@ TESTS = Path(__file__).parents[1]
 
 WITHOUT_LINUX = """
 import asyncio, filelock, multiprocessing.context, psutil, subprocess, tempfile  # choose for themselves
-import importlib, os, signal, sys
+import importlib, os, shutil, signal, sys
 import pytest
 
 sys.path.append("packaging")  # as pytest does
@@ -23,6 +23,7 @@ for module, names in (
     for name in names:
         if hasattr(module, name):
             delattr(module, name)
+shutil.disk_usage = lambda _: shutil._ntuple_diskusage(1 << 40, 0, 1 << 40)  # Windows has one of its own
 for name in sys.argv[1:]:
     try:
         importlib.import_module(name)

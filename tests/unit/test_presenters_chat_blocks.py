@@ -4,7 +4,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tray_app.ui.presenters.chat_blocks import blocks_of
@@ -45,7 +45,11 @@ def test_code_is_taken_out_of_the_text(markdown: str, expected: list[tuple[str, 
     assert shown(markdown) == expected
 
 
+@example("1. a\n   ```sh\n   x\n   ```\n   b\n   c\n\n   ```\n   y\n   ```\n   d\n   e", 1)
+@example("a\n\n" * 1000 + "~~~`\n```x`y\nb", 97)
+@example("\n~~~```", 4)
 @given(MARKDOWN, st.integers(1, 7))
+@settings(deadline=None)
 def test_what_grows_piece_by_piece_is_cut_as_what_is_there_at_once(markdown: str, step: int) -> None:
     prefixes = [markdown[:end] for end in range(0, len(markdown) + step, step)]
     nothing: tuple[Block, ...] = ()

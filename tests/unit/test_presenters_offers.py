@@ -116,7 +116,7 @@ def test_the_facts_of_an_entry_are_those_that_are_known() -> None:
         TINY, license="MIT", languages=("en", "fr", "de", "ja", "zh", "it"), purpose=Purpose.EMBEDDING
     )
 
-    assert entry_facts(entry, ENGLISH) == ("900 MB", "License: MIT", "en, fr, de, ja +2")
+    assert entry_facts(entry, ENGLISH) == ("900 MB", "License: MIT", "Languages: en, fr, de, ja +2")
     assert entry_facts(TINY, ENGLISH) == ("900 MB",)
     assert "more than 20 languages" in entry_facts(replaced(TINY, languages=("multi",)), ENGLISH)
 
@@ -184,7 +184,7 @@ def test_a_repository_in_which_nothing_fits_says_what_to_do() -> None:
     none_fits = replace(whole, models=(replace(model, best=None),))
 
     assert repository_notes(none_fits, ENGLISH) == (
-        "None of them fits in this computer's memory. Look for a smaller model.",
+        "None fits into this computer's memory. Look for a smaller model.",
     )
     assert repository_notes(replace(whole, models=()), ENGLISH) == (
         "There is no GGUF model in this repository.",

@@ -18,6 +18,7 @@ from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.garbage import delete_plot, freeze_gc
 from tray_app.ui.languages import Languages
+from tray_app.ui.look import Look
 from tray_app.ui.operations import load_or_unload, operation_for, read_facts
 from tray_app.ui.presenters.formatting import error_text
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
@@ -26,7 +27,6 @@ from tray_app.ui.presenters.notices import Page, notices
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.status import announcement
 from tray_app.ui.signals import SignalWatch
-from tray_app.ui.style import Look
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
 from tray_app.ui.widgets.basic import announce, bring_into_view

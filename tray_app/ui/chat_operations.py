@@ -51,9 +51,14 @@ class OpenedChat:
 
 
 def chat_models(app: AppProtocol) -> ChatModels:
-    """The models that can chat, and the one that answers where none is named."""
+    """The models that can chat, and the one that answers where none is named.
+
+    What the built-in test model says means nothing: it is there only for who has chosen it.
+    """
     settings, library = app.store.current, app.library
-    models = [each for each in library.contents().models if refusal(each, settings) is None]
+    builtin = {each.id for each in library.catalog if each.builtin}
+    installed = [each for each in library.contents().models if each.id not in builtin]
+    models = [each for each in installed if refusal(each, settings) is None]
     reference = settings.default_chat or settings.model
     usual = ""
     problem: AppError | None = None

@@ -28,6 +28,8 @@ _MOST_PICTURES = 8
 """With one message."""
 _MOST_ALL_BYTES = 16 * 2**20
 """Of the pictures of a message: all of a conversation go with every request, which may have 32 MiB."""
+_MOST_REMEMBERED = 64
+"""Small pictures."""
 _SIDE = 2048
 """Pixels of the longer side that a model is given: none that runs here sees more."""
 _MOST_BYTES = 3_000_000
@@ -158,6 +160,8 @@ class Thumbnails:
             return
 
         def keep(image: QImage) -> None:
+            if len(self._made) >= _MOST_REMEMBERED:
+                self._made.clear()
             self._made[id(picture)] = picture, image
             hear(image)
 

@@ -12,12 +12,10 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QDir, QObject, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
-from tray_app.system.host import System
-from tray_app.system.paths import resources
 from tray_app.ui.icons import is_dark
 
 if TYPE_CHECKING:
@@ -140,7 +138,7 @@ def _made_colors(palette: QPalette) -> Colors:
         surface=surface,
         text=text,
         secondary=_mixed(text, surface, 0.68),
-        border=_mixed(text, surface, 0.3 if _needs_contrast() else 0.16),
+        border=_mixed(text, surface, 0.3 if needs_contrast() else 0.16),
         hover=_mixed(text, surface, 0.07),
         accent=accent,
         on_accent=palette.color(role.HighlightedText),
@@ -174,41 +172,6 @@ def own_palette(*, dark: bool) -> QPalette:
     return palette
 
 
-class Look(QObject):
-    """Dresses the app, and again when the system goes from light to dark or back."""
-
-    def __init__(self, qt: QApplication, system: System) -> None:
-        super().__init__(qt)
-        self._qt = qt
-        self._own = system is System.LINUX
-        QDir.setSearchPaths("symbols", [str(resources() / "icons" / "symbols")])
-        if self._own:
-            qt.setStyle("fusion")
-        hints = qt.styleHints()
-        # Queued: the system's palette comes together with its scheme.
-        hints.colorSchemeChanged.connect(self._follow, Qt.ConnectionType.QueuedConnection)
-        self._follow(hints.colorScheme())
-
-    def wear(self, *, dark: bool) -> None:
-        """Our own palette in one of its two looks."""
-        self._qt.setPalette(own_palette(dark=dark))
-        self._dress()
-
-    def _follow(self, scheme: Qt.ColorScheme) -> None:
-        if self._own and not _needs_contrast():  # else the system's own palette is the right one
-            self.wear(dark=scheme is Qt.ColorScheme.Dark)
-        else:
-            self._dress()
-
-    def _dress(self) -> None:
-        from tray_app.ui.symbols import renew_all
-
-        sheet = style_sheet(colors(self._qt.palette()), own=self._own)
-        if sheet != self._qt.styleSheet():
-            self._qt.setStyleSheet(sheet)
-            renew_all(self._qt)
-
-
 def style_sheet(look: Colors, *, own: bool) -> str:
     """The style sheet of a look: what is our own everywhere, and with `own` all that Fusion draws."""
     names: dict[str, str] = {each.name: getattr(look, each.name).name() for each in fields(look)}
@@ -227,7 +190,8 @@ def tinted(color: QColor, ground: QColor) -> QColor:
     return _mixed(color, ground, _TINT)
 
 
-def _needs_contrast() -> bool:
+def needs_contrast() -> bool:
+    """Whether the person has asked the system for more contrast."""
     qt = QApplication.instance()
     if not isinstance(qt, QApplication):
         return False

@@ -39,7 +39,7 @@ def ask_to_open(parent: QWidget, address: str) -> QMessageBox:
     if opens:
         button = box.addButton(tr("&Open Link"), QMessageBox.ButtonRole.AcceptRole)
         button.clicked.connect(lambda: QDesktopServices.openUrl(url))
-    copy = box.addButton(tr("&Copy Link"), QMessageBox.ButtonRole.ActionRole)
+    copy = box.addButton(tr("Copy &Link"), QMessageBox.ButtonRole.ActionRole)
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(shown))
     cancel = box.addButton(tr("&Cancel"), QMessageBox.ButtonRole.RejectRole)
     box.setEscapeButton(cancel)

@@ -53,7 +53,8 @@ from tray_app.ui.widgets.key_editor import KeyEditor
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, CommandLine, ResetButton, editor_for
 from tray_app.ui.widgets.setting_groups import SettingGroups
-from tray_app.ui.widgets.setting_rows import COMMAND_LINE, add_command_row, add_rows
+from tray_app.ui.widgets.setting_list import add_command_row, add_rows
+from tray_app.ui.widgets.setting_rows import COMMAND_LINE
 from tray_app.ui.widgets.subject_box import SubjectBox
 
 if TYPE_CHECKING:

@@ -12,25 +12,20 @@ from tray_app.errors import AppError
 from tray_app.ui.collection_actions import CollectionActions
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.presenters.search import (
-    damaged_title,
     example_question,
     found_text,
-    outdated_text,
-    report_text,
-    skipped_rows,
-    skipped_title,
 )
 from tray_app.ui.search_controller import SearchController
 from tray_app.ui.search_operations import Question, answer
 from tray_app.ui.style import LARGE, SMALL, TIGHT
 from tray_app.ui.text_sources import TextSources
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, accept_copy, announce, text_label
+from tray_app.ui.widgets.basic import accept_copy, announce
 from tray_app.ui.widgets.collection_bar import CollectionBar
 from tray_app.ui.widgets.drop_zone import dropped_paths
-from tray_app.ui.widgets.folded_list import FoldedList
 from tray_app.ui.widgets.job_row import JobRow
 from tray_app.ui.widgets.question_field import QuestionField
+from tray_app.ui.widgets.search_news import SearchNews
 from tray_app.ui.widgets.search_results import SearchResults
 from tray_app.ui.widgets.search_start import SearchStart
 from tray_app.ui.widgets.server_line import ServerLine
@@ -70,10 +65,7 @@ class SearchPanel(QWidget):
         self.server = ServerLine(bridge)
         self.server.navigate.connect(self.navigate)
         self.job = JobRow(tr("Embedded texts"))
-        self.card = MessageCard()
-        self.outdated = MessageCard()
-        self.outcome = text_label()
-        self.skipped, self.damaged = FoldedList(), FoldedList()
+        self.news = SearchNews()
         self.results = SearchResults()
         self._slow = QTimer(self, singleShot=True, interval=_SLOW_MS)
         search = bridge.app.search
@@ -141,15 +133,7 @@ class SearchPanel(QWidget):
         column.addWidget(self.bar)
         column.addSpacing(TIGHT)
         column.addWidget(self.question)
-        for widget in (
-            self.server,
-            self.job,
-            self.card,
-            self.outdated,
-            self.outcome,
-            self.skipped,
-            self.damaged,
-        ):
+        for widget in (self.server, self.job, self.news):
             column.addWidget(widget)
         column.addWidget(self._stack, 1)
 
@@ -159,18 +143,18 @@ class SearchPanel(QWidget):
         self.bar.chosen.connect(self.controller.choose)
         self.actions_of_collection.new_wanted.connect(lambda: self._show_zone(wanted=True))
         self.back_button.clicked.connect(lambda: self._show_zone(wanted=False))
-        self.server.failed.connect(self.card.show_error)
+        self.server.failed.connect(self.news.card.show_error)
         self.job.cancelled.connect(self.controller.cancel)
-        self.question.textChanged.connect(lambda: self._say(""))
+        self.question.textChanged.connect(lambda: self.news.say(""))
         self.question.asked.connect(self.ask)
         self.question.paused.connect(self._show_state)
-        self._slow.timeout.connect(lambda: self._say(tr("Searching …")))
+        self._slow.timeout.connect(lambda: self.news.show_searching(searching=True))
         self.controller.changed.connect(self._show_state)
         self.controller.filled.connect(self._show_report)
         self.controller.failed.connect(self._show_failure)
 
     def _add(self, wanted: Addition) -> None:
-        self._clear_news()
+        self.news.clear()
         shown = self.controller.current is not None and not self._wants_new
         self.controller.add(replace(wanted, into=self.controller.current_id) if shown else wanted)
 
@@ -201,10 +185,9 @@ class SearchPanel(QWidget):
         self.question.setVisible(not is_new and not controller.is_outdated)
         self._show_job()
         self._show_waiting(is_new=is_new)
-        self._show_outdated(is_new=is_new)
-        self.damaged.show_lines(
-            damaged_title(controller.shelf.damaged, tr), skipped_rows(controller.shelf.damaged, tr)
-        )
+        is_outdated = controller.is_outdated and not is_new and not controller.busy
+        self.news.show_outdated(current if is_outdated else None, self._embed_again)
+        self.news.show_damaged(controller.shelf.damaged)
         is_empty = not controller.is_known or (controller.busy if is_new else controller.is_outdated)
         self._stack.setCurrentWidget(self._nothing if is_empty else self.zone if is_new else self.results)
         self._ask()
@@ -220,42 +203,22 @@ class SearchPanel(QWidget):
         wanted = controller.waiting is not None or (self.question.words() and not is_new)
         self.server.show_reason(controller.reason if wanted else "")
 
-    def _show_outdated(self, *, is_new: bool) -> None:
-        controller, current = self.controller, self.controller.current
-        if current is None or is_new or controller.busy or not controller.is_outdated:
-            self.outdated.clear()
-            return
-        self.outdated.show_message(tr("The model has changed"), outdated_text(current, tr))
-        self.outdated.offer(tr("&Embed Again"), self._embed_again)
-
     def _embed_again(self) -> None:
-        self._clear_news()
+        self.news.clear()
         self.controller.rebuild()
 
     def _show_report(self, report: AddReport) -> None:
         self._wants_new = False
-        self._say(report_text(report, tr))
-        self.skipped.show_lines(skipped_title(report.skipped, tr), skipped_rows(report.skipped, tr))
-        self.skipped.button.setChecked(not report.added)
-        announce(self, self.outcome.text())
+        self.news.show_report(report)
 
     def _show_failure(self, error: AppError, goes_on: bool) -> None:  # noqa: FBT001 - as the signal has it
-        self.card.show_error(error)
+        self.news.card.show_error(error)
         if goes_on:
-            self.card.offer(tr("&Try Again"), self._add_again)
+            self.news.card.offer(tr("&Try Again"), self._add_again)
 
     def _add_again(self) -> None:
-        self._clear_news()
+        self.news.clear()
         self.controller.add_again()
-
-    def _say(self, words: str) -> None:
-        self.outcome.setText(words)
-        self.outcome.setVisible(bool(words))
-
-    def _clear_news(self) -> None:
-        self.card.clear()
-        self._say("")
-        self.skipped.show_lines("", ())
 
     def _ask(self) -> None:
         """Look at the collection, with the question that is typed, unless that is shown already."""
@@ -285,13 +248,12 @@ class SearchPanel(QWidget):
             self._query.ask(self._asked, self._hear)
             return
         self._slow.stop()
-        if self.outcome.text() == tr("Searching …"):
-            self._say("")
+        self.news.show_searching(searching=False)
         if isinstance(found, AppError):
-            self.card.show_error(found)
+            self.news.card.show_error(found)
             return
         if question.words:
-            self.card.clear()
+            self.news.card.clear()
             announce(self, found_text(found.hits, tr))
         self._shown = question
         self.results.show_answer(found, question.collection)

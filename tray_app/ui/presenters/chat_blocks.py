@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^`\n]*)$")
+_FENCE = re.compile(r"^([ \t]*)(`{3,}(?=[^`]*$)|~{3,})[ \t]*(.*)$")
 _LETTER = re.compile(r"[^\W\d_]|#")
 """How a line begins that is no part of a list, quotation or table before it."""
 _ENOUGH = 1500
@@ -38,12 +38,14 @@ class Block:
 
 def blocks_of(markdown: str, before: tuple[Block, ...] = ()) -> tuple[Block, ...]:
     """The pieces of a text. `before` are those of a beginning of it: what cannot change is not looked at."""
-    known = len(before) - 1
-    while known > 0 and before[known].goes_on:  # its first piece knows all of the code
+    # The last line may turn out to be no fence, and then belongs to the piece before. How a text is indented
+    # depends on the code before it, of which the first piece knows all.
+    known = len(before) - 2
+    while known > 0 and (before[known].goes_on or before[known - 1].is_code):
         known -= 1
-    kept = before[: max(0, known)]
-    start = before[known].start if known >= 0 else 0
-    return (*kept, *_cut(markdown, start))
+    if known <= 0:
+        return tuple(_cut(markdown, 0))
+    return (*before[:known], *_cut(markdown, before[known].start))
 
 
 def _cut(markdown: str, start: int) -> list[Block]:

@@ -95,8 +95,11 @@ def languages_text(languages: Sequence[str], tr: Translate) -> str:
     """Which languages a model knows, by their codes."""
     if MANY_LANGUAGES in languages:
         return tr("more than 20 languages")
+    if not languages:
+        return ""
     more = len(languages) - _MOST_LANGUAGES
-    return ", ".join(languages[:_MOST_LANGUAGES]) + (f" +{more}" if more > 0 else "")
+    codes = ", ".join(languages[:_MOST_LANGUAGES]) + (f" +{more}" if more > 0 else "")
+    return tr("Languages: {codes}").format(codes=codes)
 
 
 def license_text(license_name: str, tr: Translate) -> str:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.chat_rows import ChatRow
 
 _COPIED_MS = 2000
+_EDGE = 1
+"""Pixels of the line around the code."""
 
 
 class CodeBlock(QWidget):
@@ -55,7 +57,8 @@ class CodeBlock(QWidget):
             self.lines.setPlainText(row.text)
         self._head.setVisible(row.first)
         self.language.setText(row.language)
-        self._column.setContentsMargins(1, 1 if row.first else 0, 1, SMALL if row.last else 0)
+        above, below = _EDGE if row.first else 0, SMALL if row.last else 0
+        self._column.setContentsMargins(_EDGE, above, _EDGE, below)
         name = tr("Code: {language}").format(language=row.language) if row.language else tr("Code")
         self.lines.setAccessibleName(name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt
@@ -106,7 +107,8 @@ class RowDelegate(QStyledItemDelegate):
             painter.drawPixmap(room.tick.topLeft(), stamps.tick(ratio, checked=row.checked))
         if row.symbol:
             painter.drawPixmap(room.badge.topLeft(), stamps.badge(row.symbol, ratio, lit=row.lit))
-        self._draw_words(painter, room.words, row)
+        raised = bool(state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver))
+        self._draw_words(painter, room.words, row, raised=raised)
         hot = self.hot[1] if self.hot[0] == index.row() else None
         if row.action:
             action = stamps.button(row.action, ratio, hot=hot is RowPart.ACTION)
@@ -152,7 +154,8 @@ class RowDelegate(QStyledItemDelegate):
             painter.setBrush(look.accent_soft if selected else look.hover)
             painter.drawRoundedRect(sheet, RADIUS, RADIUS)
 
-    def _draw_words(self, painter: QPainter, room: QRect, row: ListRow) -> None:
+    def _draw_words(self, painter: QPainter, room: QRect, row: ListRow, *, raised: bool) -> None:
+        """On the ground of a row that is `raised`, fainter letters could not be read by all."""
         fonts = self._fonts
         more = bool(row.pieces) + bool(row.note)
         lines = fonts.of_title.height() + more * (fonts.of_caption.height() + TIGHT)
@@ -162,10 +165,10 @@ class RowDelegate(QStyledItemDelegate):
         painter.setFont(fonts.caption)
         line = QRect(room.left(), top, room.width(), fonts.of_caption.height())
         if row.pieces:
-            self._draw_pieces(painter, line, row)
+            self._draw_pieces(painter, line, row, raised=raised)
             line.translate(0, line.height() + TIGHT)
         if row.note:
-            painter.setPen(self._look.secondary)
+            painter.setPen(self._look.text if raised else self._look.secondary)
             self._draw_text(painter, line, row.note, fonts.of_caption)
         if row.permille is not None:
             self._draw_bar(
@@ -191,11 +194,11 @@ class RowDelegate(QStyledItemDelegate):
             painter.drawPixmap(left, room.top(), chip)
             left += taken
 
-    def _draw_pieces(self, painter: QPainter, room: QRect, row: ListRow) -> None:
+    def _draw_pieces(self, painter: QPainter, room: QRect, row: ListRow, *, raised: bool) -> None:
         left = room.left()
-        for text, tone in _runs(row):
+        for text, tone, is_sign in _runs(row):
             if left < room.right():
-                painter.setPen(self._tones[tone])
+                painter.setPen(self._look.text if raised and not is_sign else self._tones[tone])
                 rest = QRect(left, room.top(), room.right() - left + 1, room.height())
                 left += self._draw_text(painter, rest, text, self._fonts.of_caption)
 
@@ -216,18 +219,14 @@ class RowDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(done, TIGHT / 2, TIGHT / 2)
 
 
-def _runs(row: ListRow) -> list[tuple[str, Tone]]:
-    """The facts of a row as texts that have one colour each."""
-    runs: list[tuple[str, Tone]] = []
+def _runs(row: ListRow) -> list[tuple[str, Tone, bool]]:
+    """The facts of a row as texts that have one colour each, and whether that is a sign."""
+    parts: list[tuple[str, Tone, bool]] = []
     for number, piece in enumerate(row.pieces):
-        parts = [(_SEPARATOR, Tone.NEUTRAL)] if number else []
+        if number:
+            parts.append((_SEPARATOR, Tone.NEUTRAL, False))
         if piece.sign:
-            parts += [(f"{piece.sign} ", piece.tone), (piece.text, Tone.NEUTRAL)]
-        else:
-            parts.append((piece.text, piece.tone))
-        for text, tone in parts:
-            if runs and runs[-1][1] is tone:
-                runs[-1] = runs[-1][0] + text, tone
-            else:
-                runs.append((text, tone))
-    return runs
+            parts.append((f"{piece.sign} ", piece.tone, True))
+        parts.append((piece.text, Tone.NEUTRAL if piece.sign else piece.tone, False))
+    runs = groupby(parts, key=lambda part: part[1:])
+    return [("".join(text for text, *_ in same), tone, is_sign) for (tone, is_sign), same in runs]

@@ -8,10 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPainter, QPalette
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS
-from tray_app.ui.presenters.setting_search import folded, words_of
-from tray_app.ui.presenters.settings import Origin, choice_title, origin_text
+from tray_app.ui.presenters.settings import Origin, origin_text
 from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
@@ -19,17 +16,10 @@ from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QLabel
 
-    from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
-    from tray_app.ui.setting_form import SettingForm
-    from tray_app.ui.widgets.key_editor import KeyEditor
-    from tray_app.ui.widgets.setting_editors import CommandLine, Editor
-    from tray_app.ui.widgets.setting_groups import SettingGroups
+    from tray_app.ui.widgets.setting_editors import Editor
 
 _CONTROL_LETTERS = 46
 """So wide is the part with the editor, in letters, where it stands beside the title."""
@@ -187,35 +177,3 @@ class Row(QWidget):
             self._words.insertWidget(1, self.mark)
         if self.mark is not None:
             self.mark.show_word(word)
-
-
-def add_rows(groups: SettingGroups, form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
-    """Into its group a row for each setting, and for each key below the setting that it belongs to; all by
-    name.
-    """
-    rows: dict[str, Row] = {}
-    for field in ALL_FIELDS:
-        choices = [choice_title(field.name, choice, tr) for choice in field.choices]
-        card = groups.card(field.group, advanced=field.advanced)
-        editor, reset = form.editors[field.name], form.resets[field.name]
-        rows[field.name] = Row(card, _texts(field), editor, reset, words=words_of(field, choices, tr))
-        groups.add(field.name, rows[field.name], card)
-        for key in KEYS:
-            if key.setting == field.name:
-                typed, words = keys[key.name], words_of(key, (), tr)
-                row = Row(card, _texts(key), typed, typed.remove_button, words=words, wide=True)
-                rows[key.name] = row
-                groups.add(key.name, row, card)
-    return rows
-
-
-def add_command_row(groups: SettingGroups, view: CommandLine) -> None:
-    """The row of the command line, which is no setting, below those of the engine."""
-    texts = (tr("Command line"), tr("What the app runs with these settings"), "")
-    card = groups.card("speed", advanced=True)
-    words = folded(" ".join(("command line", *texts)))
-    groups.add(COMMAND_LINE, Row(card, texts, view, words=words, wide=True), card)
-
-
-def _texts(what: Field | Key) -> tuple[str, str, str]:
-    return tr.said(what.title), tr.said(what.help), tr.said(what.details)
