@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from holding up clicks, and from deleting menus elsewhere. GUI thread.
+"""Keeps Python's garbage collector from holding up clicks, and from deleting widgets elsewhere. GUI thread.
 
 `freeze_gc` may be called from any thread.
 """
@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtWidgets import QWidget
 
 
@@ -21,6 +24,22 @@ def freeze_gc() -> None:
     """
     gc.freeze()
     gc.enable()
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """While Qt goes through a list of all widgets: one of them that is deleted meanwhile ends the process.
+
+    Widgets that refer to each other in a circle, as a test or an error leaves them, may be collected whenever
+    Python runs, and it runs in the widgets that Qt comes across.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def delete_plot(plot: QWidget) -> None:
