@@ -68,7 +68,7 @@ def test_nothing_is_collected_while_qt_goes_through_all_widgets(
     seen: list[bool] = []
 
     class Watch(QLabel):
-        def changeEvent(self, event: QEvent) -> None:
+        def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - the name that Qt calls
             super().changeEvent(event)
             if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
                 seen.append(gc.isenabled())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
+from shiboken6 import isValid
 
 from tray_app.errors import AppError, ErrorCode
 
@@ -168,16 +169,20 @@ class Bridge(QObject):
             self._act_afterwards()
 
     def _tell(self, operation: _Operation, outcome: _Outcome) -> None:
-        if self.closing.is_set() or operation.abandoned:
+        hear = operation.failure if outcome.error else operation.success
+        if self.closing.is_set() or operation.abandoned or _is_gone(hear):
             return
-        if outcome.error:
-            operation.failure(outcome.error)
-        else:
-            operation.success(outcome.value)
+        hear(outcome.error or outcome.value)
 
     def _act_afterwards(self) -> None:
         while self._afterwards and not self._operations:
             self._afterwards.pop(0)()
+
+
+def _is_gone(hear: Callable[[Any], object]) -> bool:
+    """Whether this is a method of something that Qt has deleted, as a window whose language has changed."""
+    owner = getattr(hear, "__self__", None)
+    return isinstance(owner, QObject) and not isValid(owner)
 
 
 def _without_frames(error: AppError) -> AppError:
