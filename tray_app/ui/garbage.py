@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from holding up clicks, and from deleting widgets elsewhere. GUI thread.
+"""Keeps Python's garbage collector from holding up clicks, and from deleting menus elsewhere. GUI thread.
 
 `freeze_gc` may be called from any thread.
 """
@@ -27,18 +27,14 @@ def freeze_gc() -> None:
 
 
 @contextmanager
-def nothing_collected() -> Iterator[None]:
-    """While Qt goes through a list of all widgets: one of them that is deleted meanwhile ends the process.
-
-    Widgets that refer to each other in a circle, as a test or an error leaves them, may be collected whenever
-    Python runs, and it runs in the widgets that Qt comes across.
-    """
-    was_enabled = gc.isenabled()
+def held_off() -> Iterator[None]:
+    """Collect nothing meanwhile: Qt crashes if a widget goes while it walks through all of them."""
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_enabled:
+        if was_on:
             gc.enable()
 
 
