@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
-from PySide6.QtGui import QFont, QImage
+from PySide6.QtGui import QCursor, QFont, QImage
 from PySide6.QtWidgets import QApplication
 
 from tests.fakes import notes_shown
@@ -182,6 +182,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     too_large = 0
     qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
+    QCursor.setPos(5_000, 5_000)  # over nothing
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")

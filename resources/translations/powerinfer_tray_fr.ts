@@ -149,16 +149,6 @@
             <translation>Le nom doit se terminer par {names}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} n’a pas pu être enregistré</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Choose another folder.</source>
-            <translation>Choisissez un autre dossier.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/app/engine_commands.py" />
             <source>You need to accept the publisher's terms first</source>
             <translation>Vous devez d’abord accepter les conditions de l’éditeur</translation>
@@ -4786,7 +4776,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
-            <translation type="unfinished" />
+            <translation>GPU, VRAM, limite de mémoire graphique, carte graphique, mémoire vidéo, couches</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5610,6 +5600,16 @@
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} n’a pas pu être enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Choose another folder.</source>
+            <translation>Choisissez un autre dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
             <source>Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.</source>
             <translation>Vérifiez les droits de ce dossier, ou définissez-en un autre avec POWERINFER_TRAY_HOME.</translation>
         </message>
@@ -5786,17 +5786,17 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Pictures can have up to {most} MB.</source>
-            <translation type="unfinished" />
+            <translation>Les images peuvent faire jusqu’à {most} Mo.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Save it at a smaller size and add it again.</source>
-            <translation type="unfinished" />
+            <translation>Enregistrez-la dans une taille plus petite, puis ajoutez-la de nouveau.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Check that it is an ordinary file and that you may read it.</source>
-            <translation type="unfinished" />
+            <translation>Vérifiez qu’il s’agit d’un fichier ordinaire et que vous avez le droit de le lire.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5811,17 +5811,17 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The picture is damaged or too large.</source>
-            <translation type="unfinished" />
+            <translation>L’image est endommagée ou trop grande.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Too many pictures</source>
-            <translation type="unfinished" />
+            <translation>Trop d’images</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>A message can have up to {most} pictures.</source>
-            <translation type="unfinished" />
+            <translation>Un message peut contenir jusqu’à {most} images.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5836,7 +5836,7 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The pictures of a message can have up to {most} MB together.</source>
-            <translation type="unfinished" />
+            <translation>Les images d’un message peuvent faire jusqu’à {most} Mo au total.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
@@ -5971,7 +5971,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>Set &amp;temperature:</source>
-            <translation type="unfinished" />
+            <translation>Régler la &amp;température :</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -5996,7 +5996,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
-            <translation type="unfinished" />
+            <translation>Plus la valeur est basse, plus les réponses sont prévisibles. Sinon, le réglage du modèle s’applique.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6089,7 +6089,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Move this conversation to the trash?</source>
-            <translation type="unfinished" />
+            <translation>Mettre cette conversation à la corbeille ?</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6204,12 +6204,12 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>This link cannot be opened here</source>
-            <translation type="unfinished" />
+            <translation>Ce lien ne peut pas être ouvert ici</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Only links to web pages and e-mail addresses can be opened.</source>
-            <translation type="unfinished" />
+            <translation>Seuls les liens vers des pages web et des adresses e-mail peuvent être ouverts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6219,7 +6219,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Copy &amp;Link</source>
-            <translation type="unfinished" />
+            <translation>Copier le &amp;lien</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6484,12 +6484,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Show conversations</source>
-            <translation type="unfinished" />
+            <translation>Afficher les conversations</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>More for this conversation</source>
-            <translation type="unfinished" />
+            <translation>Autres actions pour cette conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
@@ -6986,16 +6986,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>The model has changed</source>
-            <translation>Le modèle a changé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>&amp;Embed Again</source>
-            <translation>Re&amp;calculer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
             <translation>&amp;Réessayer</translation>
         </message>
@@ -7047,7 +7037,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The context is full. Set a larger context size, or start a new conversation.</source>
-            <translation type="unfinished" />
+            <translation>Le contexte est plein. Choisissez une plus grande taille de contexte, ou commencez une nouvelle conversation.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
@@ -7724,7 +7714,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>None of them fits in this computer's memory. Look for a smaller model.</source>
-            <translation type="unfinished" />
+            <translation>Aucun d’eux ne tient dans la mémoire de cet ordinateur. Cherchez un modèle plus petit.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -8368,6 +8358,11 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>more than 20 languages</source>
             <translation>plus de 20 langues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Languages: {codes}</source>
+            <translation>Langues : {codes}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9055,7 +9050,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Editing a message. Everything after it will be replaced.</source>
-            <translation type="unfinished" />
+            <translation>Modification d’un message. Tout ce qui le suit sera remplacé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9155,22 +9150,22 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>Search conversations</source>
-            <translation type="unfinished" />
+            <translation>Rechercher</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>New conversation</source>
-            <translation type="unfinished" />
+            <translation>Nouvelle conversation</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>No conversation contains these words.</source>
-            <translation type="unfinished" />
+            <translation>Aucune conversation ne contient ces mots.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>Your conversations appear here.</source>
-            <translation type="unfinished" />
+            <translation>Vos conversations apparaissent ici.</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
@@ -9203,7 +9198,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Download one that fits this computer, then come back here.</source>
-            <translation type="unfinished" />
+            <translation>Téléchargez-en un qui convient à cet ordinateur, puis revenez ici.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
@@ -9383,7 +9378,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Discover Other M&amp;odels</source>
-            <translation type="unfinished" />
+            <translation>Découvrir d’autres &amp;modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9453,7 +9448,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>U&amp;se This Model</source>
-            <translation type="unfinished" />
+            <translation>Utili&amp;ser ce modèle</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9649,6 +9644,16 @@
             <location filename="../../tray_app/ui/widgets/question_field.py" />
             <source>Question</source>
             <translation>Question</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>The model has changed</source>
+            <translation>Le modèle a changé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>&amp;Embed Again</source>
+            <translation>Re&amp;calculer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />

@@ -149,16 +149,6 @@
             <translation>名前の末尾は {names} である必要があります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} を保存できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Choose another folder.</source>
-            <translation>別のフォルダーを選択してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/app/engine_commands.py" />
             <source>You need to accept the publisher's terms first</source>
             <translation>先に公開者の利用条件への同意が必要です</translation>
@@ -4786,7 +4776,7 @@
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>GPU, VRAM, graphics memory limit, graphics card, video memory, layers</source>
-            <translation type="unfinished" />
+            <translation>GPU, VRAM, グラフィックメモリの上限, グラフィックカード, ビデオメモリ, レイヤー</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5610,6 +5600,16 @@
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Choose another folder.</source>
+            <translation>別のフォルダーを選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
             <source>Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.</source>
             <translation>このフォルダーの権限を確認するか、POWERINFER_TRAY_HOME で別のフォルダーを指定してください。</translation>
         </message>
@@ -5786,17 +5786,17 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Pictures can have up to {most} MB.</source>
-            <translation type="unfinished" />
+            <translation>画像は {most} MB までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Save it at a smaller size and add it again.</source>
-            <translation type="unfinished" />
+            <translation>小さいサイズで保存して、もう一度追加してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Check that it is an ordinary file and that you may read it.</source>
-            <translation type="unfinished" />
+            <translation>通常のファイルであり、読み取りが許可されているか確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5811,17 +5811,17 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The picture is damaged or too large.</source>
-            <translation type="unfinished" />
+            <translation>画像が壊れているか、大きすぎます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>Too many pictures</source>
-            <translation type="unfinished" />
+            <translation>画像が多すぎます</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>A message can have up to {most} pictures.</source>
-            <translation type="unfinished" />
+            <translation>1 つのメッセージに添付できる画像は {most} 枚までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
@@ -5836,7 +5836,7 @@
         <message>
             <location filename="../../tray_app/ui/chat_pictures.py" />
             <source>The pictures of a message can have up to {most} MB together.</source>
-            <translation type="unfinished" />
+            <translation>1 つのメッセージの画像は合計 {most} MB までです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/collection_actions.py" />
@@ -5971,7 +5971,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>Set &amp;temperature:</source>
-            <translation type="unfinished" />
+            <translation>温度を設定(&amp;T)：</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
@@ -5996,7 +5996,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/chat_options.py" />
             <source>Lower values give more predictable answers. Otherwise the setting of the model applies.</source>
-            <translation type="unfinished" />
+            <translation>値が低いほど、予測しやすい回答になります。オフの場合はモデルの設定を使います。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6088,7 +6088,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Move this conversation to the trash?</source>
-            <translation type="unfinished" />
+            <translation>この会話をゴミ箱に移動しますか？</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6203,12 +6203,12 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>This link cannot be opened here</source>
-            <translation type="unfinished" />
+            <translation>このリンクはここでは開けません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Only links to web pages and e-mail addresses can be opened.</source>
-            <translation type="unfinished" />
+            <translation>開けるのは Web ページとメールアドレスへのリンクだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6218,7 +6218,7 @@
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Copy &amp;Link</source>
-            <translation type="unfinished" />
+            <translation>リンクをコピー(&amp;L)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6483,12 +6483,12 @@
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>Show conversations</source>
-            <translation type="unfinished" />
+            <translation>会話の一覧を表示</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
             <source>More for this conversation</source>
-            <translation type="unfinished" />
+            <translation>この会話のその他の操作</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/conversations.py" />
@@ -6984,16 +6984,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/search.py" />
-            <source>The model has changed</source>
-            <translation>モデルが変わりました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
-            <source>&amp;Embed Again</source>
-            <translation>埋め込み直す(&amp;E)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/search.py" />
             <source>&amp;Try Again</source>
             <translation>再試行(&amp;T)</translation>
         </message>
@@ -7045,7 +7035,7 @@
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The context is full. Set a larger context size, or start a new conversation.</source>
-            <translation type="unfinished" />
+            <translation>コンテキストがいっぱいです。コンテキストサイズを大きくするか、新しい会話を始めてください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
@@ -7718,7 +7708,7 @@
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
             <source>None of them fits in this computer's memory. Look for a smaller model.</source>
-            <translation type="unfinished" />
+            <translation>このコンピューターのメモリに収まるものがありません。もっと小さいモデルを探してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/hub.py" />
@@ -8356,6 +8346,11 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>more than 20 languages</source>
             <translation>20 を超える言語</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/offers.py" />
+            <source>Languages: {codes}</source>
+            <translation>言語: {codes}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9032,7 +9027,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
             <source>Editing a message. Everything after it will be replaced.</source>
-            <translation type="unfinished" />
+            <translation>メッセージを編集中です。以降の内容は置き換えられます。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_composer.py" />
@@ -9132,22 +9127,22 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>Search conversations</source>
-            <translation type="unfinished" />
+            <translation>会話を検索</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>New conversation</source>
-            <translation type="unfinished" />
+            <translation>新しい会話</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>No conversation contains these words.</source>
-            <translation type="unfinished" />
+            <translation>この語句を含む会話はありません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
             <source>Your conversations appear here.</source>
-            <translation type="unfinished" />
+            <translation>会話はここに表示されます。</translation>
         </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/widgets/chat_sidebar.py" />
@@ -9179,7 +9174,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
             <source>Download one that fits this computer, then come back here.</source>
-            <translation type="unfinished" />
+            <translation>このコンピューターに合うものをダウンロードして、ここに戻ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_start.py" />
@@ -9359,7 +9354,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>Discover Other M&amp;odels</source>
-            <translation type="unfinished" />
+            <translation>ほかのモデルを探す(&amp;O)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9429,7 +9424,7 @@
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
             <source>U&amp;se This Model</source>
-            <translation type="unfinished" />
+            <translation>このモデルを使う(&amp;S)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
@@ -9625,6 +9620,16 @@
             <location filename="../../tray_app/ui/widgets/question_field.py" />
             <source>Question</source>
             <translation>質問</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>The model has changed</source>
+            <translation>モデルが変わりました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/search_news.py" />
+            <source>&amp;Embed Again</source>
+            <translation>埋め込み直す(&amp;E)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/search_results.py" />

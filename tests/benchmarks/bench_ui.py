@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import psutil
-from PySide6.QtCore import QDeadlineTimer, QElapsedTimer, QTimer
+from PySide6.QtCore import QDeadlineTimer, QElapsedTimer, QEventLoop, QTimer
 from PySide6.QtWidgets import QAbstractItemView, QApplication
 
 from tests.benchmarks.results import Result
@@ -45,7 +45,6 @@ from tray_app.ui.window import USUAL_SIZE, Window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from PySide6.QtCore import QCoreApplication
     from PySide6.QtWidgets import QScrollArea
 
     from tests.fakes.desktop import Desktop
@@ -219,7 +218,7 @@ def _token(number: int) -> str:
 
 def of_a_chat(tokens: int, tokens_per_s: float, messages: int) -> Iterator[Result]:
     """A conversation of so many messages is opened, scrolled through, and gets an answer."""
-    qt = QApplication.instance() or QApplication([])
+    _ = QApplication.instance() or QApplication([])
     fake = Writer(make_status(State.READY), folder=Path(tempfile.gettempdir()))
     fake.tokens, fake.tokens_per_s = tokens, tokens_per_s
     text = "".join(map(_token, range(150)))
@@ -234,38 +233,44 @@ def of_a_chat(tokens: int, tokens_per_s: float, messages: int) -> Iterator[Resul
     page = window.page(Page.CHAT)
     assert isinstance(page, ChatPage)
     talk = page.chat.talk
-    _run(qt, lambda: talk.look.known)
+    _run(lambda: talk.look.known)
     freeze_gc()
     what = f"chat of {messages} messages: event loop late"
     lateness = Lateness()
     talk.open(there.id)
-    _run(qt, lambda: bool(talk.view.transcript.built()))
+    _run(lambda: bool(talk.view.transcript.built()))
     yield Result(f"{what} while it is opened, worst", lateness.worst(), "ms", 50)
     lateness = Lateness()
     scroll = QTimer(interval=_FRAME_MS)
     scroll.timeout.connect(lambda: _scroll_up(talk.view.transcript, _SCROLL_PIXELS))
     scroll.start()
-    _run(qt, lambda: len(lateness.late_ms) > _SCROLL_TICKS)
+    _run(lambda: len(lateness.late_ms) > _SCROLL_TICKS)
     scroll.stop()
     yield Result(f"{what} while it is scrolled, worst", lateness.worst(), "ms", 50)
     lateness = Lateness()
     talk.view.transcript.jump_to_end()
     talk.composer.text.setPlainText("Go on")
     talk.send()
-    _run(qt, lambda: not talk.answers)
+    _run(lambda: not talk.answers)
     what = f"{what} while {tokens:,} tokens come at {tokens_per_s:,.0f}/s"
     yield Result(f"{what}, worst", lateness.worst(), "ms", 50)
     lateness.stop()
+    whole = sum(len(_token(number)) for number in range(tokens))
+    assert talk.isVisible()
+    assert len(talk.conversation.messages[-1].text) == whole
     window.close()
     bridge.close(timeout_s=5)
 
 
-def _run(qt: QCoreApplication, until: Callable[[], bool]) -> None:
-    """Let the event loop run until something is so, and then a little longer."""
+def _run(until: Callable[[], bool]) -> None:
+    """Let the event loop run until something is so, and then a little longer. It must come to be so soon."""
+    loop = QEventLoop()  # of the application's own, the end would close the window
     look = QTimer(interval=_TICK_MS * 10)
-    look.timeout.connect(lambda: QTimer.singleShot(_SETTLE_MS, qt.quit) if until() else None)
+    end = QTimer(singleShot=True, interval=_SETTLE_MS)
+    end.timeout.connect(loop.quit)
+    look.timeout.connect(lambda: end.start() if until() and not end.isActive() else None)
     look.start()
-    qt.exec()
+    loop.exec()
     look.stop()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
 from tray_app.system.host import System
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.garbage import held_off
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
 from tray_app.ui.style import own_palette
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 SAID = QAccessible.Event.Announcement
+
+
+@pytest.fixture(autouse=True)
+def collected_between_tests() -> Iterator[None]:
+    """What a test leaves goes when it is over: Qt crashes if a window goes while it walks through them."""
+    with held_off():
+        yield
+    gc.collect()
 
 
 @pytest.fixture

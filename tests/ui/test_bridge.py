@@ -5,6 +5,8 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import QObject, Signal
+from shiboken6 import delete
 
 from tests.fakes.app import make_status
 from tests.fakes.bridges import settle
@@ -99,6 +101,38 @@ def test_an_abandoned_operation_is_not_heard_of(qtbot: QtBot, bridge: Bridge) ->
 
     settle(qtbot, bridge)
     assert heard == ["next"]
+
+
+def test_what_comes_afterwards_waits_for_what_an_operation_begins(qtbot: QtBot, bridge: Bridge) -> None:
+    happened: list[str] = []
+
+    def begin_another(value: str) -> None:
+        happened.append(value)
+        bridge.run(lambda: "another", happened.append, lambda error: pytest.fail(str(error)))
+
+    bridge.run(lambda: "one", begin_another, lambda error: pytest.fail(str(error)))
+    bridge.afterwards(lambda: happened.append("afterwards"))
+
+    qtbot.waitUntil(lambda: "afterwards" in happened)
+    assert happened == ["one", "another", "afterwards"]
+
+
+def test_what_has_been_deleted_is_told_nothing(qtbot: QtBot, bridge: Bridge) -> None:
+    heard: list[int] = []
+
+    class Listener(QObject):
+        told = Signal(int)
+
+        def hear(self, value: int) -> None:
+            heard.append(value)
+            self.told.emit(value)
+
+    listener = Listener()
+    bridge.run(lambda: 42, listener.hear, lambda error: pytest.fail(str(error)))
+    delete(listener)
+    settle(qtbot, bridge)
+
+    assert heard == []
 
 
 def test_a_closed_bridge_delivers_nothing(qtbot: QtBot, fake: FakeApp) -> None:

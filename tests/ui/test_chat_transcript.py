@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QTextDocument, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMenu, QPushButton
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 
 from tray_app.chats.conversation import Message, Role
 from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
@@ -328,6 +328,15 @@ def test_only_the_last_answer_can_be_made_anew(view: ChatView) -> None:
     view.show_messages((*talk_of(4, "Short."), Message(Role.USER, "More", 9)), waits=True)
     settle(view)
     assert buttons(view).count("Regenerate") == 0
+
+
+def test_every_part_of_a_row_belongs_to_it(view: ChatView) -> None:
+    # One that does not is deleted with the last reference to it, even while Qt goes through all widgets.
+    before = QApplication.topLevelWidgets()
+    view.begin(talk_of(4, "A\n\n```\nb\n```"))
+    settle(view)
+
+    assert [each for each in QApplication.topLevelWidgets() if each not in before] == []
 
 
 def test_pictures(view: ChatView, photograph: Callable[[QWidget, str], None]) -> None:

@@ -388,6 +388,16 @@ def test_results_are_saved_and_a_failure_is_explained_in_place(
     qtbot.waitUntil(lambda: page.card.accessibleName() == "Results cannot be saved as .xlsx")
 
 
+def test_results_do_not_make_the_window_taller_than_a_small_screen(qtbot: QtBot, page: ComparePanel) -> None:
+    page.resize(760, 420)
+    page.show()
+
+    embed(qtbot, page)
+
+    qtbot.waitUntil(lambda: page.results.isVisible() and page.results.comparison is not None)
+    assert page.height() == 420
+
+
 def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: ComparePanel) -> None:
     page.texts.setPlainText("\n".join("12345"))
     page.texts.setMaximumHeight(page.texts.minimumHeight())

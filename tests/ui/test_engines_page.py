@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QContextMenuEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMenu, QMessageBox, QPushButton
 
 from tests.fakes.app import make_loaded, make_status, with_engines
 from tests.fakes.apps import real_app
@@ -81,6 +81,21 @@ def test_it_says_that_it_looks_until_it_has(qtbot: QtBot, bridge: Bridge) -> Non
 
     assert page.machine.text() == "Loading the list of engines …"
     assert page.others_button.isHidden()
+
+
+def test_in_a_narrow_window_no_line_is_cut_off(
+    qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
+) -> None:
+    vulkan = make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,), in_use_by=("A model " * 9,))
+    show(qtbot, bridge, fake, make_overview(vulkan))
+
+    for width in (900, 500, 360):
+        page.resize(width, 600)
+        settle(qtbot, bridge)
+        lines = [each for each in page.installed.findChildren(QLabel) if each.isVisible() and each.wordWrap()]
+
+        assert lines
+        assert not [each.text() for each in lines if each.height() < each.heightForWidth(each.width())]
 
 
 def test_what_suits_the_machine_is_installed_once_the_terms_are_accepted(

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox
 
 from tests.fakes.app import FakeApp, make_engine, make_host, make_plan, make_snapshot, make_status
+from tests.fakes.bridges import settle
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
@@ -195,6 +196,38 @@ def test_cancel_changes_nothing(qtbot: QtBot, dialog: SettingsDialog, fake: Fake
         QTest.keyClick(dialog, Qt.Key.Key_Escape)
 
     assert not [call for call in fake.calls if call[0] == "apply"]
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_what_ends_after_the_dialog_was_closed_closes_nothing_and_its_failure_is_told_elsewhere(
+    qtbot: QtBot,
+    dialog: SettingsDialog,
+    fake: FakeApp,
+    monkeypatch: pytest.MonkeyPatch,
+    succeeds: bool,
+) -> None:
+    may_end = threading.Event()
+    failure = SettingsError(ErrorCode.CONNECTION_LOST, "The download failed")
+
+    def apply_slowly(_new: Settings, _keys: KeyChanges) -> None:
+        assert may_end.wait(20)
+        if not succeeds:
+            raise failure
+
+    monkeypatch.setattr(fake, "apply", apply_slowly)
+    dialog.editors["port"].set_value(9000)
+    button(dialog, OK).click()
+    dialog.reject()
+    ended: list[int] = []
+    failed: list[object] = []
+    dialog.finished.connect(ended.append)
+    dialog.failed_later.connect(failed.append)
+
+    may_end.set()
+    settle(qtbot, dialog._bridge)
+
+    assert ended == []
+    assert failed == ([] if succeeds else [failure])
 
 
 def test_all_problems_are_shown_at_their_fields_and_ok_is_disabled(dialog: SettingsDialog) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from tests.ui.test_widgets import READABLE, contrast
 from tray_app.system.host import System
@@ -57,6 +58,37 @@ def test_the_app_follows_the_systems_change_between_light_and_dark(
         qtbot.waitUntil(partial(_wears, qapp, own_palette(dark=dark)))
         assert colors(own_palette(dark=dark)).accent_soft.name() in qapp.styleSheet()
     assert worn.parent() is qapp
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_nothing_is_collected_while_qt_goes_through_all_widgets(
+    qtbot: QtBot, worn: Look, enabled: bool
+) -> None:
+    """A widget that is deleted then ends the process: Qt has it in its list."""
+    seen: list[bool] = []
+
+    class Watch(QLabel):
+        def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - the name that Qt calls
+            super().changeEvent(event)
+            if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange):
+                seen.append(gc.isenabled())
+
+    watch = Watch("watch")
+    qtbot.addWidget(watch)
+    watch.show()
+    seen.clear()
+    was_enabled = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        worn.wear(dark=True)
+        after = gc.isenabled()
+        worn.wear(dark=False)
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+
+    assert seen
+    assert not any(seen)
+    assert after is enabled
 
 
 def test_where_a_person_needs_contrast_the_systems_palette_stays(

@@ -1,25 +1,21 @@
 """Keys and tokens in the system's keychain. Any thread; a keychain may take long.
 
-macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`.
+macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`, which takes
+megabytes, and which most starts of the app do without: whoever needs it imports it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import keyring
-from keyring.backends import fail, null
-from keyring.errors import KeyringError, NoKeyringError
-
 from tray_app.errors import AppError, ErrorCode
 
 if TYPE_CHECKING:
+    from keyring.errors import KeyringError
+
     from tray_app.phrases import Text
 
 _SERVICE = "powerinfer-tray"
-_NONE = (fail.Keyring, null.Keyring)
-"""The backends of `keyring` that store nothing: it uses them if it finds no keychain, or is told to use
-none."""
 
 
 class KeychainError(AppError):
@@ -54,10 +50,17 @@ class Secrets:
 
     def is_there(self) -> bool:
         """Whether this machine has a keychain; it may still be locked."""
-        return not isinstance(keyring.get_keyring(), _NONE)
+        import keyring
+        from keyring.backends import fail, null
+
+        # What `keyring` uses if it finds no keychain, or is told to use none: they store nothing.
+        return not isinstance(keyring.get_keyring(), (fail.Keyring, null.Keyring))
 
     def set(self, name: str, secret: str) -> None:
         """Store a secret. `KeychainError` if there is no keychain, or it refuses."""
+        import keyring
+        from keyring.errors import KeyringError, NoKeyringError
+
         self._expect_one()
         try:
             keyring.set_password(_SERVICE, name, secret)
@@ -68,6 +71,9 @@ class Secrets:
 
     def delete(self, name: str) -> None:
         """Delete a secret; nothing happens if there is none. `KeychainError` if the keychain refuses."""
+        import keyring
+        from keyring.errors import KeyringError
+
         if self.get(name) is None:
             return
         try:
@@ -80,6 +86,9 @@ class Secrets:
             raise NoKeychainError
 
     def _read(self, name: str) -> str | None:
+        import keyring
+        from keyring.errors import KeyringError, NoKeyringError
+
         self._expect_one()
         try:
             return keyring.get_password(_SERVICE, name)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
+from shiboken6 import isValid
 
 from tray_app.errors import AppError, ErrorCode
 
@@ -69,7 +70,7 @@ class Bridge(QObject):
         """Set when the app ends: who works for long stops and leaves nothing half done."""
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
-        self._afterwards: list[tuple[set[int], Callable[[], object]]] = []
+        self._afterwards: list[Callable[[], object]] = []
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
         self._finished.connect(self._conclude, Qt.ConnectionType.QueuedConnection)
         self._engines_changed.connect(self.engines_changed, Qt.ConnectionType.QueuedConnection)
@@ -101,8 +102,8 @@ class Bridge(QObject):
         return abandon
 
     def afterwards(self, act: Callable[[], object]) -> None:
-        """Call `act` when everything has ended that is under way now, and has told so."""
-        self._afterwards.append((set(self._operations), act))
+        """Call `act` as soon as nothing is under way: what ends may begin something else."""
+        self._afterwards.append(act)
         self._act_afterwards()
 
     def close(self, timeout_s: float) -> None:
@@ -162,24 +163,26 @@ class Bridge(QObject):
         # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
         # deleting a widget outside the GUI thread ends the process.
         operation.thread.join()
-        self._tell(operation, outcome)
-        for numbers, _ in self._afterwards:
-            numbers.discard(outcome.number)
-        self._act_afterwards()
+        try:
+            self._tell(operation, outcome)
+        finally:
+            self._act_afterwards()
 
     def _tell(self, operation: _Operation, outcome: _Outcome) -> None:
-        if self.closing.is_set() or operation.abandoned:
+        hear = operation.failure if outcome.error else operation.success
+        if self.closing.is_set() or operation.abandoned or _is_gone(hear):
             return
-        if outcome.error:
-            operation.failure(outcome.error)
-        else:
-            operation.success(outcome.value)
+        hear(outcome.error or outcome.value)
 
     def _act_afterwards(self) -> None:
-        due = [act for numbers, act in self._afterwards if not numbers]
-        self._afterwards = [(numbers, act) for numbers, act in self._afterwards if numbers]
-        for act in due:
-            act()
+        while self._afterwards and not self._operations:
+            self._afterwards.pop(0)()
+
+
+def _is_gone(hear: Callable[[Any], object]) -> bool:
+    """Whether this is a method of something that Qt has deleted, as a window whose language has changed."""
+    owner = getattr(hear, "__self__", None)
+    return isinstance(owner, QObject) and not isValid(owner)
 
 
 def _without_frames(error: AppError) -> AppError:

@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtWidgets import QWidget
 
 
@@ -21,6 +24,18 @@ def freeze_gc() -> None:
     """
     gc.freeze()
     gc.enable()
+
+
+@contextmanager
+def held_off() -> Iterator[None]:
+    """Collect nothing meanwhile: Qt crashes if a widget goes while it walks through all of them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def delete_plot(plot: QWidget) -> None:

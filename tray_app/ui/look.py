@@ -8,6 +8,7 @@ from PySide6.QtCore import QDir, QObject, Qt
 
 from tray_app.system.host import System
 from tray_app.system.paths import resources
+from tray_app.ui.garbage import held_off
 from tray_app.ui.style import colors, needs_contrast, own_palette, style_sheet
 from tray_app.ui.symbols import renew_all
 
@@ -32,7 +33,8 @@ class Look(QObject):
 
     def wear(self, *, dark: bool) -> None:
         """Our own palette in one of its two looks."""
-        self._qt.setPalette(own_palette(dark=dark))
+        with held_off():
+            self._qt.setPalette(own_palette(dark=dark))
         self._dress()
 
     def _follow(self, scheme: Qt.ColorScheme) -> None:
@@ -44,5 +46,6 @@ class Look(QObject):
     def _dress(self) -> None:
         sheet = style_sheet(colors(self._qt.palette()), own=self._own)
         if sheet != self._qt.styleSheet():
-            self._qt.setStyleSheet(sheet)
+            with held_off():
+                self._qt.setStyleSheet(sheet)
             renew_all(self._qt)

@@ -173,6 +173,7 @@ class SettingsDialog(QDialog):
         self.groups.take_over(old.groups)
         self.setGeometry(old.geometry())
         old._submitted = None
+        self._bridge.status_changed.disconnect(old._show_status)
 
     def showEvent(self, event: QShowEvent) -> None:
         """A small screen gets a small dialog, whose groups are scrolled."""
@@ -180,7 +181,8 @@ class SettingsDialog(QDialog):
         bring_into_view(self)
 
     def done(self, result: int) -> None:
-        """Close, and think no more about what nobody sees."""
+        """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
+        self._submitted = None
         self._bridge.status_changed.disconnect(self._show_status)
         super().done(result)
 

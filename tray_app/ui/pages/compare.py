@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
@@ -153,7 +162,9 @@ class ComparePanel(QWidget):
         actions.addWidget(self.cancel_button)
         actions.addWidget(self.waiting)
         actions.addStretch()
-        column = QVBoxLayout(self)
+        content = QWidget()
+        content.setObjectName("content")  # for the style sheet
+        column = QVBoxLayout(content)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
         column.addWidget(label)
@@ -163,6 +174,13 @@ class ComparePanel(QWidget):
         column.addWidget(self.card)
         column.addWidget(self.results, 5)
         column.addWidget(self._hint, 5)
+        scrolled = QScrollArea(widgetResizable=True)  # the plots would not fit on a small screen
+        scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        scrolled.setWidget(content)
+        scrolled.viewport().setAutoFillBackground(False)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(scrolled)
 
     def _permit(self) -> None:
         """What can be done now, and why not more."""

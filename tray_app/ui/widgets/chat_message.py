@@ -213,6 +213,8 @@ class _Foot(QWidget):
         self._host = host
         self._row: ChatRow | None = None
         self.facts = ElidedLabel()
+        # A widget of nobody's would be gone with the last reference, even while Qt goes through all widgets.
+        self.facts.setParent(self)
         set_type(self.facts, Type.CAPTION)
         self.facts.setForegroundRole(QPalette.ColorRole.PlaceholderText)
         self.buttons: dict[ChatAction, QPushButton] = {}
@@ -230,7 +232,9 @@ class _Foot(QWidget):
                 if action in row.actions or (not mine and action is not ChatAction.EDIT):
                     self.buttons[action] = self._make_button(action)
                     self._line.addWidget(self.buttons[action])
-            if not mine:
+            if mine:
+                self.facts.hide()
+            else:
                 self._line.addWidget(self.facts, 1)
         self._row = row
         self.facts.show_text(row.text)

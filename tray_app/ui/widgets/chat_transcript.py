@@ -113,7 +113,8 @@ class Transcript(QScrollArea):
             for place, row in enumerate(gone[: len(added)])
         ]
         self._heights[same:] = [
-            max(self._guess(row), kept[place] if place < len(kept) else 0) for place, row in enumerate(added)
+            max(guess, kept[place] if place < len(kept) else 0)
+            for place, guess in enumerate(self._guesses(added))
         ]
         self._exact[same:] = [False] * len(added)
         self._gaps[same:] = [self._gap(number) for number in range(same, len(self._rows))]
@@ -181,7 +182,7 @@ class Transcript(QScrollArea):
         if width != self._width:
             self._width = width
             self._exact = [False] * len(self._rows)
-            self._heights = [self._guess(row) for row in self._rows]
+            self._heights = self._guesses(self._rows)
             anchor = None
         anchor = self._anchor()
         deadline = QDeadlineTimer(_MOST_MS)
@@ -315,19 +316,11 @@ class Transcript(QScrollArea):
             return MEDIUM
         return 0 if row.kind is before.kind and not row.first else SMALL
 
-    def _guess(self, row: ChatRow) -> int:
-        """About how high a row is."""
-        line = self.fontMetrics().lineSpacing()
-        match row.kind:
-            case RowKind.FOOT | RowKind.THOUGHTS:
-                return LARGE + SMALL
-            case RowKind.PICTURES:
-                return THUMBNAIL
-            case RowKind.CODE:
-                return line * (row.text.count("\n") + 2)
-            case _:
-                letters = max(1, self._width // max(1, self.fontMetrics().averageCharWidth()))
-                return int(1.25 * line * (row.text.count("\n") + len(row.text) // letters + 1))
+    def _guesses(self, rows: Sequence[ChatRow]) -> list[int]:
+        """About how high these rows are."""
+        metrics = self.fontMetrics()  # asked once: there may be thousands of rows
+        line, letters = metrics.lineSpacing(), max(1, self._width // max(1, metrics.averageCharWidth()))
+        return [_guess(row, line, letters) for row in rows]
 
     def _column_width(self) -> int:
         return max(1, min(column_width(self), self._room() - 2 * LARGE))
@@ -413,3 +406,15 @@ def _has(widget: QWidget, inner: QWidget | None) -> bool:
 def column_width(widget: QWidget) -> int:
     """How wide the column of messages is at most: lines that are longer are hard to read."""
     return _COLUMN_LETTERS * widget.fontMetrics().averageCharWidth()
+
+
+def _guess(row: ChatRow, line: int, letters: int) -> int:
+    match row.kind:
+        case RowKind.FOOT | RowKind.THOUGHTS:
+            return LARGE + SMALL
+        case RowKind.PICTURES:
+            return THUMBNAIL
+        case RowKind.CODE:
+            return line * (row.text.count("\n") + 2)
+        case _:
+            return int(1.25 * line * (row.text.count("\n") + len(row.text) // letters + 1))
