@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 50_000_000
 """Of a file that is read: more than cameras write."""
-_MOST_PICTURES = 8
+MOST_PICTURES = 8
 """With one message."""
 _MOST_ALL_BYTES = 16 * 2**20
 """Of the pictures of a message: all of a conversation go with every request, which may have 32 MiB."""
@@ -113,11 +113,11 @@ def drawn(image: QImage, name: str) -> Attachment:
 
 def too_many(there: Sequence[Attachment], picture: Attachment) -> AppError | None:
     """Why a picture cannot go with a message that has these already; None if it can."""
-    if len(there) >= _MOST_PICTURES:
+    if len(there) >= MOST_PICTURES:
         return AppError(
             ErrorCode.FILE_TOO_LARGE,
             "Too many pictures",
-            phrase("A message can have up to {most} pictures.", most=_MOST_PICTURES),
+            phrase("A message can have up to {most} pictures.", most=MOST_PICTURES),
             "Send this message first.",
         )
     if sum(len(each.data) for each in (*there, picture)) > _MOST_ALL_BYTES:
