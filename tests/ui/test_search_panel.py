@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,8 +185,13 @@ def test_thousands_of_files_that_have_not_changed_draw_the_page_a_few_times(
     qtbot: QtBot, bridge: Bridge, panel: SearchPanel
 ) -> None:
     opened(qtbot, bridge, panel)
-    panel.controller._job.start(lambda _: [panel.controller._told.emit(0, 0) for _ in range(5000)], id)
     drawn: list[None] = []
+
+    def work(_: threading.Event) -> None:
+        for _number in range(5000):
+            panel.controller._told.emit(0, 0)
+
+    panel.controller._job.start(work, id)
     panel.controller.changed.connect(lambda: drawn.append(None))
     settle(qtbot, bridge)
 

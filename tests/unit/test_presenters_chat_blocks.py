@@ -72,6 +72,14 @@ def test_a_long_text_is_cut_so_that_its_last_piece_stays_small(line: str) -> Non
     assert grown == blocks
 
 
+def test_a_word_without_end_after_a_long_text_is_cut_too() -> None:
+    markdown = "word " * 10_000 + "x" * 50_000
+    blocks = blocks_of(markdown)
+
+    assert "".join(each.text for each in blocks) == markdown
+    assert max(len(each.text) for each in blocks) <= 8000
+
+
 def test_a_list_is_not_cut_where_it_would_look_like_two() -> None:
     markdown = "Text.\n\n" * 300 + "- one\n\n- two\n\n" * 5 + "1. one\n\n" + "End."
     starts = [each.text.lstrip()[:2] for each in blocks_of(markdown)]

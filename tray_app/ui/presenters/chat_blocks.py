@@ -6,6 +6,7 @@ An answer grows at its end: all pieces but the last stay as they are, whatever c
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FENCE = re.compile(r"^([ \t]*)(`{3,}(?=[^`]*$)|~{3,})[ \t]*(.*)$")
+_LIKE_A_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _LETTER = re.compile(r"[^\W\d_]|#")
 """How a line begins that is no part of a list, quotation or table before it."""
 _ENOUGH = 1500
@@ -58,11 +60,10 @@ def blocks_of(markdown: str, before: tuple[Block, ...] = ()) -> tuple[Block, ...
 def _cut(markdown: str, start: int) -> list[Block]:
     found: list[Block] = []
     while start < len(markdown):
-        end_of_line = _line_end(markdown, start)
-        if fence := _FENCE.match(markdown[start:end_of_line].rstrip("\r\n")):
-            start = _add_code(found, markdown, start, fence)
-        else:
-            start = _add_text(found, markdown, start)
+        fence = None
+        if _LIKE_A_FENCE.match(markdown, start):  # else all of a line without end would be copied each time
+            fence = _FENCE.match(markdown[start : _line_end(markdown, start)].rstrip("\r\n"))
+        start = _add_code(found, markdown, start, fence) if fence else _add_text(found, markdown, start)
     return found
 
 
@@ -116,7 +117,7 @@ def _add_text(found: list[Block], markdown: str, start: int) -> int:
     indent = _indent_before(found, markdown)
     at, blank = start, False
     while at < len(markdown):
-        end = _line_end(markdown, at)
+        end = _line_end(markdown, at, start + _MOST + 1)
         line = markdown[at:end]
         if at > start and _FENCE.match(line.rstrip("\r\n")):
             break
@@ -148,9 +149,10 @@ def _dedented(line: str, indent: int) -> str:
     return line[min(indent, blanks) :]
 
 
-def _line_end(text: str, start: int) -> int:
-    return text.find("\n", start) + 1 or len(text)
+def _line_end(text: str, start: int, most: int = sys.maxsize) -> int:
+    """Where a line ends, or `most` if that is further on."""
+    return text.find("\n", start, most) + 1 or min(len(text), most)
 
 
 def _word_end(text: str, most: int) -> int:
-    return text.rfind(" ", most - most // 4, most) + 1 or most
+    return text.rfind(" ", most - _MOST // 4, most) + 1 or most
