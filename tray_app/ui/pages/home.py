@@ -227,6 +227,7 @@ class HomePage(QScrollArea):
         self.usage_note.hide()
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setAccessibleName(tr("Home"))  # the keyboard scrolls it: charts have nothing to go to
         self.setWidget(content)
         self.viewport().setAutoFillBackground(False)
 
