@@ -9,6 +9,7 @@
     python3 dev.py docs           update the tables in the documents
     python3 dev.py catalogue      check the catalog's sizes and digests; needs the network
     python3 dev.py bench [ARGS]   all benchmarks in one table (--full, --save, a part)
+    python3 dev.py bench --compare COMMIT [PART]  ratios of this tree and a commit, run in turns
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, built and tested under Wine
     python3 dev.py lock           update the lock files from pyproject.toml

@@ -24,6 +24,7 @@ TERMINAL_ONLY = frozenset(
         "__main__.py",
         "cli/main.py",
         "cli/models.py",
+        "cli/quantize.py",
         "cli/running.py",
         "cli/serve.py",
         "cli/tune.py",

@@ -1,8 +1,9 @@
-"""All benchmarks in one table: python -m tests.benchmarks [--full] [--save] [PART …]
+"""All benchmarks in one table: python -m tests.benchmarks [--full] [--save | --compare COMMIT] [PART …]
 
 Quick by default (about two minutes), to see whether something has become much worse; `--full` takes half
 an hour and is for numbers that are told to others, on a machine that does nothing else. `--save` writes
-table and plots to docs/benchmarks. Exits with 1 if a goal is missed.
+table and plots to docs/benchmarks. Exits with 1 if a goal is missed. `--compare` runs this tree and a commit
+in turns, several times, and prints ratios.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import psutil
 
 from tests.benchmarks import (
+    bench_commands,
     bench_download,
     bench_engine,
     bench_engines,
@@ -25,6 +27,7 @@ from tests.benchmarks import (
     bench_several,
     bench_ui,
 )
+from tests.benchmarks.compare import CannotCompareError, compare
 from tests.benchmarks.plots import bars
 
 if TYPE_CHECKING:
@@ -46,26 +49,42 @@ PARTS: dict[str, Part] = {
     "several": bench_several.results,
     "gateway": bench_gateway.results,
     "search": bench_search.results,
+    "commands": bench_commands.results,
     "desktop": bench_ui.results,
 }
-UNITS = {"download": "MB/s", "gateway": "ms", "search": "ms"}
+UNITS = {"download": "MB/s", "gateway": "ms", "search": "ms", "commands": "ms"}
 NOTES = {
     "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
     "in small files.",
     "gateway": "Clients that ask PowerInfer themselves wait 40 ms for each answer, as it writes head and "
     "body apart; those of the gateway do not: hence the negative number.",
+    "commands": "From a process's start to its end, beside an app that serves the built-in test model.",
 }
-DOCS = Path(__file__).parents[2] / "docs" / "benchmarks"
+RATIOS = (
+    "What a change gains or costs is better seen with `python3 dev.py bench --compare COMMIT`, "
+    "which runs both states in turns."
+)
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "benchmarks"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}; else all")
     parser.add_argument("--full", action="store_true", help="longer, and more exactly")
-    parser.add_argument("--save", action="store_true", help="write table and plots to docs/benchmarks")
+    what_else = parser.add_mutually_exclusive_group()
+    what_else.add_argument("--save", action="store_true", help="write table and plots to docs/benchmarks")
+    what_else.add_argument("--compare", metavar="COMMIT", help="ratios of this tree and a commit, in turns")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    if options.compare:
+        try:
+            for line in compare(ROOT, options.compare, options.parts or list(PARTS), full=options.full):
+                print(line, flush=True)
+        except CannotCompareError as exc:
+            parser.error(str(exc))
+        return 0
     found: dict[str, list[Result]] = {}
     for name in options.parts or PARTS:
         print(f"\n{name}", flush=True)
@@ -93,6 +112,7 @@ def table(found: dict[str, list[Result]], *, full: bool) -> str:
         "# Benchmarks",
         "",
         f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
+        RATIOS,
         "",
     ]
     for name, results in found.items():

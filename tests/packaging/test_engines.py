@@ -243,8 +243,8 @@ def test_a_build_with_another_digest_is_refused(tmp_path: Path) -> None:
             "built for linux-arm64, but is wanted for linux-x86_64",
         ),
         (tarball("llama-b1/llama-cli", elf(X86_64)), "has no llama-server in it"),
-        (tarball("../llama-server", elf(X86_64)), "could not be unpacked"),
-        (b"not an archive", "could not be unpacked"),
+        (tarball("../llama-server", elf(X86_64)), "cannot be unpacked"),
+        (b"not an archive", "cannot be unpacked"),
     ],
     ids=["arm64", "no server", "climbs out", "not an archive"],
 )

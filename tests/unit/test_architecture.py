@@ -64,10 +64,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     ).prepare()  # raises CycleError, which names the circle
 
 
-APP = ["tray_app.app.root", "tray_app.app.diagnostics", "tray_app.app.selftest", "numpy", "rich.progress"]
+APP = [
+    "tray_app.app.root",
+    "tray_app.app.diagnostics",
+    "tray_app.app.selftest",
+    "numpy",
+    "rich.progress",
+    "PySide6",
+]
+OTHER_COMMANDS = [f"tray_app.cli.{module}" for module in ("settings", "engines", "models")]
+SHORTEST = [*APP, *OTHER_COMMANDS, "tray_app.engine.lifecycle", "ctypes"]
 NETWORK = ["requests", "urllib3", "aiohttp", "asyncio"]
 SETTINGS = ["tomlkit", "keyring"]
 MACHINE = ["psutil", "pynvml"]
+CONVERSION = ["pydantic"]
 
 
 def loaded_by(*command: str) -> set[str]:
@@ -82,13 +92,13 @@ def loaded_by(*command: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "needless"),
     [
-        ("--version", [*APP, *NETWORK, *SETTINGS, *MACHINE, "http.client", "pydantic"]),
-        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("stop", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("settings path", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("settings get port", [*APP, *NETWORK]),
-        ("models list", [*APP, *NETWORK, "pydantic"]),
+        ("--version", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION, "http.client"]),
+        ("status", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("ps", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("stop", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("settings path", [*APP, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("settings get port", [*APP, *NETWORK, *CONVERSION]),
+        ("models list", [*APP, *NETWORK, *CONVERSION]),
     ],
 )
 def test_a_command_of_a_moment_does_not_wait_for_what_it_does_not_use(
@@ -100,10 +110,10 @@ def test_a_command_of_a_moment_does_not_wait_for_what_it_does_not_use(
 @pytest.mark.parametrize(
     ("command", "needless"),
     [
-        ("status", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("ps", [*APP, *NETWORK, *SETTINGS, *MACHINE, "pydantic"]),
-        ("embed hello", [*APP, *NETWORK, *SETTINGS, *MACHINE]),
-        ("settings set port 8081", [*APP, *NETWORK, *MACHINE]),
+        ("status", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("ps", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("embed hello", [*SHORTEST, *NETWORK, *SETTINGS, *MACHINE, *CONVERSION]),
+        ("settings set port 8081", [*APP, *NETWORK, *MACHINE, *CONVERSION]),
     ],
 )
 def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str, needless: list[str]) -> None:

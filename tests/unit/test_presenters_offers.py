@@ -184,7 +184,7 @@ def test_a_repository_in_which_nothing_fits_says_what_to_do() -> None:
     none_fits = replace(whole, models=(replace(model, best=None),))
 
     assert repository_notes(none_fits, ENGLISH) == (
-        "None fits into this computer's memory. Look for a smaller model.",
+        "None of them fits in this computer's memory. Look for a smaller model.",
     )
     assert repository_notes(replace(whole, models=()), ENGLISH) == (
         "There is no GGUF model in this repository.",

@@ -43,17 +43,27 @@ _LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """Variables with the language of a terminal, the strongest first."""
 _LANGUAGE = re.compile(r"([a-z]{2})(?:[_.@-]|$)", re.IGNORECASE | re.ASCII)
 
+_TEXTS = (str, list[str])
+_ANY_NUMBER = -1
+"""What click calls a number of arguments without limit."""
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
 
 
 class CommandGroup(TyperGroup):
-    """Commands of which those without arguments start fast."""
+    """Commands that start fast: what is typed as it is to be, flags and texts, is not converted.
+
+    For that, typer loads pydantic, which takes longer than all the rest of a short command, also to convert
+    nothing.
+    """
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """As click's."""
-        command = super().get_command(ctx, cmd_name)
+        command: Any = super().get_command(ctx, cmd_name)
         if command:
             _without_conversion(command.get_help_option(ctx))
+            for parameter in command.params:
+                if parameter.type_descriptor.annotation in _TEXTS:
+                    parameter.get_runtime_param = _AsTyped
         return command
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -62,10 +72,18 @@ class CommandGroup(TyperGroup):
 
 
 def _without_conversion(flag: Any) -> Any:
-    """The flag, False where it is not given: to convert a None, typer loads pydantic, which takes longest."""
+    """The flag, False where it is not given."""
     if flag:
         flag.default = False
     return flag
+
+
+class _AsTyped:
+    """In the place of a conversion of typer's, for texts."""
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:  # noqa: ARG002 - typer names them
+        several = param.multiple or param.nargs == _ANY_NUMBER
+        return () if several and value is None else value
 
 
 class TakesTexts(TyperCommand):

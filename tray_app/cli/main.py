@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -27,9 +28,6 @@ from tray_app.cli.common import (
     open_workspace,
     tell_of_test_model,
 )
-from tray_app.cli.discover import models_files, models_search
-from tray_app.cli.engines import engine_commands
-from tray_app.cli.models import models_commands, quantize
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     OutputError,
@@ -37,36 +35,76 @@ from tray_app.cli.output import (
     echo,
     print_json,
 )
+from tray_app.cli.quantize import quantize
 from tray_app.cli.running import load, ps, quit_app, restart, start, status, stop, unload
 from tray_app.cli.serve import serve
-from tray_app.cli.settings import key_commands, settings_commands
 from tray_app.cli.tune import tune_threads
-from tray_app.cli.upkeep import adopt, outdated, space
 from tray_app.download.connection_scaler import MOST_CONNECTIONS
 from tray_app.errors import AppError, ErrorDocument
 from tray_app.phrases import presentable
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tray_app.gateway.control.commands import Examined, Examining
 
+
+class _Commands(Mapping[str, Any]):
+    """All commands: those of a word, and the groups, each of which is built when somebody asks for it.
+
+    To read the functions of all 38 commands takes a tenth of a short one's time.
+    """
+
+    GROUPS = ("settings", "key", "models", "engines")
+
+    def __init__(self, of_a_word: Mapping[str, Any]) -> None:
+        self._of_a_word = of_a_word
+        self._built: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.GROUPS and name not in self._built:
+            self._built[name] = typer.main.get_group(_group(name))
+            self._built[name].name = name
+        return self._built[name] if name in self._built else self._of_a_word[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._of_a_word, *self.GROUPS))
+
+    def __len__(self) -> int:
+        return len(self._of_a_word) + len(self.GROUPS)
+
+
+def _group(name: str) -> typer.Typer:
+    match name:
+        case "settings":
+            from tray_app.cli.settings import settings_commands as group
+        case "key":
+            from tray_app.cli.settings import key_commands as group
+        case "models":
+            from tray_app.cli.models import models_commands as group
+        case _:
+            from tray_app.cli.engines import engine_commands as group
+    return group
+
+
+class _AllCommands(CommandGroup):
+    """The program's own."""
+
+    def __init__(self, **given: Any) -> None:
+        """As typer makes it."""
+        super().__init__(**given)
+        self.commands: Any = _Commands(self.commands)
+
+
 commands = typer.Typer(
-    cls=CommandGroup,
+    cls=_AllCommands,
     add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help="Run language models on this computer and use them from any OpenAI client. Without a "
     "command, the tray app starts.",
 )
-commands.add_typer(settings_commands, name="settings")
-commands.add_typer(key_commands, name="key")
-commands.add_typer(models_commands, name="models")
-models_commands.command(cls=TakesTexts)(adopt)
-models_commands.command()(outdated)
-models_commands.command()(space)
-commands.add_typer(engine_commands, name="engines")
-models_commands.command("search", cls=TakesTexts)(models_search)
-models_commands.command("files", cls=TakesTexts)(models_files)
 commands.command()(serve)
 commands.command()(status)
 commands.command()(ps)

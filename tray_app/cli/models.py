@@ -1,4 +1,7 @@
-"""The terminal commands for models: list, info, recommend, import, verify, remove, quantize. Main thread."""
+"""The terminal commands for models: list, info, recommend, import, verify, remove. Main thread.
+
+Those of `upkeep` and `discover` are added to them here.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,13 @@ from tray_app.cli.common import (
     person_language,
     typed_language,
 )
+from tray_app.cli.discover import models_files, models_search
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
     print_json,
 )
+from tray_app.cli.upkeep import adopt, outdated, space
 from tray_app.errors import ErrorDocument, ModelError
 from tray_app.models.import_modes import How
 from tray_app.phrases import Translate, presentable
@@ -276,6 +281,13 @@ def models_remove(
         )
 
 
+models_commands.command(cls=TakesTexts)(adopt)
+models_commands.command()(outdated)
+models_commands.command()(space)
+models_commands.command("search", cls=TakesTexts)(models_search)
+models_commands.command("files", cls=TakesTexts)(models_files)
+
+
 def _tell_of(removal: Removed) -> None:
     if removal.stopped_server:
         echo("The server was stopped because it was using this model.")
@@ -285,30 +297,6 @@ def _tell_of(removal: Removed) -> None:
         echo(f"Only the link was removed. Its target was not touched: {presentable(path)}")
     for path in removal.forgotten:
         echo(f"No longer in the list. The other app's file was not touched: {presentable(path)}")
-
-
-def quantize(
-    source: Annotated[str, typer.Argument(metavar="IN", help="An ID, a file or a path, in F16 or F32.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
-    type_name: Annotated[
-        str, typer.Argument(metavar="TYPE", help="Such as Q4_0. An unknown type lists all of them.")
-    ],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Make a smaller model by quantizing it with the engine's own program."""
-    from tray_app.cli.progress import WorkBar, plain_console
-
-    with (
-        open_workspace() as workspace,
-        WorkBar(plain_console(stderr=True), f"Quantizing to {presentable(target.name)}") as bar,
-    ):
-        path = workspace.models.quantize(source, target, type_name, bar.show)
-        size_bytes = path.stat().st_size
-    if as_json:
-        print_json({"path": presentable(path), "bytes": size_bytes})
-    else:
-        echo(f"Saved {presentable(path)} ({size_bytes:,} bytes)")
 
 
 def _all_files(library: Library) -> list[tuple[str, str]]:

@@ -199,11 +199,9 @@ def _status() -> StatusDocument:
     """What the running app says of itself, or that none runs."""
     if running := find_app():
         return running.status()
-    from tray_app.app.server_status import ServerState
-    from tray_app.engine.lifecycle import State
-    from tray_app.gateway.control.documents import StatusDocument
+    from tray_app.gateway.control.documents import NOT_RUNNING
 
-    return StatusDocument(running=False, state=State.STOPPED, server=ServerState.STOPPED)
+    return NOT_RUNNING
 
 
 def _words(problem: ProblemDocument) -> str:

@@ -8,7 +8,6 @@ An engine reads untrusted files, so it gets only the variables that it needs, an
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import sys
@@ -180,5 +179,7 @@ def _without(bundle: Path, value: str) -> str:
 
 def _kernel32() -> Any:
     if sys.platform == "win32":
+        import ctypes  # which no other system needs, and which is slow to import
+
         return ctypes.WinDLL("kernel32")
     return None

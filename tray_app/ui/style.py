@@ -320,6 +320,7 @@ QCheckBox::indicator:disabled, QRadioButton::indicator:disabled {
 }
 QCheckBox:focus, QRadioButton:focus { outline: 1px solid @accent; }
 QTabWidget::pane { border: none; border-top: 1px solid @border; }
+QTabWidget#tabs::tab-bar { left: 10px; }
 QTabBar { qproperty-drawBase: 0; }
 QTabBar::tab {
     background: transparent; color: @secondary; border: none; border-bottom: 2px solid transparent;

@@ -138,6 +138,10 @@ class StatusDocument(msgspec.Struct, frozen=True):
     graphics_memory_used_bytes: int = 0
 
 
+NOT_RUNNING = StatusDocument(running=False, state="stopped", server="stopped")
+"""What a terminal command says in place of an app, if none runs."""
+
+
 def path_to_json(path: object) -> str:
     """A path in percent signs: JSON has no place for names whose bytes are no letters. For `enc_hook`."""
     if not isinstance(path, Path):

@@ -24,6 +24,7 @@ class ChatPage(QTabWidget):
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
+        self.setObjectName("tabs")  # for the style sheet
         self.setDocumentMode(True)
         self.chat = ConversationsPanel(bridge)
         self.completion = CompletionPanel(bridge)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
-from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import MessageCard, text_label
 
@@ -36,6 +36,7 @@ class CompletionPanel(QWidget):
         self.prompt = QPlainTextEdit(_EXAMPLE)
         self.prompt.setTabChangesFocus(True)
         self.tokens = QSpinBox(minimum=1, maximum=_MOST_TOKENS, value=128)
+        self.tokens.lineEdit().setTextMargins(TIGHT, 0, 0, 0)
         self.go_button = QPushButton(tr("&Complete"))
         self.go_button.setToolTip(tr("Ctrl+Enter"))
         set_variant(self.go_button, Variant.PRIMARY)

@@ -26,7 +26,7 @@ from tray_app.ui.operations import measure
 from tray_app.ui.presenters.embedding import server_reason, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
-from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, EmptyState, MessageCard, announce, text_label
@@ -217,6 +217,7 @@ class MeasurePanel(QWidget):
 
 def _number(value: int, maximum: int) -> QSpinBox:
     box = QSpinBox(minimum=1, maximum=maximum, value=value)
+    box.lineEdit().setTextMargins(TIGHT, 0, 0, 0)
     box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     return box
 

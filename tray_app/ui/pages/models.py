@@ -35,6 +35,7 @@ class ModelsPage(QTabWidget):
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
+        self.setObjectName("tabs")  # for the style sheet
         self.setDocumentMode(True)
         self.look = ModelsLook(bridge, self)
         self.installed = InstalledPanel(bridge, self.look)
