@@ -149,16 +149,6 @@
             <translation>Le nom doit se terminer par {names}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} n’a pas pu être enregistré</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Choose another folder.</source>
-            <translation>Choisissez un autre dossier.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/app/engine_commands.py" />
             <source>You need to accept the publisher's terms first</source>
             <translation>Vous devez d’abord accepter les conditions de l’éditeur</translation>
@@ -5607,6 +5597,16 @@
             <location filename="../../tray_app/system/files.py" />
             <source>Could not write to the folder</source>
             <translation>Impossible d’écrire dans le dossier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} n’a pas pu être enregistré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Choose another folder.</source>
+            <translation>Choisissez un autre dossier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />

@@ -149,16 +149,6 @@
             <translation>名前の末尾は {names} である必要があります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>{name} could not be saved</source>
-            <translation>{name} を保存できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/embedding_files.py" />
-            <source>Choose another folder.</source>
-            <translation>別のフォルダーを選択してください。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/app/engine_commands.py" />
             <source>You need to accept the publisher's terms first</source>
             <translation>先に公開者の利用条件への同意が必要です</translation>
@@ -5607,6 +5597,16 @@
             <location filename="../../tray_app/system/files.py" />
             <source>Could not write to the folder</source>
             <translation>フォルダーに書き込めません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>{name} could not be saved</source>
+            <translation>{name} を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/files.py" />
+            <source>Choose another folder.</source>
+            <translation>別のフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/system/files.py" />

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
-from tray_app.system.files import PUBLIC, write_atomically
+from tray_app.system.files import PUBLIC, not_saved, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,12 +78,7 @@ def save_file(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content, mode=PUBLIC)
     except OSError as exc:
-        raise AppError(
-            ErrorCode.FILE_NOT_WRITABLE,
-            phrase("{name} could not be saved", name=path.name),
-            str(exc),
-            "Choose another folder.",
-        ) from exc
+        raise not_saved(path, exc) from exc
 
 
 def _csv(texts: Sequence[str], result: Embeddings) -> str:

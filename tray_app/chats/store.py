@@ -26,7 +26,7 @@ from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
 from tray_app.phrases import one_line, phrase
 from tray_app.system.file_lock import locked
-from tray_app.system.files import PUBLIC, private_folder, read_regular, write_atomically
+from tray_app.system.files import PUBLIC, not_saved, private_folder, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,12 +214,7 @@ class ChatStore:
         try:
             write_atomically(path, content, mode=PUBLIC)
         except OSError as exc:
-            raise AppError(
-                ErrorCode.FILE_NOT_WRITABLE,
-                phrase("{name} could not be saved", name=path.name),
-                str(exc),
-                "Choose another folder.",
-            ) from exc
+            raise not_saved(path, exc) from exc
 
     def search(self, words: str) -> tuple[Found, ...]:
         """The conversations that have all of these words in title or messages, newest first; none for no

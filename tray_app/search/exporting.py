@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
+from tray_app.system.files import not_saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +49,7 @@ def export(opened: Opened, path: Path) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as exc:
-        raise AppError(
-            ErrorCode.FILE_NOT_WRITABLE,
-            phrase("{name} could not be saved", name=path.name),
-            str(exc),
-            "Choose another folder.",
-        ) from exc
+        raise not_saved(path, exc) from exc
 
 
 def _csv(opened: Opened, file: IO[bytes]) -> None:

@@ -175,6 +175,16 @@ def folder_not_writable(kind: type[AnyError], cause: Text, hint: Text) -> AnyErr
     return kind(ErrorCode.FOLDER_NOT_WRITABLE, title, cause, hint)
 
 
+def not_saved(path: Path, exc: OSError) -> AppError:
+    """A file that a person wanted to have somewhere could not be written there."""
+    return AppError(
+        ErrorCode.FILE_NOT_WRITABLE,
+        phrase("{name} could not be saved", name=path.name),
+        str(exc),
+        "Choose another folder.",
+    )
+
+
 def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
     """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
     return folder_not_writable(
