@@ -435,6 +435,28 @@ def test_pictures_go_with_a_message_if_the_model_sees(
     assert talk.composer.pictures.isHidden()
 
 
+def test_of_a_folder_full_of_pictures_only_as_many_are_read_as_fit(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.seeing = {"bamboo"}
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(replace(fake.status(), folder_changes=1))
+    settle(qtbot, bridge)
+    read: list[Path] = []
+
+    def read_picture(path: Path) -> Attachment:
+        read.append(path)
+        return picture()
+
+    monkeypatch.setattr("tray_app.ui.pages.talk.read_picture", read_picture)
+    talk.add_files([f"{number}.png" for number in range(1000)])
+    settle(qtbot, bridge)
+
+    assert len(talk.composer.pictures.all) == 8
+    assert talk.card.accessibleName() == "Too many pictures"
+    assert len(read) < 10
+
+
 def test_links_open_only_after_a_look_at_where_they_lead(
     talk: TalkPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -464,6 +486,7 @@ def test_an_answer_goes_on_while_another_conversation_is_shown(
     talk.composer.text.setPlainText("Hello")
     talk.composer.send_button.click()
     first = talk.conversation.id
+    talk.choose_model("maple")
     talk.open(other.id)
     qtbot.waitUntil(lambda: talk.conversation.id == other.id)
     assert not talk.composer.busy
@@ -473,6 +496,7 @@ def test_an_answer_goes_on_while_another_conversation_is_shown(
 
     assert texts_of(talk) == ["Other", "Old."]
     assert [each.text for each in fake.chats.read(first).messages] == ["Hello", LAZY]
+    assert fake.chats.read(first).model_id == "maple"  # what was chosen meanwhile is not undone
 
 
 def test_another_language_keeps_the_answer_that_is_on_its_way(

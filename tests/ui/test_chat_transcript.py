@@ -258,6 +258,33 @@ def test_nothing_that_a_text_names_is_loaded(
     assert SafeDocument().loadResource(2, "a") is None
 
 
+@pytest.mark.parametrize(("columns", "rows"), [(1000, 2), (10, 300)])
+@pytest.mark.usefixtures("worn")
+def test_a_huge_table_is_shown_as_it_is_written(qtbot: QtBot, columns: int, rows: int) -> None:
+    text = TextView()
+    qtbot.addWidget(text)
+
+    text.show_markdown("|a" * columns + "\n" + "|-" * columns + "\n" + ("|x" * columns + "\n") * rows)
+    assert text.document().rootFrame().childFrames() == []
+    assert "|x|x" in text.toPlainText()
+
+    text.show_markdown("|a|b\n|-|-\n" + "|x|y\n" * 100)
+    assert len(text.document().rootFrame().childFrames()) == 1
+
+
+@pytest.mark.usefixtures("worn")
+def test_of_many_pictures_each_is_replaced_at_once(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arranged anew after each, a text with two hundred pictures takes seconds."""
+    asked: list[object] = []
+    monkeypatch.setattr(SafeDocument, "loadResource", lambda *each: asked.append(each))
+    text = TextView()
+    qtbot.addWidget(text)
+    text.show_markdown("![a](http://127.0.0.1:9/x.png) and " * 100)
+
+    assert text.toPlainText().count("[Picture: a]") == 100
+    assert len(asked) <= 300
+
+
 def test_html_is_shown_as_it_is_and_links_are_only_told(qtbot: QtBot, view: ChatView) -> None:
     view.begin(talk_of(2, "<b>no</b> [here](https://example.org/)"))
     settle(view)

@@ -14,7 +14,7 @@ from tests.fakes.app import make_status
 from tests.fakes.bridges import settle
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, ErrorCode, GatewayError
-from tray_app.search.collection import PASTED, Skipped
+from tray_app.search.collection import PASTED, AddReport, Skipped
 from tray_app.ui.dialogs.paste_texts import PasteTextsDialog
 from tray_app.ui.pages.search import SearchPanel
 from tray_app.ui.presenters.notices import Page
@@ -169,6 +169,27 @@ def test_the_words_say_how_far_it_is_and_cancel_keeps_what_is_embedded(
     assert not panel.job.isVisible()
     assert panel.news.outcome.text() == f"{half} texts added"
     assert panel.bar.facts.text().startswith(f"{half} texts · ")
+
+
+def test_what_came_of_an_addition_stays_while_the_answer_after_it_is_slow(panel: SearchPanel) -> None:
+    panel.news.show_searching(searching=True)
+    assert panel.news.outcome.text() == "Searching …"
+    panel.news.show_report(AddReport(3, 0))
+    for searching in (True, False):
+        panel.news.show_searching(searching=searching)
+        assert panel.news.outcome.text() == "3 texts added"
+
+
+def test_thousands_of_files_that_have_not_changed_draw_the_page_a_few_times(
+    qtbot: QtBot, bridge: Bridge, panel: SearchPanel
+) -> None:
+    opened(qtbot, bridge, panel)
+    panel.controller._job.start(lambda _: [panel.controller._told.emit(0, 0) for _ in range(5000)], id)
+    drawn: list[None] = []
+    panel.controller.changed.connect(lambda: drawn.append(None))
+    settle(qtbot, bridge)
+
+    assert len(drawn) < 50
 
 
 def test_what_was_skipped_is_folded_into_a_line_with_the_reasons_below(

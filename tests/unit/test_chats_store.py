@@ -540,6 +540,19 @@ def test_words_are_found_however_they_are_written(store: ChatStore, text: str, w
     assert len(found.excerpt) < 250
 
 
+def test_thousands_of_accents_on_a_letter_keep_nobody_waiting() -> None:
+    """Unless a text is taken in pieces, Python's `unicodedata` takes half an hour for this one."""
+    assert "needle" in folded("a" + "\u0301\u0316" * 500_000 + " NEEDLE\u200b")
+    assert folded("e\u0301" * 2000) == "\u00e9" * 2000
+    assert folded("\u1112\u1161\u11ab" * 2000) == "\ud55c" * 2000
+
+
+def test_of_a_whole_book_in_the_search_field_the_beginning_is_looked_for(store: ChatStore) -> None:
+    one = saved(store, user("needle " * 100))
+
+    assert [each.summary.id for each in store.search("needle " * 200 + "elsewhere " * 100_000)] == [one.id]
+
+
 def test_all_words_must_be_there_and_the_newest_comes_first(store: ChatStore) -> None:
     one = saved(store, user("sky"), assistant("It is blue."))
     saved(store, user("the blue sea"))

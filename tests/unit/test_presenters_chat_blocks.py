@@ -88,3 +88,12 @@ def test_long_code_is_shown_in_pieces_and_copied_whole() -> None:
     assert [each.goes_on for each in code] == [False, True, True, True, True]
     assert "\n".join(each.text for each in code) == code[0].whole == "\n".join(lines)
     assert blocks[-1].text == "End"
+
+
+def test_a_line_of_code_without_end_is_shown_in_pieces_and_copied_whole() -> None:
+    line = "x = 1;" * 20_000
+    blocks = blocks_of(f"```{'p' * 5000}\n{line}\n\nb\n```")
+
+    assert max(len(each.text) for each in blocks) <= 20_010
+    assert blocks[0].whole == f"{line}\n\nb"
+    assert len(blocks[0].language) < 100

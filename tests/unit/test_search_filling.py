@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import sys
+import tempfile
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -333,6 +336,21 @@ def test_a_disk_that_takes_no_more_is_told_of_and_what_was_there_stays(
 
     assert library.texts() == ["one"]
     assert library.paste("two") == AddReport(1, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux has a disk that is always full")
+def test_a_disk_that_is_full_while_files_are_read_is_told_of(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.write("a.txt", "one")
+    full = partial(Path("/dev/full").open, "w+b")
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda *_, **__: full())
+
+    with pytest.raises(AppError, check=coded(ErrorCode.FOLDER_NOT_WRITABLE)):
+        library.add()
+    monkeypatch.undo()
+
+    assert library.add() == AddReport(1, 0)
 
 
 def test_requests_grow_while_they_are_answered_at_once(library: Library) -> None:

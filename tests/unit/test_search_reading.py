@@ -1,6 +1,7 @@
 """Files with texts: which are found, and what they say; what else is there is told of, and harms nobody."""
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,10 +95,21 @@ def test_links_that_lead_round_in_a_circle_end_nothing(tmp_path: Path) -> None:
 @posix
 def test_a_pipe_is_no_text_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.txt")
+    os.mkfifo(tmp_path / "pipe.pdf")
 
     assert found(tmp_path) == ([], [])
+    assert found(tmp_path / "pipe.txt", tmp_path / "pipe.pdf") == ([], [ErrorCode.FILE_UNREADABLE] * 2)
     with pytest.raises(AppError, check=coded(ErrorCode.FILE_UNREADABLE)):
         content_of(FoundFile(tmp_path / "pipe.txt", 0, 0), threading.Event())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems have no such names")
+def test_a_name_that_is_no_unicode_is_told_of_and_the_rest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    with open(os.fsencode(tmp_path / "caf") + b"\xe9.txt", "w", encoding="ascii") as file:  # noqa: PTH123
+        file.write("x")
+
+    assert found(tmp_path) == (["a.txt"], [ErrorCode.FILE_UNREADABLE])
 
 
 def test_a_folder_that_cannot_be_listed_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

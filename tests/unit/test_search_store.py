@@ -1,5 +1,6 @@
 """Collections on disk: what is damaged, newer or in use is told of, and harms no other."""
 
+import csv
 import json
 import signal
 import subprocess
@@ -298,6 +299,18 @@ def test_an_export_has_texts_and_vectors(shelf: Shelf, tmp_path: Path, ending: s
             assert lines[0].startswith("source,place,text,0,1,")
             assert lines[2].startswith('pasted,line 2,"two ""quoted""",')
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == [path.name]
+
+
+@pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "@SUM(1)", "+1", "-1+cmd"])
+def test_no_text_is_a_formula_in_a_spreadsheet(shelf: Shelf, tmp_path: Path, text: str) -> None:
+    opened = shelf.open(filled(shelf, text))
+
+    export(opened, tmp_path / "out.csv")
+    export(opened, tmp_path / "out.jsonl")
+
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row[2] for row in csv.reader(file)] == ["text", f"'{text}"]
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["text"] == text
 
 
 def test_an_export_of_another_kind_is_refused(shelf: Shelf, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
+from tray_app.search.exporting import cell
 from tray_app.system.files import PUBLIC, not_saved, write_atomically
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _csv(texts: Sequence[str], result: Embeddings) -> str:
     written = io.StringIO()
     writer = csv.writer(written)
     writer.writerow(["text", *range(result.dimensions)])
-    writer.writerows([text, *vector] for text, vector in zip(texts, result.vectors, strict=True))
+    writer.writerows([cell(text), *vector] for text, vector in zip(texts, result.vectors, strict=True))
     return written.getvalue()
 
 

@@ -6,6 +6,7 @@ the same in one sign as in two.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER = 40, 100
 """So many characters of a text are shown on either side of what was found."""
+_MOST_SOUGHT = 1000
+"""Characters that are looked for: of what was pasted by mistake, the beginning."""
+_PIECE = re.compile(
+    r".{1,500}(?=\s|\Z)|.{1,500}(?![\u0300-\u036f\u1160-\u11ff\u3099\u309a])|.{1,500}", re.DOTALL
+)
+"""So much is folded at once, up to the end of a word, or at least of a letter: thousands of accents on one
+letter take Python minutes, in which no other thread has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class Found:
 
 
 def folded_words(words: str) -> tuple[str, ...]:
-    """What `find` looks for: each of the words."""
-    return tuple(dict.fromkeys(folded(words).split()))
+    """What `find` looks for: each of the words, at most so many as a person types."""
+    return tuple(dict.fromkeys(folded(words[:_MOST_SOUGHT]).split()))
 
 
 def find(conversation: Conversation, summary: Summary, words: Sequence[str]) -> Found | None:
@@ -60,6 +68,10 @@ def folded(text: str) -> str:
     """A text as it is compared."""
     if text.isascii():
         return text.lower()
+    return "".join(map(_folded, _PIECE.findall(text)))
+
+
+def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 

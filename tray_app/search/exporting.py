@@ -19,13 +19,27 @@ if TYPE_CHECKING:
     from tray_app.search.store import Opened
 
 SUFFIXES = (".csv", ".jsonl", ".npz")
+_FORMULA_SIGNS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\N{FULLWIDTH EQUALS SIGN}",
+    "\N{FULLWIDTH PLUS SIGN}",
+    "\N{FULLWIDTH HYPHEN-MINUS}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)
 
 
 def export(opened: Opened, path: Path) -> None:
     """Write all texts of a collection; the kind of file goes by the ending. `AppError`.
 
     .jsonl: an object in each line, with `source`, `place`, `text`, `model` and `vector`. .csv: a column for
-    each number of the vectors. .npz: NumPy's, with the arrays `vectors`, `texts`, `sources` and `places`.
+    each number of the vectors; for texts see `cell`. .npz: NumPy's, with the arrays `vectors`, `texts`,
+    `sources` and `places`.
     """
     write = {".csv": _csv, ".jsonl": _jsonl, ".npz": _npz}.get(path.suffix.lower())
     if write is None:
@@ -59,9 +73,16 @@ def _csv(opened: Opened, file: IO[bytes]) -> None:
     writer = csv.writer(text)
     writer.writerow(["source", "place", "text", *range(opened.head.dimensions)])
     for each, vector in opened.texts():
-        writer.writerow([each.source.path, each.place, each.text, *vector.tolist()])
+        writer.writerow([cell(each.source.path), each.place, cell(each.text), *vector.tolist()])
     text.flush()
     text.detach()
+
+
+def cell(text: str) -> str:
+    """A text for a table that spreadsheets open, with an apostrophe before what they would take as a formula:
+    one in a stranger's text could start a program or send the others away.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
 
 
 def _jsonl(opened: Opened, file: IO[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -87,6 +88,8 @@ class Filling:
                 try:
                     touched += self._read(file, spool)
                 except AppError as exc:
+                    if exc.code is ErrorCode.FOLDER_NOT_WRITABLE:  # it is not this file's fault
+                        raise
                     self._skipped.append(Skipped(str(file.path), exc))
                     if exc.code is ErrorCode.COLLECTION_FULL:
                         break
@@ -263,7 +266,8 @@ class _Spool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # a full disk was told of, and it would be told once more
+            self._file.close()
 
     def add(self, source: Source, content: Content) -> None:
         """Put in what there is no vector of yet."""
@@ -273,6 +277,7 @@ class _Spool:
                 row = (source.number, kept, each.first, each.last, each.text)
                 self._file.write(msgspec.json.encode(row) + b"\n")
                 self.texts += 1
+            self._file.flush()  # here, a full disk is told
         except OSError as exc:
             raise unwritable(exc, AppError) from exc
 

@@ -42,6 +42,8 @@ _HIRAGANA = re.compile("[ぁ-ん]")
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _LEAST_HIRAGANA = 0.1
 """Of all letters beyond ASCII: Japanese has more, and other texts read as Japanese have none."""
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+"""Stands in a path for a byte that is none of UTF-8, and on Windows for itself; UTF-8 does not have it."""
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")
 
 
@@ -88,10 +90,10 @@ def _found(path: Path, skipped: list[Skipped], cancelled: Event) -> Iterator[Fou
         return
     if stat.S_ISDIR(info.st_mode):
         yield from _below(real, skipped, cancelled)
-    elif real.suffix.lower() in ENDINGS:
-        yield FoundFile(real, info.st_size, info.st_mtime_ns)
-    else:
+    elif real.suffix.lower() not in ENDINGS:
         skipped.append(Skipped(str(real), _other_kind(real)))
+    else:
+        yield from _taken(real, info, skipped)
 
 
 def _below(folder: Path, skipped: list[Skipped], cancelled: Event) -> Iterator[FoundFile]:
@@ -120,11 +122,21 @@ def _below(folder: Path, skipped: list[Skipped], cancelled: Event) -> Iterator[F
                     if not is_link(entry.stat(follow_symlinks=False)):
                         folders.append(path)
                 elif path.suffix.lower() in ENDINGS and entry.is_file():
-                    info = path.stat()
-                    yield FoundFile(path, info.st_size, info.st_mtime_ns)
+                    yield from _taken(path, path.stat(), skipped)
             except OSError as exc:
                 skipped.append(Skipped(str(path), _unreadable(path, exc)))
         waiting += reversed(folders)
+
+
+def _taken(path: Path, info: os.stat_result, skipped: list[Skipped]) -> Iterator[FoundFile]:
+    """A file, if it can be read to its end and named in a collection."""
+    if not stat.S_ISREG(info.st_mode):  # whoever opens a pipe may wait forever
+        skipped.append(Skipped(str(path), _unreadable(path, OSError("It is not an ordinary file."))))
+    elif _HALF_A_CHARACTER.search(str(path)):
+        reason = OSError("Its name or the name of its folder is not valid Unicode. Rename it.")
+        skipped.append(Skipped(str(path), _unreadable(path, reason)))
+    else:
+        yield FoundFile(path, info.st_size, info.st_mtime_ns)
 
 
 def digest_of(file: FoundFile) -> str:

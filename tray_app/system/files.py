@@ -189,6 +189,8 @@ def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
     """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
     return folder_not_writable(
         kind,
-        phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc),
+        phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc)
+        if exc.filename
+        else exc.strerror or str(exc),
         "Check the permissions of this folder, or set another one with POWERINFER_TRAY_HOME.",
     )

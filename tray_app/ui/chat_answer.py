@@ -31,6 +31,8 @@ class Answer(QObject):
     def __init__(self, bridge: Bridge, conversation: Conversation) -> None:
         super().__init__()
         self.conversation = conversation
+        self.kept = conversation
+        """The same with what a person has chosen for it meanwhile."""
         self.error: AppError | None = None
         self.running = True
         self.began_s = time.monotonic()

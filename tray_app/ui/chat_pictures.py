@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_FILE_BYTES = 50_000_000
 """Of a file that is read: more than cameras write."""
-_MOST_PICTURES = 8
+MOST_PICTURES = 8
 """With one message."""
 _MOST_ALL_BYTES = 16 * 2**20
 """Of the pictures of a message: all of a conversation go with every request, which may have 32 MiB."""
@@ -36,6 +36,8 @@ _MOST_BYTES = 3_000_000
 """Of a picture that is sent as it is."""
 _FORMATS = {b"png": "image/png", b"jpeg": "image/jpeg", b"webp": "", b"gif": "", b"bmp": ""}
 """What is read, with the type of what may be sent as it is."""
+_EXIF = (b"Exif\0", b"eXIf")
+"""How it begins in JPEG and PNG what cameras say, such as where they were: that is not sent or exported."""
 _QUALITY = 90
 PATTERN = "*.png *.jpg *.jpeg *.webp *.gif *.bmp"
 
@@ -79,8 +81,6 @@ def picture_of(content: bytes, name: str) -> Attachment:
     size = reader.size()
     upright = reader.transformation() == QImageIOHandler.Transformation.TransformationNone
     fits = max(size.width(), size.height()) <= _SIDE and len(content) <= _MOST_BYTES
-    if _FORMATS[kind] and upright and fits and size.isValid():
-        return Attachment(name, _FORMATS[kind], content)
     image = reader.read()
     if image.isNull():
         raise AppError(
@@ -89,6 +89,8 @@ def picture_of(content: bytes, name: str) -> Attachment:
             "The picture is damaged or too large.",
             "Open it in another app and save it again.",
         )
+    if _FORMATS[kind] and upright and fits and not any(mark in content for mark in _EXIF):
+        return Attachment(name, _FORMATS[kind], content)
     return drawn(image, name)
 
 
@@ -111,11 +113,11 @@ def drawn(image: QImage, name: str) -> Attachment:
 
 def too_many(there: Sequence[Attachment], picture: Attachment) -> AppError | None:
     """Why a picture cannot go with a message that has these already; None if it can."""
-    if len(there) >= _MOST_PICTURES:
+    if len(there) >= MOST_PICTURES:
         return AppError(
             ErrorCode.FILE_TOO_LARGE,
             "Too many pictures",
-            phrase("A message can have up to {most} pictures.", most=_MOST_PICTURES),
+            phrase("A message can have up to {most} pictures.", most=MOST_PICTURES),
             "Send this message first.",
         )
     if sum(len(each.data) for each in (*there, picture)) > _MOST_ALL_BYTES:
@@ -141,7 +143,8 @@ def small_image(picture: Attachment, side: int) -> QImage:
     reader.setAutoTransform(True)
     size = reader.size()
     if max(size.width(), size.height()) > side:
-        reader.setScaledSize(size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio))
+        scaled = size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
+        reader.setScaledSize(scaled.expandedTo(QSize(1, 1)))  # of a line, too, there is something to see
     return reader.read()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from tray_app.app.server_status import ServerState
 from tray_app.ui.cancellable_job import CancellableJob
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.search.collection import AddReport, Collection
     from tray_app.ui.bridge import Bridge
+
+_PROGRESS_MS = 100
+"""How often it is shown how far an addition is."""
 
 
 class SearchController(QObject):
@@ -55,6 +58,9 @@ class SearchController(QObject):
         self._judged_by: object = None
         self._job = CancellableJob(bridge, self.changed.emit, self._fail)
         self._told.connect(self._hear)
+        # Of files that have not changed, thousands are told of in a second.
+        self._soon = QTimer(self, singleShot=True, interval=_PROGRESS_MS)
+        self._soon.timeout.connect(self._show_progress)
         self._made.connect(self._hear_of_new)
         bridge.status_changed.connect(self._follow)
 
@@ -170,6 +176,10 @@ class SearchController(QObject):
 
     def _hear(self, done: int, total: int) -> None:
         self.done, self.total = done, total
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _show_progress(self) -> None:
         if self._job.busy:
             self.changed.emit()
 

@@ -15,7 +15,7 @@ from tray_app.chats.conversation import Message, Role
 from tray_app.ui.chat_answer import Answer
 from tray_app.ui.chat_models_look import ChatModelsLook
 from tray_app.ui.chat_operations import OpenedChat, open_chat
-from tray_app.ui.chat_pictures import PATTERN, Thumbnails, drawn, read_picture, too_many
+from tray_app.ui.chat_pictures import MOST_PICTURES, PATTERN, Thumbnails, drawn, read_picture, too_many
 from tray_app.ui.dialogs.chat_options import ChatOptionsDialog
 from tray_app.ui.dialogs.open_link import ask_to_open
 from tray_app.ui.presenters.chat import picker_view, wait_text
@@ -181,7 +181,7 @@ class TalkPanel(QWidget):
     def add_files(self, files: Sequence[str]) -> None:
         """Let these pictures go with the message."""
         if self.look.sees:
-            for file in files:
+            for file in files[: MOST_PICTURES + 1]:  # who drops a folder full of them is told with the last
                 self._bridge.run(
                     lambda file=file: read_picture(Path(file)),  # type: ignore[misc]
                     self._add_picture,
@@ -242,7 +242,7 @@ class TalkPanel(QWidget):
         self.answers.pop(answer.conversation.id, None)
         message = answer.message()
         is_shown = answer.conversation.id == self.conversation.id
-        base = self.conversation if is_shown else answer.conversation
+        base = self.conversation if is_shown else answer.kept
         if message.text or message.reasoning:
             base = replace(base, messages=(*answer.conversation.messages, message))
             self._saver.save(base)
@@ -325,6 +325,8 @@ class TalkPanel(QWidget):
     def _change(self, conversation: Conversation) -> None:
         """Let the conversation be answered in another way from now on."""
         self.conversation = conversation
+        if self._answer:
+            self._answer.kept = conversation
         if conversation.messages:
             self._saver.save(conversation)
         self._show_model()

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _FENCE = re.compile(r"^([ \t]*)(`{3,}(?=[^`]*$)|~{3,})[ \t]*(.*)$")
 _LETTER = re.compile(r"[^\W\d_]|#")
@@ -18,7 +23,9 @@ _MOST = 8000
 _MOST_LINES = 200
 """Lines of code in one piece."""
 _MOST_CODE = 20_000
-"""Characters of code in one piece."""
+"""Characters of code in one piece; a line with more is shown as several."""
+_LONGEST_LANGUAGE = 40
+"""Characters of the name of a language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def _add_code(found: list[Block], markdown: str, start: int, fence: re.Match[str
             break
         lines.append(_dedented(line, len(indent)))
     whole = "\n".join(lines)
-    language = info.split()[0] if info.split() else ""
+    language = info.split()[0][:_LONGEST_LANGUAGE] if info.split() else ""
     for number, piece in enumerate(_pieces(lines)):
         found.append(
             Block(
@@ -91,13 +98,17 @@ def _add_code(found: list[Block], markdown: str, start: int, fence: re.Match[str
 def _pieces(lines: list[str]) -> list[list[str]]:
     pieces: list[list[str]] = [[]]
     size = 0
-    for line in lines:
-        if pieces[-1] and (len(pieces[-1]) >= _MOST_LINES or size + len(line) > _MOST_CODE):
+    for part in chain.from_iterable(map(_parts, lines)):
+        if pieces[-1] and (len(pieces[-1]) >= _MOST_LINES or size + len(part) > _MOST_CODE):
             pieces.append([])
             size = 0
-        pieces[-1].append(line)
-        size += len(line)
+        pieces[-1].append(part)
+        size += len(part)
     return pieces
+
+
+def _parts(line: str) -> Iterator[str]:
+    return (line[at : at + _MOST_CODE] for at in range(0, len(line) or 1, _MOST_CODE))
 
 
 def _add_text(found: list[Block], markdown: str, start: int) -> int:

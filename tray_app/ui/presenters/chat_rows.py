@@ -158,13 +158,15 @@ def _question(number: int, message: Message, foot: str) -> tuple[ChatRow, ...]:
 
 def _plain_pieces(text: str) -> Sequence[str]:
     pieces: list[str] = []
-    while len(text) > _MOST_PLAIN:
-        end = text.rfind("\n", 1, _MOST_PLAIN)
-        end = end if end > 0 else text.rfind(" ", 1, _MOST_PLAIN)
-        end = end if end > 0 else _MOST_PLAIN
-        pieces.append(text[:end])
-        text = text[end:].removeprefix("\n")
-    return [*pieces, text]
+    start = 0
+    while len(text) - start > _MOST_PLAIN:
+        most = start + _MOST_PLAIN
+        end = max(text.rfind("\n", start + 1, most), start)
+        end = end if end > start else max(text.rfind(" ", start + 1, most), start)
+        end = end if end > start else most
+        pieces.append(text[start:end])
+        start = end + 1 if text[end] == "\n" else end
+    return [*pieces, text[start:]]
 
 
 def _answer(number: int, blocks: tuple[Block, ...]) -> list[ChatRow]:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     )
     from PySide6.QtWidgets import QWidget
 
-_FEATURES = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
+_MOST_CELLS = 1000
+"""Of tables in one text: Qt takes a second for more of them."""
 _LINE_PERCENT = 125.0
 _EDGE = 1
 """Pixels around a text, for the ring of what has the keyboard."""
@@ -86,7 +87,7 @@ class TextView(QTextBrowser):
     def show_markdown(self, text: str) -> None:
         """Show what a model writes."""
         document = self.document()
-        document.setMarkdown(text, _FEATURES)
+        document.setMarkdown(text, _features(text))
         _dress(document, self)
 
     def show_plain(self, text: str) -> None:
@@ -144,8 +145,15 @@ class TextView(QTextBrowser):
 def plain_text(markdown: str) -> str:
     """What is to be read aloud of a Markdown text."""
     document = SafeDocument()
-    document.setMarkdown(markdown, _FEATURES)
+    document.setMarkdown(markdown, _features(markdown))
     return document.toPlainText().replace("\N{OBJECT REPLACEMENT CHARACTER}", "")
+
+
+def _features(markdown: str) -> QTextDocument.MarkdownFeature:
+    """Which Markdown a text is read as: without tables, which are then shown as written, if they are huge."""
+    known = QTextDocument.MarkdownFeature
+    huge = markdown.count("|") > _MOST_CELLS
+    return known.MarkdownNoHTML | (known.MarkdownDialectCommonMark if huge else known.MarkdownDialectGitHub)
 
 
 @cache
@@ -157,10 +165,10 @@ def code_font() -> QFont:
 def _dress(document: QTextDocument, widget: QWidget) -> None:
     """Our sizes of type, and words in place of pictures."""
     look = look_of(widget)
-    _replace_pictures(document, widget.palette().color(QPalette.ColorRole.Link))
     base = document.defaultFont()
     cursor = QTextCursor(document)
-    cursor.beginEditBlock()
+    cursor.beginEditBlock()  # Qt arranges the text once, at the end, and not after each change
+    _replace_pictures(cursor, widget.palette().color(QPalette.ColorRole.Link))
     cursor.select(QTextCursor.SelectionType.Document)
     spacing = QTextBlockFormat()
     spacing.setLineHeight(_LINE_PERCENT, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
@@ -195,11 +203,11 @@ def _dress(document: QTextDocument, widget: QWidget) -> None:
     cursor.endEditBlock()
 
 
-def _replace_pictures(document: QTextDocument, color: QColor) -> None:
+def _replace_pictures(cursor: QTextCursor, color: QColor) -> None:
     """A link to each picture that a text names, in its place: nothing is loaded unasked."""
     found = [
         (fragment.position(), fragment.length(), fragment.charFormat())
-        for block in _blocks(document)
+        for block in _blocks(cursor.document())
         for fragment in _fragments(block)
         if fragment.charFormat().isImageFormat()
     ]
@@ -211,7 +219,6 @@ def _replace_pictures(document: QTextDocument, color: QColor) -> None:
         link.setFontUnderline(True)
         link.setForeground(color)
         label = str(image.property(image.Property.ImageAltText) or "") or image.name()
-        cursor = QTextCursor(document)
         _select(cursor, position, length)
         cursor.insertText(tr("[Picture: {name}]").format(name=label), link)
 

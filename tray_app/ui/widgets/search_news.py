@@ -45,9 +45,9 @@ class SearchNews(QWidget):
         self.outcome.setVisible(bool(words))
 
     def show_searching(self, *, searching: bool) -> None:
-        """Say that an answer is awaited, or no more."""
+        """Say that an answer is awaited, or no more; what came of an addition stays."""
         words = tr("Searching …")
-        if searching or self.outcome.text() == words:
+        if self.outcome.text() in ("", words):
             self.say(words if searching else "")
 
     def show_report(self, report: AddReport) -> None:
