@@ -173,7 +173,7 @@ class SettingsDialog(QDialog):
         self.groups.take_over(old.groups)
         self.setGeometry(old.geometry())
         old._submitted = None
-        self._bridge.status_changed.disconnect(old._show_status)
+        old._bridge.status_changed.disconnect(old._show_status)
 
     def showEvent(self, event: QShowEvent) -> None:
         """A small screen gets a small dialog, whose groups are scrolled."""
