@@ -173,7 +173,7 @@ class SettingsDialog(QDialog):
         self.groups.take_over(old.groups)
         self.setGeometry(old.geometry())
         old._submitted = None
-        old._bridge.status_changed.disconnect(old._show_status)
+        old._stop_listening()
 
     def showEvent(self, event: QShowEvent) -> None:
         """A small screen gets a small dialog, whose groups are scrolled."""
@@ -183,8 +183,13 @@ class SettingsDialog(QDialog):
     def done(self, result: int) -> None:
         """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
         self._submitted = None
-        self._bridge.status_changed.disconnect(self._show_status)
+        self._stop_listening()
         super().done(result)
+
+    def _stop_listening(self) -> None:
+        if self._listening:
+            self._listening = False
+            self._bridge.status_changed.disconnect(self._show_status)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -225,6 +230,7 @@ class SettingsDialog(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
+        self._listening = True
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
         self._bridge.run(self._bridge.app.engines.overview, self._offer_engines, self.card.show_error)
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
