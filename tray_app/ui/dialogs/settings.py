@@ -110,6 +110,8 @@ class SettingsDialog(QDialog):
         self._port_question = LatestQuery(bridge, bridge.app.port_owners)
         self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._served_plan: Plan | AppError | None = None
+        self._listening = True
+        """Whether it still follows the server's state."""
         self._wanted_model = ""
         """Whose settings are to be shown once its name is in the list."""
         self.subject = SubjectBox()
@@ -230,7 +232,6 @@ class SettingsDialog(QDialog):
         self.buttons.rejected.connect(self.reject)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
-        self._listening = True
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
         self._bridge.run(self._bridge.app.engines.overview, self._offer_engines, self.card.show_error)
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
