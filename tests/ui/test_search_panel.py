@@ -183,8 +183,12 @@ def test_what_came_of_an_addition_stays_while_the_answer_after_it_is_slow(panel:
 def test_thousands_of_files_that_have_not_changed_draw_the_page_a_few_times(
     qtbot: QtBot, bridge: Bridge, panel: SearchPanel
 ) -> None:
+    def tell(_cancelled: object) -> None:
+        for _ in range(5000):
+            panel.controller._told.emit(0, 0)
+
     opened(qtbot, bridge, panel)
-    panel.controller._job.start(lambda _: [panel.controller._told.emit(0, 0) for _ in range(5000)], id)
+    panel.controller._job.start(tell, id)
     drawn: list[None] = []
     panel.controller.changed.connect(lambda: drawn.append(None))
     settle(qtbot, bridge)
