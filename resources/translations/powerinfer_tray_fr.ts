@@ -6696,6 +6696,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Home</source>
+            <translation>Accueil</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>The model is in order</source>
             <translation>Le modèle est en ordre</translation>
         </message>
@@ -9231,6 +9236,16 @@
             <translation>Copier la sélection</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/chat_view.py" />
+            <source>This message has no answer</source>
+            <translation>Ce message n’a pas de réponse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_view.py" />
+            <source>The answer failed, or was stopped before it began.</source>
+            <translation>La réponse a échoué ou a été arrêtée avant de commencer.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Copy Code</source>
             <translation>Copier le code</translation>
@@ -9402,7 +9417,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>No model of the catalogue suits this computer. Others may: look for one.</source>
+            <source>No model in the catalog suits this computer. Look for another one.</source>
             <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
         </message>
         <message>
@@ -9697,6 +9712,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Never</source>
+            <translation>Jamais</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>No limit</source>
+            <translation>Aucune limite</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Reset to default</source>
             <translation>Rétablir la valeur par défaut</translation>
         </message>
@@ -9857,11 +9882,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Settin&amp;gs…</source>
             <translation>&amp;Paramètres…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Home</source>
-            <translation>Accueil</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

@@ -6694,6 +6694,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Home</source>
+            <translation>ホーム</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>The model is in order</source>
             <translation>モデルに問題はありません</translation>
         </message>
@@ -9207,6 +9212,16 @@
             <translation>選択部分をコピー</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/widgets/chat_view.py" />
+            <source>This message has no answer</source>
+            <translation>このメッセージには回答がありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/chat_view.py" />
+            <source>The answer failed, or was stopped before it began.</source>
+            <translation>回答に失敗したか、始まる前に停止されました。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/widgets/code_block.py" />
             <source>Copy Code</source>
             <translation>コードをコピー</translation>
@@ -9378,7 +9393,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>No model of the catalogue suits this computer. Others may: look for one.</source>
+            <source>No model in the catalog suits this computer. Look for another one.</source>
             <translation>カタログにこのコンピューターに合うモデルがありません。ほかのモデルを探してください。</translation>
         </message>
         <message>
@@ -9673,6 +9688,16 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>Never</source>
+            <translation>しない</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
+            <source>No limit</source>
+            <translation>制限なし</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/setting_editors.py" />
             <source>Reset to default</source>
             <translation>既定値に戻す</translation>
         </message>
@@ -9832,11 +9857,6 @@
             <location filename="../../tray_app/ui/window.py" />
             <source>Settin&amp;gs…</source>
             <translation>設定(&amp;G)…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/window.py" />
-            <source>Home</source>
-            <translation>ホーム</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/window.py" />

@@ -520,6 +520,23 @@ def test_another_language_keeps_the_answer_that_is_on_its_way(
     assert new.chat.talk.composer.text.toPlainText() == "the next one"
 
 
+def test_a_message_without_an_answer_says_so_and_gets_one(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel
+) -> None:
+    """The app may have ended, or the window's language changed, after the answer had failed."""
+    talk.open(kept(fake, question("Hello")).id)
+    qtbot.waitUntil(lambda: bool(texts_of(talk)))
+    settle(qtbot, bridge)
+    assert talk.view.failure.accessibleName() == "This message has no answer"
+
+    talk.view.failure._button.click()
+    settle(qtbot, bridge)
+    qtbot.waitUntil(lambda: not talk.answers)
+
+    assert texts_of(talk) == ["Hello", LAZY]
+    assert talk.view.failure.isHidden()
+
+
 def test_files_that_cannot_be_read_are_told(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp, page: ChatPage
 ) -> None:

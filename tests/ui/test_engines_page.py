@@ -89,11 +89,12 @@ def test_in_a_narrow_window_no_line_is_cut_off(
     vulkan = make_installed_engine(make_installed(VULKAN), set_aside=(ASIDE,), in_use_by=("A model " * 9,))
     show(qtbot, bridge, fake, make_overview(vulkan))
 
-    for width in (900, 500, 360):
+    for width in (900, 600, 480):
         page.resize(width, 600)
         settle(qtbot, bridge)
         lines = [each for each in page.installed.findChildren(QLabel) if each.isVisible() and each.wordWrap()]
 
+        assert page.scrolled.horizontalScrollBar().maximum() == 0
         assert lines
         assert not [each.text() for each in lines if each.height() < each.heightForWidth(each.width())]
 

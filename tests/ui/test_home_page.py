@@ -230,6 +230,25 @@ def test_how_long_a_download_takes_is_told_once_the_line_is_known(
     assert any("6 min to download" in text for text in texts)  # 4.68 GB at 12.3 MB/s
 
 
+def test_a_line_that_is_a_little_faster_or_slower_leaves_the_cards_to_the_keyboard(
+    qtbot: QtBot, newcomer: HomePage, bridge: Bridge, fake: FakeApp
+) -> None:
+    def measure(rate_bytes_per_s: float) -> None:
+        progress = replace(make_progress(), rate_bytes_per_s=rate_bytes_per_s)
+        with qtbot.waitSignal(bridge.status_changed):
+            fake.show(make_status(model_name=None, downloads=(progress,)))
+
+    measure(12_300_000)
+    button = card_buttons(newcomer)[-1]
+
+    measure(9_000_000)
+    assert card_buttons(newcomer)[-1] is button
+
+    measure(3_000_000)
+    texts = [label.text() for label in newcomer.first_steps.findChildren(QLabel)]
+    assert any("26 min to download" in text for text in texts)
+
+
 def test_who_has_models_but_chose_none_is_asked_which(
     qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:

@@ -585,7 +585,7 @@ def test_where_nothing_suits_the_computer_that_is_said_and_what_helps(
 
     qtbot.waitUntil(lambda: len(cards(page)) == 1)
     texts = [label.text() for label in page.first_steps.findChildren(QLabel)]
-    assert "No model of the catalogue suits this computer. Others may: look for one." in texts
+    assert "No model in the catalog suits this computer. Look for another one." in texts
 
 
 def test_a_folder_that_is_gone_is_told(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:

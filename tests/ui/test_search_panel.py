@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,14 +183,13 @@ def test_what_came_of_an_addition_stays_while_the_answer_after_it_is_slow(panel:
 def test_thousands_of_files_that_have_not_changed_draw_the_page_a_few_times(
     qtbot: QtBot, bridge: Bridge, panel: SearchPanel
 ) -> None:
-    opened(qtbot, bridge, panel)
-    drawn: list[None] = []
-
-    def work(_: threading.Event) -> None:
-        for _number in range(5000):
+    def tell(_cancelled: object) -> None:
+        for _ in range(5000):
             panel.controller._told.emit(0, 0)
 
-    panel.controller._job.start(work, id)
+    opened(qtbot, bridge, panel)
+    panel.controller._job.start(tell, id)
+    drawn: list[None] = []
     panel.controller.changed.connect(lambda: drawn.append(None))
     settle(qtbot, bridge)
 

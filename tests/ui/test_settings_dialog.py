@@ -169,6 +169,19 @@ def test_models_are_offered_by_name(dialog: SettingsDialog) -> None:
     assert dialog.form.draft() == {"model": "tiny"}
 
 
+@pytest.mark.parametrize(("name", "words"), [("idle_minutes", "Never"), ("speed_limit", "No limit")])
+def test_a_zero_says_what_it_means(dialog: SettingsDialog, name: str, words: str) -> None:
+    editor = dialog.editors[name]
+    assert isinstance(editor, Number)
+    editor.set_value(5)
+    assert words not in editor.box.text()
+
+    editor.set_value(0)
+
+    assert editor.box.text() == words
+    assert editor.value() == 0
+
+
 def test_ok_applies_what_was_changed_and_closes(qtbot: QtBot, dialog: SettingsDialog, fake: FakeApp) -> None:
     dialog.editors["ctx_size"].set_value(4096)
     with qtbot.waitSignal(dialog.accepted):

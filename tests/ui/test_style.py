@@ -198,3 +198,28 @@ def _strongest(icon: QIcon) -> QColor:
 
 def _wears(qapp: QApplication, palette: QPalette) -> bool:
     return qapp.palette() == palette
+
+
+def test_a_widget_that_loses_its_last_reference_while_the_look_changes_ends_nothing(
+    qtbot: QtBot, worn: Look
+) -> None:
+    keepers: list[QPushButton] = []
+
+    class Careless(QPushButton):
+        """Drops other widgets just when Qt goes through all of them."""
+
+        def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - the name that Qt calls
+            super().changeEvent(event)
+            keepers.clear()
+
+    careless = Careless()
+    qtbot.addWidget(careless)
+    for dark in (True, False) * 5:
+        keepers.extend(QPushButton(str(number)) for number in range(50))
+        for one in keepers:
+            one.ensurePolished()
+        careless.ensurePolished()
+
+        worn.wear(dark=dark)
+
+        assert keepers == []

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +28,18 @@ def freeze_gc() -> None:
 
 
 @contextmanager
-def held_off() -> Iterator[None]:
-    """Collect nothing meanwhile: Qt crashes if a widget goes while it walks through all of them."""
+def widgets_stay() -> Iterator[None]:
+    """No widget is deleted meanwhile: Qt crashes if one goes while it walks through all of them.
+
+    One that nobody else refers to goes with its last reference, or when garbage is collected.
+    """
     was_on = gc.isenabled()
     gc.disable()
+    widgets = QApplication.allWidgets()
     try:
         yield
     finally:
+        widgets.clear()
         if was_on:
             gc.enable()
 

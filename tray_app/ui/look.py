@@ -8,7 +8,7 @@ from PySide6.QtCore import QDir, QObject, Qt
 
 from tray_app.system.host import System
 from tray_app.system.paths import resources
-from tray_app.ui.garbage import held_off
+from tray_app.ui.garbage import widgets_stay
 from tray_app.ui.style import colors, needs_contrast, own_palette, style_sheet
 from tray_app.ui.symbols import renew_all
 
@@ -33,7 +33,7 @@ class Look(QObject):
 
     def wear(self, *, dark: bool) -> None:
         """Our own palette in one of its two looks."""
-        with held_off():
+        with widgets_stay():
             self._qt.setPalette(own_palette(dark=dark))
         self._dress()
 
@@ -46,6 +46,6 @@ class Look(QObject):
     def _dress(self) -> None:
         sheet = style_sheet(colors(self._qt.palette()), own=self._own)
         if sheet != self._qt.styleSheet():
-            with held_off():
+            with widgets_stay():
                 self._qt.setStyleSheet(sheet)
             renew_all(self._qt)

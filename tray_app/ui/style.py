@@ -259,7 +259,8 @@ QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#
     background: transparent; border: 1px solid transparent; padding: 0;
 }
 QTextBrowser#text[ring="true"] { border: 1px solid @accent; }
-QScrollArea { background: transparent; border: none; }
+QScrollArea { background: transparent; border: 1px solid transparent; }
+QScrollArea:focus { border-color: @accent; }
 QScrollArea > QWidget > QWidget#content { background: transparent; }
 """
 """Each `@name` is a color by its role, or a size."""

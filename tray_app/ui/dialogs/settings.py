@@ -110,6 +110,8 @@ class SettingsDialog(QDialog):
         self._port_question = LatestQuery(bridge, bridge.app.port_owners)
         self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._served_plan: Plan | AppError | None = None
+        self._listening = True
+        """Whether it still follows the server's state."""
         self._wanted_model = ""
         """Whose settings are to be shown once its name is in the list."""
         self.subject = SubjectBox()
@@ -173,7 +175,7 @@ class SettingsDialog(QDialog):
         self.groups.take_over(old.groups)
         self.setGeometry(old.geometry())
         old._submitted = None
-        self._bridge.status_changed.disconnect(old._show_status)
+        old._stop_listening()
 
     def showEvent(self, event: QShowEvent) -> None:
         """A small screen gets a small dialog, whose groups are scrolled."""
@@ -183,8 +185,13 @@ class SettingsDialog(QDialog):
     def done(self, result: int) -> None:
         """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
         self._submitted = None
-        self._bridge.status_changed.disconnect(self._show_status)
+        self._stop_listening()
         super().done(result)
+
+    def _stop_listening(self) -> None:
+        if self._listening:
+            self._listening = False
+            self._bridge.status_changed.disconnect(self._show_status)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)

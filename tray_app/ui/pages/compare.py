@@ -176,6 +176,7 @@ class ComparePanel(QWidget):
         column.addWidget(self._hint, 5)
         scrolled = QScrollArea(widgetResizable=True)  # the plots would not fit on a small screen
         scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard
         scrolled.setWidget(content)
         scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)

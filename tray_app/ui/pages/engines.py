@@ -64,6 +64,7 @@ class EnginesPage(QWidget):
         self.others_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.others_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.others = BuildRows(tr("Other engines"), before=self.others_button)
+        self.scrolled = QScrollArea(widgetResizable=True)
         self._unfolded = False
         self._lay_out()
         self._connect()
@@ -121,13 +122,13 @@ class EnginesPage(QWidget):
         for engines in (self.installed, self.others_button, self.others):
             column.addWidget(engines)
         column.addStretch()
-        scrolled = QScrollArea(widgetResizable=True)
-        scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        scrolled.setWidget(content)
-        scrolled.viewport().setAutoFillBackground(False)
+        self.scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        self.scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard
+        self.scrolled.setWidget(content)
+        self.scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolled)
+        whole.addWidget(self.scrolled)
 
     def _show(self) -> None:
         overview, status = self.look.overview, self._bridge.status

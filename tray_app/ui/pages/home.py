@@ -100,6 +100,8 @@ _WIDEST = 960
 _SECOND_MS = 1000
 _COPIED_MS = 2000
 _BAR_STEPS = 1000
+_MUCH_FASTER = 2
+"""Or slower, by this factor: only then is it said anew how long a download takes."""
 
 
 class HomePage(QScrollArea):
@@ -227,6 +229,7 @@ class HomePage(QScrollArea):
         self.usage_note.hide()
         self.setWidgetResizable(True)
         self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setAccessibleName(tr("Home"))  # the keyboard scrolls it: charts have nothing to go to
         self.setWidget(content)
         self.viewport().setAutoFillBackground(False)
 
@@ -349,7 +352,10 @@ class HomePage(QScrollArea):
     def _offer_models(self, status: AppStatus) -> None:
         """To somebody who has chosen none, or had chosen none when the window opened."""
         for progress in status.downloads:
-            self._rate_bytes_per_s = progress.rate_bytes_per_s or self._rate_bytes_per_s
+            known, rate = self._rate_bytes_per_s, progress.rate_bytes_per_s
+            # Cards that are made anew each second cannot be pressed, and lose the keyboard.
+            if rate and not known / _MUCH_FASTER < rate < known * _MUCH_FASTER:
+                self._rate_bytes_per_s = rate
         self._is_new |= not status.settings.model
         if self._is_new:
             self._look_for_models(status)

@@ -300,6 +300,8 @@ class TalkPanel(QWidget):
             answer.take()
             if answer.began:
                 self.view.show_growing(answer.message())
+        elif self.conversation.messages and self.conversation.messages[-1].role is Role.USER:
+            self.view.show_unanswered()
         self.composer.show_busy(busy=answer is not None)
         self._show_model()
         self._show_pieces()

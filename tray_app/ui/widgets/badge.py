@@ -11,11 +11,14 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, look_of, set_type, tinted
 from tray_app.ui.symbols import symbol_pixmap
+from tray_app.ui.widgets.basic import plain_tooltip
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QColor, QPaintEvent, QPalette
+    from PySide6.QtGui import QColor, QPaintEvent, QPalette, QResizeEvent
 
 _CHIP = ICON + MEDIUM
+_FEW_LETTERS, _MOST_LETTERS = 12, 36
+"""What is longer, as the names of many models, must not make the window wider: it ends with «…»."""
 
 
 class Badge(QLabel):
@@ -25,7 +28,7 @@ class Badge(QLabel):
         super().__init__()
         self._tone = Tone.NEUTRAL
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         set_type(self, Type.CAPTION)
 
     def show_word(self, word: str, tone: Tone = Tone.NEUTRAL) -> None:
@@ -33,12 +36,22 @@ class Badge(QLabel):
         self._tone = tone
         self.setText(word)
         self.setVisible(bool(word))
+        self._explain()
+        self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:
         """Room for the word and the ground around it."""
-        metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self.text()) + 2 * SMALL, metrics.height() + TIGHT)
+        return self._size_of(_MOST_LETTERS)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for a few letters of it."""
+        return self._size_of(_FEW_LETTERS)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A tooltip has all of what is cut short."""
+        super().resizeEvent(event)
+        self._explain()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw it in the palette's colours, which may change at any time."""
@@ -50,8 +63,21 @@ class Badge(QLabel):
         area = QRectF(self.rect())
         painter.drawRoundedRect(area, area.height() / 2, area.height() / 2)
         painter.setPen(color)
-        painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self.text())
+        painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._shown())
         painter.end()
+
+    def _size_of(self, letters: int) -> QSize:
+        """What the word takes, but not more than so many letters."""
+        metrics = self.fontMetrics()
+        width = min(metrics.horizontalAdvance(self.text()), letters * metrics.averageCharWidth())
+        return QSize(width + 2 * SMALL, metrics.height() + TIGHT)
+
+    def _shown(self) -> str:
+        room = self.width() - 2 * SMALL
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+
+    def _explain(self) -> None:
+        self.setToolTip(plain_tooltip(self.text()) if self._shown() != self.text() else "")
 
 
 class SymbolChip(QWidget):

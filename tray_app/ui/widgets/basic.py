@@ -248,6 +248,10 @@ class ElidedLabel(QLabel):
         super().__init__()
         self._full = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
+        # Beside its symbol, whatever script a name is in.
+        self.setAlignment(
+            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter
+        )
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         font = self.font()
         font.setBold(bold)

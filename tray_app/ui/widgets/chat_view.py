@@ -105,6 +105,14 @@ class ChatView(QWidget):
         self.failure.offer(tr("&Try Again"), self.retry_wanted.emit)
         self.transcript.refresh()
 
+    def show_unanswered(self) -> None:
+        """Say that the last message has no answer, which can be had now."""
+        self.failure.show_message(
+            tr("This message has no answer"), tr("The answer failed, or was stopped before it began.")
+        )
+        self.failure.offer(tr("&Try Again"), self.retry_wanted.emit)
+        self.transcript.refresh()
+
     def show_note(self, title: str, text: str) -> None:
         """Say something below the last answer."""
         self.failure.show_message(title, text)

@@ -95,7 +95,7 @@ class FirstSteps(QWidget):
         elif facts.recommended:
             text = tr("These run well on this computer. You can have others at any time.")
         else:
-            text = tr("No model of the catalogue suits this computer. Others may: look for one.")
+            text = tr("No model in the catalog suits this computer. Look for another one.")
         self._text.setText(text)
         self._show(offered)
 

@@ -137,6 +137,8 @@ class Number(Editor):
         if field.may_be_auto:
             minimum -= 1
             self.box.setSpecialValueText(tr("Automatic"))
+        elif field.name in (of_zero := _meanings_of_zero()):
+            self.box.setSpecialValueText(of_zero[field.name])
         self.box.setRange(minimum, maximum)
         self.box.setSingleStep(_STEPS.get(field.name, 1))
         self.box.setSuffix(f" {tr.said(field.unit)}" if field.unit else "")
@@ -156,6 +158,10 @@ class Number(Editor):
     def set_value(self, value: Any) -> None:
         """Show the number, or “Automatic”."""
         self.box.setValue(self.box.minimum() if value == AUTO else value)
+
+
+def _meanings_of_zero() -> dict[str, str]:
+    return {"idle_minutes": tr("Never"), "speed_limit": tr("No limit")}
 
 
 class Text(Editor):
