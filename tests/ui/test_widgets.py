@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import gc
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QGuiApplication, QPalette
 from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.style import colors
-from tray_app.ui.widgets.basic import MessageCard, ask_for_file, small_label, text_label
+from tray_app.ui.widgets import basic
+from tray_app.ui.widgets.basic import MessageCard, ask_for_file, bring_into_view, small_label, text_label
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PySide6.QtGui import QColor
     from PySide6.QtWidgets import QApplication, QLabel
     from pytestqt.qtbot import QtBot
@@ -125,3 +128,24 @@ def rgb(colour: QColor) -> list[float]:
 def luminance(parts: list[float]) -> float:
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_window_that_goes_leaves_the_screen_to_the_others(qapp: QApplication) -> None:
+    window = QWidget()
+    bring_into_view(window)
+    window.show()
+    del window
+    gc.collect()
+
+    assert all(isValid(screen) for screen in QGuiApplication.screens())
+    assert QGuiApplication.primaryScreen().availableGeometry().isValid()
+    assert qapp.screenAt(QGuiApplication.primaryScreen().geometry().center()) is not None
+
+
+def test_no_window_is_asked_for_its_screen() -> None:
+    """PySide gives it to the window, and deletes it with that one; the next window ends the process."""
+    sources = [
+        file.read_text(encoding="utf-8") for file in sorted(Path(basic.__file__).parents[1].rglob("*.py"))
+    ]
+
+    assert not [text for text in sources if re.search(r"^[^#]*\w\.screen\(\)", text, re.MULTILINE)]

@@ -223,7 +223,9 @@ def accept_copy(event: QDropEvent) -> None:
 
 def bring_into_view(window: QWidget) -> None:
     """Make a window no larger than its screen, and move it onto one where there is none below it any more."""
-    available = window.screen().availableGeometry()
+    # WORKAROUND: PySide 6.11 gives what `window.screen()` returns to the window, and deletes it with that one.
+    screen = QGuiApplication.screenAt(window.geometry().center()) or QGuiApplication.primaryScreen()
+    available = screen.availableGeometry()
     window.resize(window.size().boundedTo(available.size()))
     screens = QGuiApplication.screens()
     if not any(screen.availableGeometry().intersects(window.geometry()) for screen in screens):
