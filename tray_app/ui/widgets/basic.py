@@ -223,7 +223,7 @@ def accept_copy(event: QDropEvent) -> None:
 
 def bring_into_view(window: QWidget) -> None:
     """Make a window no larger than its screen, and move it onto one where there is none below it any more."""
-    # WORKAROUND: PySide 6.11 gives what `window.screen()` returns to the window, and deletes it with that one.
+    # WORKAROUND: PySide 6.11 gives what `window.screen()` returns to the window, and it goes with that one.
     screen = QGuiApplication.screenAt(window.geometry().center()) or QGuiApplication.primaryScreen()
     available = screen.availableGeometry()
     window.resize(window.size().boundedTo(available.size()))
