@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.builds import action_label, action_name
 from tray_app.ui.presenters.tone import Tone
@@ -80,6 +80,8 @@ class RowWidget(Card):
         self.warnings = text_label()
         self.buttons: dict[EngineAction, QPushButton] = {}
         self.more_button = MoreButton()
+        self._menu = QMenu(self)
+        self.more_button.setMenu(self._menu)
         title = QHBoxLayout()
         title.setSpacing(SMALL)
         title.addWidget(self.name, 1)
@@ -129,7 +131,8 @@ class RowWidget(Card):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """By the mouse, or by the key for it."""
-        self.more_button.popup(event.globalPos())
+        if not self._menu.isEmpty():
+            self._menu.popup(event.globalPos())
 
     def _offer(self, row: BuildRow) -> None:
         for action in [each for each in self.buttons if each not in row.actions]:
@@ -144,10 +147,9 @@ class RowWidget(Card):
             self._actions.removeWidget(self.buttons[action])
             self._actions.insertWidget(place, self.buttons[action])
             self.buttons[action].show()
-        menu = self.more_button.actions_menu
-        menu.clear()
+        self._menu.clear()
         for action in row.more:
-            menu.addAction(action_label(action, tr), partial(self._want, action))
+            self._menu.addAction(action_label(action, tr), partial(self._want, action))
         self.more_button.setVisible(bool(row.more))
 
     def _want(self, action: EngineAction) -> None:

@@ -8,10 +8,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.search import collection_facts
-from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
+from tray_app.ui.style import SMALL, TIGHT
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.more_button import MoreButton
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,11 +44,7 @@ class CollectionBar(QWidget):
         set_symbol(self.add_button, "plus")
         self.copy_button = QPushButton(tr("Cop&y Code"))
         set_symbol(self.copy_button, "copy")
-        self.more_button = QPushButton()
-        self.more_button.setAccessibleName(tr("More"))
-        self.more_button.setToolTip(tr("More"))
-        set_symbol(self.more_button, "ellipsis")
-        set_variant(self.more_button, Variant.QUIET)
+        self.more_button = MoreButton()
         row = QHBoxLayout()
         row.setSpacing(SMALL)
         row.addWidget(self.names, 1)

@@ -8,9 +8,10 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout
 
 from tray_app.ui.style import ICON, MEDIUM, SMALL, TIGHT, Type, Variant, look_of, set_variant
-from tray_app.ui.symbols import set_symbol, symbol_pixmap
+from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, ElidedLabel, heading, plain_tooltip, small_label
+from tray_app.ui.widgets.more_button import MoreButton
 from tray_app.ui.widgets.state_dot import StateDot
 
 if TYPE_CHECKING:
@@ -88,10 +89,8 @@ class EngineRow(QFrame):
         self.pin = QLabel()
         self.load_button = QPushButton(tr("Load"))
         self.unload_button = QPushButton(tr("Unload"))
-        self.more_button = QPushButton()
-        for button in (self.unload_button, self.more_button):
-            set_variant(button, Variant.QUIET)
-        set_symbol(self.more_button, "ellipsis")
+        self.more_button = MoreButton()
+        set_variant(self.unload_button, Variant.QUIET)
         self.controls = (self.load_button, self.unload_button, self.more_button)
         self.menu = QMenu(self)
         self.keep = self._entry(tr("Keep Loaded"))

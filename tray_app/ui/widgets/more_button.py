@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from PySide6.QtWidgets import QMenu, QPushButton
+from PySide6.QtWidgets import QPushButton
 
 from tray_app.ui.style import Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 
-if TYPE_CHECKING:
-    from PySide6.QtCore import QPoint
-
 
 class MoreButton(QPushButton):
-    """Opens a menu, which the row also opens by the right mouse button and the Menu key."""
+    """How it looks and is called; its menu, which also opens by the Menu key, is of who shows it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.actions_menu = QMenu(self)
-        self.setMenu(self.actions_menu)
         set_variant(self, Variant.QUIET)
         set_symbol(self, "ellipsis")
         self.speak_of("")
@@ -29,8 +22,3 @@ class MoreButton(QPushButton):
         """Say whose actions these are."""
         self.setToolTip(tr("More"))
         self.setAccessibleName(tr("More: {name}").format(name=name) if name else tr("More"))
-
-    def popup(self, place: QPoint) -> None:
-        """Open the menu there, if there is anything in it."""
-        if not self.actions_menu.isEmpty():
-            self.actions_menu.popup(place)
