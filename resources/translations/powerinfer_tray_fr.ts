@@ -8266,8 +8266,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Licence: {licence}.</source>
-            <translation>Licence : {licence}.</translation>
+            <source>License: {license}.</source>
+            <translation>Licence : {license}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -9276,11 +9276,6 @@
             <translation>Copier le c&amp;ode</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
-            <source>More</source>
-            <translation>Plus</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/comparison.py" />
             <source>Similar texts are near each other.</source>
             <translation>Les textes semblables sont proches les uns des autres.</translation>
@@ -9584,6 +9579,11 @@
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
             <source>⚠ {warning}</source>
             <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More</source>
+            <translation>Plus</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />

@@ -8254,8 +8254,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Licence: {licence}.</source>
-            <translation>ライセンス: {licence}</translation>
+            <source>License: {license}.</source>
+            <translation>ライセンス: {license}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -9252,11 +9252,6 @@
             <translation>コードをコピー(&amp;Y)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/collection_bar.py" />
-            <source>More</source>
-            <translation>その他</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/comparison.py" />
             <source>Similar texts are near each other.</source>
             <translation>似たテキストは近くに表示されます。</translation>
@@ -9560,6 +9555,11 @@
             <location filename="../../tray_app/ui/widgets/memory_bar.py" />
             <source>⚠ {warning}</source>
             <translation>⚠ {warning}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/more_button.py" />
+            <source>More</source>
+            <translation>その他</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/more_button.py" />

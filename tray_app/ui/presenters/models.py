@@ -330,7 +330,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
     chosen = entry.id == facts.chosen
     report = facts.reports.get(entry.id)
     terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
-    licence = tr("Licence: {licence}.").format(licence=entry.license) if entry.license else ""
+    license_line = tr("License: {license}.").format(license=entry.license) if entry.license else ""
     return ModelRow(
         id=entry.id,
         name=tr.said(entry.name),
@@ -343,7 +343,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         tone=Tone.WARNING if chosen else Tone.NEUTRAL,
         purpose=entry.purpose,
         sees=entry.sees,
-        details=_sentences(tr.said(entry.note), report, terms, licence, tr=tr),
+        details=_sentences(tr.said(entry.note), report, terms, license_line, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
         source=entry.id,  # with which its projector comes, too
