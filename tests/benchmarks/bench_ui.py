@@ -36,7 +36,7 @@ from tray_app.system.host import System
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.garbage import freeze_gc
+from tray_app.ui.garbage import GarbageTimer, freeze_gc
 from tray_app.ui.look import Look
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.presenters.notices import Page
@@ -175,6 +175,7 @@ def under_load(page: Page) -> Iterator[Result]:
     window.open(page)
     qt.processEvents()
     freeze_gc()  # as the app does
+    GarbageTimer(window)
     over = threading.Event()
     load = [threading.Thread(target=work, args=(fake, over)) for work in (_print_lines, _report_progress)]
     lateness = Lateness()
@@ -235,6 +236,7 @@ def of_a_chat(tokens: int, tokens_per_s: float, messages: int) -> Iterator[Resul
     talk = page.chat.talk
     _run(lambda: talk.look.known)
     freeze_gc()
+    GarbageTimer(window)
     what = f"chat of {messages} messages: event loop late"
     lateness = Lateness()
     talk.open(there.id)

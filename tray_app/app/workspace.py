@@ -94,7 +94,7 @@ class Workspace:
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
         self._downloads: DownloadQueue | None = None
         self._discovery: Discovery | None = None
-        self.autostart = autostart_for(host.system, os.environ, app_command())
+        self.autostart = autostart_for(host.system, os.environ, app_command(os.environ))
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
         self.upkeep = ModelUpkeep(
