@@ -26,7 +26,7 @@ import psutil
 from PySide6.QtCore import QDeadlineTimer, QElapsedTimer, QEventLoop, QTimer
 from PySide6.QtWidgets import QAbstractItemView, QApplication
 
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Result, reached, shown
 from tests.fakes.app import FakeApp, FakeLibrary, make_model, make_progress, make_status
 from tests.fakes.desktop import desktop
 from tray_app.chats.conversation import Message, Role
@@ -351,11 +351,7 @@ def results(*, full: bool) -> Iterator[Result]:
 
 
 def main() -> int:
-    reached = True
-    for result in results(full=True):
-        print(result, flush=True)
-        reached &= result.reached
-    return 0 if reached else 1
+    return 0 if reached(shown(results(full=True))) else 1
 
 
 if __name__ == "__main__":

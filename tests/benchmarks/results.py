@@ -1,8 +1,12 @@
-"""What benchmarks find: numbers with their units, and the limits that they have to keep."""
+"""What benchmarks find: numbers with their units, the limits that they have to keep, and notes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +42,31 @@ class Result:
 
     def __str__(self) -> str:
         return f"{self.name:62} {self.number:>16}  {self.verdict}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a reader must know beside the numbers, such as the versions of programs: sentences."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Finding = Result | Note
+"""What a part of the benchmarks yields."""
+
+
+def shown(found: Iterable[Finding], indent: str = "") -> list[Finding]:
+    """Print all that a part finds, each as soon as it is there."""
+    findings = []
+    for finding in found:
+        print(f"{indent}{finding}", flush=True)
+        findings.append(finding)
+    return findings
+
+
+def reached(findings: Iterable[Finding]) -> bool:
+    """Whether no goal is missed."""
+    return all(finding.reached for finding in findings if isinstance(finding, Result))

@@ -6,9 +6,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.benchmarks.__main__ import plot, table
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.__main__ import plot, save
 from tests.benchmarks.compare import CannotCompareError, Comparison, compare
-from tests.benchmarks.results import Result
+from tests.benchmarks.page import section, with_section
+from tests.benchmarks.results import Finding, Note, Result, reached, shown
+from tests.fakes.documents import BENCHMARKS
 
 FAST = Result("loopback: this app, verified", 812.4, "MB/s")
 SLOW = Result("loopback: <curl>", 400.0, "MB/s")
@@ -42,20 +45,71 @@ def test_a_plot_has_a_bar_for_each_number_and_its_longest_for_the_largest() -> N
     assert {FAST.name, SLOW.name, "812 MB/s", "400 MB/s"} <= set(texts)
 
 
-def test_the_page_names_its_command_and_has_every_number() -> None:
-    page = table({"download": [FAST], "desktop": [LATE]}, full=True)
+def test_a_section_names_its_command_and_its_day_and_has_every_number_and_note() -> None:
+    written = section("desktop", [LATE, Note("Qt 6.11.1.")], full=True, when="2026-11-26: Linux")
 
-    assert "`python3 dev.py bench --full --save`" in page
-    assert "| event loop late | 62.5 ms | at most 50 ms: TOO MUCH |" in page
-    assert "![download](download.svg)" in page
+    assert written.startswith(
+        "## Desktop\n\nWritten by `python3 dev.py bench --full --save desktop` on 2026-11-26: Linux.\n"
+    )
+    assert "\n| event loop late | 62.5 ms | at most 50 ms: TOO MUCH |\n" in written
+    assert "\n![desktop](desktop.svg)\n" in written
+    assert written.endswith("\n\nQt 6.11.1.\n")
+
+
+def test_what_is_saved_replaces_its_own_section_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "docs" / "README.md"
+    monkeypatch.setattr(bench, "DOCS", page.parent)
+    gone = "## Of a part that is gone\n\n| what | result | goal |\n| --- | --- | --- |\n| a | 1.00 s |  |\n"
+
+    save("desktop", [LATE, Note("Qt 6.10.")], full=True)
+    page.write_text(page.read_text(encoding="utf-8") + "\n" + gone, encoding="utf-8")
+    save("download", [FAST], full=False)
+    downloaded = page.read_text(encoding="utf-8").split("## ")[1]
+    save("desktop", [WEAK], full=False)
+    saved = page.read_text(encoding="utf-8")
+
+    assert [line for line in saved.splitlines() if line.startswith("#")] == [
+        "# Benchmarks",
+        "## Download",
+        "## Desktop",
+        "## Of a part that is gone",
+    ]
+    assert saved.split("## ")[1] == downloaded
+    assert FAST.number in downloaded
+    assert WEAK.number in saved
+    assert LATE.number not in saved
+    assert "Qt 6.10" not in saved
+    assert saved.endswith("\n\n" + gone)
+    assert {file.name for file in page.parent.iterdir()} == {"README.md", "download.svg", "desktop.svg"}
+
+
+def test_the_saved_page_is_as_saving_leaves_it() -> None:
+    page = BENCHMARKS.read_text(encoding="utf-8")
+    first = page[page.index("\n## ") + 1 :].split("\n## ")[0]
+
+    assert with_section(page, first, list(bench.PARTS)) == page
+
+
+def test_findings_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    findings: list[Finding] = [FAST, Note("curl 7.88.1."), LATE]
+
+    assert shown(findings, indent="  ") == findings
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["loopback:", "curl", "event"]
+    assert not reached(findings)
+    assert reached(findings[:2])
 
 
 STATE = """
 from collections import namedtuple
 Result = namedtuple("Result", "name value unit")
+Note = namedtuple("Note", "text")
 
 def steps(*, full):
     yield Result("a step", {step_ms}, "ms")
+    yield Note("of {name}")
     yield Result("lost", 0.0, "bytes")
     yield Result({name!r}, 3.0 if full else 2.0, "times")
 
