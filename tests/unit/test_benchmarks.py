@@ -10,7 +10,7 @@ from tests.benchmarks import __main__ as bench
 from tests.benchmarks.__main__ import plot, save
 from tests.benchmarks.compare import CannotCompareError, Comparison, compare
 from tests.benchmarks.page import section, with_section
-from tests.benchmarks.results import Finding, Note, Result, reached, shown
+from tests.benchmarks.results import Note, Result, reached, shown
 from tests.fakes.documents import BENCHMARKS
 
 FAST = Result("loopback: this app, verified", 812.4, "MB/s")
@@ -93,9 +93,9 @@ def test_the_saved_page_is_as_saving_leaves_it() -> None:
 
 
 def test_findings_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
-    findings: list[Finding] = [FAST, Note("curl 7.88.1."), LATE]
+    findings = (FAST, Note("curl 7.88.1."), LATE)
 
-    assert shown(findings, indent="  ") == findings
+    assert shown(findings, indent="  ") == list(findings)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed] == ["loopback:", "curl", "event"]
     assert not reached(findings)
