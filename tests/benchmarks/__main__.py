@@ -23,14 +23,14 @@ from tests.benchmarks import (
     bench_engine,
     bench_engines,
     bench_gateway,
+    bench_growth,
     bench_search,
     bench_several,
     bench_ui,
 )
 from tests.benchmarks.compare import CannotCompareError, compare
-from tests.benchmarks.page import section, with_section
-from tests.benchmarks.plots import bars
-from tests.benchmarks.results import Note, Result, reached, shown
+from tests.benchmarks.page import picture, section, with_section
+from tests.benchmarks.results import Note, reached, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,10 +51,10 @@ PARTS: dict[str, Part] = {
     "several": bench_several.results,
     "gateway": bench_gateway.results,
     "search": bench_search.results,
+    "growth": bench_growth.results,
     "commands": bench_commands.results,
     "desktop": bench_ui.results,
 }
-UNITS = {"download": "MB/s", "gateway": "ms", "search": "ms", "commands": "ms"}
 NOTES = {
     "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
     "in small files.",
@@ -102,7 +102,8 @@ def save(name: str, findings: Sequence[Finding], *, full: bool) -> None:
     when = f"{datetime.now(UTC):%Y-%m-%d}: {machine()}"
     written = section(name, [*findings, *notes], full=full, when=when)
     page.write_text(with_section(before, written, list(PARTS)), encoding="utf-8")
-    (DOCS / f"{name}.svg").write_text(plot(name, findings), encoding="utf-8")
+    if drawn := picture(name, findings):
+        (DOCS / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
 
 def machine() -> str:
@@ -112,16 +113,6 @@ def machine() -> str:
         f"{platform.system()} {platform.machine()}, {psutil.cpu_count()} processors, {memory_gib:.0f} GiB, "
         f"Python {platform.python_version()}, load {psutil.getloadavg()[0]:.1f} at the end"
     )
-
-
-def plot(name: str, findings: Sequence[Finding]) -> str:
-    """The part's main numbers: those in its `UNITS`, else how much of its limit each takes."""
-    results = [finding for finding in findings if isinstance(finding, Result)]
-    if unit := UNITS.get(name):
-        rows = [(r.name, r.value, r.number) for r in results if r.unit == unit]
-        return bars(f"{name}, {unit}", rows, ours="this app" if name == "download" else "")
-    rows = [(r.name, r.value / r.most, f"{r.number} of {r.most:g}") for r in results if r.most]
-    return bars(f"{name}: how much of its limit each takes", rows)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,12 @@ import json, sys
 from pathlib import Path
 from tests.benchmarks.__main__ import PARTS
 part, full, report = sys.argv[1:]
-found = [
-    (each.name, each.value, each.unit) for each in PARTS[part](full=full == "full") if hasattr(each, "value")
-]
+found = []
+for each in PARTS[part](full=full == "full"):
+    if hasattr(each, "value"):
+        found.append((each.name, each.value, each.unit))
+    for size, value in getattr(each, "points", ()):
+        found.append((f"{each.name} at {size:,} {each.of}", value, each.unit))
 Path(report).write_text(json.dumps(found), encoding="utf-8")
 """
 

@@ -1,14 +1,15 @@
-"""The page docs/benchmarks/README.md: a section for each part, with its own date and command. Pure."""
+"""The page docs/benchmarks/README.md, which has a section and a picture for each part. Pure."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.results import Note, Result
+from tests.benchmarks.plots import Bar, Panel, bars, lines
+from tests.benchmarks.results import Curve, Note, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tests.benchmarks.results import Finding
 
@@ -18,28 +19,68 @@ Each section says which command wrote it, when and on which machine; numbers of 
 What a change gains or costs is better seen with `python3 dev.py bench --compare COMMIT`, which runs both
 states in turns.
 """
+OURS = {"download": "this app", "engines": "built-in"}
+"""In parts that compare with others: a word that our own numbers have in their names."""
+_MEASURES = {"ms": "time", "s": "time", "MiB": "memory"}
 _SECTION = re.compile(r"^## (.*)\n(?:(?!## ).*\n?)*", re.MULTILINE)
 
 
 def section(part: str, findings: Sequence[Finding], *, full: bool, when: str) -> str:
     """What stands on the page about a part; `when` is the date, with the machine."""
     command = f"python3 dev.py bench{' --full' if full else ''} --save {part}"
-    results = [each for each in findings if isinstance(each, Result)]
-    notes = [line for each in findings if isinstance(each, Note) for line in ("", each.text)]
-    lines = [
-        f"## {part.capitalize()}",
-        "",
-        f"Written by `{command}` on {when}.",
-        "",
-        f"![{part}]({part}.svg)",
-        "",
-        "| what | result | goal |",
-        "| --- | --- | --- |",
-        *(f"| {each.name} | {each.number} | {each.verdict} |" for each in results),
-        *notes,
-        "",
+    numbers = [
+        (each.name, each.numbers, "") if isinstance(each, Curve) else (each.name, each.number, each.verdict)
+        for each in findings
+        if not isinstance(each, Note)
     ]
-    return "\n".join(lines)
+    blocks = [f"## {part.capitalize()}", f"Written by `{command}` on {when}."]
+    if numbers:
+        rows = [" | ".join(cells) for cells in (("what", "result", "goal"), ("---", "---", "---"), *numbers)]
+        blocks += [f"![{part}]({part}.svg)", "\n".join(f"| {row} |" for row in rows)]
+    blocks += [each.text for each in findings if isinstance(each, Note)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def picture(part: str, findings: Sequence[Finding]) -> str | None:
+    """Curves as lines, each unit in a panel of its own; without curves, all numbers as bars, those of a unit
+    on one scale. None if there are no numbers.
+    """
+    curves = [each for each in findings if isinstance(each, Curve)]
+    results = [each for each in findings if isinstance(each, Result)]
+    if curves:
+        return lines(part.capitalize(), list(_panels(curves)))
+    if not results:
+        return None
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.unit, []).append(result)
+    return bars(part.capitalize(), {unit: _bars(part, group) for unit, group in groups.items()})
+
+
+def _panels(curves: Sequence[Curve]) -> Iterator[Panel]:
+    for of, unit in dict.fromkeys((each.of, each.unit) for each in curves):
+        title = f"{of.capitalize()}: {_MEASURES.get(unit, unit)}"
+        some = [each for each in curves if (each.of, each.unit) == (of, unit)]
+        yield Panel(
+            title, of, unit, {each.name.partition(": ")[2] or each.name: each.points for each in some}
+        )
+
+
+def _bars(part: str, results: Sequence[Result]) -> list[Bar]:
+    """Ours stand out, where there are ours and others."""
+    ours = [OURS.get(part, "") in result.name for result in results]
+    return [
+        Bar(
+            result.name,
+            result.value,
+            result.number,
+            result.goal,
+            result.goal_text,
+            missed=not result.reached,
+            ours=is_ours or not any(ours),
+        )
+        for result, is_ours in zip(results, ours, strict=True)
+    ]
 
 
 def with_section(page: str, written: str, order: Sequence[str]) -> str:
