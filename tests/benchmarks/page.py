@@ -19,8 +19,8 @@ Each section says which command wrote it, when and on which machine; numbers of 
 What a change gains or costs is better seen with `python3 dev.py bench --compare COMMIT`, which runs both
 states in turns.
 """
-OURS = {"download": "this app", "engines": "built-in"}
-"""In parts that compare with others: a word that our own numbers have in their names."""
+OURS = {"download": ("this app",), "engines": ("built-in", "the app's choice")}
+"""In parts that compare with others: words that our own numbers have in their names."""
 _MEASURES = {"ms": "time", "s": "time", "MiB": "memory"}
 _SECTION = re.compile(r"^## (.*)\n(?:(?!## ).*\n?)*", re.MULTILINE)
 
@@ -67,8 +67,8 @@ def _panels(curves: Sequence[Curve]) -> Iterator[Panel]:
 
 
 def _bars(part: str, results: Sequence[Result]) -> list[Bar]:
-    """Ours stand out, where there are ours and others."""
-    ours = [OURS.get(part, "") in result.name for result in results]
+    """Ours stand out, where there are ours and others; ratios are all ours."""
+    words = OURS.get(part, ())
     return [
         Bar(
             result.name,
@@ -77,9 +77,9 @@ def _bars(part: str, results: Sequence[Result]) -> list[Bar]:
             result.goal,
             result.goal_text,
             missed=not result.reached,
-            ours=is_ours or not any(ours),
+            ours=result.unit == "times" or not words or any(word in result.name for word in words),
         )
-        for result, is_ours in zip(results, ours, strict=True)
+        for result in results
     ]
 
 
