@@ -22,6 +22,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import aiohttp
 import psutil
@@ -48,15 +49,15 @@ if TYPE_CHECKING:
 
 MODELS, QUICK_MODELS = (1, 10, 100, 1000), (100, 1000)
 CONNECTIONS, QUICK_CONNECTIONS = (1, 64, 256), (64, 256)
-REQUESTS = 768
+REQUESTS = 512
 """In each round, over all connections together."""
 TEXTS, QUICK_TEXTS = (1, 8, 64, 512, 2048), (8, 64, 512)
 MOST_LISTS = 64
 """Of one size, in a round."""
 ENGINES, QUICK_ENGINES = (1, 2, 3), (1, 3)
 FULL_ROUNDS, QUICK_ROUNDS = 7, 2
-FULL_IDLE_S, QUICK_IDLE_S = 20.0, 3.0
-_SETTLE_S = 6.0
+FULL_IDLE_S, QUICK_IDLE_S = 20.0, 2.0
+_SETTLE_S = 4.0
 """Until connections to the engines that are idle are closed: as long as one is open, they look at it."""
 EACH_BY_EACH = 1.1
 """What one of many costs, by one of few: linear, and what a busy machine adds to that."""
@@ -142,14 +143,13 @@ def of_connections(engine_url: str, sizes: Sequence[int], rounds: int) -> Iterat
             size: stack.enter_context(gateway(engine_url, speaks_openai=True, context_size=512))
             for size in sizes
         }
-        for number in range(rounds + 1):
+        for _ in range(rounds):
             for size, (url, process) in gateways.items():
                 served = asyncio.run(_ask_at_once(f"{url}/v1/embeddings", process, size))
-                if number:  # the first one is for warming up
-                    per_s[size].append(len(served.waits_s) / served.elapsed_s)
-                    waits[size].append(1000 * statistics.median(served.waits_s))
-                    worked[size].append(1000 * served.processor_s / len(served.waits_s))
-                    memory[size].append(served.memory_mib)
+                per_s[size].append(len(served.waits_s) / served.elapsed_s)
+                waits[size].append(1000 * statistics.median(served.waits_s))
+                worked[size].append(1000 * served.processor_s / len(served.waits_s))
+                memory[size].append(served.memory_mib)
     of = "connections"
     yield _curve("connections: requests", "requests/s", of, per_s)
     yield _curve("connections: median wait for an answer", "ms", of, waits)
@@ -293,10 +293,10 @@ def _embed(url: str, model: str) -> None:
 def _app(home: Path, *models: str) -> Iterator[tuple[str, int, float]]:
     """An app that serves these models: its address, its process, and how long it took to be ready (ms)."""
     port = free_port()
-    os.environ[HOME_VARIABLE] = str(home)
     began_s = time.perf_counter()
     chosen = [word for model in models for word in ("--model", model)]
-    with running("serve", "--port", str(port), *chosen) as program:
+    at_home = patch.dict(os.environ, {HOME_VARIABLE: str(home)})
+    with at_home, running("serve", "--port", str(port), *chosen) as program:
         program.line_with("Ready")
         yield f"http://127.0.0.1:{port}/v1", program.process.pid, 1000 * (time.perf_counter() - began_s)
         program.interrupt()
