@@ -85,15 +85,17 @@ def of_models(sizes: Sequence[int], rounds: int) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as folder:
         homes = {size: _home_with(Path(folder) / str(size), size) for size in sizes}
         yield from _looks({size: home / "models" for size, home in homes.items()}, rounds)
-        seen = {size: [_started(home) for _ in range(max(1, rounds // 3))] for size, home in homes.items()}
-    for name, unit, values in (
-        ("models: start of the app until it is ready", "ms", lambda each: each[0]),
-        ("models: an answer of /v1/models", "ms", lambda each: each[1]),
-        ("models: memory of the app", "MiB", lambda each: each[2]),
+        turns = range(max(1, rounds // 3))
+        seen = {size: [_started(home) for _ in turns] for size, home in homes.items()}
+    for name, unit in (
+        ("start of the app until it is ready", "ms"),
+        ("start of the app, its processor", "ms"),
+        ("an answer of /v1/models", "ms"),
+        ("memory of the app", "MiB"),
     ):
-        yield _curve(name, unit, "models", {size: list(map(values, each)) for size, each in seen.items()})
-    memory_mib = {size: [each[2] for each in starts] for size, starts in seen.items()}
-    yield _for_each("models: memory", memory_mib, most_kib=20)
+        values = {size: [started[name] for started in each] for size, each in seen.items()}
+        yield _curve(f"models: {name}", unit, "models", values)
+    yield _for_each("models: memory", values, most_kib=20)
 
 
 def _looks(folders: Mapping[int, Path], rounds: int) -> Iterator[Finding]:
@@ -123,13 +125,19 @@ def _home_with(home: Path, models: int) -> Path:
     return home
 
 
-def _started(home: Path) -> tuple[float, float, float]:
-    """How long an app takes until it is ready, how long its list of models takes (ms); its memory (MiB)."""
+def _started(home: Path) -> dict[str, float]:
+    """What the start of an app takes, and an answer with all its models (ms); its memory (MiB)."""
     with _app(home, "test") as (url, pid, ready_ms):
+        processor_ms = 1000 * _spent_s(psutil.Process(pid))
         models = requests.get(f"{url}/models", timeout=TIMEOUT_S).json()["data"]
         assert len(models) >= len(list((home / "models").iterdir())), len(models)
         took_ms = [_elapsed_ms(partial(requests.get, f"{url}/models", timeout=TIMEOUT_S)) for _ in range(5)]
-        return ready_ms, statistics.median(took_ms), _memory_mib(pid)
+        return {
+            "start of the app until it is ready": ready_ms,
+            "start of the app, its processor": processor_ms,
+            "an answer of /v1/models": statistics.median(took_ms),
+            "memory of the app": _memory_mib(pid),
+        }
 
 
 # ---- connections to the gateway
