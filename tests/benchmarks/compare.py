@@ -116,9 +116,9 @@ def compare(root: Path, commit: str, parts: Sequence[str], *, full: bool) -> Ite
             if part not in known:
                 yield f"  {commit} does not have this part."
                 continue
+            found = _in_turns(root, other, part, FULL_ROUNDS if full else QUICK_ROUNDS, full=full)
             yield f"  {'median of the rounds':62} {'there':>10} {'here':>10}  ratio (middle half)"
-            rounds = FULL_ROUNDS if full else QUICK_ROUNDS
-            yield from (f"  {line}" for line in _compared(_in_turns(root, other, part, rounds, full=full)))
+            yield from (f"  {line}" for line in _compared(found))
 
 
 def _parts(tree: Path, commit: str) -> list[str]:
@@ -135,6 +135,8 @@ def _in_turns(
     """What this tree and the other one measure, in each round."""
     found = []
     for number in range(rounds):
+        if sys.stderr.isatty():  # the next line is written over it
+            print(f"  round {number + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
         trees = (root, other) if number % 2 == 0 else (other, root)
         measured = {tree: _measured(tree, part, full=full) for tree in trees}
         found.append((measured[root], measured[other]))
