@@ -1,4 +1,4 @@
-"""What time and memory do as things become more: python -m tests.benchmarks.bench_growth
+"""What time and memory do as things become more: python -m tests.benchmarks.bench_growth [--full]
 
 Models in the folder, connections to the gateway, texts in a list, engines in memory. What counts are ratios
 within this run: what one more costs where there are many, by what it costs where there are few. All sizes
