@@ -56,8 +56,8 @@ QT_LIBRARIES = (
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
 # What downloads are compared with, and the server that all download from.
 RIVALS = "aria2 iproute2 nginx-light".split()
-# What takes programs apart and makes Debian packages.
-PACKAGE_TOOLS = "binutils dpkg-dev".split()
+# What takes programs and ICU's data apart, and makes Debian packages.
+PACKAGE_TOOLS = "binutils dpkg-dev icu-devtools".split()
 # What makes, signs and runs the Windows package without Windows.
 WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
