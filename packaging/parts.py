@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 DOCUMENT = freeze.ROOT / "docs" / "packages.md"
 MOST_BYTES_UNEXPLAINED = 1_000_000
 _ROWS = 20
-_QUICK: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 3, "dict_size": 64 << 20}]
-"""As the packages are compressed, but in a tenth of the time, for shares are all that is told."""
+_QUICK: list[dict[str, int]] = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 64 << 20}]
+"""As the packages are compressed, but in a small part of the time, for shares are all that is told."""
 
 
 @dataclass(frozen=True, slots=True)
