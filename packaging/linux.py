@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import platform
 import shutil
@@ -59,7 +58,7 @@ def make_deb(frozen: Path, dist: Path) -> Path:
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)
     package = dist / f"{contents.APP}_{__version__}_{machine}.deb"
-    run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, package)
+    run("dpkg-deb", "--root-owner-group", "-Zxz", "-z9", "-Sextreme", "--build", tree, package)
     return package
 
 
@@ -139,7 +138,7 @@ def metainfo() -> str:
 
 def make_tarball(frozen: Path, dist: Path) -> Path:
     """The frozen app alone, for systems without dpkg; it runs from wherever it is unpacked."""
-    package = dist / f"{contents.APP}-{__version__}-linux-{platform.machine()}.tar.gz"
+    package = dist / f"{contents.APP}-{__version__}-linux-{platform.machine()}.tar.xz"
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -147,11 +146,7 @@ def make_tarball(frozen: Path, dist: Path) -> Path:
         member.mtime = source_date()
         return member
 
-    with (
-        package.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
+    with tarfile.open(package, "w:xz", format=tarfile.PAX_FORMAT, preset=9) as archive:
         archive.add(frozen, arcname=contents.APP, filter=plain)  # sorts what is in a folder
     return package
 
