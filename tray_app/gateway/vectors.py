@@ -18,7 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
-from tray_app.gateway.openai import ApiError, Fields, as_base64
+from tray_app.gateway.openai import ApiError, Fields, as_base64, from_json
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
 def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
     """As `decode_answer`, for answers that may contain NaN or infinities."""
     try:
-        return msgspec.json.decode(answer, type=kind)
+        return from_json(answer, kind)
     except NOT_JSON:
         if answer.count(b",") > MAX_NUMBERS:  # Python's own JSON reader takes forty bytes for each number
             return decode_answer(answer, kind)
