@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.gateway.byte_budget import Held
+    from tray_app.gateway.engine_connections import HttpAnswer
 
 Answer = TypeVar("Answer")
 
@@ -54,7 +55,7 @@ class ChunkCheck(Protocol):
 
 
 async def whole_answer(
-    answer: aiohttp.ClientResponse,
+    answer: HttpAnswer,
     most_bytes: int = limits.MAX_ANSWER_BYTES,
     check: ChunkCheck | None = None,
     held: Held | None = None,

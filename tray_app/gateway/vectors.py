@@ -123,7 +123,10 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
         raise ApiError(
             502, f"The engine returned no vector for the text at index {index}.", code="engine_answer"
         )
-    length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
+    try:
+        length = math.hypot(*values)  # type: ignore[arg-type]
+    except TypeError:  # with null among them
+        length = math.nan
     if not length <= _GREATEST_LENGTH:  # also for NaN
         raise _no_vector(
             index, "contains numbers that are not finite (NaN or infinity)", code="embedding_not_finite"
