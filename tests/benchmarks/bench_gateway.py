@@ -73,12 +73,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """The gateway's memory after each tenth of its requests."""
+class Use:
+    """The gateway's memory after each tenth of its embeddings, and its processor time for one."""
 
     name: str
     requests: int
     sizes_mib: tuple[float, ...]
+    processor_ms: float
 
     @property
     def growth_mib(self) -> float:
@@ -87,7 +88,10 @@ class Memory:
 
     def __str__(self) -> str:
         sizes = " ".join(f"{size:.1f}" for size in self.sizes_mib)
-        return f"memory after each tenth of {self.requests} requests [MiB]: {sizes}"
+        return (
+            f"processor time for one of {self.requests} requests: {self.processor_ms:.2f} ms, "
+            f"memory after each tenth of them [MiB]: {sizes}"
+        )
 
 
 def main() -> None:
@@ -105,7 +109,8 @@ def results(*, full: bool) -> Iterator[Result]:
     speed.
     """
     for row in rows(requests=400, memory=5000) if full else rows(requests=100, memory=400):
-        if isinstance(row, Memory):
+        if isinstance(row, Use):
+            yield Result(f"{row.name}, embedding: processor time of the gateway", row.processor_ms, "ms")
             yield Result(f"{row.name}: memory, growth over {row.requests} requests", row.growth_mib, "MiB")
         else:
             clients = "1 client" if row.clients == 1 else f"{row.clients} clients"
@@ -114,21 +119,21 @@ def results(*, full: bool) -> Iterator[Result]:
     yield from bench_gateway_rates.results(full=full)
 
 
-def rows(requests: int, memory: int) -> Iterator[Row | Memory]:
+def rows(requests: int, memory: int) -> Iterator[Row | Use]:
     """All comparisons, engine by engine."""
     with (
         llamacpp() as engine,
         gateway(engine.base_url, speaks_openai=True, context_size=engine.context_size) as (url, process),
     ):
         yield from compare(engine.base_url, "/v1/embeddings", url, "llama.cpp", {"input": TEXT}, requests)
-        yield watch_memory("llama.cpp", Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
+        yield watch_use("llama.cpp", Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
     with (
         child(POWERINFER) as (base_url, _),
         gateway(base_url, speaks_openai=False, context_size=CONTEXT_SIZE) as (url, process),
     ):
         name = "PowerInfer (fake)"
         yield from compare(base_url, "/embedding", url, name, {"content": TEXT}, requests)
-        yield watch_memory(name, Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
+        yield watch_use(name, Target(url, "/v1/embeddings", {"input": TEXT}), process, memory)
 
 
 def compare(base_url: str, path: str, url: str, name: str, body: object, requests: int) -> Iterator[Row]:
@@ -171,13 +176,16 @@ def compare_streams(
         yield Row(f"{title}, {what}", clients, tuple(times[direct]), tuple(times[through]))
 
 
-def watch_memory(name: str, target: Target, process: psutil.Process, requests: int) -> Memory:
-    """The gateway's memory while it answers; what it takes for the first tenth is set-up."""
+def watch_use(name: str, target: Target, process: psutil.Process, requests: int) -> Use:
+    """What the gateway takes while it answers; its memory for the first tenth is set-up."""
     sizes_bytes = []
+    before_s = sum(process.cpu_times()[:2])
     for _ in range(10):
         crowd(target, 4, requests // 40)
         sizes_bytes.append(process.memory_info().rss)
-    return Memory(name, requests, tuple(size / 2**20 for size in sizes_bytes))
+    took_s = sum(process.cpu_times()[:2]) - before_s
+    asked = 10 * 4 * (requests // 40 + 1)  # each client asks once before it begins
+    return Use(name, requests, tuple(size / 2**20 for size in sizes_bytes), 1000 * took_s / asked)
 
 
 def percentile(values: Sequence[float], share: int) -> float:
