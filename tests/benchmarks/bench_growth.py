@@ -29,7 +29,7 @@ import psutil
 import requests
 
 from tests.benchmarks.bench_download import peak_of
-from tests.benchmarks.bench_gateway import gateway
+from tests.benchmarks.gateway_clients import gateway
 from tests.benchmarks.results import Curve, Note, Result, reached, shown
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.models import model_bytes
