@@ -73,7 +73,7 @@ class PartFile:
         self._journal = Journal(source, sha256, time.time())
         self._sync_file: FileIO | None = None
         self._sync_failed = False
-        self._journal_is_blank = False  # whether that on the disk is this order's, and vouches for no byte
+        self._journal_is_blank = False  # whether that on the disk is `note_order`'s: it knows of no byte
 
     @property
     def whole(self) -> bool:
@@ -97,7 +97,7 @@ class PartFile:
             return
         self._journal = msgspec.structs.replace(self._journal, ordered_at_s=journal.ordered_at_s)
         same_order = (journal.source, journal.sha256) == (self._journal.source, self._journal.sha256)
-        self._journal_is_blank = same_order and not journal.done
+        self._journal_is_blank = same_order and journal.remote is None
         end = journal.done[-1].end if journal.done else 0
         if journal.remote and there and self.path.stat().st_size >= end:
             self.remote = journal.remote
@@ -188,7 +188,7 @@ class PartFile:
 
     def _write_journal(self, done: tuple[Span, ...]) -> None:
         self._journal = msgspec.structs.replace(self._journal, remote=self.remote, done=done)
-        self._journal_is_blank = not done
+        self._journal_is_blank = False
         try:
             _store(self._journal_path, self._journal)
         except OSError as exc:
