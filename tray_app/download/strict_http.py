@@ -55,6 +55,7 @@ class StrictResponse(http.client.HTTPResponse):
         timeout_s = sock.gettimeout()
         self._line = _Line(self.fp.detach(), 2 * timeout_s if timeout_s else None)
         self.fp = io.BufferedReader(self._line)
+        self._most_ahead = io.DEFAULT_BUFFER_SIZE  # so much of the body may be there along with the headers
 
     def begin(self) -> None:
         """See `http.client.HTTPResponse.begin`."""
@@ -70,12 +71,17 @@ class StrictResponse(http.client.HTTPResponse):
         """Put what has arrived of the body into the buffer; how much that is, 0 at the end.
 
         `http.client.IncompleteRead` if the body was cut, `OSError` if the connection has a fault.
-        As `read1`, but without a new object for each piece: with megabytes in each, that takes more time
-        than everything else here.
+        As `read1`, but without a new object for each piece: that would take more time than all else here.
         """
         if self.isclosed() or not self.length:
             return 0
-        count: int = self.fp.readinto1(buffer[: self.length])
+        if ahead := min(len(buffer), self.length, self._most_ahead):
+            data = self.fp.read1(ahead)  # never waits for more than that, as `readinto1` would
+            count = len(data)
+            buffer[:count] = data
+            self._most_ahead = 0 if count < ahead else self._most_ahead - count
+        else:
+            count = self._line.readinto(buffer[: self.length]) or 0
         if not count:
             raise http.client.IncompleteRead(b"", self.length)
         self.length -= count
