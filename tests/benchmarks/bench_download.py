@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.results import Result
-from tray_app.download.queue import DownloadQueue
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
@@ -42,13 +41,33 @@ OURS = "this app, verified"
 RUNNING = "this app, verified, already running"
 COMMAND = "powerinfer-tray download"
 HUB = "huggingface_hub"
-OWN_SCRIPT = [sys.executable, "-m", "tests.benchmarks.bench_download"]
 ROUND_TRIP_S, LOSS = 0.05, 0.001
 MOST_MIB = 60
 HUB_PACKAGES = ("huggingface_hub", "hf-xet")
 HUB_TIMES = 3.0
 """How many times as fast as huggingface_hub."""
 
+OURS_PROGRAM = """
+import sys
+from pathlib import Path
+from tray_app.download.queue import DownloadQueue
+queue = DownloadQueue()
+queue.wait(queue.add(sys.argv[1], Path(sys.argv[2])))
+queue.close(timeout_s=5)
+"""
+"""What is measured of this app: everything but its window and its command line."""
+RUNNING_PROGRAM = """
+import sys, time
+from pathlib import Path
+from tray_app.download.queue import DownloadQueue
+queue = DownloadQueue()
+for number, line in enumerate(sys.stdin):
+    start_s = time.process_time()
+    queue.wait(queue.add(line.strip(), Path(sys.argv[1]), file_name=f"{number}.gguf"))
+    print(time.process_time() - start_s, flush=True)
+queue.close(timeout_s=5)
+"""
+"""Takes an address in each line; tells what each download took of the processors."""
 HUB_VERSIONS = """
 import sys
 from importlib.metadata import version
@@ -169,7 +188,10 @@ class RunningApp:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [*OWN_SCRIPT, "--running", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", RUNNING_PROGRAM, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.download(url)
 
@@ -197,47 +219,22 @@ def contenders(url: str, sha256: str, to: Path) -> dict[str, Command]:
         BASELINE: [*aria2, url],
         "aria2c -x8, its checksum": [*aria2, f"--checksum=sha-256={sha256}", url],
         "curl": ["curl", "--silent", "--fail", "--output", str(to / "curl"), url],
-        OURS: [*OWN_SCRIPT, "--ours", url, str(to)],
+        OURS: [sys.executable, "-c", OURS_PROGRAM, url, str(to)],
     }
 
 
 def main() -> int:
-    """Measure, or be one of the measured."""
+    """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size-mib", type=int, default=2048)
     parser.add_argument("--quick", action="store_true", help="256 MiB")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scenario", nargs="*", type=int, help=f"by number, 1 to {len(SCENARIOS)}")
-    parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--running", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.ours:
-        return download_by_queue(options.ours[0], Path(options.ours[1]))
-    if options.running:
-        return download_as_told(Path(options.running))
     scenarios = [SCENARIOS[number - 1] for number in options.scenario or range(1, len(SCENARIOS) + 1)]
     size_mib = 256 if options.quick else options.size_mib
     for measured in measure_all(scenarios, size_mib, lambda _: options.runs):
         print_table(measured)
-    return 0
-
-
-def download_by_queue(url: str, folder: Path) -> int:
-    """What is measured of this app: everything but its window."""
-    queue = DownloadQueue()
-    queue.wait(queue.add(url, folder))
-    queue.close(timeout_s=5)
-    return 0
-
-
-def download_as_told(folder: Path) -> int:
-    """Be an app that runs: an address in each line, and back what each download took of the processors."""
-    queue = DownloadQueue()
-    for number, line in enumerate(sys.stdin):
-        start_s = time.process_time()
-        queue.wait(queue.add(line.strip(), folder, file_name=f"{number}.gguf"))
-        print(time.process_time() - start_s, flush=True)
-    queue.close(timeout_s=5)
     return 0
 
 
@@ -338,7 +335,7 @@ def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int, hub: Pat
 def print_table(measured: Measured) -> None:
     """Speed, its ratio to aria2c's, the spread of the runs, and what they took of processors and memory."""
     speeds = measured.speeds_mb_s()
-    print(f"\n{measured.scenario.name}, {measured.size_bytes // MIB} MiB")
+    print(f"\n{measured.scenario.name}; the file has {measured.size_bytes // MIB} MiB")
     print(f"  {'':36} {'MB/s':>6} {'ratio':>6} {'seconds':>17} {'processor s':>12} {'peak MiB':>9}")
     for name, runs in measured.outcomes.items():
         times = sorted(run.elapsed_s for run in runs)
