@@ -98,7 +98,7 @@ class Workspace:
         self._discovery: Discovery | None = None
         self._models: ModelManager | None = None
         self._chats: ChatStore | None = None
-        self.autostart = autostart_for(host.system, os.environ, app_command())
+        self.autostart = autostart_for(host.system, os.environ, app_command(os.environ))
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
         self.upkeep = ModelUpkeep(

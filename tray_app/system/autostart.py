@@ -93,9 +93,17 @@ def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str
             return DesktopEntry(Path(config) / "autostart", command)
 
 
-def app_command() -> tuple[str, ...]:
-    """The command that starts this app in the tray: the frozen program, or this Python with the package."""
+def app_command(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What starts this app in the tray: its AppImage, the frozen program, or this Python with the package.
+
+    `environ`: the variables by which an AppImage says where it is.
+    """
     program = Path(sys.executable)
+    # Inside an AppImage, the program is where the image is mounted, which is another folder at each start. An
+    # app that an AppImage has started inherits the variables, but lies elsewhere.
+    image, mounted = environ.get("APPIMAGE"), environ.get("APPDIR")
+    if image and mounted and program.is_relative_to(mounted):
+        return (image, "--background")
     silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))
     start = (str(silent if silent.exists() else program),)
     return (*start, *(() if getattr(sys, "frozen", False) else _MODULE), "--background")

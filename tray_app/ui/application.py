@@ -16,7 +16,7 @@ from tray_app.system.heap import give_back
 from tray_app.system.host import System, detect_system
 from tray_app.ui import icons
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.garbage import delete_plot, freeze_gc
+from tray_app.ui.garbage import GarbageTimer, delete_plot, freeze_gc
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
 from tray_app.ui.operations import load_or_unload, operation_for, read_facts
@@ -72,6 +72,7 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
             desktop.show_window(source)
     freeze_gc()
     desktop.bridge.afterwards(_settle)
+    GarbageTimer(qt)
     try:
         return qt.exec()
     finally:
