@@ -100,7 +100,7 @@ def test_what_tune_finds_best_is_taken_up_by_the_running_app(
 ) -> None:
     samples = (ThreadMeasurement(1, 10.0, 10.0), ThreadMeasurement(2, 100.0, 100.0))
     found = Tuning(Threads(1, 1), samples, complete=True)
-    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    monkeypatch.setattr("tray_app.app.tuning.tune", lambda *_: found)
     with app_that_is_asked() as (app, client):
         app.store.override(threads=1)
         ready(app)
@@ -125,7 +125,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
     )
     samples = (ThreadMeasurement(1, 190.0, 40.0),)
     found = Tuning(Threads(1, 1), samples, complete=True, present_engine="llama.cpp", engines=engines)
-    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    monkeypatch.setattr("tray_app.app.tuning.tune", lambda *_: found)
     with app_that_is_asked() as (app, _):
         app.change(model="test")
 
@@ -164,7 +164,7 @@ def test_a_server_that_sleeps_does_so_again_after_tune_and_its_address_rested(
             seen.append(app.status().server.base_url)
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         app._server.stand_by()
         client.tune(Measuring(), lambda _: None, Cancellation())
         assert app.status().server.state is ServerState.ASLEEP
@@ -178,7 +178,7 @@ def test_a_server_that_is_stopped_meanwhile_stays_stopped_after_tune(monkeypatch
             assert powerinfer_tray("stop").returncode == 0
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         client.tune(Measuring(), lambda _: None, Cancellation())  # of a server that did not run
         assert app.status().server.state is ServerState.STOPPED
         ready(app)
@@ -196,7 +196,7 @@ def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) 
             inner.append(str(refused.value))
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         assert client.tune(Measuring(), lambda _: None, Cancellation()).complete
     assert len(inner) == 1
 
@@ -423,7 +423,7 @@ def test_what_tune_finds_best_goes_where_the_model_has_it_from(monkeypatch: pyte
         present.append((settings.threads, settings.threads_batch))
         return Tuning(Threads(1, 1), samples, complete=True)
 
-    monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+    monkeypatch.setattr("tray_app.app.tuning.tune", measure)
     with app_that_is_asked() as (app, client):
         app.store.change(threads=1)
         client.change(Changing("threads", "3", "test"))
