@@ -69,7 +69,7 @@ TIMEOUT_S = 300.0
 CLOCK_TICK_S = 0.01
 """Processor time is counted in these."""
 TEXTS = [f"{number} texts of about fifty letters are what one embeds" for number in range(4)]
-PROMPT = " ".join(["a prompt is read before an answer is written"] * 5)
+PROMPT = " ".join(["a prompt is read before an answer is written"] * 2)
 TOKENS = 32
 SMALL_ENCODER = {"width": 384, "layers": 6}
 """The shape of all-MiniLM-L6-v2."""

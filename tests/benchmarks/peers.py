@@ -46,8 +46,12 @@ class Peer:
     def serving(self, model: Path, *, embeds: bool, patience_s: float) -> Iterator[tuple[str, int]]:
         """Its URL and its process. `OSError` if it cannot be started, ends, or is not ready in time."""
         port = free_port()
-        command = self.command(model, port, embeds)
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            self.command(model, port, embeds),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # as the app does it; Linux gives each session an equal part
+        ) as process:
             try:
                 url = f"http://127.0.0.1:{port}"
                 end_s = time.monotonic() + patience_s
