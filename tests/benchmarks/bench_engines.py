@@ -34,7 +34,7 @@ import psutil
 import requests
 
 from tests.benchmarks.peers import llama_server, python_peers
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Note, Result, reached, shown
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.tiny_models import write_bert
 from tray_app.download.queue import DownloadQueue
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tests.benchmarks.peers import Peer
+    from tests.benchmarks.results import Finding
     from tray_app.engine.kinds import Engine
 
 FULL_S, QUICK_S = 60.0, 3.0
@@ -186,21 +187,19 @@ def main() -> int:
         "--seconds", type=float, default=FULL_S, help="for each work, of all engines together"
     )
     options = parser.parse_args()
-    reached = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = installed(options.archive, folder / "engines") if options.archive else own_store()
+        store = own_store()
+        if options.archive:
+            store = EngineStore(folder / "engines")
+            print(install(options.archive, store))
         peers = [llama_server(NATIVE, options.native)] if options.native else []
         peers += python_peers(options.peers) if options.peers else []
-        for peer in peers:
-            print(f"{peer.name}: {peer.version}")
-        for result in compare(folder, store, peers, options.native, options.seconds, full=True):
-            print(result, flush=True)
-            reached &= result.reached
-    return 0 if reached else 1
+        found = compare(folder, store, peers, options.native, options.seconds, full=True)
+        return 0 if reached(shown(found)) else 1
 
 
-def results(*, full: bool) -> Iterator[Result]:
+def results(*, full: bool) -> Iterator[Finding]:
     """The built-in engine and that which the app chooses; `full` takes larger models and more rounds."""
     with tempfile.TemporaryDirectory() as name:
         yield from compare(Path(name), own_store(), [], None, FULL_S if full else QUICK_S, full=full)
@@ -211,17 +210,15 @@ def own_store() -> EngineStore:
     return EngineStore(AppPaths.from_environment(os.environ).engines)
 
 
-def installed(archive: Path, folder: Path) -> EngineStore:
-    """A store that has the build in an archive, proven. `AppError`."""
-    store = EngineStore(folder)
+def install(archive: Path, store: EngineStore) -> Note:
+    """Install the build in an archive, with its proof; what that says. `AppError`."""
     installer = BuildInstaller(store, Prover.on(detect_host()), (), DownloadQueue)
     installer.install_file(archive)
     build = installer.wait()
     installer.close(TIMEOUT_S)
-    failed = [f"{kind}: {verdict.reason}" for kind, verdict in build.verdicts.items() if not verdict.works]
-    speed = f"{build.speed:.2f} times the built-in engine" if build.speed else "not measured"
-    print(f"installed {build.id}, {build.release}: its proof says {speed}; does not work: {failed or 'none'}")
-    return store
+    failed = ", ".join(kind for kind, verdict in build.verdicts.items() if not verdict.works)
+    speed = f"{build.speed:.2f} times the built-in engine" if build.speed else "no speed"
+    return Note(f"{build.release} is installed. Its proof: {speed}; it fails with: {failed or 'nothing'}.")
 
 
 def compare(
@@ -232,14 +229,19 @@ def compare(
     seconds: float,
     *,
     full: bool,
-) -> Iterator[Result]:
+) -> Iterator[Finding]:
     """Each engine with each model and each kind of work; the first of `peers` is what others are given by."""
+    if peers:
+        yield Note(", ".join(f"{peer.name}: {peer.version}" for peer in peers) + ".")
     finder = EngineFinder(detect_host(), store)
     programs = [native] if native else [build.program for build in store.installed()]
     for subject in subjects(folder, programs, full=full):
         able = [each for each in peers if subject.embeds or not each.only_embeds]
         starts = [by_its_command(each, subject) for each in able]
-        for name, engine in engines_for(subject.model, finder, native).items():
+        engines = engines_for(subject.model, finder, native)
+        chosen = engines.get(CHOICE) or engines[BUILT_IN]
+        yield Note(f"{subject.title}: the app chooses {chosen.name}, {chosen.version}.")
+        for name, engine in engines.items():
             state = folder / f"{subject.path.stem}-{name}"
             starts.append(by_the_app(name, engine, subject.model, state))
         with ExitStack() as stack:
@@ -248,7 +250,7 @@ def compare(
                 try:
                     here.append(stack.enter_context(start))
                 except (EngineError, OSError) as exc:
-                    print(f"{subject.title}: {exc}")
+                    yield Note(f"{subject.title}: {exc}")
             for each in here:
                 yield Result(f"{subject.title}: {each.name}: start", each.start_s, "s")
                 yield Result(f"{subject.title}: {each.name}: memory", each.memory_bytes / 1e6, "MB")
@@ -281,11 +283,10 @@ def subjects(folder: Path, programs: Sequence[Path], *, full: bool) -> Iterator[
 
 def engines_for(model: Model, finder: EngineFinder, native: Path | None) -> dict[str, Engine]:
     """Those that the app starts with a model."""
-    engines = {}
-    if built_in := finder.embedded():
-        engines[BUILT_IN] = built_in
+    built_in = finder.embedded()
+    assert built_in, "there is no built-in engine for this kind of machine"
+    engines = {BUILT_IN: built_in}
     choice = choose_engine(AUTO, ModelNeeds.of(model.header), finder)
-    print(f"{model.id}: the app chooses {choice.name}, {choice.version}")
     if choice.build:
         engines[CHOICE] = choice
     if native:
@@ -311,7 +312,7 @@ def agreement(title: str, answers: dict[str, dict[str, Any]]) -> Iterator[Result
         yield Result(f"{title}, vectors: {name} by {base}", likeness, "cosine", least=LEAST_COSINE)
 
 
-def in_turns(work: Work, title: str, here: Sequence[Serving], seconds: float) -> Iterator[Result]:
+def in_turns(work: Work, title: str, here: Sequence[Serving], seconds: float) -> Iterator[Finding]:
     """What each does in a second, and in times of the first one."""
     answers = dict(first_answers(work, title, here))
     here = [each for each in here if each.name in answers]
@@ -334,7 +335,7 @@ def in_turns(work: Work, title: str, here: Sequence[Serving], seconds: float) ->
         yield Result(what, times, "times", least=GOALS.get((name, base)))
         times = statistics.median(each[base].processor_s / each[name].processor_s for each in rounds)
         yield Result(f"{what}, processor", times, "times")
-    print(f"{title}, {work.name}: {len(rounds)} rounds, load {psutil.getloadavg()[0]:.1f}")
+    yield Note(f"{title}, {work.name}: {len(rounds)} rounds, load {psutil.getloadavg()[0]:.1f} at their end.")
 
 
 def pairs(names: Sequence[str]) -> list[tuple[str, str]]:
