@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.results import Finding
     from tray_app.engine.kinds import Engine
 
-FULL_S, QUICK_S = 60.0, 3.0
+FULL_S, QUICK_S = 60.0, 2.0
 """How long all engines together are asked, for each kind of work."""
 FEWEST_ROUNDS = 3
 TIMEOUT_S = 300.0
