@@ -349,7 +349,7 @@ def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
     changes = {
         "metrics": "on",
         "notices": "off",
-        "batch_size": "512",
+        "batch_size": "256",
         "idle_minutes": "7",
         "temperature": "0.5",
         "native_routes": "on",
@@ -360,7 +360,7 @@ def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
         current = app.store.current
     shown = json.loads(command_here("settings", "show", "--json").stdout)
     for values in (shown, {name: getattr(current, name) for name in shown}):
-        assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 512)
+        assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 256)
         assert (values["idle_minutes"], values["temperature"], values["native_routes"]) == (7, 0.5, True)
 
 
