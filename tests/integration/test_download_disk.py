@@ -16,10 +16,10 @@ import pytest
 
 from tests.fakes.downloads import QUICK, Recorder, fetch, model_bytes, received
 from tests.fakes.errors import coded
-from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall, Trickle
+from tests.fakes.file_server import Drop, FileServer, SparseContent, Stall
 from tests.fakes.models import header_bytes
 from tests.fakes.models import model_bytes as whole_model
-from tray_app.download import connection_pool, part, transfer, worker
+from tray_app.download import part, transfer, worker
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.segments import Plan, Span
@@ -214,19 +214,6 @@ def test_what_has_come_is_noted_before_a_check_that_takes_long(
     monkeypatch.setattr(transfer, "Follower", Behind)
     fetch(server.put("/m.gguf", CONTENT).url, tmp_path)
     assert Behind.last.noted == ((0, len(CONTENT)),)
-
-
-def test_what_comes_fast_is_brought_to_the_disk_meanwhile(
-    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served = server.put("/m.gguf", CONTENT)
-    served.always = Trickle(piece_bytes=20_000, interval_s=0.03)
-    monkeypatch.setattr(connection_pool, "SYNC_BYTES", 50_000)
-    synced: list[int] = []
-    path = tmp_path / "m.gguf.part"
-    monkeypatch.setattr(part, "_sync_data", lambda _file: synced.append(path.stat().st_size))
-    assert fetch(served.url, tmp_path, clock=lambda: 0.0) == DIGEST  # it is never time for a journal
-    assert synced[0] < len(CONTENT)
 
 
 def test_positioned_writes_that_windows_lacks_are_not_used(

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.05
 CHECKPOINT_INTERVAL_S = 0.5
-SYNC_BYTES = 32 << 20
-"""So much on its way to the disk at a time: otherwise, most of a file that comes fast would be left to the
-end, while somebody waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,6 @@ class ConnectionPool:
         self._surplus = threading.Semaphore(0)
         self._last_fault: DownloadError = broken_transfer("All connections were closed.")
         self._checkpoint_s = clock()
-        self._synced_bytes = part.plan.received_bytes
         self._ended = threading.Event()
         self._errand = FetchContext(
             part=part,
@@ -120,23 +116,13 @@ class ConnectionPool:
         self._collect()
         self._on_tick()
         now_s = self._clock()
-        self._secure(now_s)
+        if now_s - self._checkpoint_s >= CHECKPOINT_INTERVAL_S:
+            self._part.checkpoint()
+            self._checkpoint_s = self._clock()  # a slow disk is not asked without a pause
         limits = self._limits()
         self._errand.throttle.limit_bytes_per_s = limits.bytes_per_s
         if splittable:
             self._adjust(limits.connections, now_s)
-
-    def _secure(self, now_s: float) -> None:
-        """Bring to the disk what has arrived, if it is time for that."""
-        received_bytes = self._part.plan.received_bytes
-        if now_s - self._checkpoint_s >= CHECKPOINT_INTERVAL_S:
-            self._part.checkpoint()
-            self._checkpoint_s = self._clock()  # a slow disk is not asked without a pause
-        elif received_bytes - self._synced_bytes >= SYNC_BYTES:
-            self._part.sync()
-        else:
-            return
-        self._synced_bytes = received_bytes
 
     def _collect(self) -> None:
         """Handle connections that have ended.
