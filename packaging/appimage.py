@@ -1,5 +1,5 @@
 """Makes an AppImage of a frozen app: one file that runs on any Linux with a C library as new as the build
-machine's. Main thread; the same app gives the same bytes. docs/decisions/0020-appimage.md says why.
+machine's. Main thread; the same app gives the same bytes. docs/decisions/0022-appimage.md says why.
 
 An AppImage is a small program, the runtime, with the image of a file system behind it, which it mounts and
 starts the app from. The runtime is fetched, pinned by digest; without a network no AppImage is made.
