@@ -14,6 +14,7 @@ from tray_app.ui.presenters.builds import key_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
+from tray_app.ui.presenters.updates import update_title
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
@@ -70,11 +71,17 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         # One notice for one event: while the server is down, the icon says so.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("See the log for details.")
         found.append(Notice(tr("The server crashed and was restarted"), cause, Page.HOME))
+    if (newer := new.updates.newer) and newer.version != _newer_version(old):
+        found.append(Notice(update_title(newer, tr), tr("Open Home to see what is new."), Page.HOME))
     asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
     if asking:  # one, also if a page asks by many names: the window shows them all
         text = tr("Its requests are refused until you decide. Open Home to answer.")
         found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
+
+
+def _newer_version(status: AppStatus) -> str:
+    return status.updates.newer.version if status.updates.newer else ""
 
 
 def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:

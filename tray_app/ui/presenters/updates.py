@@ -1,0 +1,118 @@
+"""New versions of this app: the question whether to tell of them, and what there is to tell. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app import __version__
+from tray_app.download.progress import Phase
+from tray_app.ui.presenters.builds import CardView
+from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
+
+if TYPE_CHECKING:
+    from tray_app.app.release import Release
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.phrases import Translate
+
+
+class UpdateAction(StrEnum):
+    """What can be done about a new version, or answered to the question."""
+
+    TELL = "tell"
+    REFUSE = "refuse"
+    NEWS = "news"
+    DOWNLOAD = "download"
+    SKIP = "skip"
+    CANCEL = "cancel"
+    REVEAL = "reveal"
+
+
+def update_label(action: UpdateAction, tr: Translate) -> str:
+    """What its button says."""
+    return {
+        UpdateAction.TELL: tr("Tell Me"),
+        UpdateAction.REFUSE: tr("No, Thanks"),
+        UpdateAction.NEWS: tr("What Is New"),
+        UpdateAction.DOWNLOAD: tr("Download"),
+        UpdateAction.SKIP: tr("Skip This Version"),
+        UpdateAction.CANCEL: tr("Cancel"),
+        UpdateAction.REVEAL: tr("Show in Folder"),
+    }[action]
+
+
+def update_title(release: Release, tr: Translate) -> str:
+    """That there is a new version."""
+    return tr("Version {version} is available").format(version=release.version)
+
+
+def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> CardView | None:
+    """The new version; else the question, once somebody has got as far as to choose a model.
+
+    `checking`: the signature of its package is being asked for.
+    """
+    updates = status.updates
+    if updates.newer:
+        return _of_release(updates.newer, status, tr, checking=checking)
+    if updates.asks and status.settings.model:
+        return CardView(
+            "",
+            title=tr("Would you like to hear about new versions?"),
+            text=tr(
+                "The app would check once a week whether there is a new version. It sends the version that "
+                "you have and nothing else, and installs nothing. You can change this in the settings."
+            ),
+            actions=(UpdateAction.TELL, UpdateAction.REFUSE),
+        )
+    return None
+
+
+def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking: bool) -> CardView:
+    download = status.updates.download
+    if checking:
+        return CardView("", title=update_title(release, tr), note=tr("Checking the signature …"), busy=True)
+    if download and download.phase.active:
+        return _of_download(release, download, tr)
+    if download and download.phase is Phase.DONE:
+        return CardView(
+            "",
+            title=tr("Version {version} has been downloaded").format(version=release.version),
+            text=tr(
+                "{file} is in your downloads folder, and its signature is right. Quit this app before you "
+                "install it."
+            ).format(file=download.name),
+            actions=(UpdateAction.REVEAL, UpdateAction.NEWS),
+        )
+    failure = download.error if download and download.phase is Phase.FAILED else None
+    by_hand = bool(release.page) and not status.updates.fetches
+    lines = [tr("You have version {version}.").format(version=__version__)]
+    if by_hand:
+        lines.append(tr("“Download” opens its page in your browser. How to check a package is in the guide."))
+    if failure:
+        lines = list(error_lines(failure, tr))
+    can_download = status.updates.fetches or by_hand
+    return CardView(
+        "",
+        title=tr("The download of version {version} failed").format(version=release.version)
+        if failure
+        else update_title(release, tr),
+        text="\n".join(lines) if failure else " ".join(lines),
+        actions=(
+            UpdateAction.NEWS,
+            *((UpdateAction.DOWNLOAD,) if can_download else ()),
+            UpdateAction.SKIP,
+        ),
+    )
+
+
+def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:
+    share = permille(download)
+    return CardView(
+        "",
+        title=tr("Downloading version {version}").format(version=release.version),
+        note=progress_text(download, tr),
+        permille=share,
+        busy=share is None,
+        actions=(UpdateAction.CANCEL,),
+    )
