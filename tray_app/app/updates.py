@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -107,7 +108,7 @@ class Updates:
         self._new_queue = new_queue
         self._announce = announce
         self._releases = releases
-        self._key = key or _own_key()
+        self._key = key or _own_key() if find_spec("cryptography") else None
         self._bundle = bundle or bundle_folder()
         self._lock = threading.Lock()
         self._kept = self._read()
