@@ -4,9 +4,9 @@
     python packaging/signing.py sign FILE        write FILE.sig beside FILE
 
 The app fetches packages of new versions only if `resources/release-key.pem` is there, and the list is signed
-with the other half of it. `sign` takes that half from the variable `RELEASE_SIGNING_KEY`. It needs the standard
-library and OpenSSL 3 alone: who holds the key runs as little code of others as possible. See CONTRIBUTING.md,
-“A release”.
+with the other half of it. `sign` takes that half from the variable `RELEASE_SIGNING_KEY`. It needs the
+standard library and OpenSSL 3 alone: who holds the key runs as little code of others as possible. See
+CONTRIBUTING.md, “A release”.
 """
 
 from __future__ import annotations

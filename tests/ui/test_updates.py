@@ -97,7 +97,7 @@ def test_the_answer_to_the_question_is_the_persons_wish(
 ) -> None:
     show(qtbot, bridge, fake, ASKING)
     assert page.version.isVisible()
-    assert "nothing else" in page.version.text.text()
+    assert "sends only the version that you have" in page.version.text.text()
 
     page.version.buttons[UpdateAction.TELL if wanted else UpdateAction.REFUSE].click()
 

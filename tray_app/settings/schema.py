@@ -144,8 +144,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Downloads, crashes and refused apps",
             "general",
             details="Tells you when a download or the installation of an engine finishes, when the server "
-            "crashes, when an installed engine is not used, and when an app or a web page on this computer "
-            "is refused.",
+            "crashes, when an installed engine is not used, when a new version is available, and when an "
+            "app or a web page on this computer is refused.",
             words="messages, alerts, notices",
         ),
     ] = True
@@ -155,8 +155,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Tell me about new versions",
             "Once a week. Nothing is installed",
             "general",
-            details="Asks the releases of this app which version is the newest. Only the version of this "
-            "app is sent.",
+            details="Asks where this app is released which version is the newest. Only the version that you "
+            "have is sent.",
             words="update, upgrade, release, check",
         ),
     ] = False

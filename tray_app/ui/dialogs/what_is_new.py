@@ -33,7 +33,7 @@ class WhatIsNewDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(tr("What Is New"))
-        self.notes = _Notes(release.notes or tr("Its makers have not written what is new."))
+        self.notes = _Notes(release.notes or tr("There is no description of this version."))
         self.notes.text.link_clicked.connect(lambda address: ask_to_open(self, address))
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)

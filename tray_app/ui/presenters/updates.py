@@ -60,8 +60,8 @@ def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> 
             "",
             title=tr("Would you like to hear about new versions?"),
             text=tr(
-                "The app would check once a week whether there is a new version. It sends the version that "
-                "you have and nothing else, and installs nothing. You can change this in the settings."
+                "The app would check once a week whether there is a new version. It sends only the version "
+                "that you have, and installs nothing. You can change this in the settings."
             ),
             actions=(UpdateAction.TELL, UpdateAction.REFUSE),
         )
@@ -79,31 +79,23 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
             "",
             title=tr("Version {version} has been downloaded").format(version=release.version),
             text=tr(
-                "{file} is in your downloads folder, and its signature is right. Quit this app before you "
-                "install it."
+                "{file} is in your downloads folder, and its signature has been checked. Quit this app "
+                "before you install it."
             ).format(file=download.name),
             actions=(UpdateAction.REVEAL, UpdateAction.NEWS),
         )
-    failure = download.error if download and download.phase is Phase.FAILED else None
-    by_hand = bool(release.page) and not status.updates.fetches
-    lines = [tr("You have version {version}.").format(version=__version__)]
-    if by_hand:
-        lines.append(tr("“Download” opens its page in your browser. How to check a package is in the guide."))
-    if failure:
-        lines = list(error_lines(failure, tr))
-    can_download = status.updates.fetches or by_hand
-    return CardView(
-        "",
-        title=tr("The download of version {version} failed").format(version=release.version)
-        if failure
-        else update_title(release, tr),
-        text="\n".join(lines) if failure else " ".join(lines),
-        actions=(
-            UpdateAction.NEWS,
-            *((UpdateAction.DOWNLOAD,) if can_download else ()),
-            UpdateAction.SKIP,
-        ),
-    )
+    title, text = update_title(release, tr), tr("You have version {version}.").format(version=__version__)
+    fetches = status.updates.fetches
+    if download and download.error:
+        title = tr("The download of version {version} failed").format(version=release.version)
+        text = "\n".join(error_lines(download.error, tr))
+    elif release.page and not fetches:
+        text += " " + tr(
+            "“Download” opens the page of the new version in your browser. The guide says how to check a "
+            "package."
+        )
+    downloads = (UpdateAction.DOWNLOAD,) if fetches or release.page else ()
+    return CardView("", title=title, text=text, actions=(UpdateAction.NEWS, *downloads, UpdateAction.SKIP))
 
 
 def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:
