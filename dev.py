@@ -12,6 +12,7 @@
     python3 dev.py bench --compare COMMIT [PART]  ratios of this tree and a commit, run in turns
     python3 dev.py package SYSTEM  packages for linux, macos or windows, in dist/
     python3 dev.py package windows-wine  the Windows package, built and tested under Wine
+    python3 dev.py package listings OWNER/NAME  what winget, Homebrew and apt need of a release
     python3 dev.py lock           update the lock files from pyproject.toml
     python3 dev.py audit          check the locked packages for known flaws; needs the network
     python3 dev.py screenshots    take the pictures in docs/screenshots again
@@ -56,8 +57,10 @@ QT_LIBRARIES = (
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
 # What downloads are compared with, and the server that all download from.
 RIVALS = "aria2 iproute2 nginx-light".split()
-# What takes programs apart and makes Debian packages.
-PACKAGE_TOOLS = "binutils dpkg-dev".split()
+# What takes programs apart and makes packages for Linux.
+PACKAGE_TOOLS = "binutils dpkg-dev squashfs-tools".split()
+# What makes and signs a repository for apt.
+LISTING_TOOLS = "apt-utils gpg gpg-agent".split()
 # What makes, signs and runs the Windows package without Windows.
 WINE_TOOLS = "gcc-mingw-w64-x86-64 nsis openssl osslsigncode wine wine64".split()
 
@@ -94,7 +97,7 @@ def main(arguments: list[str]) -> int:
             prepare(packages=packages, lock=DEV_LOCK)
             code = call([PYTHON, "-m", *module, *rest])
         case ["test", *rest]:
-            prepare(packages=[*DESKTOP, "nsis"], lock=DEV_LOCK)
+            prepare(packages=[*DESKTOP, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
             code = run_tests(rest)
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
@@ -150,6 +153,9 @@ def package(arguments: list[str]) -> int:
     if arguments == ["windows-wine"]:
         prepare(packages=[*libraries, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
         return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
+    if arguments[:1] == ["listings"]:
+        prepare(packages=LISTING_TOOLS, lock=DEV_LOCK)
+        return call([PYTHON, "packaging/listings.py", *arguments[1:]])
     proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
     prepare(packages=[*libraries, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
     return call([PYTHON, "packaging/package.py", *arguments])

@@ -130,9 +130,9 @@ def fetch(name: str, pins: tuple[Pin, ...], into: Path) -> Path:
     if pin is None:
         raise PackagingError(f"engines.toml has no {name} for this platform")
     try:
-        return _verified(pin, into)
+        return verified(pin, into)
     except DownloadError as exc:
-        raise _not_to_be_had(pin, exc) from exc
+        raise not_to_be_had(pin, exc) from exc
 
 
 def carry_llama_cpp(platform: str, builds: Iterable[PublishedBuild], into: Path) -> Path | None:
@@ -153,10 +153,10 @@ def carry_llama_cpp(platform: str, builds: Iterable[PublishedBuild], into: Path)
     (file,) = build.files
     pin = Pin(file.name, f"{build.address}/{file.name}", file.sha256)
     try:
-        archive = _verified(pin, DOWNLOADS)
+        archive = verified(pin, DOWNLOADS)
     except DownloadError as exc:
         if exc.code is ErrorCode.CHECKSUM_DIFFERS:
-            raise _not_to_be_had(pin, exc) from exc
+            raise not_to_be_had(pin, exc) from exc
         print(f"llama.cpp's own build is not carried: {exc.title}. The package has the wheel's alone.")
         return None
     _check_archive(archive, platform)
@@ -178,7 +178,7 @@ def _check_archive(archive: Path, platform: str) -> None:
         check(program, platform)
 
 
-def _verified(pin: Pin, into: Path) -> Path:
+def verified(pin: Pin, into: Path) -> Path:
     """The file that was pinned, in a folder of its own; it is fetched once. `DownloadError`."""
     folder = into / pin.sha256[:12]  # another version is another file
     if (kept := folder / pin.name).is_file() and _sha256(kept) == pin.sha256:
@@ -190,7 +190,8 @@ def _verified(pin: Pin, into: Path) -> Path:
         queue.close(timeout_s=5)
 
 
-def _not_to_be_had(pin: Pin, why: DownloadError) -> PackagingError:
+def not_to_be_had(pin: Pin, why: DownloadError) -> PackagingError:
+    """What to say of a file that was pinned and cannot be had."""
     return PackagingError(f"{pin.name} cannot be had from {pin.url}: {why}")
 
 

@@ -8,6 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import appimage
 import engines
 import freeze
 import linux
@@ -17,9 +18,18 @@ from freeze import PackagingError
 from tray_app.engine.builds.offers import published_builds
 from tray_app.system.host import detect_system, normalise_machine
 
-MAKERS = {"linux": linux.make, "macos": macos.make, "windows": windows.make}
+
+def make_for_linux(frozen: Path, dist: Path) -> list[Path]:
+    """The .deb, the tarball, and the AppImage if there is one."""
+    return [*linux.make(frozen, dist), *appimage.make(frozen, dist)]
+
+
+MAKERS = {"linux": make_for_linux, "macos": macos.make, "windows": windows.make}
 NEEDED = {
-    "linux": (("dpkg-deb", "dpkg-shlibdeps", "strip"), "Debian's dpkg-dev and binutils"),
+    "linux": (
+        ("dpkg-deb", "dpkg-shlibdeps", "mksquashfs", "strip"),
+        "Debian's dpkg-dev, squashfs-tools and binutils",
+    ),
     "macos": (("codesign", "hdiutil", "xcrun"), "Xcode's command line tools"),
     "windows": (("makensis",), "NSIS 3, and put its folder on the PATH"),
 }
@@ -39,7 +49,7 @@ def main() -> int:
     try:
         packages = make(options.system, options.powerinfer)
         if options.prove:
-            linux.prove(packages)
+            linux.prove(packages[:2])
     except PackagingError as exc:
         print(exc, file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@
 The app fetches packages of new versions only if `resources/release-key.pem` is there, and the list is signed
 with the other half of it. `sign` takes that half from the variable `RELEASE_SIGNING_KEY`. It needs the
 standard library and OpenSSL 3 alone: who holds the key runs as little code of others as possible. See
-CONTRIBUTING.md, “A release”.
+CONTRIBUTING.md, “New versions”.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasureme
 from tray_app.chats.conversation import Message, Role
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.choice import Advice
-from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.installation import Installation, InstallPhase
 from tray_app.engine.builds.wording import build_name
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan

@@ -100,7 +100,7 @@ def _only_tray(arguments: list[str]) -> int:
     if not first:
         print("PowerInfer Tray is already running but not responding.", file=sys.stderr)
         return 1
-    gc.disable()  # a tenth of the time to the icon; `run_tray` switches it on again
+    gc.disable()  # a tenth of the time to the icon; then `GarbageTimer` collects
     from tray_app.app.root import App
     from tray_app.ui.sources import leave_sources_alone
 

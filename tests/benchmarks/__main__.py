@@ -2,8 +2,8 @@
 
 Quick by default (about two minutes), to see whether something has become much worse; `--full` takes half
 an hour and is for numbers that are told to others, on a machine that does nothing else. `--save` writes
-table and plots to docs/benchmarks. Exits with 1 if a goal is missed. `--compare` runs this tree and a commit
-in turns, several times, and prints ratios.
+table and plot of each part that runs to docs/benchmarks. Exits with 1 if a goal is missed. `--compare` runs
+this tree and a commit in turns, several times, and prints ratios.
 """
 
 from __future__ import annotations
@@ -23,23 +23,25 @@ from tests.benchmarks import (
     bench_engine,
     bench_engines,
     bench_gateway,
+    bench_growth,
     bench_search,
     bench_several,
     bench_ui,
 )
 from tests.benchmarks.compare import CannotCompareError, compare
-from tests.benchmarks.plots import bars
+from tests.benchmarks.page import picture, section, with_section
+from tests.benchmarks.results import Note, reached, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.benchmarks.results import Result
+    from tests.benchmarks.results import Finding
 
 
 class Part(Protocol):
     """A benchmark; `full` takes longer and says more exactly."""
 
-    def __call__(self, *, full: bool) -> Iterator[Result]: ...
+    def __call__(self, *, full: bool) -> Iterator[Finding]: ...
 
 
 PARTS: dict[str, Part] = {
@@ -49,10 +51,10 @@ PARTS: dict[str, Part] = {
     "several": bench_several.results,
     "gateway": bench_gateway.results,
     "search": bench_search.results,
+    "growth": bench_growth.results,
     "commands": bench_commands.results,
     "desktop": bench_ui.results,
 }
-UNITS = {"download": "MB/s", "gateway": "ms", "search": "ms", "commands": "ms"}
 NOTES = {
     "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
     "in small files.",
@@ -60,10 +62,6 @@ NOTES = {
     "body apart; those of the gateway do not: hence the negative number.",
     "commands": "From a process's start to its end, beside an app that serves the built-in test model.",
 }
-RATIOS = (
-    "What a change gains or costs is better seen with `python3 dev.py bench --compare COMMIT`, "
-    "which runs both states in turns."
-)
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "benchmarks"
 
@@ -85,42 +83,27 @@ def main() -> int:
         except CannotCompareError as exc:
             parser.error(str(exc))
         return 0
-    found: dict[str, list[Result]] = {}
+    all_reached = True
     for name in options.parts or PARTS:
         print(f"\n{name}", flush=True)
-        found[name] = []
-        for result in PARTS[name](full=options.full):
-            print(f"  {result}", flush=True)
-            found[name].append(result)
-    if options.save:
-        save(found, full=options.full)
-    return 0 if all(result.reached for results in found.values() for result in results) else 1
+        findings = shown(PARTS[name](full=options.full), indent="  ")
+        all_reached &= reached(findings)
+        if options.save:
+            save(name, findings, full=options.full)
+    return 0 if all_reached else 1
 
 
-def save(found: dict[str, list[Result]], *, full: bool) -> None:
-    """Write the table and a plot of each part; what stood there before is replaced."""
+def save(name: str, findings: Sequence[Finding], *, full: bool) -> None:
+    """Write a part's section and plot; the sections of other parts stay as they are."""
     DOCS.mkdir(parents=True, exist_ok=True)
-    (DOCS / "README.md").write_text(table(found, full=full), encoding="utf-8")
-    for name, results in found.items():
-        (DOCS / f"{name}.svg").write_text(plot(name, results), encoding="utf-8")
-
-
-def table(found: dict[str, list[Result]], *, full: bool) -> str:
-    """The page docs/benchmarks/README.md."""
-    command = f"python3 dev.py bench{' --full' if full else ''} --save"
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `{command}` on {datetime.now(UTC):%Y-%m-%d}: {machine()}.",
-        RATIOS,
-        "",
-    ]
-    for name, results in found.items():
-        lines += [f"## {name.capitalize()}", "", f"![{name}]({name}.svg)", "", "| what | result | goal |"]
-        lines += ["| --- | --- | --- |"]
-        lines += [f"| {result.name} | {result.number} | {result.verdict} |" for result in results]
-        lines += ["", *((NOTES[name], "") if name in NOTES else ())]
-    return "\n".join(lines)
+    page = DOCS / "README.md"
+    before = page.read_text(encoding="utf-8") if page.exists() else ""
+    notes = [Note(NOTES[name])] if name in NOTES else []
+    when = f"{datetime.now(UTC):%Y-%m-%d}: {machine()}"
+    written = section(name, [*findings, *notes], full=full, when=when)
+    page.write_text(with_section(before, written, list(PARTS)), encoding="utf-8")
+    if drawn := picture(name, findings):
+        (DOCS / f"{name}.svg").write_text(drawn, encoding="utf-8")
 
 
 def machine() -> str:
@@ -130,15 +113,6 @@ def machine() -> str:
         f"{platform.system()} {platform.machine()}, {psutil.cpu_count()} processors, {memory_gib:.0f} GiB, "
         f"Python {platform.python_version()}, load {psutil.getloadavg()[0]:.1f} at the end"
     )
-
-
-def plot(name: str, results: Sequence[Result]) -> str:
-    """The part's main numbers: those in its `UNITS`, else how much of its limit each takes."""
-    if unit := UNITS.get(name):
-        rows = [(r.name, r.value, r.number) for r in results if r.unit == unit]
-        return bars(f"{name}, {unit}", rows, ours="this app" if name == "download" else "")
-    rows = [(r.name, r.value / r.most, f"{r.number} of {r.most:g}") for r in results if r.most]
-    return bars(f"{name}: how much of its limit each takes", rows)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Result, reached, shown
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
 
@@ -102,11 +102,7 @@ def _spent_s() -> float:
 
 
 def main() -> int:
-    reached = True
-    for result in results(full=True):
-        print(result, flush=True)
-        reached &= result.reached
-    return 0 if reached else 1
+    return 0 if reached(shown(results(full=True))) else 1
 
 
 if __name__ == "__main__":

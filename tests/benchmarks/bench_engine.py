@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Result, reached, shown
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.output import EngineOutput
@@ -58,11 +58,7 @@ LAUNCHER = launcher_for(detect_system(sys.platform))
 
 
 def main() -> int:
-    found = []
-    for result in results(full=True):
-        print(result, flush=True)
-        found.append(result)
-    return 0 if all(result.reached for result in found) else 1
+    return 0 if reached(shown(results(full=True))) else 1
 
 
 def results(*, full: bool) -> Iterator[Result]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from msgspec.structs import replace
 
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Result, reached, shown
 from tray_app.search.collection import PASTED
 from tray_app.search.store import Shelf, StoredText
 
@@ -86,11 +86,7 @@ def _vectors(count: int, dimensions: int, seed: int) -> Vectors:
 
 
 def main() -> int:
-    reached = True
-    for result in results(full=True):
-        print(result, flush=True)
-        reached &= result.reached
-    return 0 if reached else 1
+    return 0 if reached(shown(results(full=True))) else 1
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from unittest.mock import patch
 import psutil
 import requests
 
-from tests.benchmarks.results import Result
+from tests.benchmarks.results import Result, reached, shown
 from tests.fakes.launches import llamacpp_plan
 from tests.fakes.random_models import Shape, write_llama
 from tests.fakes.tiny_models import write_bert
@@ -64,11 +64,7 @@ class Work:
 
 
 def main() -> int:
-    found = []
-    for result in results(full=True):
-        print(result, flush=True)
-        found.append(result)
-    return 0 if all(result.reached for result in found) else 1
+    return 0 if reached(shown(results(full=True))) else 1
 
 
 def results(*, full: bool) -> Iterator[Result]:

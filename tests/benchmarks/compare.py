@@ -33,13 +33,18 @@ import json
 from tests.benchmarks import __main__ as state
 print(json.dumps([state.__file__, list(state.PARTS)]))
 """
-# Each state has its own benchmarks, and an older one knows nothing of this module.
+# Each state has its own benchmarks, and an older one knows nothing of this module; notes have no value.
 _RUN_PART = """
 import json, sys
 from pathlib import Path
 from tests.benchmarks.__main__ import PARTS
 part, full, report = sys.argv[1:]
-found = [(result.name, result.value, result.unit) for result in PARTS[part](full=full == "full")]
+found = []
+for each in PARTS[part](full=full == "full"):
+    if hasattr(each, "value"):
+        found.append((each.name, each.value, each.unit))
+    for size, value in getattr(each, "points", ()):
+        found.append((f"{each.name} at {size:,} {each.of}", value, each.unit))
 Path(report).write_text(json.dumps(found), encoding="utf-8")
 """
 
@@ -111,9 +116,9 @@ def compare(root: Path, commit: str, parts: Sequence[str], *, full: bool) -> Ite
             if part not in known:
                 yield f"  {commit} does not have this part."
                 continue
+            found = _in_turns(root, other, part, FULL_ROUNDS if full else QUICK_ROUNDS, full=full)
             yield f"  {'median of the rounds':62} {'there':>10} {'here':>10}  ratio (middle half)"
-            rounds = FULL_ROUNDS if full else QUICK_ROUNDS
-            yield from (f"  {line}" for line in _compared(_in_turns(root, other, part, rounds, full=full)))
+            yield from (f"  {line}" for line in _compared(found))
 
 
 def _parts(tree: Path, commit: str) -> list[str]:
@@ -130,6 +135,8 @@ def _in_turns(
     """What this tree and the other one measure, in each round."""
     found = []
     for number in range(rounds):
+        if sys.stderr.isatty():  # the next line is written over it
+            print(f"  round {number + 1} of {rounds}", end="\r", file=sys.stderr, flush=True)
         trees = (root, other) if number % 2 == 0 else (other, root)
         measured = {tree: _measured(tree, part, full=full) for tree in trees}
         found.append((measured[root], measured[other]))

@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide.md"
+COMMANDS = ROOT / "docs" / "commands.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks" / "README.md"
-COMPARISON = ROOT / "docs" / "comparison.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PACKAGE_READMES = tuple(sorted((ROOT / "tray_app").rglob("README.md")))
 DOCUMENTS = (
@@ -58,7 +58,7 @@ def code_spans(text: str) -> list[str]:
 def typed_commands(document: Path, program: str) -> list[list[str]]:
     """The arguments of every call of `program` in blocks and in running text, without their remarks.
 
-    The README's table of commands has patterns rather than commands.
+    The table of all commands has patterns rather than commands.
     """
     text = document.read_text(encoding="utf-8")
     prose = "\n".join(line for line in text.splitlines() if not line.startswith("| `powerinfer-tray"))

@@ -23,7 +23,7 @@ from tray_app.app.engine_manager import EngineManager
 from tray_app.app.put_off import PutOff
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds.build import BackEnd, SetAside, WeightKind
-from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.engine_kind import EngineKind

@@ -15,7 +15,8 @@ from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.carried import carried_archive, install_carried
 from tray_app.engine.builds.contents import lay_runtime_beside
-from tray_app.engine.builds.installing import BuildInstaller, InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
+from tray_app.engine.builds.installing import BuildInstaller
 from tray_app.engine.builds.proof import Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.system.host import detect_host
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line"),

@@ -21,7 +21,8 @@ from tests.fakes.processes import all_ended, processes_with
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
 from tray_app.engine.builds.build import BackEnd, WeightKind
-from tray_app.engine.builds.installing import BuildInstaller, InstallPhase, own_id, release_of
+from tray_app.engine.builds.installation import InstallPhase
+from tray_app.engine.builds.installing import BuildInstaller, own_id, release_of
 from tray_app.engine.builds.proof import Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.engine_kind import EngineKind
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.builds.build import PublishedBuild
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="makes scripts with a first line"),

@@ -39,11 +39,13 @@ SAID = QAccessible.Event.Announcement
 
 @pytest.fixture(autouse=True)
 def collected_between_tests() -> Iterator[None]:
-    """What a test leaves goes when it is over: Qt crashes if a window goes while it walks through them."""
+    """What a test leaves goes when it is over: Qt crashes if a window goes while it walks through them, or on
+    another thread than its own.
+    """
     gc.disable()
     yield
-    gc.enable()
     gc.collect()
+    gc.enable()
 
 
 @pytest.fixture

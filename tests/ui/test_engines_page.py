@@ -18,7 +18,7 @@ from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_in
 from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app.engine.builds.build import SetAside
-from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.installation import Installation, InstallPhase
 from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State

@@ -42,7 +42,7 @@ from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.chats.conversation import Message, Role
 from tray_app.engine.builds.build import SetAside
-from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.installation import Installation, InstallPhase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode, Fix, SettingsError
 from tray_app.models.catalog import load_catalog

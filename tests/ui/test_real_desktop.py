@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.desktop import photograph
 from tests.ui.conftest import ARTIFACTS
 from tray_app.system.paths import HOME_VARIABLE
+from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     import subprocess
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="starts an X server")
 
 _END_TIMEOUT_S = 10.0
+_TELL_MODULES = "import sys; from tray_app.__main__ import main; main(); print(*sys.modules, sep='\\n')"
+_OF_A_WINDOW = {
+    *(f"tray_app.ui.{part}" for part in ("window", "pages", "widgets", "dialogs")),
+    *(f"tray_app.app.{part}" for part in ("model_manager", "search_manager", "discovery", "tuning")),
+    *("tray_app.chats", "tray_app.search", "numpy", "pyqtgraph", "PySide6.QtSvg"),
+}
+_OF_DOWNLOADS = {"requests", "urllib3", "charset_normalizer"}
+_OF_AN_INSTALLATION = {"tray_app.engine.builds.installing", "tray_app.engine.builds.proof", "tarfile"}
+_OF_CHANGED_SETTINGS = {"tomlkit"}
 
 
 class TrayProcess:
@@ -114,6 +124,23 @@ def test_an_app_that_cannot_start_says_why_in_a_window(real_desktop: Desktop, tm
         real_desktop.run("xdotool", "key", "Return")
 
         assert app.wait(_END_TIMEOUT_S) == 1
+
+
+def test_what_nobody_has_asked_for_is_not_in_memory(real_desktop: Desktop, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    settings = f'port = {free_port()}\nmodel = "test"\nstart_server_with_app = true\n'
+    (home / "settings.toml").write_text(settings, encoding="utf-8")
+    program = ["env", f"{HOME_VARIABLE}={home}", sys.executable, "-c", _TELL_MODULES, "--background"]
+    with real_desktop.tray_host() as host, real_desktop.start(*program) as app:
+        host.wait_for_item()
+        host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
+        host.click("Quit")
+        assert app.stdout is not None
+        loaded = set(app.stdout.read().splitlines())
+
+    assert {"aiohttp", "tray_app.ui.tray"} <= loaded
+    assert loaded & (_OF_A_WINDOW | _OF_DOWNLOADS | _OF_AN_INSTALLATION | _OF_CHANGED_SETTINGS) == set()
 
 
 def test_a_model_is_chosen_and_started_in_the_menu_of_the_panel(real_desktop: Desktop) -> None:

@@ -127,6 +127,18 @@ def test_a_command_beside_a_running_app_loads_what_it_needs_to_ask(command: str,
         control.close()
 
 
+def test_the_icon_does_not_wait_for_what_speaks_http() -> None:
+    program = (
+        "import sys, tray_app.ui.application\n"
+        "from tray_app.app.root import App\n"
+        "App.on_this_machine().close()\n"
+        "print(*sys.modules, sep='\\n')"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert set(result.stdout.splitlines()) & set(NETWORK) == set()
+
+
 @pytest.mark.parametrize(
     "module",
     [

@@ -337,4 +337,25 @@ def test_the_app_starts_by_its_program_without_a_console(
     monkeypatch.setattr(sys, "executable", str(folder / executable))
     monkeypatch.setattr(sys, "frozen", frozen, raising=False)
 
-    assert app_command() == (str(folder / expected[0]), *expected[1:])
+    assert app_command({}) == (str(folder / expected[0]), *expected[1:])
+
+
+@pytest.mark.parametrize(
+    ("image", "mounted", "expected"),
+    [
+        ("/home/zoé/My Apps/tray.AppImage", "mount", "/home/zoé/My Apps/tray.AppImage"),
+        ("/home/zoé/another.AppImage", "another", ""),
+        ("", "mount", ""),
+        ("/home/zoé/My Apps/tray.AppImage", "", ""),
+    ],
+    ids=["its own", "of the program that started this one", "no image", "no folder"],
+)
+def test_an_appimage_is_started_by_its_file_not_where_it_is_mounted(
+    image: str, mounted: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "mount" / "usr" / "powerinfer-tray"
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    environ = {"APPIMAGE": image, "APPDIR": str(tmp_path / mounted) if mounted else ""}
+
+    assert app_command(environ) == (expected or str(program), "--background")

@@ -6,9 +6,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.benchmarks.__main__ import plot, table
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks.__main__ import save
 from tests.benchmarks.compare import CannotCompareError, Comparison, compare
-from tests.benchmarks.results import Result
+from tests.benchmarks.page import picture, section, with_section
+from tests.benchmarks.results import Curve, Note, Result, reached, shown
+from tests.fakes.documents import BENCHMARKS
 
 FAST = Result("loopback: this app, verified", 812.4, "MB/s")
 SLOW = Result("loopback: <curl>", 400.0, "MB/s")
@@ -32,30 +35,168 @@ def test_a_result_says_whether_its_goal_is_reached(
     assert (result.reached, result.number, result.verdict) == (reached, number, verdict)
 
 
-def test_a_plot_has_a_bar_for_each_number_and_its_longest_for_the_largest() -> None:
-    picture = ET.fromstring(plot("download", [FAST, SLOW]))  # noqa: S314 - our own
-    space = "{http://www.w3.org/2000/svg}"
-    widths = [float(bar.attrib["width"]) for bar in picture.iter(f"{space}rect")][1:]
-    texts = [text.text for text in picture.iter(f"{space}text")]
-
-    assert widths[0] / widths[1] == pytest.approx(FAST.value / SLOW.value, abs=0.01)
-    assert {FAST.name, SLOW.name, "812 MB/s", "400 MB/s"} <= set(texts)
+def drawn(picture: str | None, tag: str) -> list[ET.Element]:
+    assert picture
+    return list(ET.fromstring(picture).iter(f"{{http://www.w3.org/2000/svg}}{tag}"))  # noqa: S314 - our own
 
 
-def test_the_page_names_its_command_and_has_every_number() -> None:
-    page = table({"download": [FAST], "desktop": [LATE]}, full=True)
+def points(picture: str | None) -> list[tuple[float, float]]:
+    """The points of the only line."""
+    (line,) = drawn(picture, "polyline")
+    pairs = (pair.split(",") for pair in line.attrib["points"].split())
+    return [(float(x), float(y)) for x, y in pairs]
 
-    assert "`python3 dev.py bench --full --save`" in page
-    assert "| event loop late | 62.5 ms | at most 50 ms: TOO MUCH |" in page
-    assert "![download](download.svg)" in page
+
+def test_a_part_has_a_bar_for_each_number_and_its_longest_for_the_largest() -> None:
+    bars = picture("download", [FAST, SLOW, Note("curl 7.88.1.")])
+    _, ours, others = drawn(bars, "rect")
+    texts = [text.text for text in drawn(bars, "text")]
+
+    assert float(ours.attrib["width"]) / float(others.attrib["width"]) == pytest.approx(
+        FAST.value / SLOW.value, abs=0.01
+    )
+    assert ours.attrib["fill"] != others.attrib["fill"]
+    assert texts == ["Download", "MB/s", FAST.name, "812 MB/s", SLOW.name, "400 MB/s"]
+
+
+def test_numbers_of_each_unit_have_their_own_scale_with_their_goals() -> None:
+    bars = picture("desktop", [LATE, Result("idle", 0.05, "% of core", most=0.2)])
+    late, late_goal, idle, idle_goal = (
+        {name: float(rect.attrib[name]) for name in ("x", "width")} for rect in drawn(bars, "rect")[1:]
+    )
+
+    ends = [each["x"] + each["width"] for each in (late, late_goal, idle, idle_goal)]
+    assert ends[0] == pytest.approx(ends[3] - 1, abs=0.2)  # the largest of each scale
+    assert ends[1] < ends[0]
+    assert idle["width"] == pytest.approx((idle_goal["x"] + 1 - idle["x"]) / 4, abs=0.2)
+    assert [text.text for text in drawn(bars, "text")][-3:] == ["idle", "0.05 % of core", "at most 0.2"]
+
+
+def test_a_number_below_zero_has_its_bar_on_the_other_side() -> None:
+    _, saved, added = drawn(
+        picture("gateway", [Result("saved", -40, "ms"), Result("added", 20, "ms")]), "rect"
+    )
+
+    assert float(saved.attrib["width"]) == pytest.approx(2 * float(added.attrib["width"]), abs=0.2)
+    assert float(saved.attrib["x"]) + float(saved.attrib["width"]) == pytest.approx(
+        float(added.attrib["x"]), abs=0.2
+    )
+
+
+def test_no_text_of_a_picture_is_cut_off() -> None:
+    long = "one of eight connections 20 x slower, over a line with latency: this app, verified, its memory"
+    bars = picture("download", [Result(long, 12_345.6, "million lines/s", least=20_000)])
+
+    for text in drawn(bars, "text"):
+        begin, width = float(text.attrib["x"]), 6.0 * len(text.text or "")
+        ends = begin - width if text.attrib["text-anchor"] == "end" else begin + width
+        assert min(begin, ends) >= 0
+        assert max(begin, ends) <= 960
+
+
+def test_what_grows_is_drawn_as_lines_on_which_ten_times_is_always_as_far() -> None:
+    linear = Curve("lists: time of a list", "ms", "texts", ((1, 2.0), (10, 20.0), (100, 200.0)))
+    lines = picture("growth", [linear, Result("lists: each", 1.0, "times", 1.1)])
+    (x0, y0), (x1, y1), (x2, y2) = points(lines)
+    texts = {text.text for text in drawn(lines, "text")}
+
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
+    assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
+    assert y1 < y0
+    assert {"Texts: time", "texts", "ms", "time of a list", "1", "10", "100"} <= texts
+
+
+def test_few_sizes_are_drawn_on_axes_from_zero() -> None:
+    idle = Curve("engines: processor while idle", "% of core", "engines", ((1, 0.0), (2, 2.0), (3, 4.0)))
+    lines = picture("growth", [idle])
+    (_, y0), (_, y1), (_, y2) = points(lines)
+
+    assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
+    assert {"0", "1", "2", "3", "4"} <= {text.text for text in drawn(lines, "text")}
+
+
+def test_a_part_without_numbers_has_no_picture() -> None:
+    findings = [Note("No other engine is installed.")]
+
+    assert picture("engines", findings) is None
+    assert "svg" not in section("engines", findings, full=False, when="today")
+
+
+def test_a_section_names_its_command_and_its_day_and_has_every_number_and_note() -> None:
+    written = section("desktop", [LATE, Note("Qt 6.11.1.")], full=True, when="2026-11-26: Linux")
+
+    assert written.startswith(
+        "## Desktop\n\nWritten by `python3 dev.py bench --full --save desktop` on 2026-11-26: Linux.\n"
+    )
+    assert "\n| event loop late | 62.5 ms | at most 50 ms: TOO MUCH |\n" in written
+    assert "\n![desktop](desktop.svg)\n" in written
+    assert written.endswith("\n\nQt 6.11.1.\n")
+
+
+def test_a_section_has_the_numbers_of_curves() -> None:
+    curve = Curve("models: memory", "MiB", "models", ((1, 75.84), (1000, 123.4)))
+
+    written = section("growth", [curve], full=False, when="today")
+
+    assert "\n| models: memory | 1: 75.8, 1,000: 123 MiB |  |\n" in written
+
+
+def test_what_is_saved_replaces_its_own_section_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "docs" / "README.md"
+    monkeypatch.setattr(bench, "DOCS", page.parent)
+    gone = "## Of a part that is gone\n\n| what | result | goal |\n| --- | --- | --- |\n| a | 1.00 s |  |\n"
+
+    save("desktop", [LATE, Note("Qt 6.10.")], full=True)
+    page.write_text(page.read_text(encoding="utf-8") + "\n" + gone, encoding="utf-8")
+    save("download", [FAST], full=False)
+    downloaded = page.read_text(encoding="utf-8").split("## ")[1]
+    save("desktop", [WEAK], full=False)
+    saved = page.read_text(encoding="utf-8")
+
+    assert [line for line in saved.splitlines() if line.startswith("#")] == [
+        "# Benchmarks",
+        "## Download",
+        "## Desktop",
+        "## Of a part that is gone",
+    ]
+    assert saved.split("## ")[1] == downloaded
+    assert FAST.number in downloaded
+    assert WEAK.number in saved
+    assert LATE.number not in saved
+    assert "Qt 6.10" not in saved
+    assert saved.endswith("\n\n" + gone)
+    assert {file.name for file in page.parent.iterdir()} == {"README.md", "download.svg", "desktop.svg"}
+
+
+def test_the_saved_page_is_as_saving_leaves_it() -> None:
+    page = BENCHMARKS.read_text(encoding="utf-8")
+    first = page[page.index("\n## ") + 1 :].split("\n## ")[0]
+
+    assert with_section(page, first, list(bench.PARTS)) == page
+
+
+def test_findings_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = (FAST, Note("curl 7.88.1."), LATE)
+
+    assert shown(findings, indent="  ") == list(findings)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["loopback:", "curl", "event"]
+    assert not reached(findings)
+    assert reached(findings[:2])
 
 
 STATE = """
 from collections import namedtuple
 Result = namedtuple("Result", "name value unit")
+Note = namedtuple("Note", "text")
+Curve = namedtuple("Curve", "name unit of points")
 
 def steps(*, full):
     yield Result("a step", {step_ms}, "ms")
+    yield Note("of {name}")
+    yield Curve("memory", "MiB", "texts", ((1, 2.0), (2048, {step_ms})))
     yield Result("lost", 0.0, "bytes")
     yield Result({name!r}, 3.0 if full else 2.0, "times")
 
@@ -105,6 +246,8 @@ def test_two_states_are_compared_by_ratios(repository: Repository) -> None:
     assert lines[0].startswith(f"This tree by {commit[:7]}")
     (step,) = (line.split() for line in lines if "a step" in line)
     assert step == ["a", "step", "[ms]", "8", "2", "0.250", "(0.250", "to", "0.250)", "less"]
+    (memory,) = (line.split() for line in lines if "memory" in line and "2,048" in line)
+    assert memory[:8] == ["memory", "at", "2,048", "texts", "[MiB]", "8", "2", "0.250"]
     (lost,) = (line.split() for line in lines if "lost" in line)
     assert lost == ["lost", "[bytes]", "0", "0", "-"]
     assert "  of new [times]: only here, or not in every round" in lines

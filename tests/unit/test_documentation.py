@@ -18,7 +18,7 @@ import dev
 from tests.fakes.documents import (
     ARCHITECTURE,
     BENCHMARKS,
-    COMPARISON,
+    COMMANDS,
     DOCUMENTS,
     GUIDE,
     PACKAGE_READMES,
@@ -107,8 +107,8 @@ def options_of(command: Any) -> set[str]:
 
 
 def documented_commands() -> Iterator[tuple[str, set[str]]]:
-    """Name and options of every command in the README's table; `start`, `stop` in one cell are two."""
-    for row in table_rows(section(README, "Commands")):
+    """Name and options of every command in the table of commands; `start`, `stop` in one cell are two."""
+    for row in table_rows(section(COMMANDS, "Commands")):
         group = ""
         for number, span in enumerate(code_spans(row[0])):
             words = span.removeprefix("powerinfer-tray").split()
@@ -119,7 +119,7 @@ def documented_commands() -> Iterator[tuple[str, set[str]]]:
             yield " ".join([*([group] if number and group else []), *names]), options
 
 
-def test_the_readme_has_every_command_with_all_its_options_and_no_other() -> None:
+def test_the_table_has_every_command_with_all_its_options_and_no_other() -> None:
     documented = {name: options for name, options in documented_commands() if name}
 
     assert documented == {name: options_of(command) for name, command in commands_of(CLI).items()}
@@ -368,27 +368,15 @@ def test_every_module_that_a_document_or_a_comment_names_exists() -> None:
 # Numbers
 
 
-def test_every_number_that_the_readme_says_was_measured_is_on_the_saved_page() -> None:
-    page = BENCHMARKS.read_text(encoding="utf-8")
-    measured = [row[2] for row in table_rows(section(README, "Measured"))]
-
-    assert measured
-    for cell in measured:
-        numbers = re.findall(r"\d[\d.,]*\d|\d", re.sub(r"aria2c", "", cell))
-        assert all(re.search(rf"\| -?{re.escape(number)} ", page) for number in numbers), cell
-
-
-# Comparison
-
-
-def test_what_the_readme_compares_is_what_the_whole_table_says_of_the_same_day() -> None:
-    readme = section(README, "Compared with others")
-    whole = COMPARISON.read_text(encoding="utf-8")
-    rows = table_rows(readme)
+def test_every_number_that_the_readme_says_was_measured_is_in_the_saved_section_of_its_part() -> None:
+    rows = table_rows(section(README, "Measured"))
 
     assert rows
-    assert all(row in table_rows(whole) for row in rows)
-    assert re.findall(r"Read on [\w ]+", readme) == re.findall(r"Read on \d+ \w+ \d+", whole)
+    for what, command, measured, _ in rows:
+        part = command.strip("`").removeprefix("python3 dev.py bench ").removesuffix(" --full")
+        saved = section(BENCHMARKS, part.capitalize())
+        numbers = re.findall(r"\d[\d.,]*\d|\d", re.sub(r"aria2c", "", measured))
+        assert all(re.search(rf"\| -?{re.escape(number)} ", saved) for number in numbers), what
 
 
 # Links

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -9,15 +8,14 @@ import psutil
 import pynvml
 import pytest
 
-from tests.fakes.app import make_host, make_snapshot
+from tests.fakes.app import make_host
 from tray_app.engine import resource_usage as resource_usage_module
-from tray_app.engine.lifecycle import State
 from tray_app.engine.resource_usage import resource_usage, usage_together
 from tray_app.system import host
 from tray_app.system.process import ProcessUsage
 
 if TYPE_CHECKING:
-    from tray_app.engine.supervisor import EngineSnapshot
+    from collections.abc import Mapping
 
 
 def fake_driver(monkeypatch: pytest.MonkeyPatch, *processes: SimpleNamespace) -> None:
@@ -29,10 +27,9 @@ def fake_driver(monkeypatch: pytest.MonkeyPatch, *processes: SimpleNamespace) ->
     monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", lambda _: processes)
 
 
-def of(*pids: int) -> EngineSnapshot:
-    """An engine with these processes."""
-    workers = tuple(replace(make_snapshot(State.READY), pid=pid) for pid in pids)
-    return replace(workers[0], workers=workers)
+def measured(*pids: int) -> Mapping[tuple[int, ...], ProcessUsage]:
+    """What an engine with these processes uses."""
+    return {pids: usage_together(pids, weights_bytes=0)}
 
 
 def process(pid: int, used: int | None) -> SimpleNamespace:
@@ -40,7 +37,7 @@ def process(pid: int, used: int | None) -> SimpleNamespace:
 
 
 def test_a_process_takes_memory_and_time() -> None:
-    usage = resource_usage([of(os.getpid())], make_host())
+    usage = resource_usage(measured(os.getpid()), make_host())
 
     assert usage.memory_bytes >= psutil.Process().memory_info().rss // 2
     assert usage.cpu_s > 0
@@ -48,7 +45,7 @@ def test_a_process_takes_memory_and_time() -> None:
 
 
 def test_a_process_that_has_ended_takes_nothing() -> None:
-    usage = resource_usage([of(2**22 - 1)], make_host())
+    usage = resource_usage(measured(2**22 - 1), make_host())
 
     assert (usage.memory_bytes, usage.cpu_s) == (0, 0)
 
@@ -79,7 +76,7 @@ def test_a_driver_that_fails_meanwhile_tells_nothing(monkeypatch: pytest.MonkeyP
 def test_with_a_device_the_graphics_memory_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_driver(monkeypatch, process(os.getpid(), 77))
 
-    assert resource_usage([of(os.getpid())], make_host(gpu=True)).graphics_bytes == 77
+    assert resource_usage(measured(os.getpid()), make_host(gpu=True)).graphics_bytes == 77
 
 
 @pytest.mark.parametrize(

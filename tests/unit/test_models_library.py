@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import os
 import sys
 import time
@@ -225,6 +226,21 @@ def test_only_whole_models_are_listed(library: Library, folder: Path) -> None:
     (folder / "folder.gguf").mkdir()
 
     assert [model.id for model in library.contents().models] == ["a", "b", "test"]
+
+
+def test_a_look_at_four_times_as_many_models_is_four_times_the_work(tmp_path: Path) -> None:
+    calls = []
+    for number in (50, 200):
+        folder = tmp_path / str(number)
+        for each in range(number):
+            write_model(folder / f"model-{each}.gguf")
+        library = Library(folder, (TEST, BAMBOO), write_model(tmp_path / "app" / "test.gguf"))
+        library.contents()  # reads the headers
+        profile = cProfile.Profile()
+        assert len(profile.runcall(library.contents).models) == number + 1
+        calls.append(sum(each.callcount for each in profile.getstats()))
+
+    assert calls[1] <= 4 * calls[0]
 
 
 def test_hidden_files_are_no_models(library: Library, folder: Path) -> None:

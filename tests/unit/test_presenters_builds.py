@@ -31,7 +31,7 @@ from tests.fakes.engines_shown import (
 from tests.fakes.languages import ENGLISH
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.choice import Advice
-from tray_app.engine.builds.installing import Installation, InstallPhase
+from tray_app.engine.builds.installation import Installation, InstallPhase
 from tray_app.engine.builds.store import BrokenBuild
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import PassedOver, WhyPassedOver
@@ -47,14 +47,13 @@ from tray_app.ui.presenters.builds import (
     build_rows,
     fallback_card,
     installation_card,
-    key_of,
     offer_card,
     offer_rows,
     removal_text,
     terms_of,
 )
 from tray_app.ui.presenters.engine_names import build_title, engine_choices
-from tray_app.ui.presenters.notices import Page, notices
+from tray_app.ui.presenters.notices import Page, key_of, notices
 from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:

@@ -147,7 +147,7 @@ def test_on_windows_children_can_be_read_and_nothing_pops_up_at_login(
         str(tmp_path / "powerinfer-tray.exe"),
         "llamacpp-child",
     )
-    assert app_command() == (str(tmp_path / "powerinfer-tray-app.exe"), "--background")
+    assert app_command({}) == (str(tmp_path / "powerinfer-tray-app.exe"), "--background")
 
 
 def test_who_listens_is_known() -> None:

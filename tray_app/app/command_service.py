@@ -1,7 +1,7 @@
 """Does what terminal commands ask for: in the running app, else in the command's own process. Any thread.
 
 What makes the difference is the workspace: that of a running app has a server, which is asked, or is
-stopped meanwhile.
+stopped meanwhile. What only one command needs is imported where it is done: a running app may never be asked.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tray_app.app import engine_commands
-from tray_app.app.diagnostic_report import document, report
-from tray_app.app.tuning import Tuning, one_thread_only, threads_of, tune, tuning_obstacle
 from tray_app.app.workspace import TEST_MODEL
-from tray_app.download.session import Session
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lifecycle import State
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.app.temporary_server import TemporaryServer
-    from tray_app.app.tuning import EngineMeasurement, Threads
+    from tray_app.app.tuning import EngineMeasurement, Threads, Tuning
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
     from tray_app.gateway.control.commands import (
@@ -104,6 +101,9 @@ class CommandService:
 
     def run_diagnostics(self, wish: Examining, *known_errors: AppError) -> Examined:
         """See `AppCommands`. `known_errors` were found before."""
+        from tray_app.app.diagnostic_report import document, report
+        from tray_app.download.session import Session
+
         with Session() if wish.network else nullcontext() as session:
             found = self._workspace.run_diagnostics(session, *known_errors)
         home = Path.home()
@@ -230,6 +230,8 @@ class CommandService:
     def _measure(
         self, server: TemporaryServer, settings: Settings, tell: Tell, cancelled: Cancellation
     ) -> Tuning:
+        from tray_app.app.tuning import Tuning, threads_of, tune
+
         host = self._workspace.host
 
         def measured(found: Tuning, total: int) -> None:
@@ -248,6 +250,8 @@ class CommandService:
 
     def _refuse_what_cannot_be_tuned(self, settings: Settings) -> None:
         """Before a server is stopped, or a model downloaded, for nothing. `AppError` says why."""
+        from tray_app.app.tuning import one_thread_only, tuning_obstacle
+
         try:
             obstacle = tuning_obstacle(self._workspace.preview(settings))
         except NotInstalledError as exc:

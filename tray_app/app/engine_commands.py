@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.builds.wording import build_name, cost
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.engine_manager import EngineManager, InstalledEngine
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
     from tray_app.gateway.control.commands import (
         AllowingEngine,
         Cancellation,

@@ -16,6 +16,7 @@ from psygnal import Signal
 
 from tray_app.engine.builds.carried import carried_archive, install_carried
 from tray_app.engine.builds.choice import advise
+from tray_app.engine.builds.installation import InstallPhase, downloads_in
 from tray_app.engine.builds.offers import published_builds
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import phrase
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from tray_app.download.queue import DownloadQueue
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild, SetAside
     from tray_app.engine.builds.choice import Advice
-    from tray_app.engine.builds.installing import BuildInstaller, Installation
+    from tray_app.engine.builds.installation import Installation
+    from tray_app.engine.builds.installing import BuildInstaller
     from tray_app.engine.builds.store import BrokenBuild, EngineStore
     from tray_app.engine.kinds import Engine, EngineFinder
     from tray_app.settings.schema import Settings
@@ -155,8 +157,10 @@ class EngineManager:
     def installation(self) -> Installation | None:
         """What is being installed, or was last and has failed; at once."""
         try:
+            if self._made is None and not downloads_in(self._store.folder).exists():
+                return None  # nothing was begun; what installs is not loaded to say so
             return self._installer().installation()
-        except EngineError as exc:  # nothing is on offer; `overview` says why
+        except (EngineError, PermissionError) as exc:  # `overview` says why
             _log.debug("No installation: %s", exc)
             return None
 
@@ -279,8 +283,6 @@ class EngineManager:
             return self._made
 
     def _on_installation(self, installation: Installation | None) -> None:
-        from tray_app.engine.builds.installing import InstallPhase
-
         self.changed.emit()
         if installation and installation.phase is InstallPhase.DONE:
             with self._guard:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.app.server_status import port_of
 from tray_app.errors import ErrorCode, Fix, GatewayError, SettingsError
+from tray_app.gateway.counters import Traffic
 from tray_app.gateway.rules import Rules
 from tray_app.phrases import phrase
 from tray_app.settings.keys import GATEWAY
@@ -19,7 +20,7 @@ from tray_app.system.ports import EVERYWHERE, LOOPBACK, PortInUseError, nearest_
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tray_app.gateway.counters import Traffic
+    from tray_app.gateway.server import Gateway
     from tray_app.gateway.upstream import Backend
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
@@ -50,23 +51,24 @@ class PublicAddress:
         secrets: KeyStore,
         page_refused: Callable[[], None],
     ) -> None:
-        from tray_app.gateway.server import Gateway  # not for those who only ask what the settings mean
-
+        self._backend = backend
         self._settings = settings
         self._secrets = secrets
+        self._page_refused = page_refused
         self._rules = Rules()
-        self._gateway = Gateway(backend, lambda: self._rules, page_refused=page_refused)
+        self._gateway: Gateway | None = None
+        """Made when the address is first opened: the icon of an app that starts need not wait for it."""
         self._binding = threading.Lock()  # held while the address is opened or closed, which can take seconds
 
     @property
     def base_url(self) -> str | None:
         """What clients on this computer are given; None while the address is closed."""
-        return self._gateway.base_url
+        return self._gateway.base_url if self._gateway else None
 
     def access(self) -> tuple[str, str]:
         """The bound address, and the key that it asks for. `GatewayError` if no address is open."""
         rules = self._rules  # read before the address, so that a new key never goes to an old address
-        if base_url := self._gateway.base_url:
+        if base_url := self.base_url:
             return base_url, rules.key
         raise GatewayError(
             ErrorCode.SERVER_NOT_RUNNING,
@@ -77,17 +79,18 @@ class PublicAddress:
 
     def traffic(self) -> Traffic:
         """What clients have asked for."""
-        return self._gateway.traffic()
+        return self._gateway.traffic() if self._gateway else Traffic()
 
     def traffic_of(self) -> Mapping[str, Traffic]:
         """The same of each model, by its id."""
-        return self._gateway.traffic_of()
+        return self._gateway.traffic_of() if self._gateway else {}
 
     def refused_origins(self) -> tuple[str, ...]:
         """The apps and pages of this computer that were refused and that nobody has decided about yet."""
+        refused = self._gateway.refused_origins() if self._gateway else ()
         settings = self._settings()
         decided = (*settings.allowed_origins, *settings.refused_origins)
-        return tuple(each for each in self._gateway.refused_origins() if not is_allowed(each, decided))
+        return tuple(each for each in refused if not is_allowed(each, decided))
 
     def check(self) -> None:
         """`AppError` if the address could not be opened with the present settings and keys."""
@@ -109,7 +112,8 @@ class PublicAddress:
                 return False
             if not (old and old.port == place.port) and (obstacle := port_obstacle(place.port, place.host)):
                 raise obstacle
-            self._gateway.close()
+            if self._gateway:
+                self._gateway.close()
             try:
                 self._bind(place)
             except OSError as exc:
@@ -120,16 +124,22 @@ class PublicAddress:
     def close_if(self, is_unwanted: Callable[[], bool], timeout_s: float = 5.0) -> None:
         """Close the address if `is_unwanted()` is true once the lock is held."""
         with self._binding:
-            if is_unwanted():
+            if self._gateway and is_unwanted():
                 self._gateway.close(timeout_s)
 
     def _bound(self) -> _Place | None:
+        if self._gateway is None:
+            return None
         port, host = port_of(self._gateway.base_url), self._gateway.host
         return _Place(port, host, self._rules) if port and host else None
 
     def _bind(self, place: _Place) -> None:
         # Only after the old address was closed: while it is open to the network, its key must stay in force.
         self._rules = place.rules
+        if self._gateway is None:
+            from tray_app.gateway.server import Gateway
+
+            self._gateway = Gateway(self._backend, lambda: self._rules, page_refused=self._page_refused)
         self._gateway.open(place.port, place.host)
 
     def _bind_again(self, place: _Place | None) -> None:

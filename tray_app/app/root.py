@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 from psygnal import Signal
 
-from tray_app.app.chatting import check_message, check_model
-from tray_app.app.command_service import CommandService
 from tray_app.app.public_address import listening_address
-from tray_app.app.search_manager import SearchManager
 from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
@@ -29,7 +26,6 @@ from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_a
 from tray_app.app.updates import Updates
 from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
-from tray_app.chats.request import chat_body
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
@@ -41,7 +37,6 @@ from tray_app.engine.sizing import engine_budget
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.gateway.control.client import find_running
-from tray_app.gateway.control.routes import Control
 from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings, stream_chat
 from tray_app.gateway.upstream import public_id
@@ -65,6 +60,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.search_manager import SearchManager
     from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
@@ -72,6 +68,7 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
+    from tray_app.gateway.control.routes import Control
     from tray_app.gateway.public_client import ChatPiece, Embeddings
     from tray_app.models.library import Model
     from tray_app.models.removal import Removal
@@ -172,12 +169,7 @@ class App(Workspace):
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
-        self.search = SearchManager(
-            paths.search,
-            library=lambda: self.library,
-            settings=lambda: self.store.current,
-            embed=self.embed_as,
-        )
+        self._search: SearchManager | None = None
         self._control: Control | None = None
         self._wishes = 0
         """How often people wanted the server to run, or not to."""
@@ -197,6 +189,21 @@ class App(Workspace):
         raise_limit()
         return_large_blocks()
         return cls(AppPaths.from_environment(os.environ), detect_host(), overrides)
+
+    @property
+    def search(self) -> SearchManager:
+        """A person's own texts, found by their meaning."""
+        with self._making:
+            if self._search is None:
+                from tray_app.app.search_manager import SearchManager
+
+                self._search = SearchManager(
+                    self.paths.search,
+                    library=lambda: self.library,
+                    settings=lambda: self.store.current,
+                    embed=self.embed_as,
+                )
+            return self._search
 
     def status(self) -> AppStatus:
         """The present status."""
@@ -229,9 +236,8 @@ class App(Workspace):
 
         From then on, `status` says what each of them has of the memory.
         """
-        self._pool.measure()
-        engines = [each.engine for each in self._pool.snapshot().engines if each.engine.pids]
-        return resource_usage(engines, self.host) if engines else None
+        measured = self._pool.measure()
+        return resource_usage(measured, self.host) if measured else None
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
@@ -491,6 +497,9 @@ class App(Workspace):
         `AppError` says why there is no answer: `MODEL_CANNOT_CHAT` and `MODEL_CANNOT_SEE` of the model,
         `CONVERSATION_TOO_LONG`, `ANSWER_BROKE_OFF` after the pieces that came, and what else may be wrong.
         """
+        from tray_app.app.chatting import check_message, check_model
+        from tray_app.chats.request import chat_body
+
         check_message(conversation)
         base_url, key = self._server.access()
         settings = self.store.current
@@ -527,6 +536,10 @@ class App(Workspace):
         `quit_app` and `show_window` are called on a thread of the control listener; `show_window` gets the
         address of a model to download, or an empty text.
         """
+        # What speaks HTTP to clients takes a fifth of the time to the icon, which need not wait for it.
+        from tray_app.app.command_service import CommandService
+        from tray_app.gateway.control.routes import Control
+
         control = Control(
             self.paths.state,
             status=self._status_document,

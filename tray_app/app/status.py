@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app import __version__
-from tray_app.app import diagnostic_report
 from tray_app.app.server_status import ServerState
 from tray_app.app.updates import UpdateStatus
 from tray_app.engine.engine_kind import EngineKind
@@ -31,9 +30,10 @@ from tray_app.system.autostart import Login
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tray_app.app.diagnostic_report import RunningApp
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
     from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
@@ -170,16 +170,18 @@ def _not_used(passed: PassedOver, model_name: str) -> EngineError:
     )
 
 
-def running_app(status: AppStatus, pid: int) -> diagnostic_report.RunningApp:
+def running_app(status: AppStatus, pid: int) -> RunningApp:
     """The app as the doctor sees it. Of what is wrong, only a failure of the engine that stays is told."""
+    from tray_app.app.diagnostic_report import FoundProblem, RunningApp
+
     base_url, engine = status.server.base_url, status.engine
     failed = engine.failure if engine.state is State.FAILED else None
-    return diagnostic_report.RunningApp(
+    return RunningApp(
         pid,
         engine.state,
         base_url is not None,
         base_url,
-        diagnostic_report.FoundProblem.of(failed, stops=True) if failed else None,
+        FoundProblem.of(failed, stops=True) if failed else None,
         engine=engine.plan.engine.kind if engine.plan else None,
     )
 

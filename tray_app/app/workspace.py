@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,16 +19,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
-from tray_app.app.model_manager import ModelManager
 from tray_app.app.model_upkeep import ModelUpkeep
 from tray_app.app.put_off import PutOff
-from tray_app.chats.store import ChatStore
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import EngineFinder, engine_setting
-from tray_app.engine.report import foreseen
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
@@ -54,10 +52,13 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.app.discovery import Discovery, Picked
     from tray_app.app.engines_report import EnginesReport
+    from tray_app.app.model_manager import ModelManager
     from tray_app.app.start_job import StartJob
     from tray_app.app.temporary_server import TemporaryServer
     from tray_app.app.tuning import EngineOption
+    from tray_app.chats.store import ChatStore
     from tray_app.download.connection_pool import TransferLimits
+    from tray_app.download.progress import Progress
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
     from tray_app.engine.launch_plan import Plan
@@ -93,8 +94,11 @@ class Workspace:
         self.store = SettingsStore(paths.settings_file, overrides)
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
         self._downloads: DownloadQueue | None = None
+        self._making = threading.Lock()  # held while one of the following is made, when it is first asked for
         self._discovery: Discovery | None = None
-        self.autostart = autostart_for(host.system, os.environ, app_command())
+        self._models: ModelManager | None = None
+        self._chats: ChatStore | None = None
+        self.autostart = autostart_for(host.system, os.environ, app_command(os.environ))
         self._catalog, self.catalog_problem = load_all(resources() / "catalog.toml", paths.own_models_file)
         self._login = self._login_state()
         self.upkeep = ModelUpkeep(
@@ -106,7 +110,6 @@ class Workspace:
         )
         self._library = self._library_of(self.models_folder)
         self._settings_of_library = self.store.current
-        self.chats = ChatStore(paths.chats)
         self.engine_store = EngineStore(paths.engines)
         self._fallbacks = Fallbacks(self.engine_store)
         self._finder = EngineFinder(host, self._fallbacks)
@@ -119,15 +122,6 @@ class Workspace:
             in_use=self._builds_in_use,
             act_on_change=self._act_on_engines,
             put_off=PutOff(paths.state / "put-off.json"),
-        )
-        self.models = ModelManager(
-            library=lambda: self.library,
-            settings=lambda: self.store.current,
-            fetch=lambda address: self.discovery.fetch(address),  # noqa: PLW0108 - made when it is needed
-            served=self._served_path,
-            engines=self._finder,
-            host=host,
-            forget=self.upkeep.adopted.forget,
         )
 
     @classmethod
@@ -152,16 +146,45 @@ class Workspace:
     @property
     def discovery(self) -> Discovery:
         """Finds models that are not here yet."""
-        if self._discovery is None:
-            from tray_app.app.discovery import Discovery
+        with self._making:
+            if self._discovery is None:
+                from tray_app.app.discovery import Discovery
 
-            self._discovery = Discovery(
-                settings=lambda: self.store.current,
-                session=self._session,
-                engines=self._finder,
-                host=self.host,
-            )
-        return self._discovery
+                self._discovery = Discovery(
+                    settings=lambda: self.store.current,
+                    session=self._session,
+                    engines=self._finder,
+                    host=self.host,
+                )
+            return self._discovery
+
+    @property
+    def models(self) -> ModelManager:
+        """What people do with models besides serving one."""
+        with self._making:
+            if self._models is None:
+                from tray_app.app.model_manager import ModelManager
+
+                self._models = ModelManager(
+                    library=lambda: self.library,
+                    settings=lambda: self.store.current,
+                    fetch=lambda address: self.discovery.fetch(address),  # noqa: PLW0108 - made when needed
+                    served=self._served_path,
+                    engines=self._finder,
+                    host=self.host,
+                    forget=self.upkeep.adopted.forget,
+                )
+            return self._models
+
+    @property
+    def chats(self) -> ChatStore:
+        """The conversations with models, on disk."""
+        with self._making:
+            if self._chats is None:
+                from tray_app.chats.store import ChatStore
+
+                self._chats = ChatStore(self.paths.chats)
+            return self._chats
 
     @property
     def models_folder(self) -> Path:
@@ -445,6 +468,8 @@ class Workspace:
                 raise DriveGoneError(place) from exc
             if start is None or not isinstance(exc, NotInstalledError):
                 raise
+            from tray_app.engine.report import foreseen
+
             # First check that an engine can run it: a download may have 40 GB.
             wanted = effective(settings, exc.entry.id).engine
             needs = ModelNeeds.of(foreseen(exc.entry).header, exc.entry.id)
@@ -480,9 +505,13 @@ class Workspace:
             keep_awake=keep_awake_on(self.host.system),
             measure=implied_size,
         )
-        queue.changed.connect(self.models.note_checksums)
+        queue.changed.connect(self._note_checksums)
         queue.changed.connect(self.upkeep.note_sources)
         return queue
+
+    def _note_checksums(self, downloads: tuple[Progress, ...]) -> None:
+        if downloads:
+            self.models.note_checksums(downloads)
 
     def _session(self) -> Session:
         from tray_app.download.session import Session

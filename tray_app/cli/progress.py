@@ -22,7 +22,7 @@ from rich.progress import Progress as Bars
 
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
-from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
 from tray_app.gateway.control.commands import FileArriving
 from tray_app.phrases import visible
 

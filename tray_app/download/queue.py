@@ -22,7 +22,6 @@ from tray_app.download.network_errors import Interrupted, disk_fault
 from tray_app.download.part import find_journals, forget_order, named_before, note_order
 from tray_app.download.progress import Phase, RateMeter
 from tray_app.download.retry import RetryPolicy
-from tray_app.download.session import Session
 from tray_app.download.source import checked_digest, parse_source
 from tray_app.download.transfer import Order, Transfer
 from tray_app.errors import DownloadError, ErrorCode
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from tray_app.download.job import JobRun
     from tray_app.download.progress import Progress
+    from tray_app.download.session import Session
     from tray_app.download.size_limits import Measure
     from tray_app.download.source import DownloadSource
 
@@ -52,7 +52,7 @@ class DownloadQueue:
 
     def __init__(  # noqa: PLR0913 - what downloads depend on
         self,
-        session_factory: Callable[[], Session] = Session,
+        session_factory: Callable[[], Session] | None = None,
         clock: Callable[[], float] = time.monotonic,
         retry: RetryPolicy | None = None,
         *,
@@ -206,18 +206,22 @@ class DownloadQueue:
         self._publish()
 
     def _run(self) -> None:
-        while begun := self._next():
+        # What HTTP takes to load is loaded for the first download, and while nothing waits for the lock.
+        from tray_app.download.session import Session
+
+        new_session = self._session_factory or Session
+        while begun := self._next(new_session):
             job, run = begun
             self._publish()
             with self._keep_awake(), run.session:
                 self._perform(job, run)
 
-    def _next(self) -> tuple[Job, JobRun] | None:
+    def _next(self, new_session: Callable[[], Session]) -> tuple[Job, JobRun] | None:
         with self._state:
             while not self._closing:
                 for job in self._jobs.values():
                     if job.phase is Phase.WAITING:
-                        return job, job.begin(self._session_factory())
+                        return job, job.begin(new_session())
                 self._state.wait()
             return None
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import HTTPError
-
 from tray_app.download.network_errors import RefusedError, broken_body, broken_transfer
 from tray_app.download.source import answered_span, describe_file, full_size
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
@@ -115,8 +113,12 @@ def pieces_of(response: Response, most_bytes: int, limit_s: float) -> Iterator[b
 def _read(response: Response, most: int) -> bytes:
     try:
         data: bytes = response.raw.read1(most, decode_content=False)
-    except HTTPError as exc:
-        raise broken_body(exc) from exc
+    except Exception as exc:
+        from urllib3.exceptions import HTTPError  # those who ask have loaded it, an app that starts has not
+
+        if isinstance(exc, HTTPError):
+            raise broken_body(exc) from exc
+        raise
     return data
 
 

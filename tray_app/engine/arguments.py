@@ -6,7 +6,6 @@ engine, which applies the others. So it imports nothing but the standard library
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 _NEAR = 0.75
@@ -41,6 +40,8 @@ def argument_named(flag: str) -> Argument | None:
 
 def nearest(flag: str) -> str:
     """The known name that is most similar to a mistyped one; empty if none is similar enough."""
+    import difflib
+
     return next(iter(difflib.get_close_matches(flag, NAMES, n=1, cutoff=_NEAR)), "")
 
 

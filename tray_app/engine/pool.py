@@ -37,7 +37,7 @@ from tray_app.phrases import joined, phrase
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from tray_app.engine.eviction import Decision, Holder
     from tray_app.engine.launch_plan import Plan
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tray_app.engine.supervisor import Supervisor
     from tray_app.phrases import Text
     from tray_app.system.engine_id import RunId
+    from tray_app.system.process import ProcessUsage
 
 _GIB = 2**30
 _LONGEST_STAY_S = 10.0
@@ -139,12 +140,15 @@ class EnginePool:
         with self._lock:
             return tuple(each.supervisor for each in self._engines())
 
-    def measure(self) -> None:
-        """Look how much memory each engine's processes have. It takes milliseconds."""
+    def measure(self) -> Mapping[tuple[int, ...], ProcessUsage]:
+        """Look how much memory each engine's processes have. It takes milliseconds.
+
+        Returns what they use, by the processes of each engine.
+        """
         with self._lock:
-            running = [(each, each.supervisor.snapshot()) for each in self._engines()]
-        for engine, snapshot in running:
-            self._measure(engine, snapshot)
+            engines = [(each, each.supervisor.snapshot()) for each in self._engines()]
+        running = ((engine, snapshot) for engine, snapshot in engines if snapshot.pids)
+        return {snapshot.pids: self._measure(engine, snapshot) for engine, snapshot in running}
 
     # What people and settings want
 
@@ -624,7 +628,7 @@ class EnginePool:
 
     def _on_change(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
         """On the thread of a supervisor, after a change of its engine."""
-        if snapshot.state is State.READY:
+        if snapshot.state is State.READY and snapshot.pids:
             self._measure(engine, snapshot)
         with self._lock:
             if snapshot.state is State.READY:
@@ -656,10 +660,8 @@ class EnginePool:
             settled = self._advance() if waits else []
         self._settle(settled)
 
-    def _measure(self, engine: PooledEngine, snapshot: EngineSnapshot) -> None:
+    def _measure(self, engine: PooledEngine, snapshot: EngineSnapshot) -> ProcessUsage:
         pids = snapshot.pids
-        if not pids:
-            return
         used = usage_together(pids, snapshot.weights_bytes)
         has_cards = isinstance(snapshot.plan, LaunchPlan) and snapshot.plan.graphics_room_bytes > 0
         graphics_bytes = graphics_used_by(pids) if has_cards else None
@@ -667,6 +669,7 @@ class EnginePool:
             if engine.told is not None and engine.supervisor.snapshot().pids == pids:
                 engine.memory_bytes, engine.private_bytes = used.memory_bytes, used.private_bytes
                 engine.graphics_bytes = graphics_bytes
+        return used
 
     def _settle(self, settled: list[Settlement]) -> None:
         """Without the lock: whoever waits may call back."""

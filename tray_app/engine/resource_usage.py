@@ -10,9 +10,8 @@ from tray_app.system.host import graphics_memory_of
 from tray_app.system.process import ProcessUsage, descendants, usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.system.host import Host
 
 
@@ -31,16 +30,15 @@ class ResourceUsage:
     """Memory on NVIDIA cards; None if there are none, or if their driver does not tell."""
 
 
-def resource_usage(engines: Sequence[EngineSnapshot], host: Host) -> ResourceUsage:
-    """The usage of engines that have processes here, all together; zero for those that have ended."""
-    used = [usage_together(each.pids, each.weights_bytes) for each in engines]
-    pids = tuple(pid for each in engines for pid in each.pids)
+def resource_usage(measured: Mapping[tuple[int, ...], ProcessUsage], host: Host) -> ResourceUsage:
+    """The usage of engines that have processes here, all together, from that of the processes of each."""
+    pids = tuple(pid for each in measured for pid in each)
     graphics_bytes = graphics_used_by(pids) if host.gpus else None
     return ResourceUsage(
         pids,
         time.monotonic(),
-        sum(each.cpu_s for each in used),
-        sum(each.memory_bytes for each in used),
+        sum(each.cpu_s for each in measured.values()),
+        sum(each.memory_bytes for each in measured.values()),
         graphics_bytes,
     )
 

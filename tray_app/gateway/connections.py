@@ -45,6 +45,8 @@ class ConnectionLimit:
         self._beginnings: set[asyncio.Task[None]] = set()
         self._door = asyncio.Lock()
         self._exhausted = False
+        self._visited = asyncio.Event()
+        """Set while there are connections: as long as there is none, nothing wakes this app."""
         self._sockets: list[socket.socket] = []
         self._is_closing = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -102,6 +104,7 @@ class ConnectionLimit:
 
     async def _let_in(self, came: deque[socket.socket]) -> None:
         self._clients.update(came)
+        self._visited.set()
         try:
             while came:
                 await self._make_room(len(came) - 1)
@@ -160,8 +163,11 @@ class ConnectionLimit:
     async def _watch(self) -> None:
         every_s = min(LOOK_AT_CLIENTS_S, self._patience_s / 2)
         while True:
+            await self._visited.wait()
             await asyncio.sleep(every_s)
             self._give_up_the_unread()
+            if not (self._server.open or self._beginnings):
+                self._visited.clear()
 
     def _give_up_the_unread(self) -> None:
         """Close connections whose clients do not read their answers, and more if unread answers take too much

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.models.model_files import stem_of, without_suffix
 from tray_app.models.model_names import earlier_id, free_id, ids_of, names_of, plain_id
+from tray_app.models.projectors import neighbors
 from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tray_app.models.adopted import Adopted
     from tray_app.models.catalog import CatalogEntry
+    from tray_app.models.projectors import Neighbors
 
 
 class Index:
@@ -42,9 +44,10 @@ class Index:
         ids = ids_of(names, {name: entry.id for name, entry in known.items()}, self._reserved)
         shown = names_of(ids) | {name: entry.name for name, entry in known.items()}
         self._names = {folder / name: name for name in sorted(names)}
-        self._beside: dict[Path, list[Path]] = {}
+        folders: dict[Path, list[Path]] = {}
         for path in self._names:
-            self._beside.setdefault(path.parent, []).append(path)
+            folders.setdefault(path.parent, []).append(path)
+        self._neighbors = {place: neighbors(files) for place, files in folders.items()}
         self._ids = {path: ids[name] for path, name in self._names.items()}
         self._shown = {path: shown[name] for path, name in self._names.items()}
         for entry in catalog:
@@ -79,9 +82,9 @@ class Index:
     def __contains__(self, path: object) -> bool:
         return path in self._names
 
-    def beside(self, path: Path) -> tuple[Path, ...]:
-        """The files in the folder of this one, itself among them, by name."""
-        return tuple(self._beside.get(path.parent, ()))
+    def neighbors_of(self, path: Path) -> Neighbors:
+        """The files in the folder of this one of the models folder, itself among them, by name."""
+        return self._neighbors[path.parent]
 
     def id_of(self, path: Path) -> str:
         """What programs call a file: no other here is called so. Also of one that is elsewhere."""

@@ -22,7 +22,7 @@ from tray_app.models.index import Index
 from tray_app.models.integrity import known_checksum
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.naming import AmbiguousError, ModelNames
-from tray_app.models.projectors import Projector, is_named_so, projector_for
+from tray_app.models.projectors import Projector, neighbors, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
 from tray_app.phrases import phrase, presentable
@@ -450,16 +450,17 @@ class Library:
         return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
 
     def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
-        beside = index.beside(path) if path in index else _models_in(path.parent)
-        named_so = [each for each in beside if is_named_so(each)]
-        if not named_so or path == self.builtin:
+        if path == self.builtin:
+            return None
+        beside = index.neighbors_of(path) if path in index else neighbors(_models_in(path.parent))
+        if not beside.projectors:
             return None
         found = []
-        for each in named_so:
+        for each in beside.projectors:
             with suppress(ModelError):  # the list of models says what is wrong with it
                 found.append(self._projector(each))
         told = next((entry.projector_name for entry in self.catalog if entry.file_name == path.name), "")
-        alone = len(beside) - len(named_so) == 1
+        alone = beside.models == 1
         return projector_for(path, header, [each for each in found if each], alone=alone, told=told)
 
     def _projector(self, path: Path) -> Projector | None:

@@ -20,7 +20,6 @@ from tray_app.errors import DownloadError
 from tray_app.models.headers import stamp_of
 from tray_app.models.integrity import known_checksum
 from tray_app.models.model_files import parts_of
-from tray_app.models.remote_header import all_parts
 from tray_app.models.sources import FileSource, path_of, path_text
 from tray_app.phrases import phrase
 from tray_app.system.files import NOT_JSON, read_regular, write_atomically
@@ -124,6 +123,9 @@ def _sources_of(model: Model, noted: Mapping[Path, FileSource]) -> dict[Path, Fi
     if all(part in noted for part in parts):
         return {file: noted[file] for file in (*parts, *projector)}
     if model.entry and model.entry.source:
+        # It brings what speaks HTTP, which an app that shows what it has found before does not need.
+        from tray_app.models.remote_header import all_parts
+
         addresses = all_parts(model.entry.source)
         if len(addresses) == len(parts):
             return {part: FileSource(address) for part, address in zip(parts, addresses, strict=True)}

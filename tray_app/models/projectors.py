@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tray_app.models.memory import projector_bytes
 from tray_app.models.model_files import stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path, PurePath, PurePosixPath
 
     from tray_app.models.header import ModelHeader
@@ -49,9 +49,23 @@ class Projector:
         return projector_bytes(self.header.projection, self.size_bytes)
 
 
+class Neighbors(NamedTuple):
+    """The model files of one folder, told apart by their names."""
+
+    models: int
+    projectors: tuple[Path, ...]
+    """Those with the name of a projector."""
+
+
 def is_named_so(path: PurePath) -> bool:
     """Whether a file has the name of a projector."""
     return _WORD in path.name.casefold()
+
+
+def neighbors(files: Collection[Path]) -> Neighbors:
+    """The files of one folder, told apart."""
+    projectors = tuple(filter(is_named_so, files))
+    return Neighbors(len(files) - len(projectors), projectors)
 
 
 def projector_to_fetch(

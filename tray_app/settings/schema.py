@@ -6,7 +6,6 @@ Names are those of the 4D component where it has the option (`ctx_size`, `batch_
 
 from __future__ import annotations
 
-import difflib
 import re
 import shlex
 import sys
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import tomlkit
 from msgspec import Meta
 
 from tray_app.errors import ErrorCode, SettingsError
@@ -709,6 +707,8 @@ class Field:
 
     def refusal(self, value: object) -> SettingsError:
         """The error that says what a value must be in place of this one."""
+        import tomlkit  # slow to import, and seldom needed
+
         return SettingsError(
             ErrorCode.SETTING_VALUE_INVALID,
             phrase("The setting {name} cannot be {value}", name=self.name, value=repr(value)),
@@ -782,6 +782,8 @@ def field_named(name: str) -> Field:
     for field in ALL_FIELDS:
         if field.name == name:
             return field
+    import difflib
+
     names = [field.name for field in ALL_FIELDS]
     nearest = difflib.get_close_matches(name, names, n=1)
     raise SettingsError(

@@ -27,7 +27,6 @@ from tray_app.settings.model_settings import (
     with_values,
 )
 from tray_app.settings.schema import FIELDS, EntriesError, Settings
-from tray_app.settings.toml_text import edited, line_of, plain_text
 from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, write_atomically
 
@@ -235,6 +234,8 @@ def _general(plain: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Settin
 
 def _fault(names: TomlPath, error: SettingsError, text: str) -> Phrase:
     """Where something is wrong, and what."""
+    from tray_app.settings.toml_text import line_of
+
     title, reason, _ = error.texts
     line = line_of(names, text)
     if len(names) > 1:
@@ -293,6 +294,8 @@ def _with_changes(content: _Content, old: Settings, new: Settings, named: frozen
 
     Where a table is written in a way that cannot be changed so, the values are kept and comments are not.
     """
+    from tray_app.settings.toml_text import edited, plain_text  # slow to import, and seldom needed
+
     changes: dict[TomlPath, Any] = {(name,): value for name, value in content.unsaid.items()}
     changes |= {(name,): value for name, value in _differing(old, new) if name != _MODELS_KEY}
     changes |= _model_changes(old, new) | {path: _value_at(new, path) for path in named}

@@ -6,10 +6,8 @@ starts the app with `--background`, so that it appears in the tray only.
 
 from __future__ import annotations
 
-import configparser
 import errno
 import logging
-import plistlib
 import subprocess
 import sys
 import unicodedata
@@ -17,7 +15,6 @@ from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from xml.parsers.expat import ExpatError
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.system.files import PUBLIC, write_atomically
@@ -96,9 +93,17 @@ def autostart_for(system: System, environ: Mapping[str, str], command: tuple[str
             return DesktopEntry(Path(config) / "autostart", command)
 
 
-def app_command() -> tuple[str, ...]:
-    """The command that starts this app in the tray: the frozen program, or this Python with the package."""
+def app_command(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What starts this app in the tray: its AppImage, the frozen program, or this Python with the package.
+
+    `environ`: the variables by which an AppImage says where it is.
+    """
     program = Path(sys.executable)
+    # Inside an AppImage, the program is where the image is mounted, which is another folder at each start. An
+    # app that an AppImage has started inherits the variables, but lies elsewhere.
+    image, mounted = environ.get("APPIMAGE"), environ.get("APPDIR")
+    if image and mounted and program.is_relative_to(mounted):
+        return (image, "--background")
     silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))
     start = (str(silent if silent.exists() else program),)
     return (*start, *(() if getattr(sys, "frozen", False) else _MODULE), "--background")
@@ -150,6 +155,8 @@ class DesktopEntry:
 
 def _desktop_entry(text: str) -> Mapping[str, str]:
     """The keys of a desktop entry; none if it is not one."""
+    import configparser  # only where there is an entry
+
     parser = configparser.RawConfigParser(delimiters="=", comment_prefixes="#", strict=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]  # names keep their case
     try:
@@ -180,6 +187,9 @@ class LaunchAgent:
         self._forbidden = forbidden
 
     def state(self) -> Login:
+        import plistlib  # no other system needs it
+        from xml.parsers.expat import ExpatError
+
         try:
             agent = plistlib.loads(self._file.read_bytes())
         except FileNotFoundError:
@@ -192,6 +202,8 @@ class LaunchAgent:
         return Login.ON if ours else Login.ELSEWHERE
 
     def enable(self) -> None:
+        import plistlib
+
         if "/AppTranslocation/" in self._command[0]:
             # macOS runs a newly downloaded app from a temporary path that does not exist at the next login.
             raise OSError(errno.EPERM, "move the app to the folder Applications first", self._command[0])

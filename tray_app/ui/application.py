@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QDialog, QMessageBox, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
 from tray_app import __version__
 from tray_app.settings.schema import AUTO
@@ -15,8 +15,7 @@ from tray_app.system.environment import adopt_clean_environment
 from tray_app.system.host import System, detect_system
 from tray_app.ui import icons
 from tray_app.ui.bridge import Bridge
-from tray_app.ui.dialogs.about import about_box
-from tray_app.ui.garbage import delete_plot, freeze_gc
+from tray_app.ui.garbage import GarbageTimer, delete_plot, freeze_gc
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
 from tray_app.ui.operations import load_or_unload, operation_for, read_facts
@@ -29,19 +28,18 @@ from tray_app.ui.presenters.status import announcement
 from tray_app.ui.signals import SignalWatch
 from tray_app.ui.texts import tr
 from tray_app.ui.tray import Tray, menus_go_over_dbus
-from tray_app.ui.widgets.basic import announce, bring_into_view
-from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtWidgets import QMessageBox, QWidget
 
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.dialogs.settings import SettingsDialog
     from tray_app.ui.presenters.notices import Notice
+    from tray_app.ui.window import Window
 
 BACKGROUND = "--background"
 # Together the five seconds in which a person expects that an app has quit.
@@ -72,6 +70,8 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
         if source != BACKGROUND:
             desktop.show_window(source)
     freeze_gc()
+    desktop.bridge.afterwards(freeze_gc)  # what the app's start brings meanwhile stays for good, too
+    GarbageTimer(qt)
     try:
         return qt.exec()
     finally:
@@ -83,6 +83,8 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
 
 def show_failure(error: AppError) -> None:
     """Tell a person why the app does not start, until that is read."""
+    from PySide6.QtWidgets import QMessageBox
+
     qt = QApplication(["powerinfer-tray"])
     qt.setApplicationDisplayName("PowerInfer Tray")
     Look(qt, detect_system(sys.platform))
@@ -108,7 +110,7 @@ class Desktop(QObject):
         self._languages = Languages()
         self._language = self.bridge.status.settings.language
         self._languages.use(self._language)
-        self.window = self._make_window()
+        self._window: Window | None = None
         self.tray: Tray | None = None
         self.dialog: SettingsDialog | None = None
         self.about: QMessageBox | None = None
@@ -125,6 +127,13 @@ class Desktop(QObject):
         # Queued: first Qt gives windows whose screen is gone another one.
         qt.screenRemoved.connect(self._bring_into_view, Qt.ConnectionType.QueuedConnection)
         self._window_wanted.connect(self._open_window, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def window(self) -> Window:
+        """Made when it is first wanted: it takes 10 MB, and most of the time nobody looks at it."""
+        if self._window is None:
+            self._window = self._make_window()
+        return self._window
 
     def start(self, *, background: bool) -> None:
         """Appear, and do what the settings ask for at the start."""
@@ -152,10 +161,9 @@ class Desktop(QObject):
     def leave(self) -> None:
         """Vanish at once; what must end may take its time unseen."""
         self._look.stop()
-        self.window.hide()
-        for box in (self.dialog, self.about):
-            if box is not None:
-                box.hide()
+        for each in (self._window, self.dialog, self.about):
+            if each is not None:
+                each.hide()
         if self.tray is not None:
             self.tray.close()
 
@@ -176,14 +184,18 @@ class Desktop(QObject):
     def open_about(self) -> None:
         """Say what this program is; a box that is open already comes to the front."""
         if self.about is None:
+            from tray_app.ui.dialogs.about import about_box
+
             self.about = about_box()
         self.about.show()
         self.about.raise_()
         self.about.activateWindow()
 
     def _bring_into_view(self) -> None:
-        for window in (self.window, self.dialog):
+        for window in (self._window, self.dialog):
             if window is not None and window.isVisible():
+                from tray_app.ui.widgets.basic import bring_into_view  # the window has brought it
+
                 bring_into_view(window)
 
     def _open_window(self, source: str) -> None:
@@ -207,7 +219,8 @@ class Desktop(QObject):
             return
         self._look.stop()
         self._qt.setQuitOnLastWindowClosed(False)
-        self.window.message.clear()
+        if self._window is not None:
+            self._window.message.clear()
         system = self._app.host.system
         self.tray = Tray(
             self.bridge.status, template=system is System.MACOS, over_dbus=menus_go_over_dbus(system)
@@ -221,6 +234,8 @@ class Desktop(QObject):
         self._refresh_models()
 
     def _make_window(self) -> Window:
+        from tray_app.ui.window import Window  # the icon need not wait for it
+
         window = Window(self.bridge)
         window.settings_wanted.connect(self.open_settings)
         window.model_settings_wanted.connect(lambda model_id: self.open_settings(model_id=model_id))
@@ -251,12 +266,15 @@ class Desktop(QObject):
 
     def _renew_window(self) -> None:
         """A question that the window asks is answered first: it belongs to what the person sees behind it."""
-        asking = next((each for each in self.window.findChildren(QDialog) if each.isVisible()), None)
-        if asking is not None:
-            asking.finished.connect(self._renew_window, Qt.ConnectionType.QueuedConnection)
+        old = self._window
+        if old is None:
             return
-        old, self.window = self.window, self._make_window()
-        self.window.take_over(old)
+        question = old.question()
+        if question is not None:
+            question.finished.connect(self._renew_window, Qt.ConnectionType.QueuedConnection)
+            return
+        self._window = self._make_window()
+        self._window.take_over(old)
         self._retire(old)
 
     def _renew_dialog(self) -> None:
@@ -302,8 +320,10 @@ class Desktop(QObject):
             self._refresh_models()
         for notice in notices(self._shown, status, tr) if status.settings.notices else ():
             self._tell(notice)
-        if words := announcement(self._shown, status, time.time(), tr):
-            announce(self.window, words)
+        if self._window is not None and (words := announcement(self._shown, status, time.time(), tr)):
+            from tray_app.ui.widgets.basic import announce  # the window has brought it
+
+            announce(self._window, words)
         self._shown = status
         if status.settings.language != self._language:
             self._language = status.settings.language

@@ -1,4 +1,7 @@
-"""Keeps Python's garbage collector from holding up clicks, and from deleting menus elsewhere. GUI thread.
+"""Collects Python's garbage on the thread of the windows alone. GUI thread.
+
+Garbage may hold widgets and menus, and Python by itself collects it on whichever thread happens to allocate.
+A widget that goes on another thread than Qt's ends the process, or takes others' menus with it.
 
 `freeze_gc` may be called from any thread.
 """
@@ -9,22 +12,43 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from PySide6.QtCore import QObject
     from PySide6.QtWidgets import QWidget
+
+_LOOK_MS = 1000
+
+
+class GarbageTimer(QTimer):
+    """Collects when Python itself would, but on this thread alone: its own collector is off from now on."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent, interval=_LOOK_MS, timerType=Qt.TimerType.VeryCoarseTimer)
+        gc.disable()
+        self.timeout.connect(collect_if_due)
+        self.start()
+
+
+def collect_if_due() -> None:
+    """Collect the oldest generation of which enough has come together since the last time."""
+    due = [made > enough for made, enough in zip(gc.get_count(), gc.get_threshold(), strict=True)]
+    for generation in (2, 1, 0):
+        if due[generation]:
+            gc.collect(generation)
+            return
 
 
 def freeze_gc() -> None:
     """What has been imported and built stays for good: do not go through it again and again.
 
-    A full collection takes 70 ms, in which no thread of Python runs. It may have been off until now.
+    A full collection takes 70 ms, in which no thread of Python runs.
     """
     gc.freeze()
-    gc.enable()
 
 
 @contextmanager

@@ -85,7 +85,12 @@ def state_pixmap(
     painter.fillPath(path, palette.ready if shape is IconShape.SOLID else palette.mark)
     _paint_accent(painter, shape, palette, permille)
     painter.end()
-    return pixmap
+    return to_keep(pixmap)
+
+
+def to_keep(painted: QPixmap) -> QPixmap:
+    """The same without what has painted it: Qt lets that live as long as the pixels, and it takes 70 KB."""
+    return painted.copy()
 
 
 def _outline(shape: IconShape, permille: int | None, step: int) -> QPainterPath:

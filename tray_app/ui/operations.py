@@ -1,4 +1,7 @@
-"""What the widgets ask for that takes more than one call of the app. Runs off the GUI thread."""
+"""What the widgets ask for that takes more than one call of the app. Runs off the GUI thread.
+
+What only a page of the window asks for is imported where it is done: most of the time there is no window.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.app.start_job import StartCalledOffError
-from tray_app.app.tuning import tune
 from tray_app.errors import AppError, ModelError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.models.header import Purpose
 from tray_app.models.model_files import parts_of
 from tray_app.models.references import NotInstalledError
-from tray_app.search.collection import MapOfTexts
 from tray_app.settings.model_settings import with_own, with_values
 from tray_app.ui.garbage import freeze_gc
 from tray_app.ui.languages import person_language
-from tray_app.ui.presenters import usage
-from tray_app.ui.presenters.diagnostics import Situation, diagnostics
 from tray_app.ui.presenters.engines import is_loaded
-from tray_app.ui.presenters.logs import log_rows
-from tray_app.ui.presenters.measurement import Measurement
 from tray_app.ui.presenters.menu import Command, is_remote, takes_models
 from tray_app.ui.presenters.models import ModelFacts, RowKind, finished_downloads
 from tray_app.ui.presenters.status import current_parts
@@ -44,11 +41,13 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
+    from tray_app.search.collection import MapOfTexts
     from tray_app.system.logs import Lines, LogLine
     from tray_app.ui.app_protocol import AppProtocol
-    from tray_app.ui.presenters.measurement import Workload
+    from tray_app.ui.presenters.measurement import Measurement, Workload
     from tray_app.ui.presenters.models import ModelRow
     from tray_app.ui.presenters.space import SpaceRow
+    from tray_app.ui.presenters.usage import UsageSample
 
 
 _DIAGNOSED_LINES = 200
@@ -174,6 +173,7 @@ def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> Emb
     import_once("tray_app.ui.widgets.comparison")
     import numpy as np
 
+    from tray_app.search.collection import MapOfTexts
     from tray_app.search.nearest import flat_map
     from tray_app.ui.widgets.heat_map import similarities
 
@@ -202,6 +202,8 @@ def measure(
 
     The first request that fails ends it, as its `AppError`.
     """
+    from tray_app.ui.presenters.measurement import Measurement
+
     import_once("tray_app.ui.widgets.histogram")
     began_s = time.perf_counter()
     latencies_ms: list[float] = []
@@ -221,10 +223,12 @@ def measure(
     return Measurement(tuple(latencies_ms), time.perf_counter() - began_s)
 
 
-def usage_now(app: AppProtocol) -> tuple[usage.UsageSample, AppStatus]:
+def usage_now(app: AppProtocol) -> tuple[UsageSample, AppStatus]:
     """What engines and clients take now, and the status that says it of each model."""
+    from tray_app.ui.presenters.usage import UsageSample
+
     used, status = app.resource_usage(), app.status()  # in this order: the usage is measured for both
-    return usage.UsageSample(time.monotonic(), used, status.traffic), status
+    return UsageSample(time.monotonic(), used, status.traffic), status
 
 
 def measure_speed(
@@ -234,6 +238,8 @@ def measure_speed(
     tell: Callable[[Tuning, int], None],
 ) -> Tuning:
     """Measure the running server on each engine and with several numbers of threads, see `tuning.tune`."""
+    from tray_app.app.tuning import tune
+
     import_once("tray_app.ui.widgets.curve")
 
     def tell_or_stop(found: Tuning, total: int) -> None:
@@ -368,6 +374,9 @@ def operation_for(  # noqa: PLR0911 - one for each wish
 
 def collect_diagnostics(app: AppProtocol) -> str:
     """A report of how things stand, with nothing private in it."""
+    from tray_app.ui.presenters.diagnostics import Situation, diagnostics
+    from tray_app.ui.presenters.logs import log_rows
+
     rows = log_rows(_last(app.app_lines), _last(app.engine_lines))
     return diagnostics(Situation(app.run_diagnostics(), app.status(), rows, Path.home()))
 

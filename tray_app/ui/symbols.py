@@ -10,6 +10,7 @@ from PySide6.QtGui import QIcon, QImageReader, QPainter, QPixmap
 from PySide6.QtWidgets import QAbstractButton
 
 from tray_app.system.paths import resources
+from tray_app.ui.icons import to_keep
 from tray_app.ui.style import ICON, TIGHT, colors
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def symbol_pixmap(name: str, rgba: int, size: int, ratio: float = 1.0) -> QPixma
     reader = QImageReader(buffer, b"svg")
     side = round(size * ratio)
     reader.setScaledSize(QSize(side, side))
-    pixmap = QPixmap.fromImage(reader.read())
+    pixmap = to_keep(QPixmap.fromImage(reader.read()))
     pixmap.setDevicePixelRatio(ratio)
     return pixmap
 
@@ -85,4 +86,4 @@ def _with_gap(symbol: QPixmap, gap: int) -> QPixmap:
     painter = QPainter(wider)
     painter.drawPixmap(0, 0, symbol)
     painter.end()
-    return wider
+    return to_keep(wider)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QPainter, QShortcut
 from PySide6.QtWidgets import (
+    QDialog,
     QFrame,
     QHBoxLayout,
     QListWidget,
@@ -126,6 +127,10 @@ class Window(QWidget):
         """Show something that is no error above the pages."""
         self.message.show_message(title, text)
         self.message.offer(tr("Close"), self.message.clear)
+
+    def question(self) -> QDialog | None:
+        """The dialog that waits for an answer in front of it, if there is one."""
+        return next((each for each in self.findChildren(QDialog) if each.isVisible()), None)
 
     def built(self) -> tuple[Page, ...]:
         """The pages that someone has looked at."""

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.builds.archive import MOST_BYTES
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -114,6 +113,8 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
     `CALLED_OFF`; `OSError` of the new folder.
     """
+    from tray_app.engine.builds.archive import MOST_BYTES  # brings the archive formats; seldom needed
+
     top = given if given.is_dir() else given.parent
     if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
         raise _unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))

@@ -11,8 +11,7 @@ import re
 import shutil
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 from itertools import chain, count
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ from psygnal import EmitLoopError, Signal
 from tray_app.download.part import JOURNAL_ENDING
 from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
-from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
 from tray_app.engine.builds.contents import (
     copy_given,
@@ -33,6 +31,7 @@ from tray_app.engine.builds.contents import (
     lay_runtime_beside,
     make_executable,
 )
+from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_DOWNLOADS = ".downloads"
-"""In the store's folder, on whose disk there must be room anyway. No build can be called so."""
 _UNPACKED_RATIO = 3
 """How much more the programs and libraries of engines take than their archives, at most."""
 _MOST_NAME_LETTERS = 60
@@ -70,45 +67,6 @@ _WORTH_TRYING_AGAIN = frozenset(
 _BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
 """The number by which llama.cpp's releases are called: «11194 (9f70b2cec)», or in newer ones
 «0.6.0-dev (build 11434, commit 9f70b2cec)»."""
-
-
-class InstallPhase(StrEnum):
-    """What is being done, or how it ended."""
-
-    DOWNLOADING = "downloading"
-    UNPACKING = "unpacking"
-    PROVING = "proving"
-    PAUSED = "paused"
-    DONE = "done"
-    FAILED = "failed"
-
-    @property
-    def active(self) -> bool:
-        """Whether it goes on without the person."""
-        return self in (InstallPhase.DOWNLOADING, InstallPhase.UNPACKING, InstallPhase.PROVING)
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """An installation at one moment."""
-
-    build_id: str
-    """The name that the build has, or will have, in the store."""
-    phase: InstallPhase
-    received_bytes: int = 0
-    """Of its archives: downloaded, or while it is unpacked, read."""
-    total_bytes: int | None = None
-    """None: not known (yet)."""
-    rate_bytes_per_s: float = 0.0
-    """Over the last five seconds; 0 unless downloading."""
-    remaining_s: float | None = None
-    """Of the download."""
-    weights: WeightKind | None = None
-    """While it is proven: with which kind of weights."""
-    sha256: str = ""
-    """Of an archive that the person has given, once it is known."""
-    error: AppError | None = None
-    """Why it failed; while it downloads: what it is waiting to pass before it goes on by itself."""
 
 
 class _PausedError(Exception):
@@ -325,7 +283,7 @@ class BuildInstaller:
     # A published build
 
     def _install_published(self, build: PublishedBuild) -> InstalledBuild:
-        folder = self._store.folder / _DOWNLOADS / build.id
+        folder = downloads_in(self._store.folder) / build.id
         with self._store.new_folder() as new:
             self._delete_downloads(except_for=build.id)
             try:
@@ -514,6 +472,8 @@ class BuildInstaller:
 
     def _unpack(self, archives: Sequence[Path], folder: Path, new: Path) -> None:
         """Unpack the first archive into a folder, and each other one into a folder of its number beside."""
+        from tray_app.engine.builds.archive import unpack  # brings the archive formats; seldom needed
+
         sizes = [path.stat().st_size for path in archives]
         self._show(phase=InstallPhase.UNPACKING, received_bytes=0, total_bytes=sum(sizes), error=None)
         self._require_room(_UNPACKED_RATIO * sum(sizes))
@@ -582,15 +542,15 @@ class BuildInstaller:
 
     def _delete_downloads(self, *, except_for: str | None) -> None:
         """Delete what is left of other installations. To be called with the store's folder locked."""
-        for each in (self._store.folder / _DOWNLOADS).glob("*"):
+        for each in (downloads_in(self._store.folder)).glob("*"):
             if each.name != except_for:
                 shutil.rmtree(each, ignore_errors=True)
 
     def _left_behind(self) -> Installation | None:
         """What an earlier run of the app has begun to download, paused."""
         for build in self._offers:
-            received_bytes = _size_of(self._store.folder / _DOWNLOADS / build.id)
-            if (self._store.folder / _DOWNLOADS / build.id).is_dir():
+            received_bytes = _size_of(downloads_in(self._store.folder) / build.id)
+            if (downloads_in(self._store.folder) / build.id).is_dir():
                 self._again = partial(self.install, build)
                 return Installation(build.id, InstallPhase.PAUSED, received_bytes, build.size_bytes)
         return None

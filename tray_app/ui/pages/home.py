@@ -39,7 +39,6 @@ from tray_app.ui.presenters.builds import (
     EngineAction,
     fallback_card,
     installation_card,
-    key_of,
     offer_card,
 )
 from tray_app.ui.presenters.engines import (
@@ -55,7 +54,7 @@ from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
 from tray_app.ui.presenters.menu import COPIES, Command, copy_label, start_refusal, takes_models
 from tray_app.ui.presenters.models import facts_key
-from tray_app.ui.presenters.notices import Page
+from tray_app.ui.presenters.notices import Page, key_of
 from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.status import (
@@ -92,9 +91,9 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.builds import NoticeKey
     from tray_app.ui.presenters.engines import EngineView
     from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.presenters.notices import NoticeKey
     from tray_app.ui.widgets.first_steps import FirstStep
 
 _WIDEST = 960

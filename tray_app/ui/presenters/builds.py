@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.builds.wording import by_hand, cost
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
@@ -17,22 +17,22 @@ from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
 from tray_app.ui.presenters.formatting import error_lines, error_title, rate_text, remaining_text, size_text
+from tray_app.ui.presenters.notices import key_of
 from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from tray_app.app.engine_manager import EnginesOverview, InstalledEngine
-    from tray_app.app.status import AppStatus, Problem
+    from tray_app.app.status import AppStatus
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
     from tray_app.engine.builds.store import BrokenBuild
     from tray_app.engine.kinds import Engine
     from tray_app.phrases import Text, Translate
     from tray_app.system.host import Host
+    from tray_app.ui.presenters.notices import NoticeKey
 
-NoticeKey = tuple[str, str, str]
-"""Build, title and reason of a notice."""
 FREE_TERMS = "MIT"
 """A licence that nobody has to accept before the program may be used."""
 _TERMS_PAGES = {"NVIDIA": "https://docs.nvidia.com/cuda/eula/index.html"}
@@ -246,11 +246,6 @@ def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKe
             actions=(EngineAction.ALLOW, EngineAction.HIDE) if again else (EngineAction.HIDE,),
         )
     return None
-
-
-def key_of(notice: Problem) -> NoticeKey:
-    """What tells a notice of `AppStatus.notices` from others."""
-    return notice.build_id, notice.error.title, notice.error.message
 
 
 def build_rows(

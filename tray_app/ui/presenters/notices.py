@@ -7,21 +7,24 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app.download.progress import Phase
-from tray_app.engine.builds.installing import InstallPhase
+from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.lifecycle import State
 from tray_app.models.model_files import stem_of
-from tray_app.ui.presenters.builds import key_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
 from tray_app.ui.presenters.updates import update_title
 
 if TYPE_CHECKING:
-    from tray_app.app.status import AppStatus
+    from tray_app.app.status import AppStatus, Problem
     from tray_app.download.progress import Progress
-    from tray_app.engine.builds.installing import Installation
+    from tray_app.engine.builds.installation import Installation
     from tray_app.engine.supervisor import EngineSnapshot
     from tray_app.phrases import Translate
+
+
+NoticeKey = tuple[str, str, str]
+"""Build, title and reason of a notice."""
 
 
 class Page(StrEnum):
@@ -43,6 +46,11 @@ class Notice:
     text: str
     page: Page
     failed: bool = False
+
+
+def key_of(notice: Problem) -> NoticeKey:
+    """What tells a notice of `AppStatus.notices` from others."""
+    return notice.build_id, notice.error.title, notice.error.message
 
 
 def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QPainter, QPen, QPixmap
 
+from tray_app.ui.icons import to_keep
 from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, font
 from tray_app.ui.symbols import symbol_pixmap
 
@@ -134,8 +135,8 @@ class RowStamps:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         draw(painter, QRectF(0, 0, size.width(), size.height()))
         painter.end()
-        self._kept[key] = made
-        return made
+        self._kept[key] = to_keep(made)
+        return self._kept[key]
 
     def _word(self, painter: QPainter, area: QRectF, text: str, letters: QFont, color: QColor) -> None:
         painter.setFont(letters)

@@ -1,0 +1,157 @@
+"""What winget, Homebrew and apt are told of a release, made of small stand-ins for its packages."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import contents
+import listings
+from freeze import PackagingError
+from tray_app import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(shutil.which("apt-ftparchive") is None, reason="needs Debian's tools")
+
+REPOSITORY = "o-wner/power.infer_tray"
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the packages of all systems, of which the one for Debian is real."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    monkeypatch.delenv("APT_SIGNING_KEY", raising=False)
+    folder = tmp_path / "dist é"
+    folder.mkdir()
+    for name in listings.PACKAGES.values():
+        (folder / name).write_bytes(name.encode())
+    tree = tmp_path / "tree"
+    (tree / "DEBIAN").mkdir(parents=True)
+    fields = {
+        "Package": contents.APP,
+        "Version": __version__,
+        "Architecture": "amd64",
+        "Maintainer": "a <b@c.invalid>",
+    }
+    text = "".join(f"{name}: {value}\n" for name, value in fields.items()) + "Description: for a test\n"
+    (tree / "DEBIAN" / "control").write_text(text)
+    deb = folder / f"{contents.APP}_{__version__}_amd64.deb"
+    run("dpkg-deb", "--build", tree, deb)
+    return folder
+
+
+def digest(folder: Path, name: str) -> str:
+    return hashlib.sha256((folder / listings.PACKAGES[name]).read_bytes()).hexdigest()
+
+
+def test_the_manifests_for_winget_name_the_installer_and_its_digest(release: Path) -> None:
+    listings.make(release, REPOSITORY)
+
+    manifests = {
+        file.name: file.read_text(encoding="utf-8") for file in (release / "listings/winget").iterdir()
+    }
+    installer = manifests["o-wner.PowerInferTray.installer.yaml"]
+    address = f"https://github.com/{REPOSITORY}/releases/download/v{__version__}/{listings.PACKAGES['setup']}"
+    assert f"InstallerUrl: {address}\n" in installer
+    assert f"InstallerSha256: {digest(release, 'setup').upper()}\n" in installer
+    assert "ReleaseDate: 2023-11-14\n" in installer
+    assert len(manifests) == 5
+    for text in manifests.values():
+        assert f"PackageIdentifier: o-wner.PowerInferTray\nPackageVersion: {__version__}\n" in text
+        assert text.startswith("# yaml-language-server: $schema=https://aka.ms/winget-manifest.")
+
+
+def test_the_installer_is_found_again_by_the_name_that_it_registers(release: Path) -> None:
+    listings.make(release, REPOSITORY)
+
+    installer = (release / "listings/winget/o-wner.PowerInferTray.installer.yaml").read_text(encoding="utf-8")
+    script = (listings.TEMPLATES.with_name("windows") / "installer.nsi").read_text(encoding="utf-8")
+    (registered,) = re.findall(r'UNINSTALL_KEY ".*\\Uninstall\\(\w+)"', script)
+    assert f"ProductCode: {registered}\n" in installer
+
+
+def test_the_cask_has_the_digests_of_both_kinds_of_macs(release: Path) -> None:
+    listings.make(release, REPOSITORY)
+
+    cask = (release / "listings/homebrew/powerinfer-tray.rb").read_text(encoding="utf-8")
+    assert f'arm:   "{digest(release, "arm")}"' in cask
+    assert f'intel: "{digest(release, "intel")}"' in cask
+    assert f'version "{__version__}"' in cask
+    assert f"https://github.com/{REPOSITORY}/releases/download/v#{{version}}/" in cask
+    assert contents.APP_ID in cask
+
+
+def test_apt_installs_from_the_signed_repository(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "gpg"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    gpg = ["gpg", "--batch", "--passphrase", "", "--pinentry-mode", "loopback"]
+    run(*gpg, "--quick-gen-key", "test@powerinfer-tray.invalid", "ed25519", "sign")
+    keyring = tmp_path / "key.gpg"
+    run(*gpg, "--output", keyring, "--export")
+    monkeypatch.setenv("APT_SIGNING_KEY", "test@powerinfer-tray.invalid")
+
+    listings.make(release, REPOSITORY)
+
+    try:
+        assert __version__ in apt(tmp_path, release / "listings/apt", keyring, "policy", contents.APP)
+        (release / "listings/apt/Packages").write_text("Package: something-else\n")
+        with pytest.raises(subprocess.CalledProcessError):
+            apt(tmp_path, release / "listings/apt", keyring, "policy", contents.APP)
+    finally:
+        run("gpgconf", "--kill", "all")
+
+
+def apt(tmp_path: Path, repository: Path, keyring: Path, *command: str) -> str:
+    """What apt-cache says once apt has read this repository, and nothing but it."""
+    root = tmp_path / "apt"
+    shutil.rmtree(root, ignore_errors=True)
+    for folder in ("state/lists/partial", "cache/archives/partial", "etc"):
+        (root / folder).mkdir(parents=True)
+    (root / "etc/sources.list").write_text(
+        f"deb [signed-by={keyring}] file:{str(repository).replace(' ', '%20')} ./\n"
+    )
+    (root / "status").touch()
+    places = {"Dir::State": "state", "Dir::State::status": "status", "Dir::Cache": "cache", "Dir::Etc": "etc"}
+    options = [f"-o{name}={root / place}" for name, place in places.items()]
+    options += ["-oAPT::Architecture=amd64", "-oAPT::Sandbox::User=root", "-oAcquire::Languages=none"]
+    run("apt-get", *options, "-oAPT::Update::Error-Mode=any", "update")
+    return run("apt-cache", *options, *command)
+
+
+def run(program: str, *arguments: str | Path) -> str:
+    """What a program of the system prints; it must succeed."""
+    found = shutil.which(program)
+    assert found
+    environ = os.environ | {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run([found, *arguments], check=True, capture_output=True, text=True, env=environ)
+    return done.stdout
+
+
+@pytest.mark.parametrize("absent", ["setup", "arm", "intel"])
+def test_a_release_without_one_of_its_packages_is_refused(release: Path, absent: str) -> None:
+    (release / listings.PACKAGES[absent]).unlink()
+
+    with pytest.raises(PackagingError, match=re.escape(listings.PACKAGES[absent])):
+        listings.make(release, REPOSITORY)
+    assert not (release / "listings").exists()
+
+
+@pytest.mark.parametrize("name", ["o", "o/n/m", "o w/n", "https://github.com/o/n", "", "o/n\n"])
+def test_what_is_no_repository_is_refused(
+    release: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert listings.main([name, str(release)]) == 1
+
+    assert not (release / "listings").exists()
+    assert "Name it as OWNER/NAME" in capsys.readouterr().err
