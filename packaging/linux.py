@@ -16,8 +16,8 @@ from pathlib import Path
 import contents
 from freeze import BUILD, ROOT, PackagingError, run_tool, source_date
 from tray_app import __version__
-from tray_app.app.release import package_name
-from tray_app.system.host import System, normalise_machine
+from tray_app.app.release import PackageKind, package_name
+from tray_app.system.host import normalise_machine
 
 HOME = Path("usr/lib") / contents.APP
 """Where the frozen app lies in an installed system."""
@@ -60,7 +60,7 @@ def make_deb(frozen: Path, dist: Path) -> Path:
     for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)
-    package = dist / package_name(__version__, System.LINUX, host_machine(), debian=True)
+    package = dist / package_name(__version__, PackageKind.DEB, host_machine())
     run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, package)
     return package
 
@@ -141,7 +141,7 @@ def metainfo() -> str:
 
 def make_tarball(frozen: Path, dist: Path) -> Path:
     """The frozen app alone, for systems without dpkg; it runs from wherever it is unpacked."""
-    package = dist / package_name(__version__, System.LINUX, host_machine())
+    package = dist / package_name(__version__, PackageKind.TARBALL, host_machine())
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0

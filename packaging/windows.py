@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 import contents
 from freeze import ROOT, run_tool
 from tray_app import __version__
-from tray_app.app.release import package_name
-from tray_app.system.host import System
+from tray_app.app.release import PackageKind, package_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +52,7 @@ def make(frozen: Path, dist: Path) -> list[Path]:
     dist.mkdir(parents=True, exist_ok=True)
     sign = os.environ.get("SIGN_COMMAND", "")
     sign_programs(frozen, sign)
-    installer = dist / package_name(__version__, System.WINDOWS, "x86_64")
+    installer = dist / package_name(__version__, PackageKind.SETUP, "x86_64")
     return [make_installer(frozen, installer, sign=sign)]
 
 

@@ -18,7 +18,7 @@ from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, Page, Silence, Status
 from tests.fakes.program import powerinfer_tray
 from tray_app import __version__
-from tray_app.app.release import SIGNATURE, SUMS
+from tray_app.app.release import SIGNATURE, SUMS, PackageKind
 from tray_app.app.root import App
 from tray_app.app.status import status_document
 from tray_app.app.updates import Updates, UpdateStatus
@@ -100,7 +100,7 @@ class Client:
             announce=self._hear,
             releases=releases.address,
             key=key,
-            bundle=folder / "powerinfer-tray" / "_internal",
+            package=PackageKind.TARBALL,
         )
 
     @property

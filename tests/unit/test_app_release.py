@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes.app import make_host
 from tests.fakes.errors import coded
-from tray_app.app.release import is_newer, package_for, read_release, signed_digest
+from tray_app.app.release import is_newer, package_kind, package_name, read_release, signed_digest
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.system.files import NOT_JSON
 from tray_app.system.host import System
 
 NAME = "powerinfer-tray_1.2.0_amd64.deb"
 DIGEST = hashlib.sha256(b"package").hexdigest()
+MOUNTED = "/tmp/.mount_powerABC"  # noqa: S108 - where AppImages are mounted
 SUMS = f"{'0' * 64}  another.deb\n{DIGEST}  {NAME}\n".encode()
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -183,21 +182,23 @@ def test_versions_are_compared_by_their_numbers(version: str, own: str, *, newer
     [
         (System.LINUX, "x86_64", "/usr/lib/powerinfer-tray/_internal", "powerinfer-tray_1.2.0_amd64.deb"),
         (System.LINUX, "arm64", "/usr/lib/powerinfer-tray/_internal", "powerinfer-tray_1.2.0_arm64.deb"),
-        (
-            System.LINUX,
-            "x86_64",
-            "/opt/powerinfer-tray/_internal",
-            "powerinfer-tray-1.2.0-linux-x86_64.tar.gz",
-        ),
+        (System.LINUX, "x86_64", "/opt/p/_internal", "powerinfer-tray-1.2.0-linux-x86_64.tar.gz"),
         (System.LINUX, "x86_64", "/usr/lib/powerinfer-tray2/x", "powerinfer-tray-1.2.0-linux-x86_64.tar.gz"),
+        (System.LINUX, "x86_64", f"{MOUNTED}/usr/lib/p", "powerinfer-tray-1.2.0-x86_64.AppImage"),
+        (System.LINUX, "arm64", f"{MOUNTED}/usr/lib/p", "powerinfer-tray-1.2.0-aarch64.AppImage"),
         (System.MACOS, "arm64", "/Applications/P.app", "powerinfer-tray-1.2.0-macos-arm64.dmg"),
+        (System.MACOS, "x86_64", "/Applications/P.app", "powerinfer-tray-1.2.0-macos-x86_64.dmg"),
         (System.WINDOWS, "x86_64", "C:/P", "powerinfer-tray-1.2.0-setup.exe"),
-        (System.LINUX, "x86_64", None, ""),
     ],
 )
-def test_each_system_has_its_package(system: System, machine: str, bundle: str | None, name: str) -> None:
-    host = replace(make_host(system=system), machine=machine)
-    assert package_for("1.2.0", host, Path(bundle) if bundle else None) == name
+def test_each_installation_has_its_package(system: System, machine: str, bundle: str, name: str) -> None:
+    kind = package_kind(system, Path(bundle), MOUNTED)
+    assert kind
+    assert package_name("1.2.0", kind, machine) == name
+
+
+def test_an_app_that_came_in_no_package_has_none() -> None:
+    assert package_kind(System.LINUX, None, MOUNTED) is None
 
 
 def test_a_digest_that_is_signed_is_taken() -> None:

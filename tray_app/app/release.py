@@ -11,6 +11,7 @@ Markdown, `html_url`, `draft`, `prerelease`, and of each of the `assets` its `na
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.phrases import Text
-    from tray_app.system.host import Host
 
 SUMS = "SHA256SUMS"
 """The list of digests of all packages, as `sha256sum` writes and checks it."""
@@ -42,8 +42,19 @@ _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 _DEBIAN_MACHINES = {"x86_64": "amd64"}
-_DEB_FOLDER = "/usr/lib/powerinfer-tray/"
+_KERNEL_MACHINES = {"arm64": "aarch64"}
+_DEB_FOLDER = "/usr/lib/powerinfer-tray"
 """Where the Debian package puts the app."""
+
+
+class PackageKind(StrEnum):
+    """The packages of this app."""
+
+    DEB = "deb"
+    TARBALL = "tarball"
+    APPIMAGE = "appimage"
+    DMG = "dmg"
+    SETUP = "setup"
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -119,28 +130,39 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def package_name(version: str, system: System, machine: str, *, debian: bool = False) -> str:
+def package_name(version: str, kind: PackageKind, machine: str) -> str:
     """What a package is called, also by those who make it. `machine` is as in `Host`."""
-    match system:
-        case System.LINUX if debian:
+    match kind:
+        case PackageKind.DEB:
             return f"powerinfer-tray_{version}_{_DEBIAN_MACHINES.get(machine, machine)}.deb"
-        case System.LINUX:
+        case PackageKind.TARBALL:
             return f"powerinfer-tray-{version}-linux-{machine}.tar.gz"
-        case System.MACOS:
+        case PackageKind.APPIMAGE:
+            return f"powerinfer-tray-{version}-{_KERNEL_MACHINES.get(machine, machine)}.AppImage"
+        case PackageKind.DMG:
             return f"powerinfer-tray-{version}-macos-{machine}.dmg"
-        case System.WINDOWS:
+        case PackageKind.SETUP:
             return f"powerinfer-tray-{version}-setup.exe"
 
 
-def package_for(version: str, host: Host, bundle: Path | None) -> str:
-    """The package that would take the place of this app; empty if it did not come in one.
+def package_kind(system: System, bundle: Path | None, mounted: str = "") -> PackageKind | None:
+    """The kind of package that this app came in; None if it runs from its sources or a wheel.
 
-    `bundle`: the folder of the frozen app, see `bundle_folder`.
+    `bundle`: the folder of the frozen app, see `bundle_folder`. `mounted`: where an AppImage says that it is.
     """
     if bundle is None:
-        return ""
-    debian = f"{bundle.as_posix()}/".startswith(_DEB_FOLDER)
-    return package_name(version, host.system, host.machine, debian=debian)
+        return None
+    match system:
+        case System.MACOS:
+            return PackageKind.DMG
+        case System.WINDOWS:
+            return PackageKind.SETUP
+        case System.LINUX if bundle.is_relative_to(_DEB_FOLDER):
+            return PackageKind.DEB
+        case System.LINUX if mounted and bundle.is_relative_to(mounted):
+            return PackageKind.APPIMAGE
+        case System.LINUX:
+            return PackageKind.TARBALL
 
 
 def signed_digest(name: str, sums: bytes, signature: bytes, public_key: bytes) -> str:

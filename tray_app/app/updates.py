@@ -7,6 +7,7 @@ known without a network. Nothing is sent but the version of this app: no token, 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from contextlib import closing
@@ -23,7 +24,8 @@ from tray_app.app.release import (
     SUMS,
     Release,
     is_newer,
-    package_for,
+    package_kind,
+    package_name,
     read_release,
     signed_digest,
 )
@@ -34,8 +36,8 @@ from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+    from tray_app.app.release import PackageKind
     from tray_app.download.progress import Progress
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
@@ -85,8 +87,8 @@ class _Kept(msgspec.Struct, frozen=True):
 class Updates:
     """Looks after newer versions. `new_queue` makes the queue of packages, `announce` hears of changes.
 
-    `releases` is where GitHub tells of the latest release, `key` the public key of its makers, `bundle` the
-    folder of the frozen app; tests have others than this app.
+    `releases` is where GitHub tells of the latest release, `key` the public key of its makers, `package` what
+    this app came in; tests have others than this app.
     """
 
     def __init__(  # noqa: PLR0913 - what it takes from others
@@ -99,7 +101,7 @@ class Updates:
         announce: Callable[[], object],
         releases: str = f"https://api.github.com/repos/{REPOSITORY}/releases/latest" if REPOSITORY else "",
         key: bytes | None = None,
-        bundle: Path | None = None,
+        package: PackageKind | None = None,
     ) -> None:
         self._file = paths.state / _FILE_NAME
         self._folder = paths.downloads
@@ -109,7 +111,9 @@ class Updates:
         self._announce = announce
         self._releases = releases
         self._key = key or _own_key() if find_spec("cryptography") else None
-        self._bundle = bundle or bundle_folder()
+        self._package_kind = package or package_kind(
+            host.system, bundle_folder(), os.environ.get("APPDIR", "")
+        )
         self._lock = threading.Lock()
         self._kept = self._read()
         self._queue: DownloadQueue | None = None
@@ -206,7 +210,9 @@ class Updates:
         return release if is_newer(release.version, __version__) else None
 
     def _package(self, release: Release) -> str:
-        return package_for(release.version, self._host, self._bundle)
+        """The package that would take the place of this app; empty if it did not come in one."""
+        kind = self._package_kind
+        return package_name(release.version, kind, self._host.machine) if kind else ""
 
     def _can_fetch(self, release: Release) -> bool:
         """Whether the package is there, and its digest can be checked: by a key, not by who sends it."""
