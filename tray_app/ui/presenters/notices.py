@@ -13,9 +13,9 @@ from tray_app.models.model_files import stem_of
 from tray_app.ui.presenters.downloads import merged, of_one_model
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
-from tray_app.ui.presenters.updates import update_title
 
 if TYPE_CHECKING:
+    from tray_app.app.release import Release
     from tray_app.app.status import AppStatus, Problem
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
@@ -86,6 +86,11 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         text = tr("Its requests are refused until you decide. Open Home to answer.")
         found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
+
+
+def update_title(release: Release, tr: Translate) -> str:
+    """That there is a new version."""
+    return tr("Version {version} is available").format(version=release.version)
 
 
 def _newer_version(status: AppStatus) -> str:

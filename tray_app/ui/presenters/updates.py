@@ -9,6 +9,7 @@ from tray_app import __version__
 from tray_app.download.progress import Phase
 from tray_app.ui.presenters.builds import CardView
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
+from tray_app.ui.presenters.notices import update_title
 
 if TYPE_CHECKING:
     from tray_app.app.release import Release
@@ -40,11 +41,6 @@ def update_label(action: UpdateAction, tr: Translate) -> str:
         UpdateAction.CANCEL: tr("Cancel"),
         UpdateAction.REVEAL: tr("Show in Folder"),
     }[action]
-
-
-def update_title(release: Release, tr: Translate) -> str:
-    """That there is a new version."""
-    return tr("Version {version} is available").format(version=release.version)
 
 
 def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> CardView | None:
