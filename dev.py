@@ -57,8 +57,8 @@ QT_LIBRARIES = (
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
 # What downloads are compared with, and the server that all download from.
 RIVALS = "aria2 iproute2 nginx-light".split()
-# What takes programs apart and makes packages for Linux.
-PACKAGE_TOOLS = "binutils dpkg-dev squashfs-tools".split()
+# What takes programs and ICU's data apart, and makes packages for Linux.
+PACKAGE_TOOLS = "binutils dpkg-dev icu-devtools squashfs-tools".split()
 # What makes and signs a repository for apt.
 LISTING_TOOLS = "apt-utils gpg gpg-agent".split()
 # What makes, signs and runs the Windows package without Windows.

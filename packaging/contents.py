@@ -52,12 +52,15 @@ PLUGINS = {
     "styles": {"qmodernwindowsstyle", "qmacstyle"},
     # Icon themes of Linux desktops are drawings.
     "iconengines": {"qsvgicon"},
-    "imageformats": {"qsvg"},
+    # Symbols, and the pictures that a chat takes.
+    "imageformats": {"qsvg", "qgif", "qjpeg", "qwebp"},
     "wayland-shell-integration": {"xdg-shell"},
     "wayland-decoration-client": {"adwaita", "bradient"},
 }
 """The Qt plugins that stay, by kind. All others go, with the libraries that only they load."""
 
+PICTURES = ("gif", "jpeg", "webp")
+"""The kinds of pictures that a chat takes and that Qt reads with plugins; it reads PNG and BMP without."""
 _PLUGIN = re.compile(r"^PySide6/(?:Qt/)?plugins/(?P<kind>[^/]+)/(?:lib)?(?P<name>[^/.]+)\.(?:so|dll|dylib)$")
 _QT_LANGUAGE = re.compile(r"^PySide6/(?:Qt/)?translations/(?P<name>[^/]+)\.qm$")
 _UNUSED_FILE = re.compile(
@@ -65,8 +68,14 @@ _UNUSED_FILE = re.compile(
     (^|/)(lib)?Qt6?(EglFS\w*|EglFs\w*|Network|Pdf|Qml\w*|Quick\w*|Test|VirtualKeyboard|WlShell\w*)
         (\.framework/.*|\.so\.6|\.dll)$
     | ^PySide6/opengl32sw\.dll$     # draws OpenGL without a graphics card: our widgets need neither
+    | ^pyqtgraph/icons/peegee/      # the icon of programs that have none of their own
     """,
     re.VERBOSE,
+)
+
+_UNUSED_MODULE = re.compile(
+    # `rich` colors nothing but Python for us.
+    r"^pygments\.(lexers|styles)\.(?!(_mapping|default|monokai|python|special)$)"
 )
 
 _OF_THE_SYSTEM = re.compile(
@@ -82,7 +91,9 @@ _OF_THE_SYSTEM = re.compile(
 )
 """Libraries of a Linux desktop that must be those of the machine: they share its settings and services."""
 
-_DEBUGGABLE = re.compile(r"^(xllamacpp/xllamacpp\.[^/]*|libpython[^/]*)$")
+# Wheels with libraries of others in them, whose paths were changed afterwards: `strip` damages such files.
+_PATCHED = re.compile(r"^(numpy|PySide6|shiboken6)/|(^|/)[^/]+\.libs/")
+_LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
 
 _EVERYWHERE = [
     r"resources/catalog\.toml",
@@ -108,7 +119,7 @@ REQUIRED = {
         r"PySide6/Qt/plugins/wayland-shell-integration/libxdg-shell\.so",
         r"PySide6/Qt/plugins/platforminputcontexts/libibusplatforminputcontextplugin\.so",
         r"PySide6/Qt/plugins/platforms/libqoffscreen\.so",
-        r"PySide6/Qt/plugins/imageformats/libqsvg\.so",
+        *(rf"PySide6/Qt/plugins/imageformats/libq{kind}\.so" for kind in ("svg", *PICTURES)),
         r"PySide6/Qt/plugins/iconengines/libqsvgicon\.so",
         r"libxcb-cursor\.so\.0",
         r"libxcb-icccm\.so\.4",
@@ -118,11 +129,13 @@ REQUIRED = {
         *_EVERYWHERE,
         r"PySide6/Qt/plugins/platforms/libqcocoa\.dylib",
         r"PySide6/Qt/plugins/styles/libqmacstyle\.dylib",
+        *(rf"PySide6/Qt/plugins/imageformats/libq{kind}\.dylib" for kind in ("svg", *PICTURES)),
     ],
     "windows": [
         *_EVERYWHERE,
         r"PySide6/plugins/platforms/qwindows\.dll",
         r"PySide6/plugins/styles/qmodernwindowsstyle\.dll",
+        *(rf"PySide6/plugins/imageformats/q{kind}\.dll" for kind in ("svg", *PICTURES)),
         # Not every Windows has Microsoft's C++ runtime.
         *(rf"{name}140\.dll" for name in ("msvcp", "vcruntime", "vcomp")),
         r"vcruntime140_1\.dll",
@@ -139,6 +152,11 @@ def is_used(name: str, languages: Iterable[str]) -> bool:
     if language := _QT_LANGUAGE.match(name):
         return language["name"] in {f"qtbase_{code}" for code in languages}
     return not _UNUSED_FILE.search(name)
+
+
+def is_used_module(name: str) -> bool:
+    """Whether a module in Python that PyInstaller found belongs into the package."""
+    return not _UNUSED_MODULE.match(name)
 
 
 def without_unneeded(rows: Sequence[Row], imports: Callable[[str], Iterable[str]]) -> list[Row]:
@@ -225,13 +243,14 @@ def strangers() -> list[str]:
 
 
 def without_debug_information(row: Row, work: Path) -> Row:
-    """The same file of PyInstaller's list, without what only a debugger reads; a copy if there was any.
+    """The same file of PyInstaller's list, without what only a debugger reads; a copy if it is a library.
 
-    Only these, which have much of it: `strip` damages libraries that wheels have patched.
+    Those of the system have none, and those that wheels have patched are left as they are.
     """
     name, source, kind = row
-    if not _DEBUGGABLE.search(name):
+    if kind == "SYMLINK" or not _LIBRARY.search(name) or _PATCHED.search(name) or _from_the_system(source):
         return row
-    copy = work / Path(name).name
+    copy = work / "stripped" / name
+    copy.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["strip", "--strip-unneeded", "-o", copy, source], check=True)
     return name, str(copy), kind

@@ -132,11 +132,15 @@ def _run_pyinstaller(system: str, programs: Path | None, carried: Path | None) -
     command += ["--distpath", str(place(system)), "--workpath", str(BUILD / "pyinstaller" / system)]
     own = {"--programs": programs, "--carried": carried}
     command += ["--", *(word for name, path in own.items() if path for word in (name, str(path)))]
+    environ = {**os.environ, "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(source_date())}
+    if system == "linux":
+        # Both packages compress them better, all together. Not on Windows, where two programs hold them.
+        environ["PYINSTALLER_ZLIB_COMPRESSION_LEVEL"] = "0"
     print("Freezing …", flush=True)
     run = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(source_date())},
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,

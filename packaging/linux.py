@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import platform
 import shutil
@@ -61,7 +60,7 @@ def make_deb(frozen: Path, dist: Path) -> Path:
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)
     package = dist / package_name(__version__, PackageKind.DEB, host_machine())
-    run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, package)
+    run("dpkg-deb", "--root-owner-group", "-Zxz", "-z9", "-Sextreme", "--build", tree, package)
     return package
 
 
@@ -149,11 +148,7 @@ def make_tarball(frozen: Path, dist: Path) -> Path:
         member.mtime = source_date()
         return member
 
-    with (
-        package.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
-    ):
+    with tarfile.open(package, "w:xz", format=tarfile.PAX_FORMAT, preset=9) as archive:
         archive.add(frozen, arcname=contents.APP, filter=plain)  # sorts what is in a folder
     return package
 

@@ -13,6 +13,7 @@ import engines
 import freeze
 import linux
 import macos
+import parts
 import windows
 from freeze import PackagingError
 from tray_app.engine.builds.offers import published_builds
@@ -27,8 +28,8 @@ def make_for_linux(frozen: Path, dist: Path) -> list[Path]:
 MAKERS = {"linux": make_for_linux, "macos": macos.make, "windows": windows.make}
 NEEDED = {
     "linux": (
-        ("dpkg-deb", "dpkg-shlibdeps", "mksquashfs", "strip"),
-        "Debian's dpkg-dev, squashfs-tools and binutils",
+        ("dpkg-deb", "dpkg-shlibdeps", "icupkg", "ld", "mksquashfs", "strip"),
+        "Debian's dpkg-dev, squashfs-tools, binutils and icu-devtools",
     ),
     "macos": (("codesign", "hdiutil", "xcrun"), "Xcode's command line tools"),
     "windows": (("makensis",), "NSIS 3, and put its folder on the PATH"),
@@ -72,9 +73,11 @@ def make(system: str, own_build: Path | None) -> list[Path]:
         engines.check_places(frozen.code, target)
     print(f"Unpacked: {freeze.size_bytes(frozen.folder) / 1e6:.0f} MB")
     frozen.prove()
+    weights = parts.weigh(frozen)
     packages = MAKERS[system](frozen.folder, DIST)
     for package in packages:
         print(f"{package.stat().st_size / 1e6:6.1f} MB  {package}")
+    print(parts.table(weights))
     return packages
 
 

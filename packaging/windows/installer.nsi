@@ -14,6 +14,7 @@ Target ${TARGET}
   SetCompressor zlib
 !else
   SetCompressor /SOLID lzma
+  SetCompressorDictSize 64 ; MB: both programs hold the same modules, which are then packed once
 !endif
 !include "FileFunc.nsh"
 !include "LogicLib.nsh"

@@ -56,8 +56,8 @@ PARTS: dict[str, Part] = {
     "desktop": bench_ui.results,
 }
 NOTES = {
-    "download": "Each contender is a process of its own; 0.2 s of ours are the start of Python, which weighs "
-    "in small files.",
+    "download": "Each contender is a process of its own, timed from start to end, but for the app that is "
+    "already running. The start of Python weighs in small files.",
     "gateway": "Clients that ask PowerInfer themselves wait 40 ms for each answer, as it writes head and "
     "body apart; those of the gateway do not: hence the negative number.",
     "commands": "From a process's start to its end, beside an app that serves the built-in test model.",

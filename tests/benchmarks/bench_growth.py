@@ -1,4 +1,4 @@
-"""What time and memory do as things become more: python -m tests.benchmarks.bench_growth
+"""What time and memory do as things become more: python -m tests.benchmarks.bench_growth [--full]
 
 Models in the folder, connections to the gateway, texts in a list, engines in memory. What counts are ratios
 within this run: what one more costs where there are many, by what it costs where there are few. All sizes
@@ -29,7 +29,7 @@ import psutil
 import requests
 
 from tests.benchmarks.bench_download import peak_of
-from tests.benchmarks.bench_gateway import gateway
+from tests.benchmarks.gateway_clients import gateway
 from tests.benchmarks.results import Curve, Note, Result, reached, shown
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.models import model_bytes

@@ -29,8 +29,8 @@ class Shape:
     feed_forward: int = 2048
     vocabulary: int = 16_000
     context: int = 8192
-    quantized: bool = False
-    """Whether its weights are in Q4_0, in place of F16."""
+    weights: str = "F16"
+    """How its matrices are stored, by GGUF's names: F16, or Q8_0 and others that Python can make."""
     broken_letter: str = ""
     """A letter (ASCII) of which the model makes NaN."""
     silent: bool = False
@@ -41,8 +41,8 @@ def write_llama(path: Path, shape: Shape) -> Path:
     """Write a llama with a vocabulary of made-up words; the path again."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("Random")
-    kinds = gguf.LlamaFileType
-    writer.add_file_type(kinds.MOSTLY_Q4_0 if shape.quantized else kinds.MOSTLY_F16)
+    stored = gguf.GGMLQuantizationType[shape.weights]
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{shape.weights}"])
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
@@ -58,9 +58,9 @@ def write_llama(path: Path, shape: Shape) -> Path:
             weights[_FIRST_BYTE + ord(shape.broken_letter)] = np.nan
         if name == "output_norm.weight" and shape.silent:
             weights[:] = 0
-        if shape.quantized and weights.ndim > 1:
-            packed = gguf.quants.quantize(weights.astype(np.float32), gguf.GGMLQuantizationType.Q4_0)
-            writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q4_0)
+        if shape.weights != "F16" and weights.ndim > 1:
+            packed = gguf.quants.quantize(weights.astype(np.float32), stored)
+            writer.add_tensor(name, packed, raw_dtype=stored)
         else:
             writer.add_tensor(name, weights)
     writer.write_header_to_file()

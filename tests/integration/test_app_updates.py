@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 WAIT_S = 30
 RELEASES = "/repos/owner/name/releases/latest"
-PACKAGE = "powerinfer-tray-9.1.0-linux-x86_64.tar.gz"
+PACKAGE = "powerinfer-tray-9.1.0-linux-x86_64.tar.xz"
 CONTENT = b"not really a package" * 10_000
 SECRET = Ed25519PrivateKey.generate()
 KEY = SECRET.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

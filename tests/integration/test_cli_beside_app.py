@@ -100,7 +100,7 @@ def test_what_tune_finds_best_is_taken_up_by_the_running_app(
 ) -> None:
     samples = (ThreadMeasurement(1, 10.0, 10.0), ThreadMeasurement(2, 100.0, 100.0))
     found = Tuning(Threads(1, 1), samples, complete=True)
-    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    monkeypatch.setattr("tray_app.app.tuning.tune", lambda *_: found)
     with app_that_is_asked() as (app, client):
         app.store.override(threads=1)
         ready(app)
@@ -125,7 +125,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
     )
     samples = (ThreadMeasurement(1, 190.0, 40.0),)
     found = Tuning(Threads(1, 1), samples, complete=True, present_engine="llama.cpp", engines=engines)
-    monkeypatch.setattr("tray_app.app.command_service.tune", lambda *_: found)
+    monkeypatch.setattr("tray_app.app.tuning.tune", lambda *_: found)
     with app_that_is_asked() as (app, _):
         app.change(model="test")
 
@@ -164,7 +164,7 @@ def test_a_server_that_sleeps_does_so_again_after_tune_and_its_address_rested(
             seen.append(app.status().server.base_url)
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         app._server.stand_by()
         client.tune(Measuring(), lambda _: None, Cancellation())
         assert app.status().server.state is ServerState.ASLEEP
@@ -178,7 +178,7 @@ def test_a_server_that_is_stopped_meanwhile_stays_stopped_after_tune(monkeypatch
             assert powerinfer_tray("stop").returncode == 0
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         client.tune(Measuring(), lambda _: None, Cancellation())  # of a server that did not run
         assert app.status().server.state is ServerState.STOPPED
         ready(app)
@@ -196,7 +196,7 @@ def test_two_measurements_at_once_are_not_made(monkeypatch: pytest.MonkeyPatch) 
             inner.append(str(refused.value))
             return Tuning(Threads(1, 1), (), complete=True)
 
-        monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+        monkeypatch.setattr("tray_app.app.tuning.tune", measure)
         assert client.tune(Measuring(), lambda _: None, Cancellation()).complete
     assert len(inner) == 1
 
@@ -349,7 +349,7 @@ def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
     changes = {
         "metrics": "on",
         "notices": "off",
-        "batch_size": "512",
+        "batch_size": "256",
         "idle_minutes": "7",
         "temperature": "0.5",
         "native_routes": "on",
@@ -360,7 +360,7 @@ def test_settings_that_are_set_at_the_same_time_are_all_kept() -> None:
         current = app.store.current
     shown = json.loads(command_here("settings", "show", "--json").stdout)
     for values in (shown, {name: getattr(current, name) for name in shown}):
-        assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 512)
+        assert (values["metrics"], values["notices"], values["batch_size"]) == (True, False, 256)
         assert (values["idle_minutes"], values["temperature"], values["native_routes"]) == (7, 0.5, True)
 
 
@@ -423,7 +423,7 @@ def test_what_tune_finds_best_goes_where_the_model_has_it_from(monkeypatch: pyte
         present.append((settings.threads, settings.threads_batch))
         return Tuning(Threads(1, 1), samples, complete=True)
 
-    monkeypatch.setattr("tray_app.app.command_service.tune", measure)
+    monkeypatch.setattr("tray_app.app.tuning.tune", measure)
     with app_that_is_asked() as (app, client):
         app.store.change(threads=1)
         client.change(Changing("threads", "3", "test"))

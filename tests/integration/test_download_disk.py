@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -30,7 +30,7 @@ from tray_app.models.gguf import implied_size
 from tray_app.system.disk import disk_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import FileIO
     from pathlib import Path
 
@@ -190,6 +190,30 @@ def test_more_than_four_gibibytes_arrive_at_their_places(
         assert file.read(len(CONTENT) + 10) == CONTENT + bytes(10)
         file.seek(size - len(tail) - 10)
         assert file.read() == bytes(10) + tail
+
+
+class Behind(Follower):
+    """Has much left to read when the last byte has come."""
+
+    has_ended = False
+
+    def hexdigest(self, _keep_going: Callable[[], None]) -> str:
+        self._wake.set()
+        self._thread.join()
+        self.noted = received(self._path.parent)
+        type(self).last = self
+        return self._sha256.hexdigest()
+
+    noted: tuple[Span, ...] = ()
+    last: ClassVar[Behind]
+
+
+def test_what_has_come_is_noted_before_a_check_that_takes_long(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "Follower", Behind)
+    fetch(server.put("/m.gguf", CONTENT).url, tmp_path)
+    assert Behind.last.noted == ((0, len(CONTENT)),)
 
 
 def test_positioned_writes_that_windows_lacks_are_not_used(

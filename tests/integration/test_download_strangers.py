@@ -25,9 +25,9 @@ from tray_app.download.part import note_order
 from tray_app.download.private import is_private, literal_address
 from tray_app.download.queue import DownloadQueue
 from tray_app.download.repository import address_of_file
-from tray_app.download.response_body import pieces_of
+from tray_app.download.response_body import Asker, pieces_of
 from tray_app.download.session import Session
-from tray_app.download.source import DownloadSource
+from tray_app.download.source import DownloadSource, parse_source
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models.remote_header import all_parts, fetch_remote_header
 from tray_app.settings.keys import token_name
@@ -444,6 +444,31 @@ def test_a_body_that_comes_byte_by_byte_takes_no_longer_than_it_may() -> None:
         with response, pytest.raises(TransientError, check=coded(ErrorCode.CONNECTION_LOST)):
             list(pieces_of(response, 100_000, limit_s=0.3))
         assert time.monotonic() - begun_s < 2
+
+
+@pytest.mark.parametrize("buffer_bytes", [100, 8192, 1 << 20])
+def test_what_comes_along_with_the_headers_does_not_wait_for_more(buffer_bytes: int) -> None:
+    content = 20 * CONTENT
+    at_once = content[:1000]
+    go_on = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + at_once)
+        go_on.wait(5)
+        connection.sendall(content[1000:])
+
+    buffer = memoryview(bytearray(buffer_bytes))
+    received = b""
+    with wire_server(answer) as url, Session() as session:
+        body = Asker(session, parse_source(url), TIMEOUT_S).ask(None)
+        with body.response:
+            while len(received) < len(at_once):
+                received += buffer[: body.read_into(buffer)]
+            assert received == at_once
+            go_on.set()
+            while count := body.read_into(buffer):
+                received += buffer[:count]
+    assert received == content
 
 
 def test_an_odd_linked_size_is_told(server: FileServer, tmp_path: Path) -> None:

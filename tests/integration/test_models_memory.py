@@ -100,11 +100,11 @@ def test_the_buffers_are_within_15_percent_of_those_that_llama_cpp_logs(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count shared and mapped memory otherwise")
-@pytest.mark.parametrize("quantized", [False, True], ids=["F16", "Q4_0"])
+@pytest.mark.parametrize("weights", ["F16", "Q4_0"])
 def test_the_whole_is_within_15_percent_of_what_the_system_counts_after_long_texts(
-    tmp_path: Path, *, quantized: bool
+    tmp_path: Path, weights: str
 ) -> None:
-    shape, load = replace(DEEP, quantized=quantized), ContextConfig(512, 512, slots=2)
+    shape, load = replace(DEEP, weights=weights), ContextConfig(512, 512, slots=2)
     model = library_model(write_llama(tmp_path / "random.gguf", shape))
     with start(model.path, load, *memory_options(model)) as engine:
         _, address = read_until_ready(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -61,7 +62,16 @@ def test_the_image_behind_the_runtime_starts_the_app_and_shows_a_desktop_what_it
     assert package.read_bytes().startswith(RUNTIME)
     assert os.access(package, os.X_OK)
     tree = work / "tree"
-    unpack = [_UNSQUASHFS, "-quiet", "-no-progress", "-offset", str(len(RUNTIME)), "-dest", tree, package]
+    unpack: list[str | Path] = [
+        _UNSQUASHFS,
+        "-quiet",
+        "-no-progress",
+        "-offset",
+        str(len(RUNTIME)),
+        "-dest",
+        tree,
+        package,
+    ]
     subprocess.run(unpack, check=True)
     started = subprocess.run([tree / "AppRun"], check=True, capture_output=True, text=True)
     assert started.stdout == "started\n"
@@ -111,7 +121,7 @@ def test_without_a_runtime_no_appimage_is_made_and_this_is_said(
 ) -> None:
     with FileServer() as server:
         published(server, monkeypatch, sha256="0" * 64)
-    monkeypatch.setattr(appimage.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
     assert appimage.make(frozen, work) == []  # the server is gone
     assert "No AppImage is made, because its runtime cannot be fetched" in capsys.readouterr().out

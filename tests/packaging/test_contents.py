@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import json
+import shutil
 from pathlib import Path
 
+import multidict
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -12,6 +16,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 import contents
 import licences
 import sbom
+from tray_app.ui import chat_pictures
 
 QT = "PySide6/Qt"
 LANGUAGES = {"fr", "ja"}
@@ -47,7 +52,7 @@ def test_what_the_app_needs_stays(name: str) -> None:
         f"{QT}/plugins/platformthemes/libqgtk3.so",
         f"{QT}/plugins/tls/libqopensslbackend.so",
         f"{QT}/plugins/sqldrivers/libqsqlite.so",
-        "PySide6\\plugins\\imageformats\\qjpeg.dll",
+        "PySide6\\plugins\\imageformats\\qtiff.dll",
         "PySide6\\opengl32sw.dll",
         "PySide6\\Qt6Network.dll",
         f"{QT}/translations/qtbase_de.qm",
@@ -56,10 +61,50 @@ def test_what_the_app_needs_stays(name: str) -> None:
         f"{QT}/lib/libQt6EglFSDeviceIntegration.so.6",
         f"{QT}/lib/QtNetwork.framework/Versions/A/QtNetwork",
         "libQt6Network.so.6",
+        "pyqtgraph/icons/peegee/peegee_512px@2x.png",
     ],
 )
 def test_what_no_part_of_it_uses_is_left_out(name: str) -> None:
     assert not contents.is_used(name, LANGUAGES)
+
+
+def test_a_package_reads_the_pictures_that_a_chat_takes() -> None:
+    in_qt_itself = {"png", "bmp"}
+
+    assert {kind.decode() for kind in chat_pictures._FORMATS} - in_qt_itself == set(contents.PICTURES)
+    assert {f"q{kind}" for kind in contents.PICTURES} <= contents.PLUGINS["imageformats"]
+
+
+def test_rich_finds_the_colors_of_python_and_no_other_language() -> None:
+    used = [
+        importlib.import_module(f"pygments.{name}").__name__
+        for name in ("lexers", "lexers.python", "styles.monokai", "token")
+    ]
+
+    assert all(map(contents.is_used_module, [*used, "tray_app.cli.main"]))
+    assert not contents.is_used_module("pygments.lexers.haskell")
+
+
+@pytest.mark.skipif(shutil.which("strip") is None, reason="needs binutils")
+def test_libraries_lose_what_debuggers_read_unless_a_wheel_has_patched_them(tmp_path: Path) -> None:
+    source = next(Path(multidict.__file__).parent.glob("_multidict.*.so"))
+
+    name, copy, kind = contents.without_debug_information(
+        ("multidict/_multidict.so", str(source), "EXTENSION"), tmp_path
+    )
+
+    assert (name, kind) == ("multidict/_multidict.so", "EXTENSION")
+    assert Path(copy).stat().st_size < source.stat().st_size
+    ctypes.CDLL(copy)
+    for row in (
+        ("numpy/_core/_multiarray_umath.so", "/venv/a.so", "EXTENSION"),
+        ("numpy.libs/libscipy_openblas64_-aa.so", "/venv/a.so", "BINARY"),
+        ("PySide6/Qt/lib/libQt6Core.so.6", "/venv/a.so.6", "BINARY"),
+        ("libssl.so.3", "/lib/x86_64-linux-gnu/libssl.so.3", "BINARY"),
+        ("resources/bin/linux-x86_64/server", "/programs/server", "BINARY"),
+        ("libQt6Core.so.6", "PySide6/Qt/lib/libQt6Core.so.6", "SYMLINK"),
+    ):
+        assert contents.without_debug_information(row, tmp_path) == row
 
 
 @pytest.mark.parametrize("system", sorted(contents.REQUIRED))

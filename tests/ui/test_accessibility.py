@@ -10,6 +10,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QAbstractButton, QLineEdit, QWidget
 
 from tests.fakes.app import make_loaded, make_progress, make_snapshot, make_status, with_engines
+from tests.ui.focus import next_by_tab
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.dialogs.about import about_box
@@ -95,10 +96,10 @@ def is_inner(one: QAccessibleInterface) -> bool:
 def tab_order(widget: QWidget) -> set[QWidget]:
     """Whatever the Tab key comes by."""
     found: set[QWidget] = set()
-    current = widget.nextInFocusChain()
-    while current is not None and current not in found:
+    current = next_by_tab(widget)
+    while current not in found:
         found.add(current)
-        current = current.nextInFocusChain()
+        current = next_by_tab(current)
     return {one for one in found if one.focusPolicy() & Qt.FocusPolicy.TabFocus}
 
 
@@ -190,7 +191,7 @@ def by_tab(first: QWidget, last: QWidget) -> list[str]:
     while current is not None:
         if isinstance(current, QAbstractButton) and current.isVisible():
             found.append(current.accessibleName() or current.text())
-        current = current.nextInFocusChain() if current is not last else None
+        current = next_by_tab(current) if current is not last else None
     return found
 
 

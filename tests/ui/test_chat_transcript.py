@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication, QTextDocument, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QPushButton
 
+from tests.ui.focus import next_by_tab
 from tray_app.chats.conversation import Message, Role
 from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
 from tray_app.ui.widgets.chat_view import ChatView
@@ -164,7 +165,7 @@ def test_the_tab_key_goes_from_row_to_row(view: ChatView) -> None:
         number = next((n for n, row in built.items() if current and row.isAncestorOf(current)), None)
         if number is not None and number not in order:
             order.append(number)
-        current = current.nextInFocusChain() if current else None
+        current = next_by_tab(current) if current else None
 
     assert order == sorted(built)
 

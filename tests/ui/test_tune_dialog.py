@@ -175,7 +175,7 @@ def test_what_the_catalog_knows_of_a_model_holds_for_its_measurement(
     plan = replace(make_plan(), model=replace(make_model(), entry=entry))
     fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
     measured_with: list[Settings] = []
-    monkeypatch.setattr(operations, "tune", lambda _app, settings, *_: measured_with.append(settings))
+    monkeypatch.setattr("tray_app.app.tuning.tune", lambda _app, settings, *_: measured_with.append(settings))
 
     operations.measure_speed(fake, threading.Event(), threading.Event(), lambda *_: None)
 

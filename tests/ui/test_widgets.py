@@ -142,10 +142,14 @@ def test_a_window_that_goes_leaves_the_screen_to_the_others(qapp: QApplication) 
     assert qapp.screenAt(QGuiApplication.primaryScreen().geometry().center()) is not None
 
 
-def test_no_window_is_asked_for_its_screen() -> None:
-    """PySide gives it to the window, and deletes it with that one; the next window ends the process."""
+@pytest.mark.parametrize("question", ["screen", "nextInFocusChain", "previousInFocusChain"])
+def test_no_widget_is_asked_what_pyside_takes_for_its_own_afterwards(question: str) -> None:
+    """A screen is deleted with the window that was asked for it, and the next window ends the process.
+
+    What comes after a widget by the Tab key is forgotten with that widget, and so are its children and menus.
+    """
     sources = [
         file.read_text(encoding="utf-8") for file in sorted(Path(basic.__file__).parents[1].rglob("*.py"))
     ]
 
-    assert not [text for text in sources if re.search(r"^[^#]*\w\.screen\(\)", text, re.MULTILINE)]
+    assert not [text for text in sources if re.search(rf"^[^#]*\w\.{question}\(\)", text, re.MULTILINE)]

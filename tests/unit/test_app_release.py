@@ -182,8 +182,8 @@ def test_versions_are_compared_by_their_numbers(version: str, own: str, *, newer
     [
         (System.LINUX, "x86_64", "/usr/lib/powerinfer-tray/_internal", "powerinfer-tray_1.2.0_amd64.deb"),
         (System.LINUX, "arm64", "/usr/lib/powerinfer-tray/_internal", "powerinfer-tray_1.2.0_arm64.deb"),
-        (System.LINUX, "x86_64", "/opt/p/_internal", "powerinfer-tray-1.2.0-linux-x86_64.tar.gz"),
-        (System.LINUX, "x86_64", "/usr/lib/powerinfer-tray2/x", "powerinfer-tray-1.2.0-linux-x86_64.tar.gz"),
+        (System.LINUX, "x86_64", "/opt/p/_internal", "powerinfer-tray-1.2.0-linux-x86_64.tar.xz"),
+        (System.LINUX, "x86_64", "/usr/lib/powerinfer-tray2/x", "powerinfer-tray-1.2.0-linux-x86_64.tar.xz"),
         (System.LINUX, "x86_64", f"{MOUNTED}/usr/lib/p", "powerinfer-tray-1.2.0-x86_64.AppImage"),
         (System.LINUX, "arm64", f"{MOUNTED}/usr/lib/p", "powerinfer-tray-1.2.0-aarch64.AppImage"),
         (System.MACOS, "arm64", "/Applications/P.app", "powerinfer-tray-1.2.0-macos-arm64.dmg"),

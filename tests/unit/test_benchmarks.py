@@ -1,6 +1,7 @@
-"""What benchmarks make of their numbers."""
+"""What benchmarks make of their numbers, and whom they compare with."""
 
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -8,8 +9,10 @@ import pytest
 
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks.__main__ import save
+from tests.benchmarks.bench_engines import pairs
 from tests.benchmarks.compare import CannotCompareError, Comparison, compare
 from tests.benchmarks.page import picture, section, with_section
+from tests.benchmarks.peers import Peer, python_peers
 from tests.benchmarks.results import Curve, Note, Result, reached, shown
 from tests.fakes.documents import BENCHMARKS
 
@@ -316,3 +319,30 @@ def test_a_ratio_has_the_middle_half_of_the_rounds() -> None:
     shown = str(Comparison("a step", [1.0, 2.0, 3.0, 4.0, 500.0], [2.0] * 5))
 
     assert " ".join(shown.split()) == "a step 2 3 1.500 (1.000 to 2.000) no clear difference"
+
+
+def test_engines_are_compared_with_the_native_build_as_people_and_as_the_app_start_it() -> None:
+    assert pairs(["native", "fastembed", "built-in", "the app's choice", "native in the app"]) == [
+        ("fastembed", "native"),
+        ("built-in", "native"),
+        ("the app's choice", "native"),
+        ("native in the app", "native"),
+        ("built-in", "native in the app"),
+        ("the app's choice", "native in the app"),
+    ]
+    assert pairs(["built-in", "the app's choice"]) == [("the app's choice", "built-in")]
+    assert pairs(["built-in"]) == []
+
+
+def test_no_peer_is_measured_that_a_python_does_not_have() -> None:
+    assert python_peers(Path(sys.executable)) == []
+
+
+def test_a_peer_that_ends_at_its_start_is_told_with_how_it_ended() -> None:
+    peer = Peer("crashing", "1", lambda *_: [sys.executable, "-c", "raise SystemExit(3)"])
+
+    with (
+        pytest.raises(ChildProcessError, match=r"crashing.*: 3"),
+        peer.serving(Path("model.gguf"), embeds=True, patience_s=60),
+    ):
+        pytest.fail("it does not serve")

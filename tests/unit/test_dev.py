@@ -134,7 +134,7 @@ def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: 
 
 
 def test_all_tests_share_the_processors_and_those_of_one_file_a_process() -> None:
-    several = os.cpu_count() or 1
+    several = (os.cpu_count() or 1) + 1
     for arguments, processes in [
         (["tests"], several),
         (["tests/unit", "tests/unit/test_dev.py"], several),

@@ -169,6 +169,28 @@ def test_starting_over_leaves_no_journal_that_vouches_for_new_bytes(tmp_path: Pa
     assert loaded(tmp_path).plan.done == ()
 
 
+def test_a_journal_that_knows_of_no_byte_needs_not_be_replaced_before_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replacing it waits for the disk, and somebody for the download."""
+    note_order(tmp_path / "m.gguf", SOURCE, None)
+    elsewhere = replace(SOURCE, url="https://example.com/m.gguf")
+    stored: list[DownloadSource] = []
+    store = part_module._store
+
+    def note_and_store(path: Path, journal: Journal) -> None:
+        stored.append(journal.source)
+        store(path, journal)
+
+    monkeypatch.setattr(part_module, "_store", note_and_store)
+    for source in (SOURCE, elsewhere, elsewhere):
+        part = PartFile(tmp_path / "m.gguf", source)
+        part.load()
+        part.start_over(replace(REMOTE, source=source))
+        part.close()
+    assert stored == [elsewhere, elsewhere]  # the second time, the file may be another one
+
+
 def test_a_damaged_file_is_neither_used_nor_continued(tmp_path: Path) -> None:
     part = left_behind(tmp_path, b"GGUF12")
     assert part.set_aside().read_bytes()[:6] == b"GGUF12"

@@ -42,7 +42,7 @@ def test_powerinfer_gets_the_documented_arguments() -> None:
 def test_the_embedded_engine_gets_what_its_child_knows() -> None:
     assert words(LLAMA_CPP) == (
         "/usr/bin/python child.py --model /models/some.gguf --port 1234 --ctx-size 16384 --threads 6"
-        " --threads-batch 6 --alias some --batch-size 2048 --pooling last --n-parallel 4"
+        " --threads-batch 6 --alias some --batch-size 512 --pooling last --n-parallel 4"
         " --kv-unified --kv-unified-per-slot 4096 --cache-ram-mib 0"
     )
 
@@ -51,7 +51,7 @@ def test_a_llama_server_listens_on_loopback_and_makes_embeddings() -> None:
     line = words(LLAMA_SERVER)
     assert "--host 127.0.0.1" in line
     assert "--embedding --no-webui" in line
-    assert "--batch-size 2048 --pooling last --parallel 4 --ubatch-size 2048" in line
+    assert "--batch-size 512 --pooling last --parallel 4 --ubatch-size 512" in line
 
 
 @pytest.mark.parametrize("engine", [POWERINFER, LLAMA_SERVER, LLAMA_CPP])
@@ -254,8 +254,9 @@ SEEING_SERVER = replace(LLAMA_SERVER, flags=LLAMA_SERVER.flags | {"--mmproj"})
 
 @pytest.mark.parametrize("engine", [SEEING_SERVER, LLAMA_CPP])
 def test_llama_cpp_gets_the_projector_and_its_memory_counts(engine: Engine) -> None:
-    blind = plan_launch(Settings(), model(), engine, PC)
-    seeing = plan_launch(Settings(), replace(model(), projector=EYES), engine, PC)
+    settings = Settings(batch_size=2048)
+    blind = plan_launch(settings, model(), engine, PC)
+    seeing = plan_launch(settings, replace(model(), projector=EYES), engine, PC)
 
     assert "--mmproj /models/mmproj-some.gguf" in seeing.display(1)
     assert (blind.sees, seeing.sees) == (False, True)

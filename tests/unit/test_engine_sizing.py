@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from tray_app.engine.sizing import (
 )
 from tray_app.models.header import Heads, Pooling, Purpose
 from tray_app.models.memory import GIB, ContextConfig, Fit, MemoryBudget, estimate_memory, fit_of
+from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -122,6 +124,23 @@ def test_only_what_reads_forwards_and_pools_the_last_token_takes_a_text_in_piece
 
 
 @pytest.mark.parametrize(
+    ("sees", "extra", "wish", "batch"),
+    [
+        (False, (), 512, 512),
+        (True, (), 512, 2048),
+        (True, (), 3000, 3000),
+        (False, ("--mmproj", "/models/eyes.gguf"), 512, 2048),
+        (False, ("-mm=/models/eyes.gguf",), 512, 2048),
+    ],
+)
+def test_a_picture_is_in_one_batch(*, sees: bool, extra: tuple[str, ...], wish: int, batch: int) -> None:
+    eyes = Projector(Path("/models/mmproj.gguf"), 50, model().header)
+    of = replace(made(), projector=eyes if sees else None)
+
+    assert load(of, ctx_size=4096, batch_size=wish, extra_arguments=extra).batch_size == batch
+
+
+@pytest.mark.parametrize(
     ("of", "purpose"),
     [
         (made(), Purpose.CHAT),
@@ -146,7 +165,7 @@ def test_a_model_can_be_made_to_rank_by_hand_on_llama_cpp_alone() -> None:
 
 @pytest.mark.parametrize(
     ("memory_gib", "expected"),
-    [(256, (8192, 4)), (16, (8192, 4)), (12, (8192, 3)), (10, (8192, 1)), (9, (4096, 1)), (7, (4096, 1))],
+    [(256, (8192, 4)), (16, (8192, 4)), (12, (8192, 3)), (10, (8192, 2)), (9, (8192, 1)), (7, (4096, 1))],
 )
 def test_the_context_of_auto_is_settled_first_then_the_slots(
     memory_gib: int, expected: tuple[int, int]
@@ -169,9 +188,9 @@ def test_auto_goes_below_4096_only_where_more_does_not_fit() -> None:
     budget = MemoryBudget(6 * GIB)
     chosen = load(large(), budget)
 
-    assert chosen.context_size == 1024
+    assert chosen.context_size == 2048
     assert fit_of(SEVEN_B, 4 * GIB, chosen, budget) is Fit.TIGHT
-    assert fit_of(SEVEN_B, 4 * GIB, ContextConfig(2048, 2048), budget) is Fit.TOO_LARGE
+    assert fit_of(SEVEN_B, 4 * GIB, ContextConfig(4096, 512), budget) is Fit.TOO_LARGE
 
 
 def test_auto_counts_the_large_batch_of_a_model_that_reads_whole_texts() -> None:

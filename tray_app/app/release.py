@@ -136,7 +136,7 @@ def package_name(version: str, kind: PackageKind, machine: str) -> str:
         case PackageKind.DEB:
             return f"powerinfer-tray_{version}_{_DEBIAN_MACHINES.get(machine, machine)}.deb"
         case PackageKind.TARBALL:
-            return f"powerinfer-tray-{version}-linux-{machine}.tar.gz"
+            return f"powerinfer-tray-{version}-linux-{machine}.tar.xz"
         case PackageKind.APPIMAGE:
             return f"powerinfer-tray-{version}-{_KERNEL_MACHINES.get(machine, machine)}.AppImage"
         case PackageKind.DMG:

@@ -45,7 +45,7 @@ from tray_app.models.watch import FolderWatch
 from tray_app.phrases import phrase
 from tray_app.settings.model_settings import aliases_of, effective, with_own
 from tray_app.system.descriptors import raise_limit
-from tray_app.system.heap import return_large_blocks
+from tray_app.system.heap import keep_less
 from tray_app.system.host import detect_host, free_memory
 from tray_app.system.launcher import launcher_for
 from tray_app.system.logs import AppLog
@@ -187,7 +187,7 @@ class App(Workspace):
     def on_this_machine(cls, overrides: Mapping[str, Any] | None = None) -> App:
         """The app of the person who runs this process. Raises the limit of open files first."""
         raise_limit()
-        return_large_blocks()
+        keep_less()
         return cls(AppPaths.from_environment(os.environ), detect_host(), overrides)
 
     @property

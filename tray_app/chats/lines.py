@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
@@ -197,12 +198,19 @@ def _understood(line: bytes, kind: type[Line]) -> tuple[Line | None, bool]:
         return None, False
     if not isinstance(value, dict):
         return None, False
-    fields = {each.name: each.type for each in msgspec.structs.fields(kind)}
-    made = {name: _converted(value.get(name), of_kind) for name, of_kind in fields.items()}
+    made = {
+        name: _converted(value[name], of_kind) for name, of_kind in _fields(kind).items() if name in value
+    }
     try:
         return kind(**{name: each for name, each in made.items() if each is not None}), False
     except TypeError:  # what it cannot do without is not there
         return None, False
+
+
+@cache
+def _fields(kind: type[Struct]) -> dict[str, Any]:
+    """The names and types of fields. They are found out once, for that takes longer than reading a line."""
+    return {each.name: each.type for each in msgspec.structs.fields(kind)}
 
 
 def _converted(value: Any, kind: Any) -> Any:

@@ -18,6 +18,7 @@ from tray_app.system.files import NotOurFileError, folder_not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPException
     from pathlib import Path
 
     import requests
@@ -339,7 +340,7 @@ def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedE
     return kind(ErrorCode.SOURCE_CHANGED, title, cause, hint)
 
 
-def broken_body(exc: HTTPError) -> TransientError:
+def broken_body(exc: HTTPError | HTTPException | OSError) -> TransientError:
     """The body of an answer could not be read on."""
     match _innermost(exc):
         case TimeoutError():

@@ -73,6 +73,7 @@ class PartFile:
         self._journal = Journal(source, sha256, time.time())
         self._sync_file: FileIO | None = None
         self._sync_failed = False
+        self._journal_is_blank = False  # whether that on the disk is `note_order`'s: it knows of no byte
 
     @property
     def whole(self) -> bool:
@@ -95,6 +96,8 @@ class PartFile:
         if journal is None:
             return
         self._journal = msgspec.structs.replace(self._journal, ordered_at_s=journal.ordered_at_s)
+        same_order = (journal.source, journal.sha256) == (self._journal.source, self._journal.sha256)
+        self._journal_is_blank = same_order and journal.remote is None
         end = journal.done[-1].end if journal.done else 0
         if journal.remote and there and self.path.stat().st_size >= end:
             self.remote = journal.remote
@@ -104,7 +107,8 @@ class PartFile:
         """Forget all bytes; those that follow belong to `remote`."""
         self.close()
         self.remote, self.plan = remote, Plan(remote.size_bytes)
-        self._write_journal(())  # first: the old one must not vouch for new bytes
+        if not self._journal_is_blank:
+            self._write_journal(())  # first: the old one must not vouch for new bytes
         # It is not given its size: Windows and exFAT would write zeros up to there before anything can come.
         make_own(self.path)
 
@@ -136,6 +140,12 @@ class PartFile:
         if self.remote is None or self._sync_failed:
             return
         done = self.plan.done  # what arrives from now on is not covered by the sync
+        self.sync()
+        self.path.stat()  # a file whose folder has been deleted can still be written, to no avail
+        self._write_journal(done)
+
+    def sync(self) -> None:
+        """Bring what was received so far to the disk, without noting it. OSError if that is impossible."""
         try:
             if self._sync_file is None:
                 self._sync_file = self.writer()
@@ -144,8 +154,6 @@ class PartFile:
             # The system reports a lost write once: the next sync would succeed, and the journal would lie.
             self._sync_failed = True
             raise
-        self.path.stat()  # a file whose folder has been deleted can still be written, to no avail
-        self._write_journal(done)
 
     def publish(self) -> None:
         """Give the file its final name."""
@@ -180,6 +188,7 @@ class PartFile:
 
     def _write_journal(self, done: tuple[Span, ...]) -> None:
         self._journal = msgspec.structs.replace(self._journal, remote=self.remote, done=done)
+        self._journal_is_blank = False
         try:
             _store(self._journal_path, self._journal)
         except OSError as exc:

@@ -6,10 +6,12 @@ import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from tray_app.download.network_errors import RefusedError, broken_body, broken_transfer
 from tray_app.download.source import answered_span, describe_file, full_size
+from tray_app.download.strict_http import StrictResponse
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from tray_app.download.source import DownloadSource, RemoteFile
 
 CHUNK_BYTES = 96 * 1024
-"""Larger ones are hardly faster, but the C library keeps some for each thread: 20 MB more in all."""
+"""Larger ones are hardly faster, but the C library keeps some for each thread."""
 _LONGEST_SAMPLE_S = 60.0
 """A few kilobytes take less on any line that could bring a model."""
 
@@ -87,6 +89,22 @@ class ResponseBody:
     def read(self, most: int) -> bytes:
         """What has arrived, at most so many bytes; empty at the end. TransientError if the body was cut."""
         return _read(self.response, most)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Put what has arrived into the buffer; how much that is, 0 at the end. Errors as `read`."""
+        raw = self.response.raw
+        wire = raw._original_response  # noqa: SLF001 - `requests` itself finds the headers there
+        if not (isinstance(wire, StrictResponse) and wire.tells_its_length):
+            data = self.read(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        try:
+            count = wire.receive(buffer)
+        except (HTTPException, OSError) as exc:
+            raise broken_body(exc) from exc
+        if wire.isclosed():
+            raw.release_conn()
+        return count
 
     def read_exactly(self, size: int) -> bytes:
         """So many bytes; fewer if the body has no more. TransientError if it was cut."""

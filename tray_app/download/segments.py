@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 SMALLEST_CLAIM_BYTES = 2 * MIB
 LARGEST_CLAIM_BYTES = 64 * MIB
-FIRST_CLAIM_BYTES = 16 * MIB
+FIRST_CLAIM_BYTES = 4 * MIB
+"""Small: the SHA-256 follows the bytes from the start on, and waits for the slowest of the first claims."""
 SMALLEST_HALF_BYTES = 128 * 1024
 """A claim is halved only if each half is worth a request."""
 
@@ -76,13 +77,16 @@ class Plan:
     @property
     def received_bytes(self) -> int:
         """How much is here."""
-        return sum(span.end - span.start for span in self.done)
+        with self._lock:
+            missing = sum(span.end - span.start for span in self._missing)
+            return self._end - missing - sum(claim.rest_bytes for claim in self._claims)
 
     @property
     def prefix_bytes(self) -> int:
         """How much is here from the file's start on without a gap."""
-        done = self.done
-        return done[0].end if done and done[0].start == 0 else 0
+        with self._lock:
+            claimed = [claim.next for claim in self._claims if claim.rest_bytes]
+            return min([self._end, *claimed, *(span.start for span in self._missing[:1])])
 
     @property
     def first_missing(self) -> int:

@@ -13,7 +13,7 @@ import re
 import socket
 import threading
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -33,7 +33,7 @@ from tray_app.settings.keys import place_of
 from tray_app.system.certificates import system_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from requests import Response
     from urllib3.connectionpool import HTTPConnectionPool
@@ -59,8 +59,9 @@ class Session(requests.Session):
         self.headers["User-Agent"] = f"PowerInferTray/{__version__}"
         self.headers["Accept-Encoding"] = "identity"  # a packed answer fits neither ranges nor digests
         self._sockets = _Sockets()
+        adapter = _Adapter(self._sockets)
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(self._sockets))
+            self.mount(scheme, adapter)
 
     def abort(self) -> None:
         """End every read that is blocked now, and every later one at once."""
@@ -206,11 +207,6 @@ class _Sockets:
                 sockets.check(self.host.strip("[]").lower(), self.sock)
                 sockets.add(self.sock)
 
-            def getresponse(self) -> Any:
-                """Bound the headers as a whole: the time-out bounds each silence, and a drop ends that."""
-                with _deadline(self.sock, 2 * (self.timeout or 0.0)):
-                    return super().getresponse()
-
         return Watched
 
 
@@ -232,30 +228,6 @@ class _Adapter(HTTPAdapter):
         if pool.ConnectionCls in {HTTPConnection, HTTPSConnection}:
             pool.ConnectionCls = self._sockets.watch(pool.ConnectionCls)
         return pool
-
-
-@contextmanager
-def _deadline(connection: object, limit_s: float) -> Iterator[None]:
-    """Shut the connection if the block takes longer, and let that look like any time-out; 0: no limit."""
-    if not isinstance(connection, socket.socket) or not limit_s:
-        yield
-        return
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        _end(connection)
-
-    timer = threading.Timer(limit_s, expire)
-    timer.name, timer.daemon = "download-headers", True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()  # else it might expire only after it was asked
-        if expired.is_set():  # what was read of the headers may even look complete
-            raise TimeoutError("The headers did not come in time")
 
 
 def _target(answer: Response) -> str:

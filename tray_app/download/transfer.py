@@ -307,7 +307,6 @@ class Transfer:
             with suppress(OSError):  # then the last journal holds
                 part.checkpoint()
             raise
-        part.checkpoint()
 
     def _follow(self, part: PartFile) -> Follower:
         if self._follower is None or self._follower.plan is not part.plan:
@@ -350,7 +349,11 @@ class Transfer:
             self._room.require(max(0, remote.size_bytes - occupied_bytes))
 
     def _verify(self, part: PartFile) -> str:
-        actual = self._follow(part).hexdigest(self._keep_going)
+        follower = self._follow(part)
+        part.sync()  # which takes as long as what is left to the follower, as a rule
+        if not follower.has_ended:
+            part.checkpoint()
+        actual = follower.hexdigest(self._keep_going)
         expected = self._order.sha256 or (part.remote.sha256 if part.remote else None)
         if expected is not None:
             try:

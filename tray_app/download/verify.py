@@ -104,10 +104,15 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="download-hash", daemon=True)
         self._thread.start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has come to the end of the file."""
+        return not self._thread.is_alive()
+
     def hexdigest(self, keep_going: Callable[[], None]) -> str:
         """The SHA-256 of the file, which is here, or OSError. `keep_going` is called often and may raise."""
         self._wake.set()
-        while self._thread.is_alive():
+        while not self.has_ended:
             keep_going()
             self._thread.join(_POLL_S)
         if self._fault:

@@ -31,6 +31,9 @@ MOST_SLOTS = 4
 """How many requests are worked on at once, each with its own context; more would make each one slower."""
 POWERINFER_MAX_BATCH = 512
 """PowerInfer silently reduces larger batches to this."""
+LEAST_FOR_PICTURES = 2048
+"""The batch of a model that sees: there are projectors whose tokens of a picture all see each other, and
+llama.cpp aborts where such a picture is not in one batch. A picture has some hundred tokens."""
 AUTOMATIC_CONTEXTS = (8192, 4096, 2048, 1024, 512)
 """The context sizes that are tried for `auto`. Larger ones must be chosen by the person: few texts are so
 long, every slot needs memory for them, and a processor reads such a text for minutes."""
@@ -46,6 +49,7 @@ _NO_MAPPING = "--no-mmap"
 PROJECTOR = "mmproj.path"
 """The parameter of llama.cpp that names the projector."""
 PROJECTOR_FLAG = "--mmproj"
+_PROJECTORS = (PROJECTOR_FLAG, "-mm", "--mmproj.path")
 _WITHOUT_LAYERS = 1.25
 _CORES_FOR_A_WORKER = 2
 """So that other engines and programs have some."""
@@ -245,9 +249,14 @@ def _context_configs(settings: Settings, model: Model, kind: EngineKind) -> Iter
             batch = min(settings.batch_size, context, POWERINFER_MAX_BATCH)
             yield ContextConfig(context, batch, fused_attention=False)
         else:
-            yield ContextConfig(
-                context, context if _needs_whole_text(settings, model) else min(settings.batch_size, context)
-            )
+            whole = _needs_whole_text(settings, model)
+            yield ContextConfig(context, context if whole else min(_batch_size(settings, model), context))
+
+
+def _batch_size(settings: Settings, model: Model) -> int:
+    """How many tokens of a text are read in one step, if it may be cut."""
+    sees = model.projector is not None or _given(settings, _PROJECTORS) is not None
+    return max(settings.batch_size, LEAST_FOR_PICTURES) if sees else settings.batch_size
 
 
 def _needs_whole_text(settings: Settings, model: Model) -> bool:

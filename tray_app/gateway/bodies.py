@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.openai import NULL, Fields, decode_part, stop_words
+from tray_app.gateway.openai import NULL, Fields, decode_part, from_json, stop_words
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _is_address(value: Raw) -> bool:
 def _items(value: Raw) -> list[Raw]:
     """Those of a list in JSON; none of anything else."""
     try:
-        return msgspec.json.decode(value, type=list[Raw])
+        return from_json(value, list[Raw])
     except NOT_JSON:
         return []
 
@@ -180,7 +180,7 @@ def _items(value: Raw) -> list[Raw]:
 def _members(value: Raw) -> Fields:
     """Those of an object in JSON; none of anything else."""
     try:
-        return msgspec.json.decode(value, type=Fields)
+        return from_json(value, Fields)
     except NOT_JSON:
         return {}
 

@@ -20,9 +20,11 @@ class BodyWorker:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "gateway-bodies")
 
-    async def run(self, size: int, work: Callable[[], Result]) -> Result:
-        """The result of `work` on a body of `size` bytes; on a small one, done at once on the event loop."""
-        if size <= LARGE_BODY_BYTES:
+    async def run(self, size: int, work: Callable[[], Result], *, at_once: int = LARGE_BODY_BYTES) -> Result:
+        """The result of `work` on a body of `size` bytes. On one of up to `at_once` bytes, it is done at once
+        on the event loop.
+        """
+        if size <= at_once:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import aiohttp
-import msgspec
 
 from tray_app.gateway import limits
 from tray_app.gateway.byte_budget import ByteBudget
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.openai import ApiError, from_json
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.gateway.byte_budget import Held
+    from tray_app.gateway.engine_connections import HttpAnswer
 
 Answer = TypeVar("Answer")
 
@@ -55,7 +55,7 @@ class ChunkCheck(Protocol):
 
 
 async def whole_answer(
-    answer: aiohttp.ClientResponse,
+    answer: HttpAnswer,
     most_bytes: int = limits.MAX_ANSWER_BYTES,
     check: ChunkCheck | None = None,
     held: Held | None = None,
@@ -66,7 +66,8 @@ async def whole_answer(
     """
     body = io.BytesIO()
     try:
-        async with asyncio.timeout(limits.MAX_ANSWER_S):
+        is_here = answer.content.is_eof()  # as most are: a clock for it would cost more than to read it
+        async with asyncio.timeout(None if is_here else limits.MAX_ANSWER_S):
             while piece := await answer.content.readany():
                 body.write(piece)
                 if body.tell() > most_bytes:
@@ -107,6 +108,6 @@ def decode_answer(data: bytes, kind: type[Answer]) -> Answer:
     """An engine's answer as a value; 502 if it is not of this type. The message does not quote the answer."""
     try:
         check_utf8(data)
-        return msgspec.json.decode(data, type=kind)
+        return from_json(data, kind)
     except NOT_JSON as exc:
         raise ApiError(502, "The engine's answer is not what was expected.", code="engine_answer") from exc

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from secrets import token_hex
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from aiohttp import web
 
@@ -237,7 +237,7 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
 
 
 def _new_id() -> str:
-    return f"req_{uuid4().hex}"
+    return f"req_{token_hex(16)}"
 
 
 def _quoted(text: str) -> str:

@@ -52,6 +52,10 @@ UNPACKED_AT_ONCE_BYTES = 64 * 1024
 LARGE_BODY_BYTES = 32 * 1024
 """Reading one of this size, a thousand short texts, takes a millisecond or two: others wait that long. Larger
 ones are read beside the event loop."""
+NUMBERS_AT_ONCE_BYTES = 256 * 1024
+"""The same of vectors, where most is done in one go: three milliseconds. Python leaves its lock to a thread
+for five (`sys.getswitchinterval`), so the event loop would wait as long for another thread, and on a busy
+computer for a processor as well."""
 SLICE_BYTES = 256 * 1024
 """Of a large body that is sent to an engine, before others have their turn."""
 MAX_NAME_LETTERS = 1000

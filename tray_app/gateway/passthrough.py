@@ -25,7 +25,12 @@ from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_e
 from tray_app.gateway.forced_calls import forced_call
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
-from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
+from tray_app.gateway.limits import (
+    MAX_EVENT_BYTES,
+    MAX_LOCAL_EVENT_BYTES,
+    NUMBERS_AT_ONCE_BYTES,
+    SLICE_BYTES,
+)
 from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
@@ -55,11 +60,12 @@ from tray_app.gateway.vectors import check_embeddings, cut_vectors
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.counters import Counters
+    from tray_app.gateway.engine_connections import EngineConnections, HttpAnswer
     from tray_app.gateway.forced_calls import ForcedCall
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
@@ -100,11 +106,13 @@ class Passthrough:
         self,
         kept: aiohttp.ClientSession,
         fresh: aiohttp.ClientSession,
+        engines: EngineConnections,
         body_worker: BodyWorker,
         counters: Counters,
     ) -> None:
         self._kept = kept
         self._fresh = fresh
+        self._engines = engines
         self._body_worker = body_worker
         self._counters = counters
         self._on_kept: Counter[str] = Counter()
@@ -139,7 +147,7 @@ class Passthrough:
                     whole["data"] = cut_vectors(whole["data"], length, portion.first)
                 return EmbeddedPortion.of(portion, whole, cut)
 
-            part = await self._body_worker.run(len(answer), read)
+            part = await self._body_worker.run(len(answer), read, at_once=NUMBERS_AT_ONCE_BYTES)
             self._counters.tokens(upstream.model_id, *(_told_tokens(part.answer) or (0, 0)))
             return part
 
@@ -258,7 +266,7 @@ class Passthrough:
 
     async def _whole_completion(
         self,
-        answer: aiohttp.ClientResponse,
+        answer: HttpAnswer,
         upstream: Upstream,
         told: str,
         held: Held | None,
@@ -359,9 +367,7 @@ class Passthrough:
                 return answer.status == HTTPStatus.OK
 
     @asynccontextmanager
-    async def _asked(
-        self, upstream: Upstream, path: str, fields: Fields
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(self, upstream: Upstream, path: str, fields: Fields) -> AsyncIterator[HttpAnswer]:
         """The engine's answer, over a kept connection where that is safe; `_RefusedError` for no result."""
         # llama.cpp hangs up after a stream, and nothing tells before the next request is lost.
         with self._kept_place(upstream, wanted=value_of(fields, "stream") is not True) as kept:
@@ -386,25 +392,28 @@ class Passthrough:
     @asynccontextmanager
     async def _reply(
         self, upstream: Upstream, path: str, fields: Fields, *, kept: bool
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[HttpAnswer]:
         name = upstream.upstream_model(asked_model(fields)) if upstream.is_remote else upstream.model_id
         body = await self._body_worker.run(size_of(fields), lambda: as_sent(fields, name))
 
-        def post(session: aiohttp.ClientSession) -> Awaitable[aiohttp.ClientResponse]:
+        async def post(*, kept: bool) -> HttpAnswer:
+            if not upstream.is_remote and len(body) <= SLICE_BYTES:
+                return await self._engines.post(upstream, path, body, keep=kept)
+            session = self._kept if kept else self._fresh
             # Not to where it may point: what a client asks is for the server that a person has chosen.
-            return session.post(
+            return await session.post(
                 upstream.url(path), data=in_slices(body), headers=upstream.headers, allow_redirects=False
             )
 
         with engine_faults():
             try:
-                answer = await post(self._kept if kept else self._fresh)
+                answer = await post(kept=kept)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not kept:
                     raise
                 # Perhaps only the kept connection had ended. Sending it again is harmless: nothing is
                 # changed by an answer that nobody got.
-                answer = await post(self._fresh)
+                answer = await post(kept=False)
             async with answer:
                 yield answer
 
@@ -437,14 +446,17 @@ class Passthrough:
 
 def _told_tokens(answer: Fields) -> tuple[int, int] | None:
     """The tokens read and generated according to an answer; None if it does not say."""
+    told = answer.get("usage", NULL)
+    if told == NULL:
+        return None
     try:
-        usage = msgspec.json.decode(answer.get("usage", NULL), type=_Usage | None)
+        usage = msgspec.json.decode(told, type=_Usage)
     except NOT_JSON:
         return None
-    return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
+    return usage.prompt_tokens or 0, usage.completion_tokens or 0
 
 
-async def _result(answer: aiohttp.ClientResponse, held: Held | None) -> bytes:
+async def _result(answer: HttpAnswer, held: Held | None) -> bytes:
     """The body of an answer; `_RefusedError` for an error with status 200, as LM Studio has it.
 
     `held` counts that of a remote server, which is looked at as it comes.

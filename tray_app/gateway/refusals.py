@@ -29,7 +29,7 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohttp import ClientResponse
+    from tray_app.gateway.engine_connections import HttpAnswer
 
 _LONGEST_REASON = 500
 """How many characters of an engine's message are passed on; llama.cpp quotes all tools of a request."""
@@ -148,7 +148,7 @@ class Refusal:
         return bool(_JSON_EXCEPTION.search(self.reason or ""))
 
 
-async def told_refusal(answer: ClientResponse) -> Refusal:
+async def told_refusal(answer: HttpAnswer) -> Refusal:
     """The error that an engine answers with."""
     return read_refusal(answer.status, answer.headers, await whole_answer(answer, MAX_EVENT_BYTES))
 

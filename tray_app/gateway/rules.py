@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from tray_app.settings.origins import EVERYONE, is_allowed
 
+_LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "[::1]"))
+"""What nearly every client writes; to read a numeric address takes longer than all else that is checked."""
 _HOST = re.compile(r"(\[[^\]]*\]|[A-Za-z0-9._-]*)(?::([0-9]*))?")
 _CONTAINER_NAMES = tuple(
     f".{tool}.internal"
@@ -75,7 +77,7 @@ def _name_and_port(host: str) -> tuple[str, str]:
 
 def _is_loopback(name: str) -> bool:
     """Whether a name always means this computer; on most systems 0.0.0.0 does too."""
-    if name == "localhost" or name.endswith(".localhost"):
+    if name in _LOOPBACK_NAMES or name.endswith(".localhost"):
         return True
     address = _address(name)
     return address is not None and (address.is_loopback or address.is_unspecified)

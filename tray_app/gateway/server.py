@@ -19,6 +19,7 @@ from tray_app.gateway.apis.responses import RESPONSES, ResponseForm, responses_e
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.concurrency import ConcurrencyLimit
 from tray_app.gateway.counters import Counters
+from tray_app.gateway.engine_connections import CONNECT_S, KEEP_ALIVE_S, READ_S, EngineConnections
 from tray_app.gateway.engine_errors import answers_budget, engine_faults, whole_answer
 from tray_app.gateway.engine_info import public_part
 from tray_app.gateway.events import BROKEN
@@ -68,8 +69,7 @@ if TYPE_CHECKING:
 
 # No limit for the whole request: a generation may be long, and a slow processor needs minutes for a long
 # prompt.
-_TIMEOUT = ClientTimeout(total=None, sock_connect=5.0, sock_read=600.0)
-_KEEP_ALIVE_S = 2.0  # shorter than llama.cpp's 5 s, so that it never closes a connection that gets a request
+_TIMEOUT = ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
 _IDLE_LOOK_S = 30.0
 """Half of the shortest time that settings can name: what becomes idle meanwhile is seen before it is due."""
 _LEAST_PAUSE_S = 0.01
@@ -147,13 +147,14 @@ class Gateway:
         # acknowledgement, so each of its requests gets a connection of its own.
         trust = system_trust()
         async with (
-            _session(TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S, ssl=trust)) as kept,
+            _session(TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=trust)) as kept,
             _session(TCPConnector(limit=0, force_close=True, ssl=trust)) as fresh,
         ):
             templates = TemplateRenderer()
             powerinfer = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             body_worker = BodyWorker()
-            speaking = Passthrough(kept, fresh, body_worker, self._counters)
+            engines = EngineConnections()
+            speaking = Passthrough(kept, fresh, engines, body_worker, self._counters)
             translated = Translation(powerinfer, templates, self._counters)
             routes = _Routes(
                 backend=self._backend,
@@ -181,6 +182,7 @@ class Gateway:
                 idle.cancel()
                 with suppress(asyncio.CancelledError):
                     await idle
+                engines.close()
                 await templates.close()
                 body_worker.close()
 

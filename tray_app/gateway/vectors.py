@@ -18,7 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
-from tray_app.gateway.openai import ApiError, Fields, as_base64
+from tray_app.gateway.openai import ApiError, Fields, as_base64, from_json
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -123,7 +123,10 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
         raise ApiError(
             502, f"The engine returned no vector for the text at index {index}.", code="engine_answer"
         )
-    length = math.nan if None in values else math.hypot(*values)  # type: ignore[arg-type]
+    try:
+        length = math.hypot(*values)  # type: ignore[arg-type]
+    except TypeError:  # with null among them
+        length = math.nan
     if not length <= _GREATEST_LENGTH:  # also for NaN
         raise _no_vector(
             index, "contains numbers that are not finite (NaN or infinity)", code="embedding_not_finite"
@@ -136,7 +139,7 @@ def check_vector(values: Sequence[float | None], index: int) -> Sequence[float]:
 def decode_numbers(answer: bytes, kind: type[Answer]) -> Answer:
     """As `decode_answer`, for answers that may contain NaN or infinities."""
     try:
-        return msgspec.json.decode(answer, type=kind)
+        return from_json(answer, kind)
     except NOT_JSON:
         if answer.count(b",") > MAX_NUMBERS:  # Python's own JSON reader takes forty bytes for each number
             return decode_answer(answer, kind)

@@ -14,6 +14,7 @@ import math
 import stat
 import struct
 from collections import Counter
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from tray_app.download.part import PART_ENDING
@@ -52,6 +53,7 @@ _SCALARS = {number: struct.Struct("<" + code) for number, code in zip(range(8), 
     11: struct.Struct("<q"),
     12: struct.Struct("<d"),
 }
+_DIMENSIONS = [struct.Struct(f"<{count}Q") for count in range(MAX_DIMENSIONS + 1)]
 _TEXT, _ARRAY = 8, 9
 _WHOLE = {0, 1, 2, 3, 4, 5, 10, 11}
 
@@ -222,7 +224,7 @@ class _Cursor:
         last = len(data) - _U64.size
         if at + _U64.size * count > len(data):
             raise NeedMoreBytesError(at + _U64.size * count)
-        for _ in range(count):
+        for _ in repeat(None, count):  # a number for each would be made for nothing
             if at > last:
                 raise NeedMoreBytesError(at + _U64.size)
             at += _U64.size + read(data, at)[0]
@@ -287,7 +289,7 @@ def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter
                     "Its tensor {name} has {count:,} dimensions.", name=repr(tensor[:60]), count=dimensions
                 ),
             )
-        size = math.prod(cursor.take(_U64) for _ in range(dimensions))
+        size = math.prod(cursor.take_all(_DIMENSIONS[dimensions]))
         number = cursor.take(_U32)
         offset = cursor.take(_U64)
         if known := TENSOR_TYPES.get(number):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader, Projection
 
@@ -112,8 +114,7 @@ class MemoryBudget:
         return max(0, self.memory_bytes - reserve_bytes) + self.graphics_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryAmount:
+class MemoryAmount(Struct, frozen=True):
     """So much main memory, and so much of graphics cards that have memory of their own."""
 
     main_bytes: int = 0

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
-from tray_app.settings.schema import field_named
 from tray_app.system.environment import HUGGING_FACE_VARIABLES, KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class Key:
     @property
     def group(self) -> str:
         """The group of settings that it belongs to."""
+        from tray_app.settings.schema import field_named  # which a download has no use for, and takes long
+
         return field_named(self.setting).group
 
 

@@ -432,7 +432,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             advanced=True,
             scope=Scope.EACH,
         ),
-    ] = 2048
+    ] = 512
     workers: Annotated[
         Annotated[int, Meta(ge=1, le=64)] | Auto,
         _about(

@@ -145,6 +145,8 @@ class SettingsStore:
 @contextmanager
 def _sole_writer(path: Path) -> Iterator[None]:
     """Keep other programs from writing between our reading and our writing; what fails is a SettingsError."""
+    import tray_app.settings.toml_text  # noqa: F401 - slow to import: not while others wait
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f".{path.name}.lock"), _LOCK_TIMEOUT_S):
@@ -294,7 +296,7 @@ def _with_changes(content: _Content, old: Settings, new: Settings, named: frozen
 
     Where a table is written in a way that cannot be changed so, the values are kept and comments are not.
     """
-    from tray_app.settings.toml_text import edited, plain_text  # slow to import, and seldom needed
+    from tray_app.settings.toml_text import edited, plain_text
 
     changes: dict[TomlPath, Any] = {(name,): value for name, value in content.unsaid.items()}
     changes |= {(name,): value for name, value in _differing(old, new) if name != _MODELS_KEY}

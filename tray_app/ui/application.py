@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 from tray_app import __version__
 from tray_app.settings.schema import AUTO
 from tray_app.system.environment import adopt_clean_environment
+from tray_app.system.heap import give_back
 from tray_app.system.host import System, detect_system
 from tray_app.ui import icons
 from tray_app.ui.bridge import Bridge
@@ -70,7 +71,7 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
         if source != BACKGROUND:
             desktop.show_window(source)
     freeze_gc()
-    desktop.bridge.afterwards(freeze_gc)  # what the app's start brings meanwhile stays for good, too
+    desktop.bridge.afterwards(_settle)
     GarbageTimer(qt)
     try:
         return qt.exec()
@@ -79,6 +80,12 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
         desktop.leave()
         app.close(_CLOSE_TIMEOUT_S)  # which also ends what the operations still wait for
         desktop.bridge.close(_OPERATIONS_TIMEOUT_S)
+
+
+def _settle() -> None:
+    """The app has started: what that has brought after the icon stays for good, too."""
+    freeze_gc()
+    give_back()
 
 
 def show_failure(error: AppError) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import add
 from typing import TYPE_CHECKING, cast
 
@@ -63,6 +63,7 @@ class Transcript(QScrollArea):
         self._gaps: list[int] = []
         self._exact: list[bool] = []
         self._widgets: dict[int, QWidget] = {}
+        self._tab_order: list[QWidget] = []
         self._width = 0
         self.follows = True
         """Whether the end stays in view while more comes."""
@@ -271,13 +272,18 @@ class Transcript(QScrollArea):
 
     def _order_for_tab(self) -> None:
         """The Tab key goes from row to row as they stand."""
-        last: QWidget | None = None
-        for number in sorted(self._widgets):
-            for each in self._widgets[number].findChildren(QWidget):
-                if each.focusPolicy() & Qt.FocusPolicy.TabFocus:
-                    if last is not None and last.nextInFocusChain() is not each:
-                        QWidget.setTabOrder(last, each)
-                    last = each
+        rows = [self._widgets[number] for number in sorted(self._widgets)]
+        order = [
+            each
+            for row in rows
+            for each in row.findChildren(QWidget)
+            if each.focusPolicy() & Qt.FocusPolicy.TabFocus
+        ]
+        # Qt is not asked what comes after one: PySide then lets that one go together with it.
+        if order != self._tab_order:
+            for last, each in pairwise(order):
+                QWidget.setTabOrder(last, each)
+            self._tab_order = order
 
     def _build_near(self) -> None:
         """Build what will be in view soon, one row at a time: who scrolls finds it there."""
