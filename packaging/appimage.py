@@ -17,6 +17,7 @@ import linux
 from engines import Pin
 from freeze import BUILD, ROOT, run_tool
 from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
 from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def make(frozen: Path, dist: Path) -> list[Path]:
     """The AppImage in the folder `dist`, or none without a runtime; `PackagingError` if a tool fails."""
     if (runtime := fetch_runtime(platform.machine())) is None:
         return []
-    package = dist / f"{contents.APP}-{__version__}-{platform.machine()}.AppImage"
+    package = dist / package_name(__version__, PackageKind.APPIMAGE, linux.host_machine())
     assemble(frozen, runtime, package)
     test = run_tool([package, "--appimage-extract-and-run", "selftest", "--json"])
     print(f"The AppImage's self-test passes: {' '.join(test.split())}", flush=True)

@@ -15,6 +15,8 @@ from pathlib import Path
 import contents
 from freeze import BUILD, ROOT, PackagingError, run_tool, source_date
 from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
+from tray_app.system.host import normalise_machine
 
 HOME = Path("usr/lib") / contents.APP
 """Where the frozen app lies in an installed system."""
@@ -57,7 +59,7 @@ def make_deb(frozen: Path, dist: Path) -> Path:
     for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)
-    package = dist / f"{contents.APP}_{__version__}_{machine}.deb"
+    package = dist / package_name(__version__, PackageKind.DEB, host_machine())
     run("dpkg-deb", "--root-owner-group", "-Zxz", "-z9", "-Sextreme", "--build", tree, package)
     return package
 
@@ -138,7 +140,7 @@ def metainfo() -> str:
 
 def make_tarball(frozen: Path, dist: Path) -> Path:
     """The frozen app alone, for systems without dpkg; it runs from wherever it is unpacked."""
-    package = dist / f"{contents.APP}-{__version__}-linux-{platform.machine()}.tar.xz"
+    package = dist / package_name(__version__, PackageKind.TARBALL, host_machine())
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -149,6 +151,11 @@ def make_tarball(frozen: Path, dist: Path) -> Path:
     with tarfile.open(package, "w:xz", format=tarfile.PAX_FORMAT, preset=9) as archive:
         archive.add(frozen, arcname=contents.APP, filter=plain)  # sorts what is in a folder
     return package
+
+
+def host_machine() -> str:
+    """The machine that this runs on, as the names of packages have it."""
+    return normalise_machine(platform.machine())
 
 
 def write(path: Path, text: str, *, executable: bool = False) -> None:

@@ -26,17 +26,18 @@ from typing import TYPE_CHECKING
 import contents
 from freeze import ROOT, PackagingError, run_tool, source_date
 from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TEMPLATES = Path(__file__).with_name("listings")
 PACKAGES = {
-    "setup": f"{contents.APP}-{__version__}-setup.exe",
-    "arm": f"{contents.APP}-{__version__}-macos-arm64.dmg",
-    "intel": f"{contents.APP}-{__version__}-macos-x86_64.dmg",
+    "setup": package_name(__version__, PackageKind.SETUP, "x86_64"),
+    "arm": package_name(__version__, PackageKind.DMG, "arm64"),
+    "intel": package_name(__version__, PackageKind.DMG, "x86_64"),
 }
-"""The packages that templates name, as `windows.py` and `macos.py` call them."""
+"""The packages that templates name."""
 _REPOSITORY = re.compile(r"(?P<owner>[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?)/[A-Za-z0-9._-]{1,100}")
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import contents
 from freeze import BUILD, Frozen, run_tool
 from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
 from tray_app.system.executable import read_executable
 from tray_app.system.host import System, normalise_machine
 
@@ -104,7 +105,7 @@ def make(app: Path, dist: Path) -> list[Path]:
         run_tool(["ditto", "-c", "-k", "--keepParent", str(app), str(archive)])
         notarise(archive, app, profile)
     dist.mkdir(parents=True, exist_ok=True)
-    image = dist / f"{contents.APP}-{__version__}-macos-{machine}.dmg"
+    image = dist / package_name(__version__, PackageKind.DMG, machine)
     make_image(app, image)
     run_tool(signer.command(image))
     if profile:

@@ -69,7 +69,7 @@ PARTS = (
     Part(
         "cryptography",
         r"cryptography/.*",
-        "API keys go to a Linux desktop's keyring encrypted: SecretStorage does it with this",
+        "it checks the signature of a new version; on Linux, SecretStorage encrypts API keys with it",
     ),
     Part("pydantic", r"pydantic_core/.*", "typer checks with it what is typed on the command line"),
     Part(

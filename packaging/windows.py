@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import contents
 from freeze import ROOT, run_tool
 from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +52,8 @@ def make(frozen: Path, dist: Path) -> list[Path]:
     dist.mkdir(parents=True, exist_ok=True)
     sign = os.environ.get("SIGN_COMMAND", "")
     sign_programs(frozen, sign)
-    return [make_installer(frozen, dist / f"{contents.APP}-{__version__}-setup.exe", sign=sign)]
+    installer = dist / package_name(__version__, PackageKind.SETUP, "x86_64")
+    return [make_installer(frozen, installer, sign=sign)]
 
 
 def sign_programs(folder: Path, command: str) -> None:

@@ -339,6 +339,36 @@
             <translation>Définissez-en une dans les paramètres sous « Réseau et accès », ou exécutez : powerinfer-tray key set gateway. Sur un ordinateur sans trousseau, ajoutez --file, ou définissez la variable d’environnement {variable}.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The key that came with this app is not of the expected kind.</source>
+            <translation>La clé fournie avec cette application n’est pas du type attendu.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The key that came with this app cannot be read.</source>
+            <translation>La clé fournie avec cette application ne peut pas être lue.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The signature of {file} was not made with the key of this app's makers.</source>
+            <translation>La signature de {file} n’a pas été faite avec la clé des auteurs de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>It is not in the signed list {file}.</source>
+            <translation>Il ne figure pas dans la liste signée {file}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>{name} cannot be trusted</source>
+            <translation>{name} n’est pas digne de confiance</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
+            <translation>Rien n’a été téléchargé. N’installez pas cette version ; signalez-le aux auteurs de cette application.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/root.py" />
             <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
             <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
@@ -810,13 +840,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429: you can try again in {seconds:.0f} s.</source>
-            <translation>{host} a répondu 429 : vous pourrez réessayer dans {seconds:.0f} s.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429.</source>
-            <translation>{host} a répondu 429.</translation>
+            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} a répondu {status} : vous pourrez réessayer dans {seconds:.0f} s.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -4660,13 +4685,53 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, and when an app or a web page on this computer is refused.</source>
-            <translation>Vous prévient quand un téléchargement ou l’installation d’un moteur se termine, quand le serveur tombe en panne, quand un moteur installé n’est pas utilisé et quand une application ou une page web de cet ordinateur est refusée.</translation>
+            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, when a new version is available, and when an app or a web page on this computer is refused.</source>
+            <translation>Vous prévient quand un téléchargement ou l’installation d’un moteur se termine, quand le serveur tombe en panne, quand un moteur installé n’est pas utilisé, quand une nouvelle version est disponible et quand une application ou une page web de cet ordinateur est refusée.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>messages, alerts, notices</source>
             <translation>messages, alertes, avis</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tell me about new versions</source>
+            <translation>M’informer des nouvelles versions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Once a week. Nothing is installed</source>
+            <translation>Une fois par semaine. Rien n’est installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Asks where this app is released which version is the newest. Only the version that you have is sent.</source>
+            <translation>Demande, là où cette application est publiée, quelle version est la plus récente. Seule la version que vous avez est envoyée.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update, upgrade, release, check</source>
+            <translation>mise à jour, mise à niveau, version, vérifier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Release address</source>
+            <translation>Adresse des versions</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Empty: the releases on GitHub</source>
+            <translation>Vide : les versions publiées sur GitHub</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where to ask for the newest version: the https address of a copy of what GitHub says of the latest release (JSON).</source>
+            <translation>Où demander la version la plus récente : l’adresse https d’une copie de ce que GitHub indique de la dernière version (JSON).</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update, mirror, proxy, GitHub</source>
+            <translation>mise à jour, miroir, proxy, GitHub</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5410,6 +5475,11 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be an https address, or an http address of this computer, or empty.</source>
+            <translation>Il faut une adresse https, une adresse http de cet ordinateur, ou rien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>It must be a whole number from {minimum} to {maximum}.</source>
             <translation>Il faut un nombre entier de {minimum} à {maximum}.</translation>
         </message>
@@ -5447,6 +5517,11 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>The setting {name} cannot have a login or a key in its address</source>
             <translation>L’adresse du réglage {name} ne peut contenir ni identifiants ni clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Addresses are shown and logged, and no key is sent to this one.</source>
+            <translation>Les adresses sont affichées et journalisées, et aucune clé n’est envoyée à celle-ci.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5940,8 +6015,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Nothing is sent from this computer except the downloads and searches you ask for.</source>
-            <translation>Rien ne quitte cet ordinateur, hormis les téléchargements et recherches que vous demandez.</translation>
+            <source>Nothing is sent from this computer except the downloads, searches and checks you ask for.</source>
+            <translation>Rien n’est envoyé depuis cet ordinateur, sauf les téléchargements, recherches et vérifications que vous demandez.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -6355,6 +6430,26 @@
             <location filename="../../tray_app/ui/dialogs/tune.py" />
             <source>Speed by number of threads</source>
             <translation>Vitesse selon le nombre de threads</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>What Is New</source>
+            <translation>Nouveautés</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>There is no description of this version.</source>
+            <translation>Il n’y a pas de description de cette version.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>&amp;Open Page</source>
+            <translation>&amp;Ouvrir la page</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>Version {version}</source>
+            <translation>Version {version}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/file_jobs.py" />
@@ -7975,6 +8070,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Version {version} is available…</source>
+            <translation>La &amp;version {version} est disponible…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>Paramètre&amp;s…</translation>
         </message>
@@ -8321,8 +8421,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Open Home to see what is new.</source>
+            <translation>Ouvrez l’accueil pour voir les nouveautés.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Its requests are refused until you decide. Open Home to answer.</source>
             <translation>Ses requêtes sont refusées jusqu’à votre décision. Ouvrez Accueil pour répondre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Version {version} is available</source>
+            <translation>La version {version} est disponible</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -8926,6 +9036,71 @@
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>{times} fois la vitesse du moteur intégré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Tell Me</source>
+            <translation>M’informer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>No, Thanks</source>
+            <translation>Non merci</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Download</source>
+            <translation>Télécharger</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Skip This Version</source>
+            <translation>Ignorer cette version</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Would you like to hear about new versions?</source>
+            <translation>Voulez-vous être informé des nouvelles versions ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>The app would check once a week whether there is a new version. It sends only the version that you have, and installs nothing. You can change this in the settings.</source>
+            <translation>L’application vérifierait une fois par semaine s’il existe une nouvelle version. Elle n’envoie que la version que vous avez et n’installe rien. Vous pouvez changer cela dans les paramètres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Checking the signature …</source>
+            <translation>Vérification de la signature …</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Version {version} has been downloaded</source>
+            <translation>La version {version} a été téléchargée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>{file} is in your downloads folder, and its signature has been checked. Quit this app before you install it.</source>
+            <translation>{file} est dans votre dossier de téléchargements, et sa signature a été vérifiée. Quittez cette application avant de l’installer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>You have version {version}.</source>
+            <translation>Vous avez la version {version}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>The download of version {version} failed</source>
+            <translation>Le téléchargement de la version {version} a échoué</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>“Download” opens the page of the new version in your browser. The guide says how to check a package.</source>
+            <translation>« Télécharger » ouvre la page de la nouvelle version dans votre navigateur. Le guide explique comment vérifier un paquet.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Downloading version {version}</source>
+            <translation>Téléchargement de la version {version}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />

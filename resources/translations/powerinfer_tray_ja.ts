@@ -339,6 +339,36 @@
             <translation>設定の「ネットワークとアクセス」または powerinfer-tray key set gateway でキーを決めてください。キーチェーンのないコンピューターでは、このコマンドに --file を付けるか、環境変数 {variable} を設定してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The key that came with this app is not of the expected kind.</source>
+            <translation>このアプリに付属する鍵の種類が正しくありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The key that came with this app cannot be read.</source>
+            <translation>このアプリに付属する鍵を読み取れません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>The signature of {file} was not made with the key of this app's makers.</source>
+            <translation>{file} の署名は、このアプリの開発元の鍵によるものではありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>It is not in the signed list {file}.</source>
+            <translation>署名されたリスト {file} にありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>{name} cannot be trusted</source>
+            <translation>{name} は信頼できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/release.py" />
+            <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
+            <translation>何もダウンロードしていません。このバージョンはインストールせず、このアプリの開発元に報告してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/root.py" />
             <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
             <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
@@ -810,13 +840,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429: you can try again in {seconds:.0f} s.</source>
-            <translation>{host} が 429 を返しました。{seconds:.0f} 秒後にもう一度お試しください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered 429.</source>
-            <translation>{host} が 429 を返しました。</translation>
+            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} が {status} を返しました。{seconds:.0f} 秒後にもう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -4660,13 +4685,53 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, and when an app or a web page on this computer is refused.</source>
-            <translation>ダウンロードやエンジンのインストールが終わったとき、サーバーがクラッシュしたとき、インストール済みのエンジンが使われないとき、このコンピューターのアプリや Web ページが拒否されたときにお知らせします。</translation>
+            <source>Tells you when a download or the installation of an engine finishes, when the server crashes, when an installed engine is not used, when a new version is available, and when an app or a web page on this computer is refused.</source>
+            <translation>ダウンロードやエンジンのインストールが終わったとき、サーバーがクラッシュしたとき、インストール済みのエンジンが使われないとき、新しいバージョンがあるとき、このコンピューターのアプリや Web ページが拒否されたときにお知らせします。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
             <source>messages, alerts, notices</source>
             <translation>メッセージ, 警告, お知らせ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Tell me about new versions</source>
+            <translation>新しいバージョンを知らせる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Once a week. Nothing is installed</source>
+            <translation>週に 1 回。何もインストールしません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Asks where this app is released which version is the newest. Only the version that you have is sent.</source>
+            <translation>このアプリの公開元に、最新のバージョンを問い合わせます。送信するのは、お使いのバージョンだけです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update, upgrade, release, check</source>
+            <translation>更新, アップデート, アップグレード, リリース, 確認</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Release address</source>
+            <translation>リリースのアドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Empty: the releases on GitHub</source>
+            <translation>空欄: GitHub のリリース</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Where to ask for the newest version: the https address of a copy of what GitHub says of the latest release (JSON).</source>
+            <translation>最新のバージョンの問い合わせ先です。GitHub が返す最新リリースの情報 (JSON) のコピーがある https のアドレスを入力します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>update, mirror, proxy, GitHub</source>
+            <translation>更新, アップデート, ミラー, プロキシ, GitHub</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5410,6 +5475,11 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
+            <source>It must be an https address, or an http address of this computer, or empty.</source>
+            <translation>https のアドレス、このコンピューターの http のアドレス、または空欄でなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
             <source>It must be a whole number from {minimum} to {maximum}.</source>
             <translation>{minimum} から {maximum} までの整数を指定してください。</translation>
         </message>
@@ -5447,6 +5517,11 @@
             <location filename="../../tray_app/settings/schema.py" />
             <source>The setting {name} cannot have a login or a key in its address</source>
             <translation>設定 {name} のアドレスにログイン情報やキーを含めることはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/schema.py" />
+            <source>Addresses are shown and logged, and no key is sent to this one.</source>
+            <translation>アドレスは表示され、ログにも残ります。このアドレスにキーは送信されません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -5940,8 +6015,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
-            <source>Nothing is sent from this computer except the downloads and searches you ask for.</source>
-            <translation>ご自分で行うダウンロードと検索のほかは、何も送信しません。</translation>
+            <source>Nothing is sent from this computer except the downloads, searches and checks you ask for.</source>
+            <translation>ご自身が行うダウンロード、検索、確認のほかには、このコンピューターから何も送信しません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
@@ -6354,6 +6429,26 @@
             <location filename="../../tray_app/ui/dialogs/tune.py" />
             <source>Speed by number of threads</source>
             <translation>スレッド数ごとの速度</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>What Is New</source>
+            <translation>新機能</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>There is no description of this version.</source>
+            <translation>このバージョンの説明はありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>&amp;Open Page</source>
+            <translation>ページを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/what_is_new.py" />
+            <source>Version {version}</source>
+            <translation>バージョン {version}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/file_jobs.py" />
@@ -7965,6 +8060,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Version {version} is available…</source>
+            <translation>バージョン {version} があります(&amp;V)…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Sett&amp;ings…</source>
             <translation>設定(&amp;I)…</translation>
         </message>
@@ -8309,8 +8409,18 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Open Home to see what is new.</source>
+            <translation>新機能はホームでご覧ください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
             <source>Its requests are refused until you decide. Open Home to answer.</source>
             <translation>決めるまで要求は拒否されます。「ホーム」で答えてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/notices.py" />
+            <source>Version {version} is available</source>
+            <translation>バージョン {version} があります</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/notices.py" />
@@ -8903,6 +9013,71 @@
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>内蔵エンジンの {times} 倍の速さ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Tell Me</source>
+            <translation>知らせる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>No, Thanks</source>
+            <translation>知らせない</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Download</source>
+            <translation>ダウンロード</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Skip This Version</source>
+            <translation>このバージョンをスキップ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Would you like to hear about new versions?</source>
+            <translation>新しいバージョンをお知らせしますか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>The app would check once a week whether there is a new version. It sends only the version that you have, and installs nothing. You can change this in the settings.</source>
+            <translation>週に 1 回、新しいバージョンがあるか確認します。送信するのはお使いのバージョンだけで、何もインストールしません。設定で変更できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Checking the signature …</source>
+            <translation>署名を確認しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Version {version} has been downloaded</source>
+            <translation>バージョン {version} をダウンロードしました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>{file} is in your downloads folder, and its signature has been checked. Quit this app before you install it.</source>
+            <translation>{file} はダウンロードフォルダーにあり、署名は確認済みです。インストールの前に、このアプリを終了してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>You have version {version}.</source>
+            <translation>お使いのバージョンは {version} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>The download of version {version} failed</source>
+            <translation>バージョン {version} をダウンロードできませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>“Download” opens the page of the new version in your browser. The guide says how to check a package.</source>
+            <translation>「ダウンロード」を押すと、新しいバージョンのページがブラウザーで開きます。パッケージの確認方法はガイドにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Downloading version {version}</source>
+            <translation>バージョン {version} をダウンロードしています</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/usage.py" />

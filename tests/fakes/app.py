@@ -464,6 +464,22 @@ class FakeUpkeep:
         return self.last
 
 
+class FakeUpdates:
+    """Notes what is asked of it."""
+
+    def __init__(self, app: FakeApp) -> None:
+        self._app = app
+
+    def skip(self) -> None:
+        self._app.note("skip_version")
+
+    def download(self) -> None:
+        self._app.note("download_version")
+
+    def cancel(self) -> None:
+        self._app.note("cancel_version")
+
+
 class FakeApp:
     """What `App` promises, without consequences. `calls` are the wishes; `refuse` makes one of them fail."""
 
@@ -487,6 +503,7 @@ class FakeApp:
         self.engines = FakeEngines(self.note)
         self.discovery = FakeDiscovery(self)
         self.upkeep = FakeUpkeep(self)
+        self.updates = FakeUpdates(self)
         self.pieces: Sequence[ChatPiece] = PIECES
         """What a chat answers."""
         self.next_piece = threading.Event()
@@ -552,6 +569,9 @@ class FakeApp:
 
     def restart_server(self) -> None:
         self.note("restart_server")
+
+    def answer_update_question(self, *, wanted: bool) -> None:
+        self.note("answer_update_question", wanted)
 
     def refresh_login(self) -> None:
         self.note("refresh_login")

@@ -37,6 +37,7 @@ from tests.fakes.bridges import settle
 from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
 from tests.fakes.models_shown import NAMES, REPOSITORY, WORDS, fill
 from tests.ui.conftest import ARTIFACTS
+from tests.ui.test_updates import ASKING, telling
 from tools.texts import find_texts
 from tools.translations import ROOT, Translation, compile_ts, rendered
 from tray_app.chats.conversation import Message, Role
@@ -178,6 +179,8 @@ def scenes(qtbot: QtBot, bridge: Bridge, fake: FakeApp, window: Window) -> Itera
     for name, status in (
         ("ready", make_status(State.READY)),
         ("several", several_models()),
+        ("new-versions", ASKING),
+        ("new-version", telling()),
         *((fix.value, busy_status(fix)) for fix in Fix),
     ):
         with qtbot.waitSignal(bridge.status_changed):
@@ -787,7 +790,8 @@ def test_no_mnemonic_of_a_menu_means_two_things(
     qapp: QApplication,  # noqa: ARG001 - Qt must run
     language: str,  # noqa: ARG001 - spoken by the fixture
 ) -> None:
-    tray = Tray(busy_status(), template=False, over_dbus=False)
+    status = replace(busy_status(), updates=telling().updates)
+    tray = Tray(status, template=False, over_dbus=False)
     for menu in (tray.menu, *tray.menu.findChildren(QMenu)):
         texts = [action.text() for action in menu.actions() if action.isVisible()]
         keys = [(QKeySequence.mnemonic(text).toString(), text) for text in texts]

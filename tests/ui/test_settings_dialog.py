@@ -537,7 +537,7 @@ def found(dialog: SettingsDialog) -> set[str]:
         ("CTX_SIZE", {"ctx_size"}),
         ("num_ctx", {"ctx_size"}),
         ("unload", {"memory_budget", "idle_minutes"}),
-        ("mirror", {"hf_endpoint", "engines_address"}),
+        ("mirror", {"hf_endpoint", "engines_address", "updates_address"}),
         ("  CORS ", {"allowed_origins", "refused_origins"}),
         ("token hugging", {"huggingface.co"}),
         ("français", {"language"}),
@@ -606,7 +606,7 @@ def test_what_was_found_is_counted_for_a_screen_reader(dialog: SettingsDialog, s
 
     dialog.groups.search.setText("mirror")
 
-    assert said[-1] == "2 settings found"
+    assert said[-1] == "3 settings found"
 
 
 def test_rows_that_few_people_need_are_folded_until_someone_unfolds_them(dialog: SettingsDialog) -> None:

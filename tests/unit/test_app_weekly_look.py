@@ -1,4 +1,4 @@
-"""Models are compared with their sources once a week, if that is switched on, and never otherwise."""
+"""It is looked for what is newer once a week, if that is switched on, and never otherwise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tray_app.app.weekly_look import WEEK_S, WeeklyLook
+from tray_app.app.weekly_look import WEEK_S, Look, WeeklyLook
+from tray_app.download.network_errors import TransientError
 from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ class Looks:
         """When it was looked whether it is on: each turn of the thread once."""
         self.done: queue.SimpleQueue[float] = queue.SimpleQueue()
         self.error: Exception | None = None
-        self.weekly = WeeklyLook(
-            self._look, is_on=self._is_on, last_s=lambda: self.last_s, clock=lambda: self.now_s
-        )
+        self.look = Look("models are", self._look, is_on=self._is_on, last_s=lambda: self.last_s)
+        self.weekly = WeeklyLook(self.look, clock=lambda: self.now_s)
 
     def _is_on(self) -> bool:
         self.asked.put(self.now_s)
@@ -89,7 +89,9 @@ def test_it_does_not_look_unless_it_is_switched_on(looks: Looks) -> None:
     "error",
     [
         DownloadError(ErrorCode.SOURCE_UNREACHABLE, "No", "net.", ""),
-        pytest.param(OSError("x"), marks=pytest.mark.warns("cannot be told$")),
+        pytest.param(
+            OSError("x"), marks=pytest.mark.warns("Whether models are newer elsewhere cannot be told$")
+        ),
     ],
 )
 def test_it_tries_again_after_a_failure(looks: Looks, error: Exception) -> None:
@@ -102,3 +104,27 @@ def test_it_tries_again_after_a_failure(looks: Looks, error: Exception) -> None:
     looks.turn()
 
     assert looks.done.get(timeout=WAIT_S)
+
+
+def test_a_server_that_counts_requests_is_not_asked_before_its_time(looks: Looks) -> None:
+    looks.error = TransientError(ErrorCode.SOURCE_ASKED_TOO_OFTEN, "Too often", retry_after_s=900.0)
+    looks.weekly.start()
+    looks.done.get(timeout=WAIT_S)
+    looks.asked.get(timeout=WAIT_S)
+
+    looks.turn()
+    looks.turn()  # by now the turn before has ended
+
+    assert looks.done.empty()
+
+
+def test_one_kind_of_look_does_not_wait_for_another_that_fails() -> None:
+    first, second = Looks(), Looks()
+    first.error = DownloadError(ErrorCode.SOURCE_UNREACHABLE, "No", "net.", "")
+    weekly = WeeklyLook(first.look, second.look, clock=lambda: 100 * WEEK_S)
+    weekly.start()
+    try:
+        assert second.done.get(timeout=WAIT_S)
+        assert first.done.get(timeout=WAIT_S)
+    finally:
+        weekly.close(WAIT_S)

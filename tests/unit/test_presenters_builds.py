@@ -111,9 +111,10 @@ def test_a_build_is_called_by_engine_release_and_device(build: object, title: st
 
 @pytest.mark.parametrize("action", EngineAction)
 def test_every_action_has_a_word_and_a_name_that_says_for_what(action: EngineAction) -> None:
-    assert action_label(action, ENGLISH)
-    assert action_name(action, "llama.cpp", ENGLISH).endswith(": llama.cpp")
-    assert "…" not in action_name(action, "llama.cpp", ENGLISH)
+    label = action_label(action, ENGLISH)
+    assert label
+    assert action_name(label, "llama.cpp", ENGLISH).endswith(": llama.cpp")
+    assert "…" not in action_name(label, "llama.cpp", ENGLISH)
 
 
 def test_what_suits_this_machine_is_offered_with_its_sentence() -> None:

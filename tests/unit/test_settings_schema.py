@@ -150,3 +150,40 @@ def test_an_address_with_a_login_or_key_is_refused_and_not_repeated(name: str, a
 @pytest.mark.parametrize("address", ["http://box:8000/v1", "https://[::1]:80/v1", "http://box/v1/@cf/model"])
 def test_an_address_without_one_is_taken(address: str) -> None:
     assert parse_value("remote_url", address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "https://mirror.example/latest.json",
+        "HTTPS://mirror.example:8443/a%20b",
+        "http://127.0.0.1:8000/latest.json",
+        "http://localhost/x",
+        "http://[::1]:9/x",
+    ],
+)
+def test_new_versions_are_asked_for_where_nobody_else_can_listen(address: str) -> None:
+    assert parse_value("updates_address", address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("http://mirror.example/latest.json", ErrorCode.SETTING_VALUE_INVALID),
+        ("http://127.0.0.1.example/", ErrorCode.SETTING_VALUE_INVALID),
+        ("http://localhost.example/", ErrorCode.SETTING_VALUE_INVALID),
+        ("mirror.example", ErrorCode.SETTING_VALUE_INVALID),
+        ("file:///etc/passwd", ErrorCode.SETTING_VALUE_INVALID),
+        ("javascript:alert(1)", ErrorCode.SETTING_VALUE_INVALID),
+        ("https://", ErrorCode.SETTING_VALUE_INVALID),
+        ("https://mirror.example:99999/", ErrorCode.SETTING_VALUE_INVALID),
+        ("https://a b/", ErrorCode.SETTING_VALUE_INVALID),
+        ("https://[::1/", ErrorCode.SETTING_VALUE_INVALID),
+        ("https://user:password@mirror.example/", ErrorCode.SETTING_HAS_CREDENTIALS),
+        ("https://mirror.example/?key=1", ErrorCode.SETTING_HAS_CREDENTIALS),
+    ],
+)
+def test_they_are_asked_for_nowhere_else(address: str, code: ErrorCode) -> None:
+    with pytest.raises(SettingsError, check=coded(code)):
+        parse_value("updates_address", address)

@@ -23,7 +23,8 @@ from tray_app.app.server import Server, ServerDelays
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
-from tray_app.app.weekly_look import WeeklyLook
+from tray_app.app.updates import Updates
+from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import engine_setting
@@ -87,8 +88,8 @@ class App(Workspace):
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
     `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
-    `complete`, `stream_chat`, `can_see`, all of `chats` and nearly all of `search` may take long: a thread
-    that draws windows must not call them itself.
+    `complete`, `stream_chat`, `can_see`, all of `chats` and `updates` and nearly all of `search` may take
+    long: a thread that draws windows must not call them itself.
     """
 
     changed = Signal(object)
@@ -116,10 +117,26 @@ class App(Workspace):
             self._folder_changed,
             files=lambda: [each.path for each in self.upkeep.adopted.current()],
         )
+        self.updates = Updates(
+            paths,
+            host,
+            settings=lambda: self.store.current,
+            new_queue=self._new_engine_queue,
+            announce=self._announce,
+        )
         self._weekly = WeeklyLook(
-            self._look_for_newer,
-            is_on=lambda: self.store.current.check_for_newer,
-            last_s=self.upkeep.last_look_s,
+            Look(
+                "models are",
+                self._look_for_newer,
+                is_on=lambda: self.store.current.check_for_newer,
+                last_s=self.upkeep.last_look_s,
+            ),
+            Look(
+                "this app is",
+                self.updates.look,
+                is_on=self.updates.is_on,
+                last_s=self.updates.last_look_s,
+            ),
         )
         self._newer: Mapping[str, str] = {}
         self._kept_for_this_run: frozenset[str] = frozenset()
@@ -211,6 +228,7 @@ class App(Workspace):
             refused_origins=self._server.refused_origins(),
             installation=self.engines.installation(),
             newer_models=self._newer,
+            updates=self.updates.status(),
         )
 
     def resource_usage(self) -> ResourceUsage | None:
@@ -223,8 +241,8 @@ class App(Workspace):
 
     def begin(self) -> None:
         """Do what the settings say for the start of the app: start the server, open its address only, or
-        nothing. From then on the models folder is watched, and once a week it is looked for newer models, if
-        that is switched on. See also `EngineManager.begin`.
+        nothing. From then on the models folder is watched, and once a week it is looked for newer models and
+        versions, if that is switched on. See also `EngineManager.begin`.
         """
         self._watch.start()
         self._newer = self.upkeep.newer()
@@ -300,6 +318,14 @@ class App(Workspace):
         else:
             refused += (origin,)
         self.apply(replace(settings, allowed_origins=allowed, refused_origins=refused))
+
+    def answer_update_question(self, *, wanted: bool) -> None:
+        """Tell the person of new versions from now on, or not; they are not asked again. `AppError` as
+        `apply`.
+        """
+        if wanted:
+            self.change(check_for_updates=True)
+        self.updates.note_answer()
 
     def reload(self) -> None:
         """Act on settings and keys that another program has changed. `AppError` as `apply`."""
@@ -542,6 +568,7 @@ class App(Workspace):
         self._wishes += 1
         self._watch.close(remaining_s())
         self._weekly.close(remaining_s())
+        self.updates.close(remaining_s())
         self._server.stop(remaining_s())
         super().close(remaining_s())  # before the control address, where a start may wait for a download
         if self._control:
@@ -572,6 +599,8 @@ class App(Workspace):
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
             self.downloads.restore(self.models_folder)
+        if self.store.current.check_for_updates != old.check_for_updates:
+            self.updates.note_answer()
         self._weekly.wake()
         self._server.apply_settings()
         self._announce()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app import __version__
 from tray_app.app.server_status import ServerState
+from tray_app.app.updates import UpdateStatus
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
@@ -95,6 +96,8 @@ class AppStatus:
     """The engine that is being installed."""
     newer_models: Mapping[str, str] = field(default_factory=dict)
     """By the ids of models that have another file at their source now, where that is."""
+    updates: UpdateStatus = UpdateStatus()  # noqa: RUF009  immutable
+    """What there is to say of newer versions of this app."""
 
     @property
     def engine(self) -> EngineSnapshot:
@@ -216,6 +219,7 @@ def status_document(status: AppStatus, *, apple_silicon: bool = False) -> Status
         memory_used_bytes=sum(each.memory_bytes or 0 for each in status.pool.engines),
         graphics_memory_budget_bytes=status.pool.graphics_budget_bytes,
         graphics_memory_used_bytes=sum(each.graphics_bytes or 0 for each in status.pool.engines),
+        newer_version=status.updates.newer.version if status.updates.newer else None,
     )
 
 

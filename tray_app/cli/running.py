@@ -46,6 +46,8 @@ def _print_status(told: StatusDocument) -> None:
         echo(f"{download.phase}: {download.name} {download.received_bytes:,} bytes")
     for problem in (*told.problems, *told.notices):
         echo(_words(problem))
+    if told.newer_version:
+        echo(f"Version {presentable(told.newer_version)} is available. You have version {told.version}.")
 
 
 def ps(*, as_json: Json = False) -> None:

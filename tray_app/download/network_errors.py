@@ -32,6 +32,8 @@ _LONGEST_DATE = 64
 
 _NONE_LEFT = re.compile(r";\s*r\s*=\s*0+\s*;\s*t\s*=\s*([0-9]{1,9})\b")
 
+_SECOND = re.compile(r"[0-9]{1,12}")
+
 _TRANSIENT = frozenset(
     {
         HTTPStatus.REQUEST_TIMEOUT,
@@ -112,6 +114,8 @@ def refusal(  # noqa: PLR0911 - one for each kind
             return _no_revision(status, host)
         case HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             return _proxy_login(host)
+        case _ if _counts_us_out(status, headers):
+            return _too_often(status, host, headers)
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             return RefusedError(
                 ErrorCode.SIGN_IN_REQUIRED,
@@ -137,8 +141,6 @@ def refusal(  # noqa: PLR0911 - one for each kind
                 "The server refused the request",
                 phrase("{host} answered {status}.", host=host, status=status),
             )
-        case HTTPStatus.TOO_MANY_REQUESTS:
-            return _too_often(host, headers)
         case _ if status in _TRANSIENT:
             return TransientError(
                 ErrorCode.SOURCE_FAILED,
@@ -156,13 +158,28 @@ def refusal(  # noqa: PLR0911 - one for each kind
             )
 
 
-def _too_often(host: str, headers: Mapping[str, str]) -> TransientError:
-    """The server counts our requests. When it counts anew, it tells in one of two headers, or not at all."""
-    wait_s = _seconds(headers.get("Retry-After", "")) or _reset_s(headers.get("RateLimit", ""))
+def _counts_us_out(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether there were too many requests; GitHub says so by 403, too, with a header."""
+    none_left = status == HTTPStatus.FORBIDDEN and headers.get("X-RateLimit-Remaining") == "0"
+    return none_left or status == HTTPStatus.TOO_MANY_REQUESTS
+
+
+def _too_often(status: int, host: str, headers: Mapping[str, str]) -> TransientError:
+    """The server counts our requests. When it counts anew, one of three headers tells, or none."""
+    wait_s = (
+        _seconds(headers.get("Retry-After", ""))
+        or _reset_s(headers.get("RateLimit", ""))
+        or _until_s(headers.get("X-RateLimit-Reset", ""))
+    )
     cause = (
-        phrase("{host} answered 429: you can try again in {seconds:.0f} s.", host=host, seconds=wait_s)
+        phrase(
+            "{host} answered {status}: you can try again in {seconds:.0f} s.",
+            host=host,
+            status=status,
+            seconds=wait_s,
+        )
         if wait_s
-        else phrase("{host} answered 429.", host=host)
+        else phrase("{host} answered {status}.", host=host, status=status)
     )
     hint = phrase(
         "Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}",
@@ -397,6 +414,13 @@ def _reset_s(rate_limit: str) -> float:
     """
     found = _NONE_LEFT.search(rate_limit[:_LONGEST_DATE])
     return min(float(found[1]), LONGEST_RETRY_AFTER_S) if found else 0.0
+
+
+def _until_s(reset: str) -> float:
+    """How long it is until the second of the Unix epoch that GitHub's X-RateLimit-Reset names; 0 if none."""
+    if not _SECOND.fullmatch(reset):
+        return 0.0
+    return min(max(float(reset) - datetime.now(UTC).timestamp(), 0.0), LONGEST_RETRY_AFTER_S)
 
 
 def _is_offline(exc: BaseException) -> bool:

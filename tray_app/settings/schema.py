@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -53,6 +54,9 @@ _READERS: dict[str, Callable[[str], str]] = {
 
 _ADDRESSES = {"remote_url": "remote", "hf_endpoint": "HOST", "engines_address": "HOST"}
 """Settings that are the address of a server, and the key that is kept for it."""
+_WITHOUT_KEY = frozenset({"updates_address"})
+"""Those of servers to which no key is ever sent."""
+_THIS_COMPUTER = ("127.0.0.1", "::1", "localhost")
 _WITH_SECRET = re.compile(r"^(?:[^/]*//)?[^/?#]*@|://[^@]*:[^@]*@|[?#]")
 """A login, also where its password has signs in it that end the name of a host; a query, for `?key=…`."""
 
@@ -138,11 +142,34 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Downloads, crashes and refused apps",
             "general",
             details="Tells you when a download or the installation of an engine finishes, when the server "
-            "crashes, when an installed engine is not used, and when an app or a web page on this computer "
-            "is refused.",
+            "crashes, when an installed engine is not used, when a new version is available, and when an "
+            "app or a web page on this computer is refused.",
             words="messages, alerts, notices",
         ),
     ] = True
+    check_for_updates: Annotated[
+        bool,
+        _about(
+            "Tell me about new versions",
+            "Once a week. Nothing is installed",
+            "general",
+            details="Asks where this app is released which version is the newest. Only the version that you "
+            "have is sent.",
+            words="update, upgrade, release, check",
+        ),
+    ] = False
+    updates_address: Annotated[
+        Line,
+        _about(
+            "Release address",
+            "Empty: the releases on GitHub",
+            "general",
+            details="Where to ask for the newest version: the https address of a copy of what GitHub says of "
+            "the latest release (JSON).",
+            words="update, mirror, proxy, GitHub",
+            advanced=True,
+        ),
+    ] = ""
     model: Annotated[
         Words,
         _about(
@@ -611,6 +638,8 @@ class Field:
             return phrase("It must be the full path of a folder, or empty for the usual one.")
         if self.choices:
             return phrase("It must be one of: {choices}.", choices=", ".join(self.choices))
+        if self.name in _WITHOUT_KEY:
+            return phrase("It must be an https address, or an http address of this computer, or empty.")
         limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
         return {
             (int, False): phrase("It must be a whole number from {minimum} to {maximum}.", **limits),
@@ -632,8 +661,10 @@ class Field:
             checked = msgspec.convert(value, self.annotation)
         except msgspec.ValidationError as exc:
             raise self.refusal(value) from exc
-        if self.name in _ADDRESSES and _WITH_SECRET.search(checked):
+        if self.name in (*_ADDRESSES, *_WITHOUT_KEY) and _WITH_SECRET.search(checked):
             raise self._refusal_of_secret()
+        if self.name in _WITHOUT_KEY and checked.strip() and not is_safe_address(checked.strip()):
+            raise self.refusal(value)
         if self.is_folder and not checked.strip():
             return ""
         if self.is_folder and not expanded(checked).is_absolute():  # another one in every terminal
@@ -645,7 +676,9 @@ class Field:
         return SettingsError(
             ErrorCode.SETTING_HAS_CREDENTIALS,
             phrase("The setting {name} cannot have a login or a key in its address", name=self.name),
-            phrase(
+            phrase("Addresses are shown and logged, and no key is sent to this one.")
+            if self.name in _WITHOUT_KEY
+            else phrase(
                 "Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}",
                 key=_ADDRESSES[self.name],
             ),
@@ -789,6 +822,20 @@ def _from_text(field: Field, text: str) -> object:
 def value_text(value: object) -> str:
     """A setting's value as it is typed; `parse_value` reads it back."""
     return list_text(value) if isinstance(value, tuple) else str(value)
+
+
+def is_safe_address(text: str) -> bool:
+    """Whether it is an address at which nobody else can listen: of https, or of this computer; without a
+    login.
+    """
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port  # looked at here, so that a bad one fails here
+    except ValueError:
+        return False
+    if re.search(r"\s", text) or not host or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _THIS_COMPUTER)
 
 
 def list_text(words: Iterable[str]) -> str:

@@ -38,6 +38,8 @@ class AppPaths:
     """The conversations with models, a file for each."""
     search: Path
     """The person's own texts with their vectors, a folder for each collection."""
+    downloads: Path
+    """Where packages of new versions go: the person's folder for what browsers download."""
 
     @property
     def own_models_file(self) -> Path:
@@ -63,6 +65,7 @@ class AppPaths:
             engines=places.user_data_path / "engines",
             chats=places.user_data_path / "chats",
             search=places.user_data_path / "search",
+            downloads=platformdirs.user_downloads_path(),
         )
 
     @classmethod
@@ -76,6 +79,7 @@ class AppPaths:
             engines=folder / "engines",
             chats=folder / "chats",
             search=folder / "search",
+            downloads=folder / "downloads",
         )
 
 

@@ -195,6 +195,19 @@ class EnginesProtocol(Protocol):
         """Use a build again also for models with which it has failed; their ids."""
 
 
+class UpdatesProtocol(Protocol):
+    """Newer versions of this app. What there is to say is in `AppStatus.updates`; all may take long."""
+
+    def skip(self) -> None:
+        """Say no more of the version that is available."""
+
+    def download(self) -> None:
+        """Check the signature of its package, and begin to fetch it."""
+
+    def cancel(self) -> None:
+        """Give that up, and delete what has arrived."""
+
+
 class ChatsProtocol(Protocol):
     """The conversations that are kept. All of it may take long."""
 
@@ -322,6 +335,10 @@ class AppProtocol(TuningTarget, Protocol):
         """The care for engines."""
 
     @property
+    def updates(self) -> UpdatesProtocol:
+        """The care for newer versions."""
+
+    @property
     def search(self) -> SearchProtocol:
         """The person's own texts."""
 
@@ -361,6 +378,9 @@ class AppProtocol(TuningTarget, Protocol):
 
     def answer_origin(self, origin: str, *, allow: bool) -> None:
         """Let an app or a web page in for good, or refuse it; may take long."""
+
+    def answer_update_question(self, *, wanted: bool) -> None:
+        """Tell of new versions from now on, or not, and ask no more; may take long."""
 
     def refresh_login(self) -> None:
         """Look again at what the system does at login."""

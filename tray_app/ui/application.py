@@ -368,6 +368,8 @@ class Desktop(QObject):
         match command:
             case Command.ORIGIN:
                 self.window.open_question()
+            case Command.UPDATE:
+                self.window.open(Page.HOME)
             case Command.WINDOW:
                 self.window.open()
             case Command.MODELS:

@@ -136,6 +136,8 @@ class StatusDocument(msgspec.Struct, frozen=True):
     graphics_memory_budget_bytes: int = 0
     """The same of graphics cards that have memory of their own; 0 while no engine computes with any."""
     graphics_memory_used_bytes: int = 0
+    newer_version: str | None = None
+    """Of the app; None if none is known, or the person does not want to be told."""
 
 
 NOT_RUNNING = StatusDocument(running=False, state="stopped", server="stopped")

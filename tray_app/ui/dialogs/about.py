@@ -36,7 +36,10 @@ def about_box() -> QMessageBox:
                     "Downloads language models, runs them on this computer, and makes them available "
                     "to OpenAI clients."
                 ),
-                tr("Nothing is sent from this computer except the downloads and searches you ask for."),
+                tr(
+                    "Nothing is sent from this computer except the downloads, searches and checks you ask "
+                    "for."
+                ),
                 "",
                 f"Python {platform.python_version()} · Qt {qVersion()}",
                 tr("License: MIT"),

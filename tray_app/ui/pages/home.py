@@ -66,9 +66,11 @@ from tray_app.ui.presenters.status import (
     sign_of,
     state_line,
 )
+from tray_app.ui.presenters.updates import UpdateAction, update_card, update_label
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
+from tray_app.ui.update_controller import UpdateController
 from tray_app.ui.usage_look import UsageLook
 from tray_app.ui.widgets.action_card import ActionCard
 from tray_app.ui.widgets.basic import Card, MessageCard, heading, small_label, text_label
@@ -123,6 +125,8 @@ class HomePage(QScrollArea):
         self.look = EnginesLook(bridge, self)
         self.controller = EngineController(bridge, self._load_failed, self)
         self.fallback, self.installation, self.offer = (ActionCard(primary=False) for _ in range(3))
+        self.updates = UpdateController(bridge, self._load_failed, self)
+        self.version = ActionCard(primary=False, label=update_label)
         self.first_steps = FirstSteps()
         self.memory_bars = (MemoryBar(), MemoryBar())
         self.engines = EngineRows(before=self.offer.text, below=self.memory_bars)
@@ -201,6 +205,8 @@ class HomePage(QScrollArea):
         self.look.seen.connect(self._show_cards)
         for card in (self.fallback, self.installation, self.offer):
             card.wanted.connect(self._act)
+        self.version.wanted.connect(lambda action, _: self.updates.do(UpdateAction(action)))
+        self.updates.checked.connect(self._show_version)
         self._checked.connect(self._show_checking)
         self._bridge.status_changed.connect(self._render)
 
@@ -219,6 +225,7 @@ class HomePage(QScrollArea):
             self.installation,
             self.first_steps,
             self.offer,
+            self.version,
             self.engines,
             self.usage,
             self.usage_note,
@@ -342,6 +349,7 @@ class HomePage(QScrollArea):
         self._show_engines()
         self._show_cards()
         self._offer_models(status)
+        self._show_version()
         loads = shape_of(status) is IconShape.ARC or loading_engines(status)
         if not (loads and self.isVisible()):
             self.clock.stop()
@@ -399,6 +407,10 @@ class HomePage(QScrollArea):
             offer = replace(offer, actions=(*offer.actions, EngineAction.LATER))
         self.offer.show_view(offer)
         self.fallback.show_view(fallback_card(status, tr, read=self._read))
+
+    def _show_version(self) -> None:
+        """A newer version of the app, or the question whether to tell of such."""
+        self.version.show_view(update_card(self._bridge.status, tr, checking=self.updates.checking))
 
     def _act(self, action: EngineAction, build_id: str) -> None:
         match action:

@@ -65,6 +65,7 @@ class CardView:
     """A piece of news with what can be done about it."""
 
     build_id: str
+    """Of the engine that it is about; empty for news of something else."""
     title: str
     text: str = ""
     note: str = ""
@@ -75,7 +76,7 @@ class CardView:
     """Whether something goes on of which nobody knows how far it is."""
     urgent: bool = False
     """Whether it is to stand out."""
-    actions: tuple[EngineAction, ...] = ()
+    actions: tuple[StrEnum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +134,9 @@ def action_label(action: EngineAction, tr: Translate) -> str:
     }[action]
 
 
-def action_name(action: EngineAction, title: str, tr: Translate) -> str:
-    """What a screen reader says of the button, which may stand beside others of its kind."""
-    return tr("{action}: {engine}").format(action=action_label(action, tr).rstrip("…"), engine=title)
+def action_name(label: str, title: str, tr: Translate) -> str:
+    """What a screen reader says of a button, which may stand beside others of its kind."""
+    return tr("{action}: {engine}").format(action=label.rstrip("…"), engine=title)
 
 
 def offer_card(

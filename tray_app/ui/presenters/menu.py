@@ -39,6 +39,7 @@ class Command(StrEnum):
     COPY_JAVASCRIPT = "copy javascript"
     COPY_4D = "copy 4d"
     WINDOW = "window"
+    UPDATE = "update"
     SETTINGS = "settings"
     LOGIN = "login"
     ABOUT = "about"
@@ -55,7 +56,7 @@ MENU: tuple[tuple[Command | Submenu, ...], ...] = (
     (Command.PAUSE, Command.RESUME, Command.COPY_URL),
     (Command.CHAT, Command.EMBEDDINGS, Command.WINDOW),
     (Command.START, Command.STOP, Command.RESTART, Submenu.MODELS),
-    (Command.SETTINGS, Command.LOGIN, Command.ABOUT),
+    (Command.UPDATE, Command.SETTINGS, Command.LOGIN, Command.ABOUT),
     (Command.QUIT,),
 )
 """The menu below its status lines, from the top; a line between the groups."""
@@ -97,7 +98,7 @@ class ModelChoice:
 def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
     """Every entry, for a snapshot and the download that the tray speaks of."""
     paused = current is not None and current.phase is Phase.PAUSED
-    address = status.server.base_url
+    address, newer = status.server.base_url, status.updates.newer
     return {
         Command.PAUSE: MenuEntry(tr("&Pause Download"), visible=current is not None and not paused),
         Command.RESUME: MenuEntry(tr("Resume &Download"), visible=paused),
@@ -111,6 +112,10 @@ def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> 
         Command.STOP: MenuEntry(tr("S&top Server"), visible=takes_models(status)),
         Command.RESTART: MenuEntry(tr("&Restart Server"), visible=status.server.state.runs),
         Command.MODELS: MenuEntry(tr("&More Models…")),
+        Command.UPDATE: MenuEntry(
+            tr("&Version {version} is available…").format(version=newer.version if newer else ""),
+            visible=newer is not None,
+        ),
         Command.SETTINGS: MenuEntry(tr("Sett&ings…")),
         Command.LOGIN: MenuEntry(login_text(status, tr), checked=status.settings.launch_at_login),
         Command.ABOUT: MenuEntry(tr("&About")),

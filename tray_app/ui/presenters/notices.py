@@ -15,6 +15,7 @@ from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.presenters.origins import title_of
 
 if TYPE_CHECKING:
+    from tray_app.app.release import Release
     from tray_app.app.status import AppStatus, Problem
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
@@ -78,11 +79,22 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
         # One notice for one event: while the server is down, the icon says so.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("See the log for details.")
         found.append(Notice(tr("The server crashed and was restarted"), cause, Page.HOME))
+    if (newer := new.updates.newer) and newer.version != _newer_version(old):
+        found.append(Notice(update_title(newer, tr), tr("Open Home to see what is new."), Page.HOME))
     asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
     if asking:  # one, also if a page asks by many names: the window shows them all
         text = tr("Its requests are refused until you decide. Open Home to answer.")
         found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
+
+
+def update_title(release: Release, tr: Translate) -> str:
+    """That there is a new version."""
+    return tr("Version {version} is available").format(version=release.version)
+
+
+def _newer_version(status: AppStatus) -> str:
+    return status.updates.newer.version if status.updates.newer else ""
 
 
 def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
@@ -13,8 +13,12 @@ from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import Card, announce, small_label, text_label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from enum import StrEnum
+
     from PySide6.QtWidgets import QWidget
 
+    from tray_app.phrases import Translate
     from tray_app.ui.presenters.builds import CardView
 
 _BAR_STEPS = 1000
@@ -26,18 +30,24 @@ class ActionCard(Card):
     """One piece of news at a time; hidden while there is none."""
 
     wanted = Signal(object, str)
-    """An `EngineAction`, and the id of the build that the card speaks of."""
+    """One of the actions of the view, and the id of the build that the card speaks of."""
 
-    def __init__(self, *, primary: bool = True) -> None:
-        """`primary`: what it offers first is what most people want to do on its page."""
+    def __init__(
+        self, *, primary: bool = True, label: Callable[[Any, Translate], str] = action_label
+    ) -> None:
+        """`primary`: what it offers first is what most people want to do on its page.
+
+        `label`: what the button of an action says.
+        """
         super().__init__()
         self._primary = primary
+        self._label = label
         self.title = text_label(bold=True)
         self.text = text_label()
         self.note = small_label()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
-        self.buttons: dict[EngineAction, QPushButton] = {}
+        self.buttons: dict[StrEnum, QPushButton] = {}
         self._row = QHBoxLayout()
         self._row.setSpacing(SMALL)
         self._row.addWidget(self.bar, 1)
@@ -65,8 +75,8 @@ class ActionCard(Card):
         self._show_bar(view)
         if before is None or before.actions != view.actions:
             self._offer(view.actions)
-        for action, button in self.buttons.items():
-            button.setAccessibleName(action_name(action, view.title, tr))
+        for button in self.buttons.values():
+            button.setAccessibleName(action_name(button.text(), view.title, tr))
         self.setAccessibleName(view.title)
         self.setAccessibleDescription("\n".join(filter(None, (view.text, view.note))))
         if before is None or before.title != view.title:
@@ -79,7 +89,7 @@ class ActionCard(Card):
         self.bar.setAccessibleName(view.title)
         self._row.setStretch(self._row.count() - 1, 0 if self.bar.isVisibleTo(self) else 1)
 
-    def _offer(self, actions: tuple[EngineAction, ...]) -> None:
+    def _offer(self, actions: tuple[StrEnum, ...]) -> None:
         """Buttons for these; one that stays keeps the keyboard."""
         for action in [each for each in self.buttons if each not in actions]:
             button = self.buttons.pop(action)
@@ -99,13 +109,13 @@ class ActionCard(Card):
             self._row.insertWidget(1 + place, button)
             button.show()
 
-    def _button(self, action: EngineAction) -> QPushButton:
-        button = QPushButton(action_label(action, tr), self)
+    def _button(self, action: StrEnum) -> QPushButton:
+        button = QPushButton(self._label(action, tr), self)
         if self._primary and action in _FIRST:
             set_variant(button, Variant.PRIMARY)
         button.clicked.connect(lambda: self._press(action))
         return button
 
-    def _press(self, action: EngineAction) -> None:
+    def _press(self, action: StrEnum) -> None:
         if self._view is not None:
             self.wanted.emit(action, self._view.build_id)

@@ -122,8 +122,8 @@ class RowWidget(Card):
         self.warnings.setVisible(bool(row.warnings))
         if before is None or (before.actions, before.more) != (row.actions, row.more):
             self._offer(row)
-        for action, button in self.buttons.items():
-            button.setAccessibleName(action_name(action, row.title, tr))
+        for button in self.buttons.values():
+            button.setAccessibleName(action_name(button.text(), row.title, tr))
         self.more_button.speak_of(row.title)
         self.setAccessibleName(row.title)
         said = (row.state, *row.details, *row.warnings, row.origin)

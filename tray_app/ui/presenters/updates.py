@@ -1,0 +1,106 @@
+"""New versions of this app: the question whether to tell of them, and what there is to tell. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from tray_app import __version__
+from tray_app.download.progress import Phase
+from tray_app.ui.presenters.builds import CardView
+from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
+from tray_app.ui.presenters.notices import update_title
+
+if TYPE_CHECKING:
+    from tray_app.app.release import Release
+    from tray_app.app.status import AppStatus
+    from tray_app.download.progress import Progress
+    from tray_app.phrases import Translate
+
+
+class UpdateAction(StrEnum):
+    """What can be done about a new version, or answered to the question."""
+
+    TELL = "tell"
+    REFUSE = "refuse"
+    NEWS = "news"
+    DOWNLOAD = "download"
+    SKIP = "skip"
+    CANCEL = "cancel"
+    REVEAL = "reveal"
+
+
+def update_label(action: UpdateAction, tr: Translate) -> str:
+    """What its button says."""
+    return {
+        UpdateAction.TELL: tr("Tell Me"),
+        UpdateAction.REFUSE: tr("No, Thanks"),
+        UpdateAction.NEWS: tr("What Is New"),
+        UpdateAction.DOWNLOAD: tr("Download"),
+        UpdateAction.SKIP: tr("Skip This Version"),
+        UpdateAction.CANCEL: tr("Cancel"),
+        UpdateAction.REVEAL: tr("Show in Folder"),
+    }[action]
+
+
+def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> CardView | None:
+    """The new version; else the question, once somebody has got as far as to choose a model.
+
+    `checking`: the signature of its package is being asked for.
+    """
+    updates = status.updates
+    if updates.newer:
+        return _of_release(updates.newer, status, tr, checking=checking)
+    if updates.asks and status.settings.model:
+        return CardView(
+            "",
+            title=tr("Would you like to hear about new versions?"),
+            text=tr(
+                "The app would check once a week whether there is a new version. It sends only the version "
+                "that you have, and installs nothing. You can change this in the settings."
+            ),
+            actions=(UpdateAction.TELL, UpdateAction.REFUSE),
+        )
+    return None
+
+
+def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking: bool) -> CardView:
+    download = status.updates.download
+    if checking:
+        return CardView("", title=update_title(release, tr), note=tr("Checking the signature …"), busy=True)
+    if download and download.phase.active:
+        return _of_download(release, download, tr)
+    if download and download.phase is Phase.DONE:
+        return CardView(
+            "",
+            title=tr("Version {version} has been downloaded").format(version=release.version),
+            text=tr(
+                "{file} is in your downloads folder, and its signature has been checked. Quit this app "
+                "before you install it."
+            ).format(file=download.name),
+            actions=(UpdateAction.REVEAL, UpdateAction.NEWS),
+        )
+    title, text = update_title(release, tr), tr("You have version {version}.").format(version=__version__)
+    fetches = status.updates.fetches
+    if download and download.error:
+        title = tr("The download of version {version} failed").format(version=release.version)
+        text = "\n".join(error_lines(download.error, tr))
+    elif release.page and not fetches:
+        text += " " + tr(
+            "“Download” opens the page of the new version in your browser. The guide says how to check a "
+            "package."
+        )
+    downloads = (UpdateAction.DOWNLOAD,) if fetches or release.page else ()
+    return CardView("", title=title, text=text, actions=(UpdateAction.NEWS, *downloads, UpdateAction.SKIP))
+
+
+def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:
+    share = permille(download)
+    return CardView(
+        "",
+        title=tr("Downloading version {version}").format(version=release.version),
+        note=progress_text(download, tr),
+        permille=share,
+        busy=share is None,
+        actions=(UpdateAction.CANCEL,),
+    )

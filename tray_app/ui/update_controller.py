@@ -1,0 +1,80 @@
+"""Does with a new version what a person has chosen; nothing is ever installed. GUI thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+
+from tray_app.ui.dialogs.what_is_new import WhatIsNewDialog
+from tray_app.ui.presenters.updates import UpdateAction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QWidget
+
+    from tray_app.errors import AppError
+    from tray_app.ui.bridge import Bridge
+
+
+class UpdateController(QObject):
+    """What can be done about new versions. `tell` hears of what has failed, or None when something is begun.
+
+    `window` is what dialogs belong to.
+    """
+
+    checked = Signal()
+    """`checking` has changed."""
+
+    def __init__(self, bridge: Bridge, tell: Callable[[AppError | None], object], window: QWidget) -> None:
+        super().__init__(window)
+        self._bridge = bridge
+        self._tell = tell
+        self._window = window
+        self.checking = False
+        """Whether the signature of a package is being asked for."""
+        self.dialog: WhatIsNewDialog | None = None
+        """The last one that was opened."""
+
+    def do(self, action: UpdateAction) -> None:
+        """Do this with the version that is available now."""
+        app, updates = self._bridge.app, self._bridge.status.updates
+        match action:
+            case UpdateAction.TELL | UpdateAction.REFUSE:
+                self._run(lambda: app.answer_update_question(wanted=action is UpdateAction.TELL))
+            case UpdateAction.NEWS if updates.newer:
+                self.dialog = WhatIsNewDialog(updates.newer, self._window)
+                self.dialog.open()
+            case UpdateAction.DOWNLOAD if updates.fetches:
+                self._fetch()
+            case UpdateAction.DOWNLOAD if updates.newer:
+                QDesktopServices.openUrl(QUrl(updates.newer.page))
+            case UpdateAction.SKIP:
+                self._run(app.updates.skip)
+            case UpdateAction.CANCEL:
+                self._run(app.updates.cancel)
+            case UpdateAction.REVEAL if updates.download:
+                QDesktopServices.openUrl(QUrl.fromLocalFile(str(updates.download.path.parent)))
+
+    def _fetch(self) -> None:
+        self._tell(None)
+        self._show_checking(checking=True)
+        self._bridge.run(
+            self._bridge.app.updates.download,
+            lambda _: self._show_checking(checking=False),
+            self._not_fetched,
+        )
+
+    def _not_fetched(self, error: AppError) -> None:
+        self._show_checking(checking=False)
+        self._tell(error)
+
+    def _show_checking(self, *, checking: bool) -> None:
+        self.checking = checking
+        self.checked.emit()
+
+    def _run(self, operation: Callable[[], object]) -> None:
+        self._tell(None)
+        self._bridge.run(operation, lambda _: None, self._tell)
