@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
     from PySide6.QtWidgets import QWidget
 
-_LOOK_MS = 1000
+_LOOK_MS = 3000
 
 
 class GarbageTimer(QTimer):
