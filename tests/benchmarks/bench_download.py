@@ -120,7 +120,7 @@ SCENARIOS = (
     Scenario("50 MB/s per connection", "capped", 1.4),
     # What aria2c leaves to the slow one is about the same for any size; so is the time that it then takes.
     Scenario("one of eight connections 20 x slower", "uneven", 9.5, most_mib=256),
-    Scenario("50 ms round trip, 0.1 % loss", "free", 1.45, most_mib=64, far=True),
+    Scenario("50 ms round trip, 0.1 % loss", "free", 1.45, most_mib=256, far=True),
     Scenario("loopback, 256 MiB", "free", 0.9, running_goal=1.2, most_mib=256),
     Scenario("50 MB/s per connection, 256 MiB", "capped", 0.9, running_goal=1.2, most_mib=256),
 )
