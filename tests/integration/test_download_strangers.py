@@ -78,15 +78,20 @@ def wire_server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
                 connection = listener.accept()[0]
+                connections.append(connection)
                 threads.append(threading.Thread(target=serve, args=(connection,), name="wire"))
                 threads[-1].start()
 
+    connections: list[socket.socket] = []
     threads = [threading.Thread(target=accept, name="wire-server")]
     threads[0].start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/m.gguf"
     finally:
         ended.set()
+        for connection in connections:
+            with contextlib.suppress(OSError):  # its client has gone already
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join(10)
         listener.close()
