@@ -15,7 +15,6 @@ from freeze import PackagingError
 
 ASKED = r"""
 from functools import cmp_to_key
-from pathlib import Path
 from PySide6.QtCore import QCollator, QLocale, QTimeZone
 
 swedish, japanese = QLocale("sv_SE"), QLocale("ja_JP")
@@ -25,7 +24,7 @@ for locale in (swedish, japanese, QLocale("de_DE"), QLocale.c()):
 kinds = QTimeZone.TimeType.StandardTime, QTimeZone.NameType.LongName
 print([QTimeZone(b"Asia/Tokyo").displayName(*kinds, locale) for locale in (swedish, japanese, QLocale("fr"))])
 print(QLocale("tr_TR").toUpper("i"))
-print({Path(line.split()[-1]).as_posix() for line in open("/proc/self/maps") if "icudata" in line})
+print({line[line.index("/") :].strip() for line in open("/proc/self/maps") if "icudata" in line})
 """
 
 
