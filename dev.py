@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
             prepare(packages=packages, lock=DEV_LOCK)
             code = call([PYTHON, "-m", *module, *rest])
         case ["test", *rest]:
-            prepare(packages=[*DESKTOP, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
+            prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
             code = run_tests(rest)
         case ["check"]:
             prepare(packages=[], lock=DEV_LOCK)
