@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from tray_app.system.host import System
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
+
+    from tray_app.phrases import Text
 
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
 """The best first: PowerInfer calls its program as many others are called, too."""
@@ -113,27 +116,50 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
     `CALLED_OFF`; `OSError` of the new folder.
     """
-    from tray_app.engine.builds.archive import MOST_BYTES  # brings the archive formats; seldom needed
-
     top = given if given.is_dir() else given.parent
     if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
         raise _unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
     try:
-        paths = list(_files_below(given)) if given.is_dir() else [given, *_belonging_to(given)]
-        sizes = [path.stat().st_size for path in paths]
+        paths = _chosen(given, cancelled)
     except OSError as exc:
         raise _unreadable(given, exc) from exc
-    if len(paths) > _MOST_FILES or sum(sizes) > MOST_BYTES:
-        raise EngineError(
-            ErrorCode.ARCHIVE_TOO_LARGE,
-            phrase("{name} contains more than an engine", name=given.name),
-            phrase("It contains {count:,} files ({size:.1f} GB).", count=len(paths), size=sum(sizes) / 1e9),
-            "Choose the folder that contains only the engine's program and its files.",
-        )
     for path in paths:
-        if cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+        _raise_if_set(cancelled)
         _copy(path, folder / path.relative_to(top), given)
+
+
+def _chosen(given: Path, cancelled: threading.Event) -> list[Path]:
+    """The files to copy. `OSError`; `EngineError` if they are more than an engine, `CALLED_OFF`.
+
+    Counted while they are looked for: a folder that was chosen by mistake may be a whole disk.
+    """
+    from tray_app.engine.builds.archive import MOST_BYTES  # brings the archive formats; seldom needed
+
+    paths: list[Path] = []
+    size_bytes = 0
+    for path in _files_below(given) if given.is_dir() else chain([given], _belonging_to(given)):
+        _raise_if_set(cancelled)
+        paths.append(path)
+        size_bytes += path.stat().st_size
+        if len(paths) > _MOST_FILES:
+            raise _too_large(given, phrase("It contains more than {count:,} files.", count=_MOST_FILES))
+        if size_bytes > MOST_BYTES:
+            raise _too_large(given, phrase("It contains more than {size:,} bytes.", size=MOST_BYTES))
+    return paths
+
+
+def _raise_if_set(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+
+
+def _too_large(given: Path, why: Text) -> EngineError:
+    return EngineError(
+        ErrorCode.ARCHIVE_TOO_LARGE,
+        phrase("{name} contains more than an engine", name=given.name),
+        why,
+        "Choose the folder that contains only the engine's program and its files.",
+    )
 
 
 def _copy(path: Path, target: Path, given: Path) -> None:
