@@ -32,6 +32,7 @@ from tray_app.engine.builds.contents import (
     make_executable,
 )
 from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in
+from tray_app.engine.builds.proof import SAYS_NOTHING
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
@@ -462,7 +463,7 @@ class BuildInstaller:
         try:
             proof = self._proven(build.program, build.back_end)
         except EngineError as exc:
-            if not self._stop.is_set():
+            if exc.code not in SAYS_NOTHING:
                 verdicts = dict.fromkeys(WeightKind, Verdict(works=False, reason=exc.title))
                 self._store.note_proof(build.id, devices=(), verdicts=verdicts, speed=None)
             raise

@@ -102,6 +102,8 @@ _WEIGHTS_ON = re.compile(r"\b(\w+) model buffer size =")
 «offloaded» layers it says without any card, too."""
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
+SAYS_NOTHING = frozenset({ErrorCode.CALLED_OFF, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED})
+"""Errors that end a test without telling whether the engine computes right."""
 
 
 class _Expected(msgspec.Struct):
@@ -157,8 +159,8 @@ class Prover:
         """What a program can do here. `tell` gets the kind of weights that is tried now.
 
         `back_end`: what it is published for; None if nobody says. `EngineError` if it is no engine, cannot be
-        started, finds no card though it was built for one, or computes right with no kind of weights;
-        `CALLED_OFF` when `cancelled` is set.
+        started, finds no card though it was built for one, or computes right with no kind of weights; with a
+        code in `SAYS_NOTHING` when `cancelled` is set, or the system is short of memory or processes.
         """
         inspect(program, self.host)
         version = _version_of(program)
@@ -196,7 +198,7 @@ class _Trial:
     devices: tuple[EngineDevice, ...] = ()
 
     def run(self) -> Verdict:
-        """Whether it computes right. `EngineError` only as `CALLED_OFF`."""
+        """Whether it computes right. `EngineError` only with a code in `SAYS_NOTHING`."""
         expected = _expected()
         pooling = "last" if self.engine.kind is EngineKind.POWERINFER else "mean"
         try:
@@ -211,7 +213,7 @@ class _Trial:
                     return Verdict(works=False, reason="It computes on the processor, not on the card.")
                 self._compare(serving)
         except EngineError as exc:
-            if exc.code is ErrorCode.CALLED_OFF:
+            if exc.code in SAYS_NOTHING:
                 raise
             _log.info("%s does not work with %s: %s", self.engine.command[0], self.weights, exc)
             return Verdict(works=False, reason=_reason(exc))
