@@ -535,7 +535,7 @@ class Server:
         _, pool = self.snapshot()
         error: AppError | None = None
         for each in pool.others:
-            if each.told is None or each.model_id is None:
+            if each.model_id is None or not (each.told or each.queued):
                 continue
             try:
                 self._pool.run_again(each.model_id, self._models.plan(each.model_id))

@@ -177,17 +177,24 @@ class EnginePool:
         self._settle(settled)
 
     def run_again(self, model_id: str, plan: LaunchPlan) -> None:
-        """Have a loaded engine other than the main one run this plan instead of its own.
+        """Have an engine other than the main one run this plan instead of its own.
 
-        Nothing happens if it is its own, or if the model is not loaded. `EngineError` as `run_main`.
+        One that is still to be started keeps its turn. Nothing happens if it is its own, or if the model is
+        not wanted. `EngineError` as `run_main`.
         """
         with self._lock:
             engine = self._others.get(model_id)
-            if engine is None or engine.told in (None, plan):
+            if engine is None:
                 return
-            if refusal := self._refusal(plan, engine):
+            if engine.told is None and (engine.next or engine.planning):
+                engine.queue(plan)
+                settled = self._advance()
+            elif engine.told in (None, plan):
+                return
+            elif refusal := self._refusal(plan, engine):
                 raise refusal
-            settled = self._run(engine, plan, forced=False)
+            else:
+                settled = self._run(engine, plan, forced=False)
         self._settle(settled)
 
     def load(
@@ -587,8 +594,7 @@ class EnginePool:
             if plan is None:
                 settled = engine.refuse(error or self._called_off())
             else:
-                engine.next = plan
-                engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
+                engine.queue(plan)
                 settled = self._advance()
         self._settle(settled)
 

@@ -216,6 +216,12 @@ class PooledEngine:
             idle_s=None if busy else now_s - self.used_s,
         )
 
+    def queue(self, plan: Plan) -> None:
+        """Have it run this plan as soon as there is memory: its turn is that of the first who waits for it."""
+        if self.next is None and self.waiting:
+            self.order = self.waiting[0].order
+        self.next, self.planning = plan, None
+
     def tell(self, plan: Plan, now_s: float, size: MemoryAmount) -> None:
         """Have it run this plan, for which so much memory is counted."""
         self.told = self.last = plan
