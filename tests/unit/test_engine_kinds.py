@@ -243,6 +243,16 @@ def test_a_build_for_cards_that_lists_none_cannot_be_used(tmp_path: Path) -> Non
         EngineFinder(PC, FakeBuilds((build,))).of_build(build)
 
 
+@posix
+def test_a_build_whose_card_was_not_found_is_asked_again(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CUDA, f"'$(cat '{tmp_path}/driver' 2>/dev/null)'")
+    finder = EngineFinder(PC, FakeBuilds((build,)))
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
+        finder.of_build(build)
+    (tmp_path / "driver").write_text(_CARD)
+    assert finder.of_build(build).devices
+
+
 def test_a_build_whose_files_have_changed_is_not_even_asked(tmp_path: Path) -> None:
     build = make_build(BackEnd.CUDA, program=tmp_path / "gone")
     changed = EngineError(ErrorCode.ENGINE_CHANGED, "It has changed")

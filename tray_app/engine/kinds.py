@@ -158,7 +158,8 @@ class EngineFinder:
     def __init__(self, host: Host, builds: Builds | None = None) -> None:
         self._host = host
         self._builds = builds
-        self._known: dict[tuple[Path, int, int], Engine] = {}
+        self._known: dict[Path, tuple[tuple[int, int], Engine]] = {}
+        """By program, the time and size of its file when it was asked, and what it said."""
 
     def embedded(self) -> Engine | None:
         """xllamacpp, where there is a wheel for the machine."""
@@ -195,10 +196,11 @@ class EngineFinder:
         path = path.absolute()
         info = stat(path)
         executable = inspect(path, self._host)
-        key = (path, info.st_mtime_ns, info.st_size)
-        if key not in self._known:
-            self._known[key] = _asked(path, executable)
-        return self._known[key]
+        stamp = (info.st_mtime_ns, info.st_size)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = stamp, _asked(path, executable)
+        return known[1]
 
     def builds(self) -> tuple[InstalledBuild, ...]:
         """See `Finder`."""
@@ -230,6 +232,7 @@ class EngineFinder:
         if not build.back_end.uses_card:
             engine = replace(engine, devices=())
         elif engine.devices == ():
+            self._known.pop(build.program.absolute(), None)  # a driver may be installed or repaired meanwhile
             raise UnusableEngineError(
                 ErrorCode.ENGINE_WITHOUT_CARD,
                 phrase("The engine {name} did not find a graphics card", name=build.id),
