@@ -78,6 +78,14 @@ def test_two_builds_that_fail_one_after_the_other_are_both_set_aside(
     assert [each.build_id for each in store.aside] == [CUDA.id, CPU.id]
 
 
+def test_a_build_that_runs_the_model_after_all_is_not_set_aside(
+    store: FakeBuilds, fallbacks: Fallbacks
+) -> None:
+    fallbacks.suspect(plan_on(CUDA), CRASH)
+    fallbacks.note(make_snapshot(State.READY, plan=plan_on(CUDA)))
+    assert fallbacks.set_asides() == ()
+
+
 def test_other_models_and_other_states_say_nothing(store: FakeBuilds, fallbacks: Fallbacks) -> None:
     fallbacks.suspect(plan_on(CUDA), CRASH)
     other = replace(plan_on(None), model=make_model(file_name="other.gguf", sparse=False))

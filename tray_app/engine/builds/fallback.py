@@ -93,10 +93,12 @@ class Fallbacks:
             suspects = self._suspects.pop(plan.model.id, ())
         if snapshot.state is State.FAILED:
             return
+        build = plan.engine.build
         try:
             for each in suspects:
-                self._store.set_aside(each.build_id, each.model_id, each.reason)
-            if plan.engine.build:
-                self._store.served(plan.engine.build.id)
+                if build is None or each.build_id != build.id:
+                    self._store.set_aside(each.build_id, each.model_id, each.reason)
+            if build:
+                self._store.served(build.id)
         except EngineError as exc:
             _log.warning("What was learned of an engine cannot be kept: %s", exc)
