@@ -119,6 +119,7 @@ def test_builds_have_names() -> None:
     ]
     powerinfer = make_build(BackEnd.CUDA, EngineKind.POWERINFER, release="d3ebd7c", id="own")
     assert str(build_name(powerinfer)) == "PowerInfer d3ebd7c for NVIDIA (CUDA)"
+    assert str(build_name(replace(powerinfer, release=""))) == "PowerInfer for NVIDIA (CUDA)"
 
 
 def test_cards_that_are_alike_are_counted() -> None:

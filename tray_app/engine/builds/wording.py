@@ -22,15 +22,22 @@ _MB = 1e6
 
 
 def build_name(build: PublishedBuild | InstalledBuild) -> Phrase:
-    """What people call a build: «llama.cpp b11194 for NVIDIA (CUDA 13.4)»."""
+    """What people call a build: “llama.cpp b11194 for NVIDIA (CUDA 13.4)”. Without the release if that is not
+    known.
+    """
     powerinfer = not isinstance(build, PublishedBuild) and build.kind is EngineKind.POWERINFER
+    engine = "PowerInfer" if powerinfer else "llama.cpp"
+    cards = _made_for(build.back_end)
     version = build.id.partition(f"{build.release}-{build.back_end}-")[2]
+    back_end = f"{build.back_end.label} {version}".strip()
+    if not build.release:
+        return phrase("{engine} for {cards} ({back_end})", engine=engine, cards=cards, back_end=back_end)
     return phrase(
         "{engine} {release} for {cards} ({back_end})",
-        engine="PowerInfer" if powerinfer else "llama.cpp",
+        engine=engine,
         release=build.release,
-        cards=_made_for(build.back_end),
-        back_end=f"{build.back_end.label} {version}".strip(),
+        cards=cards,
+        back_end=back_end,
     )
 
 
