@@ -468,6 +468,13 @@ def test_so_is_one_whose_list_cannot_be_read(body: object) -> None:
         assert offered_models(remote_plan(server, "gpt-9")) == ("gpt-9",)
 
 
+def test_a_list_of_models_that_breaks_off_is_asked_for_again() -> None:
+    with remote_server() as server:
+        server.missing_bytes = 1
+        with pytest.raises(ConnectionError):
+            offered_models(remote_plan(server))
+
+
 def test_a_refused_key_leads_to_its_field() -> None:
     with remote_server() as server, pytest.raises(EngineError) as refused:
         offered_models(remote_plan(server, key="wrong"))

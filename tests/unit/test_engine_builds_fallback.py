@@ -78,9 +78,7 @@ def test_two_builds_that_fail_one_after_the_other_are_both_set_aside(
     assert [each.build_id for each in store.aside] == [CUDA.id, CPU.id]
 
 
-def test_a_build_that_runs_the_model_after_all_is_not_set_aside(
-    store: FakeBuilds, fallbacks: Fallbacks
-) -> None:
+def test_a_build_that_runs_the_model_after_all_is_not_set_aside(fallbacks: Fallbacks) -> None:
     fallbacks.suspect(plan_on(CUDA), CRASH)
     fallbacks.note(make_snapshot(State.READY, plan=plan_on(CUDA)))
     assert fallbacks.set_asides() == ()

@@ -217,7 +217,7 @@ class PooledEngine:
         )
 
     def queue(self, plan: Plan) -> None:
-        """Have it run this plan as soon as there is memory: its turn is that of the first who waits for it."""
+        """Have it run this plan as soon as there is memory, in the turn of the first who waits for it."""
         if self.next is None and self.waiting:
             self.order = self.waiting[0].order
         self.next, self.planning = plan, None
