@@ -37,7 +37,7 @@ from tray_app.engine.pool import PoolSnapshot
 from tray_app.engine.pooled_engine import EngineStatus
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import ChatPiece, Embeddings
 from tray_app.models.catalog import CatalogEntry

@@ -21,7 +21,8 @@ from tray_app.engine import supervisor as supervisor_module
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.output import file_name
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import ErrorCode, Fix
 from tray_app.system import ports
 

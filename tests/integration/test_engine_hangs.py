@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 TIMEOUT_S = 120
 SILENCE_S = 0.2

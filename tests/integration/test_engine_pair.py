@@ -27,7 +27,8 @@ from tray_app.system.runrecord import RunRecord, reap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 TIMEOUT_S = 60
 FIRST, SECOND = EngineId("first"), EngineId("second")

@@ -35,7 +35,8 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import EnginePool, PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
     from tray_app.models.library import Model

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings

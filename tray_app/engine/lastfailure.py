@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import EngineError
     from tray_app.system.engine_id import EngineId
 

@@ -29,7 +29,7 @@ from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed
 from tray_app.engine.resource_usage import graphics_used_by, usage_together
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.memory import MemoryAmount

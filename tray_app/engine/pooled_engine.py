@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.engine.workers import WorkerGroup
     from tray_app.errors import AppError, EngineError
     from tray_app.system.engine_id import RunId

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import (
     Failure,
     diagnose,
@@ -23,17 +24,18 @@ from tray_app.engine.diagnosis import (
     will_not_recover,
 )
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.launch_plan import HOST
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.load_limits import LoadWatch, SpinWatch
 from tray_app.engine.probe import QuietWatch, answers_probe, last_tasks, probe_request_for, shows_life
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
+from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.process import listens, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.engine.access import Address
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
@@ -67,6 +69,12 @@ class HealthCheckTimeouts:
     remote_again_s: float = 1.0
     remote_limit_s: float = 60.0
     """If a remote server cannot be reached for so long, this run of it ends."""
+
+
+def address_for(plan: LaunchPlan) -> Address:
+    """A new address for one run of a plan: a free port, and a key if its engine takes one. `OSError`."""
+    key = new_key() if plan.engine.kind.takes_key else ""
+    return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
 
 class EngineRun:

@@ -19,7 +19,7 @@ from tray_app.errors import EngineError
 if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild
     from tray_app.engine.kinds import Engine
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
 
 _log = logging.getLogger(__name__)
 

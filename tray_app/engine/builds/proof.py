@@ -39,8 +39,7 @@ from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import Exited
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.probe import request_vectors
-from tray_app.engine.run import EngineRun, HealthCheckTimeouts
-from tray_app.engine.supervisor import address_for
+from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
