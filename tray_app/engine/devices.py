@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.models.memory import GIB
 from tray_app.settings.schema import AUTO
 from tray_app.system.graphics import Maker
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 _NAMES = {Maker.NVIDIA: ("nvidia",), Maker.AMD: ("amd", "radeon"), Maker.INTEL: ("intel",)}
 """Of which a card's name has one, in small letters."""
-_GIB = 1 << 30
-_LEFT_FREE_BYTES = _GIB
+_LEFT_FREE_BYTES = GIB
 """What llama.cpp by itself leaves free on each card (`--fit-target`)."""
 _SHARE_LEFT_FREE = 1 / 10
 
@@ -66,7 +66,7 @@ class Card:
     def usable_bytes(self, vram_budget: float | Auto) -> int:
         """What an engine may take of its memory; the budget of a person is in GiB."""
         if vram_budget != AUTO:
-            return min(self.memory_bytes, int(vram_budget * _GIB))
+            return min(self.memory_bytes, int(vram_budget * GIB))
         left_free = max(_LEFT_FREE_BYTES, int(self.memory_bytes * _SHARE_LEFT_FREE))
         return max(0, self.memory_bytes - left_free)
 

@@ -165,7 +165,7 @@ class PooledEngine:
 
     @property
     def key(self) -> str:
-        """Names it in decisions: its model may be one that another engine is just giving up."""
+        """Its name in decisions, see `Holder.engine`."""
         return str(self.supervisor.id)
 
     @property
