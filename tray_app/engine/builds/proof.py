@@ -7,18 +7,14 @@ machines happens. Any thread; takes seconds, or minutes where a card's driver co
 
 from __future__ import annotations
 
-import http.client
 import logging
 import math
-import queue
 import re
 import shutil
 import string
 import subprocess
 import tempfile
-import threading
-import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -29,37 +25,31 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
-from tray_app.engine.devices import parse_devices
-from tray_app.engine.diagnosis import failure_to_start, hung
+from tray_app.engine.builds.trial_run import TrialRun
+from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.inspection import crash, inspect
 from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import plan_launch
-from tray_app.engine.lifecycle import Exited
-from tray_app.engine.output import EngineOutput
-from tray_app.engine.probe import request_vectors
-from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
+from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.gguf import read_header
 from tray_app.models.library import Model
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
-from tray_app.system.child import Launch
-from tray_app.system.engine_id import EngineId, RunId
-from tray_app.system.environment import engine_environment
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import resources
-from tray_app.system.process import ask, usage
+from tray_app.system.process import ask
 from tray_app.system.runfolder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.engine.devices import EngineDevice
     from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.lifecycle import Event
     from tray_app.system.child import Launcher
     from tray_app.system.host import Host
 
@@ -75,10 +65,7 @@ _FIRST_ANSWER_S = 60.0
 _LONGEST_S = 900.0
 """For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start, and
 Mesa's Vulkan on two cores for three."""
-_LOOK_S = 0.1
-_LAST_WORDS_S = 10.0
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
-_ENGINE = EngineId("proof")
 _BY_DEVICE = {
     "CUDA": BackEnd.CUDA,
     "ROCm": BackEnd.ROCM,
@@ -96,9 +83,6 @@ _BY_LIBRARY = {
 _ON_CARD = (("--n-gpu-layers", "99"), ("--verbosity", "4"))
 """Older engines compute on the processor if they are not told, and newer ones do not say where they do; then
 nothing would be proven of the card."""
-_WEIGHTS_ON = re.compile(r"\b(\w+) model buffer size =")
-"""Where llama.cpp keeps weights: a card, by the name that it lists, or such as `CPU_Mapped`. That it has
-«offloaded» layers it says without any card, too."""
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
 SAYS_NOTHING = frozenset({ErrorCode.CALLED_OFF, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED})
@@ -218,7 +202,7 @@ class _Trial:
             return Verdict(works=False, reason=_reason(exc))
         return Verdict(works=True)
 
-    def _compare(self, serving: _Serving) -> None:
+    def _compare(self, serving: TrialRun) -> None:
         """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
 
         By what both take of the processors, with as many threads. On a machine with much other work that was
@@ -244,7 +228,7 @@ class _Trial:
             self.speeds.append(others_s / own_s)
 
     @contextmanager
-    def _serving(self, engine: Engine) -> Iterator[_Serving]:
+    def _serving(self, engine: Engine) -> Iterator[TrialRun]:
         """The engine while it serves the model of these weights. `EngineError` if it does not get there."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             # A copy: PowerInfer on Windows may need a link beside its model, where nobody may write.
@@ -254,9 +238,16 @@ class _Trial:
             folder = Path(name) / "run"
             folder.mkdir()
             cwd = prepare(plan.launch_dir, path, RunFolder(folder))
-            serving = _Serving(plan, self.prover, cwd)
+            serving = TrialRun(
+                plan,
+                self.prover.launcher,
+                cwd,
+                self.cancelled,
+                timeouts=self.prover.timeouts,
+                longest_s=self.prover.longest_s,
+            )
             try:
-                serving.start(self.cancelled)
+                serving.start()
                 yield serving
             finally:
                 serving.stop()
@@ -267,107 +258,6 @@ class _Trial:
         extra = tuple(chain.from_iterable(each for each in wanted if each[0] in engine.flags))
         model = Model("proof", "proof", path, path.stat().st_size, read_header(path))
         return plan_launch(Settings(pooling="mean", extra_arguments=extra), model, engine, self.prover.host)
-
-
-class _Serving:
-    """One process of an engine, from its start to its end. For one thread, which is to be the starter's."""
-
-    def __init__(self, plan: LaunchPlan, prover: Prover, folder: Path) -> None:
-        self._plan = plan
-        self._prover = prover
-        self._folder = folder
-        self._output = EngineOutput(None, _ENGINE)
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._run: EngineRun | None = None
-        self._stopped = threading.Event()
-        self._cancelled = threading.Event()
-        self._too_long = False
-        self.ended = False
-
-    @property
-    def devices(self) -> tuple[EngineDevice, ...]:
-        """The cards that it has named so far."""
-        return parse_devices("\n".join(self._output.since(0)))
-
-    def is_off(self, cards: Iterable[EngineDevice]) -> bool:
-        """Whether it says where its weights are, and none of them is on one of these cards."""
-        found = filter(None, map(_WEIGHTS_ON.search, self._output.since(0)))
-        places = {each[1] for each in found}
-        return bool(places) and places.isdisjoint(each.id for each in cards)
-
-    def start(self, cancelled: threading.Event) -> None:
-        """Start it, and wait until it answers. `EngineError`."""
-        self._cancelled = cancelled
-        address = address_for(self._plan)
-        env = {**engine_environment(), **address.environment}
-        command = self._plan.command(address.port, address.host)
-        try:
-            child = self._prover.launcher.launch(Launch(command, env, self._folder))
-            self._run = EngineRun(RunId(_ENGINE, 1), self._plan, address, child, self._output)
-            self._run.watch(self._events.put, time.monotonic, self._prover.timeouts)
-        except OSError as exc:
-            self.ended = True
-            raise failure_to_start(exc).error from exc
-        threading.Thread(target=self._limit, name="proof-limit", daemon=True).start()
-        self._raise_if_ended(self._next_event(self._prover.longest_s + _LAST_WORDS_S))
-
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """The vector of each text. `EngineError` if it ends over that, or hangs."""
-        assert self._run  # noqa: S101  it was started
-        kind, address = self._plan.engine.kind, self._run.address
-        try:
-            return request_vectors(kind, texts, address, self._prover.longest_s)
-        except TimeoutError:
-            self._run.kill()
-            raise hung(self._prover.longest_s).error from None
-        except (OSError, http.client.HTTPException) as exc:
-            _log.debug("The engine of a proof gave no answer: %r", exc)
-        self._raise_if_ended(self._next_event(_LAST_WORDS_S))
-        raise hung(_LAST_WORDS_S).error
-
-    def took_s(self, texts: Sequence[str]) -> float:
-        """How much time of all processors it takes for so many texts. As `embed`."""
-        before_s = self._used_s()
-        self.embed(texts)
-        return self._used_s() - before_s
-
-    def stop(self) -> None:
-        """End it, and wait for its end."""
-        self._stopped.set()
-        if self._run is None:
-            return
-        self._run.kill()
-        with suppress(EngineError):  # one that the system does not end is left to it
-            while not self.ended:
-                self.ended = isinstance(self._next_event(_LAST_WORDS_S), Exited)
-
-    def _next_event(self, timeout_s: float) -> Event:
-        """What happens to it next. `EngineError` if nothing does."""
-        try:
-            return self._events.get(timeout=timeout_s)
-        except queue.Empty:
-            raise hung(timeout_s).error from None
-
-    def _used_s(self) -> float:
-        assert self._run  # noqa: S101  it was started
-        return usage(self._run.pid).cpu_s
-
-    def _limit(self) -> None:
-        """End the process when nobody wants it any more, or it takes too long."""
-        end_s = time.monotonic() + self._prover.longest_s
-        while not self._stopped.wait(_LOOK_S):
-            self._too_long = time.monotonic() > end_s
-            if self._run and (self._too_long or self._cancelled.is_set()):
-                self._run.kill()
-                return
-
-    def _raise_if_ended(self, event: Event) -> None:
-        if not isinstance(event, Exited):
-            return
-        self.ended = True
-        if self._cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
-        raise hung(self._prover.longest_s).error if self._too_long else event.failure.error
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
