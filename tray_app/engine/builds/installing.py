@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.download.part import JOURNAL_ENDING
 from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
+from tray_app.engine.builds.archive_downloads import ArchiveDownloads
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
 from tray_app.engine.builds.contents import (
     copy_given,
@@ -32,6 +31,7 @@ from tray_app.engine.builds.contents import (
     make_executable,
 )
 from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in
+from tray_app.engine.builds.installed_files import size_of
 from tray_app.engine.builds.proof import SAYS_NOTHING
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tray_app.download.progress import Progress
     from tray_app.download.queue import DownloadQueue
     from tray_app.engine.builds.build import BackEnd, PublishedBuild
     from tray_app.engine.builds.proof import Proof, Prover
@@ -93,13 +92,9 @@ class BuildInstaller:
         self._store = store
         self._prover = prover
         self._offers = offers
-        self._new_queue = new_queue
+        self._downloads = ArchiveDownloads(downloads_in(store.folder), new_queue, self._show)
         self._state = threading.Condition()
         self._publishing = threading.RLock()  # taken before `_state`, never while holding it
-        self._queue: DownloadQueue | None = None
-        self._downloads: tuple[int, ...] = ()
-        self._expected_bytes: dict[int, int] = {}
-        self._wrong_size: DownloadError | None = None
         self._again: Callable[[], None] | None = None
         self._stop = threading.Event()
         self._pausing = self._discarding = self._closing = False
@@ -142,10 +137,7 @@ class BuildInstaller:
             if self._shown is None or self._shown.phase is not InstallPhase.DOWNLOADING:
                 return
             self._pausing = True
-            queue, downloads = self._queue, self._downloads
-        for each in downloads:
-            if queue:
-                queue.pause(each)
+        self._downloads.pause()
 
     def resume(self) -> None:
         """Go on with an installation that is paused or has failed; no effect on another."""
@@ -169,15 +161,12 @@ class BuildInstaller:
                 self._stop.set()
             else:
                 self._shown = self._again = None
-            queue, downloads = self._queue, self._downloads
         if shown.phase.active:
-            for each in downloads:
-                if queue:
-                    queue.cancel(each)
+            self._downloads.cancel()
             return
         self._publish()
         with suppress(EngineError), self._store.new_folder():  # not while another program downloads there
-            self._delete_downloads(except_for=None)
+            self._downloads.delete_others()
 
     def wait(self, timeout_s: float | None = None) -> InstalledBuild:
         """The build when it is installed. `AppError` if it is not: why it failed, `DOWNLOAD_PAUSED` or
@@ -198,9 +187,8 @@ class BuildInstaller:
         with self._state:
             self._closing = True
             self._stop.set()
-            queue, thread = self._queue, self._thread
-        if queue:
-            queue.close(timeout_s)
+            thread = self._thread
+        self._downloads.close(timeout_s)
         if thread:
             thread.join(timeout_s)
 
@@ -284,18 +272,17 @@ class BuildInstaller:
     # A published build
 
     def _install_published(self, build: PublishedBuild) -> InstalledBuild:
-        folder = downloads_in(self._store.folder) / build.id
         with self._store.new_folder() as new:
-            self._delete_downloads(except_for=build.id)
+            self._downloads.delete_others(build)
+            missing_bytes = build.size_bytes - self._downloads.received_bytes(build)
             try:
-                self._require_room(_UNPACKED_RATIO * build.size_bytes + build.size_bytes - _size_of(folder))
-                archives = self._download(build, folder)
-                installed = self._install_archives(build, archives, new)
+                self._require_room(_UNPACKED_RATIO * build.size_bytes + missing_bytes)
+                installed = self._install_archives(build, self._download(build), new)
             except AppError as exc:
                 if self._discarding or not self._is_kept(exc):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    self._downloads.delete(build)
                 raise
-            shutil.rmtree(folder, ignore_errors=True)
+            self._downloads.delete(build)
             return installed
 
     def _is_kept(self, error: AppError) -> bool:
@@ -304,67 +291,14 @@ class BuildInstaller:
             return error.code is not ErrorCode.CHECKSUM_DIFFERS
         return error.code in _WORTH_TRYING_AGAIN or self._stop.is_set()
 
-    def _download(self, build: PublishedBuild, folder: Path) -> list[Path]:
+    def _download(self, build: PublishedBuild) -> list[Path]:
         """The archives, whole and right. `DownloadError`, `_PausedError`."""
-        if self._queue is None:
-            self._queue = self._new_queue()
-            self._queue.changed.connect(self._on_downloads)
-        queue = self._queue
-        self._wrong_size = None
-        for each in build.files:
-            number = queue.add(f"{build.address}/{each.name}", folder, sha256=each.sha256)
-            with self._state:
-                self._expected_bytes[number] = each.size_bytes
-                self._downloads += (number,)
-                stops = self._pausing or self._stop.is_set()
-            if stops:
-                queue.pause(number)
         try:
-            return [queue.wait(number) for number in self._downloads]
+            return self._downloads.fetch(build, lambda: self._pausing or self._stop.is_set())
         except DownloadError as exc:
-            if self._wrong_size:
-                raise self._wrong_size from exc
             if exc.code is ErrorCode.DOWNLOAD_PAUSED and not self._discarding:
                 raise _PausedError from exc
             raise
-        finally:
-            self._end_downloads(queue)
-
-    def _end_downloads(self, queue: DownloadQueue) -> None:
-        """Stop what still runs, and wait until nothing writes any more."""
-        with self._state:
-            downloads, self._downloads = self._downloads, ()
-            self._expected_bytes = {}
-        for number in downloads:
-            queue.pause(number)
-            with suppress(DownloadError):
-                queue.wait(number)
-
-    def _on_downloads(self, items: tuple[Progress, ...]) -> None:
-        """Show how far the downloads are. Called on the thread of the downloads, mostly."""
-        with self._state:
-            own = [each for each in items if each.id in self._downloads]
-            expected = dict(self._expected_bytes)
-            total_bytes = self._shown.total_bytes if self._shown else None
-        if not own:
-            return
-        for each in own:
-            size_bytes = each.total_bytes if each.total_bytes is not None else each.received_bytes
-            known = each.total_bytes is not None or each.received_bytes > expected[each.id]
-            if known and size_bytes != expected[each.id] and self._wrong_size is None:
-                self._wrong_size = _wrong_size(each.name, size_bytes, expected[each.id])
-                if self._queue:
-                    self._queue.cancel(each.id)
-                return
-        received_bytes = sum(each.received_bytes for each in own)
-        rate = sum(each.rate_bytes_per_s for each in own)
-        missing = None if total_bytes is None else max(0, total_bytes - received_bytes)
-        self._show(
-            received_bytes=received_bytes,
-            rate_bytes_per_s=rate,
-            remaining_s=missing / rate if rate and missing is not None else None,
-            error=next((each.error for each in own if each.error and each.phase.active), None),
-        )
 
     def _install_archives(self, build: PublishedBuild, archives: Sequence[Path], new: Path) -> InstalledBuild:
         """Unpack archives that are right, prove what was in them, and add it to the store."""
@@ -524,7 +458,7 @@ class BuildInstaller:
             back_end=proof.back_end,
             release=release,
             program=program,
-            size_bytes=_size_of(unpacked),
+            size_bytes=size_of(unpacked),
             source=source,
             sha256=sha256,
             devices=proof.devices,
@@ -541,18 +475,12 @@ class BuildInstaller:
             hint = "Free some space, and press Resume. What has arrived is kept."
             raise not_enough_space(EngineError, space, folder, max(0, wanted_bytes), hint)
 
-    def _delete_downloads(self, *, except_for: str | None) -> None:
-        """Delete what is left of other installations. To be called with the store's folder locked."""
-        for each in (downloads_in(self._store.folder)).glob("*"):
-            if each.name != except_for:
-                shutil.rmtree(each, ignore_errors=True)
-
     def _left_behind(self) -> Installation | None:
         """What an earlier run of the app has begun to download, paused."""
         for build in self._offers:
-            received_bytes = _size_of(downloads_in(self._store.folder) / build.id)
-            if (downloads_in(self._store.folder) / build.id).is_dir():
+            if self._downloads.has_some_of(build):
                 self._again = partial(self.install, build)
+                received_bytes = self._downloads.received_bytes(build)
                 return Installation(build.id, InstallPhase.PAUSED, received_bytes, build.size_bytes)
         return None
 
@@ -571,23 +499,3 @@ def release_of(version: str) -> str:
     found = _BUILD_NUMBER.search(version)
     number = int(found[1] or found[2]) if found else 0
     return f"b{number}" if number else ""
-
-
-def _wrong_size(name: str, size_bytes: int, expected_bytes: int) -> DownloadError:
-    return DownloadError(
-        ErrorCode.CHECKSUM_DIFFERS,
-        "The file is damaged or is not the expected one",
-        phrase(
-            "{name} has {size:,} bytes on the server but should have {expected:,}.",
-            name=name,
-            size=size_bytes,
-            expected=expected_bytes,
-        ),
-        "Download it again. If that does not help, the server has a different file.",
-    )
-
-
-def _size_of(folder: Path) -> int:
-    """What the files below a folder have, without the journals of downloads; 0 if there is none."""
-    files = (path for path in folder.rglob("*") if not path.name.endswith(JOURNAL_ENDING))
-    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
