@@ -24,7 +24,7 @@ from tray_app.engine.builds.archive_entries import (
     unreadable,
 )
 from tray_app.engine.builds.archive_names import Names, parts_of, target_of, unsafe
-from tray_app.errors import EngineError, ErrorCode
+from tray_app.engine.builds.installation import raise_if_canceled
 from tray_app.phrases import phrase
 from tray_app.system.files import is_link
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from tray_app.engine.builds.archive_entries import Entry
     from tray_app.engine.builds.archive_names import Parts
+    from tray_app.errors import EngineError
 
 MOST_BYTES = 8 << 30
 """More than any engine takes: those with all of CUDA have two gigabytes."""
@@ -59,12 +60,12 @@ class _Work:
     size_bytes: int
     most_bytes: int
     cancelled: threading.Event | None
-    on_bytes: Callable[[int, int], object]
+    on_bytes: Callable[[int], object]
 
     def foresee(self, unpacked_bytes: int, count: int) -> None:
         """`EngineError` if an archive with so much in it is not unpacked, or not any more."""
-        if self.cancelled and self.cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+        if self.cancelled:
+            raise_if_canceled(self.cancelled)
         if count > _MOST_ENTRIES:
             raise too_large(
                 self.archive, phrase("It contains more than {count:,} files.", count=_MOST_ENTRIES)
@@ -80,7 +81,7 @@ class _Work:
 
     def report(self) -> None:
         """Tell how much of the archive has been read."""
-        self.on_bytes(min(self.file.tell(), self.size_bytes), self.size_bytes)
+        self.on_bytes(min(self.file.tell(), self.size_bytes))
 
     def readable(self, items: Iterable[T]) -> Iterator[T]:
         """What comes out of the archive; `EngineError` if it is damaged."""
@@ -96,14 +97,14 @@ def unpack(
     *,
     most_bytes: int = MOST_BYTES,
     cancelled: threading.Event | None = None,
-    on_bytes: Callable[[int, int], object] = lambda _read, _total: None,
+    on_bytes: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Unpack a .zip or .tar.gz into a folder, which may be there and have other files in it.
+    """Unpack a .zip or .tar.gz into a folder, which may exist and contain other files.
 
-    `most_bytes` is what it may hold at most. `on_bytes` is told how much of the archive has been read, of how
-    much. Of the rights, only that its owner may run a file is kept. `EngineError` if it is damaged, locked,
-    too large, or would write anything but new files below the folder, and `CALLED_OFF` when `cancelled` is
-    set; then nothing is left of it.
+    `most_bytes` is the most that its files may take. `on_bytes` gets the bytes of the archive that have been
+    read so far. Of a file's permissions, only that its owner may run it is kept. `EngineError` if the archive
+    is damaged, protected by a password, too large, or would write anything but new files below the folder;
+    `CALLED_OFF` when `cancelled` is set. Then nothing of it is left.
     """
     if not archive.is_file():
         raise unreadable(archive, "There is no such file.")
@@ -125,7 +126,7 @@ def unpack(
         except BaseException:
             target.undo()
             raise
-    on_bytes(size_bytes, size_bytes)
+    on_bytes(size_bytes)
 
 
 class _Target:

@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.engine.builds.installation import raise_if_canceled
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -118,13 +119,13 @@ def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
     """
     top = given if given.is_dir() else given.parent
     if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
-        raise _unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
+        raise unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
     try:
         paths = _chosen(given, cancelled)
     except OSError as exc:
-        raise _unreadable(given, exc) from exc
+        raise unreadable(given, exc) from exc
     for path in paths:
-        _raise_if_set(cancelled)
+        raise_if_canceled(cancelled)
         _copy(path, folder / path.relative_to(top), given)
 
 
@@ -138,7 +139,7 @@ def _chosen(given: Path, cancelled: threading.Event) -> list[Path]:
     paths: list[Path] = []
     size_bytes = 0
     for path in _files_below(given) if given.is_dir() else chain([given], _belonging_to(given)):
-        _raise_if_set(cancelled)
+        raise_if_canceled(cancelled)
         paths.append(path)
         size_bytes += path.stat().st_size
         if len(paths) > _MOST_FILES:
@@ -146,11 +147,6 @@ def _chosen(given: Path, cancelled: threading.Event) -> list[Path]:
         if size_bytes > MOST_BYTES:
             raise _too_large(given, phrase("It contains more than {size:,} bytes.", size=MOST_BYTES))
     return paths
-
-
-def _raise_if_set(cancelled: threading.Event) -> None:
-    if cancelled.is_set():
-        raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
 
 
 def _too_large(given: Path, why: Text) -> EngineError:
@@ -170,7 +166,7 @@ def _copy(path: Path, target: Path, given: Path) -> None:
     try:
         source = path.open("rb")
     except OSError as exc:
-        raise _unreadable(given, exc) from exc
+        raise unreadable(given, exc) from exc
     with source, target.open("xb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         os.utime(target, ns=(0, os.fstat(source.fileno()).st_mtime_ns))
@@ -200,7 +196,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _unreadable(given: Path, exc: OSError) -> EngineError:
+def unreadable(given: Path, exc: OSError) -> EngineError:
+    """The error about a file or folder that a person has given, and that cannot be read."""
     return EngineError(
         ErrorCode.FILE_UNREADABLE,
         phrase("{name} could not be read", name=given.name),

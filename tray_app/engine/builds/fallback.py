@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import SetAside
+from tray_app.engine.kinds import Builds
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
@@ -24,17 +25,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
+class Store(Builds, Protocol):
     """What is needed of `EngineStore`; see there. Each method may raise `EngineError`."""
-
-    def installed(self) -> tuple[InstalledBuild, ...]:
-        """The builds that can be used."""
-
-    def set_asides(self) -> tuple[SetAside, ...]:
-        """Which builds are not used for which models."""
-
-    def check_unchanged(self, build: InstalledBuild) -> None:
-        """`EngineError` if a build's files have changed."""
 
     def served(self, build_id: str) -> None:
         """Note that a model ran on a build."""

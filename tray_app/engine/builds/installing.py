@@ -29,8 +29,9 @@ from tray_app.engine.builds.contents import (
     lay_beside,
     lay_runtime_beside,
     make_executable,
+    unreadable,
 )
-from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in
+from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in, raise_if_canceled
 from tray_app.engine.builds.installed_files import size_of
 from tray_app.engine.builds.proof import SAYS_NOTHING
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
@@ -383,12 +384,7 @@ class BuildInstaller:
         try:
             return sha256_of(path, self._keep_going)
         except OSError as exc:
-            raise EngineError(
-                ErrorCode.FILE_UNREADABLE,
-                phrase("{name} could not be read", name=path.name),
-                phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
-                "Check that it exists and that you have permission to read it.",
-            ) from exc
+            raise unreadable(path, exc) from exc
 
     # What both need
 
@@ -417,15 +413,15 @@ class BuildInstaller:
             on_bytes = partial(self._on_read, sum(sizes[:number]), sum(sizes))
             unpack(path, target, cancelled=self._stop, on_bytes=on_bytes)
 
-    def _on_read(self, before_bytes: int, total_bytes: int, read_bytes: int, _: int) -> None:
-        """More of an archive, or of what is copied, was read; so much of others was read before."""
+    def _on_read(self, before_bytes: int, total_bytes: int, read_bytes: int) -> None:
+        """So much of an archive has been read; `before_bytes` are those of the archives before it."""
         self._keep_going()
         self._require_room(0)
         self._show(received_bytes=before_bytes + read_bytes, total_bytes=total_bytes)
 
     def _keep_going(self) -> None:
-        if self._stop.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+        """`EngineError` with `CALLED_OFF` when the installation is to end."""
+        raise_if_canceled(self._stop)
 
     def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
         """The proof of what was just unpacked; without its library for AMX if it computes with more so."""

@@ -14,13 +14,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tray_app.engine.builds.installation import raise_if_canceled
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import failure_to_start, hung
 from tray_app.engine.lifecycle import Exited
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.probe import request_vectors
 from tray_app.engine.run import EngineRun, address_for
-from tray_app.errors import EngineError, ErrorCode
+from tray_app.errors import EngineError
 from tray_app.system.child import Launch
 from tray_app.system.engine_id import EngineId, RunId
 from tray_app.system.environment import engine_environment
@@ -157,6 +158,5 @@ class TrialRun:
         if not isinstance(event, Exited):
             return
         self.ended = True
-        if self._cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+        raise_if_canceled(self._cancelled)
         raise hung(self._longest_s).error if self._too_long else event.failure.error
