@@ -18,7 +18,7 @@ from tray_app.engine.kinds import (
     EngineFinder,
     EngineSetting,
     engine_setting,
-    recognise,
+    recognize,
 )
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.models.header import ModelHeader
@@ -51,14 +51,14 @@ def test_the_setting_is_a_name_or_the_path_of_a_program(text: str, meaning: Engi
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
 def test_an_engine_is_recognised_by_its_help(kind: EngineKind) -> None:
-    engine = recognise(Path("/opt/x"), HELP[kind])
+    engine = recognize(Path("/opt/x"), HELP[kind])
     assert engine.kind is kind
     assert {"--ctx-size", "-tb", "--port"} <= engine.flags
 
 
 def test_a_program_with_another_help_is_no_engine() -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.NOT_AN_ENGINE)):
-        recognise(Path("/bin/ls"), HELP["other"])
+        recognize(Path("/bin/ls"), HELP["other"])
 
 
 def test_the_embedded_engine_tells_its_version() -> None:

@@ -90,18 +90,18 @@ class WhyPassedOver(StrEnum):
     """Why `auto` does not take a build that is installed."""
 
     NOT_PROVEN = "not proven"
-    """Its proof did not show that it computes with the model's kind of weights."""
+    """Its test did not show that it computes right with the model's kind of weights."""
     NOT_FASTER = "not faster"
     """It has no graphics card, and was not measured to be faster than the built-in engine."""
     SET_ASIDE = "set aside"
-    """It, or another one for the graphics card, has failed with this model."""
+    """It, or another build for graphics cards, has failed with this model."""
     UNUSABLE = "unusable"
     """Its files have changed, or it cannot be run now."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A build that `auto` has not taken for a model, although it would have come first."""
+    """A build that `auto` does not use for a model, although it would have come first."""
 
     build: InstalledBuild
     why: WhyPassedOver
@@ -225,7 +225,7 @@ class EngineFinder:
         return self._builds.set_asides() if self._builds else ()
 
     def of_build(self, build: InstalledBuild) -> Engine:
-        """See `Finder`. A build without a card has none, whatever it lists."""
+        """See `Finder`. A build for the processor has no cards, whatever it lists."""
         if self._builds:
             self._builds.check_unchanged(build)
         engine = self.probe(build.program)
@@ -252,7 +252,7 @@ class EngineFinder:
         return [path for path in (*bundled, installed) if path and path.is_file()]
 
 
-def recognise(path: Path, help_text: str) -> Engine:
+def recognize(path: Path, help_text: str) -> Engine:
     """The engine that prints this help text; `EngineError` if it is not that of an engine."""
     flags = frozenset(_FLAG.findall(help_text))
     if "--vram-budget" in flags and "--port" in flags:
@@ -270,7 +270,7 @@ def recognise(path: Path, help_text: str) -> Engine:
 def _asked(path: Path, executable: Executable | None) -> Engine:
     answer = ask_for_help(path)
     try:
-        engine = recognise(path, answer.text)
+        engine = recognize(path, answer.text)
     except EngineError as exc:
         if reason := crash(path, answer):
             raise reason from exc

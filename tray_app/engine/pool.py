@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tray_app.system.process import ProcessUsage
 
 _LONGEST_STAY_S = 10.0
-"""However long an engine took to load: whoever waits for its memory waits no longer than this for nothing."""
+"""The longest time for which an engine that has just been loaded is not unloaded for another one."""
 
 _logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class EnginePool:
         self._clock = clock
         self._longest_stay_s = longest_stay_s
         self._timer: threading.Timer | None = None
-        """Looks again when an engine that others wait for has had its time."""
+        """Runs `_advance` when an engine that others wait for may be unloaded."""
         self._lock = threading.Condition()
         self._orders = count(1)
         self._others: dict[str, PooledEngine] = {}
@@ -466,9 +466,9 @@ class EnginePool:
                 if engine.next:
                     engine.tell(engine.next, self._clock(), size)
             case Wait(unload, drain):
-                self._make_room([key for key in unload if self._has_had_its_time(by_key[key])], by_key)
+                self._make_room([key for key in unload if self._may_go_now(by_key[key])], by_key)
                 for key in drain:
-                    if self._has_had_its_time(by_key[key]):
+                    if self._may_go_now(by_key[key]):
                         by_key[key].drain_order = engine.order_of_wish
             case Refuse() if engine.next:
                 error = self._admission().does_not_fit(engine.next, decision)
@@ -476,8 +476,8 @@ class EnginePool:
                 return engine.refuse(error)
         return []
 
-    def _has_had_its_time(self, engine: PooledEngine) -> bool:
-        """Whether an engine may go for a wish now; if not, there will be another look when it may.
+    def _may_go_now(self, engine: PooledEngine) -> bool:
+        """Whether an engine may be unloaded for another one now; if not, `_advance` is run again when it may.
 
         One that has just been loaded stays for as long as that took. Else models that do not fit side by side
         would be loaded for every single request, where their clients take turns.
@@ -602,7 +602,7 @@ class EnginePool:
         self._settle(settled)
 
     def _on_done(self, lease: Future[EngineLease]) -> None:
-        """What nobody waits for any more need not be loaded, and nobody has to go for it."""
+        """A model that nobody waits for any more is not loaded, and no other one is unloaded for it."""
         if lease.cancelled():
             with self._lock:
                 settled = self._advance()
@@ -628,7 +628,7 @@ class EnginePool:
         return used
 
     def _settle(self, settled: list[Settlement]) -> None:
-        """Without the lock: whoever waits may call back."""
+        """Give those who wait what they wait for. Without the lock, as they may call the pool."""
         for waiting, outcome in settled:
             if not waiting.set_running_or_notify_cancel():  # its client has disconnected
                 if isinstance(outcome, EngineLease):
@@ -640,7 +640,7 @@ class EnginePool:
 
 
 def _let_go(loaded: Future[EngineLease]) -> None:
-    """Of an engine that is to be there, but that nobody uses yet."""
+    """Give back the lease of an engine that was loaded although nobody waits for it."""
     if not loaded.cancelled() and loaded.exception() is None:
         loaded.result().release()
 

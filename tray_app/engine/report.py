@@ -66,7 +66,7 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
 
 
 def foreseen(entry: CatalogEntry) -> Model:
-    """A model as the catalogue describes it: size and kind. Weights are by far the largest part of the memory
+    """A model as the catalog describes it: size and kind. Weights are by far the largest part of the memory
     that an engine needs; the other parts are known once the header has been read.
     """
     header = ModelHeader(sparse=entry.sparse)

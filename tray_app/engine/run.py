@@ -52,7 +52,9 @@ class HealthCheckTimeouts:
     """How an engine that loads, or seems to hang, is watched."""
 
     ask_every_s: float = 0.05
+    """How often an engine that loads is asked for an answer."""
     look_every_s: float = 1.0
+    """How often it is measured what its process uses."""
     quiet_limit_s: float = 120.0
     """While it loads, an engine that prints, reads and computes nothing for so long counts as hung."""
     hang_limit_s: float = 10.0
@@ -60,13 +62,16 @@ class HealthCheckTimeouts:
     slow_limit_s: float = 180.0
     """How long an engine that computes may leave the probe unanswered: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
+    """How long to wait for each answer of an engine that seems to hang."""
     spin_limit_s: float = 60.0
     """An engine that computes for so long and works on no request is stuck on one whose chat template never
     ends."""
     return_look_s: float = 1.0
     """How often it is checked whether a model's drive is back."""
     remote_every_s: float = 10.0
+    """How often a remote server is asked whether it is there."""
     remote_again_s: float = 1.0
+    """When it is asked again if it does not answer."""
     remote_limit_s: float = 60.0
     """If a remote server cannot be reached for so long, this run of it ends."""
 

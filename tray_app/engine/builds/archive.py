@@ -1,7 +1,7 @@
 """Unpacks archives of engines: everything below one folder, or nothing at all. Any thread; slow.
 
-Who made an archive is not known. Its names, kinds, sizes and numbers are looked at before and while it is
-unpacked, and what was unpacked of one that is refused is deleted again.
+An archive is not trusted. The names, types, sizes and number of its files are checked before and while it is
+unpacked. If it is refused, what has been unpacked is deleted.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from tray_app.errors import EngineError
 
 MOST_BYTES = 8 << 30
-"""More than any engine takes: those with all of CUDA have two gigabytes."""
+"""More than any engine takes; with all of CUDA, it is 2 GB."""
 _MOST_ENTRIES = 10_000
 _MOST_RATIO = 100
-"""Programs are packed to a half or a quarter; a file of zeros to a thousandth."""
+"""Programs shrink to a half or a quarter of their size, files of zeros to a thousandth."""
 _RATIO_FROM_BYTES = 16 << 20
 """Small archives may be mostly zeros."""
 _WITH_OTHER_RIGHTS = stat.S_ISUID | stat.S_ISGID
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """An archive that is being unpacked, and how much is allowed."""
+    """An archive that is being unpacked, and its limits."""
 
     archive: Path
     file: IO[bytes]
@@ -62,8 +62,8 @@ class _Work:
     cancelled: threading.Event | None
     on_bytes: Callable[[int], object]
 
-    def foresee(self, unpacked_bytes: int, count: int) -> None:
-        """`EngineError` if an archive with so much in it is not unpacked, or not any more."""
+    def check_limits(self, unpacked_bytes: int, count: int) -> None:
+        """`EngineError` if so many bytes or files are more than is allowed, or if it was canceled."""
         if self.cancelled:
             raise_if_canceled(self.cancelled)
         if count > _MOST_ENTRIES:
@@ -117,7 +117,7 @@ def unpack(
         work = _Work(archive, file, size_bytes, most_bytes, cancelled, on_bytes)
         target = _Target(folder, work)
         try:
-            for entry in work.readable(entries(guarded, archive, work.foresee)):
+            for entry in work.readable(entries(guarded, archive, work.check_limits)):
                 target.take(entry)
             target.make_links()
         except OSError as exc:
@@ -130,7 +130,7 @@ def unpack(
 
 
 class _Target:
-    """The folder that an archive is unpacked into, and what was made in it."""
+    """The folder that an archive is unpacked into, and what has been created in it."""
 
     def __init__(self, folder: Path, work: _Work) -> None:
         self._folder = folder
@@ -144,9 +144,12 @@ class _Target:
         self._unpacked_bytes = 0
 
     def take(self, entry: Entry) -> None:
-        """Write what an entry is; links come last, so that nothing is written through one. `OSError`."""
+        """Create a file or folder; links are left to `make_links`, so that nothing is written through one.
+
+        `EngineError` as `unpack`; `OSError`.
+        """
         self._count += 1
-        self._work.foresee(self._unpacked_bytes + entry.size_bytes, self._count)
+        self._work.check_limits(self._unpacked_bytes + entry.size_bytes, self._count)
         parts = parts_of(entry.name)
         if entry.mode & _WITH_OTHER_RIGHTS and entry.sort is not Sort.FOLDER:
             raise unsafe(entry.name, "It would run with the rights of another user or group.")
@@ -241,7 +244,7 @@ class _Target:
 
     def _count_bytes(self, more: int) -> None:
         self._unpacked_bytes += more
-        self._work.foresee(self._unpacked_bytes, self._count)
+        self._work.check_limits(self._unpacked_bytes, self._count)
         self._work.report()
 
 

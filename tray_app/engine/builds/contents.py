@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
-"""The best first: PowerInfer calls its program as many others are called, too."""
+"""In order of preference: `server`, the name of PowerInfer's program, is that of many others, too."""
 _QUANTIZERS = ("quantize", "llama-quantize")
 _WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
 _LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
 _CPU_LIBRARY = "ggml-cpu-"
 _WITH_AMX = "ggml-cpu-sapphirerapids"
-"""The one of llama.cpp's libraries, one for each generation of processors, that uses AMX."""
+"""In the name of the library that uses AMX: llama.cpp has one for each generation of processors."""
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
 _MOST_FILES = 10_000
 """An engine has a few hundred; more are in a folder that was chosen by mistake."""
@@ -66,7 +66,7 @@ def find_program(folder: Path, given: Path, system: System) -> Path:
 
 
 def make_executable(program: Path) -> None:
-    """Let its owner run a program, and the quantizer beside it: a .zip need not say what can be run."""
+    """Let its owner run a program and the quantizer beside it: a .zip may not tell what is a program."""
     if sys.platform != "win32":
         for path in (program, *(program.with_name(name) for name in _QUANTIZERS)):
             if path.is_file() and not path.is_symlink():
@@ -74,7 +74,7 @@ def make_executable(program: Path) -> None:
 
 
 def lay_beside(program: Path, folder: Path) -> None:
-    """Move all files below a folder to where a program looks for its libraries; those there stay."""
+    """Move all files below a folder to the program's, where it looks for libraries. None is replaced."""
     for path in list(_files_below(folder)):
         target = program.with_name(path.name)
         if not os.path.lexists(target):
@@ -96,10 +96,10 @@ def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
 
 
 def drop_amx(program: Path) -> bool:
-    """Delete the library for processors with AMX beside a program that has others to take in its place.
+    """Delete the library for processors with AMX beside a program, if there are others that it can use.
 
-    Returns whether there was one. GCC before 13.2, with which releases for Linux are made, leaves out what
-    llama.cpp tells the processor before it uses AMX: such a library crashes with most kinds of weights.
+    Returns whether it was deleted. GCC before 13.2, which compiles the releases for Linux, leaves out
+    the code that configures AMX: such a library crashes with most kinds of weights.
     """
     there = [path for path in program.parent.iterdir() if _CPU_LIBRARY in path.name]
     with_amx = [path for path in there if _WITH_AMX in path.name]
@@ -111,11 +111,11 @@ def drop_amx(program: Path) -> bool:
 
 
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
-    """Copy what a person has into a new folder: a folder with all that is in it, or a program with the
-    libraries and the quantizer beside it.
+    """Copy what a person has given into a new folder: all of a folder, or a program with the libraries and
+    the quantizer beside it.
 
-    Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
-    `CALLED_OFF`; `OSError` of the new folder.
+    Links to a file of the same folder stay links; others become copies of their targets. `EngineError` if it
+    cannot be read or is too much, `CALLED_OFF` when `cancelled` is set; `OSError` of the new folder.
     """
     top = given if given.is_dir() else given.parent
     if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer

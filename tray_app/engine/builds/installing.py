@@ -1,6 +1,6 @@
-"""Installs builds of engines: downloads, unpacks beside, proves, and only then adds to the store.
+"""Installs builds of engines: downloads, unpacks into a new folder, tests, and only then adds to the store.
 
-One installation at a time, on the thread `installing`; what fails at any step leaves the store as it was.
+One installation at a time, on the thread `installing`; a failure at any step leaves the store as it was.
 Public methods may be called from any thread.
 """
 
@@ -64,14 +64,14 @@ _WORTH_TRYING_AGAIN = frozenset(
         ErrorCode.ENGINE_WITHOUT_CARD,
     }
 )
-"""What a person can put right, so that the same archive will do: then it is kept."""
+"""Errors after which the archive is kept, because a person may remove their cause."""
 _BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
-"""The number by which llama.cpp's releases are called: «11194 (9f70b2cec)», or in newer ones
-«0.6.0-dev (build 11434, commit 9f70b2cec)»."""
+"""The number of a release in the version that llama.cpp's programs print: “11194 (9f70b2cec)”, in newer ones
+“0.6.0-dev (build 11434, commit 9f70b2cec)”."""
 
 
 class _PausedError(Exception):
-    """It is to go on later."""
+    """The download was paused."""
 
 
 class BuildInstaller:
@@ -88,7 +88,7 @@ class BuildInstaller:
     ) -> None:
         """`offers`: the published builds for this machine; `new_queue` makes the queue of its downloads.
 
-        An installation that an earlier run of the app left is there, paused.
+        If an earlier run of the app has left an unfinished download, that is the installation, paused.
         """
         self._store = store
         self._prover = prover
@@ -109,7 +109,7 @@ class BuildInstaller:
             return self._shown
 
     def install(self, build: PublishedBuild) -> None:
-        """Begin to install a published build, or go on with it. The person has accepted its terms.
+        """Begin to install a published build, or continue. The person has accepted its terms.
 
         `EngineError` if another installation is under way.
         """
@@ -117,23 +117,23 @@ class BuildInstaller:
         self._start(shown, partial(self._install_published, build), partial(self.install, build))
 
     def install_file(self, path: Path) -> None:
-        """Begin to install what the person has: an archive, a folder or a program.
+        """Begin to install what a person has: an archive, a folder or a program.
 
-        `EngineError` as `install`. An archive that is one of a published build is installed as that, also if
-        its folder is named; a second one that belongs to it is looked for beside. Another one from the same
-        path takes the place of the one before.
+        `EngineError` as `install`. The archive of a published build, or a folder that contains it, is
+        installed as that build, with its other archives in the same folder. What came from the same path
+        before is replaced.
         """
         build_id = self._own_id(path)
         shown = Installation(build_id, InstallPhase.UNPACKING)
         self._start(shown, partial(self._install_given, path, build_id), partial(self.install_file, path))
 
     def prove(self, build: InstalledBuild) -> None:
-        """Begin to prove an installed build again, as drivers change. `EngineError` as `install`."""
+        """Begin to test an installed build again, as drivers change. `EngineError` as `install`."""
         shown = Installation(build.id, InstallPhase.PROVING)
         self._start(shown, partial(self._prove_again, build), partial(self.prove, build))
 
     def pause(self) -> None:
-        """Stop a download for now; what has arrived is kept. What follows a download is not paused."""
+        """Stop a download for now; what has arrived is kept. Unpacking and testing cannot be paused."""
         with self._state:
             if self._shown is None or self._shown.phase is not InstallPhase.DOWNLOADING:
                 return
@@ -141,7 +141,7 @@ class BuildInstaller:
         self._downloads.pause()
 
     def resume(self) -> None:
-        """Go on with an installation that is paused or has failed; no effect on another."""
+        """Continue an installation that is paused or has failed; no effect otherwise."""
         with self._state:
             stopped = self._shown and self._shown.phase in (InstallPhase.PAUSED, InstallPhase.FAILED)
             again = self._again if stopped else None
@@ -151,7 +151,7 @@ class BuildInstaller:
     def cancel(self) -> None:
         """End the installation and delete what has arrived, or forget one that has ended.
 
-        It ends soon; the store is as it was.
+        Does not wait for the end. The store stays as it was.
         """
         with self._state:
             shown = self._shown
@@ -170,8 +170,9 @@ class BuildInstaller:
             self._downloads.delete_others()
 
     def wait(self, timeout_s: float | None = None) -> InstalledBuild:
-        """The build when it is installed. `AppError` if it is not: why it failed, `DOWNLOAD_PAUSED` or
-        `CALLED_OFF`; `TimeoutError` if it goes on.
+        """Wait for the end. Returns the build that was installed.
+
+        `AppError` if none was: why it failed, `DOWNLOAD_PAUSED` or `CALLED_OFF`. `TimeoutError`.
         """
         with self._state:
             if not self._state.wait_for(lambda: self._thread is None, timeout_s):
@@ -184,7 +185,7 @@ class BuildInstaller:
         return installed
 
     def close(self, timeout_s: float) -> None:
-        """End the threads; what was begun is there again, paused, in the next run of the app."""
+        """End both threads, each in `timeout_s`. The next run of the app has the download, paused."""
         with self._state:
             self._closing = True
             self._stop.set()
@@ -302,7 +303,7 @@ class BuildInstaller:
             raise
 
     def _install_archives(self, build: PublishedBuild, archives: Sequence[Path], new: Path) -> InstalledBuild:
-        """Unpack archives that are right, prove what was in them, and add it to the store."""
+        """Unpack archives whose digests are right, test the engine in them, and add it to the store."""
         unpacked = new / "engine"
         self._unpack(archives, unpacked, new)
         program = find_program(unpacked, archives[0], self._prover.host.system)
@@ -323,7 +324,7 @@ class BuildInstaller:
     # What a person has
 
     def _own_id(self, path: Path) -> str:
-        """The name for what a person gives: one that nothing from elsewhere has."""
+        """The name for what a person gives: none that a build from another path has."""
         sources = {each.id: each.source for each in self._store.installed()}
         names = chain([own_id(path)], (f"{own_id(path)}-{number}" for number in count(2)))
         return next(each for each in names if sources.get(each, str(path)) == str(path))
@@ -376,7 +377,7 @@ class BuildInstaller:
         return next((path for path in paths if path.is_file()), None)
 
     def _belonging_to(self, build: PublishedBuild, path: Path) -> list[Path]:
-        """The build's other archives beside its first one: those that are there, and right."""
+        """The build's other archives beside its first one, of those that are there with the right digest."""
         beside = [(path.with_name(each.name), each.sha256) for each in build.files[1:]]
         return [other for other, sha256 in beside if other.is_file() and self._digest(other) == sha256]
 
@@ -424,7 +425,9 @@ class BuildInstaller:
         raise_if_canceled(self._stop)
 
     def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
-        """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
+        """The proof of what was just unpacked. If it fails with some kind of weights, its library for AMX is
+        deleted, and the proof is that of the rest.
+        """
         proof = self._proven(program, back_end)
         if proof.works_with_all or not drop_amx(program):
             return proof
@@ -464,7 +467,7 @@ class BuildInstaller:
         return self._store.add(unpacked, build)
 
     def _require_room(self, wanted_bytes: int) -> None:
-        """`EngineError` if the store's disk has less room than that."""
+        """`EngineError` if the store's disk has less free space than that."""
         folder = self._store.folder
         space = disk_space(nearest_folder(folder))
         if max(0, wanted_bytes) > space.usable_bytes:
@@ -472,7 +475,7 @@ class BuildInstaller:
             raise not_enough_space(EngineError, space, folder, max(0, wanted_bytes), hint)
 
     def _left_behind(self) -> Installation | None:
-        """What an earlier run of the app has begun to download, paused."""
+        """What an earlier run of the app has begun to download."""
         for build in self._offers:
             if self._downloads.has_some_of(build):
                 self._again = partial(self.install, build)
@@ -482,7 +485,7 @@ class BuildInstaller:
 
 
 def own_id(path: Path) -> str:
-    """The name that a build has by its path which a person has given as a file or folder."""
+    """The name of the build that a person has given as this file or folder, such as `own-llama-server`."""
     name = path.name.lower()
     for ending in (".zip", ".tar.gz", ".tgz", ".exe"):
         name = name.removesuffix(ending)
@@ -491,7 +494,7 @@ def own_id(path: Path) -> str:
 
 
 def release_of(version: str) -> str:
-    """What llama.cpp's release is called that says so of its version; empty if it does not say."""
+    """The release of llama.cpp with this version, such as `b11194`; empty if the version has no number."""
     found = _BUILD_NUMBER.search(version)
     number = int(found[1] or found[2]) if found else 0
     return f"b{number}" if number else ""

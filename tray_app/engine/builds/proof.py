@@ -1,8 +1,8 @@
-"""Proves that a build of an engine computes right on this machine, before it serves anybody.
+"""Tests whether a build of an engine computes right on this machine, before it is used.
 
-It is asked for its version and its devices, and then makes vectors with a tiny model of each kind of weights,
-in a short run of its own for each: an engine may be right with one kind and crash with another, which on real
-machines happens. Any thread; takes seconds, or minutes where a card's driver compiles its programs first.
+It is asked for its version and its cards. Then it makes vectors with a tiny model of each kind of weights, in
+a separate run for each: there are engines that are right with one kind and crash with another. Any thread;
+takes seconds, or minutes if a card's driver has to compile its programs first.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 LEAST_COSINE = 0.999
-"""Between a vector and the one that is expected. Right engines, which round differently, were seen to reach
-0.9998; a single wrong row of one matrix leaves 0.998."""
+"""The least cosine between a vector and the expected one. Right engines, which round differently, reached at
+least 0.9998; a single wrong row of one matrix gives 0.998."""
 
 _VECTORS = "vectors.json"
 _FIRST_ANSWER_S = 60.0
-"""For the first start of a program: a virus scanner may read half a gigabyte of libraries before."""
+"""For the first start of a program: a virus scanner may read half a gigabyte of libraries first."""
 _LONGEST_S = 900.0
-"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start, and
+"""For one kind of weights. At the first start, a card's driver was measured to compile for ten minutes, and
 Mesa's Vulkan on two cores for three."""
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
 _BY_DEVICE = {
@@ -73,7 +73,7 @@ _BY_DEVICE = {
     "MTL": BackEnd.METAL,
     "Metal": BackEnd.METAL,
 }
-"""What the cards are called, before their number, that llama.cpp lists."""
+"""By the names of cards, as llama.cpp lists them, without their numbers."""
 _BY_LIBRARY = {
     "ggml-cuda": BackEnd.CUDA,
     "ggml-hip": BackEnd.ROCM,
@@ -81,8 +81,8 @@ _BY_LIBRARY = {
     "ggml-metal": BackEnd.METAL,
 }
 _ON_CARD = (("--n-gpu-layers", "99"), ("--verbosity", "4"))
-"""Older engines compute on the processor if they are not told, and newer ones do not say where they do; then
-nothing would be proven of the card."""
+"""Without the first, older engines compute on the processor; without the second, newer ones do not say where
+they compute. Nothing would be known of the card."""
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
 SAYS_NOTHING = frozenset({ErrorCode.CALLED_OFF, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED})
@@ -90,7 +90,7 @@ SAYS_NOTHING = frozenset({ErrorCode.CALLED_OFF, ErrorCode.SYSTEM_RESOURCES_EXHAU
 
 
 class _Expected(msgspec.Struct):
-    """What is kept beside the models: texts, and for each kind and pooling the vector of each text."""
+    """The file beside the models: texts and, for each kind of weights and pooling, the vector of each."""
 
     texts: list[str]
     vectors: dict[WeightKind, dict[str, list[list[float]]]]
@@ -103,12 +103,12 @@ class Proof:
     kind: EngineKind
     back_end: BackEnd
     version: str
-    """As it says, such as «11194 (9f70b2cec)»; empty if it does not say."""
+    """As the program says, such as “11194 (9f70b2cec)”; empty if it does not say."""
     devices: tuple[EngineDevice, ...]
     """The cards that it lists."""
     verdicts: dict[WeightKind, Verdict]
     speed: float | None
-    """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
+    """How many times as fast as the built-in engine it was on this processor, the median of all kinds of
     weights; None if it computes with a card, or nothing could be compared."""
 
     @property
@@ -139,7 +139,7 @@ class Prover:
         cancelled: threading.Event,
         tell: Callable[[WeightKind], object],
     ) -> Proof:
-        """What a program can do here. `tell` gets the kind of weights that is tried now.
+        """What a program can do here. `tell` gets each kind of weights before it is tested.
 
         `back_end`: what it is published for; None if nobody says. `EngineError` if it is no engine, cannot be
         started, finds no card though it was built for one, or computes right with no kind of weights; with a
@@ -203,10 +203,10 @@ class _Trial:
         return Verdict(works=True)
 
     def _compare(self, serving: TrialRun) -> None:
-        """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
+        """Note how fast the engine is compared with the built-in one; nothing if that cannot be run.
 
-        By what both take of the processors, with as many threads. On a machine with much other work that was
-        seen to vary by a quarter, and the time by the clock tenfold.
+        By the processor time of both, with as many threads. On a busy machine, that was measured to vary by a
+        quarter, and the elapsed time tenfold.
         """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
@@ -261,7 +261,7 @@ class _Trial:
 
 
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """How alike two vectors are, from -1 to 1; no number if one of them has none, or nothing but zeros."""
+    """The cosine of two vectors, from -1 to 1; NaN if their lengths differ or one has only zeros or a NaN."""
     if len(one) != len(other):
         return math.nan
     product = math.fsum(a * b for a, b in zip(one, other, strict=True))
@@ -302,10 +302,10 @@ def _version_of(program: Path) -> str:
 
 
 def _reason(error: EngineError) -> str:
-    """Why it does not work, in a line. That a model's file may be damaged does not hold of these models."""
+    """Why it does not work, in a line; without the hint that the model may be damaged, as these are not."""
     if error.code is ErrorCode.ENGINE_CRASHED:
         return f"{error.title}: {error.message.partition('. ')[0]}."
-    # Where only its end is known, its last line may say more; elsewhere that has nothing to do with it.
+    # The last line may tell more, but only where nothing but the end itself is known.
     unclear = error.code in (ErrorCode.ENGINE_ENDED, ErrorCode.ENGINE_ABORTED)
     said = error.evidence[-1] if unclear and error.evidence else ""
     return f"{error.title}: {error.message} {said}".rstrip()

@@ -1,4 +1,4 @@
-"""How builds are spoken of: their names, what they cost, where they come from, why one runs a model. Pure."""
+"""Builds in words: their names, the size and source of their downloads, why one runs a model. Pure."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def build_name(build: PublishedBuild | InstalledBuild) -> Phrase:
 
 
 def cost(build: PublishedBuild) -> Phrase:
-    """What has to be downloaded, from where and on whose terms: «152 MB + 424 MB from github.com/ggml-org;
-    terms: MIT, NVIDIA».
+    """What has to be downloaded, from where, and its license: “152 MB + 424 MB from github.com/ggml-org,
+    license: MIT, NVIDIA”.
     """
     return phrase(
         "{sizes} from {place}, license: {terms}",
@@ -74,7 +74,7 @@ def by_hand(build: PublishedBuild) -> Phrase:
 
 
 def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
-    """Which engine runs a model, and why this one, with what was passed over for it."""
+    """Which engine runs a model and why, and why those that would have come first do not."""
     name = build_name(engine.build) if engine.build else _other_name(engine)
     if setting != AUTO:
         reason = phrase("{engine} is used because it is chosen in the setting “Engine”.", engine=name)
@@ -108,13 +108,13 @@ def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
 
 
 def in_words(names: Iterable[str]) -> str:
-    """Cards by their names, those that are alike once: «NVIDIA GeForce RTX 3090 (2), NVIDIA A100»."""
+    """Names of cards, each once, with how many there are: “NVIDIA GeForce RTX 3090 (2), NVIDIA A100”."""
     counted = Counter(names).items()
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counted)
 
 
 def dotted(version: Iterable[int]) -> str:
-    """A version in its two first parts, such as «551.86»."""
+    """The first two parts of a version, such as “551.86”."""
     return ".".join(str(number) for number in (*version,)[:2])
 
 
