@@ -52,7 +52,10 @@ def proven(
     return (prover or Prover.on(HOST)).prove(path, back_end, cancelled or threading.Event(), tell)
 
 
-def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(tmp_path: Path) -> None:
+def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "_TIMED_ROUNDS", 1)
     told: list[WeightKind] = []
 
     found = proven(program(tmp_path, Mode.RIGHT), told=told)
