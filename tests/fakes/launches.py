@@ -8,9 +8,10 @@ from typing import Any
 from tests.fakes import engine
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine, EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_dir import LaunchDir
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
+from tray_app.engine.program import Engine
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
 from tray_app.models.library import Model, builtin_model

@@ -17,7 +17,7 @@ from tests.fakes.launches import PC
 from tests.fakes.random_embedders import CONTEXT, Kind, write_embedder
 from tray_app.engine.access import Address
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor

@@ -12,9 +12,9 @@ from tests.fakes.builds import FakeBuilds, make_build
 from tray_app.engine.builds.build import BackEnd, SetAside
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import Engine
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import Settings
 

@@ -12,8 +12,9 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import recognize
 from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
-from tray_app.engine.kinds import Engine, recognize
+from tray_app.engine.program import Engine
 from tray_app.settings.model_settings import effective, with_own
 from tray_app.settings.schema import Settings
 

@@ -10,9 +10,10 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import recognize
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import Engine, recognize
 from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.program import Engine
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
 from tray_app.models.library import Model

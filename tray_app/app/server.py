@@ -27,7 +27,7 @@ from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server
 from tray_app.app.start_job import StartCalledOffError, StartJob
 from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease

@@ -59,9 +59,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from pathlib import Path
 
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
+    from tray_app.engine.program import Engine
     from tray_app.system.child import Child, Launcher
     from tray_app.system.engine_id import EngineId
     from tray_app.system.logs import Lines

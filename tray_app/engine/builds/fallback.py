@@ -12,14 +12,14 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import SetAside
-from tray_app.engine.kinds import Builds
+from tray_app.engine.finding import Builds
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.engine.snapshot import EngineSnapshot
 
 _log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
 from tray_app.engine.builds.trial_run import TrialRun
 from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.inspection import crash, inspect
-from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.run import HealthCheckTimeouts
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.engine.devices import EngineDevice
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan
+    from tray_app.engine.program import Engine
     from tray_app.system.child import Launcher
     from tray_app.system.host import Host
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.engine.builds.build import InstalledBuild
-    from tray_app.engine.kinds import Engine, EngineSetting
+    from tray_app.engine.engine_setting import EngineSetting
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text
 
 _MB = 1e6

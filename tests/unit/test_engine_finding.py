@@ -13,13 +13,8 @@ from tray_app.engine.builds.build import BackEnd, InstalledBuild
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import (
-    BuildSetting,
-    EngineFinder,
-    EngineSetting,
-    engine_setting,
-    recognize,
-)
+from tray_app.engine.engine_setting import BuildSetting, EngineSetting, engine_setting
+from tray_app.engine.finding import EngineFinder, recognize
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.models.header import ModelHeader
 from tray_app.settings.schema import AUTO
