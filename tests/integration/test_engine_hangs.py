@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import shlex
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from tests.fakes.chat_templates import (
     write_with_template,
 )
 from tests.fakes.gateways import gateway_to, get, post
-from tests.fakes.launches import ShortLauncher, fake_plan, llamacpp_plan
+from tests.fakes.launches import ShortLauncher, fake_plan, give_no_thread_named, llamacpp_plan
 from tests.fakes.logged import logged
 from tests.fakes.processes import halt
 from tests.fakes.random_models import Shape, write_llama
@@ -222,17 +221,6 @@ def test_a_drive_is_waited_for_without_a_thread(
     supervisor.wait_for({State.WAITING}, TIMEOUT_S)
     (tmp_path / "unplugged").rename(drive)
     assert supervisor.wait_for({State.READY, State.FAILED}, TIMEOUT_S).state is State.READY
-
-
-def give_no_thread_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    start = threading.Thread.start
-
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name == name:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux refuses it")

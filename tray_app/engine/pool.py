@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from tray_app.engine.admission import Admission
-from tray_app.engine.diagnosis import ShortageError
+from tray_app.engine.diagnosis import ShortageError, defect
 from tray_app.engine.eviction import Load, Refuse, Wait
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -34,8 +34,7 @@ from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, mod
 from tray_app.engine.resource_usage import graphics_used_by, usage_together
 from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
-from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.errors import AppError
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineStatus, Settlement
     from tray_app.engine.supervisor import Supervisor
+    from tray_app.errors import EngineError
     from tray_app.models.memory import MemoryAmount
     from tray_app.system.engine_id import RunId
     from tray_app.system.process import ProcessUsage
@@ -546,7 +546,7 @@ class EnginePool:
             error: AppError | None = exc
         except Exception as exc:  # the top of a thread: requests wait for it
             _logger.exception("The start of %s cannot be planned", engine.model_id)
-            error = _defect(exc)
+            error = defect("The model could not be loaded", exc)
         else:
             error = None
         with self._lock:
@@ -654,12 +654,3 @@ def _let_go(loaded: Future[EngineLease]) -> None:
     """Give back the lease of an engine that was loaded although nobody waits for it."""
     if not loaded.cancelled() and loaded.exception() is None:
         loaded.result().release()
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "The model could not be loaded",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "See the app's log.",
-    )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.engine.diagnosis import failure_to_start, with_other_engine
+from tray_app.engine.diagnosis import defect, failure_to_start, with_other_engine
 from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import RemotePlan
@@ -43,8 +43,7 @@ from tray_app.engine.output import EngineOutput
 from tray_app.engine.remote_engine import RemoteRun
 from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
 from tray_app.engine.snapshot import EngineSnapshot
-from tray_app.errors import EngineError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.errors import EngineError
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
@@ -209,7 +208,8 @@ class Supervisor:
                 self._take(self._next())
         except Exception as exc:
             _logger.exception("The supervisor cannot go on")
-            self._publish(replace(self._snapshot, state=State.FAILED, failure=_defect(exc)))
+            failure = defect("Monitoring of the engine failed", exc, "Restart the app.")
+            self._publish(replace(self._snapshot, state=State.FAILED, failure=failure))
         finally:
             if self._run:
                 self._run.kill()
@@ -387,12 +387,3 @@ class Supervisor:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a defect in a listener must not end this thread
             _logger.exception("A listener has failed")
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "Monitoring of the engine failed",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "Restart the app.",
-    )
