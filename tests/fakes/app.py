@@ -45,8 +45,8 @@ from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
 from tray_app.models.hub import SearchPage, Sort
 from tray_app.models.integrity import Check
-from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.model import Contents, Model
 from tray_app.models.outdated import Freshness
 from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
-    from tray_app.models.library import Unusable
+    from tray_app.models.model import Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
     from tray_app.settings.keys import KeyChanges

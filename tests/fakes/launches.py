@@ -13,7 +13,8 @@ from tray_app.engine.launch_dir import LaunchDir
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model, builtin_model
+from tray_app.models.library import builtin_model
+from tray_app.models.model import Model
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.host import Gpu, Host, System
 from tray_app.system.ports import LOOPBACK

@@ -15,8 +15,8 @@ from tray_app.engine.kinds import Engine, recognise
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
-from tray_app.models.library import Model
 from tray_app.models.memory import GIB
+from tray_app.models.model import Model
 from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
 from tray_app.system.host import Gpu

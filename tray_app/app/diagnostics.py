@@ -68,7 +68,8 @@ if TYPE_CHECKING:
     from tray_app.engine.kinds import Engine, EngineFinder
     from tray_app.engine.lastfailure import NotedFailure
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.phrases import Text
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings

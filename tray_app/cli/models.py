@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
     from tray_app.gateway.control.commands import Removed
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
 
 models_commands = typer.Typer(
     cls=CommandGroup, no_args_is_help=True, help="List, download and manage models."

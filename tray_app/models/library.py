@@ -9,24 +9,23 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.header import GgufFileType, Pooling
 from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
-from tray_app.models.integrity import known_checksum
+from tray_app.models.model import Contents, Installed, Unusable
 from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
+from tray_app.models.model_reader import ModelReader, read_projector
 from tray_app.models.naming import AmbiguousError, ModelNames
-from tray_app.models.projectors import Projector, neighbors, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
 from tray_app.phrases import phrase, presentable
-from tray_app.settings.model_settings import effective, is_an_id
+from tray_app.settings.model_settings import is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
@@ -36,78 +35,9 @@ if TYPE_CHECKING:
     from tray_app.errors import SettingsError
     from tray_app.models.adopted import Adopted
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.header import ModelHeader
+    from tray_app.models.model import Model
     from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.system.paths import AppPaths
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A whole model file on this computer."""
-
-    id: str
-    """What programs call it, and no other: letters and digits of every alphabet, ".", "_" and "-"."""
-    name: str
-    """What people call it, fit to be shown."""
-    path: Path
-    """Its file; the first of them where it is split."""
-    size_bytes: int
-    """Of all its files."""
-    header: ModelHeader
-    projector: Projector | None = None
-    """What it sees pictures with, or hears with."""
-    app: str = ""
-    """The other app whose file it is, and stays; empty for one of this app's."""
-    entry: CatalogEntry | None = None
-    """What the catalogue says of this very file; None if it is of another one, or of none."""
-
-    @property
-    def weights_bytes(self) -> int:
-        """What the weights take in memory, with all that its projector takes."""
-        return self.size_bytes + (self.projector.memory_bytes if self.projector else 0)
-
-    @property
-    def sees(self) -> bool:
-        """Whether requests may have pictures for it."""
-        return self.projector is not None and self.projector.sees
-
-    @property
-    def defaults(self) -> ModelSettings:
-        """By name, what the catalogue knows of its settings, and the file does not say itself."""
-        known = self.entry.defaults if self.entry else {}
-        told = {"pooling"} if self.header.pooling not in (None, Pooling.NONE) else set()
-        return {name: value for name, value in known.items() if name not in told}
-
-    def settings_in(self, settings: Settings) -> Settings:
-        """What holds for it of what a person chose, and else of what the catalogue knows."""
-        return effective(settings, self.id, self.defaults)
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A file that has the name of a model and cannot be served."""
-
-    id: str
-    """As that of a model."""
-    name: str
-    """As that of a model."""
-    path: Path
-    """The first file, where it is split."""
-    size_bytes: int
-    """Of what is there."""
-    error: ModelError
-    arriving: bool
-    """Whether it was written to a moment ago: then somebody is probably still copying it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Everything in the models folder and below that has to do with models."""
-
-    models: tuple[Model, ...]
-    """The whole models of the folder by name, those of other apps, then the one that comes with the app."""
-    unusable: tuple[Unusable, ...]
-    partials: tuple[Partial, ...]
 
 
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
@@ -118,27 +48,6 @@ def models_folder(settings: Settings, paths: AppPaths) -> Path:
 def builtin_model() -> Path:
     """The file of the model that comes with the app."""
     return resources() / "test-model" / "test.gguf"
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """The models that can be served, at one moment."""
-
-    models: tuple[Model, ...] = ()
-    """As in `Contents`."""
-    created: Mapping[str, int] = field(default_factory=dict)
-    """By id, when the newest of a model's files was written, in seconds since 1970."""
-    names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
-    errors: Mapping[str, ModelError] = field(default_factory=dict)
-    """By id, why other files of the folder cannot be served: one is damaged, or still being copied."""
-    unusable: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
-    """The names of these."""
-
-    def error_of(self, name: str) -> ModelError | None:
-        """Why the file that has this name cannot be served; None if there is none, or if several have it."""
-        with suppress(AmbiguousError):
-            return self.errors.get(self.unusable.resolve(name) or "")
-        return None
 
 
 NO_PROJECTOR = "none"
@@ -192,15 +101,15 @@ class Library:
         unknown, if several are called so, or if its file is not a whole model.
         """
         index = self._index()
-        return self._model(self._finder.located(reference, index), index)
+        return self._reader(index).read(self._finder.located(reference, index))
 
     def models_at(self, paths: Iterable[Path]) -> tuple[Model | ModelError, ...]:
         """The models in these files, listed or not, after one look at the folder; or why one is no model."""
-        index = self._index()
+        reader = self._reader(self._index())
 
         def read(path: Path) -> Model | ModelError:
             try:
-                return self._model(path, index)
+                return reader.read(path)
             except ModelError as exc:
                 return exc
 
@@ -297,7 +206,7 @@ class Library:
             raise file_errors.no_projector(
                 model.name, wanted, phrase("There is no file at {path}.", path=path)
             )
-        projector = self._projector(path)
+        projector = read_projector(path, self._headers)
         if projector is None:
             raise file_errors.no_projector(model.name, wanted, "It is a different kind of file.")
         return replace(model, projector=projector)
@@ -306,10 +215,11 @@ class Library:
         """What is in the folder, good or bad; and the model that comes with the app."""
         names, partials = self._look()
         index = self._index_of(names)
+        reader = self._reader(index)
         models, unusable = [], []
         for path in (*index.files, self.builtin):
             try:
-                models.append(self._model(path, index))
+                models.append(reader.read(path))
             except ModelError as exc:
                 unusable.append(self._unusable(path, index, exc))
         return Contents(tuple(models), tuple(unusable), partials)
@@ -346,11 +256,12 @@ class Library:
 
     def _read_installed(self, index: Index, stamps: _Stamps) -> bool:
         """Take up what is in these files; whether that holds for as long as their stamps."""
+        reader = self._reader(index)
         models: list[Model] = []
         errors: dict[Path, ModelError] = {}
         for path in stamps:
             try:
-                models.append(self._model(path, index))
+                models.append(reader.read(path))
             except ModelError as exc:
                 errors[path] = exc
         self._installed = Installed(
@@ -413,61 +324,8 @@ class Library:
             known = self._indexed = (names, adopted, index)
         return known[-1]
 
-    def _model(self, path: Path, index: Index) -> Model:
-        parts = parts_of(path)
-        path = parts[0]
-        stamps = [stamp_of(part) for part in parts]
-        headers = [self._headers.of(part, stamp) for part, stamp in zip(parts, stamps, strict=True)]
-        header = replace(headers[0], parameters=sum(each.parameters for each in headers))
-        if header.role is not GgufFileType.MODEL:
-            raise file_errors.not_to_be_served(path.name, header.role)
-        adopted = index.adopted(path)
-        size_bytes = sum(stamp.size_bytes for stamp in stamps)
-        return Model(
-            id=index.id_of(path),
-            name=index.name_of(path),
-            path=path,
-            size_bytes=size_bytes,
-            header=header,
-            projector=self._projector_told(adopted) or self._projector_beside(path, header, index),
-            app=adopted.app if adopted else "",
-            entry=self._entry_of(path, size_bytes),
-        )
-
-    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
-        """The projector that another app has with a model, if it is one."""
-        if adopted and adopted.projector_file:
-            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
-                return self._projector(Path(adopted.projector_file))
-        return None
-
-    def _entry_of(self, path: Path, size_bytes: int) -> CatalogEntry | None:
-        """What the catalogue says of this file. Few have the size of one of its models, so few are asked for
-        the digest that was kept for them.
-        """
-        alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
-        digest = known_checksum(path) if alike else None
-        return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
-
-    def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
-        if path == self.builtin:
-            return None
-        beside = index.neighbors_of(path) if path in index else neighbors(_models_in(path.parent))
-        if not beside.projectors:
-            return None
-        found = []
-        for each in beside.projectors:
-            with suppress(ModelError):  # the list of models says what is wrong with it
-                found.append(self._projector(each))
-        told = next((entry.projector_name for entry in self.catalog if entry.file_name == path.name), "")
-        alone = beside.models == 1
-        return projector_for(path, header, [each for each in found if each], alone=alone, told=told)
-
-    def _projector(self, path: Path) -> Projector | None:
-        """The projector in this file; None if another kind of file is whole there, else `ModelError`."""
-        stamp = stamp_of(path)
-        header = self._headers.of(path, stamp)
-        return Projector(path, stamp.size_bytes, header) if header.role is GgufFileType.PROJECTOR else None
+    def _reader(self, index: Index) -> ModelReader:
+        return ModelReader(self._headers, self.catalog, self.builtin, index)
 
     def _unusable(self, path: Path, index: Index, error: ModelError) -> Unusable:
         stamps = [stamp_of(part) for part in parts_of(path)]
@@ -480,15 +338,6 @@ class Library:
             error=error,
             arriving=is_fresh(newest_s, self._clock()),
         )
-
-
-def _models_in(folder: Path) -> list[Path]:
-    """The files of a folder that are named as models, of split ones the first; none if it cannot be seen."""
-    try:
-        names = [each for each in folder.iterdir() if each.suffix.lower() == SUFFIX]
-    except OSError:
-        return []
-    return [each for each in names if (split := split_of(each.stem)) is None or split.number == 1]
 
 
 def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:

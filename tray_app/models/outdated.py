@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.phrases import Text
 
 _TIMEOUT_S = (10.0, 30.0)

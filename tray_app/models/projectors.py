@@ -14,7 +14,7 @@ from tray_app.models.memory import projector_bytes
 from tray_app.models.model_files import stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path, PurePath, PurePosixPath
 
     from tray_app.models.header import ModelHeader
@@ -94,43 +94,60 @@ def name_beside(projector: PurePath, model: PurePath) -> str:
     return f"{_WORD}-{stem}{f'-{stored[0][1:]}' if stored else ''}{projector.suffix}"
 
 
-def projector_for(
-    model: Path,
-    header: ModelHeader,
-    beside: Sequence[Projector],
-    *,
-    alone: bool,
-    told: str = "",
-) -> Projector | None:
-    """The one of the projectors beside a model that is certainly the model's own; None if none is.
+class FolderProjectors:
+    """The projectors of one folder by their names, so that no model has to look through all of them.
 
-    It is the one with the name that the catalogue has `told`, or one that is called as the model is, by its
-    file or by its publisher; of several such the smallest. Else, with a model that is `alone` in its folder,
-    the only one, if its vectors have the length of the model's. None whose vectors have another length.
+    `models`: how many models are in the folder.
     """
-    if header.sparse:
-        return None
-    fitting = [each for each in beside if _fits(each, header) is not False and _is_text(each.path)]
-    by_catalogue = [each for each in fitting if each.path.name == told]
-    if kin := by_catalogue or [each for each in fitting if _is_kin(each, model, header)]:
-        return min(kin, key=lambda each: (each.size_bytes, each.path.name))
-    sure = alone and len(beside) == 1 and fitting and _fits(fitting[0], header)
-    return fitting[0] if sure else None
+
+    def __init__(self, projectors: Iterable[Projector], models: int) -> None:
+        smallest_first = sorted(projectors, key=lambda each: (each.size_bytes, each.path.name))
+        usable = [each for each in smallest_first if _is_text(each.path)]
+        self._only = usable[0] if usable and len(smallest_first) == models == 1 else None
+        self._by_file_name = _grouped(usable, lambda each: each.path.name)
+        self._by_file = _grouped(usable, lambda each: _plain_name(each.path))
+        self._by_publisher = _grouped(usable, lambda each: _plain(each.header.name or ""))
+
+    def of(self, model: Path, header: ModelHeader, from_catalog: str = "") -> Projector | None:
+        """The projector that is certainly this model's own; None if none is.
+
+        It is the one with the file name that the catalog gives (`from_catalog`), or one that has the model's
+        name, by its file or by its publisher; the smallest of several. Otherwise the only projector beside
+        the only model, if its vectors have the length of the model's. Never one with vectors of another
+        length.
+        """
+        if header.sparse:
+            return None
+        named = self._by_file_name.get(from_catalog, ())
+        by_file = self._by_file.get(_plain_name(model), ())
+        by_publisher = self._by_publisher.get(_plain(header.name or ""), ())
+        if found := _first_fitting(named, header):
+            return found
+        kin = filter(None, (_first_fitting(group, header) for group in (by_file, by_publisher)))
+        if found := min(kin, key=lambda each: (each.size_bytes, each.path.name), default=None):
+            return found
+        return self._only if self._only and _fits(self._only, header) else None
+
+
+def _grouped(
+    projectors: Iterable[Projector], name_of: Callable[[Projector], str]
+) -> dict[str, list[Projector]]:
+    """The projectors by their names, in the same order; without names that say nothing."""
+    groups: dict[str, list[Projector]] = {}
+    for each in projectors:
+        if (name := name_of(each)) not in _SAY_NOTHING:
+            groups.setdefault(name, []).append(each)
+    return groups
+
+
+def _first_fitting(projectors: Iterable[Projector], header: ModelHeader) -> Projector | None:
+    return next((each for each in projectors if _fits(each, header) is not False), None)
 
 
 def _fits(projector: Projector, header: ModelHeader) -> bool | None:
     """Whether its vectors have the length of the model's; None if one of the two does not tell."""
     made = projector.header.projection.length if projector.header.projection else None
     return made == header.embedding_length if made and header.embedding_length else None
-
-
-def _is_kin(projector: Projector, model: Path, header: ModelHeader) -> bool:
-    """Whether both are called the same, but for how their weights are stored."""
-    by_file = _plain_name(projector.path)
-    by_publisher = _plain(projector.header.name or "")
-    return (by_file not in _SAY_NOTHING and by_file == _plain_name(model)) or (
-        by_publisher not in _SAY_NOTHING and by_publisher == _plain(header.name or "")
-    )
 
 
 def _plain_name(path: PurePath) -> str:

@@ -20,7 +20,7 @@ from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import GgufFileType
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.model_files import split_of
 from tray_app.models.model_names import plain_id
 from tray_app.phrases import phrase, presentable

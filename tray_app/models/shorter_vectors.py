@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 _FAMILIES = re.compile(
     r"nomic-embed-text-v(?:1-5|2)|embedding-?gemma|qwen3-embedding|mxbai-embed-large|jina-embeddings-v[345]"

@@ -43,7 +43,7 @@ from tray_app.engine.run import EngineRun, HealthCheckTimeouts
 from tray_app.engine.supervisor import address_for
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
 from tray_app.system.child import Launch
