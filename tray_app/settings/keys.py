@@ -31,7 +31,7 @@ class Key:
     help: Text
     details: Text
     words: Text
-    """As those of a setting, see `schema.Field`."""
+    """As those of a setting, see `fields.Field`."""
     setting: str
     """The setting that it belongs to: the dialog shows it below that one."""
     variables: tuple[str, ...]
@@ -40,7 +40,7 @@ class Key:
     @property
     def group(self) -> str:
         """The group of settings that it belongs to."""
-        from tray_app.settings.schema import field_named  # which a download has no use for, and takes long
+        from tray_app.settings.fields import field_named  # slow to import, and a download does not need it
 
         return field_named(self.setting).group
 

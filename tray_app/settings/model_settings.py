@@ -12,10 +12,13 @@ from msgspec.structs import replace
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
-from tray_app.settings.schema import ALL_FIELDS, MODEL_FIELDS, EntriesError, Scope, field_named, parse_value
+from tray_app.settings.fields import ALL_FIELDS, MODEL_FIELDS, EntriesError, field_named
+from tray_app.settings.schema import Scope
+from tray_app.settings.value_text import parse_value
 
 if TYPE_CHECKING:
-    from tray_app.settings.schema import Field, ModelSettings, Settings
+    from tray_app.settings.fields import Field
+    from tray_app.settings.schema import ModelSettings, Settings
 
 _REMOTE = "remote"
 

@@ -18,6 +18,7 @@ from filelock import Timeout
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
+from tray_app.settings.fields import FIELDS, EntriesError
 from tray_app.settings.model_settings import (
     ModelTables,
     check_aliases,
@@ -26,7 +27,7 @@ from tray_app.settings.model_settings import (
     with_own,
     with_values,
 )
-from tray_app.settings.schema import FIELDS, EntriesError, Settings
+from tray_app.settings.schema import Settings
 from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, write_atomically
 
@@ -202,8 +203,8 @@ def _read(path: Path) -> _Content:
         return _Content(text=text, plain=None, problem=_unusable(path, str(exc)))
     values, faults = _general(plain)
     tables = read_tables(plain[_MODELS_KEY]) if _MODELS_KEY in plain else ModelTables()
-    told = [_fault((name,), error, text) for name, error in faults.items()]
-    told += [_fault((_MODELS_KEY, *names), error, text) for names, error in tables.faults.items()]
+    wrong: dict[TomlPath, SettingsError] = {(name,): error for name, error in faults.items()}
+    wrong |= {(_MODELS_KEY, *names): error for names, error in tables.faults.items()}
     unsaid = _unsaid(plain, values)
     values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
     newer = _newer(path, plain)
@@ -212,7 +213,7 @@ def _read(path: Path) -> _Content:
         plain=plain,
         settings=Settings(**values, models=tables.usable),
         faulty=frozenset(faults),
-        problem=newer or (_unusable(path, joined("\n", told)) if told else None),
+        problem=newer or (_unusable(path, joined("\n", _faults(wrong, text))) if wrong else None),
         unsaid=unsaid,
         version=_version(plain),
         newer=newer,
@@ -234,21 +235,24 @@ def _general(plain: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Settin
     return values, faults
 
 
-def _fault(names: TomlPath, error: SettingsError, text: str) -> Phrase:
-    """Where something is wrong, and what."""
-    from tray_app.settings.toml_text import line_of
+def _faults(wrong: Mapping[TomlPath, SettingsError], text: str) -> Iterator[Phrase]:
+    """For each wrong value of a file, by its place: on which line it is, and what is wrong with it."""
+    from tray_app.settings.toml_text import Lines
 
-    title, reason, _ = error.texts
-    line = line_of(names, text)
-    if len(names) > 1:
-        return phrase(
-            "line {number}, model {model}: {title}. {reason}",
-            number=line,
-            model=names[1],
-            title=title,
-            reason=reason,
-        )
-    return phrase("line {number}: {title}. {reason}", number=line, title=title, reason=reason)
+    lines = Lines(text)
+    for names, error in wrong.items():
+        title, reason, _ = error.texts
+        line = lines.of(names)
+        if len(names) > 1:
+            yield phrase(
+                "line {number}, model {model}: {title}. {reason}",
+                number=line,
+                model=names[1],
+                title=title,
+                reason=reason,
+            )
+        else:
+            yield phrase("line {number}: {title}. {reason}", number=line, title=title, reason=reason)
 
 
 def _version(plain: Mapping[str, Any]) -> int:

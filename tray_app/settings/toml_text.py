@@ -48,14 +48,25 @@ class _Statement:
         return self.table + self.names
 
 
-def line_of(path: TomlPath, text: str) -> int:
-    """The line, from 1 on, on which the value at `path` stands, or else what is nearest to it."""
-    best, line = 0, 1
-    for statement in _statements(text):
-        shared = statement.path[: len(path)]
-        if len(shared) > best and shared == path[: len(shared)]:
-            best, line = len(shared), statement.first + 1
-    return line
+class Lines:
+    """The lines of a TOML text on which its values are. The text is read once, for however many values."""
+
+    def __init__(self, text: str) -> None:
+        self._exact: dict[TomlPath, int] = {}
+        self._within: dict[TomlPath, int] = {}
+        """By table, the first line of what is in it."""
+        for statement in _statements(text):
+            path, line = statement.path, statement.first + 1
+            self._exact.setdefault(path, line)
+            for length in range(1, len(path) + 1):
+                self._within.setdefault(path[:length], line)
+
+    def of(self, path: TomlPath) -> int:
+        """The line, from 1 on, of the value at `path`, or of the innermost table that contains it."""
+        if path in self._within:
+            return self._within[path]
+        around = (path[:length] for length in range(len(path) - 1, 0, -1))
+        return next((self._exact[each] for each in around if each in self._exact), 1)
 
 
 def edited(text: str, path: TomlPath, value: Any) -> str:
