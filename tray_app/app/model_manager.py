@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import is_address
-from tray_app.download.network_errors import disk_fault
+from tray_app.download.disk_errors import disk_fault
 from tray_app.download.part import PartFile
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase

@@ -28,8 +28,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import msgspec
 
 from tray_app.download.address import has_odd_letters
+from tray_app.download.faults import TransientError, UnreachableError, broken_transfer
 from tray_app.download.file_names import names_a_model
-from tray_app.download.network_errors import TransientError, UnreachableError, broken_transfer
 from tray_app.download.repository import LONGEST_PATH, is_model_file, not_listed, quantization_of
 from tray_app.download.response_body import pieces_of
 from tray_app.errors import DownloadError, ErrorCode

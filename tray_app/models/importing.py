@@ -13,8 +13,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.disk_errors import is_too_large
 from tray_app.download.file_names import names_a_model, safe_name
-from tray_app.download.network_errors import is_too_large
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tray_app.download.network_errors import UnreachableError
+from tray_app.download.faults import UnreachableError
 from tray_app.download.source import describe_file, parse_source
 from tray_app.errors import DownloadError
 from tray_app.models.headers import stamp_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import HUGGING_FACE
+from tray_app.download.faults import broken_transfer
 from tray_app.download.file_names import last_name
-from tray_app.download.network_errors import broken_transfer
 from tray_app.download.repository import address_of_file
 from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
