@@ -55,8 +55,9 @@ from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import Settings
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
-from tray_app.system.host import Gpu, Host, System
+from tray_app.system.host import Host, System
 from tray_app.system.logs import Lines
+from tray_app.system.nvidia import Gpu
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:

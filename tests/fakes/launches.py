@@ -16,7 +16,8 @@ from tray_app.models.header import ModelHeader
 from tray_app.models.library import builtin_model
 from tray_app.models.model import Model
 from tray_app.settings.schema import AUTO, Settings
-from tray_app.system.host import Gpu, Host, System
+from tray_app.system.host import Host, System
+from tray_app.system.nvidia import Gpu
 from tray_app.system.ports import LOOPBACK
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)

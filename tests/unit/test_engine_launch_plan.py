@@ -19,7 +19,7 @@ from tray_app.models.memory import GIB
 from tray_app.models.model import Model
 from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 
 POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
 POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")

@@ -22,8 +22,8 @@ _KINDS = {
 
 
 def foreign(data: bytes, name: str) -> ModelError:
-    """What a file without a model's first bytes is, as far as can be told."""
-    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    """The error for a file that does not start like a model. `data`: its first `HEAD_BYTES`, or fewer."""
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not data:
         return not_a_model(name, "The file is empty.", "Download it again.")
     if start.startswith((b"<!doctype html", b"<html")):

@@ -18,6 +18,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from tray_app.download.part import PART_ENDING
+from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.ggml import TENSOR_TYPES
@@ -39,12 +40,8 @@ MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 4
 MAX_KEPT_NUMBERS = 4096  # of one entry: per layer, as some models give their heads
 MAX_NUMBERS = 16 * MAX_KEPT_NUMBERS  # of all entries: three of them have several numbers
-MAGICS = (b"GGUF", b"PWRI")
-"""The first bytes of a model file."""
 FIRST_READ_BYTES = 256 << 10
 _PIECE_BYTES = 1 << 20
-_SHOWN_BYTES = 512
-"""So many tell what a file is that is no model."""
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -117,8 +114,8 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
 
     `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not one.
     """
-    if data[:4] not in MAGICS:
-        raise file_errors.foreign(bytes(data[:_SHOWN_BYTES]), name)
+    if not begins_as_model(data):
+        raise file_errors.foreign(bytes(data[:HEAD_BYTES]), name)
     cursor = _Cursor(data, name)
     _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.disk_errors import is_too_large
-from tray_app.download.file_names import names_a_model, safe_name
+from tray_app.download.file_names import MODEL_SUFFIX, names_a_model, safe_name
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
 from tray_app.models.import_modes import How
-from tray_app.models.model_files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
+from tray_app.models.model_files import activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.removal import for_good, is_only_sparse_model
 from tray_app.models.space import require_space
 from tray_app.phrases import phrase
@@ -101,13 +101,13 @@ def _listed_name(part: Path, header: ModelHeader) -> str:
     own = part.name.lstrip(".")
     if names_a_model(own):
         return own
-    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(SUFFIX).strip()
+    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(MODEL_SUFFIX).strip()
     if header.split_count > 1 or not _is_telling(called):
-        return safe_name(f"{own}{SUFFIX}")
+        return safe_name(f"{own}{MODEL_SUFFIX}")
     kind = header.quantization if re.fullmatch(r"\w*\d\w*", header.quantization) else ""
     if kind and kind.lower() not in called.lower():
         called = f"{called}-{kind}"
-    return safe_name(re.sub(r"\s+", "-", called) + SUFFIX)
+    return safe_name(re.sub(r"\s+", "-", called) + MODEL_SUFFIX)
 
 
 def _is_telling(name: str) -> bool:

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
 from tray_app.models.model import Contents, Installed, Unusable
-from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
+from tray_app.models.model_files import Partial, is_fresh, parts_of, split_of, stem_of
 from tray_app.models.model_reader import ModelReader, read_projector
 from tray_app.models.naming import AmbiguousError, ModelNames
 from tray_app.models.references import Finder, NotInstalledError, absolute
@@ -307,7 +308,7 @@ class Library:
             for found in files_below(self.folder):
                 if found.partial:
                     partials += _partial(self.folder / found.name, found.entry)
-                elif (split := split_of(found.name[: -len(SUFFIX)])) is None or split.number == 1:
+                elif (split := split_of(found.name[: -len(MODEL_SUFFIX)])) is None or split.number == 1:
                     names.append(found.name)
         return names, tuple(sorted(partials, key=lambda partial: partial.path))
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
+from tray_app.download.file_names import MODEL_SUFFIX
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
-SUFFIX = ".gguf"
 ACTIVATION = "activation"
 """The folder in which PowerInfer expects how often each neuron of the sparse model beside it is used."""
 GPU_INDEX = ".generated.gpuidx"
@@ -67,7 +68,7 @@ def stem_of(model: PurePath) -> str:
 
 def without_suffix(model: PurePath) -> str:
     """The name of a model's file without its suffix, if it has that of models."""
-    return model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
+    return model.name[: -len(MODEL_SUFFIX)] if model.suffix.lower() == MODEL_SUFFIX else model.name
 
 
 def parts_of(model: AnyPath) -> tuple[AnyPath, ...]:

@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray_app.models.model_files import SUFFIX, stem_of, without_suffix
+from tray_app.download.file_names import MODEL_SUFFIX
+from tray_app.models.model_files import stem_of, without_suffix
 from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def plain_id(name: str, reserved: Collection[str]) -> str:
     text = unicodedata.normalize("NFC", _stem(name))
     kept = "".join(sign if _is_kept(sign) else "" if _is_invisible(sign) else "\n" for sign in text)
     wanted = re.sub(r"\n+", "-", kept).strip("-").lstrip(".-") or NAMELESS
-    return wanted + SUFFIX if wanted in reserved else wanted
+    return wanted + MODEL_SUFFIX if wanted in reserved else wanted
 
 
 def earlier_id(name: str) -> str:
@@ -111,7 +112,7 @@ def _stem(name: str) -> str:
 
 
 def _is_exact(name: str, wanted: str) -> bool:
-    return name in (wanted, f"{wanted}{SUFFIX}")
+    return name in (wanted, f"{wanted}{MODEL_SUFFIX}")
 
 
 def _says_too_little(name: str) -> bool:

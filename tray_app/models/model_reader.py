@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.errors import ModelError
 from tray_app.models import file_errors
 from tray_app.models.header import GgufFileType
 from tray_app.models.headers import stamp_of
 from tray_app.models.integrity import known_checksum
 from tray_app.models.model import Model
-from tray_app.models.model_files import SUFFIX, parts_of, split_of
+from tray_app.models.model_files import parts_of, split_of
 from tray_app.models.projectors import FolderProjectors, Projector, neighbors
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _models_in(folder: Path) -> list[Path]:
     listed.
     """
     try:
-        names = [each for each in folder.iterdir() if each.suffix.lower() == SUFFIX]
+        names = [each for each in folder.iterdir() if each.suffix.lower() == MODEL_SUFFIX]
     except OSError:
         return []
     return [each for each in names if (split := split_of(each.stem)) is None or split.number == 1]

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.errors import ErrorCode, ModelError
-from tray_app.models.model_files import SUFFIX, stem_of, without_suffix
+from tray_app.models.model_files import stem_of, without_suffix
 from tray_app.models.model_names import NAMELESS, plain_id
 from tray_app.phrases import joined, phrase
 from tray_app.settings.aliases import same_name
@@ -86,8 +87,8 @@ class ModelNames:
         yield [(name, model_id) for model_id, path in paths.items() for name in _below_folder(path)]
         yield [(name, model_id) for model_id, path in paths.items() for name in _alone(path)]
         yield called.items()
-        yield [(f"{model_id}{SUFFIX}", model_id) for model_id in self.files]
-        yield [(f"{name}{SUFFIX}", model_id) for name, model_id in called.items()]
+        yield [(f"{model_id}{MODEL_SUFFIX}", model_id) for model_id in self.files]
+        yield [(f"{name}{MODEL_SUFFIX}", model_id) for name, model_id in called.items()]
 
 
 def _below_folder(path: PurePosixPath) -> Iterator[str]:

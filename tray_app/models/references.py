@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import is_address
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.model_files import SUFFIX, parts_of
+from tray_app.models.model_files import parts_of
 from tray_app.models.naming import AmbiguousError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
@@ -162,7 +163,7 @@ class Finder:
                 "Download it, or give this name to another model.",
             )
         hint: Text = "Check the name, enter the path of a file, or download a model."
-        if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as below
+        if any(os.path.isfile(name) for name in (reference, f"{reference}{MODEL_SUFFIX}")):  # noqa: PTH113 as below
             hint = phrase("For the file in the current folder, type ./{name}", name=reference)
         return ModelError(
             ErrorCode.MODEL_NOT_FOUND,
@@ -187,7 +188,7 @@ def _file_at(reference: str, path: Path) -> Path | None:
     """The file at a path that was given as `reference`, whose suffix may have been left out."""
     if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
         return None
-    for candidate in (path, Path(f"{path}{SUFFIX}")):
+    for candidate in (path, Path(f"{path}{MODEL_SUFFIX}")):
         if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
             return candidate
     return None

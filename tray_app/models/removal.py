@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import send2trash
 
+from tray_app.download.file_names import MODEL_SUFFIX
+from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.gguf import MAGICS, read_header
-from tray_app.models.model_files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models.gguf import read_header
+from tray_app.models.model_files import activation_of, companions_of, parts_of
 from tray_app.phrases import phrase
+from tray_app.system.files import open_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 _STATISTICS = re.compile(r"activation_\d+\.pt")
 """What PowerInfer's own tools write, one file for each layer."""
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 _SORTS = (
     (stat.S_ISDIR, phrase("It is a folder.")),
     (stat.S_ISFIFO, phrase("It is a pipe.")),
@@ -97,7 +99,7 @@ def is_only_sparse_model(model: Path) -> bool:
     """Whether the folder with statistics beside this model can belong to no other."""
     sparse = []
     for path in model.parent.iterdir():
-        if path.suffix.lower() == SUFFIX:
+        if path.suffix.lower() == MODEL_SUFFIX:
             with suppress(ModelError):  # a damaged file has no statistics
                 if read_header(path).sparse:
                     sparse.append(path)
@@ -153,11 +155,10 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
 
 def _begins_like_a_model(part: _Doomed) -> bool:
     try:
-        # Should a pipe have taken its place meanwhile, nobody waits for a writer.
-        with os.fdopen(os.open(part.path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+        with open_without_waiting(part.path) as file:  # a pipe may have taken its place
             if not stat.S_ISLNK(part.seen.st_mode) and _has_changed(part.seen, os.fstat(file.fileno())):
                 raise _changed(part.path)
-            return file.read(len(MAGICS[0])) in MAGICS
+            return begins_as_model(file.read(HEAD_BYTES))
     except OSError as exc:
         raise file_errors.unreadable(part.path, part.path.name, exc.strerror or str(exc)) from exc
 

@@ -6,8 +6,9 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.download.part import PART_ENDING
-from tray_app.models.model_files import ACTIVATION, SUFFIX
+from tray_app.models.model_files import ACTIVATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,4 +121,4 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _belongs_to_a_model(name: str) -> bool:
     if name.endswith(PART_ENDING):
         return True
-    return name.lower().endswith(SUFFIX) and not name.startswith(".")
+    return name.lower().endswith(MODEL_SUFFIX) and not name.startswith(".")

@@ -1,6 +1,6 @@
 """The display adapters of this machine, and whether programs can compute with them by Vulkan.
 
-NVIDIA's driver tells more of NVIDIA's cards: see `host.py`. Here the system is asked, which knows all makers.
+The system is asked, which knows the cards of all makers. NVIDIA's driver knows more of its own: `nvidia.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tray_app.system.files import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -73,7 +75,9 @@ class Adapter:
 def pci_adapters(root: Path = Path("/")) -> tuple[Adapter, ...]:
     """The adapters that Linux knows, in the order of their buses. `root` stands in for `/` in tests."""
     folders = sorted((root / "sys/bus/pci/devices").glob("*"))
-    found = [(folder, _pci_id(folder)) for folder in folders if _read(folder / "class").startswith(_DISPLAY)]
+    found = [
+        (folder, _pci_id(folder)) for folder in folders if text_of(folder / "class").startswith(_DISPLAY)
+    ]
     names = _pci_names({pci_id for _, pci_id in found}, root) if found else {}
     return tuple(_pci_adapter(folder, pci_id, names.get(pci_id, "")) for folder, pci_id in found)
 
@@ -87,7 +91,7 @@ def _pci_adapter(folder: Path, pci_id: str, name: str) -> Adapter:
 
 
 def _pci_id(folder: Path) -> str:
-    return ":".join(_read(folder / part).removeprefix("0x") for part in ("vendor", "device"))
+    return ":".join(text_of(folder / part).removeprefix("0x") for part in ("vendor", "device"))
 
 
 def _pci_names(pci_ids: set[str], root: Path) -> dict[str, str]:
@@ -193,10 +197,3 @@ def has_vulkan_on_windows(system_folder: Path | None = None) -> bool:
     """The same for Windows, where the drivers of cards bring the loader."""
     folder = system_folder or Path(os.environ.get("SystemRoot", r"C:\Windows")) / "System32"  # noqa: SIM112
     return (folder / "vulkan-1.dll").is_file()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -14,17 +14,16 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray_app.models.gguf import MAGICS
+from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.models.model_files import parts_of, split_of, stem_of
 from tray_app.models.projectors import is_named_so
 from tray_app.models.tree import files_below
-from tray_app.system.files import read_regular
+from tray_app.system.files import open_without_waiting, read_regular
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
 _NOTE_BYTES = 256 << 10
 """The longest settings, manifests and pointers of other apps that are read: real ones have some kilobytes."""
 
@@ -175,7 +174,7 @@ def _begins_as_model(path: Path) -> bool:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: even that can have effects
             return False
-        with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
-            return file.read(len(MAGICS[0])) in MAGICS
+        with open_without_waiting(path) as file:
+            return begins_as_model(file.read(HEAD_BYTES))
     except (OSError, ValueError):
         return False
