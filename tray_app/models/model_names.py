@@ -87,7 +87,7 @@ def names_of(files: Mapping[str, str]) -> dict[str, str]:
     another would be called the same, and with its id where even that says too little.
     """
     names = {name: _shown(stem_of(PurePosixPath(name))) for name in files}
-    for longer in (_with_folder, _in_full):
+    for longer in (_with_folder, _shown):
         counts = Counter(names.values())
         names = {name: longer(name) if counts[shown] > 1 else shown for name, shown in names.items()}
     counts = Counter(names.values())
@@ -101,10 +101,6 @@ def _shown(text: str) -> str:
 def _with_folder(name: str) -> str:
     path = PurePosixPath(name)
     return _shown(str(path.with_name(stem_of(path))))
-
-
-def _in_full(name: str) -> str:
-    return _shown(name)
 
 
 def _stem(name: str) -> str:

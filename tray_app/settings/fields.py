@@ -20,7 +20,7 @@ from tray_app.settings.schema import Scope, Settings
 from tray_app.system.paths import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tray_app.phrases import Phrase, Text
 
@@ -252,3 +252,25 @@ def field_named(name: str) -> Field:
         else phrase("The settings are: {names}.", names=", ".join(names)),
         "All settings with their values: powerinfer-tray settings show",
     )
+
+
+def read_values(
+    table: Mapping[str, Any],
+    fields: Iterable[Field],
+    check: Callable[[Field, object], Any] = Field.check,
+) -> tuple[dict[str, Any], dict[str, SettingsError]]:
+    """The usable values of these fields in a table of a settings file, and by name what is wrong with others.
+
+    Unknown names are ignored: another version of this app may know them.
+    """
+    values: dict[str, Any] = {}
+    faults: dict[str, SettingsError] = {}
+    for field in fields:
+        if field.name in table:
+            try:
+                values[field.name] = check(field, table[field.name])
+            except SettingsError as exc:
+                if isinstance(exc, EntriesError):
+                    values[field.name] = exc.usable
+                faults[field.name] = exc
+    return values, faults

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
-from tray_app.settings.fields import ALL_FIELDS, MODEL_FIELDS, EntriesError, field_named
+from tray_app.settings.fields import ALL_FIELDS, MODEL_FIELDS, field_named, read_values
 from tray_app.settings.schema import Scope
 from tray_app.settings.value_text import parse_value
 
@@ -152,7 +152,7 @@ def read_tables(value: object) -> ModelTables:
     faults: dict[tuple[str, ...], SettingsError] = {}
     for model_id, table in value.items():
         if isinstance(table, Mapping):
-            usable[model_id], wrong = _read_table(table)
+            usable[model_id], wrong = read_values(table, ALL_FIELDS, check_own)
             faults |= {(model_id, name): error for name, error in wrong.items()}
         else:
             faults[model_id,] = _no_table(model_id, table)
@@ -161,21 +161,6 @@ def read_tables(value: object) -> ModelTables:
         usable[model_id]["aliases"] = tuple(each for each in usable[model_id]["aliases"] if each != alias)
     faults |= {(model_id, "aliases"): error for (model_id, _), error in conflicts.items()}
     return ModelTables(frozen(usable), faults)
-
-
-def _read_table(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, SettingsError]]:
-    """A model's own values, and what is wrong by name; what no version of this app knows is let be."""
-    values: dict[str, Any] = {}
-    faults: dict[str, SettingsError] = {}
-    for each in ALL_FIELDS:
-        if each.name in table:
-            try:
-                values[each.name] = check_own(each, table[each.name])
-            except SettingsError as exc:
-                if isinstance(exc, EntriesError):
-                    values[each.name] = exc.usable
-                faults[each.name] = exc
-    return values, faults
 
 
 def _conflicts(models: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], SettingsError]:

@@ -18,7 +18,7 @@ from filelock import Timeout
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
-from tray_app.settings.fields import FIELDS, EntriesError
+from tray_app.settings.fields import FIELDS, read_values
 from tray_app.settings.model_settings import (
     ModelTables,
     check_aliases,
@@ -201,7 +201,7 @@ def _read(path: Path) -> _Content:
         return _Content(plain=None, problem=_unusable(path, exc.strerror or str(exc)))
     except (ValueError, RecursionError) as exc:  # ValueError: also bytes that are no letters
         return _Content(text=text, plain=None, problem=_unusable(path, str(exc)))
-    values, faults = _general(plain)
+    values, faults = read_values(plain, FIELDS)
     tables = read_tables(plain[_MODELS_KEY]) if _MODELS_KEY in plain else ModelTables()
     wrong: dict[TomlPath, SettingsError] = {(name,): error for name, error in faults.items()}
     wrong |= {(_MODELS_KEY, *names): error for names, error in tables.faults.items()}
@@ -218,21 +218,6 @@ def _read(path: Path) -> _Content:
         version=_version(plain),
         newer=newer,
     )
-
-
-def _general(plain: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, SettingsError]]:
-    """The values for all models that can be used, and what is wrong with the others."""
-    values: dict[str, Any] = {}
-    faults: dict[str, SettingsError] = {}
-    for entry in FIELDS:
-        if entry.name in plain:
-            try:
-                values[entry.name] = entry.check(plain[entry.name])
-            except SettingsError as exc:
-                if isinstance(exc, EntriesError):
-                    values[entry.name] = exc.usable
-                faults[entry.name] = exc
-    return values, faults
 
 
 def _faults(wrong: Mapping[TomlPath, SettingsError], text: str) -> Iterator[Phrase]:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.models.model_files import parts_of, split_of, stem_of
 from tray_app.models.projectors import is_named_so
 from tray_app.models.tree import files_below
-from tray_app.system.files import open_without_waiting, read_regular
+from tray_app.system.files import NOT_JSON, open_without_waiting, read_regular
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
@@ -124,8 +126,18 @@ def is_path(text: str) -> bool:
         return False
 
 
+def folder_in(settings: Path, key: str) -> Path | None:
+    """The folder that another app's settings in JSON name under a key; None if they name none."""
+    try:
+        values: Any = msgspec.json.decode(note_of(settings) or b"{}")
+    except NOT_JSON:
+        return None
+    folder = values.get(key) if isinstance(values, dict) else None
+    return full_path(folder) if isinstance(folder, str) else None
+
+
 def note_of(path: Path) -> bytes | None:
-    """What is in a small file of another app; None if there is none, or if it is nothing of the kind."""
+    """The content of a small file of another app; None if there is none, or it is too large to be one."""
     try:
         return read_regular(path, _NOTE_BYTES)
     except (OSError, ValueError):  # ValueError: a path that no file can have

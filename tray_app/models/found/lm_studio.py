@@ -6,16 +6,12 @@ home is where `~/.lmstudio-home-pointer` leads; before there was one, `~/.cache/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from tray_app.models.found.found_model import OtherApp, full_path, models_below, note_of
-from tray_app.system.files import NOT_JSON
+from tray_app.models.found.found_model import OtherApp, folder_in, full_path, models_below, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tray_app.models.found.found_model import FoundModel, Surroundings
 
@@ -25,17 +21,7 @@ def find(around: Surroundings) -> Iterator[FoundModel]:
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = full_path((note_of(around.home / ".lmstudio-home-pointer") or b"").decode(errors="replace"))
     for home in dict.fromkeys((*((pointer,) if pointer else ()), *homes)):
-        chosen = _chosen_folder(home)
+        chosen = folder_in(home / "settings.json", "downloadsFolder")
         for folder in (chosen, home / "models", home / ".internal" / "bundled-models"):
             if folder:
                 yield from models_below(OtherApp.LM_STUDIO, folder)
-
-
-def _chosen_folder(home: Path) -> Path | None:
-    """The folder of models that its settings name."""
-    try:
-        settings: Any = msgspec.json.decode(note_of(home / "settings.json") or b"{}")
-    except NOT_JSON:
-        return None
-    folder = settings.get("downloadsFolder") if isinstance(settings, dict) else None
-    return full_path(folder) if isinstance(folder, str) else None
