@@ -123,8 +123,8 @@ def _renamed(name: str, names: dict[str, str]) -> str:
 
 
 def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:
-    """The folder with the statistics of a sparse model, unless the target folder has one already, or moving it
-    would take it from another model.
+    """The folder with the statistics of a sparse model; None if the target folder has one already, or if
+    moving it would take it from another model.
     """
     activation = activation_of(model)
     if activation is None or os.path.lexists(folder / activation.name):
@@ -149,8 +149,8 @@ class _Bringer:
             require_space(folder, self._total_bytes, _NO_SPACE)
 
     def bring(self, source: Path, target: Path) -> None:
-        """Bring one file or folder, or leave nothing at `target`. `OSError`; `ModelError` if something is there:
-        another program may have made it while earlier files were copied.
+        """Bring one file or folder, or leave nothing at `target`. `OSError`; `ModelError` if something is
+        there: another program may have made it while earlier files were copied.
         """
         _require_free(target)
         match self._how:
