@@ -117,10 +117,10 @@ class AdoptedModels:
 def adopted_id(
     found: FoundModel, entry: CatalogEntry | None, taken: Collection[str], reserved: Collection[str]
 ) -> str:
-    """The id that a model of another app gets: that of its `entry` in the catalogue if it has one, else as a
+    """The id that a model of another app gets: that of its `entry` in the catalog if it has one, else as a
     file of the models folder would that had its name.
 
-    `taken` are the ids of the models that are here, `reserved` those of the catalogue.
+    `taken` are the ids of the models that are here, `reserved` those of the catalog.
     """
     if entry and entry.id not in taken:
         return entry.id

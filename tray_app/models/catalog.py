@@ -138,7 +138,7 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     license: str = ""
 
     def entry(self) -> CatalogEntry:
-        """The same as an entry of the catalogue; `DownloadError` if its source is none, or names no model."""
+        """The same as an entry of the catalog; `DownloadError` if its source is none, or names no model."""
         for address in filter(None, (self.source, self.projector)):
             if not names_a_model(parse_source(address).file_name):
                 raise DownloadError(
@@ -179,7 +179,7 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
 
 
 def load_all(path: Path, own_path: Path) -> tuple[tuple[CatalogEntry, ...], ModelError | None]:
-    """The catalogue with the person's own list after it, and what is wrong with that list, if anything.
+    """The catalog with the person's own list after it, and what is wrong with that list, if anything.
 
     The app is of use without it. `ModelError` as `load_catalog`.
     """

@@ -1,6 +1,6 @@
-"""The models on this computer: finds one by what a person calls it, and lists those that are whole.
+"""The models on this computer: finds one by a name that a person uses, and lists those that can be served.
 
-Any thread may call. Only headers are read, and again only when a file has changed.
+Any thread. Only headers are read, and only again when a file has changed.
 """
 
 from __future__ import annotations
@@ -42,29 +42,30 @@ if TYPE_CHECKING:
 
 
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
-    """Where models are and go."""
+    """The folder in which models are found, and into which they are downloaded."""
     return expanded(settings.models_folder) if settings.models_folder else paths.models
 
 
 def builtin_model() -> Path:
-    """The file of the model that comes with the app."""
+    """The file of the built-in model."""
     return resources() / "test-model" / "test.gguf"
 
 
 NO_PROJECTOR = "none"
-"""The value of the setting for a model that is to see no pictures."""
+"""The value of the setting `projector` for a model without one."""
 
 _Indexed = tuple[list[str], tuple["Adopted", ...], Index]
 """The names of a folder's files, the files of other apps, and their index."""
 _Stamps = dict[Path, tuple[Stamp, ...]]
-"""By the first file of each model, those of all its files."""
+"""The stamps of all files of each model, by the model's first file."""
 
 
 class Library:
-    """The models of one folder, the one that comes with the app, and any other that is named by its path.
+    """The models of one folder, those of other apps that are used in place, the built-in one, and any other
+    that is named by its path.
 
-    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean;
-    `adopted` the models of other apps that are used from here, of which those count whose file is there.
+    `aliases` returns model ids by the other names that the user has chosen; `adopted` returns the models of
+    other apps, of which only those with an existing file count.
     """
 
     def __init__(
@@ -86,26 +87,27 @@ class Library:
         self._finder = Finder(folder, catalog, builtin, aliases)
         self._indexed: _Indexed | None = None
         self._named: tuple[_Indexed | None, object, str] | None = None
-        """The last answer of `name_of`, which is asked ten times a second, and what it was made of."""
+        """The last result of `name_of`, which is called ten times a second, and what it was computed from."""
         self._looking = threading.Lock()
         self._seen: tuple[Index, _Stamps] | None = None
-        """What `_installed` was made of; None if it has to be made anew in any case."""
+        """What `_installed` was read from; None if it has to be read again in any case."""
         self._installed = Installed()
         self._known = self._installed, self._installed
-        """`_installed` as it was, and the same with the aliases of that moment."""
+        """An earlier `_installed`, and the same with the aliases of that moment."""
 
     def find(self, reference: str) -> Model:
-        """The model that is meant by an id, an alias, the name of a file in the folder, or a path.
+        """The model with this id, alias, file name or path; see `locate`.
 
-        `.gguf` may be left out.
-        `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
-        unknown, if several are called so, or if its file is not a whole model.
+        `NotInstalledError` if it is in the catalog but not downloaded yet, another `ModelError` if it is
+        unknown or ambiguous, or its file is not a whole model.
         """
         index = self._index()
         return self._reader(index).read(self._finder.located(reference, index))
 
     def models_at(self, paths: Iterable[Path]) -> tuple[Model | ModelError, ...]:
-        """The models in these files, listed or not, after one look at the folder; or why one is no model."""
+        """For each of these files, listed or not, the model in it, or the error that says why there is
+        none.
+        """
         reader = self._reader(self._index())
 
         def read(path: Path) -> Model | ModelError:
@@ -117,16 +119,19 @@ class Library:
         return tuple(map(read, paths))
 
     def locate(self, reference: str) -> Path:
-        """Where the file is that is meant, whole or not; the errors of `find` if there is none.
+        """The path of the file that is meant, even if it is not a whole model; the errors of `find` if there
+        is none.
 
-        What fits exactly goes first: an id, a file's name below the folder, a path. A single word never means
-        a file of the current folder, which is another one for each program: that takes a path, `./word`.
-        An alias counts where no model here has the name.
+        Exact matches go first: an id, a file's name below the folder, a path. `.gguf` may be left out. A
+        single word never means a file in the current folder, which differs between programs; `./word` does.
+        An alias counts only if no model has it as its name.
         """
         return self._finder.located(reference, self._index())
 
     def id_of(self, reference: str) -> str:
-        """The id of the model that is meant, here or still to be downloaded; the other errors of `find`."""
+        """The id of the model that is meant, even if it is not downloaded yet; otherwise the errors of
+        `find`.
+        """
         index = self._index()
         try:
             return index.id_of(parts_of(self._finder.located(reference, index))[0])
@@ -134,8 +139,8 @@ class Library:
             return exc.entry.id
 
     def known_defaults(self, reference: str) -> ModelSettings:
-        """By name, what the catalogue knows of the settings of the model that is meant, here or still to be
-        downloaded. Empty if there is no such model.
+        """The catalog's defaults, by name, for the settings of the model that is meant, even if it is not
+        downloaded yet. Empty if there is no such model.
         """
         try:
             return self.find(reference).defaults
@@ -145,7 +150,7 @@ class Library:
             return {}
 
     def hidden_aliases(self, aliases: Mapping[str, str]) -> dict[str, SettingsError]:
-        """Those of these aliases that mean another model, whose name they are, with an error about each."""
+        """Those of these aliases that are the name of another model, each with an error."""
         index = self._index()
         hidden: dict[str, SettingsError] = {}
         for alias, model_id in aliases.items():
@@ -156,24 +161,26 @@ class Library:
         return hidden
 
     def lists(self, path: Path) -> bool:
-        """Whether a file is one of the folder's that `contents` tells of."""
+        """Whether a file is one of the folder's files that `contents` lists."""
         return path in self._index()
 
     def adopted(self, path: Path) -> Adopted | None:
-        """What is known of a file as one of another app that is used from here; None if it is none."""
+        """The other app's model whose file this is; None if it is not one."""
         return self._index().adopted(path)
 
     def holds(self, path: Path) -> bool:
-        """Whether a file is really in the folder or below, and not only reached through a link from there."""
+        """Whether a file is in the folder or below it, and not only reached through a link to another
+        folder.
+        """
         try:
             return path.parent.resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
+        except (OSError, RuntimeError):  # RuntimeError: a circle of links
             return False
 
     def partial_named(self, reference: str) -> Partial | None:
-        """What an unfinished download of this name or path has left, if it has.
+        """The unfinished download with this file name or path; None if there is none.
 
-        `AmbiguousError` if several folders have one of this name.
+        `AmbiguousError` if several folders have one with this name.
         """
         given = absolute(reference)
         named = []
@@ -191,10 +198,10 @@ class Library:
         return next(iter(named), None)
 
     def with_projector(self, model: Model, wanted: str) -> Model:
-        """The same model with the projector that its setting wants; `ModelError` if that is none.
+        """The same model with the projector that its setting names; `ModelError` if that is not a projector.
 
-        `wanted` is a path, or one below the model's folder or the models folder; or `NO_PROJECTOR`; empty for
-        the one that was found beside the model.
+        `wanted` is a path, absolute or below the model's folder or the models folder, or `NO_PROJECTOR`; if
+        it is empty, the model keeps the projector that was found beside it.
         """
         if not wanted.strip():
             return model
@@ -213,7 +220,7 @@ class Library:
         return replace(model, projector=projector)
 
     def contents(self) -> Contents:
-        """What is in the folder, good or bad; and the model that comes with the app."""
+        """All models that are known here, usable or not, and the unfinished downloads."""
         names, partials = self._look()
         index = self._index_of(names)
         reader = self._reader(index)
@@ -226,12 +233,12 @@ class Library:
         return Contents(tuple(models), tuple(unusable), partials)
 
     def installed(self) -> Installed:
-        """The models that can be served now, by a look at the names, sizes and times of all files.
+        """The models that can be served now: looks at the names, sizes and times of all files.
 
-        Not for an event loop: a hundred models cost a millisecond or two, and those that have changed are
-        read. The same value as the last time if nothing has.
+        Not for an event loop: a hundred models take a millisecond or two, and changed ones are read. The same
+        object as last time if nothing has changed.
         """
-        with self._looking:  # or an older look might replace a newer one
+        with self._looking:  # otherwise an older look could replace a newer one
             index = self._index()
             paths = (*index.files, self.builtin)
             stamps = {path: tuple(map(stamp_of, parts_of(path))) for path in paths}
@@ -240,10 +247,10 @@ class Library:
         return self.known()
 
     def known(self) -> Installed:
-        """What `installed` has found last, with the aliases of now, and without a look at the disk.
+        """What `installed` found last, with the present aliases, without looking at the disk.
 
-        No models before its first look. Who finds a name unknown here has to ask `installed` before the name
-        may be called so: a file may have arrived since.
+        Empty before its first look. A caller that does not find a name here has to try `installed` before it
+        reports the name as unknown: a file may have arrived since.
         """
         installed, (of, known), aliases = self._installed, self._known, self._aliases()
         if of is not installed or known.names.aliases != aliases:
@@ -256,7 +263,7 @@ class Library:
         return known
 
     def _read_installed(self, index: Index, stamps: _Stamps) -> bool:
-        """Take up what is in these files; whether that holds for as long as their stamps."""
+        """Read these files into `_installed`; whether the result stays valid until a stamp changes."""
         reader = self._reader(index)
         models: list[Model] = []
         errors: dict[Path, ModelError] = {}
@@ -272,15 +279,17 @@ class Library:
             {index.id_of(path): error for path, error in errors.items()},
             ModelNames({index.id_of(path): index.file_name(path) for path in errors}, {}),
         )
-        # The folder of a file may give it out later, which nobody sees at the file.
+        # Permissions of a folder may change, which the stamps of the files in it do not show.
         return all(error.code is not ErrorCode.MODEL_FILE_UNREADABLE for error in errors.values())
 
     def partials(self) -> tuple[Partial, ...]:
-        """Downloads into the folder that have not ended, and the disk they hold."""
+        """The unfinished downloads in the folder, by path."""
         return self._look()[1]
 
     def name_of(self, reference: str) -> str:
-        """What people call the model, as `contents` does; by what is known of the folder, without a look."""
+        """The name that people see for the model that is meant, from what is known, without looking at the
+        disk.
+        """
         if entry := self._finder.entry_named(reference):
             return entry.name
         named, indexed, asked = self._named, self._indexed, (reference, self._aliases())
@@ -301,10 +310,12 @@ class Library:
         return presentable(stem_of(Path(reference)))
 
     def _look(self) -> tuple[list[str], tuple[Partial, ...]]:
-        """The names of what may be models, of split ones the first file's, and what downloads have left."""
+        """The names of possible models, by their first file if they are split, and the unfinished
+        downloads.
+        """
         names: list[str] = []
         partials: list[Partial] = []
-        with suppress(OSError):  # there is no folder, or it cannot be listed
+        with suppress(OSError):  # the folder does not exist or cannot be listed
             for found in files_below(self.folder):
                 if found.partial:
                     partials += _partial(self.folder / found.name, found.entry)
@@ -316,7 +327,7 @@ class Library:
         return self._index_of(self._look()[0])
 
     def _index_of(self, names: list[str]) -> Index:
-        """An index of these names: the last one, if it was of the same."""
+        """An index of these names; the last one if nothing has changed."""
         names.sort()
         adopted = tuple(each for each in self._adopted() if os.path.isfile(each.file))  # noqa: PTH113 often
         known = self._indexed
@@ -342,7 +353,7 @@ class Library:
 
 
 def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:
-    """What a download has left; nothing if it has just ended, or if a link was made there."""
+    """The unfinished download in this file; nothing if it has just ended, or if the file is a link."""
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             yield Partial(path, path.with_suffix(""), bytes_on_disk(entry.stat(follow_symlinks=False)))

@@ -27,86 +27,89 @@ class Model:
     """A whole model file on this computer."""
 
     id: str
-    """What programs call it, and no other: letters and digits of every alphabet, ".", "_" and "-"."""
+    """The unique name that apps use: letters and digits of every alphabet, ".", "_" and "-"."""
     name: str
-    """What people call it, fit to be shown."""
+    """The name that people see, without harmful characters."""
     path: Path
-    """Its file; the first of them where it is split."""
+    """Its file, or the first one if it is split."""
     size_bytes: int
-    """Of all its files."""
+    """Of all its files, without the projector."""
     header: ModelHeader
     projector: Projector | None = None
-    """What it sees pictures with, or hears with."""
+    """The file that turns pictures or sounds into what the model reads."""
     app: str = ""
-    """The other app whose file it is, and stays; empty for one of this app's."""
+    """The other app that owns the file; empty if this app does."""
     entry: CatalogEntry | None = None
-    """What the catalogue says of this very file; None if it is of another one, or of none."""
+    """The catalog's entry for exactly this file; None if it has none."""
 
     @property
     def weights_bytes(self) -> int:
-        """What the weights take in memory, with all that its projector takes."""
+        """The memory in bytes for the weights and for the projector."""
         return self.size_bytes + (self.projector.memory_bytes if self.projector else 0)
 
     @property
     def sees(self) -> bool:
-        """Whether requests may have pictures for it."""
+        """Whether requests to it may contain pictures."""
         return self.projector is not None and self.projector.sees
 
     @property
     def defaults(self) -> ModelSettings:
-        """By name, what the catalogue knows of its settings, and the file does not say itself."""
+        """The catalog's defaults for its settings, by name, without those that its file gives itself."""
         known = self.entry.defaults if self.entry else {}
         told = {"pooling"} if self.header.pooling not in (None, Pooling.NONE) else set()
         return {name: value for name, value in known.items() if name not in told}
 
     def settings_in(self, settings: Settings) -> Settings:
-        """What holds for it of what a person chose, and else of what the catalogue knows."""
+        """The settings that apply to it: its own values, or else its defaults, or else those for all
+        models.
+        """
         return effective(settings, self.id, self.defaults)
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file that has the name of a model and cannot be served."""
+    """A file with the name of a model that cannot be served."""
 
     id: str
-    """As that of a model."""
+    """As for a `Model`."""
     name: str
-    """As that of a model."""
+    """As for a `Model`."""
     path: Path
-    """The first file, where it is split."""
+    """Its file, or the first one if it is split."""
     size_bytes: int
-    """Of what is there."""
+    """Of the files that exist."""
     error: ModelError
+    """Why it cannot be served."""
     arriving: bool
-    """Whether it was written to a moment ago: then somebody is probably still copying it."""
+    """Whether it was written to a moment ago, so that it is probably still being copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """Everything in the models folder and below that has to do with models."""
+    """All models that are known on this computer, usable or not, and the unfinished downloads."""
 
     models: tuple[Model, ...]
-    """The whole models of the folder by name, those of other apps, then the one that comes with the app."""
+    """The models in the folder by name, then those of other apps, then the built-in one."""
     unusable: tuple[Unusable, ...]
     partials: tuple[Partial, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The models that can be served, at one moment."""
+    """The models that can be served at one moment."""
 
     models: tuple[Model, ...] = ()
     """As in `Contents`."""
     created: Mapping[str, int] = field(default_factory=dict)
-    """By id, when the newest of a model's files was written, in seconds since 1970."""
+    """When the newest file of each model was written, in seconds since 1970, by id."""
     names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
     errors: Mapping[str, ModelError] = field(default_factory=dict)
-    """By id, why other files of the folder cannot be served: one is damaged, or still being copied."""
+    """Why other files cannot be served, by id: they may be damaged, or still being copied."""
     unusable: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
-    """The names of these."""
+    """The names of these files."""
 
     def error_of(self, name: str) -> ModelError | None:
-        """Why the file that has this name cannot be served; None if there is none, or if several have it."""
+        """Why the file with this name cannot be served; None if no file or several files have this name."""
         with suppress(AmbiguousError):
             return self.errors.get(self.unusable.resolve(name) or "")
         return None

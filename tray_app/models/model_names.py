@@ -41,7 +41,7 @@ def ids_of(files: Sequence[str], fixed: Mapping[str, str], reserved: Collection[
     Where several files would have one id, the one in the folder itself that is called exactly like that has
     it; the others have a hash of their path added, which depends on nothing else. So has a file whose name
     cannot be told in letters, and one whose id would be another file's name. `fixed` are the ids of files
-    that the catalogue names, `reserved` all ids of the catalogue: who is called so has `.gguf` added.
+    that the catalog names, `reserved` all ids of the catalog: who is called so has `.gguf` added.
     """
     ids = dict(fixed)
     wanted = {name: plain_id(name, reserved) for name in files if name not in ids}

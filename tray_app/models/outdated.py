@@ -69,7 +69,7 @@ def compare(
     session: Session,
     endpoint: str,
 ) -> tuple[Comparison, ...]:
-    """How each of these models compares with its source, as downloads have `noted` it or the catalogue tells.
+    """How each of these models compares with its source, as downloads have `noted` it or the catalog tells.
 
     `DownloadError` if there are sources, and none of them can be reached.
     """

@@ -1,4 +1,4 @@
-"""Which models of the catalogue suit a machine: these are offered first to someone who has none. Pure."""
+"""Which models of the catalog suit a machine: these are offered first to someone who has none. Pure."""
 
 from __future__ import annotations
 

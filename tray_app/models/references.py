@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NotInstalledError(ModelError):
-    """The catalogue knows the model, but it has not been downloaded yet."""
+    """The catalog knows the model, but it has not been downloaded yet."""
 
     def __init__(self, entry: CatalogEntry) -> None:
         super().__init__(
@@ -75,7 +75,7 @@ class Finder:
         raise self._unknown(reference)
 
     def id_named(self, reference: str, index: Index) -> str | None:
-        """The id of the model that has this name by itself, here or in the catalogue; None if none has."""
+        """The id of the model that has this name by itself, here or in the catalog; None if none has."""
         entry = self.entry_named(reference)
         if entry is None:
             same = (each for each in self._catalog if same_name(each.id) == same_name(reference))
@@ -89,7 +89,7 @@ class Finder:
         return index.id_of(parts_of(found[0])[0]) if found else None
 
     def entry_named(self, reference: str) -> CatalogEntry | None:
-        """The model of the catalogue that has exactly this id, file name or source."""
+        """The model of the catalog that has exactly this id, file name or source."""
         for entry in self._catalog:
             names = (entry.id,) if entry.builtin else (entry.id, entry.file_name, entry.source)
             if reference in names:
@@ -115,7 +115,7 @@ class Finder:
         return next(iter(resembling), None)
 
     def _path_of(self, entry: CatalogEntry) -> Path | None:
-        """Where a model of the catalogue is: in the folder itself, not below. None if it is not here."""
+        """Where a model of the catalog is: in the folder itself, not below. None if it is not here."""
         if entry.builtin:
             return self._builtin
         path = self._folder / entry.file_name

@@ -41,7 +41,7 @@ _BUS = re.compile(r"\((?P<bus>\d+),\d+,\d+\)\s*$")
 _PART_OF_PROCESSOR = re.compile(
     r"Radeon(?:\(TM\))? (?:RX )?(?:Vega \d+ |R\d |\d+[MS] )?Graphics\b|\b\d{3}M\b"
 )
-"""The names that AMD gives to the graphics of its processors, such as «Radeon(TM) 780M Graphics»."""
+"""The names that AMD gives to the graphics of its processors, such as “Radeon(TM) 780M Graphics”."""
 _OWN_CARD = re.compile(r"Radeon (?:RX \d{3,4}|Pro W|PRO W|VII|R9 )|Instinct")
 
 
@@ -95,7 +95,7 @@ def _pci_id(folder: Path) -> str:
 
 
 def _pci_names(pci_ids: set[str], root: Path) -> dict[str, str]:
-    """What people call these devices: of «Navi 31 [Radeon RX 7900 XT]», what stands in brackets."""
+    """What people call these devices: of “Navi 31 [Radeon RX 7900 XT]”, what stands in brackets."""
     for path in _NAME_LISTS:
         with suppress(OSError), (root / path).open(encoding="utf-8", errors="replace") as lines:
             return {pci_id: name for pci_id, name in _listed_names(lines) if pci_id in pci_ids}
@@ -131,7 +131,7 @@ def windows_adapters(
 
 def _windows_adapter(device: str, registry: Any) -> Adapter:
     key = rf"{_DEVICES}\{device}"
-    # «@oem12.inf,%nvidia_dev.2786%;NVIDIA GeForce RTX 4070»: where the text is from, and the text
+    # “@oem12.inf,%nvidia_dev.2786%;NVIDIA GeForce RTX 4070”: where the text is from, and the text
     name = _value(registry, key, "DeviceDesc").rpartition(";")[2]
     place = _BUS.search(_value(registry, key, "LocationInformation"))
     own = _value(registry, key, "Driver")

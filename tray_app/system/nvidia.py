@@ -26,7 +26,7 @@ class Gpu:
     cuda: tuple[int, int] | None = None
     """The newest CUDA that this driver knows: code for newer ones it cannot translate for the card."""
     compute: tuple[int, int] | None = None
-    """NVIDIA's number for what the card can do, its «compute capability»."""
+    """NVIDIA's number for what the card can do, its “compute capability”."""
 
 
 def nvidia_gpus(nvml: Any = None) -> tuple[Gpu, ...]:

@@ -93,7 +93,7 @@ def _groups(mount: _Mount, memberships: Iterable[tuple[frozenset[str], PurePosix
 
 
 def _cores(group: Path) -> int | None:
-    """The limit in `cpu.max` (version 2, «max 100000» for none), or of quota and period (version 1, -1 for
+    """The limit in `cpu.max` (version 2, “max 100000” for none), or of quota and period (version 1, -1 for
     none).
     """
     words = (
@@ -107,7 +107,7 @@ def _cores(group: Path) -> int | None:
 
 
 def _memory_bytes(group: Path) -> int | None:
-    """The limit in `memory.max` (version 2, «max» for none) or `memory.limit_in_bytes` (version 1, a huge
+    """The limit in `memory.max` (version 2, “max” for none) or `memory.limit_in_bytes` (version 1, a huge
     number for none).
     """
     text = text_of(group / "memory.max") or text_of(group / "memory.limit_in_bytes")
