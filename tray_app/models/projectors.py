@@ -1,7 +1,7 @@
-"""Which projector goes with a model, so that the model sees pictures. Pure.
+"""Which projector belongs to a model, so that the model can see pictures. Pure.
 
-The engine loads any projector whose vectors are of the right length, also that of another model, which then
-sees nonsense. So one is taken only where it is clear whose it is.
+The engine loads any projector whose vectors have the right length, even another model's, with which the model
+sees nonsense. So a projector is used only if it is clear which model it belongs to.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
 
 _WORD = "mmproj"
-"""What publishers put into the names of projectors, and into no other."""
+"""The word in the names of projectors, and of no other files."""
 _MARK = re.compile(rf"^{_WORD}(?:[-_. ]+|$)|[-_. ]+{_WORD}(?=$|[-_. ])", re.IGNORECASE)
 _STORED = re.compile(r"[-_. ](?:ud[-_])?(?:i?q\d\w*|b?f16|f32|fp16|fp32|mxfp4\w*)$", re.IGNORECASE)
-"""How the weights are stored, at the end of a name."""
+"""The quantization at the end of a name."""
 _FETCHED = ("F16", "FP16", "BF16", "Q8_0", "F32", "FP32")
-"""Ways to store a projector, the best first: everything computes in 16 bits of the first kind."""
+"""The quantizations of projectors, the best to download first: all engines support F16, BF16 not
+everywhere."""
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _SAY_NOTHING = frozenset({"", "model"})
 
@@ -45,16 +46,17 @@ class Projector:
 
     @property
     def memory_bytes(self) -> int:
-        """What it takes in the memory of an engine."""
+        """The memory in bytes that an engine uses for it."""
         return projector_bytes(self.header.projection, self.size_bytes)
 
 
 class Neighbors(NamedTuple):
-    """The model files of one folder, told apart by their names."""
+    """The files in one folder that have the names of models."""
 
     models: int
+    """The number of those that are not named as projectors."""
     projectors: tuple[Path, ...]
-    """Those with the name of a projector."""
+    """Those that are named as projectors."""
 
 
 def is_named_so(path: PurePath) -> bool:
@@ -63,7 +65,7 @@ def is_named_so(path: PurePath) -> bool:
 
 
 def neighbors(files: Collection[Path]) -> Neighbors:
-    """The files of one folder, told apart."""
+    """The models and projectors among the files of one folder, by their names."""
     projectors = tuple(filter(is_named_so, files))
     return Neighbors(len(files) - len(projectors), projectors)
 
@@ -71,10 +73,10 @@ def neighbors(files: Collection[Path]) -> Neighbors:
 def projector_to_fetch(
     model: PurePosixPath, beside: Iterable[PurePosixPath], *, alone: bool
 ) -> PurePosixPath | None:
-    """Which projector of a repository goes with one of its models; None if it is not clear that one does.
+    """The projector of a repository that belongs to one of its models; None if that is not clear.
 
-    It is called as the model is, or the model is `alone` there but for how its weights are stored. Of
-    several, the one in 16 bits: it is as good as the original, and half its size.
+    It has the model's name, or all models there are quantizations of this one (`alone`). Of several, the one
+    in 16 bits, which is as good as the original and half as large.
     """
     there = list(beside)
     kin = [each for each in there if _plain_name(each) == _plain_name(model)]
@@ -83,9 +85,9 @@ def projector_to_fetch(
 
 
 def name_beside(projector: PurePath, model: PurePath) -> str:
-    """What a projector is to be called beside a model of a folder that has others: as the model is.
+    """The name for a downloaded projector in a folder with several models: it contains the model's name.
 
-    Publishers call those of all their models the same.
+    Publishers use the same name for the projectors of all their models.
     """
     if _plain_name(projector) == _plain_name(model):
         return projector.name
@@ -145,18 +147,18 @@ def _first_fitting(projectors: Iterable[Projector], header: ModelHeader) -> Proj
 
 
 def _fits(projector: Projector, header: ModelHeader) -> bool | None:
-    """Whether its vectors have the length of the model's; None if one of the two does not tell."""
+    """Whether its vectors have the length of the model's; None if one of the files does not say."""
     made = projector.header.projection.length if projector.header.projection else None
     return made == header.embedding_length if made and header.embedding_length else None
 
 
 def _plain_name(path: PurePath) -> str:
-    """What a file is called, but for how its weights are stored, and that it is a projector."""
+    """A file's name without the quantization and without the word for projectors, for comparisons."""
     return _plain(_STORED.sub("", _MARK.sub("", stem_of(path))))
 
 
 def _rank(projector: PurePath) -> int:
-    """Its place among those of one model, by how its weights are stored."""
+    """The position of its quantization in `_FETCHED`; smaller is better."""
     stored = _STORED.search(stem_of(projector))
     label = stored[0][1:].upper() if stored else ""
     return _FETCHED.index(label) if label in _FETCHED else len(_FETCHED)
@@ -167,7 +169,7 @@ def _plain(name: str) -> str:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether an engine can be told of a file by its path."""
+    """Whether a path can be encoded, so that it can be passed to an engine."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
