@@ -25,8 +25,7 @@ _MARK = re.compile(rf"^{_WORD}(?:[-_. ]+|$)|[-_. ]+{_WORD}(?=$|[-_. ])", re.IGNO
 _STORED = re.compile(r"[-_. ](?:ud[-_])?(?:i?q\d\w*|b?f16|f32|fp16|fp32|mxfp4\w*)$", re.IGNORECASE)
 """The quantization at the end of a name."""
 _FETCHED = ("F16", "FP16", "BF16", "Q8_0", "F32", "FP32")
-"""The quantizations of projectors, the best to download first: all engines support F16, BF16 not
-everywhere."""
+"""The quantizations of projectors, the best to download first: F16, with which every device can compute."""
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _SAY_NOTHING = frozenset({"", "model"})
 

@@ -1,8 +1,8 @@
 """Finds the models of Jan.
 
-Its data folder has `llamacpp/models/ID/model.yml` for each model. `model_path` in it is below that folder, or
-in full for a file that a person has left elsewhere; mostly it names a `model.gguf`, so a model is called
-by its folder. Earlier versions had `models/…` with files under their own names.
+Its data folder has `llamacpp/models/ID/model.yml` for each model. `model_path` in it is relative to the data
+folder, or absolute for files that the user has elsewhere. The file is usually called `model.gguf`, so the
+model is named after its folder. Earlier versions had `models/…` with files under their own names.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 _NOTE = "model.yml"
 _LINE = re.compile(r"^(model_path|mmproj_path):(.*)", re.MULTILINE)
-"""What is used of a note; Jan writes each value on the line of its key."""
+"""The used entries; Jan writes each value on the line of its key."""
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the data folder that its settings name, and of the usual ones."""
+    """The models in the data folder that its settings name, and in the usual ones."""
     homes = (around.config / "Jan", around.data / "Jan", around.data / "jan.ai.app")
     chosen = [
         folder for folder in (folder_in(home / "settings.json", "data_folder") for home in homes) if folder

@@ -1,7 +1,7 @@
 """Finds the models of LM Studio.
 
-It keeps them as PUBLISHER/REPOSITORY/FILE.gguf in `models` of its home, or in the folder of its settings. The
-home is where `~/.lmstudio-home-pointer` leads; before there was one, `~/.cache/lm-studio`.
+It keeps them as PUBLISHER/REPOSITORY/FILE.gguf in `models` in its home, or in the folder that its settings
+name. `~/.lmstudio-home-pointer` contains the path of the home; earlier versions used `~/.cache/lm-studio`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of every folder that it uses, or has used; also those that come with it."""
+    """The models in every folder that it uses or has used, and those that come with it."""
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = full_path((note_of(around.home / ".lmstudio-home-pointer") or b"").decode(errors="replace"))
     for home in dict.fromkeys((*((pointer,) if pointer else ()), *homes)):
