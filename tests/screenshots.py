@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
     from tray_app.download.progress import Progress
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.search.collection import AddReport, Collection, Skipped
     from tray_app.search.nearest import Vectors
     from tray_app.settings.schema import Settings

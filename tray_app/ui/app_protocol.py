@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
-    from tray_app.models.library import Contents, Model
+    from tray_app.models.model import Contents, Model
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal

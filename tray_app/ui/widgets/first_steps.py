@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
     from tray_app.models.header import Purpose
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Text
     from tray_app.ui.presenters.models import ModelFacts
