@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -33,6 +35,7 @@ from tray_app.gateway.control.commands import (
     RemovingEngine,
     TextsToEmbed,
     Unloading,
+    failed_unexpectedly,
 )
 from tray_app.gateway.control.controlfile import ControlPlace
 from tray_app.gateway.control.documents import JobReport, Showing, path_from_json, path_to_json
@@ -72,6 +75,8 @@ _FOLLOW_S = 2.0
 """Whoever follows work hears so often that it goes on, also where there is nothing new."""
 
 Wish = TypeVar("Wish", bound=msgspec.Struct)
+
+_logger = logging.getLogger(__name__)
 
 
 class Control:
@@ -191,7 +196,11 @@ class Control:
             return await handler(request)
         exchange = await self._exchange_of(request)
         with self._to_be_answered():
-            answer = cast("web.Response", await openai_errors(request, handler))
+            try:
+                answer = cast("web.Response", await openai_errors(request, handler))
+            except Exception as exc:  # without a proof, the terminal would take us for another program
+                _logger.exception("A command failed")
+                answer = _refusal(failed_unexpectedly(exc))
             proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
             answer.headers[PROOF_OF_ANSWER] = proof.hex()
         return answer
@@ -281,8 +290,13 @@ async def _answer(action: Callable[[], object]) -> web.Response:
     try:
         answer = await asyncio.to_thread(action)
     except AppError as error:
-        body = msgspec.json.encode(ErrorDocument.of(error))
-        return web.Response(status=409, body=body, content_type="application/json")
+        return _refusal(error)
     if answer is None:
         return web.Response(status=204)
     return web.Response(body=_to_json(answer), content_type="application/json")
+
+
+def _refusal(error: AppError) -> web.Response:
+    """An error of the app, to be raised by the terminal as it was here."""
+    body = msgspec.json.encode(ErrorDocument.of(error))
+    return web.Response(status=HTTPStatus.CONFLICT, body=body, content_type="application/json")
