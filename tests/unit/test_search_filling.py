@@ -309,6 +309,25 @@ def test_a_full_collection_takes_no_more(library: Library, monkeypatch: pytest.M
     assert (pasted.added, [each.error.code for each in pasted.skipped]) == (1, [ErrorCode.COLLECTION_FULL])
 
 
+def test_in_a_full_collection_texts_may_take_the_place_of_others(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "MOST_TEXTS", 4)
+    library.write("a.txt", "one")
+    library.write("b.txt", "two")
+    library.write("c.txt", "three", "four")
+    library.add()
+    library.write("a.txt", "five", "six")
+    (library.files / "b.txt").unlink()
+    library.write("d.txt", "seven")
+
+    report = library.add()
+
+    assert (report.added, report.removed) == (2, 2)
+    assert [each.error.code for each in report.skipped] == [ErrorCode.COLLECTION_FULL]
+    assert library.texts() == ["five", "four", "six", "three"]
+
+
 def test_a_full_disk_is_told_of_and_what_was_there_stays(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
