@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from tests.fakes.embedders import WordEmbedder, vector_of
 from tests.fakes.errors import coded
 from tray_app.errors import AppError, ErrorCode, GatewayError
-from tray_app.search import filling, store
+from tray_app.search import filling, writer
 from tray_app.search.collection import PASTED, AddReport
 from tray_app.search.filling import Filling
 from tray_app.search.nearest import unit_vectors
 from tray_app.search.reading import content_of
-from tray_app.search.store import Shelf
+from tray_app.search.shelf import Shelf
+from tray_app.search.writer import Writer
 from tray_app.system.disk import DiskSpace
 
 
@@ -54,7 +55,7 @@ class Library:
         with self.shelf.writing(self.id) as writer:
             return self._filling(writer).add_texts(lines)
 
-    def _filling(self, writer: store.Writer) -> Filling:
+    def _filling(self, writer: Writer) -> Filling:
         return Filling(
             writer, self.embed, lambda done, total: self.told.append((done, total)), self.cancelled
         )
@@ -332,7 +333,7 @@ def test_a_full_disk_is_told_of_and_what_was_there_stays(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.paste("one")
-    monkeypatch.setattr(store, "disk_space", lambda _: DiskSpace(1000, 1000))
+    monkeypatch.setattr(writer, "disk_space", lambda _: DiskSpace(1000, 1000))
 
     with pytest.raises(AppError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         library.paste("two")
@@ -398,7 +399,7 @@ def test_whatever_happens_in_the_end_the_collection_has_what_the_files_say(
     library = Library(tmp_path_factory.mktemp("library"))
     files: dict[str, list[str]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_MANY_PARTS", 2)
+        patch.setattr(writer, "_MANY_PARTS", 2)
         patch.setattr(filling, "KEPT_AT_ONCE", 3)
         for serial, (action, name, number) in enumerate(done):
             if action == "write":

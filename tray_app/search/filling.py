@@ -16,10 +16,10 @@ from msgspec import structs
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.search.collection import PASTED, AddReport, Skipped
+from tray_app.search.head import MOST_TEXTS, StoredText
 from tray_app.search.nearest import unit_vectors
 from tray_app.search.passages import passages_of_lines
 from tray_app.search.reading import content_of, digest_of, files_of
-from tray_app.search.store import MOST_TEXTS, StoredText
 from tray_app.system.files import unwritable
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from threading import Event
     from typing import Any
 
+    from tray_app.search.head import Source
     from tray_app.search.passages import Passage
     from tray_app.search.reading import Content, FoundFile
-    from tray_app.search.store import Source, Writer
+    from tray_app.search.writer import Writer
 
 KEPT_AT_ONCE = 1024
 """So many texts are written together, or fewer if that takes longer than this:"""
