@@ -8,7 +8,7 @@ dimensions that is asked for, errors have one form, and events are such that eve
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
-from tray_app.gateway.apis.forms import FOR_LLAMACPP, FORM
+from tray_app.gateway.apis.forms import FOR_LLAMACPP
 from tray_app.gateway.asked import as_sent, asked_completion, asked_embeddings, size_of, value_of
 from tray_app.gateway.bodies import chat_fault
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
@@ -25,12 +25,7 @@ from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_e
 from tray_app.gateway.forced_calls import forced_call
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
-from tray_app.gateway.limits import (
-    MAX_EVENT_BYTES,
-    MAX_LOCAL_EVENT_BYTES,
-    NUMBERS_AT_ONCE_BYTES,
-    SLICE_BYTES,
-)
+from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES, NUMBERS_AT_ONCE_BYTES, SLICE_BYTES
 from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
 from tray_app.gateway.openai import (
@@ -47,14 +42,9 @@ from tray_app.gateway.openai import (
 )
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, remote_error, told_refusal
+from tray_app.gateway.replies import json_response, sent_whole
 from tray_app.gateway.slices import in_slices
-from tray_app.gateway.text_lengths import (
-    Tokenizer,
-    cut_texts,
-    prompts_of,
-    too_long_error,
-    too_long_prompts,
-)
+from tray_app.gateway.text_lengths import Tokenizer, cut_texts, prompts_of, too_long_error, too_long_prompts
 from tray_app.gateway.tools import TemplateCheck, wants_tools
 from tray_app.gateway.vectors import check_embeddings, cut_vectors
 from tray_app.system.files import NOT_JSON
@@ -173,7 +163,7 @@ class Passthrough:
 
         body = await self._body_worker.run(sum(size_of(each.answer) for each in answers), write)
         answers.clear()
-        return await self._sent(request, body) if held else _json(body)
+        return await sent_whole(request, body, self._body_worker) if held else json_response(body)
 
     async def completions(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/completions."""
@@ -192,7 +182,9 @@ class Passthrough:
             await self._templates.check(upstream)
         try:
             async with self._asked(upstream, _COUNT, fields) as answer:
-                return _json(msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount)))
+                return json_response(
+                    msgspec.json.encode(decode_answer(await whole_answer(answer), TokenCount))
+                )
         except _RefusedError as refused:
             if refused.refusal.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
                 raise ApiError(404, "This engine does not count tokens.", code="unknown_url") from refused
@@ -259,18 +251,7 @@ class Passthrough:
                 events = self._events(answer.content, upstream, told, most_bytes, call)
                 return await write_events(request, self._explained(events, upstream, path, fields))
             body = await self._whole_completion(answer, upstream, told, held, call)
-            return await self._sent(request, body) if held else _json(body)
-
-    async def _sent(self, request: web.Request, body: bytes) -> web.Response:
-        """An answer that its client has taken, or has not wanted any more: until then it counts."""
-        if form := request.get(FORM):
-            answer = body
-            body = await self._body_worker.run(len(answer), lambda: form.whole(answer))
-        response = _json(body)
-        with suppress(ConnectionError):
-            await response.prepare(request)
-            await response.write_eof()
-        return response
+            return await sent_whole(request, body, self._body_worker) if held else json_response(body)
 
     async def _whole_completion(
         self,
@@ -301,7 +282,7 @@ class Passthrough:
             async with aclosing(events):
                 async for event in events:
                     whole.add(event)
-            return _json(msgspec.json.encode(whole.answer(tally.usage())))
+            return json_response(msgspec.json.encode(whole.answer(tally.usage())))
 
     async def _counted(
         self,
@@ -489,10 +470,6 @@ def _prompts(fields: Fields, param: str) -> Iterable[Prompt]:
 
 def _tells_usage(fields: Fields) -> bool:
     return bool(decode_part(fields["stream_options"], StreamOptions).include_usage)
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json")
 
 
 async def _as_payloads(

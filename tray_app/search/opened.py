@@ -76,8 +76,8 @@ class Opened:
         return [(self._text(each.part, each.row), each.score) for each in found]
 
     def flat_map(self, most: int, query: Any = None) -> tuple[Any, tuple[float, float], list[StoredText]]:
-        """The places of at most so many texts, evenly chosen (float32, a row of x and y for each); the share of
-        all differences that each axis shows, from 0 to 1; and these texts.
+        """The places of at most so many texts, evenly chosen (float32, a row of x and y for each); the share
+        of all differences that each axis shows, from 0 to 1; and these texts.
 
         With a `query`, the texts that are nearest to it take part, and its own place comes last.
         """

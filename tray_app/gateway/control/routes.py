@@ -50,10 +50,11 @@ from tray_app.gateway.control.proof import (
     Welcome,
     from_header,
 )
-from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.guard import local_only
 from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.replies import json_response, openai_errors
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.control.commands import AppCommands, Cancellation, Tell
     from tray_app.gateway.control.documents import StatusDocument
-    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.replies import Handler
 
     Handling = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -227,7 +228,7 @@ class Control:
             raise ApiError(400, "This is not a valid challenge.", code="invalid_request") from exc
         exchange = Exchange(self._place.secret, challenge.nonce, self._nonces.new())
         body = msgspec.json.encode(Welcome(exchange.app_nonce, exchange.of_app()))
-        return web.Response(body=body, content_type="application/json")
+        return json_response(body)
 
     def _beginning(self, kind: type[Wish], work: Callable[[Wish, Tell, Cancellation], object]) -> Handling:
         """Begin long work, and answer with its number."""
@@ -244,7 +245,7 @@ class Control:
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
-        return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+        return json_response(msgspec.json.encode(status))
 
 
 async def _body(request: web.Request) -> bytes:
@@ -293,7 +294,7 @@ async def _answer(action: Callable[[], object]) -> web.Response:
         return _refusal(error)
     if answer is None:
         return web.Response(status=204)
-    return web.Response(body=_to_json(answer), content_type="application/json")
+    return json_response(_to_json(answer))
 
 
 def _refusal(error: AppError) -> web.Response:
