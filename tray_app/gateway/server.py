@@ -14,6 +14,7 @@ from tray_app.gateway.apis.rerank import Ranking
 from tray_app.gateway.apis.responses import RESPONSES, responses_error
 from tray_app.gateway.body_worker import BodyWorker
 from tray_app.gateway.counters import Counters
+from tray_app.gateway.engine_client import EngineClient
 from tray_app.gateway.engine_connections import CONNECT_S, KEEP_ALIVE_S, READ_S, EngineConnections
 from tray_app.gateway.guard import Guard
 from tray_app.gateway.intake import expect_nothing_yet
@@ -120,7 +121,8 @@ class Gateway:
             powerinfer = PowerInfer(fresh, self._backend.suspect, silence_limit_s=self._silence_limit_s)
             body_worker = BodyWorker()
             engines = EngineConnections()
-            speaking = Passthrough(kept, fresh, engines, body_worker, self._counters)
+            client = EngineClient(kept, fresh, engines, body_worker)
+            speaking = Passthrough(client, fresh, body_worker, self._counters)
             translated = Translation(powerinfer, templates, self._counters)
             routes = Routes(
                 backend=self._backend,
