@@ -12,7 +12,8 @@ from tray_app.ui.dialogs.confirm import ask_to_delete_collection
 from tray_app.ui.presenters.search import collection_facts, example_question
 from tray_app.ui.presenters.search_snippets import Searched, qdrant_curl, qdrant_python, search_4d
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce, ask_for_file
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,4 +100,4 @@ class CollectionActions(QObject):
     def export(self) -> None:
         """Ask for a file."""
         forms = (tr("JSON Lines (*.jsonl)"), tr("Table (*.csv)"), tr("NumPy (*.npz)"))
-        ask_for_file(self._window, tr("Export texts and vectors"), forms, self._controller.export)
+        ask_where_to_save(self._window, tr("Export texts and vectors"), forms, self._controller.export)

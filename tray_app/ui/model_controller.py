@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelRow
-    from tray_app.ui.widgets.basic import MessageCard
+    from tray_app.ui.widgets.cards import MessageCard
 
 
 class ModelController(QObject):
@@ -155,7 +155,7 @@ class ModelController(QObject):
         else:
             text = tr("Header and size are right. What each byte should be is not known for this file.")
         self._card.show_message(tr("{name} is in order").format(name=row.name), text)
-        self._card.offer(tr("Close"), self._card.clear)
+        self._card.offer_to_close()
 
     def _quantize(self, row: ModelRow) -> None:
         dialog = QuantizeDialog(self._bridge, row, self._window)

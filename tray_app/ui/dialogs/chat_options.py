@@ -11,14 +11,13 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QVBoxLayout,
 )
 
 from tray_app.ui.style import LARGE, MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.labels import label_for, small_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import (
@@ -71,8 +70,7 @@ class ChatOptionsDialog(QDialog):
         self.accept()
 
     def _lay_out(self) -> None:
-        label = QLabel(tr("&System prompt:"))
-        label.setBuddy(self.prompt)
+        label = label_for(tr("&System prompt:"), self.prompt)
         row = QHBoxLayout()
         row.addWidget(self.own)
         row.addWidget(self.temperature)

@@ -11,7 +11,8 @@ from tray_app.ui.presenters.formatting import space_text
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

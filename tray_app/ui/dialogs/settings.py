@@ -48,8 +48,10 @@ from tray_app.ui.presenters.settings import (
 from tray_app.ui.setting_form import SettingForm
 from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, bring_into_view, small_label, text_label
+from tray_app.ui.widgets.basic import bring_into_view
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.key_editor import KeyEditor
+from tray_app.ui.widgets.labels import small_label, text_label
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, CommandLine, ResetButton, editor_for
 from tray_app.ui.widgets.setting_groups import SettingGroups

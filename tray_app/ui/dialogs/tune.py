@@ -22,7 +22,8 @@ from tray_app.ui.presenters.tuning import (
 )
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QScrollArea, QV
 from tray_app.ui.dialogs.open_link import ask_to_open
 from tray_app.ui.style import LARGE, MEDIUM, Type
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import heading
+from tray_app.ui.widgets.labels import heading
 from tray_app.ui.widgets.markdown import TextView
 
 if TYPE_CHECKING:

@@ -73,9 +73,10 @@ from tray_app.ui.texts import tr
 from tray_app.ui.update_controller import UpdateController
 from tray_app.ui.usage_look import UsageLook
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import Card, MessageCard, heading, small_label, text_label
+from tray_app.ui.widgets.cards import Card, MessageCard
 from tray_app.ui.widgets.engine_rows import EngineRows
 from tray_app.ui.widgets.first_steps import FirstSteps
+from tray_app.ui.widgets.labels import heading, small_label, text_label
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.origin_card import OriginCard
 from tray_app.ui.widgets.state_dot import StateDot

@@ -20,9 +20,8 @@ from tray_app.ui.search_operations import Question, answer
 from tray_app.ui.style import LARGE, SMALL, TIGHT
 from tray_app.ui.text_sources import TextSources
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import accept_copy, announce
+from tray_app.ui.widgets.basic import accept_copy, announce, dropped_paths
 from tray_app.ui.widgets.collection_bar import CollectionBar
-from tray_app.ui.widgets.drop_zone import dropped_paths
 from tray_app.ui.widgets.job_row import JobRow
 from tray_app.ui.widgets.question_field import QuestionField
 from tray_app.ui.widgets.search_news import SearchNews

@@ -21,7 +21,9 @@ from tray_app.ui.presenters.space import (
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import EmptyState, MessageCard, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import text_label
 from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:

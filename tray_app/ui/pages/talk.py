@@ -23,7 +23,8 @@ from tray_app.ui.presenters.chat_rows import ChatAction
 from tray_app.ui.presenters.menu import is_remote
 from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, announce
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.chat_composer import Composer
 from tray_app.ui.widgets.chat_message import THUMBNAIL
 from tray_app.ui.widgets.chat_models import models_menu, open_above
@@ -201,7 +202,7 @@ class TalkPanel(QWidget):
     def tell(self, error: AppError) -> None:
         """Say what went wrong."""
         self.card.show_error(error)
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
 
     # Answers
 
@@ -396,7 +397,7 @@ class TalkPanel(QWidget):
             tr("{model} cannot see pictures").format(model=name),
             tr("Choose a model that can, such as one with “VL” or “Vision” in its name."),
         )
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
 
     def _lay_out(self) -> None:
         self._column = QVBoxLayout(self)

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 from tray_app.ui.presenters.builds import EngineAction, action_label, action_name
 from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, announce, small_label, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

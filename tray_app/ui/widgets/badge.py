@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, look_of, set_type, tinted
 from tray_app.ui.symbols import symbol_pixmap
-from tray_app.ui.widgets.basic import plain_tooltip
+from tray_app.ui.widgets.labels import plain_tooltip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor, QPaintEvent, QPalette, QResizeEvent

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card
+from tray_app.ui.widgets.cards import Card
 from tray_app.ui.widgets.heat_map import HeatMap
 from tray_app.ui.widgets.pair import Pair
 from tray_app.ui.widgets.text_map import TextMap

@@ -14,7 +14,8 @@ from tray_app.ui.presenters.models import offer_size
 from tray_app.ui.presenters.offers import languages_text, license_text, purpose_text
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import heading, small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
