@@ -56,6 +56,7 @@ class SearchController(QObject):
         self.done, self.total = 0, 0
         self._last: Addition | None = None
         self._judged_by: object = None
+        self._forget_read: Callable[[], None] = lambda: None
         self._job = CancellableJob(bridge, self.changed.emit, self._fail)
         self._told.connect(self._hear)
         # Of files that have not changed, thousands are told of in a second.
@@ -95,7 +96,8 @@ class SearchController(QObject):
         """Look at the collections anew."""
         self._judged_by = _model_of(self._bridge.status)
         search = self._bridge.app.search
-        self._bridge.run(lambda: read_shelf(search), self._show, self._tell)
+        self._forget_read()  # an earlier read may end later
+        self._forget_read = self._bridge.run(lambda: read_shelf(search), self._show, self._tell)
 
     def choose(self, collection_id: str) -> None:
         """Look at another collection."""
