@@ -13,6 +13,8 @@ from tray_app.ui.presenters.models import facts_key
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtWidgets import QWidget
 
     from tray_app.errors import AppError
@@ -38,6 +40,7 @@ class ChatModelsLook(QObject):
         """Whether the model that was asked about last takes pictures."""
         self._asked = ""
         self._facts_of: object = None
+        self._forget: Callable[[], None] = lambda: None
         self._sight: LatestQuery[tuple[str, object], bool] = LatestQuery(
             bridge, lambda subject: bridge.app.can_see(subject[0])
         )
@@ -50,7 +53,8 @@ class ChatModelsLook(QObject):
         if facts_of != self._facts_of and self._page.isVisible():
             self._facts_of = facts_of
             app = self._bridge.app
-            self._bridge.run(lambda: chat_models(app), self._adopt, self.failed.emit)
+            self._forget()  # an earlier look may end later
+            self._forget = self._bridge.run(lambda: chat_models(app), self._adopt, self.failed.emit)
 
     def ask_about(self, model_id: str) -> None:
         """Find out whether this model takes pictures."""

@@ -64,6 +64,17 @@ def read_picture(path: Path) -> Attachment:
     return picture_of(content, name)
 
 
+def read_pictures(paths: Sequence[Path]) -> tuple[tuple[Attachment, ...], AppError | None]:
+    """The pictures of files in their order, and why the first of the other files is none of them."""
+    pictures, problem = [], None
+    for path in paths:
+        try:
+            pictures.append(read_picture(path))
+        except AppError as exc:
+            problem = problem or exc
+    return tuple(pictures), problem
+
+
 def picture_of(content: bytes, name: str) -> Attachment:
     """A picture as models understand it. `AppError` if it is none."""
     buffer = QBuffer()
