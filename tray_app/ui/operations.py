@@ -332,6 +332,12 @@ def choose_model(app: AppProtocol, reference: str) -> None:
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
 
 
+def choose_and_start(app: AppProtocol, reference: str) -> None:
+    """Make a model the chosen one, and start the server with it, which downloads a missing one first."""
+    choose_model(app, reference)
+    start_server(app)
+
+
 def verify_chosen(app: AppProtocol, tell: Callable[[int], None]) -> Check:
     """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
     told = 0

@@ -27,7 +27,7 @@ from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
 from tray_app.ui.operations import (
     answer_with,
-    choose_model,
+    choose_and_start,
     keep_loaded,
     load_model,
     operation_for,
@@ -264,17 +264,12 @@ class HomePage(QScrollArea):
         """
         self._forget_failures()
         app = self._bridge.app
-
-        def choose_and_start() -> None:
-            choose_model(app, step.id)
-            start_server(app)
-
         if self._offers_second:
             self._second = step
             self._operate(lambda: app.download(step.id))
         else:
             self._bridge.run(
-                choose_and_start,
+                lambda: choose_and_start(app, step.id),
                 lambda _: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
                 self._wish_failed,
             )

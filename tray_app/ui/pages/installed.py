@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from tray_app.phrases import presentable
 from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_controller import ModelController
-from tray_app.ui.operations import choose_model
+from tray_app.ui.operations import choose_and_start
 from tray_app.ui.presenters.model_list import (
     FEW_MODELS,
     Sorting,
@@ -265,11 +265,7 @@ class InstalledPanel(QWidget):
 
     def _take_first_step(self, step: FirstStep) -> None:
         app = self._bridge.app
-
-        def choose_and_start() -> None:
-            choose_model(app, step.id)
-            app.start_server()
-
         self.controller.run(
-            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None
+            lambda: choose_and_start(app, step.id),
+            lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
         )

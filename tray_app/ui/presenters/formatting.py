@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from tray_app.download.progress import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tray_app.download.progress import Progress
     from tray_app.errors import AppError
     from tray_app.phrases import Translate
 
+_MOST_NAMES = 12
 _STEP = 1000  # sizes of files as disks and download pages give them: decimal
 
 
@@ -109,6 +112,11 @@ def error_lines(error: AppError, tr: Translate) -> tuple[str, ...]:
     """What went wrong, why, and what to do about it, each in sentences."""
     title, *rest = error.texts
     return tr("{title}.").format(title=tr.said(title)), *(tr.said(part) for part in rest if part)
+
+
+def first_names(names: Sequence[str]) -> list[str]:
+    """The names to list one by one where there may be hundreds: the first, then “…” if there are more."""
+    return [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
 
 
 def _transfer_parts(progress: Progress, tr: Translate) -> list[str]:
