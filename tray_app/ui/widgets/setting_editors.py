@@ -215,8 +215,9 @@ class ChoiceEditor(Editor):
 
     def value(self) -> str:
         """The value behind the title, or the text as typed."""
-        text = self.box.currentText().strip()
-        number = self.box.findText(text)
+        text, number = self.box.currentText().strip(), self.box.currentIndex()
+        if text != self.box.itemText(number):  # else it is the one chosen among several of this name
+            number = self.box.findText(text)
         return str(self.box.itemData(number)) if number >= 0 else text
 
     def set_value(self, value: Any) -> None:
