@@ -22,7 +22,7 @@ from tray_app.ui.look import Look
 from tray_app.ui.operations import load_or_unload, operation_for, read_facts
 from tray_app.ui.presenters.formatting import error_text
 from tray_app.ui.presenters.menu import COPIES, Command, model_choices
-from tray_app.ui.presenters.models import ModelFacts, facts_key
+from tray_app.ui.presenters.model_facts import ModelFacts, facts_key
 from tray_app.ui.presenters.notices import Page, notices
 from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.status import announcement

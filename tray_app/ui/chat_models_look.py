@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from tray_app.ui.chat_operations import chat_models
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.presenters.chat import ChatModels
-from tray_app.ui.presenters.models import facts_key
+from tray_app.ui.presenters.model_facts import facts_key
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:

@@ -9,6 +9,8 @@ A widget that goes on another thread than Qt's ends the process, or takes others
 from __future__ import annotations
 
 import gc
+import importlib
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,13 @@ def freeze_gc() -> None:
     A full collection takes 70 ms, in which no thread of Python runs.
     """
     gc.freeze()
+
+
+def import_once(module: str) -> None:
+    """Import what plots, once; there is no need ever to look for garbage in it."""
+    if module not in sys.modules:
+        importlib.import_module(module)
+        freeze_gc()
 
 
 @contextmanager

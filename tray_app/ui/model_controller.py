@@ -16,15 +16,8 @@ from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.file_jobs import FileJobs
-from tray_app.ui.operations import (
-    choose_model,
-    discard_downloads,
-    for_each_download,
-    import_file,
-    load_model,
-    make_smaller,
-    remove,
-)
+from tray_app.ui.model_operations import discard_downloads, import_file, make_smaller, remove
+from tray_app.ui.operations import choose_model, for_each_download, load_model
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.texts import tr
 

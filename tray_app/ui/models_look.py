@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from tray_app.ui.operations import survey
-from tray_app.ui.presenters.models import ModelFacts, facts_key, settled_rows
+from tray_app.ui.model_operations import survey
+from tray_app.ui.presenters.model_facts import ModelFacts, facts_key
+from tray_app.ui.presenters.models import settled_rows
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError
-from tray_app.ui.operations import import_once
+from tray_app.ui.garbage import import_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from tray_app.ui.operations import usage_now
-from tray_app.ui.presenters.usage import extended, is_asked
+from tray_app.ui.presenters.usage import UsageSample, extended, is_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
     from tray_app.app.status import AppStatus
     from tray_app.errors import AppError
+    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.usage import UsageSample
 
 _BUSY_MS = 1000
 _IDLE_MS = 5000
 """While nobody asks: each look costs milliseconds, and finds what the last one found."""
 _BUSY_FOR_S = 10.0
+
+
+def usage_now(app: AppProtocol) -> tuple[UsageSample, AppStatus]:
+    """What engines and clients take now, and the status that says it of each model."""
+    used, status = app.resource_usage(), app.status()  # in this order: the usage is measured for both
+    return UsageSample(time.monotonic(), used, status.traffic), status
 
 
 class UsageLook(QObject):

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
-    from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.presenters.model_facts import ModelFacts
 
 _SIZE = (880, 640)
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 
 from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import embed_texts
+from tray_app.ui.embedding_operations import embed_texts
 from tray_app.ui.presenters.embedding import server_reason, texts_of
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QDropEvent
 
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
 
 _LINES = 5
 

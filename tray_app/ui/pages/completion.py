@@ -9,7 +9,6 @@ from PySide6.QtGui import QTextCursor
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.texts import tr
@@ -63,9 +62,8 @@ class CompletionPanel(QWidget):
         self.answer.clear()
 
         def complete(cancelled: Event) -> None:
-            stream_completion(
-                app, prompt, tokens, cancelled, lambda piece: self._arrived.emit(cancelled, piece)
-            )
+            for piece in app.complete(prompt, tokens, cancelled):
+                self._arrived.emit(cancelled, piece)
 
         self._job.start(complete, lambda _: None)
 

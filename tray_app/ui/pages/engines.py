@@ -17,13 +17,8 @@ from PySide6.QtWidgets import (
 
 from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
-from tray_app.ui.presenters.builds import (
-    build_rows,
-    installation_card,
-    machine_text,
-    offer_card,
-    offer_rows,
-)
+from tray_app.ui.presenters.builds import build_rows, offer_rows
+from tray_app.ui.presenters.engine_cards import installation_card, machine_text, offer_card
 from tray_app.ui.style import LARGE, SMALL, Type
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
@@ -41,10 +36,7 @@ if TYPE_CHECKING:
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.builds import (
-        BuildRow,
-        EngineAction,
-    )
+    from tray_app.ui.presenters.builds import BuildRow, EngineAction
 
 
 class EnginesPage(QWidget):

@@ -25,22 +25,10 @@ from tray_app.errors import Fix
 from tray_app.models.header import Purpose
 from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
-from tray_app.ui.operations import (
-    answer_with,
-    choose_and_start,
-    keep_loaded,
-    load_model,
-    operation_for,
-    start_server,
-    survey,
-    verify_chosen,
-)
-from tray_app.ui.presenters.builds import (
-    EngineAction,
-    fallback_card,
-    installation_card,
-    offer_card,
-)
+from tray_app.ui.model_operations import answer_with, keep_loaded, survey, verify_chosen
+from tray_app.ui.operations import choose_and_start, load_model, operation_for, start_server
+from tray_app.ui.presenters.builds import EngineAction
+from tray_app.ui.presenters.engine_cards import fallback_card, installation_card, offer_card
 from tray_app.ui.presenters.engines import (
     engine_views,
     loaded_purposes,
@@ -53,7 +41,7 @@ from tray_app.ui.presenters.engines import (
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
 from tray_app.ui.presenters.menu import COPIES, Command, copy_label, start_refusal, takes_models
-from tray_app.ui.presenters.models import facts_key
+from tray_app.ui.presenters.model_facts import facts_key
 from tray_app.ui.presenters.notices import Page, key_of
 from tray_app.ui.presenters.origins import origin_question
 from tray_app.ui.presenters.snippets import copied_text
@@ -93,7 +81,7 @@ if TYPE_CHECKING:
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.engines import EngineView
-    from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.presenters.model_facts import ModelFacts
     from tray_app.ui.presenters.notices import NoticeKey
     from tray_app.ui.widgets.first_steps import FirstStep
 

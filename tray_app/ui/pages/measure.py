@@ -20,8 +20,8 @@ from tray_app.app.embedding_files import save_file
 from tray_app.app.server_status import ServerState
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
+from tray_app.ui.embedding_operations import measure
 from tray_app.ui.garbage import delete_plot
-from tray_app.ui.operations import measure
 from tray_app.ui.presenters.embedding import server_reason, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE

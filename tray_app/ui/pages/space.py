@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from tray_app.models.removal import NotDiscardedError
 from tray_app.ui.dialogs.confirm import ask_to_remove_several
-from tray_app.ui.operations import remove_several
+from tray_app.ui.model_operations import remove_several
 from tray_app.ui.presenters.space import (
     chosen_text,
     removal_text,

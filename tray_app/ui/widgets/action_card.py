@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from tray_app.phrases import Translate
-    from tray_app.ui.presenters.builds import CardView
+    from tray_app.ui.presenters.card import CardView
 
 _BAR_STEPS = 1000
 _FIRST = (EngineAction.INSTALL, EngineAction.UPDATE)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
 
 _MOST_LABELS = 40
 """More points than these have no numbers: they would lie upon each other."""

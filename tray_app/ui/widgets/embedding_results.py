@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
     from tray_app.ui.widgets.comparison import Comparison
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tray_app.models.library import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Text
-    from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.presenters.model_facts import ModelFacts
 
 _NARROWEST_LETTERS = 30
 """A card that is not as wide as so many is better below the others than beside them."""
