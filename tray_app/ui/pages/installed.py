@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from tray_app.models.outdated import Comparison
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
+    from tray_app.ui.presenters.first_steps import FirstStep
     from tray_app.ui.presenters.models import ModelRow
-    from tray_app.ui.widgets.first_steps import FirstStep
 
 
 class InstalledPanel(QWidget):
