@@ -19,7 +19,7 @@ from tray_app.app.updates import UpdateStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.what_is_new import WhatIsNewDialog
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.menu import Command, menu_entries

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
+from tray_app.settings.schema import AUTO
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ _log = logging.getLogger(__name__)
 TRANSLATED = ("fr", "ja")
 """What there is besides the English of the sources."""
 _NATIVE = ("en", *TRANSLATED)
-_AUTO = "auto"
 
 
 class Languages:
@@ -40,7 +40,7 @@ class Languages:
 
 def spoken(wanted: str, system: Iterable[str]) -> str:
     """The language for a setting, and for the system's own ones as BCP 47 names, the preferred one first."""
-    if wanted != _AUTO:
+    if wanted != AUTO:
         return wanted
     names = (name.partition("-")[0] for name in system)
     return next((name for name in names if name in _NATIVE), "en")
@@ -48,7 +48,7 @@ def spoken(wanted: str, system: Iterable[str]) -> str:
 
 def person_language(wanted: str) -> str:
     """The person's own language (ISO 639-1) for a setting, also one that this app does not speak."""
-    if wanted != _AUTO:
+    if wanted != AUTO:
         return wanted
     language = QLocale.system().language()
     if language == QLocale.Language.C:
@@ -61,7 +61,7 @@ def number_locale(wanted: str, language: str, system: QLocale) -> QLocale:
     chosen = QLocale(language)
     if system.language() == QLocale.Language.C:
         return chosen
-    return system if wanted == _AUTO or system.language() == chosen.language() else chosen
+    return system if wanted == AUTO or system.language() == chosen.language() else chosen
 
 
 def _translators(language: str) -> Iterable[QTranslator]:
