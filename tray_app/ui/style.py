@@ -253,6 +253,7 @@ QPushButton#question { padding: 0 2px; }
 QPushButton#send { border-radius: 18px; padding: 0; }
 QPushButton[changed="true"] { background: @accent_soft; }
 QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
+QLabel#qt_msgbox_informativelabel { min-width: 26em; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
 QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#text:focus {
@@ -307,7 +308,7 @@ QAbstractSpinBox::down-arrow { image: url(symbols:chevron.svg); width: 10px; hei
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url(symbols:chevron.svg); width: 12px; height: 12px; }
 QComboBox QAbstractItemView { background: @surface; border: 1px solid @border; outline: none; }
-QCheckBox, QRadioButton { spacing: @small; }
+QCheckBox, QRadioButton { spacing: @small; padding: 2px; }
 QCheckBox::indicator, QRadioButton::indicator {
     width: 16px; height: 16px; border: 1px solid @secondary; border-radius: 4px; background: @surface;
 }

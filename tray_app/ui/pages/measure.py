@@ -32,7 +32,7 @@ from tray_app.ui.widgets.basic import announce
 from tray_app.ui.widgets.cards import Card, MessageCard
 from tray_app.ui.widgets.empty_state import EmptyState
 from tray_app.ui.widgets.job_row import JobRow
-from tray_app.ui.widgets.labels import label_for, text_label
+from tray_app.ui.widgets.labels import label_for, row_label_for, text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 from tray_app.ui.widgets.server_line import ServerLine
 
@@ -147,8 +147,8 @@ class MeasurePanel(QWidget):
         numbers.addStretch()
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        fields.addRow(tr("&Text:"), self.text)
-        fields.addRow(label_for(tr("&Requests:"), self.requests), numbers)
+        fields.addRow(row_label_for(tr("&Text:"), self.text), self.text)
+        fields.addRow(row_label_for(tr("&Requests:"), self.requests), numbers)
         actions = QHBoxLayout()
         actions.setSpacing(SMALL)
         actions.addWidget(self.measure_button)

@@ -130,6 +130,13 @@ def label_for(text: str, field: QWidget) -> QLabel:
     return label
 
 
+def row_label_for(text: str, field: QWidget) -> QLabel:
+    """The label of a field in a form, as high as the field, so that their words are on one line."""
+    label = label_for(text, field)
+    label.setMinimumHeight(field.sizeHint().height())
+    return label
+
+
 def plain_tooltip(text: str) -> str:
     """A text for a tooltip: escaped, since Qt takes what looks like HTML for HTML and loads what it names."""
     return f"<qt>{'<br>'.join(map(escape, text.splitlines()))}</qt>" if text else ""
