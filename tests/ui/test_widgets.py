@@ -125,8 +125,8 @@ def contrast(text: QColor, ground: QColor) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def rgb(colour: QColor) -> list[float]:
-    return [colour.redF(), colour.greenF(), colour.blueF()]
+def rgb(color: QColor) -> list[float]:
+    return [color.redF(), color.greenF(), color.blueF()]
 
 
 def luminance(parts: list[float]) -> float:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tray_app.ui.app_protocol import AppProtocol
 
 BACKGROUND = "--background"
-# Together the five seconds in which a person expects that an app has quit.
+# Together five seconds, in which people expect an app to quit.
 _CLOSE_TIMEOUT_S = 4.5
 _OPERATIONS_TIMEOUT_S = 0.5
 
@@ -67,13 +67,13 @@ def run_tray(app: AppProtocol, argv: Sequence[str]) -> int:
 
 
 def _settle() -> None:
-    """The app has started: what that has brought after the icon stays for good, too."""
+    """After the start: exclude what it has created from garbage collection, and free unused memory."""
     freeze_gc()
     give_back()
 
 
 def show_failure(error: AppError) -> None:
-    """Tell a person why the app does not start, until that is read."""
+    """Show why the app cannot start, until the person closes the message."""
     from PySide6.QtWidgets import QMessageBox
 
     qt = QApplication(["powerinfer-tray"])

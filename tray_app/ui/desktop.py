@@ -62,29 +62,29 @@ class Desktop(QObject):
         self._facts = ModelFacts()
         self._facts_of: object = None
         self._forget_facts: Callable[[], object] = lambda: None
-        # Only while there is no tray: panels that appear late do not announce themselves to every platform.
+        # Runs only while there is no tray: not every system says when a panel appears.
         self._look = QTimer(self)
         self._look.setInterval(_TRAY_LOOK_MS)
         self._look.timeout.connect(self._look_for_tray)
         self.bridge.status_changed.connect(self._show_status)
         self._quit_wanted.connect(qt.quit, Qt.ConnectionType.QueuedConnection)
-        # Queued: first Qt gives windows whose screen is gone another one.
+        # Queued: Qt first moves the windows of the removed screen to another one.
         qt.screenRemoved.connect(self._bring_into_view, Qt.ConnectionType.QueuedConnection)
         self._window_wanted.connect(self._open_window, Qt.ConnectionType.QueuedConnection)
 
     @property
     def window(self) -> Window:
-        """Made when it is first wanted: it takes 10 MB, and most of the time nobody looks at it."""
+        """Made when it is first needed: it takes 10 MB, and most of the time nobody looks at it."""
         if self._window is None:
             self._window = self._make_window()
         return self._window
 
     def start(self, *, background: bool) -> None:
-        """Appear, and do what the settings ask for at the start."""
+        """Show the tray, or the window in its place, and do what the settings ask for at the start."""
         self._look_for_tray()
         if self.tray is None:
             self._look.start()
-            # At login the panel may come up after us: wait for it before a window is put in its place.
+            # At login, the panel may start later than the app: wait for it before showing a window instead.
             QTimer.singleShot(_TRAY_GRACE_MS if background else 0, self, self._make_up_for_tray)
         elif not background:
             self._open_first_time()
@@ -96,14 +96,14 @@ class Desktop(QObject):
         self._quit_wanted.emit()
 
     def show_window(self, source: str) -> None:
-        """Bring the window to the front. Any thread: the app has been started a second time.
+        """Bring the window to the front, because the app was started a second time. Any thread.
 
-        `source` is filled in as a model to have, unless it is empty; nothing is fetched unasked.
+        `source` is the address or path of a model, which is only filled in; it may be empty.
         """
         self._window_wanted.emit(source)
 
     def leave(self) -> None:
-        """Vanish at once; what must end may take its time unseen."""
+        """Hide everything at once; what must end can take its time then."""
         self._look.stop()
         for each in (self._window, self.dialog, self.about):
             if each is not None:
@@ -112,9 +112,7 @@ class Desktop(QObject):
             self.tray.close()
 
     def open_settings(self, setting: str = "", *, model_id: str = "") -> None:
-        """Show the settings, at that one if it is named, or those of one model; a dialog that is open already
-        comes to the front.
-        """
+        """Show the settings, at that one or those of one model; an open dialog comes to the front."""
         if self.dialog is None or not self.dialog.isVisible():
             self.dialog = self._make_dialog()
         if setting:
@@ -126,7 +124,7 @@ class Desktop(QObject):
         self.dialog.activateWindow()
 
     def open_about(self) -> None:
-        """Say what this program is; a box that is open already comes to the front."""
+        """Show the About box. An open one comes to the front."""
         if self.about is None:
             from tray_app.ui.dialogs.about import about_box
 
@@ -149,7 +147,7 @@ class Desktop(QObject):
             self.window.open()
 
     def run_command(self, command: Command) -> None:
-        """Do what an entry of the menu says."""
+        """Do what an entry of the tray menu says."""
         if command in COPIES:
             self._qt.clipboard().setText(copied_text(command, self.bridge.status))
         elif operation := operation_for(self._app, command, self.bridge.status):
@@ -172,7 +170,7 @@ class Desktop(QObject):
         self.tray.chosen.connect(self.run_command)
         self.tray.model_picked.connect(self._pick)
         self.tray.notice_clicked.connect(self._open_page)
-        # In the meantime, a person may have switched launch at login in the system's settings.
+        # Launch at login may have been switched in the system's settings meanwhile.
         self.tray.opening.connect(lambda: self._operate(self._app.refresh_login))
         self.tray.show()
         self._refresh_models()
@@ -199,7 +197,7 @@ class Desktop(QObject):
         self.window.show_error(error)
 
     def _speak_anew(self) -> None:
-        """Everything that is there in the language that was chosen; what was typed stays."""
+        """Show everything that is open in the language that was chosen; what was typed stays."""
         self._languages.use(self._language)
         if self.tray is not None:
             self.tray.show_status(self.bridge.status)
@@ -209,7 +207,7 @@ class Desktop(QObject):
         self._renew_about()
 
     def _renew_window(self) -> None:
-        """A question that the window asks is answered first: it belongs to what the person sees behind it."""
+        """Replace the window, once a question in front of it is answered."""
         old = self._window
         if old is None:
             return
@@ -240,12 +238,12 @@ class Desktop(QObject):
         self._retire(old)
 
     def _retire(self, widget: QWidget) -> None:
-        """What is still under way may yet tell its widget how it ended."""
+        """Delete a widget after the operations under way, which tell their widgets how they ended."""
         widget.hide()
         self.bridge.afterwards(lambda: delete_plot(widget))
 
     def _make_up_for_tray(self) -> None:
-        """The window in place of the icon: nothing may run unseen."""
+        """Open the window in place of the icon, so that nothing runs unseen."""
         if self.tray is None:
             self.window.open()
             self.window.show_message(
@@ -271,11 +269,11 @@ class Desktop(QObject):
         self._shown = status
         if status.settings.language != self._language:
             self._language = status.settings.language
-            # Not before a dialog that has asked for it has heard that it is done.
+            # Later: the dialog that asked for it must first hear that it is done.
             QTimer.singleShot(0, self, self._speak_anew)
 
     def _refresh_models(self) -> None:
-        """Read anew what the menu offers, where it may have changed."""
+        """Read the models for the menu again, if they may have changed."""
         facts_of = facts_key(self.bridge.status)
         if facts_of != self._facts_of:
             self._facts_of = facts_of
@@ -327,5 +325,5 @@ class Desktop(QObject):
 
     def _operation_failed(self, error: AppError) -> None:
         if self.tray is not None:
-            self.tray.show_status(self.bridge.status)  # what was ticked in vain shows again what is true
+            self.tray.show_status(self.bridge.status)  # an entry that was ticked in vain
         self.window.show_error(error)

@@ -27,20 +27,20 @@ _TEXTS_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingResult:
-    """What came back for some texts."""
+    """The vectors of some texts, and how they are shown."""
 
     result: Embeddings
     similarity: np.ndarray
-    """How near they are to each other, see `heat_map.similarities`."""
+    """A matrix with a row and a column for each text: see `heat_map.similarities`."""
     map: MapOfTexts
     """The same texts as points."""
 
 
 def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> EmbeddingResult:
-    """The embeddings of `texts`, and everything loaded that shows them.
+    """Embed `texts`, and import what plots the result.
 
-    The library that plots takes a quarter of a second to import: here nobody's clicks wait for it. Many texts
-    are sent in several requests, and no more of them once `cancelled` is set.
+    The import takes a quarter of a second, which the GUI thread does not wait for. Many texts are sent in
+    several requests, and no further ones once `cancelled` is set.
     """
     import_once("tray_app.ui.widgets.comparison")
     import numpy as np
@@ -70,9 +70,9 @@ def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> Emb
 def measure(
     app: AppProtocol, text: str, load: Workload, cancelled: Event, tell: Callable[[int], None]
 ) -> Measurement:
-    """How fast the server embeds `text`; `tell` hears how many requests have been answered.
+    """Measure how fast the server embeds `text`; `tell` gets the number of answered requests.
 
-    The first request that fails ends it, as its `AppError`.
+    The first request that fails ends the measurement with its `AppError`.
     """
     import_once("tray_app.ui.widgets.histogram")
     began_s = time.perf_counter()
@@ -83,7 +83,7 @@ def measure(
             try:
                 return None if cancelled.is_set() else app.embed([text]).elapsed_ms
             except AppError:
-                cancelled.set()  # what has not been sent yet is not sent any more
+                cancelled.set()  # no further requests are sent
                 raise
 
         for latency_ms in pool.map(ask, range(load.requests)):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def survey(app: AppProtocol) -> ModelFacts:
-    """The same, and what would become of each model on this machine: asks the engines that are there."""
+    """`read_facts`, and whether each model runs on this computer, for which the engines are asked."""
     facts = read_facts(app)
     return replace(
         facts,
@@ -39,24 +39,24 @@ def survey(app: AppProtocol) -> ModelFacts:
 
 
 def import_file(app: AppProtocol, path: Path, how: How, on_bytes: OnProgress) -> str:
-    """Bring a model into the models folder; its id there."""
+    """Import a model into the models folder; its id there."""
     return app.library.find(str(app.models.import_model(path, how, on_bytes)[0])).id
 
 
 def make_smaller(app: AppProtocol, row: ModelRow, target: Path, type_name: str, on_tensor: OnProgress) -> str:
-    """Quantize the model of a row to a file of the models folder; the id of what came of it."""
+    """Quantize the model of a row to a new file in the models folder; the id of the new model."""
     return app.library.find(str(app.models.quantize(row.id, target, type_name, on_tensor))).id
 
 
 def discard_downloads(app: AppProtocol, row: ModelRow) -> None:
-    """Stop a download and delete what has arrived; of a split model also the files that are complete."""
+    """Cancel downloads and delete what has arrived, with the complete files of a split model."""
     for_each_download(app.downloads.discard, row.downloads)
     if row.path and len(parts_of(row.path)) > 1:
         app.models.discard_arrived(row.path)
 
 
 def remove(app: AppProtocol, row: ModelRow, *, for_good: bool) -> None:
-    """Take away what a row stands for; a server that has it open is stopped first."""
+    """Remove the model or download of a row; a server that uses it is stopped first."""
     match row.sort:
         case RowKind.DOWNLOAD:
             discard_downloads(app, row)
@@ -69,7 +69,10 @@ def remove(app: AppProtocol, row: ModelRow, *, for_good: bool) -> None:
 def remove_several(
     app: AppProtocol, rows: Iterable[SpaceRow], *, for_good: bool
 ) -> Mapping[SpaceRow, AppError]:
-    """Take away all of these; those that could not be, with the reason. A server that has one is stopped."""
+    """Remove these; the result has those that could not be removed, with the reasons.
+
+    A server that uses one of them is stopped first.
+    """
     kept: dict[SpaceRow, AppError] = {}
     for row in rows:
         try:
@@ -83,7 +86,7 @@ def remove_several(
 
 
 def _discard(app: AppProtocol, final: Path) -> None:
-    """Delete what has arrived of a file, whether its download is in the queue or forgotten."""
+    """Delete the part of a file that has arrived, whether or not its download is still in the queue."""
     downloads = [each.id for each in app.downloads.snapshot() if each.path == final]
     for_each_download(app.downloads.discard, downloads)
     if not downloads:
@@ -91,12 +94,12 @@ def _discard(app: AppProtocol, final: Path) -> None:
 
 
 def keep_loaded(app: AppProtocol, model_id: str, *, wanted: bool) -> None:
-    """Let no other model take this one's place, or let it again."""
+    """Keep a model loaded when others need memory, or no longer."""
     app.apply(with_own(app.store.current, model_id, {"keep_loaded": wanted or None}))
 
 
 def answer_with(app: AppProtocol, reference: str, purpose: Purpose | None) -> None:
-    """Let a model beside the chosen one answer the requests that it is for, and load it."""
+    """Make a model the default for its purpose, beside the chosen one, and load it."""
     model_id = app.library.find(reference).id
     defaults = {Purpose.CHAT: "default_chat", Purpose.EMBEDDING: "default_embedding"}
     if purpose and (default := defaults.get(purpose)):
@@ -105,7 +108,7 @@ def answer_with(app: AppProtocol, reference: str, purpose: Purpose | None) -> No
 
 
 def verify_chosen(app: AppProtocol, tell: Callable[[int], None]) -> Check:
-    """Look whether the chosen model is whole; `tell` hears of each percent. `ModelError` if it is not."""
+    """Check the files of the chosen model; `tell` gets each percent. `ModelError` if they are damaged."""
     told = 0
 
     def hear(read_bytes: int, total_bytes: int) -> None:

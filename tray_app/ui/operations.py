@@ -27,15 +27,17 @@ _DIAGNOSED_LINES = 200
 
 
 def read_facts(app: AppProtocol) -> ModelFacts:
-    """What is on disk and in the catalogue, and which of it is chosen."""
+    """The models on disk and in the catalog, and which of them is chosen."""
     library, reference = app.library, app.store.current.model
     try:
         chosen = library.find(reference).id if reference else None
     except NotInstalledError as exc:
         chosen = exc.entry.id
     except ModelError:
-        chosen = None  # the status page says what is wrong with it, when it is started
-    finished = finished_downloads(app.downloads.snapshot())  # before the folder is read, which then has them
+        chosen = None  # Home says what is wrong with it when it is started
+    finished = finished_downloads(
+        app.downloads.snapshot()
+    )  # read before the folder, which has their files then
     contents = library.contents()
     missing = bool(app.store.current.models_folder) and not library.folder.is_dir()
     return ModelFacts(
@@ -57,25 +59,25 @@ def for_each_download(act: Callable[[int], None], downloads: Iterable[int]) -> N
 
 
 def start_server(app: AppProtocol) -> None:
-    """Start the server. A person who stops it before it has started needs no error for that."""
+    """Start the server. Stopping it before it is ready is not an error."""
     with suppress(StartCalledOffError):
         app.start_server()
 
 
 def restart_server(app: AppProtocol) -> None:
-    """As `start_server`, after stopping it."""
+    """Stop the server, then `start_server`."""
     with suppress(StartCalledOffError):
         app.restart_server()
 
 
 def load_model(app: AppProtocol, model_id: str) -> None:
-    """Load a model beside others, and wait until it answers. While the server is stopped, the model becomes
-    the chosen one, and the server starts with it.
+    """Load a model beside others, and wait until it is ready.
 
-    With a server on another machine, the model is only chosen.
+    If the server is stopped, the model becomes the chosen one, and the server starts with it. If the engine
+    is a server on another computer, the model is only chosen.
     """
     status = app.status()
-    with suppress(StartCalledOffError):  # somebody has unloaded it before it was there
+    with suppress(StartCalledOffError):  # it was unloaded before it was ready
         if is_remote(status):
             choose_model(app, model_id)
         elif not takes_models(status):
@@ -89,7 +91,7 @@ def load_model(app: AppProtocol, model_id: str) -> None:
 
 
 def load_or_unload(app: AppProtocol, model_id: str) -> None:
-    """Unload a model if it is loaded or on its way, else `load_model`."""
+    """Unload a model if it is loaded or being loaded, else `load_model`."""
     if is_loaded(app.status(), model_id):
         app.unload_model(model_id)
     else:
@@ -97,7 +99,7 @@ def load_or_unload(app: AppProtocol, model_id: str) -> None:
 
 
 def choose_model(app: AppProtocol, reference: str) -> None:
-    """Make a model the chosen one; a running server changes over to it."""
+    """Make a model the chosen one; a running server switches to it."""
     app.apply(msgspec.structs.replace(app.store.current, model=reference))
 
 
@@ -108,14 +110,14 @@ def choose_and_start(app: AppProtocol, reference: str) -> None:
 
 
 def set_launch_at_login(app: AppProtocol, *, wanted: bool) -> None:
-    """Start at login from now on, or no more."""
+    """Launch the app at login from now on, or no longer."""
     app.apply(msgspec.structs.replace(app.store.current, launch_at_login=wanted))
 
 
 def operation_for(  # noqa: PLR0911 - one for each wish
     app: AppProtocol, command: Command, status: AppStatus
 ) -> Callable[[], object] | None:
-    """What an entry of the menu asks of the app; None if it only opens something."""
+    """What an entry of the tray menu asks the app to do; None if it only opens something."""
     parts = current_parts(status)
     match command:
         case Command.START:

@@ -22,7 +22,7 @@ def measure_speed(
     closing: Event,
     tell: Callable[[Tuning, int], None],
 ) -> Tuning:
-    """Measure the running server on each engine and with several numbers of threads, see `tuning.tune`."""
+    """Measure the running server on each engine and with several numbers of threads: see `tuning.tune`."""
     import_once("tray_app.ui.widgets.curve")
 
     def tell_or_stop(found: Tuning, total: int) -> None:
@@ -37,7 +37,7 @@ def measure_speed(
 
 
 def keep_tuning(app: AppProtocol, tuning: Tuning) -> None:
-    """Let the chosen model have what is best from now on; a running server is started again."""
+    """Save the fastest engine and numbers of threads for the chosen model; a running server restarts."""
     model_id, best = app.chosen_id(), tuning.advice
     new = app.store.current
     if best != tuning.present:

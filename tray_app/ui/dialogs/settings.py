@@ -291,7 +291,7 @@ class SettingsDialog(QDialog):
             editor.show_kept(kept)
         self._judge()
 
-    def _judgement(self) -> tuple[Settings, dict[str, dict[str, str]]]:
+    def _judgment(self) -> tuple[Settings, dict[str, dict[str, str]]]:
         """What the drafts come to, and what is wrong with each of them."""
         old = self._bridge.app.store.current
         new, problems = read_drafts(old, self.form.drafts(), tr)
@@ -300,7 +300,7 @@ class SettingsDialog(QDialog):
 
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
-        new, problems = self._judgement()
+        new, problems = self._judgment()
         shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
         if self._plan_of != shown.model:
             self._plan = None  # what was said of another model; it is asked anew below
@@ -369,7 +369,7 @@ class SettingsDialog(QDialog):
         self.consequence.setText(" ".join(filter(None, told)))
 
     def _submit(self, done: Callable[[], object]) -> None:
-        new, problems = self._judgement()
+        new, problems = self._judgment()
         if problems or self._submitted:
             return
         keys, app = self.key_changes(), self._bridge.app

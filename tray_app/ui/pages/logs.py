@@ -298,7 +298,7 @@ class LogsPage(QWidget):
 
 
 class _LineDelegate(QStyledItemDelegate):
-    """Where and when quietly, warnings and errors in their colour."""
+    """Where and when quietly, warnings and errors in their color."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -307,7 +307,7 @@ class _LineDelegate(QStyledItemDelegate):
     def initStyleOption(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        """Set the colour of a cell's words."""
+        """Set the color of a cell's words."""
         super().initStyleOption(option, index)
         tone = _TONES.get(index.data(SEVERITY_ROLE))
         if tone is None and index.column() != LogColumn.TEXT:

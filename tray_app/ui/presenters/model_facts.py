@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the models folder and the catalogue hold, and which model is chosen: read off the GUI thread."""
+    """What the models folder and the catalog hold, and which model is chosen: read off the GUI thread."""
 
     installed: tuple[Model, ...] = ()
     catalog: tuple[CatalogEntry, ...] = ()

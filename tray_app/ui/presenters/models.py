@@ -142,7 +142,7 @@ class SettledRows:
     partials: Mapping[Path, ModelRow]
     """Of what downloads have left, by the file that it would become."""
     offers: Mapping[str, ModelRow]
-    """Of what the catalogue has, here or not; by id."""
+    """Of what the catalog has, here or not; by id."""
 
 
 def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
@@ -159,7 +159,7 @@ def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
 def model_rows(
     settled: SettledRows, status: AppStatus, works: Mapping[str, FileJob], tr: Translate
 ) -> tuple[ModelRow, ...]:
-    """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
+    """Installed models, downloads, what is of no use, then what the catalog offers besides."""
     rows = dict(settled.found)
     for engine in status.pool.engines:
         if (row := rows.get(engine.model_id or "")) and row.sort is RowKind.INSTALLED:
@@ -193,7 +193,7 @@ def _is_news(download: Progress, facts: ModelFacts) -> bool:
 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
-    """How large the download of a catalogue's model is, as far as the catalogue knows."""
+    """How large the download of a catalog's model is, as far as the catalog knows."""
     if not entry.size_bytes:
         return ""
     size = size_text(entry.download_bytes, tr)

@@ -48,7 +48,7 @@ class ActionCard(Card):
         self.text = text_label()
         self.note = small_label()
         self.bar = QProgressBar()
-        self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
+        self.bar.setTextVisible(False)  # the note says it, and does not change its color half-way
         self.buttons: dict[StrEnum, QPushButton] = {}
         self._row = QHBoxLayout()
         self._row.setSpacing(SMALL)

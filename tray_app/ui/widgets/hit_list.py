@@ -175,7 +175,7 @@ class HitDelegate(QStyledItemDelegate):
         return QSize(width, round(caption_height + TIGHT + text_height) + 2 * MEDIUM)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Draw it in the palette's colours."""
+        """Draw it in the palette's colors."""
         row: HitRow = index.data(_ROW)
         # The style sheet gives the list another palette, in which what is selected has a soft color.
         look = look_of(option.widget.window())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.memory import MemoryBarView
 
 _HEIGHT = SMALL + TIGHT
-# Told apart by pattern, not by colour.
+# Told apart by pattern, not by color.
 _PATTERNS = (Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern, Qt.BrushStyle.Dense5Pattern)
 _MARKS = ("■", "▨", "▒")
 """Letters of a legend that look like the patterns."""

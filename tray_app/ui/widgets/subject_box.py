@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SubjectBox(QWidget):
-    """A list with «All models», the models that are here, and those that have settings without being here."""
+    """A list with “All models”, the models that are here, and those that have settings without being here."""
 
     changed = Signal()
 
