@@ -1,4 +1,4 @@
-"""The settings dialog's judgement: what is possible, what has a meaning here, what would happen. Pure."""
+"""The settings dialog's judgment: what is possible, what has a meaning here, what would happen. Pure."""
 
 from __future__ import annotations
 
