@@ -100,7 +100,7 @@ class ConnectionPool:
             return
         self._start(Worker(1, self._context, claim, answer))
         try:
-            # When all bytes are here, a stalled connection whose bytes another one has fetched is not awaited.
+            # Once all bytes are here, a stalled connection whose bytes another has fetched is not awaited.
             while self._workers and not (answer.is_piece and plan.complete):
                 self._news.wait(TICK_S)
                 self._news.clear()

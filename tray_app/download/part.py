@@ -159,7 +159,7 @@ class PartFile:
                 self._sync_file = self.writer()
             _sync_data(self._sync_file.fileno())
         except OSError:
-            # The system reports a lost write only once: the next sync would succeed, and the journal be wrong.
+            # The system reports a lost write only once: the next sync would succeed, the journal be wrong.
             self._sync_failed = True
             raise
 
