@@ -15,7 +15,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import Settings
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.pages.models import ModelsPage

@@ -37,7 +37,7 @@ from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.menu import ModelChoice
 from tray_app.ui.presenters.notices import Notice, Page
 from tray_app.ui.tray import Tray
-from tray_app.ui.widgets.basic import plain_tooltip
+from tray_app.ui.widgets.labels import plain_tooltip
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:

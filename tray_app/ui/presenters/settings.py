@@ -1,4 +1,4 @@
-"""The settings dialog's judgement: what is possible, what has a meaning here, what would happen. Pure."""
+"""The settings dialog's judgment: what is possible, what has a meaning here, what would happen. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.fields import field_named
