@@ -219,6 +219,17 @@ def test_a_remote_server_has_models_of_its_own_and_none_is_loaded_here(app: App)
             app.load_model("test")
 
 
+def test_a_remote_server_starts_although_a_model_of_this_computer_is_kept_loaded(app: App) -> None:
+    with memory_keychain(), remote_server() as remote:
+        app.store.override(engine="remote", remote_url=remote.url)
+        app.apply(app.store.current, {"remote": KEY})
+        app.change_own("test", keep_loaded=True)
+
+        app.start_server()
+
+        assert app.wait_until_ready(DEADLINE_S)
+
+
 def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_path: Path) -> None:
     model = tmp_path / "tiny.gguf"
     write_model(model)

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from tray_app.app import engine_commands
 from tray_app.app.workspace import TEST_MODEL
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.kinds import is_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import (
@@ -91,7 +90,7 @@ class CommandService:
         if answer := self._workspace.embed_if_open(wish.texts):
             return _embedded(answer, by_test_model=False)
         settings = self._workspace.store.current
-        meaningless = not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE
+        meaningless = not settings.model and not is_remote(settings)
         chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
         with self._workspace.temporary_server(chosen) as server:
             server.start()

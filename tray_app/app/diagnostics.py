@@ -42,7 +42,7 @@ from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import BuildSetting, engine_setting
+from tray_app.engine.kinds import BuildSetting, engine_setting, is_remote
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import foreseen, look_for_engine, report_on
@@ -185,7 +185,7 @@ def versions() -> dict[str, str]:
 def _look_at_model(inputs: DiagnosticInputs, notes: _Notes) -> None:
     settings = inputs.settings
     try:
-        if engine_setting(settings.engine) is EngineKind.REMOTE:
+        if is_remote(settings):
             notes.engine = plan_remote(settings, "").engine
         elif settings.model:
             _look_at_file(inputs, inputs.library.find(settings.model), notes)
@@ -209,7 +209,7 @@ def _look_at_engine(inputs: DiagnosticInputs) -> None:
 def _look_at_defaults(inputs: DiagnosticInputs, notes: _Notes) -> None:
     """Whether there are the models that answer requests which name none."""
     settings = inputs.settings
-    if engine_setting(settings.engine) is EngineKind.REMOTE:
+    if is_remote(settings):
         return
     for name in MODEL_REFERENCES:
         reference = getattr(settings, name)
@@ -315,7 +315,7 @@ def _look_at_keys(inputs: DiagnosticInputs, notes: _Notes) -> dict[str, str]:
     except AppError as exc:
         # A running server has its key, perhaps from a variable that is not set in this process.
         notes.add(exc, stops=not (running and running.serving))
-    used = {GATEWAY: settings.network == "lan", REMOTE: engine_setting(settings.engine) is EngineKind.REMOTE}
+    used = {GATEWAY: settings.network == "lan", REMOTE: is_remote(settings)}
     places = {}
     for each in KEYS:
         with suppress(AppError):  # a needed key that cannot be read was reported above

@@ -24,8 +24,7 @@ from tray_app.app.put_off import PutOff
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import EngineFinder, engine_setting
+from tray_app.engine.kinds import EngineFinder, engine_setting, is_remote
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
@@ -208,7 +207,7 @@ class Workspace:
         of its own.
         """
         settings = settings or self.store.current
-        if not settings.model or engine_setting(settings.engine) is EngineKind.REMOTE:
+        if not settings.model or is_remote(settings):
             return None
         try:
             return self.library.id_of(settings.model)
@@ -262,7 +261,7 @@ class Workspace:
         """
         from tray_app.engine.launch_plan import plan_launch, plan_remote
 
-        if engine_setting(settings.engine) is EngineKind.REMOTE:
+        if is_remote(settings):
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)

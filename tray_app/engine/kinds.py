@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild, SetAside
     from tray_app.engine.devices import EngineDevice
     from tray_app.phrases import Text
+    from tray_app.settings.schema import Settings
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
 
@@ -84,6 +85,11 @@ def engine_setting(text: str) -> EngineSetting:
     if name in _BUILD_SETTINGS:
         return _BUILD_SETTINGS[name]
     return EngineKind(name) if name in set(EngineKind) else expanded(text)
+
+
+def is_remote(settings: Settings) -> bool:
+    """Whether the engine is a server on another computer, which has models of its own."""
+    return engine_setting(settings.engine) is EngineKind.REMOTE
 
 
 class WhyPassedOver(StrEnum):
