@@ -219,6 +219,51 @@
             <translation>Arrêtez d’abord le serveur, déchargez ces modèles, ou choisissez-leur un autre moteur.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} n’est pas dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Import it: powerinfer-tray models import PATH</source>
+            <translation>Importez-le : powerinfer-tray models import CHEMIN</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} n’est pas chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>No engine is running it.</source>
+            <translation>Aucun moteur ne l’exécute.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>Pour la liste des modèles chargés : powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>The engine did not stop in time</source>
+            <translation>Le moteur ne s’est pas arrêté à temps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>It is still using the model file.</source>
+            <translation>Il utilise encore le fichier du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Try again in a moment.</source>
+            <translation>Réessayez dans un instant.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is in use by the server</source>
             <translation>{name} est utilisé par le serveur</translation>
@@ -272,11 +317,6 @@
             <location filename="../../tray_app/app/model_manager.py" />
             <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
             <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom « powerinfer-quantize ». Pour les modèles ordinaires, utilisez « llama-quantize » de llama.cpp.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} n’est pas dans le dossier des modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -367,46 +407,6 @@
             <location filename="../../tray_app/app/release.py" />
             <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
             <translation>Rien n’a été téléchargé. N’installez pas cette version ; signalez-le aux auteurs de cette application.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
-            <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Import it: powerinfer-tray models import PATH</source>
-            <translation>Importez-le : powerinfer-tray models import CHEMIN</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>{model} is not loaded</source>
-            <translation>{model} n’est pas chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>No engine is running it.</source>
-            <translation>Aucun moteur ne l’exécute.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>To list the loaded models, run: powerinfer-tray ps</source>
-            <translation>Pour la liste des modèles chargés : powerinfer-tray ps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not stop in time</source>
-            <translation>Le moteur ne s’est pas arrêté à temps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>It is still using the model file.</source>
-            <translation>Il utilise encore le fichier du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Try again in a moment.</source>
-            <translation>Réessayez dans un instant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />

@@ -219,6 +219,51 @@
             <translation>先にサーバーを停止するか、これらのモデルをアンロードするか、別のエンジンを選択してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} はモデルフォルダーにありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Import it: powerinfer-tray models import PATH</source>
+            <translation>追加するには: powerinfer-tray models import パス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} は読み込まれていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>No engine is running it.</source>
+            <translation>このモデルを実行しているエンジンはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>読み込まれているモデルの一覧: powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>The engine did not stop in time</source>
+            <translation>エンジンが時間内に終了しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>It is still using the model file.</source>
+            <translation>まだモデルのファイルを使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Try again in a moment.</source>
+            <translation>しばらくしてから、もう一度お試しください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is in use by the server</source>
             <translation>{name} はサーバーで使用中です</translation>
@@ -272,11 +317,6 @@
             <location filename="../../tray_app/app/model_manager.py" />
             <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
             <translation>PowerInfer の「quantize」をサーバーと同じ場所に置くか、「powerinfer-quantize」という名前で PATH に置いてください。通常のモデルには llama.cpp の「llama-quantize」を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} はモデルフォルダーにありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -367,46 +407,6 @@
             <location filename="../../tray_app/app/release.py" />
             <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
             <translation>何もダウンロードしていません。このバージョンはインストールせず、このアプリの開発元に報告してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
-            <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Import it: powerinfer-tray models import PATH</source>
-            <translation>追加するには: powerinfer-tray models import パス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>{model} is not loaded</source>
-            <translation>{model} は読み込まれていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>No engine is running it.</source>
-            <translation>このモデルを実行しているエンジンはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>To list the loaded models, run: powerinfer-tray ps</source>
-            <translation>読み込まれているモデルの一覧: powerinfer-tray ps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not stop in time</source>
-            <translation>エンジンが時間内に終了しませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>It is still using the model file.</source>
-            <translation>まだモデルのファイルを使用しています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Try again in a moment.</source>
-            <translation>しばらくしてから、もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />

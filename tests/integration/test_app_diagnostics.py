@@ -22,7 +22,7 @@ from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import command_here, powerinfer_tray, running
 from tests.fakes.programs import elf, pe
-from tray_app.app.diagnostic_report import FoundProblem, RunningApp
+from tray_app.app.diagnostic_findings import FoundProblem, RunningApp
 from tray_app.app.diagnostics import run_diagnostics
 from tray_app.app.status import running_app
 from tray_app.app.workspace import Workspace

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tray_app.app.diagnostic_report import RunningApp
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import RunningApp
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.app.search_manager import SearchManager
     from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tray_app.app.diagnostics import ask_again, differing_answers
+from tray_app.app.engine_checks import ask_again, differing_answers
 from tray_app.app.root import App
 from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
@@ -40,8 +40,8 @@ from tray_app.system.ports import LOOPBACK, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.app.diagnostic_report import Repetition
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import Repetition
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.download.progress import Progress
     from tray_app.engine.kinds import Engine
     from tray_app.models.library import Model

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import DiagnosticReport, RunningApp
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.app.discovery import Discovery, Picked
     from tray_app.app.engines_report import EnginesReport
     from tray_app.app.model_manager import ModelManager
@@ -359,7 +359,7 @@ class Workspace:
         self, running: RunningApp | None = None, *known_errors: AppError
     ) -> DiagnosticInputs:
         """What is checked; `known_errors` were found before, besides those of files."""
-        from tray_app.app.diagnostics import DiagnosticInputs
+        from tray_app.app.diagnostic_inputs import DiagnosticInputs
 
         known = (self.store.problem, self.catalog_problem, *known_errors)
         return DiagnosticInputs(
