@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tray_app.download.address import Repository, is_address, read_address
 from tray_app.download.file_names import safe_name
 from tray_app.download.repository import address_of_file, choose_file
+from tray_app.download.source import parse_source
 from tray_app.engine.choosing import ModelNeeds
 from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import DownloadError, ErrorCode, ModelError
@@ -22,7 +23,7 @@ from tray_app.models.best_file import JudgedQuantization, best_file
 from tray_app.models.library import Model
 from tray_app.models.memory import GIB
 from tray_app.models.model_names import plain_id
-from tray_app.models.projectors import projector_to_fetch
+from tray_app.models.projectors import name_beside, projector_to_fetch
 from tray_app.models.remote_header import fetch_remote_header
 from tray_app.phrases import phrase, presentable
 
@@ -218,6 +219,12 @@ def _projector(files: HubFiles, path: str) -> str:
     """The address of that."""
     found = projector_of(files, path)
     return files.repository.address(found.path) if found else ""
+
+
+def projector_name(projector: str, model: str) -> str:
+    """What the projector at an address is to be called beside the model at another one."""
+    names = (PurePosixPath(parse_source(each).file_name) for each in (projector, model))
+    return name_beside(*names)
 
 
 def _why(best: BestFile, count: int) -> Text:

@@ -114,7 +114,7 @@ class App(Workspace):
             paths,
             host,
             settings=lambda: self.store.current,
-            new_queue=self._new_engine_queue,
+            new_queue=self._internet.new_queue,
             announce=self._announce,
         )
         self._weekly = WeeklyLook(
