@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import requests
 from tests.fakes.models import HTML_PAGE, write_truncated_model
 from tests.fakes.program import COMMAND, DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app import __version__
+from tray_app.gateway.control import client
 from tray_app.system.ports import free_port
 
 
@@ -371,14 +371,13 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process in its tracks")
-def test_an_app_that_does_not_answer_is_not_said_to_be_absent() -> None:
-    port = str(free_port())
+def test_an_app_that_does_not_answer_is_not_said_to_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_STATUS_S", 0.5)  # how long a command waits
     commands = (["status", "--json"], ["stop"], ["serve"], ["doctor"])
-    with running("serve", "--model", "test", "--port", port) as program:
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
         program.process.send_signal(signal.SIGSTOP)
-        with ThreadPoolExecutor(len(commands)) as people:
-            results = list(people.map(lambda command: powerinfer_tray(*command), commands))
+        results = [command_here(*command) for command in commands]
         program.process.send_signal(signal.SIGCONT)
         assert powerinfer_tray("stop").returncode == 0
 
