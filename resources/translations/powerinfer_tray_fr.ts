@@ -1449,9 +1449,29 @@
             <translation>Le serveur s’est arrêté à l’octet {at} au lieu de {end}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Canceled</source>
-            <translation>Annulé</translation>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>Il lui faut {needed:.2f} Gio, mais la limite pour tous les modèles ensemble est de {budget:.2f} Gio.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>Choisissez un modèle ou une taille de contexte plus petits, ou relevez la limite de mémoire : powerinfer-tray settings set memory_budget GIO</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers} Les modèles gardés chargés en laissent {free:.2f} Gio ; il faudrait décharger : {models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{name} does not fit in the memory for models</source>
+            <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
@@ -1492,6 +1512,11 @@
             <location filename="../../tray_app/engine/builds/archive.py" />
             <source>This name already exists.</source>
             <translation>Ce nom existe déjà.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_downloads.py" />
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>{name} fait {size:,} octets sur le serveur, mais devrait en faire {expected:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1805,11 +1830,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It contains {count:,} files ({size:.1f} GB).</source>
-            <translation>Il contient {count:,} fichiers ({size:.1f} Go).</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Choose the folder that contains only the engine's program and its files.</source>
             <translation>Choisissez le dossier qui ne contient que le programme du moteur et ses fichiers.</translation>
         </message>
@@ -1817,6 +1837,11 @@
             <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Check that it exists and that you have permission to read it.</source>
             <translation>Vérifiez qu’il existe et que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installation.py" />
+            <source>Canceled</source>
+            <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
@@ -1857,11 +1882,6 @@
             <location filename="../../tray_app/engine/builds/installing.py" />
             <source>The installation failed unexpectedly</source>
             <translation>L’installation a échoué de façon inattendue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
-            <translation>{name} fait {size:,} octets sur le serveur, mais devrait en faire {expected:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -2037,6 +2057,11 @@
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Rename its files and folders, using only letters and digits.</source>
             <translation>Renommez ses fichiers et dossiers en n’utilisant que des lettres et des chiffres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} for {cards} ({back_end})</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -2759,6 +2784,31 @@
             <translation>Réessayez. Si cela se reproduit, choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>The engine {name} did not find a graphics card</source>
+            <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>It does not list any card that it can use.</source>
+            <translation>Il n’énumère aucune carte qu’il puisse utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
+            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} n’est pas un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>Sa sortie de --help ne ressemble pas à celle d’un serveur de modèles.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
             <translation>Avec plusieurs threads, PowerInfer donne des résultats erronés pour les modèles creux : un seul est donc utilisé.</translation>
@@ -2850,11 +2900,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} is not an engine</source>
-            <translation>{name} n’est pas un moteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/inspection.py" />
             <source>It did not answer when asked for its options.</source>
             <translation>Il n’a pas répondu quand ses options lui ont été demandées.</translation>
         </message>
@@ -2877,26 +2922,6 @@
             <location filename="../../tray_app/engine/inspection.py" />
             <source>{name} is not a program</source>
             <translation>{name} n’est pas un programme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} did not find a graphics card</source>
-            <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It does not list any card that it can use.</source>
-            <translation>Il n’énumère aucune carte qu’il puisse utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Check that the card's driver works, or set “Engine” to auto.</source>
-            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Its --help output does not look like that of a model server.</source>
-            <translation>Sa sortie de --help ne ressemble pas à celle d’un serveur de modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -3047,31 +3072,6 @@
             <location filename="../../tray_app/engine/owned_arguments.py" />
             <source>Remove it.</source>
             <translation>Supprimez-le.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
-            <translation>Il lui faut {needed:.2f} Gio, mais la limite pour tous les modèles ensemble est de {budget:.2f} Gio.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>Choisissez un modèle ou une taille de contexte plus petits, ou relevez la limite de mémoire : powerinfer-tray settings set memory_budget GIO</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
-            <translation>{numbers} Les modèles gardés chargés en laissent {free:.2f} Gio ; il faudrait décharger : {models}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit in the memory for models</source>
-            <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />

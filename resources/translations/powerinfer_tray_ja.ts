@@ -1449,9 +1449,29 @@
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Canceled</source>
-            <translation>キャンセルしました</translation>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>{needed:.2f} GiB が必要ですが、全モデルの合計の上限は {budget:.2f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>より小さいモデルかコンテキストサイズを選択するか、メモリの上限を上げてください: powerinfer-tray settings set memory_budget GIB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers}このうち、読み込んだままにするモデルを除いた残りは {free:.2f} GiB です。アンロードが必要なモデル: {models}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>いずれかをアンロードしてください: powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{name} does not fit in the memory for models</source>
+            <translation>{name} はモデル用のメモリに収まりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
@@ -1492,6 +1512,11 @@
             <location filename="../../tray_app/engine/builds/archive.py" />
             <source>This name already exists.</source>
             <translation>同じ名前のものがすでにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_downloads.py" />
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>サーバー上の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1805,11 +1830,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It contains {count:,} files ({size:.1f} GB).</source>
-            <translation>{count:,} 個のファイル ({size:.1f} GB) が含まれています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Choose the folder that contains only the engine's program and its files.</source>
             <translation>エンジンのプログラムとそのファイルだけが入っているフォルダーを選択してください。</translation>
         </message>
@@ -1817,6 +1837,11 @@
             <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Check that it exists and that you have permission to read it.</source>
             <translation>存在すること、読み取りが許可されていることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installation.py" />
+            <source>Canceled</source>
+            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
@@ -1857,11 +1882,6 @@
             <location filename="../../tray_app/engine/builds/installing.py" />
             <source>The installation failed unexpectedly</source>
             <translation>インストールが予期せず失敗しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
-            <translation>サーバー上の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -2037,6 +2057,11 @@
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Rename its files and folders, using only letters and digits.</source>
             <translation>ファイルとフォルダーの名前を、文字と数字だけに変更してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} for {cards} ({back_end})</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -2759,6 +2784,31 @@
             <translation>もう一度お試しください。繰り返す場合は、設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>The engine {name} did not find a graphics card</source>
+            <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>It does not list any card that it can use.</source>
+            <translation>使用できるカードが一覧にありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
+            <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} はエンジンではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>--help の出力がモデルサーバーのものではないようです。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
             <translation>PowerInfer は複数のスレッドではスパースモデルの結果を誤るため、1 スレッドだけを使用します。</translation>
@@ -2850,11 +2900,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} is not an engine</source>
-            <translation>{name} はエンジンではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/inspection.py" />
             <source>It did not answer when asked for its options.</source>
             <translation>オプションを問い合わせても応答しませんでした。</translation>
         </message>
@@ -2877,26 +2922,6 @@
             <location filename="../../tray_app/engine/inspection.py" />
             <source>{name} is not a program</source>
             <translation>{name} はプログラムではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} did not find a graphics card</source>
-            <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It does not list any card that it can use.</source>
-            <translation>使用できるカードが一覧にありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Check that the card's driver works, or set “Engine” to auto.</source>
-            <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Its --help output does not look like that of a model server.</source>
-            <translation>--help の出力がモデルサーバーのものではないようです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -3047,31 +3072,6 @@
             <location filename="../../tray_app/engine/owned_arguments.py" />
             <source>Remove it.</source>
             <translation>削除してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
-            <translation>{needed:.2f} GiB が必要ですが、全モデルの合計の上限は {budget:.2f} GiB です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>より小さいモデルかコンテキストサイズを選択するか、メモリの上限を上げてください: powerinfer-tray settings set memory_budget GIB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
-            <translation>{numbers}このうち、読み込んだままにするモデルを除いた残りは {free:.2f} GiB です。アンロードが必要なモデル: {models}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>いずれかをアンロードしてください: powerinfer-tray unload {model}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit in the memory for models</source>
-            <translation>{name} はモデル用のメモリに収まりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />

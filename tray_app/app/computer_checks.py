@@ -18,7 +18,7 @@ from tray_app.app.diagnostic_findings import FolderFinding, NetworkFinding, Port
 from tray_app.app.engine_checks import settings_without_effect
 from tray_app.app.public_address import check_client_key, listening_address
 from tray_app.app.redaction import HIDDEN, SECRET_NAME
-from tray_app.engine.kinds import is_remote
+from tray_app.engine.engine_setting import is_remote
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError, SettingsError
 from tray_app.phrases import joined, phrase
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed

@@ -9,7 +9,8 @@ from tray_app.app.diagnostic_findings import FoundProblem
 
 if TYPE_CHECKING:
     from tray_app.app.diagnostic_findings import ModelFinding, RunningApp
-    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.finding import EngineFinder
+    from tray_app.engine.program import Engine
     from tray_app.errors import AppError, ErrorCode
     from tray_app.models.library import Library
     from tray_app.settings.keystore import KeyStore

@@ -15,8 +15,8 @@ from tray_app.engine.builds.choice import advise
 from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import why_it_runs
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import BuildSetting, engine_setting
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import BuildSetting, engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.gateway.public_client import request_embeddings
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_findings import ModelFinding
     from tray_app.app.diagnostic_inputs import DiagnosticInputs, Notes
-    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.engine.lastfailure import NotedFailure
+    from tray_app.engine.program import Engine
     from tray_app.gateway.public_client import Embeddings
     from tray_app.phrases import Text
     from tray_app.system.paths import AppPaths

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tray_app.app.start_job import StartCalledOffError
-from tray_app.engine.kinds import is_remote
+from tray_app.engine.engine_setting import is_remote
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
 from tray_app.models.model_files import parts_of

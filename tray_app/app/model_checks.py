@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tray_app.app.computer_checks import space_of
 from tray_app.app.diagnostic_findings import ModelFinding
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.kinds import engine_setting, is_remote
+from tray_app.engine.engine_setting import engine_setting, is_remote
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.report import foreseen, look_for_engine, report_on
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode, Fix, ModelError, SettingsError

@@ -26,7 +26,7 @@ from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_a
 from tray_app.app.updates import Updates
 from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
-from tray_app.engine.kinds import is_remote
+from tray_app.engine.engine_setting import is_remote
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.resource_usage import ResourceUsage
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError, EngineError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from tray_app.engine.kinds import is_remote
+from tray_app.engine.engine_setting import is_remote
 from tray_app.errors import AppError, ErrorCode, ModelError
 from tray_app.models.fingerprint import Fingerprints
 from tray_app.search.collection import Hit, MapOfTexts

@@ -183,7 +183,7 @@ def _loaded(app: App, name: str) -> str:
 
 def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
-    from tray_app.engine.kinds import is_remote
+    from tray_app.engine.engine_setting import is_remote
 
     settings = app.store.current
     if not settings.model and not is_remote(settings):
