@@ -1,7 +1,8 @@
 """Keeps the tables of docs/guide.md in step with the sources: `python -m tools`.
 
-The rows of a table, and what the sources say in each, are written anew. What a setting does, which option overrides it, and what a key is for are written by hand in
-the last cells, and kept; in a new row, the help text of the source stands there.
+The rows of a table, and what the sources say in each, are written anew. What a setting does, which option
+overrides it, and what a key is for are written by hand in the last cells, and kept; in a new row, the help
+text of the source stands there.
 """
 
 from __future__ import annotations

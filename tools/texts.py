@@ -114,7 +114,7 @@ class _Signature:
 
 
 def find_texts(root: Path) -> Found:
-    """All texts of the package and of the catalogue of models below `root`."""
+    """All texts of the package and of the catalog of models below `root`."""
     found = Found()
     trees = {
         path.relative_to(root).as_posix(): ast.parse(path.read_text("utf-8"))

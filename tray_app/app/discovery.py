@@ -207,7 +207,7 @@ def projector_of(files: HubFiles, path: str) -> HubFile | None:
 
 
 def _projector(files: HubFiles, path: str) -> str:
-    """The address of that."""
+    """The address of `projector_of`; empty if there is none."""
     found = projector_of(files, path)
     return files.repository.address(found.path) if found else ""
 

@@ -6,6 +6,7 @@ Any thread.
 from __future__ import annotations
 
 import logging
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,8 @@ class LoadedModels:
         self._settings = settings
         self._announce = announce
         self._stop_s = stop_s
+        self._lock = threading.Lock()  # held while the next is replaced
         self._kept_for_this_run: frozenset[str] = frozenset()
-        """Replaced, as other threads may read it."""
 
     def is_kept(self, model_id: str | None) -> bool:
         """Whether a model is never unloaded for another, or because nobody asks."""
@@ -94,7 +95,8 @@ class LoadedModels:
                 "Import it: powerinfer-tray models import PATH",
             )
         if keep:
-            self._kept_for_this_run |= {model_id}
+            with self._lock:
+                self._kept_for_this_run |= {model_id}
         wait = self._server.load(model_id, forced=force)
         self._announce()  # that it waits for memory is no change of an engine
         if wait is None:
@@ -106,7 +108,8 @@ class LoadedModels:
     def unload(self, reference: str) -> str:
         """See `Workspace.unload_model`."""
         model_id = self._loaded_id(reference)
-        self._kept_for_this_run -= {model_id}
+        with self._lock:
+            self._kept_for_this_run -= {model_id}
         if not self._server.unload(model_id):
             raise EngineError(
                 ErrorCode.MODEL_NOT_LOADED,

@@ -105,11 +105,11 @@ class ModelManager:
         self._engines = engines
         self._host = host
         self._forget = forget
-        # numbers of downloads whose digest is written; used by the downloads thread alone
+        # numbers of downloads whose digest is written; the queue tells of one change at a time
         self._noted: set[int] = set()
 
     def report(self, reference: str) -> ModelReport:
-        """The report on a model that is installed, in the catalogue or at an address. `AppError`."""
+        """The report on a model that is installed, in the catalog or at an address. `AppError`."""
         try:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
@@ -121,7 +121,7 @@ class ModelManager:
     def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
         """The same of models that are here and of those on offer, by id; engines are looked for once.
 
-        Models of the catalogue are judged by its data alone; those without a size are left out.
+        Models of the catalog are judged by its data alone; those without a size are left out.
         """
         reporter = Reporter(self._engines, self._host)
 
@@ -305,8 +305,8 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
-        """The model at an address; one of the catalogue has its id there, by which it may have settings, and
-        what the catalogue says of it.
+        """The model at an address; one of the catalog has its id there, by which it may have settings, and
+        what the catalog says of it.
         """
         model = self._fetch(address)
         entry = next((entry for entry in self._library().catalog if entry.source == address), None)

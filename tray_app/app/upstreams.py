@@ -47,7 +47,7 @@ class ServedLease:
 def leased(
     wait: EngineLease | Future[EngineLease], serve: Callable[[EngineLease], ServedLease]
 ) -> Lease | Future[Got]:
-    """The pool's lease as the gateway's, now or later. Who cancels the later one gives up the place."""
+    """The pool's lease as the gateway's, now or later. To cancel the future gives up its place."""
     if isinstance(wait, EngineLease):
         return serve(wait)
     served: Future[Got] = Future()

@@ -77,7 +77,7 @@ _log = logging.getLogger(__name__)
 _CLOSE_S = 5.0
 
 TEST_MODEL = "test"
-"""The catalogue's id of the model that comes with the app."""
+"""The catalog's ID of the model that comes with the app."""
 
 
 class Workspace:
@@ -288,7 +288,7 @@ class Workspace:
         connections: int | None = None,
         bytes_per_s: float | None = None,
     ) -> tuple[int, ...]:
-        """Queue a download of an address (see `download/address.py`) or of a catalogue id.
+        """Queue a download of an address (see `download/address.py`) or of an ID of the catalog.
 
         Returns the numbers of its files in the queue, in order: several for a split model, the last one its
         projector's where the catalog names one, its repository has one, or `projector` is the address of one.
@@ -329,7 +329,7 @@ class Workspace:
         )
 
     def pick(self, source: str) -> Picked:
-        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalogue is known."""
+        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalog is known."""
         from tray_app.app.discovery import Picked
 
         in_catalog = any(entry.id == source for entry in self._catalog)
