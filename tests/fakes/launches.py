@@ -14,11 +14,13 @@ from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan, plan_launch
 from tray_app.engine.program import Engine
 from tray_app.models.gguf import read_header
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model, builtin_model
+from tray_app.models.library import builtin_model
+from tray_app.models.model import Model
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.child import Child, Launch
-from tray_app.system.host import Gpu, Host, System, detect_system
+from tray_app.system.host import Host, System, detect_system
 from tray_app.system.launcher import launcher_for
+from tray_app.system.nvidia import Gpu
 from tray_app.system.ports import LOOPBACK
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)

@@ -21,8 +21,9 @@ from tray_app.app.redaction import HIDDEN, SECRET_NAME
 from tray_app.engine.engine_setting import is_remote
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError, SettingsError
 from tray_app.phrases import joined, phrase
+from tray_app.settings.fields import FIELDS
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
-from tray_app.settings.schema import FIELDS, value_text
+from tray_app.settings.value_text import value_text
 from tray_app.system.disk import disk_space, nearest_folder
 from tray_app.system.files import folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle

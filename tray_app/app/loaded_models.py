@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from tray_app.app.server import Server
     from tray_app.engine.pool import EnginePool
     from tray_app.engine.pooled_engine import EngineLease
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
 
 _log = logging.getLogger(__name__)

@@ -19,15 +19,15 @@ from tray_app.models.fit_text import fit_line, memory_reason
 from tray_app.models.memory import Fit
 from tray_app.models.references import NotInstalledError
 from tray_app.phrases import Translate, joined, phrase, presentable
+from tray_app.settings.fields import MODEL_REFERENCES
 from tray_app.settings.model_settings import aliases_of, effective
-from tray_app.settings.schema import MODEL_REFERENCES
 from tray_app.system.disk import not_enough_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.app.diagnostic_inputs import DiagnosticInputs, Notes
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 
 def check_model(inputs: DiagnosticInputs, notes: Notes) -> None:

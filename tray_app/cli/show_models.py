@@ -19,7 +19,7 @@ from tray_app.phrases import Translate, presentable
 
 if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 
 def models_list(*, as_json: Json = False) -> None:
@@ -88,7 +88,7 @@ def models_info(
 ) -> None:
     """Show what a model is, which engine runs it and whether it fits, even before it is downloaded."""
     from tray_app.models.fit_text import fit_line
-    from tray_app.settings.schema import value_text
+    from tray_app.settings.value_text import value_text
 
     with open_workspace() as workspace:
         report = workspace.models.report(reference)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import phrase
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.fields import FIELDS
 from tray_app.system.drives import title_of
 from tray_app.system.shortage import passes
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from tray_app.engine.devices import Card, EngineDevice
     from tray_app.engine.program import Engine
-    from tray_app.models.library import Model
     from tray_app.models.memory import MemoryEstimate
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Auto, Settings
     from tray_app.system.host import Host
 
