@@ -27,7 +27,7 @@ from tray_app.app.updates import Updates
 from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -65,12 +65,12 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control
     from tray_app.gateway.public_client import ChatPiece, Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import RangeRefusedError
+from tray_app.download.faults import RangeRefusedError
 from tray_app.download.progress import Phase
 from tray_app.download.segments import Span
 from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.download.connection_scaler import MOST_CONNECTIONS, ConnectionScaler
-from tray_app.download.network_errors import ChangedError, OverlongError, TransientError, broken_transfer
+from tray_app.download.faults import ChangedError, OverlongError, TransientError, broken_transfer
 from tray_app.download.throttle import Throttle
 from tray_app.download.worker import FetchContext, Worker
 

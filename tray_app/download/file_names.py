@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 MODEL_SUFFIX = ".gguf"
+"""The ending of every model file, in any case."""
 NAME_LIMIT_BYTES = 200
 """File systems allow 255; the names of the partial file and its journal are a little longer."""
 

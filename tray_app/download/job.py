@@ -124,8 +124,7 @@ class Job:
         )
 
     def _remove_part(self) -> None:
-        # another program may be downloading it: then its bytes are not deleted
-        # another program may be downloading it: then its bytes are not deleted
+        # Another program may be downloading it: then its bytes are not deleted.
         with sole_writer(self.order.path):
             PartFile(self.order.path, self.order.source).discard()
         self.received_bytes, self.resumed = 0, False

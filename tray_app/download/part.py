@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.download.disk_errors import DISK_FULL
 from tray_app.download.file_names import safe_name
-from tray_app.download.network_errors import DISK_FULL
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import DownloadSource, RemoteFile

@@ -16,9 +16,10 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.download.address import HUGGING_FACE
 from tray_app.download.connection_pool import TransferLimits
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import Interrupted
 from tray_app.download.file_names import safe_name
 from tray_app.download.job import Job
-from tray_app.download.network_errors import Interrupted, disk_fault
 from tray_app.download.part import find_journals, forget_order, named_before, note_order
 from tray_app.download.progress import Phase, RateMeter
 from tray_app.download.retry import RetryPolicy

@@ -9,7 +9,8 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import RefusedError, broken_body, broken_transfer
+from tray_app.download.faults import RefusedError, broken_transfer
+from tray_app.download.network_errors import broken_body
 from tray_app.download.source import answered_span, describe_file, full_size
 from tray_app.download.strict_http import StrictResponse
 from tray_app.download.verify import refuse_wrong_digest, web_page_error

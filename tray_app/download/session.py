@@ -24,8 +24,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tray_app import __version__
 from tray_app.download.address import has_odd_letters
-from tray_app.download.network_errors import no_answer, refusal
+from tray_app.download.network_errors import no_answer
 from tray_app.download.private import first_private, is_private, literal_address, peer_of, resolved
+from tray_app.download.refusals import refusal
 from tray_app.download.strict_http import StrictResponse
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
 from tray_app.download.connection_pool import ConnectionPool
-from tray_app.download.file_names import last_name
-from tray_app.download.network_errors import (
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import (
     Interrupted,
     NodesDifferError,
     OfflineError,
@@ -20,8 +20,8 @@ from tray_app.download.network_errors import (
     RangeRefusedError,
     TransientError,
     UnreachableError,
-    disk_fault,
 )
+from tray_app.download.file_names import last_name
 from tray_app.download.part import PartFile, note_name
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase

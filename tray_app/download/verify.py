@@ -40,8 +40,8 @@ def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
     return kind(ErrorCode.SOURCE_SENDS_WEB_PAGE, title, cause, hint)
 
 
-def begins_as_model(head: bytes) -> bool:
-    """Whether this is the beginning of a model that this app knows."""
+def begins_as_model(head: bytes | bytearray) -> bool:
+    """Whether a file with these first bytes is a model in GGUF or PowerInfer's PWRI."""
     return head.startswith(_MODEL_MAGICS)
 
 

@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import (
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import (
     ChangedError,
     Interrupted,
     NodesDifferError,
     OverlongError,
     broken_transfer,
     changed,
-    disk_fault,
 )
 from tray_app.download.segments import Span, claim_bytes
 from tray_app.download.size_limits import NoRoomError

@@ -25,7 +25,7 @@ from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from io import BufferedReader, FileIO
 
     from tray_app.phrases import Text
 
@@ -68,13 +68,26 @@ def open_private(path: str | Path, flags: int) -> int:
     return os.open(path, flags, mode=PRIVATE)
 
 
+def open_without_waiting(path: Path) -> BufferedReader:
+    """Open a file for reading; a pipe in its place does not make the caller wait for a writer. `OSError`."""
+    return open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING))
+
+
+def text_of(path: Path) -> str:
+    """The text of a small file of the system, without blanks around it; empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def read_regular(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
     """The content of a small file. `OSError`, also if it is too large or not an ordinary file.
 
     A link is followed; its target must be an ordinary file.
     """
     _require_regular(path.stat(), path)  # before it is opened: even opening a device can have effects
-    with open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING)) as file:
+    with open_without_waiting(path) as file:
         _require_regular(os.fstat(file.fileno()), path)
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
