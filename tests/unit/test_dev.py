@@ -125,7 +125,7 @@ def test_apt_is_told_the_proxy_whose_name_is_in_capitals(
     # As sudo does, this one keeps nothing but what it is told to.
     program(
         bare_debian / "sudo",
-        'case "$1" in --non*) exit;; --preserve-env=http_proxy) shift;; *) unset http_proxy;; esac\nexec "$@"',
+        'case "$1" in --n*) exit;; --preserve-env=http_proxy) shift;; *) unset http_proxy;; esac\nexec "$@"',
     )
 
     dev.install_packages(["libgl1"])
