@@ -7,14 +7,15 @@ import pytest
 
 from tests.fakes.app import make_model
 from tests.fakes.engine import HELP
+from tests.fakes.errors import coded
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.finding import recognize
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.program import Engine
-from tray_app.errors import SettingsError
+from tray_app.errors import EngineError, ErrorCode, SettingsError
 from tray_app.models.header import Pooling, Projection
 from tray_app.models.memory import GIB
 from tray_app.models.model import Model
@@ -405,3 +406,20 @@ def test_rearranged_weights_are_not_mapped_in_the_words_that_the_server_knows() 
     assert "--load-mode none" in " ".join(plan_launch(Settings(), whole, FITS_ITSELF, PC).argv)
     old = replace(FITS_ITSELF, flags=FITS_ITSELF.flags - {"--load-mode"} | {"--no-mmap"})
     assert "--no-mmap" in plan_launch(Settings(), whole, old, PC).argv
+
+
+@pytest.mark.parametrize(
+    ("url", "port"),
+    [
+        ("http://localhost:8080/v1", 8080),
+        ("http://localhost.:8080/v1", 8080),
+        ("http://[::1]:8080/v1", 8080),
+        ("http://0.0.0.0:8080/v1", 8080),
+        ("http://[::]:8080/v1", 8080),
+        ("http://127.0.0.1/v1", 80),
+    ],
+)
+def test_no_name_of_this_app_is_a_remote_server(url: str, port: int) -> None:
+    with pytest.raises(EngineError, check=coded(ErrorCode.REMOTE_IS_THIS_APP)):
+        plan_remote(Settings(remote_url=url, port=port), "")
+    assert plan_remote(Settings(remote_url=url, port=port + 1), "").url == url

@@ -58,6 +58,8 @@ _CAP = "--kv-unified-per-slot"
 """Limits each slot to its share of the common cache. Older servers lack this argument."""
 _PATH = re.compile(r"[!-~]*")
 """The characters of a path that can be sent in a request: printable ASCII."""
+_USUAL_PORTS = {"http": 80, "https": 443}
+_OWN_NAMES = ("localhost", LOOPBACK, "::1", "0.0.0.0", "::")  # noqa: S104  the last two also lead to this computer
 _LOAD_MODE = "--load-mode"
 _REARRANGED = ("Q4_0", "Q4_K", "IQ4_NL")
 
@@ -220,7 +222,8 @@ def plan_remote(settings: Settings, key: str) -> RemotePlan:
             "Enter its base URL, such as http://192.168.1.20:8000/v1.",
         )
     parts = urlsplit(url)
-    if parts.hostname in ("localhost", LOOPBACK, "::1") and parts.port == settings.port:
+    host, port = (parts.hostname or "").rstrip("."), parts.port or _USUAL_PORTS[parts.scheme]
+    if host in _OWN_NAMES and port == settings.port:
         raise EngineError(
             ErrorCode.REMOTE_IS_THIS_APP,
             "The remote server cannot be this app itself",
