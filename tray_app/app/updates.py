@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, writ
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tray_app.app.release import PackageKind
     from tray_app.download.progress import Progress
@@ -119,6 +119,9 @@ class Updates:
         self._queue: DownloadQueue | None = None
         self._number: int | None = None
         """That of the package in the queue."""
+        self._asking: set[Session] = set()
+        """Those in which a document is being fetched."""
+        self._closing = False
 
     # Looking
 
@@ -135,7 +138,7 @@ class Updates:
         address = self._address()
         release = None
         try:
-            release = read_release(_fetch(address, SMALL_FILE_BYTES))
+            release = read_release(self._fetch(address, SMALL_FILE_BYTES), address)
         except RefusedError as exc:  # nothing was released yet, for one
             _log.info("No release is known: %s", exc.message)
         except NOT_JSON as exc:
@@ -175,10 +178,12 @@ class Updates:
         if newer is None or self._key is None or not self._can_fetch(newer):
             return
         name = self._package(newer)
-        sums = _fetch(newer.files[SUMS], SMALL_FILE_BYTES)
-        signature = _fetch(newer.files[SIGNATURE], SIGNATURE_BYTES)
+        sums = self._fetch(newer.files[SUMS], SMALL_FILE_BYTES)
+        signature = self._fetch(newer.files[SIGNATURE], SIGNATURE_BYTES)
         digest = signed_digest(name, sums, signature, self._key)
         with self._lock:
+            if self._closing:
+                return
             if self._queue is None:
                 self._queue = self._new_queue()
                 self._queue.changed.connect(lambda *_: self._announce())
@@ -192,9 +197,14 @@ class Updates:
             self._queue.discard(self._number)
 
     def close(self, timeout_s: float) -> None:
-        """End the download; what has arrived is used when it is begun again."""
-        if self._queue is not None:
-            self._queue.close(timeout_s)
+        """End what is being asked, and the download; what has arrived is used when it is begun again."""
+        with self._lock:
+            self._closing = True
+            queue = self._queue
+            for session in self._asking:
+                session.abort()
+        if queue is not None:
+            queue.close(timeout_s)
 
     # How
 
@@ -226,6 +236,32 @@ class Updates:
         found = (each for each in self._queue.snapshot() if each.id == self._number and each.name == name)
         return next(found, None)
 
+    def _fetch(self, address: str, most_bytes: int) -> bytes:
+        """A small document; of a larger one so much that it is none. `DownloadError` if it does not come."""
+        from tray_app.download.response_body import pieces_of
+
+        with _session() as session, self._bounded(session):
+            answer = session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]
+            with closing(answer):
+                return b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
+
+    @contextmanager
+    def _bounded(self, session: Session) -> Iterator[None]:
+        """End what this session asks with `close`, or when it takes too long, however slowly headers come."""
+        limit = threading.Timer(_LONGEST_S, session.abort)
+        limit.daemon = True
+        limit.start()
+        with self._lock:
+            self._asking.add(session)
+            if self._closing:
+                session.abort()
+        try:
+            yield
+        finally:
+            limit.cancel()
+            with self._lock:
+                self._asking.discard(session)
+
     def _keep(self, **changes: object) -> None:
         with self._lock:
             self._kept = msgspec.structs.replace(self._kept, **changes)
@@ -248,14 +284,6 @@ def _own_key() -> bytes | None:
         return read_regular(resources() / KEY_FILE)
     except OSError:
         return None
-
-
-def _fetch(address: str, most_bytes: int) -> bytes:
-    """A small document; of a larger one so much that it is none. `DownloadError` if it does not come."""
-    from tray_app.download.response_body import pieces_of
-
-    with _session() as session, closing(session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]) as answer:
-        return b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
 
 
 def _session() -> Session:

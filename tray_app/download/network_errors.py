@@ -159,9 +159,9 @@ def refusal(  # noqa: PLR0911 - one for each kind
 
 
 def _counts_us_out(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether there were too many requests; GitHub says so by 403, too, with a header."""
-    none_left = status == HTTPStatus.FORBIDDEN and headers.get("X-RateLimit-Remaining") == "0"
-    return none_left or status == HTTPStatus.TOO_MANY_REQUESTS
+    """Whether there were too many requests; GitHub says so by 403, too, with one of two headers."""
+    names_a_time = headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and names_a_time)
 
 
 def _too_often(status: int, host: str, headers: Mapping[str, str]) -> TransientError:
