@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app import __version__
 from tray_app.app.release import Release
 from tray_app.app.updates import UpdateStatus
+from tray_app.download.network_errors import disk_fault
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
@@ -29,6 +31,7 @@ from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
@@ -179,6 +182,17 @@ def test_a_download_that_failed_says_why_and_can_be_begun_again() -> None:
     assert card.title == "The download of version 1.2.0 failed"
     assert "Not by us." in card.text
     assert UpdateAction.DOWNLOAD in card.actions
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_folder_of_no_use_is_that_of_packages_and_not_that_of_models(tmp_path: Path, number: int) -> None:
+    error = disk_fault(OSError(number, "no"), tmp_path / PACKAGE)
+    failed = make_progress(Phase.FAILED, name=PACKAGE, error=error)
+    card = update_card(telling(fetches=True, download=failed), ENGLISH)
+    assert card
+    assert str(tmp_path) in card.text
+    assert "your downloads folder, then choose Download." in card.text
+    assert "models folder" not in card.text
 
 
 def test_without_a_page_that_can_be_opened_there_is_nothing_to_download() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray_app import __version__
 from tray_app.download.progress import Phase
+from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.presenters.builds import CardView
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
 from tray_app.ui.presenters.notices import update_title
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
     from tray_app.phrases import Translate
+
+
+_ABOUT_THE_FOLDER = frozenset({ErrorCode.DISK_FULL, ErrorCode.FOLDER_NOT_WRITABLE})
 
 
 class UpdateAction(StrEnum):
@@ -84,7 +88,7 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
     fetches = status.updates.fetches
     if download and download.error:
         title = tr("The download of version {version} failed").format(version=release.version)
-        text = "\n".join(error_lines(download.error, tr))
+        text = "\n".join(error_lines(_of_a_package(download.error), tr))
     elif release.page and not fetches:
         text += " " + tr(
             "“Download” opens the page of the new version in your browser. The guide says how to check a "
@@ -92,6 +96,19 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
         )
     downloads = (UpdateAction.DOWNLOAD,) if fetches or release.page else ()
     return CardView("", title=title, text=text, actions=(UpdateAction.NEWS, *downloads, UpdateAction.SKIP))
+
+
+def _of_a_package(error: AppError) -> AppError:
+    """An error with a hint that suits; that of any download speaks of the models folder, and of Resume."""
+    if error.code not in _ABOUT_THE_FOLDER:
+        return error
+    title, cause, _ = error.texts
+    return AppError(
+        error.code,
+        title,
+        cause,
+        "Free some space and check that this app may write to your downloads folder, then choose Download.",
+    )
 
 
 def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:
