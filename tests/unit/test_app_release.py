@@ -212,13 +212,13 @@ def test_versions_are_compared_by_their_numbers(version: str, own: str, *, newer
     ],
 )
 def test_each_installation_has_its_package(system: System, machine: str, bundle: str, name: str) -> None:
-    kind = package_kind(system, Path(bundle), MOUNTED)
+    kind = package_kind(system, Path(bundle), Path(MOUNTED))
     assert kind
     assert package_name("1.2.0", kind, machine) == name
 
 
 def test_an_app_that_came_in_no_package_has_none() -> None:
-    assert package_kind(System.LINUX, None, MOUNTED) is None
+    assert package_kind(System.LINUX, None, Path(MOUNTED)) is None
 
 
 def test_a_digest_that_is_signed_is_taken() -> None:

@@ -151,10 +151,10 @@ def package_name(version: str, kind: PackageKind, machine: str) -> str:
             return f"powerinfer-tray-{version}-setup.exe"
 
 
-def package_kind(system: System, bundle: Path | None, mounted: str = "") -> PackageKind | None:
+def package_kind(system: System, bundle: Path | None, mounted: Path | None) -> PackageKind | None:
     """The kind of package that this app came in; None if it runs from its sources or a wheel.
 
-    `bundle`: the folder of the frozen app, see `bundle_folder`. `mounted`: where an AppImage says that it is.
+    `bundle`: the folder of the frozen app, see `bundle_folder`. `mounted`: see `appimage_folder`.
     """
     if bundle is None:
         return None

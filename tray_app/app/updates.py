@@ -30,7 +30,7 @@ from tray_app.app.release import (
     signed_digest,
 )
 from tray_app.download.network_errors import RefusedError
-from tray_app.system.environment import bundle_folder
+from tray_app.system.environment import appimage_folder, bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources
 
@@ -112,7 +112,7 @@ class Updates:
         self._releases = releases
         self._key = key or _own_key() if find_spec("cryptography") else None
         self._package_kind = package or package_kind(
-            host.system, bundle_folder(), os.environ.get("APPDIR", "")
+            host.system, bundle_folder(), appimage_folder(os.environ)
         )
         self._lock = threading.Lock()
         self._kept = self._read()
