@@ -19,6 +19,7 @@ from tray_app.app.release import Release
 from tray_app.app.updates import UpdateStatus
 from tray_app.download.network_errors import disk_fault
 from tray_app.download.progress import Phase
+from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.ui.application import Desktop
@@ -184,9 +185,26 @@ def test_a_download_that_failed_says_why_and_can_be_begun_again() -> None:
     assert UpdateAction.DOWNLOAD in card.actions
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
-def test_a_folder_of_no_use_is_that_of_packages_and_not_that_of_models(tmp_path: Path, number: int) -> None:
-    error = disk_fault(OSError(number, "no"), tmp_path / PACKAGE)
+def no_room(folder: Path) -> DownloadError:
+    with pytest.raises(NoRoomError) as told:
+        DiskRoom(folder).require(1 << 60)
+    return told.value
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(
+            lambda folder, number=number: disk_fault(OSError(number, "no"), folder / PACKAGE)
+            for number in (errno.ENOSPC, errno.EACCES, errno.EFBIG)
+        ),
+        no_room,
+    ],
+)
+def test_a_folder_of_no_use_is_that_of_packages_and_not_that_of_models(
+    tmp_path: Path, fault: Callable[[Path], DownloadError]
+) -> None:
+    error = fault(tmp_path)
     failed = make_progress(Phase.FAILED, name=PACKAGE, error=error)
     card = update_card(telling(fetches=True, download=failed), ENGLISH)
     assert card

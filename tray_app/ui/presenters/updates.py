@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
 
 
-_ABOUT_THE_FOLDER = frozenset({ErrorCode.DISK_FULL, ErrorCode.FOLDER_NOT_WRITABLE})
+_ABOUT_THE_FOLDER = frozenset(
+    {
+        ErrorCode.DISK_FULL,
+        ErrorCode.FILE_TOO_LARGE_FOR_DISK,
+        ErrorCode.FOLDER_NOT_WRITABLE,
+        ErrorCode.NOT_ENOUGH_SPACE,
+    }
+)
 
 
 class UpdateAction(StrEnum):
