@@ -30,14 +30,14 @@ from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import PoolSnapshot
 from tray_app.engine.pooled_engine import EngineStatus
+from tray_app.engine.program import Engine
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import ChatPiece, Embeddings
 from tray_app.models.catalog import CatalogEntry

@@ -27,7 +27,7 @@ from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import Cancellation, InstallingEngine

@@ -18,7 +18,7 @@ from tray_app.app.engines_report import engines_document, engines_text, examine_
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Gpu

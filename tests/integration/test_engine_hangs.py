@@ -24,7 +24,7 @@ from tests.fakes.chat_templates import (
     write_with_template,
 )
 from tests.fakes.gateways import gateway_to, get, post
-from tests.fakes.launches import fake_plan, llamacpp_plan
+from tests.fakes.launches import ShortLauncher, fake_plan, llamacpp_plan
 from tests.fakes.logged import logged
 from tests.fakes.processes import halt
 from tests.fakes.random_models import Shape, write_llama
@@ -33,16 +33,14 @@ from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.load_limits import LoadLimits
 from tray_app.errors import ErrorCode
 from tray_app.models.memory import GIB
-from tray_app.system.host import detect_system
-from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-    from tray_app.system.child import Child, Launch
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 TIMEOUT_S = 120
 SILENCE_S = 0.2
@@ -173,24 +171,9 @@ def test_a_model_whose_template_never_ends_is_given_up_at_once(
     assert reason in snapshot.failure.message
 
 
-class ShortLauncher:
-    """A system that is short of something when the first programs are started."""
-
-    def __init__(self, error: OSError, times: int) -> None:
-        self._launcher = launcher_for(detect_system(sys.platform))
-        self._error = error
-        self._left = times
-
-    def launch(self, launch: Launch) -> Child:
-        self._left -= 1
-        if self._left >= 0:
-            raise self._error
-        return self._launcher.launch(launch)
-
-
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"])
 def test_what_the_system_is_short_of_is_waited_for(tmp_path: Path, name: str) -> None:
-    launcher = ShortLauncher(OSError(getattr(errno, name), "short of it"), times=2)
+    launcher = ShortLauncher(OSError(getattr(errno, name), "short of it"), 1, 2)
     supervisor = quick_supervisor(tmp_path, launcher=launcher)
     try:
         snapshot = run(supervisor, fake_plan())

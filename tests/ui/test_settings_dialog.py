@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.settings.keys import Key, KeyChanges
     from tray_app.settings.schema import Field
     from tray_app.system.host import Host

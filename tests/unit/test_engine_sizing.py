@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
+from tray_app.engine.program import Engine
 from tray_app.engine.sizing import (
     context_config,
     memory_budget,

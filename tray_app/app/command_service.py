@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tray_app.app import engine_commands
 from tray_app.app.workspace import TEST_MODEL
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import (

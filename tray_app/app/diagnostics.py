@@ -41,8 +41,8 @@ from tray_app.engine.builds.wording import why_it_runs
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import merge_devices
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import BuildSetting, engine_setting
 from tray_app.engine.ineffective_settings import ignored_settings, without_effect
-from tray_app.engine.kinds import BuildSetting, engine_setting
 from tray_app.engine.launch_plan import plan_launch, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.engine.report import foreseen, look_for_engine, report_on
@@ -65,8 +65,9 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_report import RunningApp
     from tray_app.download.session import Session
-    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.engine.lastfailure import NotedFailure
+    from tray_app.engine.program import Engine
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.library import Library, Model
     from tray_app.phrases import Text

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tray_app.download.session import Session
-    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.errors import AppError
     from tray_app.models.best_file import BestFile

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.installation import Installation
     from tray_app.engine.builds.installing import BuildInstaller
     from tray_app.engine.builds.store import BrokenBuild, EngineStore
-    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.finding import EngineFinder
+    from tray_app.engine.program import Engine
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 

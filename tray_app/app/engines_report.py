@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.phrases import Text
     from tray_app.system.graphics import Adapter
     from tray_app.system.host import Gpu, Host

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tray_app.download.progress import Progress
-    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.engine.report import EngineChoice, ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.import_modes import How

@@ -27,7 +27,7 @@ from tray_app.app.updates import Updates
 from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control

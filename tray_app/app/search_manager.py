@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.errors import AppError, ErrorCode, ModelError
 from tray_app.models.fingerprint import Fingerprints
 from tray_app.search.collection import Hit, MapOfTexts

@@ -28,7 +28,7 @@ from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.header import ModelHeader
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostic_report import Repetition
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.download.progress import Progress
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.models.library import Model
     from tray_app.system.host import Host
 

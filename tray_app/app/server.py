@@ -27,7 +27,7 @@ from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server
 from tray_app.app.start_job import StartCalledOffError, StartJob
 from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import EnginePool, PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
     from tray_app.models.library import Model
@@ -535,7 +535,7 @@ class Server:
         _, pool = self.snapshot()
         error: AppError | None = None
         for each in pool.others:
-            if each.told is None or each.model_id is None:
+            if each.model_id is None or not (each.told or each.queued):
                 continue
             try:
                 self._pool.run_again(each.model_id, self._models.plan(each.model_id))

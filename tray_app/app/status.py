@@ -10,9 +10,9 @@ from tray_app import __version__
 from tray_app.app.server_status import ServerState
 from tray_app.app.updates import UpdateStatus
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.gateway.control.documents import (
     Chosen,
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
-    from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.program import PassedOver
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.upstream import Lease
     from tray_app.models.library import Model
     from tray_app.settings.schema import Settings

@@ -25,7 +25,8 @@ from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import EngineFinder, engine_setting
+from tray_app.engine.engine_setting import engine_setting
+from tray_app.engine.finding import EngineFinder
 from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen

@@ -184,7 +184,7 @@ def _loaded(app: App, name: str) -> str:
 def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
     from tray_app.engine.engine_kind import EngineKind
-    from tray_app.engine.kinds import engine_setting
+    from tray_app.engine.engine_setting import engine_setting
 
     settings = app.store.current
     if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:

@@ -57,7 +57,7 @@ class ShortageError(EngineError):
 def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
     """Why an engine ended by itself, from its exit code (negative for a signal) and what it printed.
 
-    `EngineError.evidence` has the line that names the cause with its neighbours, or else the last ones.
+    `EngineError.evidence` has the line that names the cause and those around it, or else the last lines.
     """
     said = [line for line in lines[-LOOKED_AT_LINES:] if line]
     for pattern, cause in CAUSES_BY_LINE:

@@ -107,7 +107,12 @@ def _plain_part(part: Path) -> str:
 
 
 def _make_link(link: Path, model: Path) -> None:
+    """Make a hard link. One that is right stays: another process of the same model may have it open, and
+    Windows then refuses to delete it.
+    """
     try:
+        if link.exists() and link.samefile(model):
+            return
         link.unlink(missing_ok=True)
         os.link(model, link)
     except OSError as exc:

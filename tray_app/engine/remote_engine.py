@@ -183,12 +183,14 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """The body of a list of models; `OSError` if it is too large or takes too long."""
+    """The body of a list of models; `OSError` if it is too large, takes too long, or is incomplete."""
     began_s, read = time.monotonic(), bytearray()
     while piece := response.read1(_PIECE_BYTES):
         read += piece
         if len(read) > _MAX_LIST_BYTES or time.monotonic() - began_s > _LIST_TIMEOUT_S:
             raise ConnectionError("its list of models does not end")
+    if response.length:  # `read1` returns nothing where the connection was closed early, too
+        raise ConnectionError("its list of models breaks off")
     return bytes(read)
 
 

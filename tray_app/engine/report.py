@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.choosing import choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
@@ -17,7 +17,7 @@ from tray_app.models.memory import judge
 
 if TYPE_CHECKING:
     from tray_app.engine.choosing import Finder, ModelNeeds
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
     from tray_app.settings.schema import Settings
@@ -66,7 +66,7 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
 
 
 def foreseen(entry: CatalogEntry) -> Model:
-    """A model as the catalogue describes it: size and kind. Weights are by far the largest part of the memory
+    """A model as the catalog describes it: size and kind. Weights are by far the largest part of the memory
     that an engine needs; the other parts are known once the header has been read.
     """
     header = ModelHeader(sparse=entry.sparse)

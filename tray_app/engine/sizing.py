@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.engine.devices import Card, EngineDevice
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.models.library import Model
     from tray_app.models.memory import MemoryEstimate
     from tray_app.settings.schema import Auto, Settings

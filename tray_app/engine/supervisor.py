@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import failure_to_start, with_other_engine
 from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
-from tray_app.engine.launch_plan import HOST, RemotePlan
+from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import (
     Await,
     Due,
@@ -42,7 +41,8 @@ from tray_app.engine.lifecycle import (
 )
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.remote_engine import RemoteRun
-from tray_app.engine.run import EngineRun, HealthCheckTimeouts
+from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system import runfolder, runrecord
@@ -51,7 +51,6 @@ from tray_app.system.drives import PathWatcher
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
-from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.runfolder import RunFolder
 from tray_app.system.shortage import passes
 from tray_app.system.sleep import SleepWatch, wall_clock_s
@@ -60,9 +59,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from pathlib import Path
 
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
+    from tray_app.engine.program import Engine
     from tray_app.system.child import Child, Launcher
     from tray_app.system.engine_id import EngineId
     from tray_app.system.logs import Lines
@@ -72,71 +71,6 @@ _JITTER = (0.8, 1.2)
 _RUN_FOLDERS = "engine-runs"
 """The folder, below the state folder, in which each run has a folder of its own. PowerInfer writes its log
 there."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSnapshot:
-    """The engine at one moment."""
-
-    engine: EngineId
-    state: State
-    plan: Plan | None
-    run: int
-    """How many processes it has had, this one included."""
-    address: Address | None
-    """Where the engine's process listens; None if there is no process on this machine."""
-    pid: int | None
-    since_s: float
-    """When this state began, as `time.time`."""
-    restarts: int
-    """The number of restarts since it last ran steadily."""
-    failure: EngineError | None
-    """Why it last ended by itself."""
-    models: tuple[str, ...] = ()
-    """The names of the models that the engine offers."""
-    gave_up: bool = False
-    """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
-    workers: tuple[EngineSnapshot, ...] = ()
-    """Each of its processes where it has several, see `WorkerGroup`. All else is of the best of them, but for
-    the restarts, which are of all, and the failure, which any of them may have had."""
-
-    @property
-    def processes(self) -> tuple[EngineSnapshot, ...]:
-        """Each of its processes."""
-        return self.workers or (self,)
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Of all processes that it has on this machine."""
-        return tuple(each.pid for each in self.processes if each.pid is not None)
-
-    @property
-    def weights_bytes(self) -> int:
-        """The size of its model's file, which all its processes share; 0 if it has none here."""
-        return 0 if self.plan is None or isinstance(self.plan, RemotePlan) else self.plan.model.size_bytes
-
-    @property
-    def makes_place(self) -> bool:
-        """Whether another engine is to run the model, with which this one has failed."""
-        if self.state is not State.FAILED or self.plan is None or self.failure is None:
-            return False
-        return self.plan.engine.replaceable and may_be_of_engine(self.failure)
-
-    @property
-    def run_id(self) -> RunId:
-        """The process, among those of all engines."""
-        return RunId(self.engine, self.run)
-
-    @property
-    def base_url(self) -> str | None:
-        """The URL of a ready engine; None if it is not ready, or runs on another machine."""
-        return self.address.base_url if self.state is State.READY and self.address else None
-
-
-def address_for(plan: LaunchPlan) -> Address:
-    """A new address for one run of a plan."""
-    key = new_key() if plan.engine.kind.takes_key else ""
-    return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
 
 def _spread(delay_s: float) -> float:

@@ -16,7 +16,7 @@ from psygnal import Signal
 
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.engine.builds.installation import Installation
     from tray_app.engine.builds.store import BrokenBuild
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text, Translate
     from tray_app.system.host import Host
     from tray_app.ui.presenters.notices import NoticeKey

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.engines import Standing, is_loaded, standing_of
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
 from tray_app.settings.keys import REMOTE
