@@ -17,7 +17,7 @@ from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app import __version__
 from tray_app.app.release import Release
 from tray_app.app.updates import UpdateStatus
-from tray_app.download.network_errors import disk_fault
+from tray_app.download.network_errors import broken_transfer, disk_fault
 from tray_app.download.progress import Phase
 from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
@@ -211,6 +211,13 @@ def test_a_folder_of_no_use_is_that_of_packages_and_not_that_of_models(
     assert str(tmp_path) in card.text
     assert "your downloads folder, then choose Download." in card.text
     assert "models folder" not in card.text
+
+
+def test_a_lost_connection_names_the_button_that_is_there() -> None:
+    failed = make_progress(Phase.FAILED, name=PACKAGE, error=broken_transfer("It ended."))
+    card = update_card(telling(fetches=True, download=failed), ENGLISH)
+    assert card
+    assert "It ended.\nWhat was downloaded is kept. Choose Download to continue." in card.text
 
 
 def test_without_a_page_that_can_be_opened_there_is_nothing_to_download() -> None:

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from tray_app.app.release import Release
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.phrases import Translate
+    from tray_app.phrases import Text, Translate
 
 
-_ABOUT_THE_FOLDER = frozenset(
-    {
-        ErrorCode.DISK_FULL,
-        ErrorCode.FILE_TOO_LARGE_FOR_DISK,
-        ErrorCode.FOLDER_NOT_WRITABLE,
-        ErrorCode.NOT_ENOUGH_SPACE,
-    }
+_NO_ROOM: Text = (
+    "Free some space and check that this app may write to your downloads folder, then choose Download."
 )
+_HINTS: dict[ErrorCode, Text] = {
+    ErrorCode.CONNECTION_LOST: "What was downloaded is kept. Choose Download to continue.",
+    ErrorCode.DISK_FULL: _NO_ROOM,
+    ErrorCode.FILE_TOO_LARGE_FOR_DISK: _NO_ROOM,
+    ErrorCode.FOLDER_NOT_WRITABLE: _NO_ROOM,
+    ErrorCode.NOT_ENOUGH_SPACE: _NO_ROOM,
+}
+"""In place of those of other downloads, which speak of the models folder and of Resume."""
 
 
 class UpdateAction(StrEnum):
@@ -106,16 +109,9 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
 
 
 def _of_a_package(error: AppError) -> AppError:
-    """An error with a hint that suits; that of any download speaks of the models folder, and of Resume."""
-    if error.code not in _ABOUT_THE_FOLDER:
-        return error
-    title, cause, _ = error.texts
-    return AppError(
-        error.code,
-        title,
-        cause,
-        "Free some space and check that this app may write to your downloads folder, then choose Download.",
-    )
+    """A download's error with a hint that suits a package."""
+    title, cause, hint = error.texts
+    return AppError(error.code, title, cause, _HINTS.get(error.code, hint))
 
 
 def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:
