@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.fakes.app import make_host
 from tests.fakes.errors import coded
-from tests.fakes.file_server import Drop, FileServer, Page, Silence, SlowHeaders, Status
+from tests.fakes.file_server import CutHeaders, Drop, FileServer, Page, Silence, SlowHeaders, Stall, Status
 from tests.fakes.program import powerinfer_tray
 from tray_app import __version__
 from tray_app.app import updates
@@ -215,6 +215,7 @@ def test_an_answer_of_no_use_is_none_for_a_week(client: Client, releases: Releas
         (Status(403, {"X-RateLimit-Remaining": "0"}), 0),
         (Status(403, {"X-RateLimit-Remaining": "59", "Retry-After": "60"}), 60),
         (Drop(after_bytes=10), 0),
+        (CutHeaders(), 0),
     ],
 )
 def test_a_server_that_cannot_answer_now_is_asked_again(
@@ -412,15 +413,19 @@ def test_without_a_key_or_a_package_for_this_system_nothing_is_fetched(
         releases.publish()
 
 
-@pytest.mark.parametrize("fault", [Silence(), SlowHeaders(interval_s=1.0)])
+@pytest.mark.parametrize(
+    ("fault", "length"),
+    [(Silence(), True), (SlowHeaders(interval_s=1.0), True), (Stall(10), True), (Stall(10), False)],
+)
 def test_an_answer_that_does_not_come_ends_with_the_app(
-    client: Client, releases: Releases, fault: Fault, monkeypatch: pytest.MonkeyPatch
+    client: Client, releases: Releases, monkeypatch: pytest.MonkeyPatch, fault: Fault, *, length: bool
 ) -> None:
     monkeypatch.setattr(updates, "_TIMEOUT_S", (WAIT_S, 1000 * WAIT_S))
     document = releases.publish()
     client.updates.look()
     sums = releases.server.files[f"/{SUMS}"]
     document.always = sums.always = fault
+    document.length = sums.length = length
     document.asked.clear()
     with ThreadPoolExecutor() as threads:
         asked = [threads.submit(client.updates.look), threads.submit(client.updates.download)]
@@ -446,16 +451,6 @@ def test_nothing_is_asked_or_fetched_any_more_once_the_app_ends(client: Client, 
 
     assert len(document.requests) == 1
     assert not client.queues
-
-
-def test_an_answer_whose_headers_come_too_slowly_is_given_up(
-    client: Client, releases: Releases, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(updates, "_LONGEST_S", 0.2)
-    releases.publish().always = SlowHeaders(interval_s=0.1)
-
-    with pytest.raises(TransientError):
-        client.updates.look()
 
 
 def test_a_download_that_is_given_up_leaves_nothing(client: Client, releases: Releases) -> None:

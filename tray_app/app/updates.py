@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -29,13 +29,13 @@ from tray_app.app.release import (
     read_release,
     signed_digest,
 )
-from tray_app.download.network_errors import RefusedError
+from tray_app.download.network_errors import RefusedError, broken_body
 from tray_app.system.environment import appimage_folder, bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tray_app.app.release import PackageKind
     from tray_app.download.progress import Progress
@@ -237,30 +237,25 @@ class Updates:
         return next(found, None)
 
     def _fetch(self, address: str, most_bytes: int) -> bytes:
-        """A small document; of a larger one so much that it is none. `DownloadError` if it does not come."""
+        """A small document; of a larger one so much that it is none. `DownloadError` if it does not come, or
+        if `close` has ended it.
+        """
         from tray_app.download.response_body import pieces_of
 
-        with _session() as session, self._bounded(session):
-            answer = session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]
-            with closing(answer):
-                return b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
-
-    @contextmanager
-    def _bounded(self, session: Session) -> Iterator[None]:
-        """End what this session asks with `close`, or when it takes too long, however slowly headers come."""
-        limit = threading.Timer(_LONGEST_S, session.abort)
-        limit.daemon = True
-        limit.start()
-        with self._lock:
-            self._asking.add(session)
-            if self._closing:
-                session.abort()
-        try:
-            yield
-        finally:
-            limit.cancel()
+        with _session() as session:
             with self._lock:
-                self._asking.discard(session)
+                self._asking.add(session)
+                if self._closing:
+                    session.abort()
+            try:
+                with closing(session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]) as answer:
+                    content = b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
+            finally:
+                with self._lock:
+                    self._asking.discard(session)
+        if self._closing:  # not every answer tells its length: this one may have been cut
+            raise broken_body(ConnectionAbortedError("The app is closing"))
+        return content
 
     def _keep(self, **changes: object) -> None:
         with self._lock:
