@@ -26,6 +26,7 @@ from tray_app.app.root import App
 from tray_app.app.status import status_document
 from tray_app.app.updates import Updates, UpdateStatus
 from tray_app.app.weekly_look import WEEK_S, Look, WeeklyLook
+from tray_app.download import response_body
 from tray_app.download.network_errors import TransientError, UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
@@ -413,19 +414,15 @@ def test_without_a_key_or_a_package_for_this_system_nothing_is_fetched(
         releases.publish()
 
 
-@pytest.mark.parametrize(
-    ("fault", "length"),
-    [(Silence(), True), (SlowHeaders(interval_s=1.0), True), (Stall(10), True), (Stall(10), False)],
-)
+@pytest.mark.parametrize("fault", [Silence(), SlowHeaders(interval_s=1.0), Stall(10)])
 def test_an_answer_that_does_not_come_ends_with_the_app(
-    client: Client, releases: Releases, monkeypatch: pytest.MonkeyPatch, fault: Fault, *, length: bool
+    client: Client, releases: Releases, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(updates, "_TIMEOUT_S", (WAIT_S, 1000 * WAIT_S))
     document = releases.publish()
     client.updates.look()
     sums = releases.server.files[f"/{SUMS}"]
     document.always = sums.always = fault
-    document.length = sums.length = length
     document.asked.clear()
     with ThreadPoolExecutor() as threads:
         asked = [threads.submit(client.updates.look), threads.submit(client.updates.download)]
@@ -438,6 +435,33 @@ def test_an_answer_that_does_not_come_ends_with_the_app(
             with pytest.raises(TransientError):
                 each.result(timeout=WAIT_S)
     assert client.version() == "9.1.0"
+
+
+def test_a_document_that_the_end_of_the_app_has_cut_is_no_answer(
+    client: Client, releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, real_pieces_of = threading.Event(), response_body.pieces_of
+
+    def pieces_of(*arguments: Any) -> Iterator[bytes]:
+        for piece in real_pieces_of(*arguments):
+            read.set()
+            yield piece
+
+    document = releases.publish()
+    client.updates.look()
+    looked_s = client.updates.last_look_s()
+    document.length = document.chunked = False
+    document.always = Stall(10)
+    monkeypatch.setattr(response_body, "pieces_of", pieces_of)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(client.updates.look)
+        assert read.wait(WAIT_S)
+
+        client.updates.close(WAIT_S)
+
+        with pytest.raises(TransientError):
+            asked.result(timeout=WAIT_S)
+    assert (client.version(), client.updates.last_look_s()) == ("9.1.0", looked_s)
 
 
 def test_nothing_is_asked_or_fetched_any_more_once_the_app_ends(client: Client, releases: Releases) -> None:
