@@ -69,9 +69,10 @@ from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
+from tray_app.ui.garbage import import_once
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
-from tray_app.ui.operations import import_once, read_facts
+from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
     from tray_app.download.progress import Progress
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import HUGGING_FACE
-from tray_app.download.network_errors import RefusedError
+from tray_app.download.faults import RefusedError
 from tray_app.download.session import Session
 from tray_app.download.source import describe_file, parse_source
 from tray_app.errors import DownloadError

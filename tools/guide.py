@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.phrases import Translate
+from tray_app.settings.fields import FIELDS, MODEL_FIELDS
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import AUTO, FIELDS, MODEL_FIELDS, Scope
+from tray_app.settings.schema import AUTO, Scope
 from tray_app.ui.presenters.settings import group_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide.md"
 AS_FOR_ALL = "same as for all models"

@@ -48,7 +48,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.quantize import find_quantizer, quantize
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.engine_id import EngineId

@@ -45,8 +45,8 @@ from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
 from tray_app.models.hub import SearchPage, Sort
 from tray_app.models.integrity import Check
-from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.model import Contents, Model
 from tray_app.models.outdated import Freshness
 from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
@@ -55,8 +55,9 @@ from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import Settings
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
-from tray_app.system.host import Gpu, Host, System
+from tray_app.system.host import Host, System
 from tray_app.system.logs import Lines
+from tray_app.system.nvidia import Gpu
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
-    from tray_app.models.library import Unusable
+    from tray_app.models.model import Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
     from tray_app.settings.keys import KeyChanges

@@ -21,7 +21,7 @@ from tray_app.engine.devices import EngineDevice
 from tray_app.engine.finding import EngineFinder
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.graphics import Adapter, Maker
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 

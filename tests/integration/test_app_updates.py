@@ -27,7 +27,7 @@ from tray_app.app.status import status_document
 from tray_app.app.updates import Updates, UpdateStatus
 from tray_app.app.weekly_look import WEEK_S, Look, WeeklyLook
 from tray_app.download import response_body
-from tray_app.download.network_errors import TransientError, UnreachableError
+from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
 from tray_app.errors import DownloadError, ErrorCode

@@ -22,7 +22,7 @@ from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.host import detect_system
 from tray_app.system.launcher import launcher_for

@@ -21,8 +21,8 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.program import Engine
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
 from tray_app.models.memory import MIB, ContextConfig, MemoryEstimate, estimate_memory
+from tray_app.models.model import Model
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:

@@ -339,7 +339,7 @@ def test_an_engine_of_the_persons_own_is_chosen_as_a_file_or_a_folder(
     dialog = page.controller.dialog
     assert isinstance(dialog, QFileDialog)
     assert dialog.fileMode() is mode
-    dialog.fileSelected.emit("/opt/llama")
+    dialog.filesSelected.emit(["/opt/llama"])
     dialog.close()
 
     press(question(page), "&Add")

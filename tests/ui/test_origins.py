@@ -24,8 +24,8 @@ from tray_app.settings.schema import Settings
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.origins import MOST_SHOWN, origin_question

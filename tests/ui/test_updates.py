@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtGui import QDesktopServices, QTextTable
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
@@ -17,17 +17,19 @@ from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app import __version__
 from tray_app.app.release import Release
 from tray_app.app.updates import UpdateStatus
-from tray_app.download.network_errors import broken_transfer, disk_fault
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import broken_transfer
 from tray_app.download.progress import Phase
 from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.what_is_new import WhatIsNewDialog
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.presenters.menu import Command, menu_entries
 from tray_app.ui.presenters.notices import Page, notices
 from tray_app.ui.presenters.updates import UpdateAction, update_card
+from tray_app.ui.widgets.markdown import TextView
 from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
@@ -266,6 +268,27 @@ def test_the_entry_of_the_menu_opens_the_page_home(qtbot: QtBot, desktop: Deskto
     assert desktop.window.isVisible()
     assert desktop.window.page(Page.HOME).isVisible()
     settle(qtbot, desktop.bridge)
+
+
+def test_a_table_that_follows_a_quotation_begins_as_every_other(qtbot: QtBot) -> None:
+    table = "| Part | Size |\n|---|---|\n| Windows | 96 MB |\n"
+    view = TextView()
+    qtbot.addWidget(view)
+
+    heights = []
+    for before in ("Text", "> Quotation", "```\ncode\n```"):
+        view.show_markdown(f"{before}\n\n{table}")
+        (shown,) = view.document().rootFrame().childFrames()
+        assert isinstance(shown, QTextTable)
+        cell = shown.cellAt(0, 0)
+        assert cell.firstCursorPosition().block() == cell.lastCursorPosition().block()
+        assert [shown.cellAt(0, column).firstCursorPosition().block().text() for column in (0, 1)] == [
+            "Part",
+            "Size",
+        ]
+        view.document().setTextWidth(400)
+        heights.append(view.document().documentLayout().frameBoundingRect(shown).height())
+    assert len(set(heights)) == 1
 
 
 def what_is_new(page: HomePage, notes: str) -> WhatIsNewDialog:

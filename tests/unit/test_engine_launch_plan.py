@@ -16,11 +16,11 @@ from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.program import Engine
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
-from tray_app.models.library import Model
 from tray_app.models.memory import GIB
+from tray_app.models.model import Model
 from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 
 POWERINFER = recognize(Path("/opt/server"), HELP["powerinfer"])
 POWERINFER_FOR_CUDA = recognize(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")

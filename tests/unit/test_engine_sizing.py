@@ -26,7 +26,7 @@ from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 LLAMA_CPP, POWERINFER = EngineKind.LLAMA_CPP, EngineKind.POWERINFER
 PLENTY = MemoryBudget(256 * GIB)

@@ -45,13 +45,11 @@ from tray_app.ui.presenters.builds import (
     action_label,
     action_name,
     build_rows,
-    fallback_card,
-    installation_card,
-    offer_card,
     offer_rows,
     removal_text,
     terms_of,
 )
+from tray_app.ui.presenters.engine_cards import fallback_card, installation_card, offer_card
 from tray_app.ui.presenters.engine_names import build_title, engine_choices
 from tray_app.ui.presenters.notices import Page, key_of, notices
 from tray_app.ui.presenters.tone import Tone

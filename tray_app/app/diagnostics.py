@@ -53,9 +53,10 @@ from tray_app.models.fit_text import fit_line, memory_reason
 from tray_app.models.memory import Fit
 from tray_app.models.references import NotInstalledError
 from tray_app.phrases import Translate, joined, phrase, presentable
+from tray_app.settings.fields import FIELDS, MODEL_REFERENCES
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.model_settings import aliases_of, effective
-from tray_app.settings.schema import FIELDS, MODEL_REFERENCES, value_text
+from tray_app.settings.value_text import value_text
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
 from tray_app.system.files import folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle
@@ -69,7 +70,8 @@ if TYPE_CHECKING:
     from tray_app.engine.lastfailure import NotedFailure
     from tray_app.engine.program import Engine
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.phrases import Text
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings

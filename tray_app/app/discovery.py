@@ -19,8 +19,8 @@ from tray_app.engine.report import look_for_engine, report_on
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models import hub
 from tray_app.models.best_file import JudgedQuantization, best_file
-from tray_app.models.library import Model
 from tray_app.models.memory import GIB
+from tray_app.models.model import Model
 from tray_app.models.model_names import plain_id
 from tray_app.models.projectors import projector_to_fetch
 from tray_app.models.remote_header import fetch_remote_header

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from tray_app.engine.finding import EngineFinder
     from tray_app.phrases import Text
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _MB, _GIB = 1e6, 1 << 30
 

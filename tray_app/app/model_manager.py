@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import is_address
-from tray_app.download.network_errors import disk_fault
+from tray_app.download.disk_errors import disk_fault
 from tray_app.download.part import PartFile
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
     from tray_app.models.memory import MemoryBudget
+    from tray_app.models.model import Model
     from tray_app.models.quantize import Quantizer
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.schema import Settings

@@ -14,7 +14,7 @@ from tray_app.download.progress import Phase
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.adopted import AdoptedModels, adopted_id
 from tray_app.models.last_use import LastUse
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.naming import AmbiguousError
 from tray_app.models.sources import FileSource, FileSources
 from tray_app.phrases import phrase

@@ -19,7 +19,7 @@ import msgspec
 
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase, visible
-from tray_app.settings.schema import is_safe_address
+from tray_app.settings.addresses import is_safe_address
 from tray_app.system.host import System
 
 if TYPE_CHECKING:

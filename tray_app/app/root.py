@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control
     from tray_app.gateway.public_client import ChatPiece, Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore

@@ -15,8 +15,10 @@ from tray_app.models.fingerprint import Fingerprints
 from tray_app.search.collection import Hit, MapOfTexts
 from tray_app.search.exporting import export
 from tray_app.search.filling import Embedded, Filling, changed_model
+from tray_app.search.head import HEAD, Head, read_head, write_head
 from tray_app.search.nearest import unit_vectors
-from tray_app.search.store import HEAD, Head, Shelf, Writer, read_head, write_head
+from tray_app.search.shelf import Shelf
+from tray_app.search.writer import Writer
 from tray_app.system.files import private_folder, unwritable
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.search.collection import AddReport, Collection, Skipped
     from tray_app.search.nearest import Vectors
     from tray_app.settings.schema import Settings

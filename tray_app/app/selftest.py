@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tray_app.app.diagnostics import DiagnosticInputs
     from tray_app.download.progress import Progress
     from tray_app.engine.program import Engine
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.system.host import Host
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.engine_id import RunId

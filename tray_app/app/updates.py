@@ -29,7 +29,8 @@ from tray_app.app.release import (
     read_release,
     signed_digest,
 )
-from tray_app.download.network_errors import RefusedError, broken_body
+from tray_app.download.faults import RefusedError
+from tray_app.download.network_errors import broken_body
 from tray_app.system.environment import appimage_folder, bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.upstream import Lease
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
 
     Got = Lease | Unavailable

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
     from tray_app.engine.launch_plan import Plan
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.removal import Removal
     from tray_app.phrases import Text
     from tray_app.settings.keys import KeyChanges

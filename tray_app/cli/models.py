@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
     from tray_app.gateway.control.commands import Removed
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
 
 models_commands = typer.Typer(
     cls=CommandGroup, no_args_is_help=True, help="List, download and manage models."
@@ -109,7 +110,7 @@ def models_info(
 ) -> None:
     """Show what a model is, which engine runs it and whether it fits, even before it is downloaded."""
     from tray_app.models.fit_text import fit_line
-    from tray_app.settings.schema import value_text
+    from tray_app.settings.value_text import value_text
 
     with open_workspace() as workspace:
         report = workspace.models.report(reference)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tray_app.settings.schema import Auto
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _NAMES = {Maker.NVIDIA: ("nvidia",), Maker.AMD: ("amd", "radeon"), Maker.INTEL: ("intel",)}
 """Words of which the name of a maker's card contains one, in lower case."""

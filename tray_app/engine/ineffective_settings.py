@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.settings.schema import ALL_FIELDS
+from tray_app.settings.fields import ALL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

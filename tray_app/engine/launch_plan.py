@@ -44,8 +44,8 @@ from tray_app.system.ports import LOOPBACK
 if TYPE_CHECKING:
     from tray_app.engine.devices import EngineDevice
     from tray_app.engine.launch_dir import LaunchDir
-    from tray_app.models.library import Model
     from tray_app.models.memory import ContextConfig, MemoryEstimate
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 

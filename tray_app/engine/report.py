@@ -12,8 +12,8 @@ from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model
 from tray_app.models.memory import judge
+from tray_app.models.model import Model
 
 if TYPE_CHECKING:
     from tray_app.engine.choosing import Finder, ModelNeeds

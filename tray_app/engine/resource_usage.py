@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.system.host import graphics_memory_of
+from tray_app.system.nvidia import graphics_memory_of
 from tray_app.system.process import ProcessUsage, descendants, usage
 
 if TYPE_CHECKING:

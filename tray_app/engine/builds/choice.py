@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.phrases import Phrase, Text
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _RANKS = {BackEnd.CUDA: 0, BackEnd.ROCM: 1, BackEnd.VULKAN: 2, BackEnd.METAL: 2, BackEnd.CPU: 3}
 """The fastest has the lowest number. No computer has both of those with the same one."""

@@ -35,7 +35,7 @@ from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
 from tray_app.system.launcher import launcher_for

@@ -34,7 +34,7 @@ def engine_title(engine: str, tr: Translate) -> str:
 def build_title(
     build: PublishedBuild | InstalledBuild, tr: Translate, offers: Iterable[PublishedBuild] = ()
 ) -> str:
-    """What people call a build: «llama.cpp b11194 for NVIDIA (CUDA 13.4)».
+    """What people call a build: “llama.cpp b11194 for NVIDIA (CUDA 13.4)”.
 
     Of an installed one, `offers` know which version of CUDA or ROCm it uses, if they still have it.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class IconShape(StrEnum):
-    """What the icon looks like; states differ by shape, not by colour alone."""
+    """What the icon looks like; states differ by shape, not by color alone."""
 
     HOLLOW = "hollow"
     ARROW = "arrow"
