@@ -193,6 +193,8 @@ def test_what_is_no_newer_version_is_not_told(
         ),
         pytest.param(Status(404), id="no release yet"),
         pytest.param(Status(401), id="a server with a login"),
+        pytest.param(Status(451), id="a server that must not"),
+        pytest.param(Status(304), id="a server that thinks that it is known"),
     ],
 )
 def test_an_answer_of_no_use_is_none_for_a_week(client: Client, releases: Releases, answer: Fault) -> None:

@@ -31,6 +31,7 @@ from tray_app.app.release import (
 )
 from tray_app.download.faults import RefusedError
 from tray_app.download.network_errors import broken_body
+from tray_app.errors import DownloadError, ErrorCode
 from tray_app.system.environment import appimage_folder, bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources
@@ -140,8 +141,10 @@ class Updates:
         release = None
         try:
             release = read_release(self._fetch(address, SMALL_FILE_BYTES), address)
-        except RefusedError as exc:  # nothing was released yet, for one
-            _log.info("No release is known: %s", exc.message)
+        except DownloadError as exc:
+            if not isinstance(exc, RefusedError) and exc.code is not ErrorCode.SOURCE_REFUSED:
+                raise
+            _log.info("No release is known: %s", exc.message)  # nothing was released yet, for one
         except NOT_JSON as exc:
             _log.info("What %s says of releases cannot be read: %s", address, exc)
         if release and not is_newer(release.version, __version__):
