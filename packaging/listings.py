@@ -68,6 +68,7 @@ def make(folder: Path, repository: str) -> list[Path]:
     """
     if not (named := _REPOSITORY.fullmatch(repository)):
         raise PackagingError(f"“{repository}” is no repository on GitHub. Name it as OWNER/NAME.")
+    folder = folder.resolve()  # tools run elsewhere
     debs = [folder / name for name in DEBS if (folder / name).is_file()]
     absent = [name for name in PACKAGES.values() if not (folder / name).is_file()]
     if absent or not debs:

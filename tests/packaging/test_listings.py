@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +17,6 @@ import contents
 import listings
 from freeze import PackagingError
 from tray_app import __version__
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-ftparchive") is None, reason="needs Debian's tools")
 
@@ -102,8 +99,9 @@ def test_apt_installs_from_the_signed_repository(
     keyring = tmp_path / "key.gpg"
     run(*gpg, "--output", keyring, "--export")
     monkeypatch.setenv("APT_SIGNING_KEY", "test@powerinfer-tray.invalid")
+    monkeypatch.chdir(release.parent)
 
-    listings.make(release, REPOSITORY)
+    listings.make(Path(release.name), REPOSITORY)
 
     try:
         assert __version__ in apt(tmp_path, release / "listings/apt", keyring, "policy", contents.APP)
