@@ -153,7 +153,7 @@ class Teacher(FakeApp):
 
 
 class Newcomer(FakeApp):
-    """A fake on which the catalogue is judged as on a computer with 16 GiB and llama.cpp alone."""
+    """A fake on which the catalog is judged as on a computer with 16 GiB and llama.cpp alone."""
 
     def __init__(self, status: AppStatus, *, folder: Path) -> None:
         super().__init__(status, folder=folder)

@@ -21,7 +21,7 @@ from psygnal import Signal
 
 from tests.fakes.engines_shown import FakeEngines
 from tests.fakes.texts_searched import FakeSearch
-from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
+from tray_app.app.diagnostic_findings import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
 from tray_app.app.status import AppStatus, ProblemSource, problems_of
@@ -63,7 +63,7 @@ from tray_app.system.paths import AppPaths
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tray_app.app.diagnostic_report import FoundProblem
+    from tray_app.app.diagnostic_findings import FoundProblem
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.tuning import EngineOption
     from tray_app.chats.conversation import Conversation

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.app.diagnostic_report import FoundProblem, machine_line, redact, redacted, rows
+from tray_app.app.diagnostic_findings import FoundProblem
+from tray_app.app.diagnostic_report import machine_line, rows
 from tray_app.app.diagnostics import versions
+from tray_app.app.redaction import redact, redacted
 from tray_app.engine.builds.choice import advise
 from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import build_name, by_hand, cost, dotted

@@ -253,10 +253,10 @@ def tune(
     """Measure the running server on each engine and with each number of threads; afterwards it runs as its
     settings say again, also after an error.
 
-    `tell` is called with what was measured so far, and which engine comes next, and with how much there is
-    to measure. An engine that fails
-    is told among the others, with the reason. `AppError` if the server is not running, if the engine that was
-    the fastest fails meanwhile, or if the model cannot be tuned (then nothing was changed).
+    `tell` is called with what was measured so far and which engine comes next, and with how many measurements
+    there are in all. An engine that fails is told among the others, with the reason. `AppError` if the server
+    is not running, if the engine that was the fastest fails meanwhile, or if the model cannot be tuned (then
+    nothing was changed).
     """
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     if obstacle := tuning_obstacle(plan):

@@ -75,7 +75,7 @@ def _show_all(workspace: Workspace, *, as_json: bool) -> None:
 
 
 def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
-    """What holds for one model, which of it is its own, and which of it the catalogue knows."""
+    """What holds for one model, which of it is its own, and which of it the catalog knows."""
     from tray_app.settings.fields import MODEL_FIELDS
     from tray_app.settings.schema import Scope
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.settings.schema import AUTO, Auto
 from tray_app.system.paths import expanded
+
+if TYPE_CHECKING:
+    from tray_app.settings.schema import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +47,8 @@ def engine_setting(text: str) -> EngineSetting:
     if name in _BUILD_SETTINGS:
         return _BUILD_SETTINGS[name]
     return EngineKind(name) if name in set(EngineKind) else expanded(text)
+
+
+def is_remote(settings: Settings) -> bool:
+    """Whether the engine is a server on another computer, which has models of its own."""
+    return engine_setting(settings.engine) is EngineKind.REMOTE

@@ -134,9 +134,15 @@ class EngineRun:
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """Find out whether the engine hangs, and end it if so; returns at once. For one caller."""
+        """Find out whether the engine hangs, and end it if so; returns at once. For one caller.
+
+        Nothing happens if no thread can be started: whoever suspects the engine does so again.
+        """
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            try:
+                self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            except RuntimeError as exc:
+                _logger.info("The engine of run %s cannot be checked now: %s", self.id, exc)
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.id}-{what}", daemon=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psygnal import SignalInstance
 
-    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.diagnostic_findings import DiagnosticReport
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
