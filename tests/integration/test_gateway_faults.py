@@ -17,8 +17,8 @@ import requests
 
 from tests.fakes.gateways import FixedBackend, behind, gateway_to, post
 from tests.fakes.powerinfer_server import powerinfer_server, vector_of
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.concurrency import ConcurrencyLimit
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.powerinfer.client import Finished, PowerInfer, Sampling
 from tray_app.gateway.rules import Rules
 from tray_app.gateway.server import Gateway

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
+from tray_app.gateway.api_error import ApiError
+from tray_app.gateway.openai import ChatMessage, ContentPart
 from tray_app.gateway.powerinfer import template_child
 from tray_app.gateway.powerinfer.templates import RenderLimits, TemplateRenderer, UnusableTemplateError
 

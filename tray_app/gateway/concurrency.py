@@ -8,8 +8,8 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

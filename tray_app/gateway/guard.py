@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.key_guesses import Guesses
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.replies import REQUEST_ID, new_id
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tray_app.gateway import limits
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

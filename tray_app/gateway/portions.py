@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import LEAST_PORTION_TEXTS, PORTION_BYTES, PORTION_TEXTS, PORTIONS_AT_ONCE
-from tray_app.gateway.openai import Fields
+from tray_app.gateway.raw_json import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

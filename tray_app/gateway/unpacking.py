@@ -8,8 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.limits import UNPACKED_AT_ONCE_BYTES
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

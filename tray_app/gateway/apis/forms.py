@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from tray_app.gateway.openai import ascii_json
+from tray_app.gateway.raw_json import ascii_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tray_app.gateway.dialect import Dialect
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
 
 

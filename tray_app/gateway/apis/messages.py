@@ -15,10 +15,11 @@ from uuid import uuid4
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
 from tray_app.gateway.apis.forms import FOR_LLAMACPP, named_event
 from tray_app.gateway.events import EVENT_STREAM, WRITER
-from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
+from tray_app.gateway.raw_json import NULL, Fields, decode, decode_part, inside, is_text, joined, opening, raw
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class MessageForm:
         fields["max_tokens"] = Raw(b"%d" % asked.max_tokens)
         stops = [word for word in asked.stop_sequences or () if word]
         if stops:
-            fields["stop"] = _raw(stops)
+            fields["stop"] = raw(stops)
         if asked.stream:
             fields["stream"] = Raw(b"true")
             fields["stream_options"] = Raw(b'{"include_usage":true}')
@@ -224,16 +225,16 @@ def _chat(data: bytes, body: _CountBody) -> Fields:
             f"{name!r} is a service by Anthropic that this server does not have. Leave it out.", name
         )
     fields = {name: given[name] for name in _SAME if name in given}
-    fields["messages"] = _raw([*_system(body.system), *_all_turns(body.messages)])
+    fields["messages"] = raw([*_system(body.system), *_all_turns(body.messages)])
     if body.tools:
-        fields["tools"] = _raw([_tool(tool) for tool in body.tools])
+        fields["tools"] = raw([_tool(tool) for tool in body.tools])
         if choice := body.tool_choice:
-            fields["tool_choice"] = _raw(_tool_choice(choice))
+            fields["tool_choice"] = raw(_tool_choice(choice))
             if choice.disable_parallel_tool_use:
                 fields["parallel_tool_calls"] = Raw(b"false")
     if wanted := (body.output_config and body.output_config.format) or body.output_format:
         schema = {"name": "answer", "schema": wanted.schema, "strict": True}
-        fields["response_format"] = _raw({"type": "json_schema", "json_schema": schema})
+        fields["response_format"] = raw({"type": "json_schema", "json_schema": schema})
     return fields
 
 
@@ -253,7 +254,7 @@ def _system(system: Raw) -> list[dict[str, object]]:
     if memoryview(system) in _NOTHING:
         return []
     found = _content(system, "system")
-    content = _joined(map(_plain_text, found)) if isinstance(found, list) else found
+    content = joined(map(_plain_text, found)) if isinstance(found, list) else found
     return [{"role": "system", "content": content}]
 
 
@@ -268,7 +269,7 @@ def _all_turns(messages: list[_Message]) -> Iterable[dict[str, object]]:
 
 def _content(value: Raw, param: str) -> Raw | list[_Block]:
     """A text, still as JSON, or blocks."""
-    match bytes(memoryview(value)[:1]):
+    match opening(value):
         case b'"':
             return value
         case b"[":
@@ -301,7 +302,7 @@ def _turns(role: str, blocks: list[_Block]) -> Iterable[dict[str, object]]:
     if parts or calls:
         turn: dict[str, object] = {"role": role, "content": parts or None}
         if thoughts:
-            turn["reasoning_content"] = _joined(thoughts)
+            turn["reasoning_content"] = joined(thoughts)
         if calls:
             turn["tool_calls"] = calls
         yield turn
@@ -315,7 +316,7 @@ def _part(block: _Block) -> object:
             return {"type": "text", "text": _text(block.text, "text")}
         case "image" if source and source.type == "base64":
             kind, data = _text(source.media_type, "media_type"), _text(source.data, "data")
-            url = Raw(b'"data:%s;base64,%s"' % (_within(kind), _within(data)))
+            url = Raw(b'"data:%s;base64,%s"' % (inside(kind), inside(data)))
             return {"type": "image_url", "image_url": {"url": url}}
         case "image" if source and source.type == "url":
             return {"type": "image_url", "image_url": {"url": _text(source.url, "url")}}
@@ -338,13 +339,13 @@ def _result(value: Raw) -> object:
     if not isinstance(content, list):
         return content
     if all(block.type == "text" for block in content):
-        return _joined(_text(block.text, "text") for block in content)
+        return joined(_text(block.text, "text") for block in content)
     return [_part(block) for block in content]
 
 
 def _called(block: _Block) -> object:
     arguments = _NO_ARGUMENTS if block.input == NULL else block.input
-    if bytes(memoryview(arguments)[:1]) != b"{":
+    if opening(arguments) != b"{":
         raise ApiError(400, "The 'input' of a 'tool_use' must be an object.", param="messages")
     function = {"name": _text(block.name, "name"), "arguments": bytes(arguments).decode()}
     return {"id": _text(block.id, "id"), "type": "function", "function": function}
@@ -378,21 +379,9 @@ def _impossible(words: str, param: str = "messages") -> ApiError:
 
 def _text(value: Raw, name: str) -> Raw:
     """A text in JSON; 400 for anything else."""
-    if bytes(memoryview(value)[:1]) != b'"':
+    if not is_text(value):
         raise ApiError(400, f"A block is missing its {name!r}, which must be a string.", param="messages")
     return value
-
-
-def _within(text: Raw) -> bytes:
-    return bytes(memoryview(text)[1:-1])
-
-
-def _joined(texts: Iterable[Raw]) -> Raw:
-    return Raw(b'"%s"' % b"".join(map(_within, texts)))
-
-
-def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))
 
 
 def _error_type(status: int) -> str:

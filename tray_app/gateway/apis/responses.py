@@ -17,11 +17,12 @@ from uuid import uuid4
 import msgspec
 from msgspec import Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
 from tray_app.gateway.apis.forms import named_event
 from tray_app.gateway.events import EVENT_STREAM, WRITER
 from tray_app.gateway.limits import LARGE_BODY_BYTES
-from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
+from tray_app.gateway.raw_json import NULL, Fields, decode, decode_part, is_text, joined, opening, raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -303,7 +304,7 @@ def _chat(asked: _Body, given: Fields) -> Fields:
                 400, f"{name!r} is not supported: {words}", param=name, code="unsupported_parameter"
             )
     fields = {name: given[name] for name in _SAME if name in given}
-    fields["messages"] = _raw(_conversation(asked))
+    fields["messages"] = raw(_conversation(asked))
     if asked.max_output_tokens is not None:
         if asked.max_output_tokens < 1:
             raise ApiError(400, "'max_output_tokens' must be 1 or more.", param="max_output_tokens")
@@ -311,13 +312,13 @@ def _chat(asked: _Body, given: Fields) -> Fields:
     if asked.stream:
         fields["stream_options"] = Raw(b'{"include_usage":true}')
     if asked.tools:
-        fields["tools"] = _raw([_tool(tool) for tool in asked.tools])
+        fields["tools"] = raw([_tool(tool) for tool in asked.tools])
         if asked.tool_choice is not None:
-            fields["tool_choice"] = _raw(_tool_choice(asked.tool_choice))
+            fields["tool_choice"] = raw(_tool_choice(asked.tool_choice))
     if (wanted := asked.text and asked.text.format) and wanted.type != "text":
-        fields["response_format"] = _raw(_response_format(wanted))
+        fields["response_format"] = raw(_response_format(wanted))
     if asked.reasoning and asked.reasoning.effort:
-        fields["reasoning_effort"] = _raw(asked.reasoning.effort)
+        fields["reasoning_effort"] = raw(asked.reasoning.effort)
     return fields
 
 
@@ -327,7 +328,7 @@ def _conversation(body: _Body) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for item in _items(body.input):
         if item.type == "message" and item.role in ("system", "developer") and not found:
-            first.append(_joined(_texts(item.content)))
+            first.append(joined(_texts(item.content)))
             continue
         message = _message(item)
         if not message:
@@ -339,12 +340,12 @@ def _conversation(body: _Body) -> list[dict[str, Any]]:
             found.append(message)
     if not found and not first:
         raise ApiError(400, "'input' must contain at least one message.", param="input")
-    system = [{"role": "system", "content": _joined(first, b"\\n\\n")}] if first else []
+    system = [{"role": "system", "content": joined(first, b"\\n\\n")}] if first else []
     return [*system, *found]
 
 
 def _items(value: Raw) -> list[_Item]:
-    match bytes(memoryview(value)[:1]):
+    match opening(value):
         case b'"':
             return [_Item(role="user", content=value)]
         case b"[":
@@ -366,7 +367,7 @@ def _message(item: _Item) -> dict[str, Any] | None:
             call = {"id": _text(item.call_id, "input"), "type": "function", "function": function}
             return {"role": "assistant", "content": None, "tool_calls": [call]}
         case "function_call_output":
-            content = item.output if _is_text(item.output) else _content(item.output)
+            content = item.output if is_text(item.output) else _content(item.output)
             return {"role": "tool", "tool_call_id": _text(item.call_id, "input"), "content": content}
         case "reasoning":
             return None
@@ -381,9 +382,9 @@ def _said(item: _Item) -> dict[str, Any]:
         case None:
             raise ApiError(400, "A message in 'input' is missing its 'role'.", param="input")
         case "system" | "developer":
-            return {"role": "system", "content": _joined(_texts(item.content))}
+            return {"role": "system", "content": joined(_texts(item.content))}
         case role:
-            content = item.content if _is_text(item.content) else _content(item.content)
+            content = item.content if is_text(item.content) else _content(item.content)
             return {"role": role, "content": content}
 
 
@@ -391,16 +392,16 @@ def _content(value: Raw) -> object:
     """Parts of a message; one text if there are only texts."""
     parts = _parts(value)
     if all(part.type != "input_image" for part in parts):
-        return _joined(map(_part_text, parts))
+        return joined(map(_part_text, parts))
     return [_chat_part(part) for part in parts]
 
 
 def _texts(value: Raw) -> Iterable[Raw]:
-    return [value] if _is_text(value) else map(_part_text, _parts(value))
+    return [value] if is_text(value) else map(_part_text, _parts(value))
 
 
 def _parts(value: Raw) -> list[_Part]:
-    if bytes(memoryview(value)[:1]) != b"[":
+    if opening(value) != b"[":
         raise ApiError(400, "The content of an item must be a string or a list of parts.", param="input")
     return decode_part(value, list[_Part])
 
@@ -408,7 +409,7 @@ def _parts(value: Raw) -> list[_Part]:
 def _chat_part(part: _Part) -> object:
     if part.type != "input_image":
         return {"type": "text", "text": _part_text(part)}
-    if not _is_text(part.image_url):
+    if not is_text(part.image_url):
         raise _impossible("An image must be sent in the request, as a data URL in 'image_url'.")
     picture = {"url": part.image_url} | ({} if part.detail == NULL else {"detail": part.detail})
     return {"type": "image_url", "image_url": picture}
@@ -528,20 +529,8 @@ def _impossible(words: str) -> ApiError:
     return ApiError(400, words, param="input", code="unsupported_content")
 
 
-def _is_text(value: Raw) -> bool:
-    return bytes(memoryview(value)[:1]) == b'"'
-
-
 def _text(value: Raw, param: str) -> Raw:
     """A text in JSON; 400 for anything else."""
-    if not _is_text(value):
+    if not is_text(value):
         raise ApiError(400, f"{param!r} must be a string.", param=param)
     return value
-
-
-def _joined(texts: Iterable[Raw], between: bytes = b"") -> Raw:
-    return Raw(b'"%s"' % between.join(bytes(memoryview(text)[1:-1]) for text in texts))
-
-
-def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))

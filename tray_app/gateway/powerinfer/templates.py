@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.powerinfer.prompts import text_of
 from tray_app.system.environment import bundle_folder, engine_environment, system_libraries
 from tray_app.system.process import own_command
