@@ -73,9 +73,9 @@ def test_many_clients_at_once_get_their_own_vectors_one_after_the_other(
         vectors = [item["embedding"] for data in answers for item in data]
         return all(vector == pytest.approx(serial[text]) for text, vector in zip(order, vectors, strict=True))
 
-    with ThreadPoolExecutor(64) as clients:
-        assert all(clients.map(client, range(64)))
-    assert len(engine.bodies("/embedding")) == 64 * 10
+    with ThreadPoolExecutor(24) as clients:
+        assert all(clients.map(client, range(24)))
+    assert len(engine.bodies("/embedding")) == 24 * 10
     assert not engine.said_busy.is_set()
 
 

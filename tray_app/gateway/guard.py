@@ -1,7 +1,7 @@
 """Checks every request first: who may send it. Runs on the event loop.
 
 A web page that a person visits can send requests to loopback addresses. Two checks keep it out. It has no
-key; where no key is needed, the `Host` header must name this machine. And a request with an `Origin` must
+key; where no key is needed, the `Host` header must name this computer. And a request with an `Origin` must
 come from a page of this server or from one that the person allows. The engine's own
 `Access-Control-Allow-Origin: *` is never passed on.
 """

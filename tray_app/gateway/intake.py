@@ -34,7 +34,10 @@ FIELDS: web.RequestKey[Fields] = web.RequestKey("fields", dict)
 
 
 class Intake:
-    """Takes in one body after the other, or many at once."""
+    """Reads bodies, also many at once.
+
+    A body may take `grace_s`, and from then on must come at `LEAST_BODY_BYTES_PER_S`; `most_s` in all.
+    """
 
     def __init__(
         self,

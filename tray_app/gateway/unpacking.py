@@ -25,10 +25,10 @@ class Unpacker(Protocol):
     """Takes a body in pieces of any size, and gives it as it was before it was packed."""
 
     def add(self, piece: bytes) -> Iterator[bytes]:
-        """What this piece makes, in small pieces; `ApiError` if it is not packed as it should be."""
+        """What this piece unpacks to, in small pieces; `ApiError` if it does not match its encoding."""
 
     def end(self) -> None:
-        """There is no more; `ApiError` if there should be."""
+        """Called at the end of the body; `ApiError` if it is incomplete."""
 
 
 def unpacker(encoding: str) -> Unpacker:

@@ -165,7 +165,7 @@ class Lease(Protocol):
         """The engine."""
 
     def release(self) -> None:
-        """Give it back. Any thread; once."""
+        """Give the engine back. Any thread; called once."""
 
 
 class Backend(Protocol):
@@ -180,7 +180,7 @@ class Backend(Protocol):
         """
 
     def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
-        """As `acquire`, without loading anything, for who only wants to know."""
+        """As `acquire`, but without loading or leasing anything."""
 
     def offered(self) -> tuple[OfferedModel, ...]:
         """All models that requests can name. Loads nothing."""

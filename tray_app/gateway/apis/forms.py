@@ -1,7 +1,7 @@
-"""What an API in another form than OpenAI's has to say to be answered by the same engines.
+"""How other APIs than OpenAI's are answered by the same engines, as a protocol.
 
-Its requests become OpenAI's requests, and the answers to those become its own: leases, limits, counting and
-errors stay what they are.
+Their requests become OpenAI's, and the answers become theirs again: leases, limits, counting and errors are
+the same for all.
 """
 
 from __future__ import annotations

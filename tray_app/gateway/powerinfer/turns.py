@@ -1,4 +1,4 @@
-"""Who may ask which of the processes that work on one request at a time. Runs on the gateway's event loop."""
+"""Which request gets which of the processes that work on one at a time. Runs on the gateway's event loop."""
 
 from __future__ import annotations
 
