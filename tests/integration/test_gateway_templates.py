@@ -157,6 +157,18 @@ def test_who_leaves_in_the_middle_leaves_no_process_and_no_answer_for_the_next()
     assert _children() == []
 
 
+def test_a_process_that_was_ended_while_nobody_asked_is_started_again() -> None:
+    async def ask() -> str:
+        async with renderer() as made:
+            await made.prompt(CHATML, [HI])
+            assert made._process
+            made._process.kill()
+            await made._process.wait()
+            return await made.prompt(LLAMA2, [HI])
+
+    assert asyncio.run(ask()) == "[INST] Hi [/INST]"
+
+
 def test_the_process_ends_with_the_app_even_over_an_endless_template() -> None:
     request = b'{"template": "%s", "values": {}}' % ENDLESS.encode()
     child = subprocess.Popen(

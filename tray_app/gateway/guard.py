@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.replies import Handler
 
-
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
 """`Sec-Fetch-Site` of a request that a person has made in a browser, or a page of this server."""

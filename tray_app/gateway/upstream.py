@@ -15,7 +15,6 @@ from tray_app.system.engine_id import MAIN_ENGINE, RunId
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-
 ENGINE_UNAVAILABLE = "engine_unavailable"
 """What clients are told where no cause is known, or it is a remote server's own."""
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.raw_json import Fields
 
-
 _SAME = ("model", "temperature", "top_p", "top_k")
 """Fields that a chat has, too."""
 _NOTHING = (b"null", b'""', b"[]")

@@ -98,7 +98,11 @@ class TemplateRenderer:
             await process.wait()
 
     async def _asked(self, request: bytes) -> _Answer:
-        process = self._process or await self._start()
+        process = self._process
+        if (
+            process is None or process.returncode is not None
+        ):  # the system may have ended it while it was idle
+            process = await self._start()
         assert process.stdin  # noqa: S101  `_start` asks for pipes
         assert process.stdout  # noqa: S101
         self._process = None  # killed unless it has answered: the next request must not get this answer
