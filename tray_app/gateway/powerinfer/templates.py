@@ -99,9 +99,7 @@ class TemplateRenderer:
 
     async def _asked(self, request: bytes) -> _Answer:
         process = self._process
-        if (
-            process is None or process.returncode is not None
-        ):  # the system may have ended it while it was idle
+        if process is None or process.returncode is not None:  # it may have been killed while it was idle
             process = await self._start()
         assert process.stdin  # noqa: S101  `_start` asks for pipes
         assert process.stdout  # noqa: S101
