@@ -31,7 +31,7 @@ from tray_app.models.header import Purpose
 from tray_app.system.host import detect_host
 from tray_app.system.paths import HOME_VARIABLE, AppPaths, resources
 from tray_app.system.ports import free_port
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.look import Look
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.widgets.chat_composer import Composer

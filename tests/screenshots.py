@@ -69,9 +69,10 @@ from tray_app.system.paths import resources
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.dialogs.tune import TuneDialog
+from tray_app.ui.garbage import import_once
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
-from tray_app.ui.operations import import_once, read_facts
+from tray_app.ui.operations import read_facts
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
@@ -92,7 +93,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
     from tray_app.download.progress import Progress
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
 
@@ -152,7 +153,7 @@ class Teacher(FakeApp):
 
 
 class Newcomer(FakeApp):
-    """A fake on which the catalogue is judged as on a computer with 16 GiB and llama.cpp alone."""
+    """A fake on which the catalog is judged as on a computer with 16 GiB and llama.cpp alone."""
 
     def __init__(self, status: AppStatus, *, folder: Path) -> None:
         super().__init__(status, folder=folder)

@@ -25,7 +25,7 @@ from tray_app.settings.model_settings import effective, with_own
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, resources
 from tray_app.system.ports import free_port
-from tray_app.ui.operations import keep_tuning
+from tray_app.ui.tuning_operations import keep_tuning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

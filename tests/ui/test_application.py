@@ -15,7 +15,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import Settings
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.pages.models import ModelsPage
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app.status import AppStatus
-    from tray_app.models.library import Contents
+    from tray_app.models.model import Contents
 
 
 @pytest.fixture

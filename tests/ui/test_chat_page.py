@@ -448,13 +448,32 @@ def test_of_a_folder_full_of_pictures_only_as_many_are_read_as_fit(
         read.append(path)
         return picture()
 
-    monkeypatch.setattr("tray_app.ui.pages.talk.read_picture", read_picture)
+    monkeypatch.setattr("tray_app.ui.chat_pictures.read_picture", read_picture)
     talk.add_files([f"{number}.png" for number in range(1000)])
     settle(qtbot, bridge)
 
     assert len(talk.composer.pictures.all) == 8
     assert talk.card.accessibleName() == "Too many pictures"
     assert len(read) < 10
+
+
+def test_pictures_come_in_the_order_of_their_files(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, talk: TalkPanel, tmp_path: Path
+) -> None:
+    fake.seeing = {"bamboo"}
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(replace(fake.status(), folder_changes=1))
+    settle(qtbot, bridge)
+    large = QImage(3000, 2000, QImage.Format.Format_RGB32)  # takes longest to read
+    large.fill(QColor("teal"))
+    names = [f"{number}.png" for number in range(4)]
+    for number, name in enumerate(names):
+        (large if number == 0 else QImage(large.scaled(8, 8))).save(str(tmp_path / name))
+
+    talk.add_files([str(tmp_path / name) for name in names])
+    settle(qtbot, bridge)
+
+    assert [each.name for each in talk.composer.pictures.all] == names
 
 
 def test_links_open_only_after_a_look_at_where_they_lead(

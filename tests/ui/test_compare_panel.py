@@ -316,10 +316,10 @@ def test_a_plot_is_saved_as_a_picture(
     qtbot.waitUntil(path.exists)
     picture = QImage(str(path))  # Qt reads both
     assert picture.width() > 300
-    colours = {
+    colors = {
         picture.pixel(x, y) for x in range(0, picture.width(), 5) for y in range(0, picture.height(), 5)
     }
-    assert len(colours) > 3
+    assert len(colors) > 3
 
 
 def test_a_picture_that_cannot_be_saved_is_explained(

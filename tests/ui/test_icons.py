@@ -44,7 +44,7 @@ def opacity(picture: QImage) -> list[list[int]]:
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(IconShape, 2)))
 def test_states_differ_by_shape_even_at_the_smallest_size(one: IconShape, other: IconShape) -> None:
-    black = template_palette()  # no colour to tell them apart
+    black = template_palette()  # no color to tell them apart
     pairs = zip(
         itertools.chain(*opacity(image(one, black, permille=430))),
         itertools.chain(*opacity(image(other, black, permille=430))),
@@ -83,9 +83,9 @@ def test_the_arc_moves_and_comes_round() -> None:
 def test_a_template_is_black_and_transparent_alone(shape: IconShape) -> None:
     picture = image(shape, template_palette(), size=32, permille=430)
     points = itertools.product(range(32), range(32))
-    colours = {picture.pixelColor(x, y).rgb() for x, y in points if picture.pixelColor(x, y).alpha() == 255}
+    colors = {picture.pixelColor(x, y).rgb() for x, y in points if picture.pixelColor(x, y).alpha() == 255}
 
-    assert colours == {QColor("black").rgb()}
+    assert colors == {QColor("black").rgb()}
 
 
 @pytest.mark.parametrize("panel", ["#000000", "#ffffff"])
@@ -95,8 +95,8 @@ def test_the_mark_can_be_seen_on_any_panel(panel: str, *, dark: bool) -> None:
     background = QColor(panel).lightness()
 
     def contrast(x: int, y: int) -> float:
-        colour = picture.pixelColor(x, y)
-        return abs(colour.lightness() - background) * colour.alphaF()
+        color = picture.pixelColor(x, y)
+        return abs(color.lightness() - background) * color.alphaF()
 
     points = itertools.product(range(22), range(22))
     assert sum(contrast(x, y) > 60 for x, y in points) > 25

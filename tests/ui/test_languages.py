@@ -52,7 +52,7 @@ from tray_app.settings.keys import GATEWAY, HUGGING_FACE
 from tray_app.settings.schema import Settings
 from tray_app.system.paths import resources
 from tray_app.ui import languages as languages_module
-from tray_app.ui.application import Desktop
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.confirm import ask_to_cancel
 from tray_app.ui.dialogs.settings import SettingsDialog

@@ -15,13 +15,14 @@ from tests.fakes.app import CATALOG, MODELS, make_model, make_plan, make_progres
 from tests.fakes.bridges import settle
 from tests.fakes.models_shown import many_models
 from tests.ui.test_accessibility import nameless, unreachable
+from tray_app.app.start_job import StartCalledOffError
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.import_modes import How
 from tray_app.models.integrity import Check
-from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.model import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.models.outdated import Comparison, Freshness
 from tray_app.models.removal import NotDiscardedError
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.models.library import Contents
+    from tray_app.models.model import Contents
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.pages.installed import InstalledPanel
     from tray_app.ui.presenters.models import ModelRow
@@ -214,6 +215,29 @@ def test_try_it_now_chooses_starts_and_leads_on(qtbot: QtBot, page: InstalledPan
 
     assert fake.calls == [("apply", {"model": "test"}), ("start_server",)]
     assert lead.args == [Page.EMBEDDINGS]
+
+
+def test_a_first_start_that_is_canceled_is_no_error(
+    qtbot: QtBot, bridge: Bridge, page: InstalledPanel, fake: FakeApp
+) -> None:
+    fake.refuse("start_server", StartCalledOffError())
+
+    cards(page)[0].click()
+    settle(qtbot, bridge)
+
+    assert ("start_server",) in fake.calls
+    assert page.card.isHidden()
+
+
+def test_of_many_files_to_import_the_first_are_named(qtbot: QtBot, page: InstalledPanel) -> None:
+    page.controller.import_files([Path(f"/models/part {number}.gguf") for number in range(200)])
+
+    dialog = page.controller.dialog
+    assert isinstance(dialog, ImportDialog)
+    qtbot.addWidget(dialog)
+    titles = [label.text() for label in dialog.findChildren(QLabel) if "part 0.gguf" in label.text()]
+    assert [title.splitlines()[-1] for title in titles] == ["…"]
+    assert dialog.sizeHint().height() < 700
 
 
 def test_the_recommended_model_is_chosen_and_started(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApp
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QInputDialog, QMessageBox
 
-from tests.fakes.app import make_status
+from tests.fakes.app import make_progress, make_status
 from tests.fakes.bridges import settle
 from tray_app.engine.lifecycle import State
 from tray_app.errors import AppError, ErrorCode, GatewayError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
+    from tray_app.search.collection import Collection
     from tray_app.ui.bridge import Bridge
 
 BIRDS = ("Storks fly south in autumn.", "Sparrows stay all winter.", "Owls hunt at night.")
@@ -476,7 +478,7 @@ def test_a_row_is_copied_and_its_file_opened_with_the_keyboard(
     row = rows.row()
     assert row is not None
     assert row.origin == "birds.md · line 1"
-    assert [action.text() for action in rows.actions_for(row)] == [
+    assert [action.text() for action in rows.menu_for(row).actions()] == [
         "&Open File",
         "Show in &Folder",
         "&Copy Text",
@@ -517,6 +519,66 @@ def test_collections_that_cannot_be_read_are_named(
     opened(qtbot, bridge, panel)
 
     assert panel.news.damaged.button.text() == "1 collection cannot be read"
+
+
+def test_the_collections_that_cannot_be_read_stay_unfolded_while_the_server_works(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
+) -> None:
+    error = AppError(ErrorCode.FILE_UNREADABLE, "A collection cannot be read", "collection.json is damaged.")
+    fake.search.damaged = (Skipped("/data/search/123", error),)
+    opened(qtbot, bridge, panel)
+    panel.news.damaged.button.click()
+
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, downloads=(make_progress(),)))
+
+    assert panel.news.damaged.lines.isVisible()
+
+
+def test_a_search_in_a_collection_that_has_gone_is_no_longer_awaited(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.search.put("Birds", *BIRDS)
+    opened(qtbot, bridge, panel)
+    answers, find = threading.Event(), fake.search.find
+    monkeypatch.setattr(fake.search, "find", lambda *asked: find(*asked) if answers.wait(20) else ())
+    panel.question.setText("owls")
+    QTest.keyClick(panel.question, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: panel.news.outcome.text() == "Searching …")
+
+    panel.controller.delete()
+    qtbot.waitUntil(panel.zone.isVisible)
+
+    assert panel.news.outcome.text() == ""
+    answers.set()
+    settle(qtbot, bridge)
+    assert panel.news.outcome.text() == ""
+
+
+def test_a_slow_look_at_the_collections_does_not_replace_a_newer_one(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(qtbot, bridge, panel)
+    goes_on, begun, read = threading.Event(), threading.Event(), fake.search.collections
+    before = read()
+
+    def slow() -> tuple[Collection, ...]:
+        begun.set()
+        goes_on.wait(20)
+        return before
+
+    monkeypatch.setattr(fake.search, "collections", slow)
+    panel.controller.read()
+    assert begun.wait(20)
+    monkeypatch.setattr(fake.search, "collections", read)
+    fake.search.put("Birds", *BIRDS)
+    panel.controller.read()
+    qtbot.waitUntil(lambda: panel.controller.current is not None)
+
+    goes_on.set()
+    settle(qtbot, bridge)
+
+    assert [each.name for each in panel.controller.shelf.collections] == ["Birds"]
 
 
 def test_another_page_takes_over_the_collection_and_the_question(

@@ -18,8 +18,9 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.settings.fields import ALL_FIELDS, FIELDS
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
+from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key, KeyChanges
-    from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget", "--n-gpu-layers")
@@ -81,6 +82,19 @@ def button(dialog: SettingsDialog, which: QDialogButtonBox.StandardButton) -> QP
 
 
 OK, APPLY = QDialogButtonBox.StandardButton.Ok, QDialogButtonBox.StandardButton.Apply
+
+
+def test_of_two_models_with_the_same_name_the_chosen_one_is_meant(qtbot: QtBot) -> None:
+    editor = ChoiceEditor(next(field for field in ALL_FIELDS if field.name == "model"))
+    qtbot.addWidget(editor)
+    editor.offer((("qwen-a", "Qwen3 4B"), ("qwen-b", "Qwen3 4B")))
+
+    editor.set_value("qwen-b")
+    assert editor.value() == "qwen-b"
+    editor.box.setCurrentIndex(0)
+    assert editor.value() == "qwen-a"
+    editor.box.setEditText("Another")
+    assert editor.value() == "Another"
 
 
 def test_every_setting_has_an_editor_filled_with_its_value(

@@ -29,8 +29,8 @@ from tray_app.settings.keystore import KeyStore
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
-from tray_app.ui.application import Desktop
 from tray_app.ui.bridge import Bridge
+from tray_app.ui.desktop import Desktop
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.pages.home import HomePage

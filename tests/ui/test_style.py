@@ -1,4 +1,4 @@
-"""The look: colours that can be read, one place for sizes, and symbols that are there."""
+"""The look: colors that can be read, one place for sizes, and symbols that are there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LITERALS = re.compile(
     r"|setSpacing\([1-9]"
 )
 MAY_SET = {"style.py", "look.py", "icons.py"}
-"""Where sizes and colours stand: the look of the window, and the tray icon's on panels that are not ours."""
+"""Where sizes and colors stand: the look of the window, and the tray icon's on panels that are not ours."""
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -190,7 +190,7 @@ def test_the_sizes_of_type_follow_the_systems_font(qapp: QApplication) -> None:
 
 
 def _strongest(icon: QIcon) -> QColor:
-    """The colour of the lines of a symbol."""
+    """The color of the lines of a symbol."""
     image = icon.pixmap(QSize(18, 18)).toImage()
     pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
     return max(pixels, key=QColor.alpha)

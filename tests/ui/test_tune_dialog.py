@@ -13,9 +13,9 @@ from tests.ui.test_accessibility import nameless, unreachable
 from tray_app.app.tuning import EngineMeasurement, EngineOption, ThreadMeasurement, Threads, Tuning
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError, SettingsError
-from tray_app.ui import operations
 from tray_app.ui.dialogs import tune
 from tray_app.ui.pages.measure import MeasurePanel
+from tray_app.ui.tuning_operations import measure_speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,9 +175,11 @@ def test_what_the_catalog_knows_of_a_model_holds_for_its_measurement(
     plan = replace(make_plan(), model=replace(make_model(), entry=entry))
     fake.show(make_status(State.READY, engine=make_snapshot(State.READY, plan=plan)))
     measured_with: list[Settings] = []
-    monkeypatch.setattr("tray_app.app.tuning.tune", lambda _app, settings, *_: measured_with.append(settings))
+    monkeypatch.setattr(
+        "tray_app.ui.tuning_operations.tune", lambda _app, settings, *_: measured_with.append(settings)
+    )
 
-    operations.measure_speed(fake, threading.Event(), threading.Event(), lambda *_: None)
+    measure_speed(fake, threading.Event(), threading.Event(), lambda *_: None)
 
     assert [settings.pooling for settings in measured_with] == ["cls"]
 

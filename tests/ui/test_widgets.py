@@ -13,7 +13,10 @@ from shiboken6 import isValid
 from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.style import colors
 from tray_app.ui.widgets import basic
-from tray_app.ui.widgets.basic import MessageCard, ask_for_file, bring_into_view, small_label, text_label
+from tray_app.ui.widgets.basic import bring_into_view
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
+from tray_app.ui.widgets.labels import small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor
@@ -80,7 +83,8 @@ def test_a_quiet_label_follows_the_change_between_light_and_dark(qtbot: QtBot, w
 def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, said: list[str]) -> None:
     window = QWidget()
     qtbot.addWidget(window)
-    card = MessageCard(window)
+    card = MessageCard()
+    card.setParent(window)
     card.show_error(AppError(ErrorCode.DISK_FULL, "The disk is full", "It has 0 B left.", "Free some space."))
     assert said == []  # as long as nobody can see it
     card.clear()
@@ -101,7 +105,7 @@ def test_a_file_gets_the_ending_of_its_form_and_the_dialog_goes(
     qtbot.addWidget(window)
     window.show()
     chosen: list[Path] = []
-    ask_for_file(window, "Save", ["Texts (*.json)", "Table (*.csv)"], chosen.append)
+    ask_where_to_save(window, "Save", ["Texts (*.json)", "Table (*.csv)"], chosen.append)
     (dialog,) = window.findChildren(QFileDialog)
     if form:
         dialog.filterSelected.emit(form)
@@ -121,8 +125,8 @@ def contrast(text: QColor, ground: QColor) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def rgb(colour: QColor) -> list[float]:
-    return [colour.redF(), colour.greenF(), colour.blueF()]
+def rgb(color: QColor) -> list[float]:
+    return [color.redF(), color.greenF(), color.blueF()]
 
 
 def luminance(parts: list[float]) -> float:

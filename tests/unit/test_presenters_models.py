@@ -22,19 +22,12 @@ from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode, ModelError
-from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.model import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.ui.presenters.menu import MOST_CHOICES, model_choices
-from tray_app.ui.presenters.models import (
-    FileJob,
-    ModelAction,
-    ModelFacts,
-    RowKind,
-    facts_key,
-    model_rows,
-    settled_rows,
-)
+from tray_app.ui.presenters.model_facts import ModelFacts, facts_key
+from tray_app.ui.presenters.models import FileJob, ModelAction, RowKind, model_rows, settled_rows
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus

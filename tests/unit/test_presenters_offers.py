@@ -18,7 +18,8 @@ from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
 from tray_app.models.recommend import Recommendation
 from tray_app.ui.presenters.engines import Standing
 from tray_app.ui.presenters.hub import MOST_FILES, hub_facts, repository_notes, repository_view
-from tray_app.ui.presenters.models import ModelFacts, ModelRow, RowKind
+from tray_app.ui.presenters.model_facts import ModelFacts
+from tray_app.ui.presenters.models import ModelRow, RowKind
 from tray_app.ui.presenters.offers import (
     OfferAction,
     OfferRow,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psygnal import SignalInstance
 
-    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.diagnostic_findings import DiagnosticReport
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
-    from tray_app.models.library import Contents, Model
+    from tray_app.models.model import Contents, Model
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal
@@ -53,29 +53,29 @@ if TYPE_CHECKING:
 
 
 class StoreProtocol(Protocol):
-    """The settings in force."""
+    """The settings in effect."""
 
     @property
     def current(self) -> Settings:
-        """They are replaced as a whole: by `apply`."""
+        """All of them; `AppProtocol.apply` replaces them as a whole."""
 
 
 class LibraryProtocol(Protocol):
-    """The models of the folder that is chosen now."""
+    """The models in the models folder."""
 
     @property
     def folder(self) -> Path:
-        """The folder, whether it is there or not."""
+        """The folder, which may be missing."""
 
     @property
     def catalog(self) -> tuple[CatalogEntry, ...]:
-        """The models on offer."""
+        """The recommended models."""
 
     def find(self, reference: str) -> Model:
-        """The model of an id, a file name or a path."""
+        """The model with an id, a file name or a path."""
 
     def contents(self) -> Contents:
-        """What is in the folder, good or bad."""
+        """The models, unusable files and unfinished downloads in the folder."""
 
 
 class DownloadsProtocol(Protocol):
@@ -85,61 +85,61 @@ class DownloadsProtocol(Protocol):
         """All of them now."""
 
     def pause(self, number: int) -> None:
-        """Halt one that can go on later."""
+        """Pause a download."""
 
     def resume(self, number: int) -> None:
-        """Let one go on."""
+        """Resume a paused or failed download."""
 
     def cancel(self, number: int) -> None:
-        """Give one up; what has arrived stays."""
+        """Cancel a download; what has arrived stays."""
 
     def discard(self, number: int) -> None:
-        """Give one up and delete what has arrived."""
+        """Cancel a download and delete what has arrived."""
 
 
 class ModelsProtocol(Protocol):
-    """What people do with models besides serving one. All of it may take long."""
+    """What people do with models besides running one. Every call may take long."""
 
     def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> Mapping[str, ModelReport]:
-        """What would become of models on this machine, by id."""
+        """Whether and on which engine each model runs on this computer, by id."""
 
     def recommended(self, languages: Sequence[str]) -> tuple[Recommendation, ...]:
-        """What suits this machine and a person who speaks these languages."""
+        """The models that suit this computer and these languages (ISO 639-1), best first."""
 
     def preview_download(self, reference: str) -> DownloadPreview:
-        """What a download would bring and take."""
+        """What a model is, and the disk space that its download takes."""
 
     def smaller_types(self, reference: str) -> SmallerTypes:
-        """What a model can be quantized to."""
+        """The quantizations to which a model can be made smaller."""
 
     def import_model(self, path: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
-        """Bring a file of this computer into the models folder."""
+        """Copy, move or link a file into the models folder; its path there, and those of its other parts."""
 
     def verify_model(self, reference: str, on_bytes: OnProgress) -> Check:
-        """Look whether a model is whole."""
+        """Check the files of a model against their SHA-256, or else their headers."""
 
     def quantize(self, reference: str, target: Path, type_name: str, on_tensor: OnProgress) -> Path:
         """Make a smaller copy of a model."""
 
     def discard_partial(self, final: Path) -> None:
-        """Delete what a forgotten download has left."""
+        """Delete the part of a download that is no longer in the queue."""
 
     def discard_arrived(self, model: Path) -> None:
-        """Delete the files of a split model that have come."""
+        """Delete the complete files of a split model whose download was discarded."""
 
 
 class DiscoveryProtocol(Protocol):
-    """Models that are on Hugging Face or its mirror. All of it asks the network, and may take long."""
+    """Models on Hugging Face or its mirror. Every call asks the network and may take long."""
 
     def search(self, words: str, *, sort: Sort = ..., page: str = "") -> SearchPage:
-        """Repositories that have these words in their names."""
+        """Repositories with these words in their names; `page` is `SearchPage.next` of the page before."""
 
     def examine(self, reference: str) -> RepositoryReport:
-        """What a repository has, and what of it suits this machine."""
+        """The models of a repository, and which of their files suits this computer best."""
 
 
 class UpkeepProtocol(Protocol):
-    """Models of other apps, the space that models take, and newer files. All of it may take long."""
+    """Models of other apps, the space that models take, and newer files. Every call may take long."""
 
     def found(self) -> tuple[FoundModel, ...]:
         """The models of other apps that are not listed yet."""
@@ -148,103 +148,103 @@ class UpkeepProtocol(Protocol):
         """Use models of other apps from where they are."""
 
     def disk_use(self) -> DiskUse:
-        """What each model takes, and when it was last used."""
+        """The disk space that each model takes, and when it was last used."""
 
     def outdated(self) -> tuple[Comparison, ...]:
-        """Ask the sources of models whether their files have changed."""
+        """Ask the sources of all models whether their files have changed there."""
 
     def newer(self) -> Mapping[str, str]:
-        """By the ids of models that had a newer file at the last look, where that is."""
+        """By id, the address of the newer file, for models that had one at the last `outdated`."""
 
 
 class EnginesProtocol(Protocol):
-    """What people do with engines. What goes on of it is in `AppStatus.installation`; all may take long."""
+    """What people do with engines. Progress is in `AppStatus.installation`; every call may take long."""
 
     @property
     def changed(self) -> SignalInstance:
-        """Emits when `overview` would give something else, from any thread."""
+        """Emits from any thread when `overview` has changed."""
 
     def overview(self) -> EnginesOverview:
-        """What is installed, what is on offer, and what suits this machine."""
+        """The installed and the available engines, and which of them suits this computer."""
 
     def install(self, build_id: str) -> None:
-        """Begin to fetch a published build, which is proven before it is used."""
+        """Begin to download a published build, which is tested before it is used."""
 
     def install_file(self, path: Path) -> None:
-        """Begin to install an archive, a program or a folder of this computer."""
+        """Begin to install an archive, a program or a folder on this computer."""
 
     def pause(self) -> None:
-        """Halt the installation."""
+        """Pause the installation."""
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the installation, or try it again."""
 
     def cancel(self) -> None:
-        """Give it up, or forget that it has failed."""
+        """Cancel the installation, or forget one that has failed."""
 
     def put_off(self, build_id: str) -> None:
-        """Do not offer a build any more."""
+        """Do not recommend a build again."""
 
     def remove(self, build_id: str) -> int:
-        """Delete an installed build that does not run; the bytes that it had."""
+        """Delete an installed build that is not in use; its size in bytes."""
 
     def prove(self, build_id: str) -> None:
-        """Look anew whether an installed build computes right on this machine."""
+        """Test again whether an installed build gives right answers on this computer."""
 
     def allow_again(self, build_id: str) -> tuple[str, ...]:
-        """Use a build again also for models with which it has failed; their ids."""
+        """Use a build again for the models with which it has failed; their ids."""
 
 
 class UpdatesProtocol(Protocol):
-    """Newer versions of this app. What there is to say is in `AppStatus.updates`; all may take long."""
+    """Newer versions of this app. What is known is in `AppStatus.updates`; every call may take long."""
 
     def skip(self) -> None:
-        """Say no more of the version that is available."""
+        """Do not mention the available version again."""
 
     def download(self) -> None:
-        """Check the signature of its package, and begin to fetch it."""
+        """Check the signature of the digests of its package, and begin to download that."""
 
     def cancel(self) -> None:
-        """Give that up, and delete what has arrived."""
+        """Cancel the download, and delete what has arrived."""
 
 
 class ChatsProtocol(Protocol):
-    """The conversations that are kept. All of it may take long."""
+    """The saved conversations. Every call may take long."""
 
     @property
     def folder(self) -> Path:
-        """Where their files are."""
+        """The folder with their files."""
 
     def new(self) -> Conversation:
         """An empty conversation, which has no file yet."""
 
     def summaries(self) -> tuple[Summary, ...]:
-        """All of them, the one that was saved last first."""
+        """All of them, the one saved last first."""
 
     def problems(self) -> tuple[Problem, ...]:
-        """Files that cannot be read, or only in part."""
+        """Files that cannot be read, or only partly."""
 
     def read(self, conversation_id: str) -> Conversation:
-        """One of them, as far as it can be read."""
+        """A conversation, as far as it can be read."""
 
     def save(self, conversation: Conversation) -> Conversation:
-        """Write one; what is kept of it."""
+        """Save a conversation; the saved one, which has a title."""
 
     def rename(self, conversation_id: str, title: str) -> None:
-        """Give one another title; an empty one is again its first line."""
+        """Give a conversation another title; an empty one stands for its first line."""
 
     def delete(self, conversation_id: str, *, for_good: bool = False) -> None:
-        """Put one into the trash, or delete it for good."""
+        """Move a conversation to the trash, or delete it permanently."""
 
     def export(self, conversation_id: str, path: Path) -> None:
-        """Write one as Markdown (.md), JSON (.json) or as it is kept (.jsonl)."""
+        """Write a conversation as Markdown (.md), JSON (.json) or as it is saved (.jsonl)."""
 
     def search(self, words: str) -> tuple[Found, ...]:
-        """Those that have all of these words, newest first."""
+        """The conversations that contain all of these words, newest first."""
 
 
 class SearchProtocol(Protocol):
-    """Collections of a person's own texts. All of it may take long."""
+    """Collections of a person's own texts. Every call may take long."""
 
     def collections(self) -> tuple[Collection, ...]:
         """All that can be read, by name."""
@@ -253,18 +253,18 @@ class SearchProtocol(Protocol):
         """Collections that cannot be read, by their folders."""
 
     def create(self, name: str) -> Collection:
-        """A collection without texts."""
+        """A new collection without texts."""
 
     def rename(self, collection_id: str, name: str) -> Collection:
         """Give a collection another name."""
 
     def delete(self, collection_id: str) -> None:
-        """Delete a collection for good; the files that its texts came from stay."""
+        """Delete a collection permanently; the files that its texts came from stay."""
 
     def add_files(
         self, collection_id: str, paths: Sequence[Path], tell: Callable[[int, int], object], cancelled: Event
     ) -> AddReport:
-        """Embed files, and those in folders; what is embedded stays whatever happens then."""
+        """Embed files and those in folders; what is embedded stays. `tell` gets texts done and all texts."""
 
     def add_texts(
         self,
@@ -273,30 +273,30 @@ class SearchProtocol(Protocol):
         tell: Callable[[int, int], object],
         cancelled: Event,
     ) -> AddReport:
-        """Embed texts that a person has pasted."""
+        """Embed texts that a person has pasted; otherwise as `add_files`."""
 
     def find(self, collection_id: str, query: str, limit: int = 20) -> tuple[Hit, ...]:
-        """The nearest texts, the best first."""
+        """The nearest texts, nearest first."""
 
-    def coordinates(self, collection_id: str, most: int = 2000, query: str = "") -> MapOfTexts:
-        """The texts as points, and a question among them."""
+    def coordinates(self, collection_id: str, *, query: str = "") -> MapOfTexts:
+        """The texts as points of a plane, with the question among them; of many texts, only some."""
 
     def is_current(self, collection: Collection) -> bool:
-        """Whether the model would make the same vectors now."""
+        """Whether the model is still the one that embedded these texts."""
 
     def rebuild(self, collection_id: str, tell: Callable[[int, int], object], cancelled: Event) -> AddReport:
-        """Embed all texts anew with the model that is asked for embeddings now."""
+        """Embed all texts again with the current embedding model; otherwise as `add_files`."""
 
     def export(self, collection_id: str, path: Path) -> None:
-        """Write texts and vectors to a file: .csv, .jsonl or .npz."""
+        """Write texts and vectors to a .csv, .jsonl or .npz file."""
 
 
 class AppProtocol(TuningTarget, Protocol):
-    """The one object that windows talk to."""
+    """The one object that the window and the tray talk to."""
 
     @property
     def changed(self) -> SignalInstance:
-        """Emits an `AppStatus` after every change, from any thread."""
+        """Emits an `AppStatus` from any thread after every change."""
 
     @property
     def paths(self) -> AppPaths:
@@ -304,7 +304,7 @@ class AppProtocol(TuningTarget, Protocol):
 
     @property
     def host(self) -> Host:
-        """The machine."""
+        """The computer: processor, memory, graphics cards, system."""
 
     @property
     def store(self) -> StoreProtocol:
@@ -312,31 +312,31 @@ class AppProtocol(TuningTarget, Protocol):
 
     @property
     def library(self) -> LibraryProtocol:
-        """The models that are here."""
+        """The installed models."""
 
     @property
     def models(self) -> ModelsProtocol:
-        """The care for models."""
+        """Downloads, imports, checks and quantizations of models."""
 
     @property
     def discovery(self) -> DiscoveryProtocol:
-        """The search for models that are not here."""
+        """The search for models on Hugging Face."""
 
     @property
     def upkeep(self) -> UpkeepProtocol:
-        """What models take, and where others are."""
+        """Disk space, models of other apps, and newer files."""
 
     @property
     def chats(self) -> ChatsProtocol:
-        """The conversations with models."""
+        """The saved conversations."""
 
     @property
     def engines(self) -> EnginesProtocol:
-        """The care for engines."""
+        """The engines that are installed and available."""
 
     @property
     def updates(self) -> UpdatesProtocol:
-        """The care for newer versions."""
+        """Newer versions of this app."""
 
     @property
     def search(self) -> SearchProtocol:
@@ -344,11 +344,11 @@ class AppProtocol(TuningTarget, Protocol):
 
     @property
     def downloads(self) -> DownloadsProtocol:
-        """What is being downloaded."""
+        """The queue of downloads."""
 
     @property
     def models_folder(self) -> Path:
-        """Where models are and go."""
+        """The models folder."""
 
     @property
     def app_lines(self) -> Lines:
@@ -359,13 +359,13 @@ class AppProtocol(TuningTarget, Protocol):
         """What the engine prints."""
 
     def chosen_id(self) -> str | None:
-        """The id of the chosen model; may take long."""
+        """The id of the chosen model, or None; may take long."""
 
     def status(self) -> AppStatus:
-        """Everything there is to show now."""
+        """Everything that can be shown now."""
 
     def begin(self) -> None:
-        """Do what the settings ask for when the app starts."""
+        """Do what the settings ask for at the start of the app."""
 
     def start_server(self) -> None:
         """Start the server; may take long."""
@@ -377,62 +377,63 @@ class AppProtocol(TuningTarget, Protocol):
         """Stop the server, then start it; may take long."""
 
     def answer_origin(self, origin: str, *, allow: bool) -> None:
-        """Let an app or a web page in for good, or refuse it; may take long."""
+        """Allow an app or a web page to use the server from now on, or refuse it; may take long."""
 
     def answer_update_question(self, *, wanted: bool) -> None:
-        """Tell of new versions from now on, or not, and ask no more; may take long."""
+        """Check for new versions from now on, or never, and do not ask again; may take long."""
 
     def refresh_login(self) -> None:
-        """Look again at what the system does at login."""
+        """Look again whether the system starts this app at login."""
 
     def apply(self, new: Settings, keys: KeyChanges | None = None) -> None:
-        """Save settings and keys, and act on what is different; may take long."""
+        """Save settings and keys, and act on what has changed; may take long."""
 
     def load_model(self, reference: str) -> str:
-        """Load a model beside others, and wait until it answers; its id; may take long."""
+        """Load a model beside others, and wait until it is ready; its id. May take long."""
 
     def unload_model(self, reference: str) -> str:
-        """End the engine of a model, and wait for that; its id; may take long."""
+        """Unload a model, and wait until it is unloaded; its id. May take long."""
 
     def stream_chat(self, conversation: Conversation, cancelled: Event) -> Iterator[ChatPiece]:
-        """The answer to the last message, in pieces as they come; it ends at once when `cancelled` is set."""
+        """The answer to the last message, piece by piece; it ends as soon as `cancelled` is set."""
 
     def can_see(self, model_id: str) -> bool:
-        """Whether a model takes pictures; empty: the one that answers where none is named. May take long."""
+        """Whether a model takes pictures; an empty id stands for the default chat model. May take long."""
 
     def move_to_free_port(self) -> None:
-        """Offer the server at the nearest free port; may take long."""
+        """Set the port to the nearest free one, and start the server there; may take long."""
 
     def kept_keys(self) -> KeptKeys:
-        """The keys that there are, and where; may take long."""
+        """Which keys are kept, and where; may take long."""
 
     def engine_options(self, settings: Settings) -> tuple[EngineOption, ...]:
-        """The engines among which the chosen model has a choice; may take long."""
+        """The engines that can run the chosen model; may take long."""
 
     def preview(self, settings: Settings, keys: KeyChanges | None = None) -> Plan:
-        """What the engine would be started with; may take long."""
+        """What the engine would be started with, given these settings; may take long."""
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
-        """Who keeps the public address from having this port; may take long."""
+        """The programs that use this port, other than this server; may take long."""
 
     def resource_usage(self) -> ResourceUsage | None:
-        """What all engines take of this machine now; may take long."""
+        """The memory and processor time that all engines take now; may take long."""
 
     def run_diagnostics(self) -> DiagnosticReport:
-        """Look at all that the server depends on; may take long."""
+        """Check all that the server depends on; may take long."""
 
     def download(self, source: str, *, projector: str = "") -> tuple[int, ...]:
-        """Queue a download from an address or of a model on offer, with a projector at that address; may take
-        long.
+        """Queue the download of an address or a model of the catalog, and of the projector at an address.
+
+        The numbers of the downloads. May take long.
         """
 
     def remove_model(self, reference: str, *, for_good: bool = False) -> Removal:
-        """Put a model into the trash, or delete it; may take long."""
+        """Move a model to the trash, or delete it permanently; may take long."""
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
     ) -> None:
-        """Let terminal commands and a second start ask this app."""
+        """Let terminal commands and a second start of the app talk to this one."""
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Stop everything and free it."""
+        """Stop and release everything, within this time."""

@@ -31,7 +31,7 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class _Operation:
-    """Something that is being done, and what follows. GUI thread."""
+    """A call of the app that is under way, and what follows. GUI thread."""
 
     thread: threading.Thread
     perform: Callable[[], Any]
@@ -67,7 +67,7 @@ class Bridge(QObject):
         self._lock = threading.Lock()
         self._waiting: AppStatus | None = None
         self.closing = threading.Event()
-        """Set when the app ends: who works for long stops and leaves nothing half done."""
+        """Set when the app ends: long operations stop then and leave nothing half done."""
         self._numbers = itertools.count()
         self._operations: dict[int, _Operation] = {}
         self._afterwards: list[Callable[[], object]] = []
@@ -87,7 +87,7 @@ class Bridge(QObject):
     ) -> Callable[[], None]:
         """Do `operation` on a thread of its own, then call `success` or `failure` on the GUI thread.
 
-        What is returned makes that none of the two is called any more; `operation` itself goes on.
+        Call the result to drop the outcome: neither of the two is called then, though `operation` goes on.
         """
         number = next(self._numbers)
         thread = threading.Thread(
@@ -102,7 +102,7 @@ class Bridge(QObject):
         return abandon
 
     def afterwards(self, act: Callable[[], object]) -> None:
-        """Call `act` as soon as nothing is under way: what ends may begin something else."""
+        """Call `act` as soon as no operation is under way, nor one that was begun by another's outcome."""
         self._afterwards.append(act)
         self._act_afterwards()
 
@@ -114,7 +114,7 @@ class Bridge(QObject):
         deadline_s = time.monotonic() + timeout_s
         for operation in self._operations.values():
             operation.thread.join(max(0.0, deadline_s - time.monotonic()))
-        # Who waits for them refers to this: a circle with widgets in it may be deleted on another thread.
+        # The callbacks refer to this: a cycle with widgets in it could be deleted on another thread.
         self._operations.clear()
 
     def _receive(self, status: AppStatus) -> None:
@@ -143,7 +143,7 @@ class Bridge(QObject):
         except AppError as exc:
             outcome = _Outcome(number, error=_without_frames(exc))
         except Exception as exc:  # noqa: BLE001 - the top of a thread
-            # A person must hear of it, and the log must have all of it.
+            # The person must hear of it, and the log must have the details.
             _log.exception("An operation of the user interface failed")
             cause = f"{type(exc).__name__}: {exc}"
             error = AppError(
@@ -160,7 +160,7 @@ class Bridge(QObject):
         operation = self._operations.pop(outcome.number, None)
         if operation is None:  # closed meanwhile
             return
-        # It has nothing left to do. Once it is gone, the last reference to a widget cannot be dropped there:
+        # The thread has nothing left to do. Once it has ended, it cannot drop the last reference to a widget:
         # deleting a widget outside the GUI thread ends the process.
         operation.thread.join()
         try:
@@ -180,15 +180,15 @@ class Bridge(QObject):
 
 
 def _is_gone(hear: Callable[[Any], object]) -> bool:
-    """Whether this is a method of something that Qt has deleted, as a window whose language has changed."""
+    """Whether this is a method of an object that Qt has deleted, such as a window that was replaced."""
     owner = getattr(hear, "__self__", None)
     return isinstance(owner, QObject) and not isValid(owner)
 
 
 def _without_frames(error: AppError) -> AppError:
-    """The error without the frames that it and its causes came through.
+    """The error without its traceback and those of its causes.
 
-    They refer to widgets, which must not outlive their use in a snapshot of the app, nor in a circle.
+    Their frames refer to widgets, which must not stay alive in a snapshot of the app or in a cycle.
     """
     each: BaseException | None = error
     while each is not None:

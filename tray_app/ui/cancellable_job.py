@@ -35,7 +35,10 @@ class CancellableJob:
         return self._cancelled is not None
 
     def start(self, operation: Callable[[Event], Value], success: Callable[[Value], object]) -> None:
-        """Run `operation` off the GUI thread; it should end soon after its argument was set."""
+        """Run `operation` off the GUI thread; it should end soon after its argument is set.
+
+        Only while not `busy`.
+        """
         cancelled = self._cancelled = Event()
 
         def succeed(value: Value) -> None:
@@ -50,7 +53,7 @@ class CancellableJob:
         self._changed()
 
     def cancel(self) -> None:
-        """Ask the operation to end. It is under way until it has, and its outcome is delivered."""
+        """Ask the operation to end; until it has ended, it is under way, and its outcome is delivered."""
         if self._cancelled:
             self._cancelled.set()
 

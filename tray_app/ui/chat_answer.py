@@ -1,4 +1,4 @@
-"""An answer that is on its way: asked for on a thread of its own, gathered here. GUI thread."""
+"""The answer of a model while it grows: asked for on a thread of its own, collected here. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 class Answer(QObject):
-    """The answer to the last message of a conversation. It refers to no widget: pages come and go.
+    """The answer to the last message of a conversation. It refers to no widget, since pages are replaced.
 
-    Pieces may come a thousand times a second. They wait here until somebody takes them.
+    Pieces may come a thousand times per second. They wait here until `take` is called.
     """
 
     ended = Signal(object)
-    """This answer, which is whole, was stopped, or has failed."""
+    """This answer, which is complete, was stopped, or has failed."""
 
     def __init__(self, bridge: Bridge, conversation: Conversation) -> None:
         super().__init__()
         self.conversation = conversation
         self.kept = conversation
-        """The same with what a person has chosen for it meanwhile."""
+        """The same conversation with what was chosen for it meanwhile, such as another model."""
         self.error: AppError | None = None
         self.running = True
         self.began_s = time.monotonic()
         self.cut_off = False
-        """Whether the model had to end because no more fits into its context."""
+        """Whether the model had to end because its context is full."""
         self._pieces: deque[ChatPiece] = deque()
         self._texts: list[str] = []
         self._thoughts: list[str] = []
@@ -54,11 +54,11 @@ class Answer(QObject):
 
     @property
     def began(self) -> bool:
-        """Whether a word or a thought has been taken."""
+        """Whether any text or reasoning has been taken."""
         return any(self._texts) or any(self._thoughts)
 
     def take(self) -> bool:
-        """Add the pieces that have come; whether there were any."""
+        """Add the pieces that have arrived; whether there were any."""
         came = False
         while self._pieces:
             self._add(self._pieces.popleft())
@@ -66,7 +66,7 @@ class Answer(QObject):
         return came
 
     def stop(self) -> None:
-        """End it now. What has come stays."""
+        """End the answer; what has arrived stays."""
         if self.running:
             self._cancelled.set()
             self._forget()
@@ -74,7 +74,7 @@ class Answer(QObject):
             self._end()
 
     def message(self) -> Message:
-        """What has come so far."""
+        """What has arrived so far, as a message."""
         self._texts, self._thoughts = ["".join(self._texts)], ["".join(self._thoughts)]
         return Message(
             Role.ASSISTANT,
@@ -106,8 +106,8 @@ class Answer(QObject):
 
     def _end(self) -> None:
         self.take()
-        # What broke off after its first words was not ended by the model.
+        # An answer that broke off after its first words counts as stopped, not as ended by the model.
         self._stopped = self._stopped or (self.error is not None and any(self._texts))
         self.running = False
-        self._forget = lambda: None  # it refers to this
+        self._forget = lambda: None  # else a cycle: it refers to this object
         self.ended.emit(self)

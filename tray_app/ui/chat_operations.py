@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tray_app.chats.finding import Found
     from tray_app.chats.store import Problem
     from tray_app.gateway.public_client import ChatPiece
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.phrases import Translate
     from tray_app.settings.schema import Settings
     from tray_app.ui.app_protocol import AppProtocol
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChatList:
-    """The conversations to choose from: all of them, or those that have some words."""
+    """The conversations to choose from: all of them, or those that contain some words."""
 
     words: str
     summaries: tuple[Summary, ...]
     found: tuple[Found, ...] = ()
-    """For each of them, where the words are; empty without words."""
+    """Where the words are in each of them; empty without words."""
     problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedChat:
-    """A conversation, and what it looks like."""
+    """A conversation with its rows."""
 
     conversation: Conversation
     shown: list[Shown]
 
 
 def chat_models(app: AppProtocol) -> ChatModels:
-    """The models that can chat, and the one that answers where none is named.
+    """The models that can chat, and the default one.
 
-    What the built-in test model says means nothing: it is there only for who has chosen it.
+    The built-in test model is listed only if it is chosen, since its answers mean nothing.
     """
     settings, library = app.store.current, app.library
     builtin = {each.id for each in library.catalog if each.builtin}
@@ -86,7 +86,7 @@ def refusal(model: Model, settings: Settings) -> AppError | None:
 
 
 def list_chats(app: AppProtocol, words: str) -> ChatList:
-    """The conversations that have these words, or all."""
+    """The conversations that contain these words, or all if there are none."""
     problems = app.chats.problems()
     if not words:
         return ChatList(words, app.chats.summaries(), (), problems)
@@ -97,7 +97,7 @@ def list_chats(app: AppProtocol, words: str) -> ChatList:
 def open_chat(
     app: AppProtocol, conversation_id: str, named: Callable[[str], str], tr: Translate
 ) -> OpenedChat:
-    """A conversation with its rows, which are many in a long one."""
+    """Read a conversation and make its rows. `named` gives the name of a model."""
     conversation = app.chats.read(conversation_id)
     return OpenedChat(conversation, rows_of(conversation.messages, named, tr))
 
@@ -105,7 +105,7 @@ def open_chat(
 def stream_answer(
     app: AppProtocol, conversation: Conversation, cancelled: Event, tell: Callable[[ChatPiece], object]
 ) -> None:
-    """Hand the answer to a conversation to `tell`, piece by piece; the server is started if need be."""
+    """Hand the answer to a conversation to `tell`, piece by piece. A stopped server is started first."""
     status = app.status()
     if not is_remote(status) and not takes_models(status) and status.server.base_url is None:
         with suppress(StartCalledOffError):
@@ -124,7 +124,7 @@ def stream_answer(
 
 
 def _keep(app: AppProtocol, conversation: Conversation, came: Sequence[ChatPiece]) -> None:
-    """Save what has come of an answer that broke off: when the app ends, nobody else does."""
+    """Save what has arrived of an answer that broke off, in case the app is quitting and no page does it."""
     text, thoughts = "".join(each.text for each in came), "".join(each.reasoning for each in came)
     with suppress(AppError):  # it was never saved, or has been deleted
         there = app.chats.read(conversation.id)

@@ -1,6 +1,6 @@
-"""Pictures that a person gives to a chat: read, made small enough for models, shown small. Any thread.
+"""Pictures for a chat: read, scaled down for models, and made into thumbnails. Any thread.
 
-A model is given what all of them understand: PNG or JPEG, upright, and no larger than it can see.
+Models get what all of them understand: PNG or JPEG, upright, and no larger than they can use.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
 
 MOST_FILE_BYTES = 50_000_000
-"""Of a file that is read: more than cameras write."""
+"""The largest file that is read; cameras write smaller ones."""
 MOST_PICTURES = 8
-"""With one message."""
+"""Pictures in one message."""
 _MOST_ALL_BYTES = 16 * 2**20
-"""Of the pictures of a message: all of a conversation go with every request, which may have 32 MiB."""
+"""Bytes of the pictures in a message: every request contains the whole conversation, in at most 32 MiB."""
 _MOST_REMEMBERED = 64
-"""Small pictures."""
+"""Thumbnails."""
 _SIDE = 2048
-"""Pixels of the longer side that a model is given: none that runs here sees more."""
+"""Pixels of the longer side that a model gets: none that runs here uses more."""
 _MOST_BYTES = 3_000_000
-"""Of a picture that is sent as it is."""
+"""The largest picture that is sent unchanged."""
 _FORMATS = {b"png": "image/png", b"jpeg": "image/jpeg", b"webp": "", b"gif": "", b"bmp": ""}
-"""What is read, with the type of what may be sent as it is."""
+"""The formats that are read, by Qt's names, with the media type of those that may be sent unchanged."""
 _EXIF = (b"Exif\0", b"eXIf")
-"""How it begins in JPEG and PNG what cameras say, such as where they were: that is not sent or exported."""
+"""The beginning of Exif data in JPEG and PNG. It may tell where a photo was taken, so it is not sent."""
 _QUALITY = 90
 PATTERN = "*.png *.jpg *.jpeg *.webp *.gif *.bmp"
 
 
 def read_picture(path: Path) -> Attachment:
-    """The picture of a file. `AppError` if it is none, or too large."""
+    """The picture in a file. `AppError` if it cannot be read, is not a picture, or is too large."""
     name = presentable(path.name)
     try:
         content = read_regular(path, MOST_FILE_BYTES)
@@ -64,8 +64,19 @@ def read_picture(path: Path) -> Attachment:
     return picture_of(content, name)
 
 
+def read_pictures(paths: Sequence[Path]) -> tuple[tuple[Attachment, ...], AppError | None]:
+    """The pictures of files in their order, and why the first of the other files is none of them."""
+    pictures, problem = [], None
+    for path in paths:
+        try:
+            pictures.append(read_picture(path))
+        except AppError as exc:
+            problem = problem or exc
+    return tuple(pictures), problem
+
+
 def picture_of(content: bytes, name: str) -> Attachment:
-    """A picture as models understand it. `AppError` if it is none."""
+    """A picture in a form that models understand. `AppError` if the content is not a picture."""
     buffer = QBuffer()
     buffer.setData(QByteArray(content))
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
@@ -95,7 +106,7 @@ def picture_of(content: bytes, name: str) -> Attachment:
 
 
 def drawn(image: QImage, name: str) -> Attachment:
-    """A picture of the clipboard, or one that is not sent as it is."""
+    """A picture, scaled down and encoded as PNG or JPEG."""
     if max(image.width(), image.height()) > _SIDE:
         image = image.scaled(
             QSize(_SIDE, _SIDE),
@@ -112,7 +123,7 @@ def drawn(image: QImage, name: str) -> Attachment:
 
 
 def too_many(there: Sequence[Attachment], picture: Attachment) -> AppError | None:
-    """Why a picture cannot go with a message that has these already; None if it can."""
+    """Why a picture cannot be added to a message that has these already; None if it can."""
     if len(there) >= MOST_PICTURES:
         return AppError(
             ErrorCode.FILE_TOO_LARGE,
@@ -133,23 +144,23 @@ def too_many(there: Sequence[Attachment], picture: Attachment) -> AppError | Non
 
 
 def small_image(picture: Attachment, side: int) -> QImage:
-    """A picture with at most so many pixels at each side; an empty one if it cannot be read."""
+    """A picture scaled down to at most `side` pixels in each direction; a null image if it cannot be read."""
     buffer = QBuffer()
     buffer.setData(QByteArray(picture.data))
     buffer.open(QIODevice.OpenModeFlag.ReadOnly)
     reader = QImageReader(buffer)
-    if bytes(reader.format().data()) not in _FORMATS:  # whoever has edited the file
+    if bytes(reader.format().data()) not in _FORMATS:  # the file of the conversation was edited
         return QImage()
     reader.setAutoTransform(True)
     size = reader.size()
     if max(size.width(), size.height()) > side:
         scaled = size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
-        reader.setScaledSize(scaled.expandedTo(QSize(1, 1)))  # of a line, too, there is something to see
+        reader.setScaledSize(scaled.expandedTo(QSize(1, 1)))  # a very thin picture must not vanish
     return reader.read()
 
 
 class Thumbnails:
-    """Makes pictures small, off the GUI thread, and remembers them. GUI thread."""
+    """Makes thumbnails of at most `side` pixels off the GUI thread, and remembers them. GUI thread."""
 
     def __init__(self, bridge: Bridge, side: int) -> None:
         self._bridge = bridge
@@ -157,7 +168,7 @@ class Thumbnails:
         self._made: dict[int, tuple[Attachment, QImage]] = {}
 
     def ask(self, picture: Attachment, hear: Callable[[QImage], object]) -> None:
-        """Call `hear` with the small picture, at once if it is there."""
+        """Call `hear` with the thumbnail; at once if it has been made already."""
         if made := self._made.get(id(picture)):
             hear(made[1])
             return

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ChatSaver(QObject):
-    """What is written to conversations, in the order in which it was wished for. It refers to no widget."""
+    """Changes conversations in the order of the calls. It refers to no widget."""
 
     saved = Signal(object)
-    """The `Conversation` as it is kept now."""
+    """The `Conversation` as it was saved."""
     changed = Signal()
-    """The list of conversations is another one."""
+    """The list of conversations has changed."""
     failed = Signal(object)
-    """An `AppError`: something could not be written."""
+    """An `AppError`: something could not be saved."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class ChatSaver(QObject):
         self._busy = False
 
     def save(self, conversation: Conversation) -> None:
-        """Write a conversation."""
+        """Save a conversation."""
         self.do(lambda: self._bridge.app.chats.save(conversation))
 
     def do(self, wish: _Wish, failed: Callable[[AppError], object] | None = None) -> None:
-        """Do something else to a conversation, when it is its turn."""
+        """Change a conversation in another way, after the changes before. `failed` hears the error."""
         self._wishes.append((wish, failed or self.failed.emit))
         self._next()
 

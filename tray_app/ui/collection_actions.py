@@ -1,4 +1,4 @@
-"""The menus of the collection that is looked at. GUI thread."""
+"""The menus of the collection that is shown. GUI thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tray_app.ui.dialogs.confirm import ask_to_delete_collection
 from tray_app.ui.presenters.search import collection_facts, example_question
 from tray_app.ui.presenters.search_snippets import Searched, qdrant_curl, qdrant_python, search_4d
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce, ask_for_file
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +37,12 @@ class CollectionActions(QObject):
         self._controller = controller
         self._window = parent
         self.question = ""
-        """What was asked last; programs that are copied ask it, too."""
+        """The last question, which is also in the programs that are copied."""
         self.dialog: QDialog | None = None
-        """The one that was opened last."""
+        """The dialog that was opened last."""
 
     def fill(self, bar: CollectionBar, sources: TextSources) -> None:
-        """Make the menus."""
+        """Give the buttons of the bar their menus."""
         bar.offer(
             bar.add_button,
             (
@@ -69,7 +70,7 @@ class CollectionActions(QObject):
         )
 
     def copy(self, snippet: Callable[[Searched], str]) -> None:
-        """Put a program on the clipboard that searches this collection."""
+        """Copy a program that searches this collection."""
         current, base_url = self._controller.current, self._bridge.status.server.base_url
         if current is not None and base_url is not None:
             question = self.question or example_question(tr)
@@ -78,7 +79,7 @@ class CollectionActions(QObject):
             announce(self._window, tr("Copied"))
 
     def rename(self) -> None:
-        """Ask for another name."""
+        """Ask for another name of the collection."""
         if (current := self._controller.current) is None:
             return
         dialog = QInputDialog(self._window)
@@ -91,12 +92,12 @@ class CollectionActions(QObject):
         dialog.open()
 
     def delete(self) -> None:
-        """Ask whether it shall go."""
+        """Ask whether to delete the collection."""
         if current := self._controller.current:
             facts = collection_facts(current, tr)
             self.dialog = ask_to_delete_collection(self._window, current.name, facts, self._controller.delete)
 
     def export(self) -> None:
-        """Ask for a file."""
+        """Ask where to save texts and vectors."""
         forms = (tr("JSON Lines (*.jsonl)"), tr("Table (*.csv)"), tr("NumPy (*.npz)"))
-        ask_for_file(self._window, tr("Export texts and vectors"), forms, self._controller.export)
+        ask_where_to_save(self._window, tr("Export texts and vectors"), forms, self._controller.export)

@@ -1,4 +1,4 @@
-"""Does with an engine what a person has chosen, and asks first where it matters. GUI thread."""
+"""Does what a person has chosen for an engine, and asks first where something is at stake. GUI thread."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class EngineController(QObject):
-    """What can be done with engines. `tell` hears of what has failed, or of None when something is begun.
+    """Calls `tell` with the error of what has failed, and with None when something begins.
 
-    `window` is what dialogs belong to.
+    `window` is the parent of dialogs.
     """
 
     def __init__(self, bridge: Bridge, tell: Callable[[AppError | None], object], window: QWidget) -> None:
@@ -37,10 +37,10 @@ class EngineController(QObject):
         self._tell = tell
         self._window = window
         self.dialog: QDialog | None = None
-        """The last one that was opened."""
+        """The dialog that was opened last."""
 
     def do(self, action: EngineAction, build_id: str, overview: EnginesOverview | None) -> None:
-        """Do this with a published or an installed build, or with its installation."""
+        """Do this with a published or installed build, or with its installation."""
         match action:
             case EngineAction.INSTALL | EngineAction.UPDATE:
                 self._install(build_id, overview)
@@ -56,7 +56,7 @@ class EngineController(QObject):
                 self._run(lambda: self._engines.prove(build_id))
 
     def do_with_row(self, action: EngineAction, row: BuildRow, overview: EnginesOverview) -> None:
-        """The same with an engine that is here."""
+        """Do this with the engine of a row."""
         match action:
             case EngineAction.INSTALL | EngineAction.UPDATE:
                 self.do(action, row.successor_id, overview)
@@ -73,13 +73,13 @@ class EngineController(QObject):
                 self.do(action, row.id, overview)
 
     def add(self, path: Path) -> None:
-        """Install what a person has on this computer, if they are sure of it."""
+        """Install a file or folder as an engine, if the person confirms that they trust it."""
         self.dialog = ask_to_add_engine(
             self._window, path, lambda: self._run(lambda: self._engines.install_file(path))
         )
 
     def _install(self, build_id: str, overview: EnginesOverview | None) -> None:
-        """On the terms of the builds that have some, once they are accepted."""
+        """Install a build, after its terms are accepted if it has any."""
         offers = overview.offers if overview else ()
         build = next((each for each in offers if each.id == build_id), None)
         terms = terms_of(build, tr) if build else None

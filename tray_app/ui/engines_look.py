@@ -1,4 +1,4 @@
-"""What engines there are, looked at again whenever that may have changed. GUI thread."""
+"""Which engines there are, read again whenever that may have changed. GUI thread."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 _PAUSE_MS = 500
-"""Between two looks: an installation that goes on changes all the time."""
+"""The pause between two reads: an installation in progress changes all the time."""
 
 
 class EnginesLook(QObject):
-    """The latest overview of the engines, for a page that shows it, and calls `refresh` when it comes up."""
+    """The latest overview of the engines, for a page, which calls `refresh` when it is shown."""
 
     seen = Signal()
-    """`overview` is a newer one."""
+    """`overview` has been read again."""
     failed = Signal(object)
-    """An `AppError`: the engines could not be looked at."""
+    """An `AppError`: the engines could not be read."""
 
     def __init__(self, bridge: Bridge, page: QWidget) -> None:
         super().__init__(page)
         self._bridge = bridge
         self._page = page
         self.overview: EnginesOverview | None = None
-        """None until the first look has ended."""
+        """None until they have been read once."""
         self._looking = self._look_again = False
         self._runs: object = None
         self._pause = QTimer(self)
@@ -43,14 +43,14 @@ class EnginesLook(QObject):
         bridge.status_changed.connect(self._follow)
 
     def refresh(self) -> None:
-        """Look now; while that is being done already, once more after it."""
+        """Read them now, or once more after the read that is under way."""
         self._look_again = self._looking
         if not self._looking:
             self._looking = True
             self._bridge.run(self._bridge.app.engines.overview, self._adopt, self._fail)
 
     def _follow(self, status: AppStatus) -> None:
-        """Which engine runs which model is a part of the overview."""
+        """Read them again when another engine runs a model, which the overview tells."""
         runs = {(each.model_id, each.engine.pid) for each in status.pool.engines if each.engine.pid}
         if runs != self._runs:
             self._runs = runs

@@ -1,4 +1,4 @@
-"""Work on model files that takes long: runs it, says how far it is, calls it off. GUI thread."""
+"""Long work on model files: runs it, tells its progress, cancels it. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Value = TypeVar("Value")
 
 
 class CalledOffError(AppError):
-    """The person has changed their mind, or the app ends."""
+    """The work was canceled, or the app ends."""
 
 
 class FileJobs(QObject):
-    """What is being done with which file; one thing with each."""
+    """The work under way, at most one job for each file."""
 
     changed = Signal()
     _progressed = Signal(str, object)
@@ -38,7 +38,7 @@ class FileJobs(QObject):
 
     @property
     def current(self) -> Mapping[str, FileJob]:
-        """All that is being done, by the key of its row."""
+        """The jobs under way, by the keys of their rows."""
         return dict(self._jobs)
 
     def begin(
@@ -49,9 +49,9 @@ class FileJobs(QObject):
         success: Callable[[Value], object],
         failure: Callable[[AppError], object],
     ) -> None:
-        """Do `operation`, which tells how far it is; one of the other two is called unless it is called off.
+        """Run `operation`, which reports progress, then call `success` or `failure`, unless it is canceled.
 
-        Nothing happens while something else is being done with the same file.
+        Nothing happens while another job for the same key is under way.
         """
         if key in self._jobs:
             return
@@ -72,12 +72,12 @@ class FileJobs(QObject):
         self.changed.emit()
 
     def cancel(self, key: str) -> None:
-        """Call it off: it ends within moments, and leaves nothing half done."""
+        """Cancel a job: it ends within moments and leaves nothing half done."""
         if cancelled := self._cancelled.get(key):
             cancelled.set()
 
     def _teller(self, key: str, verb: str, cancelled: threading.Event) -> OnProgress:
-        """What the operation calls, on its thread; a bar has a thousand steps, so no more are told."""
+        """What the operation calls on its thread. At most a thousand steps are passed on, as a bar has."""
         told = -1
 
         def tell(done: int, total: int) -> None:

@@ -1,7 +1,7 @@
-"""Collects Python's garbage on the thread of the windows alone. GUI thread.
+"""Collects Python's garbage on the GUI thread only. GUI thread.
 
-Garbage may hold widgets and menus, and Python by itself collects it on whichever thread happens to allocate.
-A widget that goes on another thread than Qt's ends the process, or takes others' menus with it.
+Garbage may contain widgets and menus, and Python itself collects it on whichever thread happens to allocate.
+Deleting a widget on another thread than Qt's ends the process, or deletes menus that are in use.
 
 `freeze_gc` may be called from any thread.
 """
@@ -9,6 +9,8 @@ A widget that goes on another thread than Qt's ends the process, or takes others
 from __future__ import annotations
 
 import gc
+import importlib
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ _LOOK_MS = 3000
 
 
 class GarbageTimer(QTimer):
-    """Collects when Python itself would, but on this thread alone: its own collector is off from now on."""
+    """Collects when Python itself would, but on this thread; Python's own collector is off from now on."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent, interval=_LOOK_MS, timerType=Qt.TimerType.VeryCoarseTimer)
@@ -35,7 +37,7 @@ class GarbageTimer(QTimer):
 
 
 def collect_if_due() -> None:
-    """Collect the oldest generation of which enough has come together since the last time."""
+    """Collect the oldest generation that has exceeded its threshold since the last time."""
     due = [made > enough for made, enough in zip(gc.get_count(), gc.get_threshold(), strict=True)]
     for generation in (2, 1, 0):
         if due[generation]:
@@ -44,18 +46,25 @@ def collect_if_due() -> None:
 
 
 def freeze_gc() -> None:
-    """What has been imported and built stays for good: do not go through it again and again.
+    """Exclude everything that exists now from later collections, since it stays anyway.
 
-    A full collection takes 70 ms, in which no thread of Python runs.
+    A full collection takes 70 ms, during which no Python thread runs.
     """
     gc.freeze()
 
 
+def import_once(module: str) -> None:
+    """Import a module that plots, once, and exclude it from garbage collection."""
+    if module not in sys.modules:
+        importlib.import_module(module)
+        freeze_gc()
+
+
 @contextmanager
 def widgets_stay() -> Iterator[None]:
-    """No widget is deleted meanwhile: Qt crashes if one goes while it walks through all of them.
+    """Keep all widgets alive meanwhile: Qt crashes if one is deleted while it iterates over all of them.
 
-    One that nobody else refers to goes with its last reference, or when garbage is collected.
+    Otherwise one could be deleted with its last reference, or when garbage is collected.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -69,10 +78,10 @@ def widgets_stay() -> Iterator[None]:
 
 
 def delete_plot(plot: QWidget) -> None:
-    """Delete a plot, soon and wholly.
+    """Delete a plot soon, with everything that belongs to it.
 
-    Plots refer to themselves in circles, and menus that no window owns are part of them. They are collected
-    here: done by chance on another thread, that would end the process.
+    Plots are parts of reference cycles with menus that no window owns. They are collected here, since
+    collecting them on another thread by chance would end the process.
     """
     plot.destroyed.connect(lambda: QTimer.singleShot(0, gc.collect))
     plot.deleteLater()

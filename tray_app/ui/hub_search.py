@@ -1,4 +1,4 @@
-"""A search of Hugging Face, page by page, and the look at one repository of it. GUI thread."""
+"""A search of Hugging Face, page by page, and the files of one of its repositories. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class HubSearch(QObject):
-    """One question at a time; a newer one takes the place of an older."""
+    """One request at a time; a newer one replaces an older one."""
 
     changed = Signal()
-    """It asks, or asks no more, or knows more than before."""
+    """A request has begun or ended, or there are more results."""
     arrived = Signal()
-    """Something else is to be seen than before."""
+    """Other results, another repository, or neither are to be shown."""
     failed = Signal(object)
     """An `AppError`."""
 
@@ -36,11 +36,11 @@ class HubSearch(QObject):
         self.words = ""
         self.sort = Sort.DOWNLOADS
         self.results: SearchPage | None = None
-        """What was found; None while nothing is searched for."""
+        """What was found; None before a search has ended."""
         self.report: RepositoryReport | None = None
         """The repository whose files are shown."""
         self._again: Callable[[], None] = self.clear
-        """What was tried last."""
+        """Repeats the last request."""
         self._job = CancellableJob(bridge, self.changed.emit, self.failed.emit)
 
     @property
@@ -49,13 +49,13 @@ class HubSearch(QObject):
         return self._job.busy
 
     def clear(self) -> None:
-        """Search for nothing."""
+        """Forget words and results."""
         self._job.abandon()
         self.words, self.results, self.report = "", None, None
         self.arrived.emit()
 
     def search(self, words: str) -> None:
-        """Look for repositories that have these words in their names."""
+        """Search for repositories with these words in their names."""
         self._job.abandon()
         self.words, self.results, self.report = words, None, None
         self._again = lambda: self.search(words)
@@ -63,14 +63,14 @@ class HubSearch(QObject):
         self._job.start(lambda _: self._discovery.search(words, sort=sort), self._show_results)
 
     def sort_by(self, sort: Sort) -> None:
-        """Put another order first, also of what is shown already."""
+        """Change the order; what is shown is searched for again."""
         if sort is not self.sort:
             self.sort = sort
             if self.words and self.report is None:
                 self.search(self.words)
 
     def more(self) -> None:
-        """The next ones."""
+        """Add the next page of results."""
         results = self.results
         if results is None or self.busy:
             return
@@ -81,23 +81,23 @@ class HubSearch(QObject):
         )
 
     def examine(self, repository: str) -> None:
-        """Look at the files of a repository."""
+        """Show the files of a repository."""
         self._job.abandon()
         self._again = lambda: self.examine(repository)
         self._job.start(lambda _: self._discovery.examine(repository), self._show_report)
 
     def back(self) -> None:
-        """From the files to what was found, or to nothing."""
+        """Go back from the files of a repository to the results, if there are any."""
         self._job.abandon()
         self.report = None
         self.arrived.emit()
 
     def again(self) -> None:
-        """Try once more what was tried last."""
+        """Repeat the last request."""
         self._again()
 
     def take_over(self, old: HubSearch) -> None:
-        """The same words, and what they led to."""
+        """Show the same words and results as `old`, whose request is abandoned."""
         self.words, self.sort, self.results, self.report = old.words, old.sort, old.results, old.report
         old._job.abandon()
 

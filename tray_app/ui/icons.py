@@ -1,7 +1,7 @@
-"""Draws the app's mark and its states from one vector shape, at any size, light and dark. GUI thread.
+"""Draws the tray icon and its states from one vector shape, at any size, light and dark. GUI thread.
 
-The mark is a disc with the bolt of `resources/icons/app.svg`. Solid disc: ready. Outline: stopped. Around a
-small mark run a ring (download) or an arc (loading); a corner carries an arrow (no model), a crescent
+The icon is a disc with the bolt of `resources/icons/app.svg`. A solid disc means ready, an outline stopped. A
+ring (download) or an arc (loading) surrounds a small bolt; one corner shows an arrow (no model), a crescent
 (asleep) or an exclamation mark (failure).
 """
 
@@ -19,16 +19,16 @@ from tray_app.ui.presenters.status import IconShape
 APP_SIZES = (16, 32, 48, 128, 256)
 SIZES = (16, 22, 24, 32, 44, 48, 64)
 ARC_STEPS = 8
-"""The moving arc goes round in this many steps."""
+"""Steps of the moving arc in one turn."""
 
 _GRID = 24.0
-_CENTRE = QPointF(12, 12)
-_BADGE_CENTRE = QPointF(18, 18)
+_CENTER = QPointF(12, 12)
+_BADGE_CENTER = QPointF(18, 18)
 _BADGE_RADIUS = 5.6
 
 
 class Palette(NamedTuple):
-    """The colours of one icon; the halo keeps it visible on a panel of its own colour."""
+    """The colors of one icon; the halo keeps it visible on a panel of its own color."""
 
     mark: QColor
     halo: QColor
@@ -38,19 +38,19 @@ class Palette(NamedTuple):
 
 
 def is_dark(palette: QPalette) -> bool:
-    """Whether an app with this palette looks dark. Qt's colour scheme is unknown on many Linux desktops."""
+    """Whether a palette is dark; Qt does not know the color scheme of many Linux desktops."""
     return palette.color(QPalette.ColorRole.Window).lightness() < 128  # noqa: PLR2004 - the middle of 0 to 255
 
 
 def panel_palette(*, dark: bool) -> Palette:
-    """Colours for a panel of that look."""
+    """Colors for a panel of that look."""
     if dark:
         return Palette(*map(QColor, ("#f5f6f8", "#80101418", "#6cb4ff", "#f5f6f8", "#ff8a5c")))
     return Palette(*map(QColor, ("#1f2933", "#b0ffffff", "#0b63c5", "#1f2933", "#c62f0c")))
 
 
 def template_palette() -> Palette:
-    """Black and transparent: macOS colours a template image itself."""
+    """Black and transparent: macOS colors a template image itself."""
     black, nothing = QColor(Qt.GlobalColor.black), QColor(Qt.GlobalColor.transparent)
     return Palette(black, nothing, black, black, black)
 
@@ -89,7 +89,7 @@ def state_pixmap(
 
 
 def to_keep(painted: QPixmap) -> QPixmap:
-    """The same without what has painted it: Qt lets that live as long as the pixels, and it takes 70 KB."""
+    """A copy without the paint engine, which Qt keeps as long as the pixels and which takes 70 KB."""
     return painted.copy()
 
 
@@ -97,7 +97,7 @@ def _outline(shape: IconShape, permille: int | None, step: int) -> QPainterPath:
     """The mark of a state as one path."""
     match shape:
         case IconShape.SOLID:
-            return _disc(_CENTRE, 11) - _bolt(0.95)
+            return _disc(_CENTER, 11) - _bolt(0.95)
         case IconShape.RING:
             return _bolt(0.72) | _arc(90, -360 * (permille or 0) / 1000, width=3.4)
         case IconShape.ARC:
@@ -105,11 +105,11 @@ def _outline(shape: IconShape, permille: int | None, step: int) -> QPainterPath:
         case IconShape.HOLLOW:
             return _hollow()
         case IconShape.ARROW | IconShape.BADGE | IconShape.MOON:
-            return _hollow() - _disc(_BADGE_CENTRE, _BADGE_RADIUS + 1.2)
+            return _hollow() - _disc(_BADGE_CENTER, _BADGE_RADIUS + 1.2)
 
 
 def _paint_accent(painter: QPainter, shape: IconShape, palette: Palette, permille: int | None) -> None:
-    """What carries a colour besides its shape: the ring, the arrow, the exclamation mark."""
+    """Paint the parts that have a color of their own: ring, arrow, crescent, exclamation mark."""
     match shape:
         case IconShape.RING:
             track = QColor(palette.mark)
@@ -119,7 +119,7 @@ def _paint_accent(painter: QPainter, shape: IconShape, palette: Palette, permill
         case IconShape.ARROW:
             painter.fillPath(_arrow(), palette.ring)
         case IconShape.BADGE:
-            painter.fillPath(_disc(_BADGE_CENTRE, _BADGE_RADIUS) - _exclamation(), palette.alert)
+            painter.fillPath(_disc(_BADGE_CENTER, _BADGE_RADIUS) - _exclamation(), palette.alert)
         case IconShape.MOON:
             painter.fillPath(_moon(), palette.ring)
         case IconShape.HOLLOW | IconShape.SOLID | IconShape.ARC:
@@ -127,19 +127,19 @@ def _paint_accent(painter: QPainter, shape: IconShape, palette: Palette, permill
 
 
 def _hollow() -> QPainterPath:
-    return (_disc(_CENTRE, 11) - _disc(_CENTRE, 9.2)) | _bolt(0.85)
+    return (_disc(_CENTER, 11) - _disc(_CENTER, 9.2)) | _bolt(0.85)
 
 
-def _disc(centre: QPointF, radius: float) -> QPainterPath:
+def _disc(center: QPointF, radius: float) -> QPainterPath:
     path = QPainterPath()
-    path.addEllipse(centre, radius, radius)
+    path.addEllipse(center, radius, radius)
     return path
 
 
 def _bolt(scale: float) -> QPainterPath:
-    """The bolt, scaled about the centre."""
+    """The bolt, scaled about the center."""
     path = QPainterPath()
-    path.addPolygon(QPolygonF([_CENTRE + (point - _CENTRE) * scale for point in _bolt_corners()]))
+    path.addPolygon(QPolygonF([_CENTER + (point - _CENTER) * scale for point in _bolt_corners()]))
     path.closeSubpath()
     return path
 
@@ -159,7 +159,7 @@ def _bolt_corners() -> tuple[QPointF, ...]:
 
 
 def _arc(start_degrees: float, span_degrees: float, *, width: float) -> QPainterPath:
-    """A piece of a ring along the edge; angles as Qt counts them, anticlockwise from three o'clock."""
+    """A piece of a ring along the edge; angles as Qt counts them, counterclockwise from three o'clock."""
     path = QPainterPath()
     outer = QRectF(1, 1, 22, 22)
     inner = outer.adjusted(width, width, -width, -width)
@@ -172,7 +172,7 @@ def _arc(start_degrees: float, span_degrees: float, *, width: float) -> QPainter
 
 def _arrow() -> QPainterPath:
     """An arrow down, in place of the badge."""
-    x, y = _BADGE_CENTRE.toTuple()
+    x, y = _BADGE_CENTER.toTuple()
     points = ((-1.5, -5.6), (1.5, -5.6), (1.5, 0), (5.2, 0), (0, 5.6), (-5.2, 0), (-1.5, 0))
     path = QPainterPath()
     path.addPolygon(QPolygonF([QPointF(x + dx, y + dy) for dx, dy in points]))
@@ -182,13 +182,13 @@ def _arrow() -> QPainterPath:
 
 def _moon() -> QPainterPath:
     """A crescent, in place of the badge."""
-    return _disc(_BADGE_CENTRE, _BADGE_RADIUS) - _disc(
-        _BADGE_CENTRE + QPointF(2.4, -2.4), _BADGE_RADIUS - 0.8
+    return _disc(_BADGE_CENTER, _BADGE_RADIUS) - _disc(
+        _BADGE_CENTER + QPointF(2.4, -2.4), _BADGE_RADIUS - 0.8
     )
 
 
 def _exclamation() -> QPainterPath:
-    x, y = _BADGE_CENTRE.toTuple()
+    x, y = _BADGE_CENTER.toTuple()
     path = QPainterPath()
     path.addRect(QRectF(x - 0.9, y - 3.8, 1.8, 4.6))
     path.addRect(QRectF(x - 0.9, y + 1.9, 1.8, 1.8))

@@ -1,4 +1,4 @@
-"""Speaks to a person in the language that is chosen, else in the system's. GUI thread."""
+"""The language of the window: the one that is chosen, else the system's. GUI thread."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QTranslator
 
+from tray_app.settings.schema import AUTO
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:
@@ -15,19 +16,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 TRANSLATED = ("fr", "ja")
-"""What there is besides the English of the sources."""
+"""The languages besides the English of the sources (ISO 639-1)."""
 _NATIVE = ("en", *TRANSLATED)
-_AUTO = "auto"
 
 
 class Languages:
-    """The translators that are in use: those of this app, and Qt's own for its buttons and file dialogs."""
+    """The installed translators: those of this app, and Qt's own for its buttons and file dialogs."""
 
     def __init__(self) -> None:
         self._translators: list[QTranslator] = []
 
     def use(self, wanted: str) -> None:
-        """Speak `wanted` from now on, or with `auto` as the system does; what is shown already stays."""
+        """Use the language `wanted` from now on, or with `auto` the system's; what is shown already stays."""
         system = QLocale.system()
         language = spoken(wanted, system.uiLanguages())
         for translator in self._translators:
@@ -39,16 +39,16 @@ class Languages:
 
 
 def spoken(wanted: str, system: Iterable[str]) -> str:
-    """The language for a setting, and for the system's own ones as BCP 47 names, the preferred one first."""
-    if wanted != _AUTO:
+    """The language for a setting and the system's languages (BCP 47 names, the preferred one first)."""
+    if wanted != AUTO:
         return wanted
     names = (name.partition("-")[0] for name in system)
     return next((name for name in names if name in _NATIVE), "en")
 
 
 def person_language(wanted: str) -> str:
-    """The person's own language (ISO 639-1) for a setting, also one that this app does not speak."""
-    if wanted != _AUTO:
+    """The person's language (ISO 639-1) for a setting, which this app may not be translated to."""
+    if wanted != AUTO:
         return wanted
     language = QLocale.system().language()
     if language == QLocale.Language.C:
@@ -57,11 +57,11 @@ def person_language(wanted: str) -> str:
 
 
 def number_locale(wanted: str, language: str, system: QLocale) -> QLocale:
-    """How numbers are written: as the person has set it up in the system, where that fits the language."""
+    """How numbers are written: as the system is set up, if that fits the language."""
     chosen = QLocale(language)
     if system.language() == QLocale.Language.C:
         return chosen
-    return system if wanted == _AUTO or system.language() == chosen.language() else chosen
+    return system if wanted == AUTO or system.language() == chosen.language() else chosen
 
 
 def _translators(language: str) -> Iterable[QTranslator]:
@@ -73,5 +73,5 @@ def _translators(language: str) -> Iterable[QTranslator]:
         translator = QTranslator()
         if translator.load(f"{name}_{language}", folder):
             yield translator
-        else:  # an incomplete installation, which is better in English than not at all
+        else:  # incomplete installation: better in English than not at all
             _log.warning("There is no %s_%s.qm in %s", name, language, folder)

@@ -1,4 +1,4 @@
-"""A question to the app about what changes faster than it can answer. GUI thread."""
+"""A query about something that may change faster than the app can answer. GUI thread."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Answer = TypeVar("Answer")
 
 
 class LatestQuery(Generic[Subject, Answer]):
-    """Asked about one subject at a time. Whoever hears the answer asks again: what came meanwhile is next.
+    """At most one query at a time. Who gets the answer asks again, about what has changed meanwhile.
 
-    It refers to no widget, which would be a circle: widgets in circles may be deleted on another thread.
+    It refers to no widget: that would be a cycle, and widgets in cycles may be deleted on another thread.
     """
 
     def __init__(self, bridge: Bridge, question: Callable[[Subject], Answer]) -> None:
@@ -27,7 +27,7 @@ class LatestQuery(Generic[Subject, Answer]):
         self._waits = False
 
     def ask(self, subject: Subject, hear: Callable[[Subject, Answer | AppError], object]) -> None:
-        """Ask, unless an answer is awaited or this was asked last."""
+        """Ask, unless an answer is awaited or the last query was about the same. `hear` gets both."""
         if self._waits or subject == self._subject:
             return
         self._waits, self._subject = True, subject

@@ -1,4 +1,4 @@
-"""Dresses the app: style, palette, style sheet and symbols, and again when the system changes. GUI thread."""
+"""Applies style, palette, style sheet and symbols, again whenever the system changes. GUI thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Look(QObject):
-    """Dresses the app, and again when the system goes from light to dark or back."""
+    """Follows the system between light and dark."""
 
     def __init__(self, qt: QApplication, system: System) -> None:
         super().__init__(qt)
@@ -32,7 +32,7 @@ class Look(QObject):
         self._follow(hints.colorScheme())
 
     def wear(self, *, dark: bool) -> None:
-        """Our own palette in one of its two looks."""
+        """Use our own palette, light or dark."""
         with widgets_stay():
             self._qt.setPalette(own_palette(dark=dark))
         self._dress()

@@ -1,4 +1,4 @@
-"""The menu of a model's row, and the keys that do the same. GUI thread."""
+"""The menu of a model's row, and the keys for its entries. GUI thread."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 _KEYS = {ModelAction.REMOVE: "Del", ModelAction.INFORM: "Alt+Return"}
-"""Keys of the list that its menus name."""
+"""Keys of the list, which its menus show."""
 
 
 class ModelActions(QObject):
-    """What can be done with the model of a row; `wanted` says what of it a person wants."""
+    """What can be done with the model of a row."""
 
     wanted = Signal(object)
     """A `ModelAction`."""
@@ -37,18 +37,18 @@ class ModelActions(QObject):
             rows.addAction(self.actions[action])
 
     def permit(self, row: ModelRow | None) -> None:
-        """Let keys do what the current row permits."""
+        """Enable the keys for what the current row permits."""
         permitted = {action for group in menu_of(row) for action in group} if row else set()
         for action in _KEYS:
             self.actions[action].setEnabled(action in permitted)
 
     def open(self, row: ModelRow, point: QPoint) -> None:
-        """Show the menu of a row at a point of the screen."""
+        """Show the menu of a row at a point of the screen, in pixels."""
         self.fill(row)
         self.menu.popup(point)
 
     def fill(self, row: ModelRow) -> None:
-        """Put what this row permits into the menu."""
+        """Fill the menu with what this row permits."""
         self.menu.clear()
         for group in menu_of(row):
             if self.menu.actions():

@@ -1,4 +1,4 @@
-"""Does with a model what a person has chosen, and asks first where something would be lost. GUI thread."""
+"""Does what a person has chosen for a model, and asks first where something would be lost. GUI thread."""
 
 from __future__ import annotations
 
@@ -16,15 +16,8 @@ from tray_app.ui.dialogs.import_files import ImportDialog
 from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.file_jobs import FileJobs
-from tray_app.ui.operations import (
-    choose_model,
-    discard_downloads,
-    for_each_download,
-    import_file,
-    load_model,
-    make_smaller,
-    remove,
-)
+from tray_app.ui.model_operations import discard_downloads, import_file, make_smaller, remove
+from tray_app.ui.operations import choose_model, for_each_download, load_model
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.texts import tr
 
@@ -38,18 +31,19 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.models import ModelRow
-    from tray_app.ui.widgets.basic import MessageCard
+    from tray_app.ui.widgets.cards import MessageCard
 
 
 class ModelController(QObject):
-    """What can be done with rows of the table, with files and with addresses.
+    """Handles rows of models, files and addresses.
 
-    `card` takes what there is to say, `window` is what dialogs belong to.
+    `card` shows errors and outcomes, `window` is the parent of dialogs.
     """
 
     expected = Signal(str)
-    """The key of a model that is there from now on."""
+    """The key of a row that will appear, or has appeared."""
     folder_changed = Signal()
+    """A model was removed."""
 
     def __init__(self, bridge: Bridge, card: MessageCard, window: QWidget) -> None:
         super().__init__(window)
@@ -59,10 +53,10 @@ class ModelController(QObject):
         self._window = window
         self.jobs = FileJobs(bridge)
         self.dialog: QDialog | None = None
-        """The last one that was opened."""
+        """The dialog that was opened last."""
 
     def do(self, action: ModelAction, row: ModelRow) -> None:  # noqa: C901 - one for each action
-        """Do this with the model of a row, which permits it."""
+        """Do this with the model of a row that permits it."""
         match action:
             case ModelAction.USE:
                 self.run(lambda: choose_model(self._app, row.id))
@@ -91,24 +85,24 @@ class ModelController(QObject):
                 self.dialog = ask_to_remove(self._window, row, lambda: self._remove(row), served=served)
 
     def download(self, name: str, source: str, success: Callable[[], object] = lambda: None) -> None:
-        """Say what would come, and fetch it if that is wanted."""
+        """Show what a download brings and takes, and start it if the person confirms."""
         dialog = DownloadDialog(self._bridge, name, source, self._window)
         dialog.confirmed.connect(lambda: self.run(lambda: self._app.download(source), success))
         self._open(dialog)
 
     def import_files(self, files: Sequence[Path]) -> None:
-        """Ask how these shall be brought in, and do it."""
+        """Ask how to import these files, and do it."""
         dialog = ImportDialog(files, self._app.models_folder, self._window)
         dialog.confirmed.connect(lambda how: self._import(files, how))
         self._open(dialog)
 
     def run(self, operation: Callable[[], object], success: Callable[[], object] = lambda: None) -> None:
-        """Do something that is over soon."""
+        """Run a short operation; an error is shown on the card."""
         self._card.clear()
         self._bridge.run(operation, lambda _: success(), self._tell)
 
     def take_over(self, old: ModelController) -> None:
-        """Go on with what `old` has begun; what comes of it is told here."""
+        """Continue what `old` has begun; outcomes are shown here."""
         self.jobs = old.jobs
         old._card = self._card
         old.expected.connect(self.expected)
@@ -155,7 +149,7 @@ class ModelController(QObject):
         else:
             text = tr("Header and size are right. What each byte should be is not known for this file.")
         self._card.show_message(tr("{name} is in order").format(name=row.name), text)
-        self._card.offer(tr("Close"), self._card.clear)
+        self._card.offer_to_close()
 
     def _quantize(self, row: ModelRow) -> None:
         dialog = QuantizeDialog(self._bridge, row, self._window)
@@ -171,18 +165,18 @@ class ModelController(QObject):
             self.expected.emit,
             self._tell,
         )
-        self.expected.emit(target.name)  # where its progress shows
+        self.expected.emit(target.name)  # its row shows the progress
 
     def _tell(self, error: AppError) -> None:
         self._card.show_error(error)
 
     def _served(self) -> Path | None:
-        """The file that the engine has open now."""
+        """The file that the main engine has open, if it runs."""
         engine = self._bridge.status.engine
         return engine.plan.model.path if engine.pid and isinstance(engine.plan, LaunchPlan) else None
 
     def _would_be_served(self, row: ModelRow) -> bool:
-        """Whether the open server loads it for the next request."""
+        """Whether the next request would load this model."""
         return row.chosen and self._bridge.status.server.base_url is not None
 
     def _remove(self, row: ModelRow, *, for_good: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What models there are, looked at again whenever that may have changed. GUI thread."""
+"""Which models there are, read again whenever that may have changed. GUI thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from tray_app.ui.operations import survey
-from tray_app.ui.presenters.models import ModelFacts, facts_key, settled_rows
+from tray_app.ui.model_operations import survey
+from tray_app.ui.presenters.model_facts import ModelFacts, facts_key
+from tray_app.ui.presenters.models import settled_rows
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -20,25 +21,25 @@ if TYPE_CHECKING:
 
 
 class ModelsLook(QObject):
-    """The latest rows of models, for the tabs of a page that show them. It looks as soon as it is made."""
+    """The latest rows of models for the tabs of a page. It begins to read as soon as it is made."""
 
     seen = Signal()
-    """`settled` is newer."""
+    """`settled` has been read again."""
     failed = Signal(object)
-    """An `AppError`: the models could not be looked at."""
+    """An `AppError`: the models could not be read."""
 
     def __init__(self, bridge: Bridge, page: QWidget) -> None:
         super().__init__(page)
         self._bridge = bridge
         self.settled = settled_rows(ModelFacts(), tr)
-        """Empty until the first look has ended."""
+        """Empty until they have been read once."""
         self._looking = self._look_again = False
         self._facts_of: object = None
         bridge.status_changed.connect(self._follow)
         self._follow(bridge.status)
 
     def refresh(self) -> None:
-        """Look at the folder; if somebody is looking already, once more after that."""
+        """Read the folder now, or once more after the read that is under way."""
         self._look_again = self._looking
         if not self._looking:
             self._looking = True

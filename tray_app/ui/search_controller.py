@@ -1,4 +1,4 @@
-"""What can be done with collections of texts: reads, fills, renames, deletes and exports them. GUI thread."""
+"""Reads, fills, renames, deletes and exports collections of texts. GUI thread."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
 
 _PROGRESS_MS = 100
-"""How often it is shown how far an addition is."""
+"""How often the progress of an addition is shown."""
 
 
 class SearchController(QObject):
-    """The collections, the one that is looked at, and what is being done with it.
+    """The collections, the one that is shown, and what is being done with it.
 
-    What needs the server waits until it is ready; a server that can be started is started for it.
+    What needs the server waits until it is ready; a stopped server is started.
     """
 
     changed = Signal()
-    """Something else is to be shown."""
+    """What is shown has changed."""
     filled = Signal(object)
     """An `AddReport`: an addition has ended."""
     failed = Signal(object, bool)
-    """An `AppError`, and whether it is worth going on from there: `add_again`."""
+    """An `AppError`, and whether the addition can be continued with `add_again`."""
     _told = Signal(int, int)
     _made = Signal(str)
 
@@ -52,13 +52,14 @@ class SearchController(QObject):
         """Whether the collections have been read."""
         self.current_id = ""
         self.waiting: Addition | None = None
-        """What is done as soon as the server is ready."""
+        """The addition that begins as soon as the server is ready."""
         self.done, self.total = 0, 0
         self._last: Addition | None = None
         self._judged_by: object = None
+        self._forget_read: Callable[[], None] = lambda: None
         self._job = CancellableJob(bridge, self.changed.emit, self._fail)
         self._told.connect(self._hear)
-        # Of files that have not changed, thousands are told of in a second.
+        # Thousands of unchanged files are reported per second.
         self._soon = QTimer(self, singleShot=True, interval=_PROGRESS_MS)
         self._soon.timeout.connect(self._show_progress)
         self._made.connect(self._hear_of_new)
@@ -66,45 +67,46 @@ class SearchController(QObject):
 
     @property
     def current(self) -> Collection | None:
-        """The collection that is looked at."""
+        """The collection that is shown."""
         return self.shelf.find(self.current_id)
 
     @property
     def busy(self) -> bool:
-        """Whether texts are being embedded, or shall be."""
+        """Whether texts are being embedded, or wait for the server."""
         return self._job.busy or self.waiting is not None
 
     @property
     def words(self) -> str:
-        """How far that is."""
+        """The progress of that, in words."""
         if self.waiting is not None:
             return self.reason or tr("Starting …")
         return progress_text(self.done, self.total, tr)
 
     @property
     def reason(self) -> str:
-        """Why nothing can be embedded now; empty if it can."""
+        """Why nothing can be embedded now; empty if something can."""
         return server_reason(self._bridge.status, tr)
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the model has changed since the collection was embedded."""
+        """Whether the collection was embedded with another model than the current one."""
         return self.current_id in self.shelf.outdated
 
     def read(self) -> None:
-        """Look at the collections anew."""
+        """Read the collections again."""
         self._judged_by = _model_of(self._bridge.status)
         search = self._bridge.app.search
-        self._bridge.run(lambda: read_shelf(search), self._show, self._tell)
+        self._forget_read()  # an earlier read may end later
+        self._forget_read = self._bridge.run(lambda: read_shelf(search), self._show, self._tell)
 
     def choose(self, collection_id: str) -> None:
-        """Look at another collection."""
+        """Show another collection."""
         if collection_id != self.current_id:
             self.current_id = collection_id
             self.changed.emit()
 
     def add(self, wanted: Addition) -> None:
-        """Add texts or files; one thing at a time."""
+        """Add texts or files, unless an addition is under way."""
         if self._job.busy:
             return
         self._last = wanted
@@ -117,25 +119,25 @@ class SearchController(QObject):
         self.changed.emit()
 
     def add_again(self) -> None:
-        """Go on with what has failed: what is embedded already is not embedded again."""
+        """Continue the addition that has failed: what is embedded already is not embedded again."""
         if self._last is not None:
             into = self.current_id if self.shelf.find(self.current_id) else ""
             self.add(Addition(self._last.paths, self._last.texts, self._last.into or into, self._last.name))
 
     def rebuild(self) -> None:
-        """Embed the texts of the collection with the model of now."""
+        """Embed the texts of the collection again with the current model."""
         search, collection_id = self._bridge.app.search, self.current_id
         self._last = None
         self._begin(lambda cancelled: search.rebuild(collection_id, self._told.emit, cancelled))
 
     def cancel(self) -> None:
-        """Embed no more; what is embedded stays."""
+        """Stop embedding; what is embedded stays."""
         self.waiting = None
         self._job.cancel()
         self.changed.emit()
 
     def start_server(self) -> None:
-        """Start the server, if that is what is missing."""
+        """Start the server, if it can be started."""
         if not start_refusal(self._bridge.status, tr):
             app = self._bridge.app
             self._bridge.run(lambda: start_server(app), lambda _: None, self._fail)
@@ -146,7 +148,7 @@ class SearchController(QObject):
         self._change(lambda: search.rename(collection_id, name))
 
     def delete(self) -> None:
-        """Delete the collection for good."""
+        """Delete the collection permanently."""
         search, collection_id = self._bridge.app.search, self.current_id
         self._change(lambda: search.delete(collection_id))
 
@@ -200,7 +202,7 @@ class SearchController(QObject):
                 self.add(wanted)
                 return
             if status.server.state is ServerState.FAILED:
-                self.waiting = None  # the page Home says why, and so does the line here
+                self.waiting = None  # Home and the line here say why
         if self.is_known and _model_of(status) != self._judged_by:
             self.read()
         else:
@@ -208,5 +210,5 @@ class SearchController(QObject):
 
 
 def _model_of(status: AppStatus) -> object:
-    """What decides which model embeds."""
+    """A value that differs when another model may embed."""
     return status.settings.model, status.settings.default_embedding, status.server.state.runs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError
-from tray_app.ui.operations import import_once
+from tray_app.ui.garbage import import_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """All collections, and what is wrong with some of them."""
+    """All collections, and which of them are damaged or outdated."""
 
     collections: tuple[Collection, ...] = ()
     damaged: tuple[Skipped, ...] = ()
     outdated: frozenset[str] = frozenset()
-    """The ids of those whose vectors another model would make now."""
+    """The ids of those that were embedded with another model than the current one."""
 
     def find(self, collection_id: str) -> Collection | None:
         """The collection with this id."""
@@ -46,12 +46,12 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be seen of a collection: all of it, or what is near to some words."""
+    """What to show of a collection: all texts, or those nearest to some words."""
 
     collection: Collection
     words: str = ""
     attempt: int = 0
-    """Who asks once more gets another answer: the server may be back."""
+    """Differs when the same words are asked again, as the server may be back by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Answer:
 
 
 def read_shelf(search: SearchProtocol) -> Shelf:
-    """What there is now."""
+    """Read all collections."""
     collections = search.collections()
     outdated = frozenset(each.id for each in collections if not search.is_current(each))
     return Shelf(collections, search.problems(), outdated)
@@ -76,7 +76,7 @@ def add(
     made: Callable[[str], object],
     cancelled: Event,
 ) -> AddReport:
-    """Add to a collection. `made` hears the id of a new one, which stays if a single text is in it."""
+    """Add to a collection. `made` gets the id of a new one, which is deleted again if it stays empty."""
     if wanted.into:
         return _add_to(search, wanted.into, wanted, tell, cancelled)
     new = search.create(wanted.name).id
@@ -102,7 +102,7 @@ def _add_to(
 
 
 def answer(search: SearchProtocol, question: Question) -> Answer:
-    """The answer, and what draws it loaded."""
+    """Answer a question, and import what draws the answer."""
     import_once("tray_app.ui.widgets.text_map")
     collection_id, words = question.collection.id, question.words
     hits = search.find(collection_id, words) if words else ()

@@ -1,23 +1,24 @@
-"""What a person has changed in the settings dialog, for all models and for single ones. GUI thread."""
+"""The changes in the settings dialog, for all models and for single ones. GUI thread."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tray_app.settings.fields import FIELDS, MODEL_FIELDS
 from tray_app.settings.model_settings import effective
-from tray_app.settings.schema import FIELDS, MODEL_FIELDS
 from tray_app.ui.presenters.settings import ALL_MODELS, read_drafts
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tray_app.settings.schema import Field, ModelSettings, Settings
+    from tray_app.settings.fields import Field
+    from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.ui.widgets.setting_editors import Editor, ResetButton
 
 
 class SettingForm:
-    """The editors with the values of one subject: all models, or one. Changes to the others are kept."""
+    """Shows the values for all models or for one in the editors, and keeps the changes for the others."""
 
     def __init__(self, editors: Mapping[str, Editor], resets: Mapping[str, ResetButton]) -> None:
         self.editors = editors
@@ -27,14 +28,14 @@ class SettingForm:
         self.own: set[str] | None = None
         """The names of the model's own values among those that are shown; None for all models."""
         self.known: Mapping[str, ModelSettings] = {}
-        """What the catalog knows of models, by their ids."""
+        """The catalog's settings of models, by their ids."""
         self._drafts: dict[str, dict[str, Any]] = {}
-        """What has been changed for those that are not shown just now."""
+        """The changes for those that are not shown now."""
         self._put_values: dict[str, Any] = {}
-        """What each editor showed before a person changed it."""
+        """What each editor showed when its value was last set by the app."""
 
     def draft(self) -> dict[str, Any]:
-        """What the person has changed, as it stands in the editors; None where a model's own is to go."""
+        """The changed values in the editors; None where a model's own value is taken away."""
         if self.own is None:
             return {name: value for name, value in self._shown(FIELDS) if value != self._initial[name]}
         kept = self._settings.models.get(self.model, {})
@@ -64,13 +65,13 @@ class SettingForm:
             self._type(name, value)
 
     def take_changes(self) -> None:
-        """What a person changes for a model is its own from then on."""
+        """Mark the values that a person has changed as the model's own."""
         for name, value in self._shown(MODEL_FIELDS):
             if value != self._put_values[name]:
                 self._make_own(name)
 
     def release(self, name: str) -> None:
-        """Let the value for all hold for the model again, or what the catalog knows."""
+        """Take a model's own value away: the catalog's or the one for all models applies again."""
         if self.own is not None:
             self.own.discard(name)
             new, _ = read_drafts(self._settings, {ALL_MODELS: self._drafts.get(ALL_MODELS, {})}, tr)
@@ -80,7 +81,7 @@ class SettingForm:
         return [(field.name, self.editors[field.name].value()) for field in fields]
 
     def _put(self, name: str, value: Any) -> None:
-        """Show a value that the person has not typed."""
+        """Show a value that comes from the app, not from the person."""
         editor, reset = self.editors[name], self.resets[name]
         editor.blockSignals(True)
         editor.set_value(value)
@@ -89,7 +90,7 @@ class SettingForm:
         reset.show_own(None if self.own is None else name in self.own)
 
     def _type(self, name: str, value: Any) -> None:
-        """Show what a person has typed before, or that the value for all is to hold again."""
+        """Show a change that the person made before; None: the model's own value is taken away."""
         if value is None:
             self.release(name)
         else:

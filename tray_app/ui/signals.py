@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class SignalWatch(QObject):
     """Calls `quit_app` on SIGINT and SIGTERM.
 
-    Python handles signals between its own instructions, and in Qt's event loop there are none: the byte that
-    the interpreter writes for each signal wakes the loop up.
+    Python runs signal handlers between its own instructions, and Qt's event loop executes none. So the
+    interpreter writes a byte for each signal, which wakes the loop.
     """
 
     def __init__(self, quit_app: Callable[[], None]) -> None:
@@ -26,7 +26,7 @@ class SignalWatch(QObject):
             number: signal.signal(number, self._quit) for number in (signal.SIGINT, signal.SIGTERM)
         }
         self._pipe: tuple[int, int] | None = None
-        if os.name == "posix":  # elsewhere signals come from a console only, which this app does not have
+        if os.name == "posix":  # elsewhere, signals come only from a console, which this app does not have
             self._pipe = os.pipe()
             for end in self._pipe:
                 os.set_blocking(end, False)
@@ -35,7 +35,7 @@ class SignalWatch(QObject):
             self._notifier.activated.connect(self._drain)
 
     def close(self) -> None:
-        """Signals mean what they meant before."""
+        """Restore the signal handlers."""
         if self._pipe:
             self._notifier.setEnabled(False)
             signal.set_wakeup_fd(-1)

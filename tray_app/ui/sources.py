@@ -11,9 +11,9 @@ _READS = "_mod_uses_pyside"
 def leave_sources_alone() -> None:
     """Call this before the first module that uses Qt is imported.
 
-    WORKAROUND: to find out whether a module may say `from __feature__ import …`, which none of ours does,
-    PySide 6.11 reads its source and keeps it: 8 MB, and a tenth of the time to the icon. There is no option
-    for it. Where another version does this differently, everything stays as it is.
+    WORKAROUND: PySide 6.11 reads and keeps the source of each module, to find out whether it contains
+    `from __feature__ import …`, which ours do not. That takes 8 MB and a tenth of the time to the icon, and
+    there is no option to switch it off. With a version that works differently, nothing changes.
     """
     with suppress(ImportError, AttributeError):
         import shiboken6  # noqa: F401 - brings the next one along

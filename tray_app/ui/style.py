@@ -1,6 +1,6 @@
-"""How everything looks: spaces, sizes of type, colours by role, and the one style sheet. GUI thread.
+"""How everything looks: spaces, sizes of type, colors by role, and the one style sheet. GUI thread.
 
-Colours come from the palette, so that dark, light and high contrast follow the system. macOS and Windows keep
+Colors come from the palette, so that dark, light and high contrast follow the system. macOS and Windows keep
 the style and the palette of the system; elsewhere Qt's Fusion style wears a palette and a style sheet of
 our own.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TIGHT: Final = 4
 """Pixels between what belongs together: a title and its caption."""
 SMALL: Final = 8
-"""Pixels between neighbours: buttons, the fields of a row."""
+"""Pixels between neighbors: buttons, the fields of a row."""
 MEDIUM: Final = 16
 """Pixels within a card, and between groups."""
 LARGE: Final = 24
@@ -65,7 +65,7 @@ class Variant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """The colours of a look, by what they are for."""
+    """The colors of a look, by what they are for."""
 
     window: QColor
     """Behind everything."""
@@ -80,7 +80,7 @@ class Colors:
     accent: QColor
     on_accent: QColor
     accent_soft: QColor
-    """What is selected, behind text in its usual colour."""
+    """What is selected, behind text in its usual color."""
     success: QColor
     warning: QColor
     danger: QColor
@@ -119,7 +119,7 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
 
 
 def colors(palette: QPalette) -> Colors:
-    """The colours by role for a palette. A few are kept: all that paints asks for them, each time."""
+    """The colors by role for a palette. A few are kept: all that paints asks for them, each time."""
     key = palette.cacheKey()
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
@@ -181,7 +181,7 @@ def style_sheet(look: Colors, *, own: bool) -> str:
 
 
 def look_of(widget: QWidget) -> Colors:
-    """The colours by role for what a widget draws itself."""
+    """The colors by role for what a widget draws itself."""
     return colors(widget.palette())
 
 
@@ -253,6 +253,7 @@ QPushButton#question { padding: 0 2px; }
 QPushButton#send { border-radius: 18px; padding: 0; }
 QPushButton[changed="true"] { background: @accent_soft; }
 QListView#chats, QListView#chats:focus { background: transparent; border: none; outline: none; }
+QLabel#qt_msgbox_informativelabel { min-width: 26em; }
 QPushButton[variant="danger"] { color: @danger; }
 QPushButton[variant="quiet"]::menu-indicator, QToolButton[variant="quiet"]::menu-indicator { image: none; }
 QTextBrowser#text, QPlainTextEdit#text, QTextBrowser#text:focus, QPlainTextEdit#text:focus {
@@ -307,7 +308,7 @@ QAbstractSpinBox::down-arrow { image: url(symbols:chevron.svg); width: 10px; hei
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url(symbols:chevron.svg); width: 12px; height: 12px; }
 QComboBox QAbstractItemView { background: @surface; border: 1px solid @border; outline: none; }
-QCheckBox, QRadioButton { spacing: @small; }
+QCheckBox, QRadioButton { spacing: @small; padding: 2px; }
 QCheckBox::indicator, QRadioButton::indicator {
     width: 16px; height: 16px; border: 1px solid @secondary; border-radius: 4px; background: @surface;
 }

@@ -1,4 +1,4 @@
-"""The symbols on buttons and lists: one family of drawings (Lucide) in the palette's colours. GUI thread."""
+"""The symbols on buttons and lists: one family of drawings (Lucide) in the palette's colors. GUI thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def set_symbol(button: QAbstractButton, name: str) -> None:
 
 
 def symbol_icon(name: str, palette: QPalette, size: int = ICON) -> QIcon:
-    """A symbol in the text's colour, fainter where it is disabled."""
+    """A symbol in the text's color, fainter where it is disabled."""
     look = colors(palette)
     return _icon(name, look.text.rgba(), look.border.rgba(), size)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
 from tray_app.ui.dialogs.paste_texts import PasteTextsDialog
 from tray_app.ui.presenters.search import example_texts, name_for
 from tray_app.ui.search_operations import Addition
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.file_dialogs import ask_for_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from PySide6.QtWidgets import QDialog, QWidget
 
@@ -56,11 +57,6 @@ class TextSources(QObject):
             self.picked.emit(Addition(paths=tuple(paths), name=name_for(paths, tr)))
 
     def _ask_for_files(self, title: str, mode: QFileDialog.FileMode) -> None:
-        dialog = QFileDialog(self._window, title)
-        dialog.setFileMode(mode)
-        if mode is not QFileDialog.FileMode.Directory:
-            dialog.setNameFilters([tr("Texts (*.txt *.md *.pdf)"), tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(lambda names: self.take([Path(name) for name in names]))
-        self.dialog = dialog
-        dialog.open()
+        filters = (tr("Texts (*.txt *.md *.pdf)"), tr("All files (*)"))
+        is_folder = mode is QFileDialog.FileMode.Directory
+        self.dialog = ask_for_paths(self._window, title, mode, self.take, () if is_folder else filters)

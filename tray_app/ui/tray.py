@@ -232,7 +232,7 @@ def _for_dbus(text: str) -> str:
     """A text for a menu that goes over D-Bus, where `_` marks mnemonics.
 
     WORKAROUND: Qt 6.11 replaces the first `&` by `_` and escapes nothing (`QDBusMenuItem::convertMnemonic`):
-    panels would show «Q4_0» as «Q40», and there is no way to write `&`.
+    panels would show “Q4_0” as “Q40”, and there is no way to write `&`.
     """
     return text.replace("_", "__").replace("&", "\N{FULLWIDTH AMPERSAND}")
 

@@ -24,7 +24,8 @@ from tray_app.ui.presenters.notices import Page
 from tray_app.ui.style import ICON, LARGE, MEDIUM, RADIUS, SMALL, TIGHT, Variant, colors, set_variant
 from tray_app.ui.symbols import set_symbol, symbol_icon
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, StatefulPage, bring_into_view
+from tray_app.ui.widgets.basic import StatefulPage, bring_into_view
+from tray_app.ui.widgets.cards import MessageCard
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QModelIndex, QPersistentModelIndex
@@ -126,7 +127,7 @@ class Window(QWidget):
     def show_message(self, title: str, text: str) -> None:
         """Show something that is no error above the pages."""
         self.message.show_message(title, text)
-        self.message.offer(tr("Close"), self.message.clear)
+        self.message.offer_to_close()
 
     def question(self) -> QDialog | None:
         """The dialog that waits for an answer in front of it, if there is one."""
@@ -149,7 +150,7 @@ class Window(QWidget):
 
     def _show_closable(self, error: AppError) -> None:
         self.message.show_error(error)
-        self.message.offer(tr("Close"), self.message.clear)
+        self.message.offer_to_close()
 
     def _build(self, page: Page) -> QWidget:
         """Imported here, page by page: the icon need not wait for what nobody looks at yet."""

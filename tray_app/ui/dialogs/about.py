@@ -44,7 +44,7 @@ def about_box() -> QMessageBox:
                 f"Python {platform.python_version()} · Qt {qVersion()}",
                 tr("License: MIT"),
                 tr("Qt is used under the GNU LGPL version 3: you may replace it with your own build."),
-                *_place_of_licences(bundle_folder()),
+                *_place_of_licenses(bundle_folder()),
             )
         )
     )
@@ -54,6 +54,6 @@ def about_box() -> QMessageBox:
     return box
 
 
-def _place_of_licences(bundle: Path | None) -> tuple[str, ...]:
+def _place_of_licenses(bundle: Path | None) -> tuple[str, ...]:
     """Where a package has the texts; from the sources, each library has its own."""
     return (tr("Licenses of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()

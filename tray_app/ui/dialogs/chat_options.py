@@ -1,4 +1,4 @@
-"""How a model is to answer in one conversation: the system prompt and the temperature. GUI thread."""
+"""The system prompt and the temperature of one conversation. GUI thread."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QVBoxLayout,
 )
 
-from tray_app.ui.style import LARGE, MEDIUM, SMALL
+from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.labels import label_for, small_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import (
@@ -35,10 +34,10 @@ _LETTERS = 60
 
 
 class ChatOptionsDialog(QDialog):
-    """Asks for both; `confirmed` has them."""
+    """Asks for both."""
 
     confirmed = Signal(str, object)
-    """The system prompt, and the temperature or None."""
+    """The system prompt, and the temperature, or None for that of the model's settings."""
 
     def __init__(self, conversation: Conversation, parent: QWidget) -> None:
         super().__init__(parent)
@@ -51,6 +50,7 @@ class ChatOptionsDialog(QDialog):
         self.prompt.setMinimumSize(_LETTERS * metrics.averageCharWidth(), _LINES * metrics.lineSpacing())
         self.own = QCheckBox(tr("Set &temperature:"))
         self.temperature = QDoubleSpinBox(minimum=0, maximum=_HIGHEST, singleStep=_STEP, decimals=2)
+        self.temperature.lineEdit().setTextMargins(TIGHT, 0, 0, 0)
         self.temperature.setAccessibleName(tr("Temperature"))
         self.own.setChecked(conversation.temperature is not None)
         self.temperature.setValue(_USUAL if conversation.temperature is None else conversation.temperature)
@@ -71,8 +71,7 @@ class ChatOptionsDialog(QDialog):
         self.accept()
 
     def _lay_out(self) -> None:
-        label = QLabel(tr("&System prompt:"))
-        label.setBuddy(self.prompt)
+        label = label_for(tr("&System prompt:"), self.prompt)
         row = QHBoxLayout()
         row.addWidget(self.own)
         row.addWidget(self.temperature)

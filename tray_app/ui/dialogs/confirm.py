@@ -1,4 +1,4 @@
-"""What a person is asked before something is lost. GUI thread."""
+"""Questions before something is lost, or before a program is trusted. They do not block. GUI thread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMessageBox
 
 from tray_app.phrases import presentable
+from tray_app.ui.presenters.formatting import first_names
 from tray_app.ui.presenters.models import RowKind
 from tray_app.ui.style import LARGE, Variant, look_of, set_variant
 from tray_app.ui.symbols import symbol_pixmap
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 _Role = QMessageBox.ButtonRole
-_MOST_NAMES = 12
-"""So many are told one by one."""
 
 
 def ask_to_remove(
     parent: QWidget, row: ModelRow, remove: Callable[[], object], *, served: bool
 ) -> QMessageBox:
-    """Whether a model shall go; `remove` is called if so."""
+    """Ask whether to remove a model; `served`: the server is using it. `remove` is called on Yes."""
     if row.sort in (RowKind.DOWNLOAD, RowKind.PARTIAL):
         title = tr("Delete the unfinished download of {name}?").format(name=row.name)
         text, label = tr("The next download would start from the beginning."), tr("&Delete")
@@ -39,30 +38,22 @@ def ask_to_remove(
         label = tr("Move to &Trash")
     if served:
         text = tr("The server is using it and will be stopped first.") + "\n" + text
-    box = _box(parent, title, text)
-    _button(box, label, _Role.DestructiveRole, remove)
-    box.setDefaultButton(_keep(box, tr("&Keep")))
-    box.open()
-    return box
+    return _ask_to_lose(parent, title, text, label, remove)
 
 
 def ask_to_remove_several(
     parent: QWidget, names: Sequence[str], text: str, remove: Callable[[], object]
 ) -> QMessageBox:
-    """Whether several models shall go; `remove` is called if so."""
+    """Ask whether to remove several models; `text` says what that means. `remove` is called on Yes."""
     title = tr.count("Remove {count} model?", "Remove {count} models?", len(names))
-    shown = [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
-    box = _box(parent, title, "\n".join((*shown, "", text, tr("The files are moved to the trash."))))
-    _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
-    box.setDefaultButton(_keep(box, tr("&Keep")))
-    box.open()
-    return box
+    lines = (*first_names(names), "", text, tr("The files are moved to the trash."))
+    return _ask_to_lose(parent, title, "\n".join(lines), tr("&Remove"), remove)
 
 
 def ask_to_cancel(
     parent: QWidget, row: ModelRow, keep: Callable[[], object], discard: Callable[[], object]
 ) -> QMessageBox:
-    """What becomes of the part of a download that is here."""
+    """Ask what to do with the part of a download that is here: `keep` or `discard` is called, or neither."""
     box = _box(
         parent,
         tr("Cancel the download of {name}?").format(name=row.name),
@@ -76,26 +67,19 @@ def ask_to_cancel(
 
 
 def ask_to_delete_chat(parent: QWidget, title: str, delete: Callable[[], object]) -> QMessageBox:
-    """Whether a conversation shall go; `delete` is called if so."""
+    """Ask whether to delete a conversation; `delete` is called on Yes."""
     name = tr("“{title}”").format(title=presentable(title))
-    box = _box(parent, tr("Move this conversation to the trash?"), name)
-    _button(box, tr("Move to &Trash"), _Role.DestructiveRole, delete)
-    box.setDefaultButton(_keep(box, tr("&Keep")))
-    box.open()
-    return box
+    question = tr("Move this conversation to the trash?")
+    return _ask_to_lose(parent, question, name, tr("Move to &Trash"), delete)
 
 
 def ask_to_remove_engine(parent: QWidget, title: str, text: str, remove: Callable[[], object]) -> QMessageBox:
-    """Whether an installed engine shall go; `remove` is called if so."""
-    box = _box(parent, tr("Remove {name}?").format(name=title), text)
-    _button(box, tr("&Remove"), _Role.DestructiveRole, remove)
-    box.setDefaultButton(_keep(box, tr("&Keep")))
-    box.open()
-    return box
+    """Ask whether to remove an installed engine; `text` says what that means. `remove` is called on Yes."""
+    return _ask_to_lose(parent, tr("Remove {name}?").format(name=title), text, tr("&Remove"), remove)
 
 
 def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) -> QMessageBox:
-    """Whether a person trusts a program that is to become an engine; `add` is called if so."""
+    """Ask whether a person trusts a program that is to become an engine; `add` is called on Yes."""
     box = _box(
         parent,
         tr("Add {name} as an engine?").format(name=presentable(path.name)),
@@ -113,13 +97,18 @@ def ask_to_add_engine(parent: QWidget, path: Path, add: Callable[[], object]) ->
 def ask_to_delete_collection(
     parent: QWidget, name: str, facts: str, delete: Callable[[], object]
 ) -> QMessageBox:
-    """Whether a collection of texts shall go; `delete` is called if so."""
-    box = _box(
-        parent,
-        tr("Delete {name}?").format(name=presentable(name)),
-        "\n".join((facts, tr("The files that the texts came from stay as they are."))),
-    )
-    _button(box, tr("&Delete"), _Role.DestructiveRole, delete)
+    """Ask whether to delete a collection of texts; `delete` is called on Yes."""
+    title = tr("Delete {name}?").format(name=presentable(name))
+    text = "\n".join((facts, tr("The files that the texts came from stay as they are.")))
+    return _ask_to_lose(parent, title, text, tr("&Delete"), delete)
+
+
+def _ask_to_lose(
+    parent: QWidget, title: str, text: str, label: str, lose: Callable[[], object]
+) -> QMessageBox:
+    """A question with a button for the loss, and Keep, which Enter and Esc press."""
+    box = _box(parent, title, text)
+    _button(box, label, _Role.DestructiveRole, lose)
     box.setDefaultButton(_keep(box, tr("&Keep")))
     box.open()
     return box

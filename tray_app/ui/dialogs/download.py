@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayou
 from tray_app.ui.presenters.download_preview import preview_facts
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

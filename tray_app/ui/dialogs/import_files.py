@@ -1,4 +1,4 @@
-"""How model files shall be brought into the models folder: copied, moved or linked. GUI thread."""
+"""Asks how model files get into the models folder: copied, moved or linked. GUI thread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QRadioButton, QVBoxLayout
 
 from tray_app.models.import_modes import How
+from tray_app.phrases import presentable
+from tray_app.ui.presenters.formatting import first_names
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import heading, text_label
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ImportDialog(QDialog):
-    """Names the files, and asks how."""
+    """Names the files, and lets a person choose."""
 
     confirmed = Signal(object)
     """A `How`."""
@@ -46,8 +48,9 @@ class ImportDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)
-        column.addWidget(heading("\n".join(file.name for file in files), Type.TITLE))
-        column.addWidget(text_label(tr("To {folder}").format(folder=folder)))
+        names = first_names([presentable(file.name) for file in files])
+        column.addWidget(heading("\n".join(names), Type.TITLE))
+        column.addWidget(text_label(tr("To {folder}").format(folder=presentable(folder))))
         for choice in self.choices.values():
             column.addWidget(choice)
         column.addWidget(text_label(tr("The other files of a split model are included.")))

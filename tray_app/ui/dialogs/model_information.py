@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayou
 from tray_app.ui.presenters.model_list import information
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Type
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import heading, text_label
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QPlainTextEdit, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPlainTextEdit, QVBoxLayout
 
 from tray_app.ui.presenters.embedding import texts_of
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.labels import label_for
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -32,8 +33,7 @@ class PasteTextsDialog(QDialog):
         self.texts.setAccessibleName(tr("Texts, one on each line"))
         metrics = self.texts.fontMetrics()
         self.texts.setMinimumSize(_LETTERS * metrics.averageCharWidth(), _LINES * metrics.lineSpacing())
-        label = QLabel(tr("&Texts, one on each line:"))
-        label.setBuddy(self.texts)
+        label = label_for(tr("&Texts, one on each line:"), self.texts)
         buttons = QDialogButtonBox()
         self.add_button = buttons.addButton(tr("&Add"), QDialogButtonBox.ButtonRole.AcceptRole)
         set_variant(self.add_button, Variant.PRIMARY)

@@ -1,4 +1,4 @@
-"""Which smaller type a model shall be turned into, and what it is called then. GUI thread."""
+"""Asks to which quantization a model is made smaller, and for the name of the new file. GUI thread."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLineEdit, QVBoxLayout
 
 from tray_app.ui.presenters.formatting import space_text
+from tray_app.ui.presenters.model_list import short_name
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import heading, row_label_for, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -26,10 +28,10 @@ _USUAL = ("Q4_K_M", "Q4_0")
 
 
 class QuantizeDialog(QDialog):
-    """Asks the program that quantizes for its types. The work itself shows in the table."""
+    """Offers the quantizations that the program knows. The list of models shows the progress."""
 
     confirmed = Signal(str, object)
-    """The type, and the `Path` of the new file."""
+    """The quantization, and the `Path` of the new file."""
 
     def __init__(self, bridge: Bridge, row: ModelRow, parent: QWidget) -> None:
         super().__init__(parent)
@@ -52,13 +54,13 @@ class QuantizeDialog(QDialog):
         self.name.textChanged.connect(self._permit)
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        fields.addRow(tr("&Type:"), self.types)
-        fields.addRow(tr("&New file:"), self.name)
+        fields.addRow(row_label_for(tr("&Type:"), self.types), self.types)
+        fields.addRow(row_label_for(tr("&New file:"), self.name), self.name)
         fields.addRow(tr("Disk space:"), self.space)
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)
-        column.addWidget(heading(f"{row.name} · {row.quantization} · {row.size}", Type.TITLE))
+        column.addWidget(heading(f"{short_name(row)} · {row.quantization} · {row.size}", Type.TITLE))
         column.addLayout(fields)
         column.addWidget(self.card)
         column.addStretch()
@@ -74,7 +76,7 @@ class QuantizeDialog(QDialog):
         self.types.addItems(names)
         self.types.setCurrentText(next((name for name in _USUAL if name in names), names[0] if names else ""))
         self._choose()
-        self.types.setFocus()  # until now, there was only Cancel to have it
+        self.types.setFocus()  # so far, only Cancel could have it
 
     def _fail(self, error: AppError) -> None:
         self.space.setText("")

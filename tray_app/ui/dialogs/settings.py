@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QVBoxLayou
 
 from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
+from tray_app.settings.fields import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.ui.latest_query import LatestQuery
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.engine_names import engine_choices
@@ -48,8 +48,10 @@ from tray_app.ui.presenters.settings import (
 from tray_app.ui.setting_form import SettingForm
 from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, bring_into_view, small_label, text_label
+from tray_app.ui.widgets.basic import bring_into_view
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.key_editor import KeyEditor
+from tray_app.ui.widgets.labels import small_label, text_label
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.setting_editors import ChoiceEditor, CommandLine, ResetButton, editor_for
 from tray_app.ui.widgets.setting_groups import SettingGroups
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
     from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
-    from tray_app.ui.presenters.models import ModelFacts
+    from tray_app.ui.presenters.model_facts import ModelFacts
 
 _SIZE = (880, 640)
 
@@ -289,7 +291,7 @@ class SettingsDialog(QDialog):
             editor.show_kept(kept)
         self._judge()
 
-    def _judgement(self) -> tuple[Settings, dict[str, dict[str, str]]]:
+    def _judgment(self) -> tuple[Settings, dict[str, dict[str, str]]]:
         """What the drafts come to, and what is wrong with each of them."""
         old = self._bridge.app.store.current
         new, problems = read_drafts(old, self.form.drafts(), tr)
@@ -298,7 +300,7 @@ class SettingsDialog(QDialog):
 
     def _judge(self) -> None:
         """Show every problem at its field, and what the draft would lead to."""
-        new, problems = self._judgement()
+        new, problems = self._judgment()
         shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
         if self._plan_of != shown.model:
             self._plan = None  # what was said of another model; it is asked anew below
@@ -367,7 +369,7 @@ class SettingsDialog(QDialog):
         self.consequence.setText(" ".join(filter(None, told)))
 
     def _submit(self, done: Callable[[], object]) -> None:
-        new, problems = self._judgement()
+        new, problems = self._judgment()
         if problems or self._submitted:
             return
         keys, app = self.key_changes(), self._bridge.app

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushB
 from tray_app.app.tuning import tuning_obstacle
 from tray_app.engine.lifecycle import State
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import keep_tuning, measure_speed
 from tray_app.ui.presenters.tuning import (
     embedding_points,
     engines_text,
@@ -22,7 +21,9 @@ from tray_app.ui.presenters.tuning import (
 )
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, heading, text_label
+from tray_app.ui.tuning_operations import keep_tuning, measure_speed
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget

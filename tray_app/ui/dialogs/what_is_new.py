@@ -1,6 +1,6 @@
-"""What is new in a version, as its makers wrote it. GUI thread.
+"""What is new in a version, as the text of its release says it. GUI thread.
 
-Nothing is loaded that the text names, and a link is opened only after its address was shown.
+Nothing that the text names is loaded, and a link is opened only after its address was shown.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QScrollArea, QVBoxLayout
 
 from tray_app.ui.dialogs.open_link import ask_to_open
-from tray_app.ui.style import LARGE, MEDIUM, Type
+from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import heading
+from tray_app.ui.widgets.labels import heading
 from tray_app.ui.widgets.markdown import TextView
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class WhatIsNewDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)
-        column.addWidget(heading(tr("Version {version}").format(version=release.version), Type.TITLE))
+        column.addWidget(heading(tr("Version {version}").format(version=release.version)))
         column.addWidget(self.notes, 1)
         column.addWidget(buttons)
         close = buttons.button(QDialogButtonBox.StandardButton.Close)
@@ -53,7 +53,7 @@ class WhatIsNewDialog(QDialog):
 
 
 class _Notes(QScrollArea):
-    """A text as high as it is, which is scrolled."""
+    """Scrolls a text that is as high as it needs to be."""
 
     def __init__(self, markdown: str) -> None:
         super().__init__()

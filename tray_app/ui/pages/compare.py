@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
 from tray_app.app.embedding_files import read_texts
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import embed_texts
+from tray_app.ui.embedding_operations import embed_texts
 from tray_app.ui.presenters.embedding import server_reason, texts_of
+from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import EmptyState, MessageCard, accept_copy, text_label
+from tray_app.ui.widgets.basic import accept_copy, add_shortcut, dropped_paths, scrolled
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.embedding_results import EmbeddingResults
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import label_for, text_label
 from tray_app.ui.widgets.server_line import ServerLine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDropEvent
 
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
 
 _LINES = 5
-_EXAMPLE = "The quick brown fox jumps over the lazy dog."
 
 
 class TextsEdit(QPlainTextEdit):
-    """Takes texts, and files of texts that are dropped on it."""
+    """Takes texts, and a file of texts that is dropped on it."""
 
     file_dropped = Signal(object)
-    """The `Path` of one."""
+    """The `Path` of the file."""
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Also files."""
+        """Also a file."""
         return bool(_dropped_file(source)) or super().canInsertFromMimeData(source)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Whatever the keyboard says: a file stays where it is."""
+        """Take a file as a copy, whatever keys are held: it must stay where it is."""
         super().dropEvent(event)
         if _dropped_file(event.mimeData()):
             accept_copy(event)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        """A file is not its name: someone else reads it."""
+        """Insert texts; a file is read by the page, in place of inserting its name."""
         if path := _dropped_file(source):
             self.file_dropped.emit(path)
         else:
@@ -64,15 +64,15 @@ class TextsEdit(QPlainTextEdit):
 
 
 def _height_of_lines(edit: QPlainTextEdit) -> int:
-    """In pixels, so that none is cut in half; Qt scrolls already where the last one touches the margin."""
-    edit.ensurePolished()  # the style sheet has a say in it
+    """The height of a few lines in pixels. Qt scrolls as soon as the last one touches the margin."""
+    edit.ensurePolished()  # the style sheet changes font and frame
     margins = 2 * (edit.document().documentMargin() + edit.frameWidth())
     return _LINES * edit.fontMetrics().lineSpacing() + round(margins) + 1
 
 
 def _dropped_file(source: QMimeData) -> Path | None:
-    urls = source.urls()
-    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
+    paths = dropped_paths(source)
+    return paths[0] if len(paths) == len(source.urls()) == 1 else None
 
 
 class ComparePanel(QWidget):
@@ -84,7 +84,7 @@ class ComparePanel(QWidget):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self.texts = TextsEdit(_EXAMPLE)
+        self.texts = TextsEdit(EXAMPLE[0])
         self.texts.setTabChangesFocus(True)
         self.texts.setMinimumHeight(_height_of_lines(self.texts))
         self.texts.setAccessibleName(tr("Texts, one on each line"))
@@ -112,13 +112,8 @@ class ComparePanel(QWidget):
         self.texts.textChanged.connect(self._permit)
         self.texts.file_dropped.connect(self._read_file)
         self.results.failed.connect(self.card.show_error)
-        for keys in ("Ctrl+Return", "Ctrl+Enter"):
-            QShortcut(
-                QKeySequence(keys), self, self.embed, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
-            )
-        QShortcut(
-            QKeySequence("Esc"), self, self.cancel, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
-        )
+        for keys, act in (("Ctrl+Return", self.embed), ("Ctrl+Enter", self.embed), ("Esc", self.cancel)):
+            add_shortcut(self, keys, act)
         bridge.status_changed.connect(self._permit)
         self._permit()
 
@@ -135,7 +130,7 @@ class ComparePanel(QWidget):
         )
 
     def cancel(self) -> None:
-        """Wait no longer; of many texts, those that have not been sent yet stay here."""
+        """Drop the result; texts that have not been sent yet are not sent."""
         self._job.abandon()
 
     def take_over(self, old: ComparePanel) -> None:
@@ -154,8 +149,7 @@ class ComparePanel(QWidget):
         self._bridge.run(lambda: read_texts(path), self.texts.setPlainText, self.card.show_error)
 
     def _lay_out(self) -> None:
-        label = QLabel(tr("&Texts, one on each line; or drop a file here:"))
-        label.setBuddy(self.texts)
+        label = label_for(tr("&Texts, one on each line; or drop a file here:"), self.texts)
         actions = QHBoxLayout()
         actions.setSpacing(SMALL)
         actions.addWidget(self.embed_button)
@@ -163,7 +157,6 @@ class ComparePanel(QWidget):
         actions.addWidget(self.waiting)
         actions.addStretch()
         content = QWidget()
-        content.setObjectName("content")  # for the style sheet
         column = QVBoxLayout(content)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
@@ -174,17 +167,12 @@ class ComparePanel(QWidget):
         column.addWidget(self.card)
         column.addWidget(self.results, 5)
         column.addWidget(self._hint, 5)
-        scrolled = QScrollArea(widgetResizable=True)  # the plots would not fit on a small screen
-        scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard
-        scrolled.setWidget(content)
-        scrolled.viewport().setAutoFillBackground(False)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolled)
+        whole.addWidget(scrolled(content))  # the plots would not fit on a small screen
 
     def _permit(self) -> None:
-        """What can be done now, and why not more."""
+        """Show what can be done now, or why nothing can."""
         texts, busy = texts_of(self.texts.toPlainText()), self._job.busy
         reason = "" if busy else server_reason(self._bridge.status, tr)
         self.server.show_reason(reason)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut, QTextCursor
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QTextCursor
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QSpinBox, QVBoxLayout, QWidget
 
 from tray_app.ui.cancellable_job import CancellableJob
-from tray_app.ui.operations import stream_completion
 from tray_app.ui.presenters.embedding import reason_to_wait, texts_of
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, text_label
+from tray_app.ui.widgets.basic import add_shortcut
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import label_for, text_label
 
 if TYPE_CHECKING:
     from threading import Event
@@ -61,9 +62,8 @@ class CompletionPanel(QWidget):
         self.answer.clear()
 
         def complete(cancelled: Event) -> None:
-            stream_completion(
-                app, prompt, tokens, cancelled, lambda piece: self._arrived.emit(cancelled, piece)
-            )
+            for piece in app.complete(prompt, tokens, cancelled):
+                self._arrived.emit(cancelled, piece)
 
         self._job.start(complete, lambda _: None)
 
@@ -82,18 +82,18 @@ class CompletionPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
         column.setSpacing(SMALL)
-        column.addWidget(_label(tr("&Text:"), self.prompt))
+        column.addWidget(label_for(tr("&Text:"), self.prompt))
         column.addWidget(self.prompt, 1)
         actions = QHBoxLayout()
         actions.addWidget(self.go_button)
         actions.addWidget(self.stop_button)
-        actions.addWidget(_label(tr("To&kens at most:"), self.tokens))
+        actions.addWidget(label_for(tr("To&kens at most:"), self.tokens))
         actions.addWidget(self.tokens)
         actions.addWidget(self.temperature)
         column.addLayout(actions)
         column.addWidget(self.waiting)
         column.addWidget(self.card)
-        column.addWidget(_label(tr("Ans&wer:"), self.answer))
+        column.addWidget(label_for(tr("Ans&wer:"), self.answer))
         column.addWidget(self.answer, 2)
 
     def _connect(self) -> None:
@@ -103,7 +103,7 @@ class CompletionPanel(QWidget):
         self._arrived.connect(self._add)
         self._bridge.status_changed.connect(self._permit)
         for keys, act in (("Ctrl+Return", self.go), ("Ctrl+Enter", self.go), ("Esc", self.stop)):
-            QShortcut(QKeySequence(keys), self, act, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            add_shortcut(self, keys, act)
 
     def _permit(self) -> None:
         status, busy = self._bridge.status, self._job.busy
@@ -121,9 +121,3 @@ class CompletionPanel(QWidget):
             cursor = QTextCursor(self.answer.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(piece)
-
-
-def _label(text: str, buddy: QWidget) -> QLabel:
-    label = QLabel(text)
-    label.setBuddy(buddy)
-    return label

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.errors import ErrorCode
@@ -16,8 +15,10 @@ from tray_app.ui.presenters.chat import file_name_for
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import ElidedLabel, ask_for_file
+from tray_app.ui.widgets.basic import add_shortcut
 from tray_app.ui.widgets.chat_sidebar import LETTERS, ChatSidebar
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
+from tray_app.ui.widgets.labels import ElidedLabel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +97,7 @@ class ConversationsPanel(QWidget):
             self._bridge.run(lambda: app.chats.export(conversation_id, path), lambda _: None, self.talk.tell)
 
         title = self._title_of(conversation_id)
-        ask_for_file(self, tr("Export"), forms, export, name=file_name_for(title))
+        ask_where_to_save(self, tr("Export"), forms, export, name=file_name_for(title))
 
     def _delete(self, conversation_id: str) -> None:
         self.dialog = ask_to_delete_chat(
@@ -185,11 +186,13 @@ class ConversationsPanel(QWidget):
         self.saver.failed.connect(self.talk.tell)
         self.list_button.clicked.connect(lambda: self._show_list(shown=True))
         self.menu_button.clicked.connect(self._open_menu)
-        for keys, act in (("Ctrl+N", self._begin_new), ("Ctrl+F", self._find), ("Ctrl+L", self._write)):
-            QShortcut(QKeySequence(keys), self, act, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        QShortcut(
-            QKeySequence("Esc"), self, self._escape, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
-        )
+        for keys, act in (
+            ("Ctrl+N", self._begin_new),
+            ("Ctrl+F", self._find),
+            ("Ctrl+L", self._write),
+            ("Esc", self._escape),
+        ):
+            add_shortcut(self, keys, act)
 
     def _escape(self) -> None:
         if self._narrow and self._listing:
@@ -199,7 +202,7 @@ class ConversationsPanel(QWidget):
 
     def _tell(self, title: str, text: str) -> None:
         self.talk.card.show_message(title, text)
-        self.talk.card.offer(tr("Close"), self.talk.card.clear)
+        self.talk.card.offer_to_close()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """In a narrow window, the list makes room."""

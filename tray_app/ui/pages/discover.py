@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QComboBox,
-    QFrame,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -40,8 +37,10 @@ from tray_app.ui.presenters.offers import OfferAction, catalog_rows, offer_list_
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, set_type, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, announce, small_label, text_label
+from tray_app.ui.widgets.basic import announce, scrolled, search_line
 from tray_app.ui.widgets.best_file_card import BestFileCard
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.labels import small_label, text_label
 from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
@@ -71,12 +70,7 @@ class DiscoverPanel(QWidget):
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
         self.hub = HubSearch(bridge, self)
-        self.field = QLineEdit(
-            placeholderText=tr("Search Hugging Face, or paste an address"), clearButtonEnabled=True
-        )
-        self.field.setAccessibleName(tr("Search Hugging Face, or paste an address"))
-        for button in self.field.findChildren(QToolButton):  # Qt gives it no name
-            button.setAccessibleName(tr("Clear"))
+        self.field = search_line(tr("Search Hugging Face, or paste an address"))
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self.order = QComboBox()
         self.order.setAccessibleName(tr("Order of the results"))
@@ -164,7 +158,6 @@ class DiscoverPanel(QWidget):
         head.addWidget(self.back_button, alignment=Qt.AlignmentFlag.AlignTop)
         head.addLayout(words, 1)
         content = QWidget()
-        content.setObjectName("content")
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(MEDIUM)
@@ -172,10 +165,7 @@ class DiscoverPanel(QWidget):
             column.addWidget(shown)
         column.addWidget(self.more_button, alignment=Qt.AlignmentFlag.AlignHCenter)
         column.addStretch()
-        self._scrolled = QScrollArea(widgetResizable=True)
-        self._scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        self._scrolled.setWidget(content)
-        self._scrolled.viewport().setAutoFillBackground(False)
+        self._scrolled = scrolled(content)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(LARGE, MEDIUM, LARGE, LARGE)
         whole.setSpacing(MEDIUM)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -20,29 +17,26 @@ from PySide6.QtWidgets import (
 
 from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
-from tray_app.ui.presenters.builds import (
-    build_rows,
-    installation_card,
-    machine_text,
-    offer_card,
-    offer_rows,
-)
+from tray_app.ui.presenters.builds import build_rows, offer_rows
+from tray_app.ui.presenters.engine_cards import installation_card, machine_text, offer_card
 from tray_app.ui.style import LARGE, SMALL, Type
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import MessageCard, accept_copy, heading, text_label
+from tray_app.ui.widgets.basic import accept_copy, dropped_paths, scrolled
 from tray_app.ui.widgets.build_rows import BuildRows
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.file_dialogs import ask_for_paths
+from tray_app.ui.widgets.labels import heading, text_label
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.presenters.builds import (
-        BuildRow,
-        EngineAction,
-    )
+    from tray_app.ui.presenters.builds import BuildRow, EngineAction
 
 
 class EnginesPage(QWidget):
@@ -64,7 +58,6 @@ class EnginesPage(QWidget):
         self.others_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.others_button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.others = BuildRows(tr("Other engines"), before=self.others_button)
-        self.scrolled = QScrollArea(widgetResizable=True)
         self._unfolded = False
         self._lay_out()
         self._connect()
@@ -112,7 +105,6 @@ class EnginesPage(QWidget):
         top.addWidget(self.installed_title, 1)
         top.addWidget(self.add_button)
         content = QWidget()
-        content.setObjectName("content")  # for the style sheet
         column = QVBoxLayout(content)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(SMALL)
@@ -122,10 +114,7 @@ class EnginesPage(QWidget):
         for engines in (self.installed, self.others_button, self.others):
             column.addWidget(engines)
         column.addStretch()
-        self.scrolled.setFrameShape(QFrame.Shape.NoFrame)
-        self.scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard
-        self.scrolled.setWidget(content)
-        self.scrolled.viewport().setAutoFillBackground(False)
+        self.scrolled = scrolled(content)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.scrolled)
@@ -174,15 +163,12 @@ class EnginesPage(QWidget):
             self.controller.do_with_row(action, row, self.look.overview)
 
     def _choose(self, mode: QFileDialog.FileMode) -> None:
-        dialog = QFileDialog(self, tr("Add an engine"))
-        dialog.setFileMode(mode)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda name: self.controller.add(Path(name)))
-        self.controller.dialog = dialog
-        dialog.open()
+        self.controller.dialog = ask_for_paths(
+            self, tr("Add an engine"), mode, lambda paths: self.controller.add(paths[0])
+        )
 
 
 def _path_in(data: QMimeData) -> Path | None:
     """The one file or folder of this computer that is dropped."""
-    paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+    paths = dropped_paths(data)
     return paths[0] if len(paths) == 1 else None

@@ -11,7 +11,9 @@ from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.presenters.offers import found_rows, offer_list_row
 from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import EmptyState, MessageCard, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import text_label
 from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
 
     from tray_app.models.found.found_model import FoundModel
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.ui.bridge import Bridge
 
 _MOST_NAMES = 5
@@ -118,6 +120,6 @@ class FoundPanel(QWidget):
         names = [tr.said(each.name) for each in models[:_MOST_NAMES]]
         more = ["…"] if len(models) > _MOST_NAMES else []
         self.card.show_message(title, ", ".join((*names, *more)))
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
         self.adopted.emit()
         self.look()

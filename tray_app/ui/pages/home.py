@@ -7,79 +7,49 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
-    QHBoxLayout,
-    QMenu,
-    QProgressBar,
-    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from tray_app.app.server_status import ServerState
-from tray_app.download.progress import Phase
 from tray_app.errors import Fix
-from tray_app.models.header import Purpose
 from tray_app.ui.engine_controller import EngineController
 from tray_app.ui.engines_look import EnginesLook
-from tray_app.ui.operations import (
-    answer_with,
-    choose_model,
-    keep_loaded,
-    load_model,
-    operation_for,
-    start_server,
-    survey,
-    verify_chosen,
-)
-from tray_app.ui.presenters.builds import (
-    EngineAction,
-    fallback_card,
-    installation_card,
-    offer_card,
-)
+from tray_app.ui.first_models import FirstModels
+from tray_app.ui.model_operations import keep_loaded, verify_chosen
+from tray_app.ui.operations import load_model, start_server
+from tray_app.ui.presenters.builds import EngineAction
+from tray_app.ui.presenters.engine_cards import fallback_card, installation_card, offer_card
 from tray_app.ui.presenters.engines import (
     engine_views,
-    loaded_purposes,
     loading_engines,
     models_memory,
-    ready_engines,
-    server_facts,
     with_measures,
 )
 from tray_app.ui.presenters.fixes import check_text, fix_title, setting_of
-from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
-from tray_app.ui.presenters.menu import COPIES, Command, copy_label, start_refusal, takes_models
-from tray_app.ui.presenters.models import facts_key
+from tray_app.ui.presenters.formatting import error_lines
 from tray_app.ui.presenters.notices import Page, key_of
 from tray_app.ui.presenters.origins import origin_question
-from tray_app.ui.presenters.snippets import copied_text
 from tray_app.ui.presenters.status import (
     IconShape,
-    address_hint,
     current_download,
-    download_line,
     shape_of,
-    sign_of,
-    state_line,
 )
 from tray_app.ui.presenters.updates import UpdateAction, update_card, update_label
-from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
-from tray_app.ui.symbols import set_symbol
+from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
 from tray_app.ui.update_controller import UpdateController
 from tray_app.ui.usage_look import UsageLook
 from tray_app.ui.widgets.action_card import ActionCard
-from tray_app.ui.widgets.basic import Card, MessageCard, heading, small_label, text_label
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.engine_rows import EngineRows
 from tray_app.ui.widgets.first_steps import FirstSteps
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.memory_bar import MemoryBar, show_bars
 from tray_app.ui.widgets.origin_card import OriginCard
-from tray_app.ui.widgets.state_dot import StateDot
-from tray_app.ui.widgets.switch import Switch
+from tray_app.ui.widgets.server_card import ServerCard
 from tray_app.ui.widgets.usage_panel import UsagePanel
 
 if TYPE_CHECKING:
@@ -88,21 +58,14 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.app.status import AppStatus
-    from tray_app.download.progress import Progress
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.engines import EngineView
-    from tray_app.ui.presenters.models import ModelFacts
     from tray_app.ui.presenters.notices import NoticeKey
-    from tray_app.ui.widgets.first_steps import FirstStep
 
 _WIDEST = 960
 """Pixels: nobody reads longer lines."""
 _SECOND_MS = 1000
-_COPIED_MS = 2000
-_BAR_STEPS = 1000
-_MUCH_FASTER = 2
-"""Or slower, by this factor: only then is it said anew how long a download takes."""
 
 
 class HomePage(QScrollArea):
@@ -119,7 +82,7 @@ class HomePage(QScrollArea):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
-        self.server = _ServerCard(bridge)
+        self.server = ServerCard(bridge)
         self.card = MessageCard()
         self.origin = OriginCard()
         self.look = EnginesLook(bridge, self)
@@ -128,6 +91,7 @@ class HomePage(QScrollArea):
         self.updates = UpdateController(bridge, self._load_failed, self)
         self.version = ActionCard(primary=False, label=update_label)
         self.first_steps = FirstSteps()
+        self.first_models = FirstModels(bridge, self.first_steps)
         self.memory_bars = (MemoryBar(), MemoryBar())
         self.engines = EngineRows(before=self.offer.text, below=self.memory_bars)
         self.usage_look = UsageLook(bridge, self)
@@ -141,14 +105,6 @@ class HomePage(QScrollArea):
         self._failed_load: AppError | None = None
         """Of a wish that concerned one of several models."""
         self._told: AppError | None = None
-        self._facts: ModelFacts | None = None
-        self._facts_of: object = None
-        self._is_new = self._offers_second = False
-        """Whether no model was chosen when somebody looked, and whether one is now."""
-        self._second: FirstStep | None = None
-        """The second model, while it is on its way."""
-        self._rate_bytes_per_s = 0.0
-        """Of the last download."""
         # Counts the seconds of a loading model, while someone looks.
         self.clock = QTimer(self)
         self.clock.setInterval(_SECOND_MS)
@@ -183,8 +139,8 @@ class HomePage(QScrollArea):
 
     def take_over(self, old: HomePage) -> None:
         """What the person has read is not said again, and what was measured stays."""
-        self._read, self._second = old._read, old._second
-        self._is_new |= old._is_new
+        self._read = old._read
+        self.first_models.take_over(old.first_models)
         self.look.overview = old.look.overview
         self.usage_look.samples = old.usage_look.samples
         self._show_cards()
@@ -198,7 +154,11 @@ class HomePage(QScrollArea):
         self.engines.load_wanted.connect(self._load)
         self.engines.unload_wanted.connect(self._unload)
         self.engines.keep_wanted.connect(self._keep)
-        self.first_steps.chosen.connect(self._take_first_step)
+        self.first_models.begun.connect(self._forget_failures)
+        self.first_models.changed.connect(self._make_room)
+        self.first_models.tried.connect(lambda: self.navigate.emit(Page.EMBEDDINGS))
+        self.first_models.start_failed.connect(self._wish_failed)
+        self.first_models.failed.connect(self._load_failed)
         self.first_steps.discover_wanted.connect(self.discover_wanted)
         self.usage_look.seen.connect(self._adopt_measures)
         self.usage_look.failed.connect(self._tell_unmeasured)
@@ -255,29 +215,6 @@ class HomePage(QScrollArea):
     def _operate(self, operation: Callable[[], object]) -> None:
         self._forget_failures()
         self._bridge.run(operation, lambda _: None, self._load_failed)
-
-    def _take_first_step(self, step: FirstStep) -> None:
-        """Have the model, and let the server start with it; the built-in one can be tried at once.
-
-        A second one is loaded beside it as soon as it is there.
-        """
-        self._forget_failures()
-        app = self._bridge.app
-
-        def choose_and_start() -> None:
-            choose_model(app, step.id)
-            start_server(app)
-
-        if self._offers_second:
-            self._second = step
-            self._operate(lambda: app.download(step.id))
-        else:
-            self._bridge.run(
-                choose_and_start,
-                lambda _: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
-                self._wish_failed,
-            )
-        self._offer_models(self._bridge.status)
 
     def _answer(self, origin: str, allow: bool) -> None:  # noqa: FBT001 - as Qt calls it
         self._forget_failures()
@@ -348,7 +285,7 @@ class HomePage(QScrollArea):
         self.origin.show_question(origin_question(status, tr))
         self._show_engines()
         self._show_cards()
-        self._offer_models(status)
+        self.first_models.show_status(status)
         self._show_version()
         loads = shape_of(status) is IconShape.ARC or loading_engines(status)
         if not (loads and self.isVisible()):
@@ -356,45 +293,11 @@ class HomePage(QScrollArea):
         elif not self.clock.isActive():
             self.clock.start()
 
-    def _offer_models(self, status: AppStatus) -> None:
-        """To somebody who has chosen none, or had chosen none when the window opened."""
-        for progress in status.downloads:
-            known, rate = self._rate_bytes_per_s, progress.rate_bytes_per_s
-            # Cards that are made anew each second cannot be pressed, and lose the keyboard.
-            if rate and not known / _MUCH_FASTER < rate < known * _MUCH_FASTER:
-                self._rate_bytes_per_s = rate
-        self._is_new |= not status.settings.model
-        if self._is_new:
-            self._look_for_models(status)
-        facts = self._facts if self._is_new else None
-        if facts is None:
-            self.first_steps.hide()
-            self.server.show()
-            return
-        builtin = {entry.id for entry in facts.catalog if entry.builtin}
-        self._offers_second = bool(status.settings.model) and status.settings.model not in builtin
-        if self._offers_second:
-            second = self._second.id if self._second else ""
-            self.first_steps.offer_second(facts, self._rate_bytes_per_s, without=second)
-        else:
-            self.first_steps.offer(facts, self._rate_bytes_per_s, installed=True)
-        self.first_steps.show_if(wanted=True)
-        bare = not (status.settings.model or status.server.base_url or current_download(status))
-        self.server.setVisible(not bare or self.first_steps.isHidden())
-
-    def _look_for_models(self, status: AppStatus) -> None:
-        facts_of = facts_key(status), status.settings
-        if facts_of != self._facts_of and self.isVisible():
-            self._facts_of = facts_of
-            self._bridge.run(lambda: survey(self._bridge.app), self._adopt_facts, self._load_failed)
-
-    def _adopt_facts(self, facts: ModelFacts) -> None:
-        self._facts = facts
-        second, app = self._second, self._bridge.app
-        if second and any(model.id == second.id for model in facts.installed):
-            self._second = None
-            self._operate(lambda: answer_with(app, second.id, second.kind))
-        self._offer_models(self._bridge.status)
+    def _make_room(self) -> None:
+        """Somebody who has no model yet does not need to see a server that has nothing to do."""
+        status = self._bridge.status
+        is_bare = not (status.settings.model or status.server.base_url or current_download(status))
+        self.server.setVisible(not is_bare or self.first_steps.isHidden())
 
     def _show_cards(self) -> None:
         """What there is to say of engines: which one has failed, comes, or would suit this machine."""
@@ -441,166 +344,3 @@ class HomePage(QScrollArea):
             status = with_measures(status, self._measures)
         self.engines.show_views(engine_views(status, self._bridge.app.host, time.time(), tr))
         show_bars(self.memory_bars, models_memory(status, tr))
-
-
-class _ServerCard(Card):
-    """The state with its switch, what it counts, the address, and where to go from here."""
-
-    start_wanted = Signal()
-    stop_wanted = Signal()
-    navigate = Signal(object)
-    failed = Signal(object)
-    """An `AppError`: a download could not be paused."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        super().__init__()
-        self._bridge = bridge
-        self.dot = StateDot(MEDIUM)
-        self.headline = heading()
-        self.switch = Switch(tr("Server"))
-        self.facts = small_label()
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)  # the state line says it
-        self.pause_button = QPushButton()
-        set_variant(self.pause_button, Variant.QUIET)
-        self.progress = small_label()
-        self.address = text_label()
-        self.address.setWordWrap(False)
-        self.address.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        self.address.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self.address.setAccessibleName(tr("Address"))
-        self.hint = small_label()
-        self.copy_button = QPushButton()
-        self.copy_button.setAccessibleName(tr("Copy the address or an example"))
-        self.embeddings_button = QPushButton(tr("Open Em&beddings"))
-        self.chat_button = QPushButton(tr("Open C&hat"))
-        self._copied = QTimer(self)
-        self._copied.setSingleShot(True)
-        self._copied.setInterval(_COPIED_MS)
-        self._fill_copies()
-        self._connect()
-        self._lay_out()
-
-    def show_status(self, status: AppStatus) -> None:
-        """Show another snapshot."""
-        current = current_download(status)
-        headline = state_line(status, time.time(), tr)
-        if current and headline == download_line(current, tr):  # the rest of it stands below the bar
-            headline = tr("Downloading {name}").format(name=current.name)
-        self.headline.setText(headline)
-        self.dot.show_sign(sign_of(status), headline)
-        self._show_switch(status)
-        self._show_download(current)
-        address = status.server.base_url or ""
-        self.address.setText(address)
-        self.address.setVisible(bool(address))
-        self.copy_button.setVisible(bool(address))
-        self.hint.setText(address_hint(status, tr))
-        self.hint.setVisible(not address and bool(status.model_name))
-        self.show_facts(status)
-        purposes = loaded_purposes(status)
-        embeds = Purpose.EMBEDDING in purposes
-        self.embeddings_button.setVisible(embeds)
-        self.chat_button.setVisible(Purpose.CHAT in purposes)
-        set_variant(self.embeddings_button, Variant.PRIMARY if embeds else None)
-        set_variant(self.chat_button, None if embeds else Variant.PRIMARY)
-
-    def show_facts(self, status: AppStatus) -> None:
-        """Show what changes with time and use."""
-        facts = " · ".join(server_facts(status, self._bridge.app.host, time.time(), tr))
-        if facts != self.facts.text():
-            self.facts.setText(facts)
-        self.facts.setVisible(bool(facts))
-
-    def _show_switch(self, status: AppStatus) -> None:
-        ends = status.server.state is ServerState.FAILED and not ready_engines(status)
-        on = takes_models(status) and not ends
-        self.switch.setChecked(on)
-        self.switch.setText(tr("S&top Server") if on else tr("&Start Server"))
-        self.switch.setToolTip(tr("Stop Server") if on else tr("Start Server"))
-        self.switch.setVisible(on or not start_refusal(status, tr))
-
-    def _show_download(self, current: Progress | None) -> None:
-        for widget in (self.bar, self.pause_button, self.progress):
-            widget.setVisible(current is not None)
-        if current is None:
-            return
-        share = permille(current)
-        paused = current.phase is Phase.PAUSED
-        self.bar.setRange(0, _BAR_STEPS if share is not None or paused else 0)
-        self.bar.setValue(share or 0)
-        self.bar.setAccessibleName(download_line(current, tr))
-        one_of_several = current.name not in self.headline.text()
-        self.progress.setText(download_line(current, tr) if one_of_several else progress_text(current, tr))
-        self.pause_button.setText(tr("Resume") if paused else tr("Pause"))
-        set_symbol(self.pause_button, "play" if paused else "pause")
-
-    def _switch(self, wanted: bool) -> None:  # noqa: FBT001 - as Qt calls it
-        (self.start_wanted if wanted else self.stop_wanted).emit()
-
-    def _pause(self) -> None:
-        status = self._bridge.status
-        current = current_download(status)
-        paused = current is not None and current.phase is Phase.PAUSED
-        command = Command.RESUME if paused else Command.PAUSE
-        if operation := operation_for(self._bridge.app, command, status):
-            self._bridge.run(operation, lambda _: None, self.failed.emit)
-
-    def _fill_copies(self) -> None:
-        menu = QMenu(self.copy_button)
-        for command in COPIES:
-            menu.addAction(copy_label(command, tr)).triggered.connect(
-                lambda _=False, command=command: self._copy(command)
-            )
-        self.copy_button.setMenu(menu)
-        widths = []
-        for copied in (True, False):
-            self._show_copied(copied=copied)
-            widths.append(self.copy_button.sizeHint().width())
-        self.copy_button.setMinimumWidth(max(widths))
-
-    def _copy(self, command: Command) -> None:
-        QGuiApplication.clipboard().setText(copied_text(command, self._bridge.status))
-        self._show_copied(copied=True)
-        self._copied.start()
-
-    def _show_copied(self, *, copied: bool) -> None:
-        self.copy_button.setText(tr("Copied") if copied else tr("&Copy"))
-
-    def _connect(self) -> None:
-        self.switch.clicked.connect(self._switch)
-        self.pause_button.clicked.connect(self._pause)
-        self._copied.timeout.connect(lambda: self._show_copied(copied=False))
-        self.embeddings_button.clicked.connect(lambda: self.navigate.emit(Page.EMBEDDINGS))
-        self.chat_button.clicked.connect(lambda: self.navigate.emit(Page.CHAT))
-
-    def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.setSpacing(SMALL)
-        top.addWidget(self.dot)
-        top.addWidget(self.headline, 1)
-        top.addWidget(self.switch)
-        download = _row(self.bar, self.pause_button)
-        download.setStretch(0, 1)
-        address = _row(self.address, self.copy_button)
-        address.addStretch()
-        buttons = _row(self.embeddings_button, self.chat_button)
-        buttons.addStretch()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(MEDIUM, MEDIUM, MEDIUM, MEDIUM)
-        column.setSpacing(SMALL)
-        column.addLayout(top)
-        column.addWidget(self.facts)
-        column.addLayout(download)
-        column.addWidget(self.progress)
-        column.addWidget(self.hint)
-        column.addLayout(address)
-        column.addLayout(buttons)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(SMALL)
-    for widget in widgets:
-        row.addWidget(widget)
-    return row

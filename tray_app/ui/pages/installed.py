@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QActionGroup, QKeySequence, QShortcut
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QActionGroup, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLineEdit,
     QMenu,
     QPushButton,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,7 +18,7 @@ from PySide6.QtWidgets import (
 from tray_app.phrases import presentable
 from tray_app.ui.model_actions import ModelActions
 from tray_app.ui.model_controller import ModelController
-from tray_app.ui.operations import choose_model
+from tray_app.ui.operations import choose_and_start
 from tray_app.ui.presenters.model_list import (
     FEW_MODELS,
     Sorting,
@@ -37,8 +34,11 @@ from tray_app.ui.presenters.notices import Page
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, small_label
+from tray_app.ui.widgets.basic import add_shortcut, search_line
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.file_dialogs import ask_for_paths
 from tray_app.ui.widgets.first_steps import FirstSteps
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from tray_app.models.outdated import Comparison
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.models_look import ModelsLook
+    from tray_app.ui.presenters.first_steps import FirstStep
     from tray_app.ui.presenters.models import ModelRow
-    from tray_app.ui.widgets.first_steps import FirstStep
 
 
 class InstalledPanel(QWidget):
@@ -77,10 +77,7 @@ class InstalledPanel(QWidget):
         self.table = RowList(tr("Models"), RowModel(lambda row: row.id, lambda row: list_row(row, tr)))
         self.table.setAccessibleDescription(tr("Enter does what the button says; the menu key opens a menu."))
         self.menu = ModelActions(self.table)
-        self.filter = QLineEdit(placeholderText=tr("Filter models"), clearButtonEnabled=True)
-        self.filter.setAccessibleName(tr("Filter models"))
-        for button in self.filter.findChildren(QToolButton):  # Qt gives it no name
-            button.setAccessibleName(tr("Clear"))
+        self.filter = search_line(tr("Filter models"))
         self.sorting = Sorting.NAME
         self.sort_button = QPushButton(tr("So&rt"))
         self.newer_button = QPushButton(tr("Loo&k for Newer Files"))
@@ -132,9 +129,8 @@ class InstalledPanel(QWidget):
         self.controller.folder_changed.connect(self._look.refresh)
         self.import_button.clicked.connect(self._choose_files)
         self.newer_button.clicked.connect(self._look_for_newer)
-        within = Qt.ShortcutContext.WidgetWithChildrenShortcut
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Open), self, self.import_button.click, context=within)
-        QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self.filter.setFocus, context=within)
+        add_shortcut(self, QKeySequence.StandardKey.Open, self.import_button.click)
+        add_shortcut(self, QKeySequence.StandardKey.Find, self.filter.setFocus)
         self._look.seen.connect(self._show_settled)
         self._look.failed.connect(self.card.show_error)
         self._bridge.status_changed.connect(self._show_status)
@@ -238,15 +234,13 @@ class InstalledPanel(QWidget):
             self.menu.open(row, point)
 
     def _choose_files(self) -> None:
-        dialog = QFileDialog(self, tr("Import models"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilters([tr("Models (*.gguf)"), tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(
-            lambda names: self.controller.import_files([Path(name) for name in names])
+        self.controller.dialog = ask_for_paths(
+            self,
+            tr("Import models"),
+            QFileDialog.FileMode.ExistingFiles,
+            self.controller.import_files,
+            (tr("Models (*.gguf)"), tr("All files (*)")),
         )
-        self.controller.dialog = dialog
-        dialog.open()
 
     def _look_for_newer(self) -> None:
         """Ask where models came from whether their files have changed there."""
@@ -257,7 +251,7 @@ class InstalledPanel(QWidget):
     def _tell_newer(self, found: tuple[Comparison, ...]) -> None:
         self.newer_button.setEnabled(True)
         self.card.show_message(*newer_text(found, tr))
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
         self._look.refresh()
 
     def _fail_to_look(self, error: AppError) -> None:
@@ -271,11 +265,7 @@ class InstalledPanel(QWidget):
 
     def _take_first_step(self, step: FirstStep) -> None:
         app = self._bridge.app
-
-        def choose_and_start() -> None:
-            choose_model(app, step.id)
-            app.start_server()
-
         self.controller.run(
-            choose_and_start, lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None
+            lambda: choose_and_start(app, step.id),
+            lambda: self.navigate.emit(Page.EMBEDDINGS) if step.builtin else None,
         )

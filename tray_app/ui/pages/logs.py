@@ -23,7 +23,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QHeaderView,
-    QLineEdit,
     QPushButton,
     QStyledItemDelegate,
     QTableView,
@@ -46,7 +45,10 @@ from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import tone_color
-from tray_app.ui.widgets.basic import EmptyState, MessageCard, small_label
+from tray_app.ui.widgets.basic import add_shortcut, search_line
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.log_table import SEVERITY_ROLE, LogColumn, LogTable
 
 if TYPE_CHECKING:
@@ -77,8 +79,7 @@ class LogsPage(QWidget):
         self._scrolling = False
         self.rows = LogTable()
         self.table = self._make_table()
-        self.search = QLineEdit(placeholderText=tr("Filter"), clearButtonEnabled=True)
-        self.search.setAccessibleName(tr("Filter"))
+        self.search = search_line(tr("Filter"))
         self.source = self._make_source()
         self.level = self._make_level()
         self.follow = QCheckBox(tr("&Follow new lines"))
@@ -227,12 +228,7 @@ class LogsPage(QWidget):
             self.copy,
             context=Qt.ShortcutContext.WidgetShortcut,
         )
-        QShortcut(
-            QKeySequence(QKeySequence.StandardKey.Find),
-            self,
-            self.search.setFocus,
-            context=Qt.ShortcutContext.WidgetWithChildrenShortcut,
-        )
+        add_shortcut(self, QKeySequence.StandardKey.Find, self.search.setFocus)
 
     def _new_rows(self) -> list[LogRow]:
         app, engine = self._bridge.app.app_lines, self._bridge.app.engine_lines
@@ -298,11 +294,11 @@ class LogsPage(QWidget):
             tr("Diagnostics copied"),
             tr("Paste them into your report. Secrets and the name of your home folder have been removed."),
         )
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
 
 
 class _LineDelegate(QStyledItemDelegate):
-    """Where and when quietly, warnings and errors in their colour."""
+    """Where and when quietly, warnings and errors in their color."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -311,7 +307,7 @@ class _LineDelegate(QStyledItemDelegate):
     def initStyleOption(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
-        """Set the colour of a cell's words."""
+        """Set the color of a cell's words."""
         super().initStyleOption(option, index)
         tone = _TONES.get(index.data(SEVERITY_ROLE))
         if tone is None and index.column() != LogColumn.TEXT:

@@ -8,7 +8,6 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -21,16 +20,19 @@ from tray_app.app.embedding_files import save_file
 from tray_app.app.server_status import ServerState
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.tune import TuneDialog
+from tray_app.ui.embedding_operations import measure
 from tray_app.ui.garbage import delete_plot
-from tray_app.ui.operations import measure
 from tray_app.ui.presenters.embedding import server_reason, texts_of
 from tray_app.ui.presenters.measurement import Workload, measurement_text
 from tray_app.ui.presenters.snippets import EXAMPLE
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, EmptyState, MessageCard, announce, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import Card, MessageCard
+from tray_app.ui.widgets.empty_state import EmptyState
 from tray_app.ui.widgets.job_row import JobRow
+from tray_app.ui.widgets.labels import label_for, row_label_for, text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 from tray_app.ui.widgets.server_line import ServerLine
 
@@ -140,13 +142,13 @@ class MeasurePanel(QWidget):
         numbers.setSpacing(SMALL)
         numbers.addWidget(self.requests)
         numbers.addSpacing(MEDIUM)
-        numbers.addWidget(_label_of(tr("At the same t&ime:"), self.at_once))
+        numbers.addWidget(label_for(tr("At the same t&ime:"), self.at_once))
         numbers.addWidget(self.at_once)
         numbers.addStretch()
         fields = QFormLayout()
         fields.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        fields.addRow(tr("&Text:"), self.text)
-        fields.addRow(_label_of(tr("&Requests:"), self.requests), numbers)
+        fields.addRow(row_label_for(tr("&Text:"), self.text), self.text)
+        fields.addRow(row_label_for(tr("&Requests:"), self.requests), numbers)
         actions = QHBoxLayout()
         actions.setSpacing(SMALL)
         actions.addWidget(self.measure_button)
@@ -220,9 +222,3 @@ def _number(value: int, maximum: int) -> QSpinBox:
     box.lineEdit().setTextMargins(TIGHT, 0, 0, 0)
     box.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
     return box
-
-
-def _label_of(text: str, buddy: QWidget) -> QLabel:
-    label = QLabel(text)
-    label.setBuddy(buddy)
-    return label

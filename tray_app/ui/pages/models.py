@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QTabWidget
 
 from tray_app.download.address import address_in, is_address
@@ -16,9 +16,11 @@ from tray_app.ui.pages.found import FoundPanel
 from tray_app.ui.pages.installed import InstalledPanel
 from tray_app.ui.pages.space import SpacePanel
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import accept_copy
+from tray_app.ui.widgets.basic import accept_copy, add_shortcut, dropped_paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDragEnterEvent, QDropEvent, QShowEvent
 
@@ -54,11 +56,10 @@ class ModelsPage(QTabWidget):
         for panel in (self.installed, self.found, self.space):
             panel.discover_wanted.connect(lambda: self.setCurrentWidget(self.discover))
         self.setAcceptDrops(True)
-        QShortcut(
-            QKeySequence(QKeySequence.StandardKey.Paste),
+        add_shortcut(
             self,
+            QKeySequence.StandardKey.Paste,
             lambda: self._take(QGuiApplication.clipboard().mimeData()),
-            context=Qt.ShortcutContext.WidgetWithChildrenShortcut,
         )
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -68,7 +69,7 @@ class ModelsPage(QTabWidget):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Files and addresses are welcome."""
-        if _files_in(event.mimeData()) or _address_in(event.mimeData()):
+        if dropped_paths(event.mimeData()) or _address_in(event.mimeData()):
             accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -92,19 +93,15 @@ class ModelsPage(QTabWidget):
 
     def _take(self, data: QMimeData) -> None:
         """What was dropped here or pasted."""
-        if files := _files_in(data):
+        if files := dropped_paths(data):
             self._import(files)
         elif address := _address_in(data):
             self.take_source(address)
             self.discover.search()
 
-    def _import(self, files: list[Path]) -> None:
+    def _import(self, files: Sequence[Path]) -> None:
         self.setCurrentWidget(self.installed)
         self.installed.controller.import_files(files)
-
-
-def _files_in(data: QMimeData) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
 def _address_in(data: QMimeData) -> str:

@@ -20,9 +20,8 @@ from tray_app.ui.search_operations import Question, answer
 from tray_app.ui.style import LARGE, SMALL, TIGHT
 from tray_app.ui.text_sources import TextSources
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import accept_copy, announce
+from tray_app.ui.widgets.basic import accept_copy, announce, dropped_paths
 from tray_app.ui.widgets.collection_bar import CollectionBar
-from tray_app.ui.widgets.drop_zone import dropped_paths
 from tray_app.ui.widgets.job_row import JobRow
 from tray_app.ui.widgets.question_field import QuestionField
 from tray_app.ui.widgets.search_news import SearchNews
@@ -228,6 +227,7 @@ class SearchPanel(QWidget):
                 self._asked = self._shown = None
                 self._attempt += 1  # else the same question would not be asked again
                 self.results.clear()
+                self._show_searching(searching=False)
             return
         words = self.question.words()
         if words and self.controller.reason:
@@ -238,8 +238,16 @@ class SearchPanel(QWidget):
         if self.isVisible() and wanted != self._asked:
             self._asked = wanted
             self.actions_of_collection.question = words
-            self._slow.start()
+            self._show_searching(searching=True)
             self._query.ask(wanted, self._hear)
+
+    def _show_searching(self, *, searching: bool) -> None:
+        """Say that an answer is awaited, unless it comes at once; or that none is awaited."""
+        if searching:
+            self._slow.start()
+        else:
+            self._slow.stop()
+            self.news.show_searching(searching=False)
 
     def _hear(self, question: Question, found: Answer | AppError) -> None:
         if self._asked is None:
@@ -247,8 +255,7 @@ class SearchPanel(QWidget):
         if question != self._asked:
             self._query.ask(self._asked, self._hear)
             return
-        self._slow.stop()
-        self.news.show_searching(searching=False)
+        self._show_searching(searching=False)
         if isinstance(found, AppError):
             self.news.card.show_error(found)
             return

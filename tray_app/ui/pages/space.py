@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 
 from tray_app.models.removal import NotDiscardedError
 from tray_app.ui.dialogs.confirm import ask_to_remove_several
-from tray_app.ui.operations import remove_several
+from tray_app.ui.model_operations import remove_several
 from tray_app.ui.presenters.space import (
     chosen_text,
     removal_text,
@@ -21,7 +21,9 @@ from tray_app.ui.presenters.space import (
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import EmptyState, MessageCard, text_label
+from tray_app.ui.widgets.cards import MessageCard
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import text_label
 from tray_app.ui.widgets.row_list import RowList, RowModel
 
 if TYPE_CHECKING:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QElapsedTimer, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from tray_app.chats.conversation import Message, Role
 from tray_app.ui.chat_answer import Answer
 from tray_app.ui.chat_models_look import ChatModelsLook
 from tray_app.ui.chat_operations import OpenedChat, open_chat
-from tray_app.ui.chat_pictures import MOST_PICTURES, PATTERN, Thumbnails, drawn, read_picture, too_many
+from tray_app.ui.chat_pictures import Thumbnails, too_many
 from tray_app.ui.dialogs.chat_options import ChatOptionsDialog
 from tray_app.ui.dialogs.open_link import ask_to_open
+from tray_app.ui.picture_sources import PictureSources
 from tray_app.ui.presenters.chat import picker_view, wait_text
 from tray_app.ui.presenters.chat_rows import ChatAction
 from tray_app.ui.presenters.menu import is_remote
 from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, announce
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.chat_composer import Composer
 from tray_app.ui.widgets.chat_message import THUMBNAIL
 from tray_app.ui.widgets.chat_models import models_menu, open_above
@@ -72,6 +73,7 @@ class TalkPanel(QWidget):
         self._drafts: dict[str, str] = {}
         self._forget: Callable[[], None] = lambda: None
         self.view = ChatView(self.look.named, Thumbnails(bridge, 2 * THUMBNAIL).ask)
+        self.sources = PictureSources(bridge, self)
         self.card = MessageCard()
         self.greeting, self.examples = Greeting(), Examples()
         self.composer = Composer()
@@ -179,29 +181,23 @@ class TalkPanel(QWidget):
         self._change(replace(self.conversation, model_id=model_id))
 
     def add_files(self, files: Sequence[str]) -> None:
-        """Let these pictures go with the message."""
+        """Add the pictures of these files to the message, if the model sees pictures."""
         if self.look.sees:
-            for file in files[: MOST_PICTURES + 1]:  # who drops a folder full of them is told with the last
-                self._bridge.run(
-                    lambda file=file: read_picture(Path(file)),  # type: ignore[misc]
-                    self._add_picture,
-                    self.tell,
-                )
+            self.sources.take_files(files)
         else:
             self._say_blind()
 
     def add_image(self, image: QImage) -> None:
-        """Let a picture of the clipboard go with the message."""
+        """Add a picture from the clipboard to the message, if the model sees pictures."""
         if self.look.sees:
-            name = tr("Pasted picture")
-            self._bridge.run(lambda: drawn(image, name), self._add_picture, self.tell)
+            self.sources.take_image(image)
         else:
             self._say_blind()
 
     def tell(self, error: AppError) -> None:
         """Say what went wrong."""
         self.card.show_error(error)
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
 
     # Answers
 
@@ -377,18 +373,19 @@ class TalkPanel(QWidget):
         self.dialog = ask_to_open(self, address)
 
     def _choose_pictures(self) -> None:
-        dialog = QFileDialog(self, tr("Add Pictures"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilter(tr("Pictures ({patterns})").format(patterns=PATTERN))
-        dialog.filesSelected.connect(self.add_files)
-        dialog.open()
-        self.dialog = dialog
+        self.dialog = self.sources.choose()
 
-    def _add_picture(self, picture: Attachment) -> None:
-        if error := too_many(self.composer.pictures.all, picture):
+    def _add_pictures(self, pictures: Sequence[Attachment]) -> None:
+        """Add as many as the message can have."""
+        there = self.composer.pictures.all
+        error: AppError | None = None
+        for picture in pictures:
+            if error := too_many(there, picture):
+                break
+            there = (*there, picture)
+        self.composer.pictures.show_all(there)
+        if error is not None:
             self.tell(error)
-        else:
-            self.composer.pictures.show_all((*self.composer.pictures.all, picture))
 
     def _say_blind(self) -> None:
         name = picker_view(self.conversation, self.look.models, self._bridge.status, tr).label
@@ -396,7 +393,7 @@ class TalkPanel(QWidget):
             tr("{model} cannot see pictures").format(model=name),
             tr("Choose a model that can, such as one with “VL” or “Vision” in its name."),
         )
-        self.card.offer(tr("Close"), self.card.clear)
+        self.card.offer_to_close()
 
     def _lay_out(self) -> None:
         self._column = QVBoxLayout(self)
@@ -426,6 +423,8 @@ class TalkPanel(QWidget):
         self.view.transcript.action_wanted.connect(self.act)
         self.greeting.models_wanted.connect(self.models_wanted)
         self.examples.chosen.connect(self.composer.fill)
+        self.sources.picked.connect(self._add_pictures)
+        self.sources.failed.connect(self.tell)
         composer = self.composer
         composer.send_wanted.connect(self.send)
         composer.stop_wanted.connect(self.stop)

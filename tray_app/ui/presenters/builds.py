@@ -1,4 +1,4 @@
-"""Engines: what is installed, what is on offer for this machine, what is being installed, in words. Pure."""
+"""Engines that are installed or available: a row for each, and what can be done with it. Pure."""
 
 from __future__ import annotations
 
@@ -8,33 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tray_app.engine.builds.installation import InstallPhase
-from tray_app.engine.builds.wording import by_hand, cost
+from tray_app.engine.builds.wording import cost
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan
-from tray_app.errors import DownloadError, ErrorCode, Fix
 from tray_app.phrases import presentable
 from tray_app.ui.presenters.engine_names import build_title, engine_text
 from tray_app.ui.presenters.engines import model_name
-from tray_app.ui.presenters.formatting import error_lines, error_title, rate_text, remaining_text, size_text
-from tray_app.ui.presenters.notices import key_of
+from tray_app.ui.presenters.formatting import error_lines, size_text
 from tray_app.ui.presenters.tone import Tone
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from tray_app.app.engine_manager import EnginesOverview, InstalledEngine
     from tray_app.app.status import AppStatus
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.builds.installation import Installation
     from tray_app.engine.builds.store import BrokenBuild
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text, Translate
     from tray_app.system.host import Host
-    from tray_app.ui.presenters.notices import NoticeKey
 
 FREE_TERMS = "MIT"
-"""A licence that nobody has to accept before the program may be used."""
+"""A license that nobody has to accept before using the program."""
 _TERMS_PAGES = {"NVIDIA": "https://docs.nvidia.com/cuda/eula/index.html"}
 _FEW_DIGITS = 8
 
@@ -58,25 +53,6 @@ class EngineAction(StrEnum):
     PROVE = "prove"
     REVEAL = "reveal"
     REMOVE = "remove"
-
-
-@dataclass(frozen=True, slots=True)
-class CardView:
-    """A piece of news with what can be done about it."""
-
-    build_id: str
-    """Of the engine that it is about; empty for news of something else."""
-    title: str
-    text: str = ""
-    note: str = ""
-    """Said quietly."""
-    permille: int | None = None
-    """How far something is."""
-    busy: bool = False
-    """Whether something goes on of which nobody knows how far it is."""
-    urgent: bool = False
-    """Whether it is to stand out."""
-    actions: tuple[StrEnum, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,115 +115,6 @@ def action_name(label: str, title: str, tr: Translate) -> str:
     return tr("{action}: {engine}").format(action=label.rstrip("…"), engine=title)
 
 
-def offer_card(
-    overview: EnginesOverview, installation: Installation | None, tr: Translate
-) -> CardView | None:
-    """The build that suits this machine; None while it is installed or on its way, or if there is none."""
-    build = overview.advice.build
-    if build is None or build.id in _installed_ids(overview) or _occupies(installation, build):
-        return None
-    return CardView(
-        build.id,
-        title=_offer_title(build, tr, update=overview.advice.replaces is not None),
-        text=tr.said(overview.advice.sentence),
-        urgent=True,
-        actions=(EngineAction.UPDATE if overview.advice.replaces else EngineAction.INSTALL,),
-    )
-
-
-def _offer_title(build: PublishedBuild, tr: Translate, *, update: bool) -> str:
-    if update:
-        return tr("A newer engine is available")
-    if build.back_end.uses_card:
-        return tr("Use your graphics card")
-    return tr("A faster engine for this processor")
-
-
-def machine_text(overview: EnginesOverview, tr: Translate) -> str:
-    """What there is to say about this machine where no card offers it a build."""
-    return tr.said(overview.advice.sentence)
-
-
-def installation_card(
-    installation: Installation | None, overview: EnginesOverview | None, tr: Translate
-) -> CardView | None:
-    """An installation or a proof that goes on, waits or has failed."""
-    if installation is None or installation.phase is InstallPhase.DONE:
-        return None
-    name, is_new = _name_of(installation, overview, tr)
-    help_text = _help_without_network(installation, overview, tr)
-    if installation.phase is InstallPhase.FAILED:
-        return _failed_card(installation, name, help_text, tr, is_new=is_new)
-    course, actions = _course(installation, tr)
-    share = None if installation.phase is InstallPhase.PROVING else _permille(installation)
-    return CardView(
-        installation.build_id,
-        title=(tr("Installing {engine}") if is_new else tr("Testing {engine}")).format(engine=name),
-        text=help_text,
-        note=course,
-        permille=share,
-        busy=share is None and installation.phase is not InstallPhase.PAUSED,
-        actions=actions,
-    )
-
-
-def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
-    """What people call the build, and whether it is yet to be installed."""
-    build_id, offers = installation.build_id, overview.offers if overview else ()
-    if installation.total_bytes is None:  # nothing is fetched or unpacked
-        for each in overview.installed if overview else ():
-            if each.build.id == build_id:
-                return build_title(each.build, tr, offers), False
-    offer = next((each for each in offers if each.id == build_id), None)
-    return (build_title(offer, tr) if offer else build_id), True
-
-
-def _help_without_network(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> str:
-    """How else a published build gets here; empty where the network is not to blame."""
-    offers = overview.offers if overview else ()
-    offer = next((each for each in offers if each.id == installation.build_id), None)
-    error = installation.error
-    blamed = isinstance(error, DownloadError) and error.code is not ErrorCode.CHECKSUM_DIFFERS
-    return tr.said(by_hand(offer)) if offer and blamed else ""
-
-
-def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[EngineAction, ...]]:
-    """What is being done, and what can be done about it."""
-    match installation.phase:
-        case InstallPhase.PAUSED:
-            text = tr("Paused at {amount}").format(amount=_amount(installation, tr))
-            return text, (EngineAction.RESUME, EngineAction.CANCEL)
-        case InstallPhase.UNPACKING:
-            return tr("Unpacking …"), (EngineAction.CANCEL,)
-        case InstallPhase.PROVING if installation.weights:
-            text = tr("Testing its answers with {kind} …")
-            return text.format(kind=installation.weights), (EngineAction.CANCEL,)
-        case InstallPhase.PROVING:
-            return tr("Testing its answers on this computer …"), (EngineAction.CANCEL,)
-        case _:
-            return " · ".join(_transfer(installation, tr)), (EngineAction.PAUSE, EngineAction.CANCEL)
-
-
-def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKey] = ()) -> CardView | None:
-    """Why an installed engine does not run a model that is loaded, of what nobody has `read` yet."""
-    for notice in status.notices:
-        if key_of(notice) in read:
-            continue
-        _, reason, _ = notice.error.texts
-        again = notice.error.fix is Fix.ALLOW_ENGINE
-        return CardView(
-            notice.build_id,
-            title=error_title(notice.error, tr),
-            text=tr.said(reason),
-            note=tr("Another engine is used until you choose Try Again.")
-            if again
-            else tr("Another engine is used instead. See Engines for details."),
-            urgent=True,
-            actions=(EngineAction.ALLOW, EngineAction.HIDE) if again else (EngineAction.HIDE,),
-        )
-    return None
-
-
 def build_rows(
     overview: EnginesOverview, host: Host, status: AppStatus, tr: Translate
 ) -> tuple[BuildRow, ...]:
@@ -261,7 +128,7 @@ def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]
     """The other builds for this system that are not installed, each with why it was not chosen."""
     reasons: dict[str, Text] = {build.id: reason for build, reason in overview.advice.others}
     known = {build.id: build for build in (*(build for build, _ in overview.advice.others), *overview.offers)}
-    without = _installed_ids(overview)
+    without = installed_ids(overview)
     if overview.advice.build:
         without.add(overview.advice.build.id)
     return tuple(
@@ -300,15 +167,9 @@ def removal_text(row: BuildRow, overview: EnginesOverview, tr: Translate) -> str
     return tr("This frees {size} of disk space.").format(size=size_text(sizes[row.id], tr))
 
 
-def _installed_ids(overview: EnginesOverview) -> set[str]:
+def installed_ids(overview: EnginesOverview) -> set[str]:
+    """The ids of the builds that are on this computer, whole or damaged."""
     return {each.build.id for each in overview.installed} | {each.id for each in overview.broken}
-
-
-def _occupies(installation: Installation | None, build: PublishedBuild) -> bool:
-    """Whether something is being installed; of a build whose installation has failed, another card tells."""
-    if installation is None or installation.phase is InstallPhase.DONE:
-        return False
-    return installation.phase is not InstallPhase.FAILED or installation.build_id == build.id
 
 
 def _build_row(
@@ -409,7 +270,7 @@ def _successor(build: InstalledBuild, overview: EnginesOverview) -> str:
     variant = build.id.removeprefix(build.release)
     for offer in overview.offers:
         if offer.release != build.release and offer.id == f"{offer.release}{variant}":
-            return "" if offer.id in _installed_ids(overview) else offer.id
+            return "" if offer.id in installed_ids(overview) else offer.id
     return ""
 
 
@@ -458,43 +319,3 @@ def _engine_row(engine: Engine, host: Host, status: AppStatus, tr: Translate) ->
         path=None if comes_along else Path(engine.command[0]),
         more=() if comes_along else (EngineAction.REVEAL,),
     )
-
-
-def _failed_card(
-    installation: Installation, name: str, help_text: str, tr: Translate, *, is_new: bool
-) -> CardView:
-    error = installation.error
-    title = tr("{engine} could not be installed") if is_new else tr("{engine} failed its test")
-    return CardView(
-        installation.build_id,
-        title=title.format(engine=name),
-        text="\n".join(error_lines(error, tr)) if error else error_title(None, tr),
-        note=help_text,
-        urgent=True,
-        actions=(EngineAction.RETRY, EngineAction.CLOSE),
-    )
-
-
-def _permille(installation: Installation) -> int | None:
-    if not installation.total_bytes:
-        return None
-    return min(1000, installation.received_bytes * 1000 // installation.total_bytes)
-
-
-def _amount(installation: Installation, tr: Translate) -> str:
-    share = _permille(installation)
-    if share is None:
-        return size_text(installation.received_bytes, tr)
-    return tr("{percent} %").format(percent=share // 10)
-
-
-def _transfer(installation: Installation, tr: Translate) -> Iterator[str]:
-    if installation.error:
-        yield tr("Waiting: {cause}").format(cause=error_title(installation.error, tr))
-    else:
-        yield tr("Downloading")
-    yield _amount(installation, tr)
-    if installation.rate_bytes_per_s > 0:
-        yield rate_text(installation.rate_bytes_per_s, tr)
-    if installation.remaining_s is not None:
-        yield remaining_text(installation.remaining_s, tr)

@@ -60,7 +60,7 @@ class EngineView:
     name: str
     chosen: bool
     shape: str
-    """A sign that tells the states apart without their colour or language."""
+    """A sign that tells the states apart without their color or language."""
     state: str
     details: tuple[str, ...] = ()
     """Engine, device, memory, and what is asked of it."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tray_app.download.progress import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tray_app.download.progress import Progress
     from tray_app.errors import AppError
     from tray_app.phrases import Translate
 
+_MOST_NAMES = 12
 _STEP = 1000  # sizes of files as disks and download pages give them: decimal
 
 
@@ -67,18 +70,56 @@ def duration_text(duration_s: float, tr: Translate) -> str:
     return tr("{days} d {hours} h").format(days=tr.number(days), hours=hours)
 
 
-def permille(progress: Progress) -> int | None:
-    """How far a download is, 0 to 1000, for a bar; None while its size is unknown."""
-    if not progress.total_bytes:
+class Transfer(Protocol):
+    """What the `Progress` of a download and the `Installation` of an engine have in common."""
+
+    @property
+    def received_bytes(self) -> int:
+        """What has arrived."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """The size of all; None while it is not known."""
+
+    @property
+    def rate_bytes_per_s(self) -> float:
+        """The speed; 0 while nothing is transferred."""
+
+    @property
+    def remaining_s(self) -> float | None:
+        """The time that is left; None while it is not known."""
+
+
+def permille(transfer: Transfer) -> int | None:
+    """How far a transfer is, 0 to 1000, for a bar; None while its size is not known."""
+    if not transfer.total_bytes:
         return None
-    return min(1000, progress.received_bytes * 1000 // progress.total_bytes)
+    return min(1000, transfer.received_bytes * 1000 // transfer.total_bytes)
+
+
+def amount_text(transfer: Transfer, tr: Translate) -> str:
+    """How much of a transfer is here: `43 %`, or `1.2 GB` while its size is not known."""
+    share = permille(transfer)
+    if share is None:
+        return size_text(transfer.received_bytes, tr)
+    return tr("{percent} %").format(percent=share // 10)
+
+
+def transfer_parts(transfer: Transfer, tr: Translate) -> list[str]:
+    """Amount, speed and remaining time of a transfer, as far as they are known."""
+    parts = [amount_text(transfer, tr)]
+    if transfer.rate_bytes_per_s > 0:
+        parts.append(rate_text(transfer.rate_bytes_per_s, tr))
+    if transfer.remaining_s is not None:
+        parts.append(remaining_text(transfer.remaining_s, tr))
+    return parts
 
 
 def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - one for each phase
     """What a download is doing: `43 % · 12.3 MB/s · 3 min left`, or the phase that it is in."""
     match progress.phase:
         case Phase.DOWNLOADING:
-            return " · ".join(_transfer_parts(progress, tr))
+            return " · ".join(transfer_parts(progress, tr))
         case Phase.WAITING:
             return tr("Waiting")
         case Phase.CONNECTING:
@@ -86,9 +127,9 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
         case Phase.VERIFYING:
             return tr("Checking …")
         case Phase.PAUSED:
-            return tr("Paused at {amount}").format(amount=_amount(progress, tr))
+            return tr("Paused at {amount}").format(amount=amount_text(progress, tr))
         case Phase.CANCELLED:
-            return tr("Canceled at {amount}").format(amount=_amount(progress, tr))
+            return tr("Canceled at {amount}").format(amount=amount_text(progress, tr))
         case Phase.FAILED:
             return tr("Failed: {cause}").format(cause=error_title(progress.error, tr))
         case Phase.DONE:
@@ -111,20 +152,9 @@ def error_lines(error: AppError, tr: Translate) -> tuple[str, ...]:
     return tr("{title}.").format(title=tr.said(title)), *(tr.said(part) for part in rest if part)
 
 
-def _transfer_parts(progress: Progress, tr: Translate) -> list[str]:
-    parts = [_amount(progress, tr)]
-    if progress.rate_bytes_per_s > 0:
-        parts.append(rate_text(progress.rate_bytes_per_s, tr))
-    if progress.remaining_s is not None:
-        parts.append(remaining_text(progress.remaining_s, tr))
-    return parts
-
-
-def _amount(progress: Progress, tr: Translate) -> str:
-    share = permille(progress)
-    if share is None:
-        return size_text(progress.received_bytes, tr)
-    return tr("{percent} %").format(percent=share // 10)
+def first_names(names: Sequence[str]) -> list[str]:
+    """The names to list one by one where there may be hundreds: the first, then “…” if there are more."""
+    return [*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])]
 
 
 def _three_digits(value: float, tr: Translate) -> str:

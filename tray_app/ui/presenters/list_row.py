@@ -14,7 +14,7 @@ class Piece:
     text: str
     tone: Tone = Tone.NEUTRAL
     sign: str = ""
-    """A letter before it, in the colour of the tone."""
+    """A letter before it, in the color of the tone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ListRow:
     symbol: str = ""
     """The drawing at its beginning."""
     lit: bool = False
-    """Whether the drawing is in the colour of what is active."""
+    """Whether the drawing is in the color of what is active."""
     chips: tuple[Chip, ...] = ()
     pieces: tuple[Piece, ...] = ()
     note: str = ""

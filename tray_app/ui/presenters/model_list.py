@@ -135,7 +135,7 @@ def list_row(row: ModelRow, tr: Translate) -> ListRow:
     """What the row of a model says."""
     action = main_action(row)
     return ListRow(
-        title=_short_name(row),
+        title=short_name(row),
         name=row.name,
         symbol=_OF_KIND.get(row.sort) or purpose_symbol(row.purpose),
         lit=row.standing in _LIT,
@@ -195,7 +195,7 @@ def _pieces(row: ModelRow, tr: Translate) -> list[Piece]:
     return pieces
 
 
-def _short_name(row: ModelRow) -> str:
+def short_name(row: ModelRow) -> str:
     """The name without the quantization at its end, which a chip says."""
     if not row.quantization:
         return row.name

@@ -1,8 +1,8 @@
-"""The table of models: installed, on their way, unusable, on offer; one row for each model. Pure."""
+"""A row for each model: installed, being downloaded, unusable, or available in the catalog. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ from tray_app.download.progress import Phase
 from tray_app.models.model_files import stem_of
 from tray_app.models.outdated import Freshness
 from tray_app.phrases import presentable
-from tray_app.settings.model_settings import aliases_of
 from tray_app.ui.presenters.downloads import merged, merged_permille, merged_text, of_one_model
 from tray_app.ui.presenters.engines import Standing, standing
 from tray_app.ui.presenters.formatting import error_lines, error_title, size_text
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import Purpose
-    from tray_app.models.library import Model, Unusable
+    from tray_app.models.model import Model, Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
-    from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Translate
     from tray_app.ui.presenters.list_row import Piece
+    from tray_app.ui.presenters.model_facts import ModelFacts
 
 
 class ModelAction(StrEnum):
@@ -118,40 +117,6 @@ class FileJob:
         return min(1000, self.done * 1000 // self.total) if self.total else 0
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """What the models folder and the catalogue hold, and which model is chosen: read off the GUI thread."""
-
-    installed: tuple[Model, ...] = ()
-    catalog: tuple[CatalogEntry, ...] = ()
-    chosen: str | None = None
-    """The id of the chosen model, where the setting names one that is known."""
-    unusable: tuple[Unusable, ...] = ()
-    partials: tuple[Partial, ...] = ()
-    reports: Mapping[str, ModelReport] = field(default_factory=dict)
-    """By id, where something can be said."""
-    recommended: tuple[Recommendation, ...] = ()
-    """What suits this machine and the person's language, the first first."""
-    missing_folder: Path | None = None
-    """The folder that was chosen for models, while it is not there."""
-    finished: frozenset[int] = frozenset()
-    """The downloads that had ended well before the folder was read: what they brought is listed, or gone."""
-    newer: Mapping[str, str] = field(default_factory=dict)
-    """By the ids of models whose file has changed at its source since it came, where that is."""
-
-
-def facts_key(status: AppStatus) -> object:
-    """Another one after a change that the facts may have to be read anew for."""
-    settings = status.settings
-    names = settings.model, aliases_of(settings)
-    return names, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
-
-
-def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:
-    """Those whose file is there."""
-    return frozenset(progress.id for progress in downloads if progress.phase is Phase.DONE)
-
-
 _RUNNING = frozenset({ModelAction.PAUSE, ModelAction.CANCEL})
 _RESTING = frozenset({ModelAction.RESUME, ModelAction.CANCEL, ModelAction.REVEAL})
 _ACTIONS = {
@@ -177,7 +142,7 @@ class SettledRows:
     partials: Mapping[Path, ModelRow]
     """Of what downloads have left, by the file that it would become."""
     offers: Mapping[str, ModelRow]
-    """Of what the catalogue has, here or not; by id."""
+    """Of what the catalog has, here or not; by id."""
 
 
 def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
@@ -194,7 +159,7 @@ def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
 def model_rows(
     settled: SettledRows, status: AppStatus, works: Mapping[str, FileJob], tr: Translate
 ) -> tuple[ModelRow, ...]:
-    """Installed models, downloads, what is of no use, then what the catalogue offers besides."""
+    """Installed models, downloads, what is of no use, then what the catalog offers besides."""
     rows = dict(settled.found)
     for engine in status.pool.engines:
         if (row := rows.get(engine.model_id or "")) and row.sort is RowKind.INSTALLED:
@@ -228,7 +193,7 @@ def _is_news(download: Progress, facts: ModelFacts) -> bool:
 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
-    """How large the download of a catalogue's model is, as far as the catalogue knows."""
+    """How large the download of a catalog's model is, as far as the catalog knows."""
     if not entry.size_bytes:
         return ""
     size = size_text(entry.download_bytes, tr)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.found.found_model import FoundModel
     from tray_app.phrases import Translate
-    from tray_app.ui.presenters.models import ModelFacts, ModelRow
+    from tray_app.ui.presenters.model_facts import ModelFacts
+    from tray_app.ui.presenters.models import ModelRow
 
 _MOST_LANGUAGES = 4
 _LONGEST_NAME = 60

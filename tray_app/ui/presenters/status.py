@@ -16,12 +16,12 @@ from tray_app.ui.presenters.origins import origin_question
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.phrases import Translate
 
 
 class IconShape(StrEnum):
-    """What the icon looks like; states differ by shape, not by colour alone."""
+    """What the icon looks like; states differ by shape, not by color alone."""
 
     HOLLOW = "hollow"
     ARROW = "arrow"

@@ -1,4 +1,4 @@
-"""How good the news of a word is: for its colour, which never says it alone. Pure."""
+"""How good the news of a word is: for its color, which never says it alone. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Tone(StrEnum):
 
     NEUTRAL = "neutral"
     PLAIN = "plain"
-    """No news, but what counts now: in the colour of text."""
+    """No news, but what counts now: in the color of text."""
     GOOD = "good"
     WARNING = "warning"
     BAD = "bad"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray_app import __version__
 from tray_app.download.progress import Phase
-from tray_app.ui.presenters.builds import CardView
+from tray_app.ui.presenters.card import CardView
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
 from tray_app.ui.presenters.notices import update_title
 

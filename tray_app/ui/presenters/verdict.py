@@ -20,7 +20,7 @@ _TONES = {Fit.FITS: Tone.GOOD, Fit.TIGHT: Tone.WARNING, Fit.TOO_LARGE: Tone.BAD}
 
 
 def fit_shape(report: ModelReport) -> str:
-    """A sign that tells the verdicts apart without their colour or language."""
+    """A sign that tells the verdicts apart without their color or language."""
     return _NO_ENGINE if report.obstacle else _SHAPES[report.verdict.fit]
 
 

@@ -10,7 +10,9 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 from tray_app.ui.presenters.builds import EngineAction, action_label, action_name
 from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, announce, small_label, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import small_label, text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
     from tray_app.phrases import Translate
-    from tray_app.ui.presenters.builds import CardView
+    from tray_app.ui.presenters.card import CardView
 
 _BAR_STEPS = 1000
 _FIRST = (EngineAction.INSTALL, EngineAction.UPDATE)
@@ -46,7 +48,7 @@ class ActionCard(Card):
         self.text = text_label()
         self.note = small_label()
         self.bar = QProgressBar()
-        self.bar.setTextVisible(False)  # the note says it, and does not change its colour half-way
+        self.bar.setTextVisible(False)  # the note says it, and does not change its color half-way
         self.buttons: dict[StrEnum, QPushButton] = {}
         self._row = QHBoxLayout()
         self._row.setSpacing(SMALL)

@@ -1,4 +1,4 @@
-"""The axes of plots: numbers as the person's language writes them, colours as the system's. GUI thread.
+"""The axes of plots: numbers as the person's language writes them, colors as the system's. GUI thread.
 
 Imported when a plot is first shown, as `plots.py` is.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
-    """Plain numbers: prefixes such as «k» and «m» would be read as units."""
+    """Plain numbers: prefixes such as “k” and “m” would be read as units."""
 
     def __init__(self, side: str) -> None:
         super().__init__(side)
@@ -38,7 +38,7 @@ def number_axes() -> dict[str, NumberAxis]:
 
 
 def paint_axes(plot: pg.PlotWidget, palette: QPalette) -> None:
-    """Give a plot and its two axes the colours of a palette."""
+    """Give a plot and its two axes the colors of a palette."""
     look = colors(palette)
     plot.setBackground(look.surface)
     for side in ("bottom", "left"):

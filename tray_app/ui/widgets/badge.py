@@ -11,18 +11,18 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, look_of, set_type, tinted
 from tray_app.ui.symbols import symbol_pixmap
-from tray_app.ui.widgets.basic import plain_tooltip
+from tray_app.ui.widgets.labels import plain_tooltip
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor, QPaintEvent, QPalette, QResizeEvent
 
 _CHIP = ICON + MEDIUM
 _FEW_LETTERS, _MOST_LETTERS = 12, 36
-"""What is longer, as the names of many models, must not make the window wider: it ends with «…»."""
+"""What is longer, as the names of many models, must not make the window wider: it ends with “…”."""
 
 
 class Badge(QLabel):
-    """The word in the colour of its tone, and behind it a little of that colour."""
+    """The word in the color of its tone, and behind it a little of that color."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Badge(QLabel):
         self._explain()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw it in the palette's colours, which may change at any time."""
+        """Draw it in the palette's colors, which may change at any time."""
         color = tone_color(self._tone, self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -95,7 +95,7 @@ class SymbolChip(QWidget):
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw it in the palette's colours."""
+        """Draw it in the palette's colors."""
         look = look_of(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -111,7 +111,7 @@ class SymbolChip(QWidget):
 
 
 def tone_color(tone: Tone, palette: QPalette) -> QColor:
-    """The colour of words of that tone."""
+    """The color of words of that tone."""
     look = colors(palette)
     return {
         Tone.NEUTRAL: look.secondary,

@@ -11,7 +11,8 @@ from tray_app.ui.presenters.offers import OfferAction, offer_label, offer_pieces
 from tray_app.ui.style import MEDIUM, SMALL, TIGHT, Type, Variant, set_type, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import Badge
-from tray_app.ui.widgets.basic import Card, ElidedLabel, small_label, text_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import ElidedLabel, small_label, text_label
 
 if TYPE_CHECKING:
     from tray_app.ui.presenters.hub import Sight

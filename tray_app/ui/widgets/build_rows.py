@@ -13,7 +13,8 @@ from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.style import MEDIUM, SMALL, TIGHT
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import Badge, SymbolChip
-from tray_app.ui.widgets.basic import Card, small_label, text_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import small_label, text_label
 from tray_app.ui.widgets.more_button import MoreButton
 
 if TYPE_CHECKING:

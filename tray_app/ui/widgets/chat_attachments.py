@@ -11,8 +11,8 @@ from tray_app.ui.chat_pictures import small_image
 from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import plain_tooltip, small_label
 from tray_app.ui.widgets.chat_message import show_image
+from tray_app.ui.widgets.labels import plain_tooltip, small_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

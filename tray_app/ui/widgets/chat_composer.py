@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, 
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import accept_copy, plain_tooltip, small_label
+from tray_app.ui.widgets.basic import accept_copy
 from tray_app.ui.widgets.chat_attachments import Attachments
+from tray_app.ui.widgets.labels import plain_tooltip, small_label
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData

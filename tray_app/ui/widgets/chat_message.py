@@ -14,8 +14,8 @@ from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, look_of, set_type, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import ElidedLabel, plain_tooltip
 from tray_app.ui.widgets.code_block import CodeBlock, CopyButton
+from tray_app.ui.widgets.labels import ElidedLabel, plain_tooltip
 from tray_app.ui.widgets.markdown import TextView
 
 if TYPE_CHECKING:

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.chat_operations import ChatList, list_chats
 from tray_app.ui.presenters.formatting import error_lines
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.basic import search_line
 from tray_app.ui.widgets.chat_list import ChatListModel, ChatListView
+from tray_app.ui.widgets.labels import small_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ class ChatSidebar(QWidget):
     problems_told = Signal(str, str)
     """A title and a text on files that cannot be read."""
     failed = Signal(object)
-    listed = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -42,8 +42,7 @@ class ChatSidebar(QWidget):
         self._forget: Callable[[], None] = lambda: None
         self._current = ""
         self.shown = ChatList("", ())
-        self.search = QLineEdit(placeholderText=tr("Search conversations"), clearButtonEnabled=True)
-        self.search.setAccessibleName(tr("Search conversations"))
+        self.search = search_line(tr("Search conversations"))
         self.new_button = QPushButton()
         name = tr("New conversation")
         keys = QKeySequence("Ctrl+N").toString(QKeySequence.SequenceFormat.NativeText)
@@ -98,7 +97,6 @@ class ChatSidebar(QWidget):
         count = len(shown.problems)
         self.problems_button.setVisible(count > 0)
         self.problems_button.setText(tr.count("{count} file is damaged", "{count} files are damaged", count))
-        self.listed.emit()
 
     def _type(self) -> None:
         self._typing.start()  # anew with each letter

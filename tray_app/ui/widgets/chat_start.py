@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from tray_app.ui.presenters.formatting import error_text, error_title
 from tray_app.ui.style import SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import heading, small_label
+from tray_app.ui.widgets.labels import heading, small_label
 
 if TYPE_CHECKING:
     from tray_app.errors import AppError

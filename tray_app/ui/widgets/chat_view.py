@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from tray_app.ui.presenters.chat_rows import Shown, foot_text, shown, thoughts_text
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, small_label
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.chat_transcript import Transcript
+from tray_app.ui.widgets.labels import small_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

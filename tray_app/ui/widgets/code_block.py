@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QPushButton, 
 from tray_app.ui.style import MEDIUM, RADIUS, SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce, small_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.markdown import code_font
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tray_app.ui.presenters.search import collection_facts
 from tray_app.ui.style import SMALL, TIGHT
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.more_button import MoreButton
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QVBoxLayout
 
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card
+from tray_app.ui.widgets.cards import Card
 from tray_app.ui.widgets.heat_map import HeatMap
 from tray_app.ui.widgets.pair import Pair
 from tray_app.ui.widgets.text_map import TextMap
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtWidgets import QWidget
 
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
 
 _MOST_LABELS = 40
 """More points than these have no numbers: they would lie upon each other."""

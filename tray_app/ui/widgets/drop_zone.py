@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QRectF, Qt
@@ -11,23 +10,17 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from tray_app.ui.style import LARGE, RADIUS, SMALL, Type, look_of
 from tray_app.ui.symbols import symbol_pixmap
-from tray_app.ui.widgets.basic import heading, small_label
+from tray_app.ui.widgets.labels import heading, small_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QPaintEvent
     from PySide6.QtWidgets import QPushButton
 
 
-def dropped_paths(source: QMimeData) -> tuple[Path, ...]:
-    """The files and folders of this computer that are being dragged."""
-    return tuple(Path(url.toLocalFile()) for url in source.urls() if url.isLocalFile())
-
-
 class DropZone(QWidget):
-    """Says what can be dropped here, inside a dashed line. Whoever it stands in takes what is dropped."""
+    """Says inside a dashed line what can be dropped here. The page around it takes what is dropped."""
 
     def __init__(self, symbol: str, title: str, text: str, rows: Sequence[Sequence[QPushButton]]) -> None:
         super().__init__()
@@ -56,7 +49,7 @@ class DropZone(QWidget):
         self._draw_symbol()
 
     def show_aim(self, *, aimed_at: bool) -> None:
-        """Whether something is being dragged above it that can be dropped."""
+        """Stand out while something that can be dropped is dragged over the page."""
         if aimed_at != self._aimed_at:
             self._aimed_at = aimed_at
             self._draw_symbol()

@@ -15,7 +15,9 @@ from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_i
 from tray_app.ui.style import SMALL
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce, ask_for_file, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
+from tray_app.ui.widgets.labels import text_label
 from tray_app.ui.widgets.pictures import choose_picture_file, picture_of
 from tray_app.ui.widgets.vector_view import VectorView
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QHideEvent, QShowEvent
 
     from tray_app.ui.bridge import Bridge
-    from tray_app.ui.operations import EmbeddingResult
+    from tray_app.ui.embedding_operations import EmbeddingResult
     from tray_app.ui.widgets.comparison import Comparison
 
 
@@ -169,4 +171,4 @@ class EmbeddingResults(QWidget):
         question = tr("Save the results")
         titles = (tr("Texts and vectors"), tr("Table"), tr("NumPy, vectors only"))
         forms = [f"{title} (*{suffix})" for title, suffix in zip(titles, SUFFIXES, strict=True)]
-        ask_for_file(self, question, forms, self.save)
+        ask_where_to_save(self, question, forms, self.save)

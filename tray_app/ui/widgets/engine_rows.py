@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QMenu, QPushButton, Q
 from tray_app.ui.style import ICON, MEDIUM, SMALL, TIGHT, Type, Variant, look_of, set_variant
 from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, ElidedLabel, heading, plain_tooltip, small_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import ElidedLabel, heading, plain_tooltip, small_label
 from tray_app.ui.widgets.more_button import MoreButton
 from tray_app.ui.widgets.state_dot import StateDot
 

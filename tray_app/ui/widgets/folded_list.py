@@ -1,4 +1,4 @@
-"""Lines that few people want to read, folded into one. GUI thread."""
+"""A list that is folded into one line, since few people want to read it. GUI thread."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MOST_ROWS = 6
-"""So many are shown at once."""
+"""Lines shown at the same time; the others are scrolled to."""
 
 
 class FoldedList(QWidget):
-    """A button with the number of lines, and below it the lines while it is pressed. Hidden without any."""
+    """A button that shows and hides the lines below it. Hidden while there are no lines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +27,7 @@ class FoldedList(QWidget):
         set_variant(self.button, Variant.QUIET)
         self.lines = QListView()
         self._model = QStringListModel()
+        self._shown: tuple[str, tuple[str, ...]] | None = None
         self.lines.setModel(self._model)
         self.lines.setUniformItemSizes(True)
         self.lines.setTextElideMode(Qt.TextElideMode.ElideRight)
@@ -41,7 +42,11 @@ class FoldedList(QWidget):
         self.show_lines("", ())
 
     def show_lines(self, title: str, lines: Sequence[str]) -> None:
-        """Fold these into one with this title."""
+        """Fold these lines under this title. The same ones as before stay unfolded if they are."""
+        shown = title, tuple(lines)
+        if shown == self._shown:
+            return
+        self._shown = shown
         self.button.setText(title)
         self.lines.setAccessibleName(title)
         self._model.setStringList(list(lines))

@@ -45,15 +45,15 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self.setAccessibleName(tr("Similarity of the texts"))
         self._values = np.zeros((0, 0))
         self._texts: Sequence[str] = ()
-        # Viridis rises in brightness all the way: it can be read in grey and by the colour-blind.
-        self._colours = pg.colormap.get("viridis")
+        # Viridis rises in brightness all the way: it can be read in gray and by the color-blind.
+        self._colors = pg.colormap.get("viridis")
         self._plot = self.addPlot(enableMenu=False)
         self._plot.invertY(True)  # the first text is at the top
         self._image = pg.ImageItem(axisOrder="row-major")
         self._plot.addItem(self._image)
-        self._cells = _CellValues(self._colours)
+        self._cells = _CellValues(self._colors)
         self._plot.addItem(self._cells)
-        self._legend = pg.ColorBarItem(colorMap=self._colours, interactive=False)
+        self._legend = pg.ColorBarItem(colorMap=self._colors, interactive=False)
         self._legend.setImageItem(self._image, insert_in=self._plot)
         for side in ("bottom", "left"):
             self._plot.getAxis(side).enableAutoSIPrefix(False)
@@ -142,18 +142,18 @@ class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
     One item for all: a text item for each cell takes a tenth of a second for a dozen texts.
     """
 
-    def __init__(self, colours: pg.ColorMap) -> None:
+    def __init__(self, colors: pg.ColorMap) -> None:
         super().__init__()
-        self._colours = colours
+        self._colors = colors
         self._values = np.zeros((0, 0))
         self._dark = np.zeros((0, 0), dtype=bool)
 
     def show_values(self, values: np.ndarray, lowest: float) -> None:
-        """Write these into the cells; `lowest` is the value of the darkest colour."""
+        """Write these into the cells; `lowest` is the value of the darkest color."""
         self.prepareGeometryChange()
         self._values = values
-        colours = self._colours.map((values - lowest) / (1.0 - lowest), mode="float")
-        self._dark = colours[..., :3] @ (0.2126, 0.7152, 0.0722) < _DARK_BELOW
+        colors = self._colors.map((values - lowest) / (1.0 - lowest), mode="float")
+        self._dark = colors[..., :3] @ (0.2126, 0.7152, 0.0722) < _DARK_BELOW
         self.update()
 
     def boundingRect(self) -> QRectF:
@@ -179,7 +179,7 @@ class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
     def _write(self, painter: QPainter, where: QRectF, row: int, column: int) -> None:
         white = bool(self._dark[row, column])
         painter.setPen(QColor(Qt.GlobalColor.white if white else Qt.GlobalColor.black))
-        value = round(float(self._values[row, column]), 2) + 0.0  # no «-0.00»
+        value = round(float(self._values[row, column]), 2) + 0.0  # no “-0.00”
         painter.drawText(where, Qt.AlignmentFlag.AlignCenter, tr.number(value, 2))
 
 

@@ -32,7 +32,7 @@ class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
-        # Told apart by their line and their words, not by colour.
+        # Told apart by their line and their words, not by color.
         self._p50 = pg.InfiniteLine(label="p50", labelOpts={"position": 0.95})
         self._p95 = pg.InfiniteLine(label="p95", labelOpts={"position": 0.85})
         for line in (self._p50, self._p95):

@@ -17,7 +17,6 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
-    QAction,
     QDesktopServices,
     QFontMetrics,
     QGuiApplication,
@@ -116,7 +115,7 @@ class HitList(QListView):
         number = self.currentIndex().row()
         return self.hits.rows[number] if 0 <= number < len(self.hits.rows) else None
 
-    def actions_for(self, row: HitRow) -> list[QAction]:
+    def menu_for(self, row: HitRow) -> QMenu:
         """What can be done with a text."""
         made: list[tuple[str, Any, str]] = []
         if row.path:
@@ -125,14 +124,12 @@ class HitList(QListView):
                 (tr("Show in &Folder"), self._open_folder, ""),
             ]
         made.append((tr("&Copy Text"), self.copy, "Ctrl+C"))
-        actions = []
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for title, act, keys in made:
-            action = QAction(title, self)
-            action.triggered.connect(act)
-            if keys:
-                action.setShortcut(QKeySequence(keys))  # only shown; the keys themselves come to the list
-            actions.append(action)
-        return actions
+            action = menu.addAction(title, act)
+            action.setShortcut(QKeySequence(keys))  # only shown: the list itself handles the keys
+        return menu
 
     def copy(self) -> None:
         """Put the text of the selected row on the clipboard, as it was written."""
@@ -158,11 +155,10 @@ class HitList(QListView):
 
     def _open_menu(self, position: QPoint) -> None:
         if row := self.row():
-            menu = QMenu(self)
-            menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            menu.addActions(self.actions_for(row))
             where = self.visualRect(self.currentIndex())
-            menu.popup(self.viewport().mapToGlobal(position if where.contains(position) else where.center()))
+            self.menu_for(row).popup(
+                self.viewport().mapToGlobal(position if where.contains(position) else where.center())
+            )
 
 
 class HitDelegate(QStyledItemDelegate):
@@ -179,7 +175,7 @@ class HitDelegate(QStyledItemDelegate):
         return QSize(width, round(caption_height + TIGHT + text_height) + 2 * MEDIUM)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Draw it in the palette's colours."""
+        """Draw it in the palette's colors."""
         row: HitRow = index.data(_ROW)
         # The style sheet gives the list another palette, in which what is selected has a soft color.
         look = look_of(option.widget.window())

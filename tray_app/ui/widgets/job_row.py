@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 
 from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.labels import text_label
 
 
 class JobRow(QWidget):

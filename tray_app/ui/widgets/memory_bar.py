@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from tray_app.models.fit_text import memory_text
 from tray_app.ui.style import SMALL, TIGHT, look_of
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import small_label
+from tray_app.ui.widgets.labels import small_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.memory import MemoryBarView
 
 _HEIGHT = SMALL + TIGHT
-# Told apart by pattern, not by colour.
+# Told apart by pattern, not by color.
 _PATTERNS = (Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern, Qt.BrushStyle.Dense5Pattern)
 _MARKS = ("■", "▨", "▒")
 """Letters of a legend that look like the patterns."""

@@ -1,4 +1,4 @@
-"""The button «…» at the end of a row: all that can be done with it besides the first thing. GUI thread."""
+"""The button “…” at the end of a row: all that can be done with it besides the first thing. GUI thread."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, text_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent

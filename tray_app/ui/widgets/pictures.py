@@ -9,7 +9,7 @@ from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import ask_for_file
+from tray_app.ui.widgets.file_dialogs import ask_where_to_save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
 
 def choose_picture_file(parent: QWidget, chosen: Callable[[Path], object]) -> None:
     """Ask where a picture shall go; the ending says in which form."""
-    ask_for_file(parent, tr("Save the picture"), [tr("Picture (*.png)"), tr("Drawing (*.svg)")], chosen)
+    ask_where_to_save(parent, tr("Save the picture"), [tr("Picture (*.png)"), tr("Drawing (*.svg)")], chosen)
 
 
 def _pixmap_of(plot: QGraphicsView) -> QPixmap:

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QToolButton
 
 from tray_app.ui.symbols import symbol_icon
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import name_clear_button
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QKeyEvent
@@ -30,8 +31,7 @@ class QuestionField(QLineEdit):
         self.setPlaceholderText(tr("Ask a question, or describe what you are looking for"))
         self.setAccessibleName(tr("Question"))
         self.setClearButtonEnabled(True)
-        for button in self.findChildren(QToolButton):
-            button.setAccessibleName(tr("Clear"))
+        name_clear_button(self)
         self._symbol = self.addAction(
             symbol_icon("search", self.palette()), QLineEdit.ActionPosition.LeadingPosition
         )

@@ -220,7 +220,7 @@ class RowDelegate(QStyledItemDelegate):
 
 
 def _runs(row: ListRow) -> list[tuple[str, Tone, bool]]:
-    """The facts of a row as texts that have one colour each, and whether that is a sign."""
+    """The facts of a row as texts that have one color each, and whether that is a sign."""
     parts: list[tuple[str, Tone, bool]] = []
     for number, piece in enumerate(row.pieces):
         if number:

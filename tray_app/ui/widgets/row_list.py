@@ -17,7 +17,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QAbstractItemView, QListView, QScrollArea, QSizePolicy
 
-from tray_app.ui.widgets.basic import plain_tooltip
+from tray_app.ui.widgets.labels import plain_tooltip
 from tray_app.ui.widgets.row_delegate import RowDelegate, RowPart
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from tray_app.ui.presenters.search import (
 )
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import MessageCard, announce, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.folded_list import FoldedList
+from tray_app.ui.widgets.labels import text_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,10 @@ from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.search import hit_rows, map_text
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, EmptyState, small_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.empty_state import EmptyState
 from tray_app.ui.widgets.hit_list import HitList
+from tray_app.ui.widgets.labels import small_label
 from tray_app.ui.widgets.pair import Pair
 
 if TYPE_CHECKING:

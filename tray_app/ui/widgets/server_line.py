@@ -12,7 +12,7 @@ from tray_app.ui.presenters.menu import start_refusal
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.style import SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import text_label
+from tray_app.ui.widgets.labels import text_label
 
 if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge

@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.settings.schema import AUTO, Scope, value_text
+from tray_app.settings.schema import AUTO, Scope
+from tray_app.settings.value_text import value_text
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.settings import choice_title, largest
 from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.file_dialogs import ask_for_paths
 from tray_app.ui.widgets.switch import Switch
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QWheelEvent
 
-    from tray_app.settings.schema import Field
+    from tray_app.settings.fields import Field
     from tray_app.ui.app_protocol import AppProtocol
 
 _STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}
@@ -214,8 +216,9 @@ class ChoiceEditor(Editor):
 
     def value(self) -> str:
         """The value behind the title, or the text as typed."""
-        text = self.box.currentText().strip()
-        number = self.box.findText(text)
+        text, number = self.box.currentText().strip(), self.box.currentIndex()
+        if text != self.box.itemText(number):  # else it is the one chosen among several of this name
+            number = self.box.findText(text)
         return str(self.box.itemData(number)) if number >= 0 else text
 
     def set_value(self, value: Any) -> None:
@@ -343,17 +346,17 @@ def editor_for(field: Field, app: AppProtocol) -> Editor:  # noqa: PLR0911 - one
     return Text(field)
 
 
-def _browse_button(parent: QWidget, field: Field, adopt: Any, *, folder: bool) -> QPushButton:
+def _browse_button(
+    parent: QWidget, field: Field, adopt: Callable[[str], object], *, folder: bool
+) -> QPushButton:
     button = QPushButton()
     set_symbol(button, "folder-open")
     button.setToolTip(tr("Browse…"))
     button.setAccessibleName(tr("Browse for: {title}").format(title=tr.said(field.title)))
 
     def browse() -> None:
-        dialog = QFileDialog(parent, tr.said(field.title))
-        dialog.setFileMode(QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(adopt)
-        dialog.open()
+        mode = QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFile
+        ask_for_paths(parent, tr.said(field.title), mode, lambda paths: adopt(str(paths[0])))
 
     button.clicked.connect(browse)
     return button

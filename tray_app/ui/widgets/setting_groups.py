@@ -25,7 +25,10 @@ from tray_app.ui.presenters.settings import GROUPS, SYMBOLS, group_title
 from tray_app.ui.style import ICON, LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, set_variant
 from tray_app.ui.symbols import set_symbol, symbol_icon
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, EmptyState, announce, heading
+from tray_app.ui.widgets.basic import announce, name_clear_button
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.empty_state import EmptyState
+from tray_app.ui.widgets.labels import heading
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -49,6 +52,7 @@ class SearchField(QLineEdit):
         self.setPlaceholderText(tr("Search settings"))
         self.setAccessibleName(tr("Search settings"))
         self.setClearButtonEnabled(True)
+        name_clear_button(self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter must not close the dialog with OK."""

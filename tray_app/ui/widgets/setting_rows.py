@@ -13,7 +13,8 @@ from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import Badge
-from tray_app.ui.widgets.basic import announce, plain_tooltip, small_label, text_label
+from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.labels import plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent

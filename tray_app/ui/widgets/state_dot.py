@@ -1,4 +1,4 @@
-"""How things stand, as a small sign in colour; what it means is written beside it. GUI thread."""
+"""How things stand, as a small sign in color; what it means is written beside it. GUI thread."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StateDot(QLabel):
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw it in the colour that it has in this look; the shapes differ, too."""
+        """Draw it in the color that it has in this look; the shapes differ, too."""
         look = look_of(self)
         area = QRectF(self.rect()).adjusted(_EDGE, _EDGE, -_EDGE, -_EDGE)
         painter = QPainter(self)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
 
 from tray_app.ui.presenters.settings import ALL_MODELS
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.labels import label_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
 class SubjectBox(QWidget):
-    """A list with «All models», the models that are here, and those that have settings without being here."""
+    """A list with “All models”, the models that are here, and those that have settings without being here."""
 
     changed = Signal()
 
@@ -28,8 +29,7 @@ class SubjectBox(QWidget):
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.setAccessibleName(tr("Settings for"))
         self.box.setAccessibleDescription(tr("For all models, or for one that is to have its own."))
-        label = QLabel(tr("Settings &for:"))
-        label.setBuddy(self.box)
+        label = label_for(tr("Settings &for:"), self.box)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(label)

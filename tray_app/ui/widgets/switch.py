@@ -34,7 +34,7 @@ class Switch(QAbstractButton):
         return QSize(2 * LARGE, LARGE + TIGHT)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the groove, in the accent's colour if it is on, and the knob."""
+        """Draw the groove, in the accent's color if it is on, and the knob."""
         look = look_of(self)
         size = self.sizeHint()
         area = QRectF(0, (self.height() - size.height()) / 2, size.width(), size.height()).adjusted(

@@ -17,7 +17,8 @@ from tray_app.ui.presenters.usage import (
 )
 from tray_app.ui.style import MEDIUM, SMALL, TIGHT, Type
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card, heading, small_label, text_label
+from tray_app.ui.widgets.cards import Card
+from tray_app.ui.widgets.labels import heading, small_label, text_label
 from tray_app.ui.widgets.sparkline import Sparkline
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.style import SMALL
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import Card
+from tray_app.ui.widgets.cards import Card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
