@@ -84,7 +84,7 @@ def test_a_started_server_embeds_and_says_so(app: App) -> None:
         ServerState.READY,
         None,
     )
-    assert app.embed(["hello"]).dimensions == 64
+    assert app.client.embed(["hello"]).dimensions == 64
 
 
 def test_starting_twice_starts_once(app: App) -> None:
@@ -104,7 +104,7 @@ def test_a_stop_frees_the_port_and_a_start_takes_it_again(app: App) -> None:
         pass
     started(app)
 
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_a_temperature_does_not_restart_the_server_and_a_context_size_does(app: App) -> None:
@@ -156,7 +156,7 @@ def test_the_server_starts_at_a_free_port_when_a_person_wishes_so(app: App, take
 
     app.wait_until_ready(DEADLINE_S)
     assert app.status().settings.port != taken_port
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
@@ -194,7 +194,7 @@ def test_a_model_that_is_gone_leaves_the_running_server_alone(app: App) -> None:
     with pytest.raises(ModelError):
         app.apply(replace(app.store.current, model="gone.gguf"))
 
-    assert app.embed(["still here"]).dimensions == 64
+    assert app.client.embed(["still here"]).dimensions == 64
 
 
 def test_requests_while_the_engine_is_started_again_are_told_to_come_back(app: App) -> None:
@@ -526,7 +526,7 @@ def app_with_offer(
 def test_a_start_downloads_the_chosen_model_first(app_with_offer: tuple[App, ServedFile]) -> None:
     app, _ = app_with_offer
 
-    assert started(app).embed(["hello"]).dimensions == 64
+    assert started(app).client.embed(["hello"]).dimensions == 64
     assert (app.paths.models / "offer.gguf").is_file()
 
 
