@@ -127,6 +127,16 @@ def test_settings_of_a_stopped_server_do_not_start_it(app: App) -> None:
     assert not app.status().server.base_url
 
 
+def test_settings_that_are_saved_and_cannot_be_acted_on_are_announced_all_the_same(app: App) -> None:
+    seen: list[str] = []
+    app.changed.connect(lambda status: seen.append(status.settings.network))
+
+    with memory_keychain(), pytest.raises(SettingsError, check=coded(ErrorCode.NETWORK_NEEDS_KEY)):
+        app.apply(replace(app.store.current, network="lan"))
+
+    assert seen[-1:] == ["lan"]
+
+
 def test_a_new_port_moves_the_server_without_a_restart(app: App) -> None:
     started(app)
     before = app.status().engine.pid
@@ -437,6 +447,21 @@ def test_a_refused_launch_at_login_is_said_and_stays_off(app: App, private_home:
         app.apply(replace(app.store.current, launch_at_login=True))
 
     assert app.status().settings.launch_at_login is False
+
+
+@pytest.mark.warns("does not tell what it does at login")
+@on_linux
+def test_a_refused_launch_at_login_keeps_no_other_change_from_taking_effect(
+    app: App, private_home: Path
+) -> None:
+    started(app)
+    (private_home / "config").write_text("a file where the folder should be")
+    port = free_port()
+
+    with pytest.raises(SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED)):
+        app.apply(replace(app.store.current, launch_at_login=True, port=port))
+
+    assert app.status().server.port == port
 
 
 def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:

@@ -486,8 +486,10 @@ class App(Workspace):
             return True
 
     def _act_on_change(self, old: Settings) -> None:
-        super()._act_on_change(old)
-        self._apply_change(old)
+        try:
+            super()._act_on_change(old)
+        finally:  # the system may refuse to launch the app at login; the other changes hold all the same
+            self._apply_change(old)
 
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
@@ -495,8 +497,10 @@ class App(Workspace):
         if self.store.current.check_for_updates != old.check_for_updates:
             self.updates.note_answer()
         self._weekly.wake()
-        self._server.apply_settings()
-        self._announce()
+        try:
+            self._server.apply_settings()
+        finally:
+            self._announce()
 
     def _with_trial(self) -> Settings:
         settings, model_id = self.store.current, self.chosen_id()
