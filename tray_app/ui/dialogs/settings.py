@@ -1,7 +1,7 @@
-"""The settings dialog, built from the schema: edits a draft, judges it, applies it as a whole. GUI thread.
+"""The settings dialog, built from the schema: edits a draft, checks it, applies it as a whole. GUI thread.
 
-What is changed is applied together, and not at once: a change of engine, model or port interrupts everyone
-whom the server answers, and some changes are only possible together, as the local network and its key.
+Changes are applied together and not at once: another engine, model or port interrupts all clients, and some
+changes are only possible together, such as the local network and its key.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _SIZE = (880, 640)
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """Settings and keys that are being applied, and what follows."""
+    """Settings and keys that are being applied, and what to do after that."""
 
     before: Settings
     settings: Settings
@@ -88,19 +88,19 @@ class _Submission:
     done: Callable[[], object]
 
     def is_saved(self, status: AppStatus) -> bool:
-        """Whether all of it is, as far as a status tells: it knows no keys, but they are kept first."""
+        """Whether all is saved, as far as a status tells: it knows no keys, but they are saved first."""
         tells = self.settings != self.before or not self.keys
         return tells and status.settings == self.settings and not status.has_problem(ProblemSource.START)
 
 
 class SettingsDialog(QDialog):
-    """All settings and keys in groups, with what they would lead to."""
+    """All settings and keys in groups, with the consequences of a change."""
 
     failed_later = Signal(object)
     """An `AppError`: the settings were saved, but acting on them failed after the dialog was done."""
 
-    def __init__(self, bridge: Bridge, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
         self._bridge = bridge
         self.setWindowTitle(tr("Settings"))
         self._submitted: _Submission | None = None
@@ -113,9 +113,9 @@ class SettingsDialog(QDialog):
         self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
         self._served_plan: Plan | AppError | None = None
         self._listening = True
-        """Whether it still follows the server's state."""
+        """Whether it follows the server's state, which it does until it is closed."""
         self._wanted_model = ""
-        """Whose settings are to be shown once its name is in the list."""
+        """The id of the model whose settings are shown as soon as the list has it."""
         self.subject = SubjectBox()
         self.subject_note = small_label(
             tr(
@@ -146,30 +146,30 @@ class SettingsDialog(QDialog):
         self._look_into_keychain()
 
     def key_changes(self) -> KeyChanges:
-        """The keys that were typed or made, and None for those to forget."""
+        """The keys that were typed or generated, and None for those that are removed, by their names."""
         return {name: value for name, editor in self.keys.items() if (value := editor.value()) != ""}
 
     def point_at(self, name: str) -> None:
-        """Lead the person to a setting or a key, for all models if it is none of the one that is shown."""
+        """Show a setting or a key; for all models, if single models do not have it."""
         if self.form.own is not None and name not in {field.name for field in MODEL_FIELDS}:
             self.subject.choose(ALL_MODELS)
         self.groups.point_at(name)
 
     def show_model(self, model_id: str) -> None:
-        """Show the settings of one model, as soon as it is known that it is here."""
+        """Show the settings of one model, as soon as the list has it."""
         self._wanted_model = model_id
         self.subject.choose(model_id)
 
     def apply(self) -> None:
-        """Save and act, if everything is in order; the dialog stays."""
+        """Save and act on the changes, if they are valid; the dialog stays open."""
         self._submit(self._start_anew)
 
     def accept(self) -> None:
-        """Save and act, then close."""
+        """Save and act on the changes, if they are valid, then close."""
         self._submit(super().accept)
 
     def take_over(self, old: SettingsDialog) -> None:
-        """The same draft in the same group; if `old` is applying something, what goes wrong is told later."""
+        """Show the same draft in the same group. If `old` is applying one, an error is shown later."""
         self.subject.take_over(old.subject)
         self._show_subject(old.form.drafts())
         for name, editor in self.keys.items():
@@ -180,12 +180,12 @@ class SettingsDialog(QDialog):
         old._stop_listening()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """A small screen gets a small dialog, whose groups are scrolled."""
+        """Fit on a small screen, where the groups are scrolled."""
         super().showEvent(event)
         bring_into_view(self)
 
     def done(self, result: int) -> None:
-        """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
+        """Close, and stop following the app; an error of what is being applied is shown in the window."""
         self._submitted = None
         self._stop_listening()
         super().done(result)
@@ -239,7 +239,7 @@ class SettingsDialog(QDialog):
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _change_subject(self) -> None:
-        """Keep what was changed, and show the settings of what has been chosen."""
+        """Keep the changes, and show the settings of the subject that was chosen."""
         self._show_subject(self.form.drafts())
 
     def _show_subject(self, drafts: Mapping[str, dict[str, Any]]) -> None:
@@ -292,18 +292,18 @@ class SettingsDialog(QDialog):
         self._judge()
 
     def _judgment(self) -> tuple[Settings, dict[str, dict[str, str]]]:
-        """What the drafts come to, and what is wrong with each of them."""
+        """The settings with all drafts, and the problems of each draft by the names of the settings."""
         old = self._bridge.app.store.current
         new, problems = read_drafts(old, self.form.drafts(), tr)
         problems[ALL_MODELS] |= key_problems(old, new, self.key_changes(), self._kept, tr)
         return new, {model_id: told for model_id, told in problems.items() if told}
 
     def _judge(self) -> None:
-        """Show every problem at its field, and what the draft would lead to."""
+        """Show every problem at its field, and the consequences of the draft."""
         new, problems = self._judgment()
         shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
         if self._plan_of != shown.model:
-            self._plan = None  # what was said of another model; it is asked anew below
+            self._plan = None  # it was of another model; asked again below
         self._annotate(shown, problems.get(self.form.model, {}))
         self.subject.mark(problems)
         self._permit(problems)
@@ -354,7 +354,7 @@ class SettingsDialog(QDialog):
         self._judge()
 
     def _show_memory(self, new: Settings) -> None:
-        """What would be taken of which memory; it warns, and forbids nothing."""
+        """Show how much memory the model would take; that warns, and forbids nothing."""
         show_bars(self.memory_bars, memory_bars(self._plan, new, self._bridge.app.host, tr))
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
@@ -379,14 +379,14 @@ class SettingsDialog(QDialog):
         self._bridge.run(lambda: app.apply(new, keys), lambda _: self._applied(), self._failed)
 
     def _show_status(self, status: AppStatus) -> None:
-        # A model may have to be downloaded before the call that applies returns: what is saved is enough.
+        # The call returns only after a model was downloaded, if need be; here it is enough that all is saved.
         if self._submitted and self._submitted.is_saved(status):
             self._applied()
         self._adopt(status.settings)
         self._judge()
 
     def _adopt(self, settings: Settings) -> None:
-        """Follow what changed elsewhere; what the person has typed stays."""
+        """Show what changed elsewhere; what the person has typed stays."""
         if settings != self._adopted:
             self._fill_again(settings)
 
