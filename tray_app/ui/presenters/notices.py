@@ -45,7 +45,6 @@ class Notice:
     title: str
     text: str
     page: Page
-    failed: bool = False
 
 
 def key_of(notice: Problem) -> NoticeKey:
@@ -63,7 +62,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     told = set(map(key_of, old.notices))
     found += [
-        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.HOME, failed=True)
+        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.HOME)
         for each in new.notices
         if key_of(each) not in told
     ]
@@ -74,7 +73,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ):
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
-        found.append(Notice(error_title(failure, tr), text, Page.HOME, failed=True))
+        found.append(Notice(error_title(failure, tr), text, Page.HOME))
     if _came_back(old.engine, new.engine):
         # One notification for the whole event: while the server is down, the icon shows it.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("See the log for details.")
@@ -116,7 +115,7 @@ def _download_notice(parts: tuple[Progress, ...], tr: Translate) -> Notice | Non
         return Notice(tr("Download finished"), name, Page.MODELS)
     if whole.phase is Phase.FAILED:
         text = f"{name}\n{error_title(whole.error, tr)}"
-        return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
+        return Notice(tr("Download failed"), text, Page.MODELS)
     return None
 
 
@@ -128,5 +127,5 @@ def _engine_notice(old: Installation | None, new: Installation | None, tr: Trans
         return Notice(tr("Engine installed"), new.build_id, Page.ENGINES)
     if new.phase is InstallPhase.FAILED:
         text = f"{new.build_id}\n{error_title(new.error, tr)}"
-        return Notice(tr("An engine could not be installed"), text, Page.ENGINES, failed=True)
+        return Notice(tr("An engine could not be installed"), text, Page.ENGINES)
     return None
