@@ -7,7 +7,6 @@ changes are only possible together, such as the local network and its key.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +17,7 @@ from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
 from tray_app.settings.keys import KEYS
 from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
-from tray_app.ui.latest_query import LatestQuery
+from tray_app.ui.draft_answers import DraftAnswers
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.keys import (
@@ -39,8 +38,6 @@ from tray_app.ui.presenters.settings import (
     login_doubt,
     needless,
     origin_of,
-    port_doubt,
-    port_praise,
     read_drafts,
     refusals,
     reload_consequence,
@@ -69,8 +66,6 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
-    from tray_app.system.ports import PortOwner
-    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
     from tray_app.ui.presenters.model_facts import ModelFacts
@@ -104,14 +99,8 @@ class SettingsDialog(QDialog):
         self._bridge = bridge
         self.setWindowTitle(tr("Settings"))
         self._submitted: _Submission | None = None
-        self._plan: Plan | AppError | None = None
-        self._plan_of = ""
-        self._port_doubt = self._port_praise = ""
+        self._answers = DraftAnswers(bridge)
         self._kept: Kept = None
-        self._plan_question = LatestQuery(bridge, partial(_preview, bridge.app))
-        self._port_question = LatestQuery(bridge, bridge.app.port_owners)
-        self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
-        self._served_plan: Plan | AppError | None = None
         self._listening = True
         """Whether it follows the server's state, which it does until it is closed."""
         self._wanted_model = ""
@@ -232,6 +221,7 @@ class SettingsDialog(QDialog):
         self.subject.changed.connect(self._change_subject)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+        self._answers.changed.connect(self._judge)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
@@ -302,27 +292,24 @@ class SettingsDialog(QDialog):
         """Show every problem at its field, and the consequences of the draft."""
         new, problems = self._judgment()
         shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
-        if self._plan_of != shown.model:
-            self._plan = None  # it was of another model; asked again below
+        self._answers.ask(shown, new, self.key_changes())
         self._annotate(shown, problems.get(self.form.model, {}))
         self.subject.mark(problems)
         self._permit(problems)
-        self._port_question.ask(new.port, self._show_owners)
-        self._plan_question.ask((shown, self.key_changes()), self._show_plan)
-        if shown != new:
-            self._served_question.ask((new, self.key_changes()), self._hear_of_served)
+        self._show_command()
         self._show_memory(shown)
-        self._show_consequence(new, self._plan if shown == new else self._served_plan)
+        self._show_consequence(new, self._answers.plan if shown == new else self._answers.served_plan)
 
     def _annotate(self, new: Settings, problems: dict[str, str]) -> None:
-        told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
+        answers = self._answers
+        told = doubts(new, answers.plan, tr) | login_doubt(self._bridge.status.login, new, tr)
         told |= key_doubts(new, self.key_changes(), self._kept, tr)
-        told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        told |= ({"port": answers.port_doubt} if answers.port_doubt else {}) | problems
         refused = {key.name: key_refusal(key, self._kept, tr) for key in KEYS}
-        without_effect = refusals(self._plan, self._bridge.app.host, tr)
+        without_effect = refusals(answers.plan, self._bridge.app.host, tr)
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
-        asides["port"] = self._port_praise
-        asides["ctx_size"] = automatic_context(new, self._plan, tr)
+        asides["port"] = answers.port_praise
+        asides["ctx_size"] = automatic_context(new, answers.plan, tr)
         known = self.form.known.get(self.form.model, {})
         for name, row in self.rows.items():
             origin = None if name in self.keys else origin_of(name, self.form.own, known)
@@ -338,24 +325,15 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and changed)
 
-    def _show_plan(self, draft: tuple[Settings, KeyChanges], plan: Plan | AppError) -> None:
-        self._plan, self._plan_of = plan, draft[0].model
-        self.command.set_value(tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan))
-        self._judge()
-
-    def _hear_of_served(self, _draft: object, plan: Plan | AppError) -> None:
-        self._served_plan = plan
-        self._judge()
-
-    def _show_owners(self, port: int, owners: tuple[PortOwner, ...] | AppError) -> None:
-        doubt = tr.said(owners.texts[0]) if isinstance(owners, AppError) else port_doubt(owners, tr)
-        self._port_doubt = doubt
-        self._port_praise = "" if doubt else port_praise(self._bridge.status, port, tr)
-        self._judge()
+    def _show_command(self) -> None:
+        if (plan := self._answers.plan) is not None:
+            told = tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
+            if told != self.command.value():  # else what is selected in it stays selected
+                self.command.set_value(told)
 
     def _show_memory(self, new: Settings) -> None:
         """Show how much memory the model would take; that warns, and forbids nothing."""
-        show_bars(self.memory_bars, memory_bars(self._plan, new, self._bridge.app.host, tr))
+        show_bars(self.memory_bars, memory_bars(self._answers.plan, new, self._bridge.app.host, tr))
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status
@@ -363,7 +341,7 @@ class SettingsDialog(QDialog):
         told = (
             changes_text(changes, tr),
             consequence(status, new, plan, tr),
-            reload_consequence(status, self._plan, tr),
+            reload_consequence(status, self._answers.plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
         )
         self.consequence.setText(" ".join(filter(None, told)))
@@ -413,7 +391,3 @@ class SettingsDialog(QDialog):
             self._judge()
         else:
             self.failed_later.emit(error)
-
-
-def _preview(app: AppProtocol, draft: tuple[Settings, KeyChanges]) -> Plan:
-    return app.preview(*draft)

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from tray_app.chats.conversation import Message, Role
-from tray_app.ui.chat_answer import Answer
+from tray_app.ui.chat_answers import ChatAnswers
 from tray_app.ui.chat_models_look import ChatModelsLook
 from tray_app.ui.chat_operations import OpenedChat, open_chat
 from tray_app.ui.chat_pictures import Thumbnails, too_many
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Attachment, Conversation
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.chat_answer import Answer
     from tray_app.ui.chat_saver import ChatSaver
 
 _PIECES_MS = 40
@@ -54,7 +55,7 @@ _MOST_SPOKEN = 4000
 
 
 class TalkPanel(QWidget):
-    """Shows one conversation, and continues the answers of all."""
+    """Shows one conversation, and asks for answers to it."""
 
     models_wanted = Signal()
     """The person wants to get a chat model."""
@@ -66,8 +67,7 @@ class TalkPanel(QWidget):
         self._bridge = bridge
         self._saver = saver
         self.conversation: Conversation = bridge.app.chats.new()
-        self.answers: dict[str, Answer] = {}
-        """The answers under way, by the ids of their conversations."""
+        self.answers = ChatAnswers(bridge, saver)
         self.look = ChatModelsLook(bridge, self)
         self._edited: int | None = None
         self._drafts: dict[str, str] = {}
@@ -111,9 +111,7 @@ class TalkPanel(QWidget):
 
     def forget(self, conversation_id: str) -> None:
         """Stop the answer of a conversation that is about to be deleted, and show another one."""
-        if answer := self.answers.pop(conversation_id, None):
-            answer.ended.disconnect(self._conclude)
-            answer.stop()
+        self.answers.drop(conversation_id)
         self._drafts.pop(conversation_id, None)
         if conversation_id == self.conversation.id:
             self.composer.clear()
@@ -122,14 +120,12 @@ class TalkPanel(QWidget):
     def adopt_title(self, title: str) -> None:
         """Take the title of the conversation that is shown, after it was saved."""
         self.conversation = replace(self.conversation, title=title)
+        self._keep()
 
     def take_over(self, old: TalkPanel) -> None:
         """Show the same conversation and what was typed, and continue the answers under way."""
         old._clock.stop()
-        for answer in old.answers.values():
-            answer.ended.disconnect(old._conclude)
-            answer.ended.connect(self._conclude)
-        self.answers, old.answers = old.answers, {}
+        self.answers.take_over(old.answers)
         self._drafts = old._drafts
         self.look.take_over(old.look)
         self._adopt(OpenedChat(old.conversation, []))
@@ -203,7 +199,7 @@ class TalkPanel(QWidget):
 
     @property
     def _answer(self) -> Answer | None:
-        return self.answers.get(self.conversation.id)
+        return self.answers.of(self.conversation.id)
 
     def _ask(self, messages: tuple[Message, ...]) -> None:
         self.card.clear()
@@ -212,9 +208,7 @@ class TalkPanel(QWidget):
             model_id = self.look.models.answers(self.conversation)
         self.conversation = replace(self.conversation, messages=messages, model_id=model_id)
         self._saver.save(self.conversation)
-        answer = Answer(self._bridge, self.conversation)
-        answer.ended.connect(self._conclude)
-        self.answers[self.conversation.id] = answer
+        self.answers.begin(self.conversation)
         self._show_emptiness()
         self.view.show_messages(messages, waits=True)
         self.composer.show_busy(busy=True)
@@ -234,20 +228,14 @@ class TalkPanel(QWidget):
         self._ask_again(len(messages) - 1 if has_answer else None)
 
     def _conclude(self, answer: Answer) -> None:
-        """Save an answer that has ended, and show it if its conversation is shown."""
-        self.answers.pop(answer.conversation.id, None)
-        message = answer.message()
-        is_shown = answer.conversation.id == self.conversation.id
-        base = self.conversation if is_shown else answer.kept
-        if message.text or message.reasoning:
-            base = replace(base, messages=(*answer.conversation.messages, message))
-            self._saver.save(base)
-        if not is_shown:
+        """Show an answer that has ended, if its conversation is shown."""
+        if answer.conversation.id != self.conversation.id:
             return
-        self.conversation = base
+        self.conversation = answer.kept
+        message = answer.message()
         self._clock.stop()
         self.composer.show_busy(busy=False)
-        self.view.show_messages(base.messages)
+        self.view.show_messages(self.conversation.messages)
         if answer.error:
             self.view.show_failure(answer.error)
         elif answer.cut_off:
@@ -321,11 +309,15 @@ class TalkPanel(QWidget):
     def _change(self, conversation: Conversation) -> None:
         """Use another model, prompt or temperature for this conversation from now on."""
         self.conversation = conversation
-        if self._answer:
-            self._answer.kept = conversation
+        self._keep()
         if conversation.messages:
             self._saver.save(conversation)
         self._show_model()
+
+    def _keep(self) -> None:
+        """Let the answer under way be saved with the conversation as it is now."""
+        if answer := self._answer:
+            answer.kept = self.conversation
 
     def _show_model(self) -> None:
         """Show which model answers, whether it takes pictures, and whether prompt or temperature differ."""
@@ -415,6 +407,7 @@ class TalkPanel(QWidget):
     def _connect(self) -> None:
         self.setAcceptDrops(True)
         self._clock.timeout.connect(self._show_pieces)
+        self.answers.ended.connect(self._conclude)
         self.look.changed.connect(self._adopt_models)
         self.look.failed.connect(self.tell)
         self._bridge.status_changed.connect(self._show_model)
