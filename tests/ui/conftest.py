@@ -41,7 +41,7 @@ SAID = QAccessible.Event.Announcement
 
 @pytest.fixture(autouse=True, scope="module")
 def what_other_files_left() -> None:
-    """It stays, and nothing looks through it after each of these tests: that took longer than the tests themselves."""
+    """It stays, and nothing looks through it after each of these tests: that took longer than they do."""
     gc.collect()
     gc.freeze()
 

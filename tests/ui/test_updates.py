@@ -231,7 +231,7 @@ def test_the_menu_has_it_only_while_there_is_one() -> None:
 def test_it_is_a_notification_once_for_each_version() -> None:
     before = make_status(State.READY)
     (notice,) = notices(before, telling(), ENGLISH)
-    assert (notice.title, notice.page, notice.failed) == ("Version 1.2.0 is available", Page.HOME, False)
+    assert (notice.title, notice.page) == ("Version 1.2.0 is available", Page.HOME)
     assert not notices(telling(), telling(Release("1.2.0", "Other words")), ENGLISH)
     assert not notices(telling(), before, ENGLISH)
     assert notices(telling(), telling(Release("1.3.0")), ENGLISH)

@@ -1,4 +1,4 @@
-"""New versions of this app: the question whether to tell of them, and what there is to tell. Pure."""
+"""New versions of this app: the question whether to check for them, and the card about one. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HINTS: dict[ErrorCode, Text] = {
 
 
 class UpdateAction(StrEnum):
-    """What can be done about a new version, or answered to the question."""
+    """What can be done about a new version, and the answers to the question."""
 
     TELL = "tell"
     REFUSE = "refuse"
@@ -45,7 +45,7 @@ class UpdateAction(StrEnum):
 
 
 def update_label(action: UpdateAction, tr: Translate) -> str:
-    """What its button says."""
+    """The label of its button."""
     return {
         UpdateAction.TELL: tr("Tell Me"),
         UpdateAction.REFUSE: tr("No, Thanks"),
@@ -58,9 +58,9 @@ def update_label(action: UpdateAction, tr: Translate) -> str:
 
 
 def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> CardView | None:
-    """The new version; else the question, once somebody has got as far as to choose a model.
+    """A card about the new version, else the question, once a model is chosen; None if there is neither.
 
-    `checking`: the signature of its package is being asked for.
+    `checking`: the signature of its package is being checked.
     """
     updates = status.updates
     if updates.newer:
