@@ -153,10 +153,10 @@ def package(arguments: list[str]) -> int:
         return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
     if arguments[:1] == ["listings"]:
         prepare(packages=LISTING_TOOLS, lock=DEV_LOCK)
-        return call([PYTHON, "packaging/listings.py", *arguments[1:]])
+        return call([PYTHON, ROOT / "packaging" / "listings.py", *arguments[1:]], Path.cwd())
     proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
     prepare(packages=[*libraries, *PACKAGE_TOOLS, *proof], lock=DEV_LOCK)
-    return call([PYTHON, "packaging/package.py", *arguments])
+    return call([PYTHON, ROOT / "packaging" / "package.py", *arguments], Path.cwd())
 
 
 def check() -> int:
@@ -410,12 +410,12 @@ def wait(command: Command, *, environ: dict[str, str] | None = None) -> int:
         raise
 
 
-def call(command: Command) -> int:
-    """Run a tool in the project's folder; its exit code.
+def call(command: Command, folder: Path = ROOT) -> int:
+    """Run a tool in the project's folder, or where a person's own paths are meant; its exit code.
 
     Ctrl-C reaches the tool as well, which ends by itself, and may have something to say first.
     """
-    process = subprocess.Popen(command, cwd=ROOT)
+    process = subprocess.Popen(command, cwd=folder)
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()

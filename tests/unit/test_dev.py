@@ -309,3 +309,21 @@ def test_tests_that_somebody_names_are_run_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(dev, "call", lambda _: next(codes))
 
     assert dev.run_tests(["tests/unit"]) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["listings", "owner/name", "release"], ["linux", "--powerinfer", "build"]]
+)
+def test_a_folder_for_packages_is_one_of_where_it_is_typed(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[dev.Command, Path]] = []
+    monkeypatch.setattr(dev, "prepare", lambda **_: None)
+    monkeypatch.setattr(dev, "call", lambda command, folder=dev.ROOT: called.append((command, folder)))
+    monkeypatch.chdir(tmp_path)
+
+    dev.package(arguments)
+
+    ((command, folder),) = called
+    assert folder.samefile(tmp_path)
+    assert Path(command[1]).is_absolute()

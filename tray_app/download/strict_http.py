@@ -27,6 +27,7 @@ class _Line(io.RawIOBase):
 
     def __init__(self, source: io.RawIOBase, limit_s: float | None) -> None:
         self._source = source
+        self.has_ended = False
         self._end_s = None if limit_s is None else time.monotonic() + limit_s
 
     def lift_limit(self) -> None:
@@ -39,7 +40,9 @@ class _Line(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int | None:  # type: ignore[override]
         if self._end_s is not None and time.monotonic() > self._end_s:
             raise TimeoutError("The headers did not come in time")
-        return self._source.readinto(buffer)
+        count = self._source.readinto(buffer)
+        self.has_ended = count == 0
+        return count
 
     def close(self) -> None:
         super().close()
@@ -60,8 +63,11 @@ class StrictResponse(http.client.HTTPResponse):
         self._most_ahead = io.DEFAULT_BUFFER_SIZE  # bytes of the body that were read along with the headers
 
     def begin(self) -> None:
-        """See `http.client.HTTPResponse.begin`."""
+        """See `http.client.HTTPResponse.begin`, which takes headers that were cut for all there are."""
         super().begin()
+        if self._line.has_ended:
+            self.close()
+            raise http.client.HTTPException("The headers were cut")
         self._line.lift_limit()
 
     @property
