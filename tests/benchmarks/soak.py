@@ -241,7 +241,7 @@ class Soak:
         self.app.apply(replace(self.app.store.current, engine="auto"))
         self.app.start_server()
         self.app.wait_until_ready(STATE_TIMEOUT_S)
-        self.app.embed(["Hello"])
+        self.app.client.embed(["Hello"])
 
     def _take_census(self) -> None:
         self.stop()

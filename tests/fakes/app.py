@@ -645,6 +645,11 @@ class FakeApp:
         self.note("download", source, *filter(None, (projector,)))
         return (1,)
 
+    @property
+    def client(self) -> FakeApp:
+        """What is asked of the server is asked of this."""
+        return self
+
     def embed(self, texts: Sequence[str]) -> Embeddings:
         self.note("embed", tuple(texts))
         vectors = tuple(_vector(len(text)) for text in texts)

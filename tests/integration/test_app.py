@@ -84,7 +84,7 @@ def test_a_started_server_embeds_and_says_so(app: App) -> None:
         ServerState.READY,
         None,
     )
-    assert app.embed(["hello"]).dimensions == 64
+    assert app.client.embed(["hello"]).dimensions == 64
 
 
 def test_starting_twice_starts_once(app: App) -> None:
@@ -104,7 +104,7 @@ def test_a_stop_frees_the_port_and_a_start_takes_it_again(app: App) -> None:
         pass
     started(app)
 
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_a_temperature_does_not_restart_the_server_and_a_context_size_does(app: App) -> None:
@@ -125,6 +125,16 @@ def test_settings_of_a_stopped_server_do_not_start_it(app: App) -> None:
 
     assert app.status().engine.state is State.STOPPED
     assert not app.status().server.base_url
+
+
+def test_settings_that_are_saved_and_cannot_be_acted_on_are_announced_all_the_same(app: App) -> None:
+    seen: list[str] = []
+    app.changed.connect(lambda status: seen.append(status.settings.network))
+
+    with memory_keychain(), pytest.raises(SettingsError, check=coded(ErrorCode.NETWORK_NEEDS_KEY)):
+        app.apply(replace(app.store.current, network="lan"))
+
+    assert seen[-1:] == ["lan"]
 
 
 def test_a_new_port_moves_the_server_without_a_restart(app: App) -> None:
@@ -156,7 +166,7 @@ def test_the_server_starts_at_a_free_port_when_a_person_wishes_so(app: App, take
 
     app.wait_until_ready(DEADLINE_S)
     assert app.status().settings.port != taken_port
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_the_engines_vitals_are_known_while_it_runs(app: App) -> None:
@@ -194,7 +204,7 @@ def test_a_model_that_is_gone_leaves_the_running_server_alone(app: App) -> None:
     with pytest.raises(ModelError):
         app.apply(replace(app.store.current, model="gone.gguf"))
 
-    assert app.embed(["still here"]).dimensions == 64
+    assert app.client.embed(["still here"]).dimensions == 64
 
 
 def test_requests_while_the_engine_is_started_again_are_told_to_come_back(app: App) -> None:
@@ -439,6 +449,21 @@ def test_a_refused_launch_at_login_is_said_and_stays_off(app: App, private_home:
     assert app.status().settings.launch_at_login is False
 
 
+@pytest.mark.warns("does not tell what it does at login")
+@on_linux
+def test_a_refused_launch_at_login_keeps_no_other_change_from_taking_effect(
+    app: App, private_home: Path
+) -> None:
+    started(app)
+    (private_home / "config").write_text("a file where the folder should be")
+    port = free_port()
+
+    with pytest.raises(SettingsError, check=coded(ErrorCode.LAUNCH_AT_LOGIN_FAILED)):
+        app.apply(replace(app.store.current, launch_at_login=True, port=port))
+
+    assert app.status().server.port == port
+
+
 def test_an_app_in_a_terminal_has_no_window_to_show(app: App) -> None:
     app.open_control(quit_app=lambda: None)
     client = find_running(app.paths.state)
@@ -526,7 +551,7 @@ def app_with_offer(
 def test_a_start_downloads_the_chosen_model_first(app_with_offer: tuple[App, ServedFile]) -> None:
     app, _ = app_with_offer
 
-    assert started(app).embed(["hello"]).dimensions == 64
+    assert started(app).client.embed(["hello"]).dimensions == 64
     assert (app.paths.models / "offer.gguf").is_file()
 
 

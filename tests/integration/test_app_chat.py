@@ -57,7 +57,7 @@ def asking(app: App, text: str, *attachments: Attachment, **more: Any) -> Conver
 
 
 def answer(app: App, conversation: Conversation) -> list[ChatPiece]:
-    return list(app.stream_chat(conversation, threading.Event()))
+    return list(app.client.stream_chat(conversation, threading.Event()))
 
 
 def text_of(pieces: list[ChatPiece]) -> str:
@@ -108,7 +108,7 @@ def test_an_answer_is_stopped_in_the_middle_and_the_engine_is_free_at_once(model
     with serving() as app:
         app.change_own("slow", extra_arguments=("--chat-template", "chatml"), ctx_size=100_000)
         cancelled = threading.Event()
-        pieces = app.stream_chat(asking(app, "Hi", model_id="slow"), cancelled)
+        pieces = app.client.stream_chat(asking(app, "Hi", model_id="slow"), cancelled)
         assert next(pieces).text
         cancelled.set()
         assert list(pieces) == []
@@ -149,7 +149,7 @@ def test_a_conversation_whose_model_is_gone_is_not_answered_by_another(models: P
         error = refused(app, conversation, ErrorCode.MODEL_NOT_FOUND)
         assert "digits was removed" in str(error)
         assert app.chats.read(conversation.id) == conversation
-        assert not app.can_see("digits")
+        assert not app.client.can_see("digits")
         install_models(models)
         assert text_of(answer(app, conversation))  # as soon as it is back
 
@@ -196,20 +196,22 @@ def test_pictures_are_for_models_that_see(models: Path) -> None:
     picture = Attachment("pixel.png", "image/png", GRAY_PIXEL)
     with serving(default_chat="seeing") as app:
         app.change_own("seeing", **template)
-        assert [app.can_see(each) for each in ("seeing", "", "test", "digits", "gone")] == [
+        assert [app.client.can_see(each) for each in ("seeing", "", "test", "digits", "gone")] == [
             True,
             True,
             False,
             False,
             False,
         ]
-        pieces = app.stream_chat(asking(app, "What is it?", picture, model_id="seeing"), threading.Event())
+        pieces = app.client.stream_chat(
+            asking(app, "What is it?", picture, model_id="seeing"), threading.Event()
+        )
         assert next(pieces).model_id == "seeing"
         error = refused(app, asking(app, "What is it?", picture, model_id="test"), ErrorCode.MODEL_CANNOT_SEE)
         assert "reads text only" in error.message
 
         app.change_own("seeing", projector="none")
-        assert not app.can_see("seeing")
+        assert not app.client.can_see("seeing")
         refused(app, asking(app, "What is it?", picture), ErrorCode.MODEL_CANNOT_SEE)
 
 
@@ -227,7 +229,7 @@ def test_an_engine_that_ends_in_the_middle_breaks_the_answer_off(models: Path) -
     write_llama(models / "slow.gguf", replace(SMALL, context=100_000))
     with serving() as app:
         app.change_own("slow", extra_arguments=("--chat-template", "chatml"), ctx_size=100_000)
-        pieces = app.stream_chat(asking(app, "Hi", model_id="slow"), threading.Event())
+        pieces = app.client.stream_chat(asking(app, "Hi", model_id="slow"), threading.Event())
         assert next(pieces).text
         app.stop_server()
         with pytest.raises(AppError, check=coded(ErrorCode.ANSWER_BROKE_OFF)):
@@ -237,7 +239,7 @@ def test_an_engine_that_ends_in_the_middle_breaks_the_answer_off(models: Path) -
 def test_who_waits_for_a_model_to_load_can_stop_that() -> None:
     cancelled = threading.Event()
     with serving() as app:
-        pieces = app.stream_chat(asking(app, "Hi", model_id="digits"), cancelled)
+        pieces = app.client.stream_chat(asking(app, "Hi", model_id="digits"), cancelled)
         found: list[ChatPiece] = []
         asking_thread = threading.Thread(target=lambda: found.extend(pieces))
         asking_thread.start()

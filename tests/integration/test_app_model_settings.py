@@ -177,13 +177,13 @@ def test_an_alias_of_a_model_that_is_not_here_says_so(app: App) -> None:
 
 def test_a_pooling_of_its_own_reaches_the_engine_and_changes_its_vectors(app: App) -> None:
     started(app)
-    usual = app.embed(["The cat sat."]).vectors[0]
+    usual = app.client.embed(["The cat sat."]).vectors[0]
 
     for pooling in ("mean", "cls", "last"):
         app.apply(own(app, "test", pooling=pooling))
         plan = ready(app)
         assert plan.argv[plan.argv.index("--pooling") + 1] == pooling
-        assert (app.embed(["The cat sat."]).vectors[0] == usual) is (pooling == "last")
+        assert (app.client.embed(["The cat sat."]).vectors[0] == usual) is (pooling == "last")
 
 
 def test_threads_that_were_found_go_where_the_model_has_them_from(app: App) -> None:
@@ -240,7 +240,7 @@ def test_a_bad_argument_of_one_model_disturbs_no_other(app: App) -> None:
 
     with pytest.raises(SettingsError, check=coded(ErrorCode.EXTRA_ARGUMENT_NOT_ALLOWED)):
         app.preview(replace(app.store.current, model="second"))
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_the_doctor_tells_which_model_has_what_of_its_own(app: App, private_home: Path) -> None:

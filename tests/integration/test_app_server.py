@@ -111,7 +111,7 @@ def test_without_start_on_demand_a_sleeping_server_waits_for_a_person(make: Make
     refused = embed(app)
     assert (refused.status_code, app.status().engine.state) == (503, State.STOPPED)
     assert "sleeps" in refused.json()["error"]["message"]
-    assert ready(app).embed(["x"]).dimensions == 64
+    assert ready(app).client.embed(["x"]).dimensions == 64
 
 
 def test_a_stop_by_hand_wins_over_every_request(make: MakeApp) -> None:
@@ -207,7 +207,7 @@ def test_a_server_that_starts_before_its_drive_is_there_starts_with_it(make: Mak
     plug_in(drive)
     assert ready_again.wait(DEADLINE_S)
     assert app.status().problem is None
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 @pytest.mark.parametrize("reference", ["~nobody-here/x.gguf", "a\0b.gguf"])
@@ -244,7 +244,7 @@ def test_another_apps_model_on_a_drive_that_is_gone_is_waited_for(make: MakeApp,
     plug_in(drive)
 
     assert ready.wait(DEADLINE_S)
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_a_catalogue_model_on_a_drive_that_is_gone_is_not_downloaded_into_its_place(
@@ -330,7 +330,7 @@ def test_in_the_network_the_key_is_asked_for_and_this_app_knows_it(make: MakeApp
     app.apply(app.store.current, {"gateway": "sk-of-this-house-42"})
     ready(app)
     assert embed(app).status_code == 401
-    assert app.embed(["x"]).dimensions == 64
+    assert app.client.embed(["x"]).dimensions == 64
     other_address = f"http://127.0.0.2:{app.status().settings.port}/v1/models"
     assert get(other_address, Authorization="Bearer sk-of-this-house-42").status_code == 200
 
@@ -399,7 +399,7 @@ def test_a_remote_server_is_served_without_a_process_of_ours(make: MakeApp) -> N
         app.apply(app.store.current, {"remote": KEY})
         status = ready(app).status()
         assert (status.engine.pid, status.model_name) == (None, remote.url + "/")
-        assert app.embed(["x"]).vectors == ((0.6, 0.8),)
+        assert app.client.embed(["x"]).vectors == ((0.6, 0.8),)
         assert status_document(app.status()).engine.kind == "remote"
         assert KEY not in repr(app.status())
         assert app.status().traffic.prompt_tokens == 3

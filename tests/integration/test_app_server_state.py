@@ -72,13 +72,13 @@ def test_a_key_goes_to_no_address_but_the_one_that_is_open() -> None:
         ready(app)
         move_in_vain(app, other.server_port)
 
-        assert app.embed(["x"]).dimensions == 64
-        assert "".join(app.complete("Once", 3, threading.Event()))
+        assert app.client.embed(["x"]).dimensions == 64
+        assert "".join(app.client.complete("Once", 3, threading.Event()))
         with pytest.raises(AppError):
             tune(app, app.store.current, app.host, threading.Event(), lambda *_: None)
         app.stop_server()
         with pytest.raises(GatewayError, check=coded(ErrorCode.SERVER_NOT_RUNNING)):
-            app.embed(["x"])
+            app.client.embed(["x"])
 
         assert other.sent == []
 
@@ -90,7 +90,7 @@ def test_a_refused_way_out_of_the_network_keeps_the_key_that_the_open_address_as
         with pytest.raises(PortInUseError):
             app.apply(replace(app.store.current, network="local", port=other.server_port))
 
-        assert app.embed(["x"]).dimensions == 64
+        assert app.client.embed(["x"]).dimensions == 64
         assert other.sent == []
 
 
@@ -185,7 +185,7 @@ def test_a_model_that_is_chosen_while_a_start_waits_for_a_download_runs_at_once(
 
         waits.result(SOON_S)  # it follows the newer one
         app.wait_until_ready(DEADLINE_S)
-        assert app.embed(["x"]).dimensions == 64
+        assert app.client.embed(["x"]).dimensions == 64
         assert app.downloads.snapshot()[0].phase.active
 
 
@@ -223,7 +223,7 @@ def test_a_start_goes_on_when_its_download_is_there(monkeypatch: pytest.MonkeyPa
         assert app.status().has_problem(ProblemSource.START)
         served.always = None
 
-        assert ready(app).embed(["x"]).dimensions == 64
+        assert ready(app).client.embed(["x"]).dimensions == 64
         assert app.status().problems == ()
 
 
@@ -283,7 +283,7 @@ def test_many_wishes_at_once_end_with_the_newest_settings(monkeypatch: pytest.Mo
             wish.result(DEADLINE_S)
         app.wait_until_ready(DEADLINE_S)
         assert app.status().server.state is ServerState.READY
-        assert app.embed(["x"]).dimensions == 64
+        assert app.client.embed(["x"]).dimensions == 64
 
 
 def test_a_stop_amid_many_starts_is_a_stop() -> None:

@@ -441,7 +441,7 @@ def test_a_setting_of_a_model_that_is_saved_and_cannot_be_acted_on_says_both() -
         assert "--port" in result.stderr
         result = command_here("settings", "unset", "extra_arguments", "--model", "test")
         assert result.stdout == "extra_arguments = []  # for test\n" + TAKEN_UP, result.stderr
-        assert app.embed(["still here"]).dimensions == 64
+        assert app.client.embed(["still here"]).dimensions == 64
 
 
 def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
@@ -450,7 +450,7 @@ def test_a_setting_that_is_saved_and_cannot_be_acted_on_says_both() -> None:
         result = command_here("settings", "set", "model", "gone")
         assert (result.returncode, result.stdout) == (1, 'model = "gone"\n')
         assert "gone" in result.stderr
-        assert app.embed(["still here"]).dimensions == 64
+        assert app.client.embed(["still here"]).dimensions == 64
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="changes what happens at login")

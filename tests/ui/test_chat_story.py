@@ -108,7 +108,7 @@ def models(private_home: Path) -> Path:
 
 def held_up(app: App, monkeypatch: pytest.MonkeyPatch) -> Event:
     """While the event that this gives is not set, answers halt after their first words: the model is fast."""
-    go_on, stream = Event(), app.stream_chat
+    go_on, stream = Event(), app.client.stream_chat
 
     def slowly(conversation: Conversation, cancelled: Event) -> Iterator[ChatPiece]:
         for number, piece in enumerate(stream(conversation, cancelled)):
@@ -116,7 +116,7 @@ def held_up(app: App, monkeypatch: pytest.MonkeyPatch) -> Event:
                 pass
             yield piece
 
-    monkeypatch.setattr(app, "stream_chat", slowly)
+    monkeypatch.setattr(app.client, "stream_chat", slowly)
     return go_on
 
 

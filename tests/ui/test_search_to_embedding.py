@@ -84,7 +84,7 @@ def test_a_model_that_was_searched_for_answers(qtbot: QtBot, app: App, models: M
 
     panel.best.button.click()
     wait(qtbot, lambda: app.status().engine.state is State.READY)
-    assert app.embed(["A fox jumps over a dog."]).dimensions == 64
+    assert app.client.embed(["A fox jumps over a dog."]).dimensions == 64
 
 
 def test_a_model_of_another_app_is_listed_from_where_it_is(

@@ -89,7 +89,7 @@ class CommandService:
             server.start()
             if model_id := self._workspace.chosen_id(chosen):
                 self._workspace.upkeep.last_use.note(model_id)
-            return _embedded(server.embed(wish.texts), by_test_model=meaningless)
+            return _embedded(server.client.embed(wish.texts), by_test_model=meaningless)
 
     def run_diagnostics(self, wish: Examining, *known_errors: AppError) -> Examined:
         """See `AppCommands`. `known_errors` were found before."""

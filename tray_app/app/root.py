@@ -20,6 +20,7 @@ from tray_app.app.loaded_models import LoadedModels
 from tray_app.app.public_address import listening_address
 from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
+from tray_app.app.server_client import AppClient
 from tray_app.app.server_status import ServerState
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_app, status_document
@@ -34,11 +35,9 @@ from tray_app.engine.pool import EnginePool
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.sizing import engine_budget
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import ErrorCode, GatewayError, ModelError
+from tray_app.errors import ErrorCode, GatewayError
 from tray_app.gateway.control.client import find_running
 from tray_app.gateway.loopback import SlowAnswerError
-from tray_app.gateway.public_client import complete, request_embeddings, stream_chat
-from tray_app.gateway.upstream import public_id
 from tray_app.models.watch import FolderWatch
 from tray_app.settings.model_settings import aliases_of, effective, with_own
 from tray_app.system.descriptors import raise_limit
@@ -51,21 +50,19 @@ from tray_app.system.ports import PortInUseError, nearest_free_port, port_obstac
 from tray_app.system.single_instance import SingleInstanceLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tray_app.app.diagnostic_findings import RunningApp
     from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.app.search_manager import SearchManager
-    from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.resource_usage import ResourceUsage
     from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError, EngineError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control
-    from tray_app.gateway.public_client import ChatPiece, Embeddings
-    from tray_app.models.model import Model
+    from tray_app.gateway.public_client import Embeddings
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore
@@ -80,9 +77,9 @@ class App(Workspace):
     """The one object that user interfaces talk to: a workspace with a server, which any thread may call.
 
     What starts or stops the server, `apply`, `change`, `download`, `reload`, `move_to_free_port`,
-    `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, `embed`,
-    `complete`, `stream_chat`, `can_see`, all of `chats` and `updates` and nearly all of `search` may take
-    long: a thread that draws windows must not call them itself.
+    `kept_keys`, `preview`, `resource_usage`, `port_owners`, `wait_until_ready`, `run_diagnostics`, all of
+    `client`, `chats` and `updates` and nearly all of `search` may take long: a thread that draws windows must
+    not call them itself.
     """
 
     changed = Signal(object)
@@ -167,6 +164,12 @@ class App(Workspace):
             announce=self._announce,
             stop_s=delays.stop_s,
         )
+        self.client = AppClient(
+            self._server.access,
+            served=self._served,
+            offered=self._server.offered,
+            settings=lambda: self.store.current,
+        )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
         self._search: SearchManager | None = None
@@ -201,7 +204,7 @@ class App(Workspace):
                     self.paths.search,
                     library=lambda: self.library,
                     settings=lambda: self.store.current,
-                    embed=self.embed_as,
+                    embed=self.client.embed_as,
                 )
             return self._search
 
@@ -398,7 +401,7 @@ class App(Workspace):
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """See `Workspace`."""
-        return self.embed(texts) if self._server.snapshot()[0].base_url else None
+        return self.client.embed(texts) if self._server.snapshot()[0].base_url else None
 
     @contextmanager
     def without_server(self) -> Iterator[None]:
@@ -417,64 +420,6 @@ class App(Workspace):
                 else:
                     self._server.start()
                     self._loaded.load_kept()
-
-    def embed(self, texts: Sequence[str]) -> Embeddings:
-        """Embed texts as any client would, through the public address. `GatewayError`."""
-        base_url, key = self._server.access()
-        return request_embeddings(base_url, texts, key=key)
-
-    def embed_as(self, texts: Sequence[str], *, model: str, input_type: str) -> Embeddings:
-        """Embed texts with a model, of an empty name with the default one, as documents or as a query; those
-        that are too long are cut. `GatewayError`.
-        """
-        base_url, key = self._server.access()
-        # Another server may refuse a request with fields that it does not know.
-        kind = {} if is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
-        return request_embeddings(base_url, texts, key=key, model=model, more=kind)
-
-    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
-        """The model's continuation of a text, in pieces, through the public address like any client.
-
-        `GatewayError`.
-        """
-        base_url, key = self._server.access()
-        return complete(base_url, prompt, max_tokens, cancelled, key=key)
-
-    def stream_chat(self, conversation: Conversation, cancelled: threading.Event) -> Iterator[ChatPiece]:
-        """The answer to the last message of a conversation, in pieces as they come, through the public
-        address like any client. It ends at once when `cancelled` is set; the conversation is neither changed
-        nor saved.
-
-        `AppError` says why there is no answer: `MODEL_CANNOT_CHAT` and `MODEL_CANNOT_SEE` of the model,
-        `CONVERSATION_TOO_LONG`, `ANSWER_BROKE_OFF` after the pieces that came, and what else may be wrong.
-        """
-        from tray_app.app.chatting import check_message, check_model
-        from tray_app.chats.request import chat_body
-
-        check_message(conversation)
-        base_url, key = self._server.access()
-        settings = self.store.current
-        if not is_remote(settings):
-            model = self._served.answering(conversation.model_id)
-            check_model(conversation, model, model.settings_in(settings), sees=self._sees(model))
-        return stream_chat(base_url, chat_body(conversation), cancelled, key=key)
-
-    def can_see(self, model_id: str) -> bool:
-        """Whether a conversation with this model may have pictures; empty: with the default one for chats.
-
-        True of a remote server's: only an answer tells.
-        """
-        if is_remote(self.store.current):
-            return True
-        try:
-            return self._sees(self._served.answering(model_id))
-        except ModelError:
-            return False
-
-    def _sees(self, model: Model) -> bool:
-        offered = {each.id: each.pictures for each in self._server.offered()}
-        # Before somebody has asked for the list, nothing is offered.
-        return offered.get(public_id(model.id), self._served.sees(model))
 
     def open_control(
         self, quit_app: Callable[[], None], show_window: Callable[[str], None] | None = None
@@ -542,8 +487,10 @@ class App(Workspace):
             return True
 
     def _act_on_change(self, old: Settings) -> None:
-        super()._act_on_change(old)
-        self._apply_change(old)
+        try:
+            super()._act_on_change(old)
+        finally:  # the system may refuse to launch the app at login; the other changes hold all the same
+            self._apply_change(old)
 
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
@@ -551,8 +498,10 @@ class App(Workspace):
         if self.store.current.check_for_updates != old.check_for_updates:
             self.updates.note_answer()
         self._weekly.wake()
-        self._server.apply_settings()
-        self._announce()
+        try:
+            self._server.apply_settings()
+        finally:
+            self._announce()
 
     def _with_trial(self) -> Settings:
         settings, model_id = self.store.current, self.chosen_id()

@@ -39,7 +39,7 @@ _REBUILT = "rebuilt"
 
 
 class EmbedTexts(Protocol):
-    """See `App.embed_as`."""
+    """See `AppClient.embed_as`."""
 
     def __call__(self, texts: Sequence[str], *, model: str, input_type: str) -> Embeddings:
         """Vectors of texts."""

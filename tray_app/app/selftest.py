@@ -180,7 +180,7 @@ def _prove_server(
         app.start_server()
         engine = app.wait_until_ready(_TIMEOUT_S).engine
         observer.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().server.base_url}")
-        answer = app.embed([SENTENCE])
+        answer = app.client.embed([SENTENCE])
         vector = answer.vectors[0]
         norm = math.sqrt(math.fsum(x * x for x in vector))
         first = ", ".join(f"{x:+.4f}" for x in vector[:4])
@@ -209,7 +209,7 @@ def _prove_powerinfer(paths: AppPaths, host: Host, observer: SelfTestObserver) -
         observer.step(f"Starting PowerInfer with {model.name}")
         app.start_server()
         app.wait_until_ready(_TIMEOUT_S)
-        found = ask_again(app.embed)
+        found = ask_again(app.client.embed)
     finally:
         app.close()
     observer.step(f"PowerInfer: {found}")

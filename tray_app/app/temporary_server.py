@@ -12,21 +12,20 @@ from msgspec.structs import replace
 
 from tray_app.app.served_models import OneModel
 from tray_app.app.server import Server
+from tray_app.app.server_client import ServerClient
 from tray_app.app.start_job import StartCalledOffError
 from tray_app.engine.lifecycle import RestartPolicy
 from tray_app.engine.pool import EnginePool
 from tray_app.engine.supervisor import Supervisor, Timing
-from tray_app.gateway.public_client import complete, request_embeddings
 from tray_app.system.launcher import launcher_for
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tray_app.app.start_job import StartJob
     from tray_app.engine.launch_plan import Plan
-    from tray_app.gateway.public_client import Embeddings
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
@@ -71,6 +70,7 @@ class TemporaryServer:
             plan=lambda start: plan(replace(self._settings, **self._trial), start),
             announce=lambda: None,
         )
+        self.client = ServerClient(self._serving.access)
 
     def __enter__(self) -> Self:
         return self
@@ -96,13 +96,3 @@ class TemporaryServer:
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """See `tuning.TuningTarget`."""
         return self._serving.wait_until_ready(timeout_s)
-
-    def embed(self, texts: Sequence[str]) -> Embeddings:
-        """See `tuning.TuningTarget`."""
-        base_url, key = self._serving.access()
-        return request_embeddings(base_url, texts, key=key)
-
-    def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
-        """See `tuning.TuningTarget`."""
-        base_url, key = self._serving.access()
-        return complete(base_url, prompt, max_tokens, cancelled, key=key)

@@ -52,20 +52,28 @@ _LONG_ENOUGH_S = 2.0
 _READY_TIMEOUT_S = 600.0
 
 
+class TuningClient(Protocol):
+    """What is asked of it."""
+
+    def embed(self, texts: Sequence[str]) -> Embeddings:
+        """See `ServerClient.embed`."""
+
+    def complete(self, prompt: str, max_tokens: int, cancelled: Event) -> Iterator[str]:
+        """See `ServerClient.complete`."""
+
+
 class TuningTarget(Protocol):
     """What is measured: the part of `App` that this needs."""
+
+    @property
+    def client(self) -> TuningClient:
+        """Asks the server."""
 
     def try_settings(self, values: Mapping[str, Any]) -> None:
         """See `App.try_settings`."""
 
     def wait_until_ready(self, timeout_s: float) -> Plan:
         """See `App.wait_until_ready`."""
-
-    def embed(self, texts: Sequence[str]) -> Embeddings:
-        """The embeddings of texts."""
-
-    def complete(self, prompt: str, max_tokens: int, cancelled: Event) -> Iterator[str]:
-        """What the model adds to a text, in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,14 +336,14 @@ def _measure(server: TuningTarget, cancelled: Event) -> tuple[float, float | Non
     """Embeddings and tokens per second."""
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     # not measured: the first request after a start also reads the weights from the disk
-    server.embed([_TEXT])
+    server.client.embed([_TEXT])
     writes = isinstance(plan, LaunchPlan) and not plan.model.header.encoder
     return _embeddings_per_s(server, cancelled), _tokens_per_s(server, cancelled) if writes else None
 
 
 def _embeddings_per_s(server: TuningTarget, cancelled: Event) -> float:
     def embed() -> float:
-        return 1 / max(server.embed([_TEXT]).elapsed_ms / 1000, _SHORTEST_S)
+        return 1 / max(server.client.embed([_TEXT]).elapsed_ms / 1000, _SHORTEST_S)
 
     return _median_rate(embed, cancelled)
 
@@ -347,7 +355,7 @@ def _tokens_per_s(server: TuningTarget, cancelled: Event) -> float | None:
     def write() -> float:
         nonlocal tokens
         began_s = time.perf_counter()
-        tokens = sum(1 for _ in server.complete(_PROMPT, _TOKENS, cancelled))
+        tokens = sum(1 for _ in server.client.complete(_PROMPT, _TOKENS, cancelled))
         return tokens / max(time.perf_counter() - began_s, _SHORTEST_S)
 
     rate = _median_rate(write, cancelled)

@@ -526,7 +526,7 @@ class EnginePool:
         if engine.is_ready:
             first = engine.drain_order
             granted = [each for each in engine.waiting if first is None or each.order < first]
-            engine.waiting = [each for each in engine.waiting if each not in granted]
+            engine.waiting = [each for each in engine.waiting if first is not None and each.order >= first]
             return [(each.lease, self._lease(engine)) for each in granted]
         failure = self._failure_to_replace(engine)
         if failure and isinstance(engine.told, LaunchPlan):

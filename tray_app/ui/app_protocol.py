@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from tray_app.app.tuning import TuningTarget
+from tray_app.app.tuning import TuningClient, TuningTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -291,8 +291,22 @@ class SearchProtocol(Protocol):
         """Write texts and vectors to a .csv, .jsonl or .npz file."""
 
 
+class ClientProtocol(TuningClient, Protocol):
+    """Asks the server; all of it may take long."""
+
+    def stream_chat(self, conversation: Conversation, cancelled: Event) -> Iterator[ChatPiece]:
+        """The answer to the last message, piece by piece; it ends as soon as `cancelled` is set."""
+
+    def can_see(self, model_id: str) -> bool:
+        """Whether a model takes pictures; an empty id stands for the default chat model."""
+
+
 class AppProtocol(TuningTarget, Protocol):
     """The one object that the window and the tray talk to."""
+
+    @property
+    def client(self) -> ClientProtocol:
+        """What can be asked of the server."""
 
     @property
     def changed(self) -> SignalInstance:
@@ -393,12 +407,6 @@ class AppProtocol(TuningTarget, Protocol):
 
     def unload_model(self, reference: str) -> str:
         """Unload a model, and wait until it is unloaded; its id. May take long."""
-
-    def stream_chat(self, conversation: Conversation, cancelled: Event) -> Iterator[ChatPiece]:
-        """The answer to the last message, piece by piece; it ends as soon as `cancelled` is set."""
-
-    def can_see(self, model_id: str) -> bool:
-        """Whether a model takes pictures; an empty id stands for the default chat model. May take long."""
 
     def move_to_free_port(self) -> None:
         """Set the port to the nearest free one, and start the server there; may take long."""

@@ -42,7 +42,7 @@ class ChatModelsLook(QObject):
         self._facts_of: object = None
         self._forget: Callable[[], None] = lambda: None
         self._sight: LatestQuery[tuple[str, object], bool] = LatestQuery(
-            bridge, lambda subject: bridge.app.can_see(subject[0])
+            bridge, lambda subject: bridge.app.client.can_see(subject[0])
         )
         bridge.status_changed.connect(self.refresh)
 

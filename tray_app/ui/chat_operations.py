@@ -114,7 +114,7 @@ def stream_answer(
         return
     came: list[ChatPiece] = []
     try:
-        for piece in app.stream_chat(conversation, cancelled):
+        for piece in app.client.stream_chat(conversation, cancelled):
             came.append(piece)
             tell(piece)
     except AppError:

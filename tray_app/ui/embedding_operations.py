@@ -51,7 +51,7 @@ def embed_texts(app: AppProtocol, texts: Sequence[str], cancelled: Event) -> Emb
 
     parts = []
     for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        parts.append(app.embed(texts[first : first + _TEXTS_AT_ONCE]))
+        parts.append(app.client.embed(texts[first : first + _TEXTS_AT_ONCE]))
         if cancelled.is_set():
             break
     done = Embeddings(
@@ -81,7 +81,7 @@ def measure(
 
         def ask(_: int) -> float | None:
             try:
-                return None if cancelled.is_set() else app.embed([text]).elapsed_ms
+                return None if cancelled.is_set() else app.client.embed([text]).elapsed_ms
             except AppError:
                 cancelled.set()  # no further requests are sent
                 raise

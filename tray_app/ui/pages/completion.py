@@ -62,7 +62,7 @@ class CompletionPanel(QWidget):
         self.answer.clear()
 
         def complete(cancelled: Event) -> None:
-            for piece in app.complete(prompt, tokens, cancelled):
+            for piece in app.client.complete(prompt, tokens, cancelled):
                 self._arrived.emit(cancelled, piece)
 
         self._job.start(complete, lambda _: None)
