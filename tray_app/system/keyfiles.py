@@ -70,8 +70,8 @@ class KeyFiles:
 
 
 def _content(path: Path) -> bytes:
-    """`OSError`, also if the file is too large: its beginning would be another key. `KeyFileError` as
-    `_check`.
+    """The content of a key file. `KeyFileError` as in `_check`; `OSError` if it cannot be read, or is too
+    large.
     """
     with open_without_waiting(path) as file:
         _check(path, os.fstat(file.fileno()))
