@@ -15,7 +15,7 @@ import contents
 import engines
 import linux
 from engines import Pin
-from freeze import BUILD, ROOT, run_tool
+from freeze import BUILD, ROOT, PackagingError, run_tool
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 from tray_app.errors import DownloadError, ErrorCode
@@ -33,11 +33,16 @@ RUNTIMES = {
 
 def make(frozen: Path, dist: Path) -> list[Path]:
     """The AppImage in the folder `dist`, or none without a runtime; `PackagingError` if a tool fails."""
+    package = dist / package_name(__version__, PackageKind.APPIMAGE, linux.host_machine())
+    package.unlink(missing_ok=True)  # what an earlier run has left is not of this app
     if (runtime := fetch_runtime(platform.machine())) is None:
         return []
-    package = dist / package_name(__version__, PackageKind.APPIMAGE, linux.host_machine())
     assemble(frozen, runtime, package)
-    test = run_tool([package, "--appimage-extract-and-run", "selftest", "--json"])
+    try:
+        test = run_tool([package, "--appimage-extract-and-run", "selftest", "--json"])
+    except PackagingError:
+        package.unlink()
+        raise
     print(f"The AppImage's self-test passes: {' '.join(test.split())}", flush=True)
     return [package]
 

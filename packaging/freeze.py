@@ -105,11 +105,15 @@ def sha256(file: Path) -> str:
 
 
 def source_date() -> int:
-    """The time of the sources, in seconds since 1970: as told by the environment, else of the last commit."""
-    if told := os.environ.get("SOURCE_DATE_EPOCH"):
-        return int(told)
-    git = ["git", "-C", str(ROOT), "log", "-1", "--format=%ct"]
-    return int(subprocess.run(git, stdout=subprocess.PIPE, check=True, text=True).stdout)
+    """The time of the sources, in seconds since 1970: as told by the environment, else of the last commit.
+
+    `PackagingError` if it is not to be found.
+    """
+    wanted = "Set SOURCE_DATE_EPOCH to the time of the sources, in seconds since 1970."
+    try:
+        return int(os.environ.get("SOURCE_DATE_EPOCH") or run_tool(["git", "log", "-1", "--format=%ct"]))
+    except (PackagingError, ValueError) as exc:
+        raise PackagingError(f"{exc}\n{wanted}") from exc
 
 
 def run_tool(
@@ -117,18 +121,23 @@ def run_tool(
 ) -> str:
     """What a tool prints; a single text is a command line for the shell. `PackagingError` if it fails."""
     by_shell = isinstance(command, str)
-    done = subprocess.run(
-        command,
-        shell=by_shell,
-        cwd=cwd,
-        env=environ,
-        capture_output=True,
-        check=False,
-        text=True,
-        errors="replace",
-    )
+    name = command if by_shell else command[0]
+    try:
+        done = subprocess.run(
+            command,
+            shell=by_shell,
+            cwd=cwd,
+            env=environ,
+            capture_output=True,
+            check=False,
+            text=True,
+            errors="replace",
+        )
+    except OSError as exc:
+        raise PackagingError(
+            f"{name} cannot be run: {exc.strerror}. Is it installed, and on the PATH?"
+        ) from exc
     if done.returncode != 0:
-        name = command if by_shell else command[0]
         raise PackagingError(f"{name} failed ({done.returncode}):\n{done.stdout}{done.stderr}")
     return done.stdout
 

@@ -37,7 +37,12 @@ PACKAGES = {
     "intel": package_name(__version__, PackageKind.DMG, "x86_64"),
 }
 """The packages that templates name."""
-_REPOSITORY = re.compile(r"(?P<owner>[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?)/[A-Za-z0-9._-]{1,100}")
+DEBS = tuple(package_name(__version__, PackageKind.DEB, machine) for machine in ("x86_64", "arm64"))
+_REPOSITORY = re.compile(
+    r"(?P<owner>[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?)/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}(?<!\.git)"
+)
+_LONGEST_PUBLISHER = 32
+"""Letters that winget takes of one; an owner on GitHub may have 39."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,25 +56,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for file in make(options.folder, options.repository):
             print(file)
-    except PackagingError as exc:
+    except (PackagingError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
 
 
 def make(folder: Path, repository: str) -> list[Path]:
-    """All listings of the packages in a folder; `PackagingError` if one is missing or a tool fails."""
+    """All listings of the packages in a folder; `PackagingError` if one is missing or a tool fails, `OSError`
+    if they cannot be written. Then there are none.
+    """
     if not (named := _REPOSITORY.fullmatch(repository)):
         raise PackagingError(f"“{repository}” is no repository on GitHub. Name it as OWNER/NAME.")
-    debs = sorted(folder.glob(f"{contents.APP}_{__version__}_*.deb"))
+    folder = folder.resolve()  # tools run elsewhere
+    debs = [folder / name for name in DEBS if (folder / name).is_file()]
     absent = [name for name in PACKAGES.values() if not (folder / name).is_file()]
     if absent or not debs:
-        absent += [] if debs else [f"{contents.APP}_{__version__}_*.deb"]
+        absent += [] if debs else [" or ".join(DEBS)]
         raise PackagingError(
             f"Not in {folder}: {', '.join(absent)}. Make or fetch the packages of all systems first."
         )
+    identity = f"{named['owner'][:_LONGEST_PUBLISHER]}.PowerInferTray"
     values = {
         "owner": named["owner"],
+        "identity": identity,
         "repository": repository,
         "version": __version__,
         "date": f"{datetime.fromtimestamp(source_date(), UTC):%Y-%m-%d}",
@@ -80,18 +90,25 @@ def make(folder: Path, repository: str) -> list[Path]:
     values["setup_sha256"] = values["setup_sha256"].upper()  # as winget's own tools write it
     listings = folder / "listings"
     shutil.rmtree(listings, ignore_errors=True)
-    identity = f"{named['owner']}.PowerInferTray"
+    try:
+        return [
+            *winget_manifests(listings / "winget", values),
+            fill(TEMPLATES / "cask.rb", listings / "homebrew" / f"{contents.APP}.rb", values),
+            *apt_repository(listings / "apt", debs),
+        ]
+    except BaseException:
+        shutil.rmtree(listings, ignore_errors=True)  # nobody is to hand in a part of them, or one unsigned
+        raise
+
+
+def winget_manifests(folder: Path, values: dict[str, str]) -> list[Path]:
+    """The manifests, called as winget wants it."""
+    identity = values["identity"]
     names = {"version": identity, "installer": f"{identity}.installer"}
-    written = [
-        fill(
-            template,
-            listings / "winget" / f"{names.get(template.stem, f'{identity}.{template.stem}')}.yaml",
-            values,
-        )
+    return [
+        fill(template, folder / f"{names.get(template.stem, f'{identity}.{template.stem}')}.yaml", values)
         for template in sorted((TEMPLATES / "winget").iterdir())
     ]
-    written.append(fill(TEMPLATES / "cask.rb", listings / "homebrew" / f"{contents.APP}.rb", values))
-    return written + apt_repository(listings / "apt", debs)
 
 
 def fill(template: Path, file: Path, values: dict[str, str]) -> Path:

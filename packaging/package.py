@@ -48,7 +48,7 @@ def main() -> int:
     if options.prove and options.system != "linux":
         parser.error("--prove is for linux")
     try:
-        packages = make(options.system, options.powerinfer)
+        packages = make(options.system, options.powerinfer and options.powerinfer.resolve())
         if options.prove:
             linux.prove(packages[:2])
     except PackagingError as exc:

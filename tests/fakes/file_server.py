@@ -95,7 +95,12 @@ class SlowHeaders:
     interval_s: float
 
 
-Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | Node | SlowHeaders
+@dataclass(frozen=True, slots=True)
+class CutHeaders:
+    """The connection ends in the middle of the headers."""
+
+
+Fault = Drop | Stall | Silence | Trickle | Status | Page | NoRange | Headers | Node | SlowHeaders | CutHeaders
 
 
 class Content(Protocol):
@@ -307,6 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(bytes([letter]))
                     if self.server.owner.closing.wait(interval_s):
                         raise ConnectionAbortedError
+            case CutHeaders():
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Le")
+                raise ConnectionAbortedError
             case Page(content_type, body):
                 self._send(200, {"Content-Type": content_type, "Content-Length": str(len(body))}, [body])
             case _ if served.redirect is not None:

@@ -2,8 +2,9 @@
 
 import dataclasses
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fakes import engine
 from tray_app.engine.choosing import ModelNeeds, choose_engine
@@ -22,6 +23,9 @@ from tray_app.system.host import Host, System, detect_system
 from tray_app.system.launcher import launcher_for
 from tray_app.system.nvidia import Gpu
 from tray_app.system.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    import pytest
 
 FAKE_ENGINE = (sys.executable, "-I", "-S", engine.__file__)
 _BUILTIN = builtin_model()
@@ -53,6 +57,18 @@ class ShortLauncher:
         if self._number in self._short_at:
             raise self._error
         return self._launcher.launch(launch)
+
+
+def give_no_thread_named(name: str, monkeypatch: "pytest.MonkeyPatch") -> None:
+    """A system that cannot start one more thread, for each of this name."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
 
 
 def model(

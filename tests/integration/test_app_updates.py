@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.fakes.app import make_host
 from tests.fakes.errors import coded
-from tests.fakes.file_server import Drop, FileServer, Page, Silence, Status
+from tests.fakes.file_server import CutHeaders, Drop, FileServer, Page, Silence, SlowHeaders, Stall, Status
 from tests.fakes.program import command_here
 from tray_app import __version__
+from tray_app.app import updates
 from tray_app.app.release import SIGNATURE, SUMS, PackageKind
 from tray_app.app.root import App
 from tray_app.app.status import status_document
 from tray_app.app.updates import Updates, UpdateStatus
-from tray_app.app.weekly_look import WEEK_S
+from tray_app.app.weekly_look import WEEK_S, Look, WeeklyLook
+from tray_app.download import response_body
 from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
@@ -189,6 +193,8 @@ def test_what_is_no_newer_version_is_not_told(
         ),
         pytest.param(Status(404), id="no release yet"),
         pytest.param(Status(401), id="a server with a login"),
+        pytest.param(Status(451), id="a server that must not"),
+        pytest.param(Status(304), id="a server that thinks that it is known"),
     ],
 )
 def test_an_answer_of_no_use_is_none_for_a_week(client: Client, releases: Releases, answer: Fault) -> None:
@@ -210,7 +216,9 @@ def test_an_answer_of_no_use_is_none_for_a_week(client: Client, releases: Releas
         (Status(403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}), 0),
         (Status(403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "soon"}), 0),
         (Status(403, {"X-RateLimit-Remaining": "0"}), 0),
+        (Status(403, {"X-RateLimit-Remaining": "59", "Retry-After": "60"}), 60),
         (Drop(after_bytes=10), 0),
+        (CutHeaders(), 0),
     ],
 )
 def test_a_server_that_cannot_answer_now_is_asked_again(
@@ -408,6 +416,69 @@ def test_without_a_key_or_a_package_for_this_system_nothing_is_fetched(
         releases.publish()
 
 
+@pytest.mark.parametrize("fault", [Silence(), SlowHeaders(interval_s=1.0), Stall(10)])
+def test_an_answer_that_does_not_come_ends_with_the_app(
+    client: Client, releases: Releases, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates, "_TIMEOUT_S", (WAIT_S, 1000 * WAIT_S))
+    document = releases.publish()
+    client.updates.look()
+    sums = releases.server.files[f"/{SUMS}"]
+    document.always = sums.always = fault
+    document.asked.clear()
+    with ThreadPoolExecutor() as threads:
+        asked = [threads.submit(client.updates.look), threads.submit(client.updates.download)]
+        assert document.asked.wait(WAIT_S)
+        assert sums.asked.wait(WAIT_S)
+
+        client.updates.close(WAIT_S)
+
+        for each in asked:
+            with pytest.raises(TransientError):
+                each.result(timeout=WAIT_S)
+    assert client.version() == "9.1.0"
+
+
+def test_a_document_that_the_end_of_the_app_has_cut_is_no_answer(
+    client: Client, releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, real_pieces_of = threading.Event(), response_body.pieces_of
+
+    def pieces_of(*arguments: Any) -> Iterator[bytes]:
+        for piece in real_pieces_of(*arguments):
+            read.set()
+            yield piece
+
+    document = releases.publish()
+    client.updates.look()
+    looked_s = client.updates.last_look_s()
+    document.length = document.chunked = False
+    document.always = Stall(10)
+    monkeypatch.setattr(response_body, "pieces_of", pieces_of)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(client.updates.look)
+        assert read.wait(WAIT_S)
+
+        client.updates.close(WAIT_S)
+
+        with pytest.raises(TransientError):
+            asked.result(timeout=WAIT_S)
+    assert (client.version(), client.updates.last_look_s()) == ("9.1.0", looked_s)
+
+
+def test_nothing_is_asked_or_fetched_any_more_once_the_app_ends(client: Client, releases: Releases) -> None:
+    document = releases.publish()
+    client.updates.look()
+    client.updates.close(WAIT_S)
+
+    for begin in (client.updates.look, client.updates.download):
+        with pytest.raises(TransientError):
+            begin()
+
+    assert len(document.requests) == 1
+    assert not client.queues
+
+
 def test_a_download_that_is_given_up_leaves_nothing(client: Client, releases: Releases) -> None:
     releases.publish()
     package = releases.server.files[f"/{PACKAGE}"]
@@ -468,6 +539,33 @@ def test_a_no_is_not_asked_again_and_neither_is_who_has_changed_the_setting(
     app.change(check_for_updates=True)
     app.change(check_for_updates=False)
     assert not app.status().updates.asks
+
+
+def test_a_look_that_does_not_end_leaves_the_server_time_to_stop(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, ended = threading.Event(), threading.Event()
+
+    def look() -> None:
+        looking.set()
+        ended.wait(WAIT_S)
+
+    given_s: list[float] = []
+
+    def stop(timeout_s: float) -> None:
+        given_s.append(timeout_s)
+        ended.set()
+
+    weekly = WeeklyLook(Look("this is", look, is_on=lambda: True, last_s=lambda: 0.0))
+    monkeypatch.setattr(app, "_weekly", weekly)
+    monkeypatch.setattr(app._server, "stop", stop)
+    app.begin()
+    assert looking.wait(WAIT_S)
+
+    app.close(timeout_s=1.0)
+
+    assert given_s[0] > 0
+    assert not any(each.name == "weekly-look" for each in threading.enumerate())
 
 
 def test_the_terminal_tells_of_it_and_asks_nobody(app: App, releases: Releases) -> None:

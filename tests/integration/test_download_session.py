@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.downloads import model_bytes
 from tests.fakes.errors import coded
-from tests.fakes.file_server import FileServer, Silence, Stall, Status
+from tests.fakes.file_server import CutHeaders, FileServer, Silence, Stall, Status
 from tray_app.download import strict_http
 from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.response_body import CHUNK_BYTES, Asker
@@ -189,6 +189,16 @@ def test_the_time_for_the_headers_ends_with_them(server: FileServer, monkeypatch
     with Session() as session, session.get_hops(served.url, {}, TIMEOUT_S)[-1] as answer:
         clock.monotonic = lambda: 1e9
         assert answer.content == content
+
+
+def test_headers_that_were_cut_are_no_answer(server: FileServer) -> None:
+    served = server.put("/m.gguf", model_bytes())
+    served.faults.append(CutHeaders())
+    with Session() as session:
+        with pytest.raises(UnreachableError):
+            session.get_hops(served.url, {}, TIMEOUT_S)
+        with session.get_hops(served.url, {}, TIMEOUT_S)[-1] as answer:
+            assert answer.content == model_bytes()
 
 
 LOGIN = "The proxy requires a login"

@@ -18,7 +18,7 @@ from tests.fakes.engine_archives import FOLDER, LIBRARY, engine_tar, published, 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import AMX, Mode, llama_server
 from tests.fakes.file_server import Drop, FileServer, Stall
-from tests.fakes.launches import ShortLauncher
+from tests.fakes.launches import ShortLauncher, give_no_thread_named
 from tests.fakes.processes import all_ended, processes_with
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
@@ -379,6 +379,20 @@ def test_one_engine_is_installed_at_a_time(server: FileServer, tmp_path: Path) -
         with pytest.raises(EngineError, check=coded(ErrorCode.INSTALLATION_UNDER_WAY)):
             at.installer.install_file(tmp_path / "other.zip")
         at.installer.cancel()
+
+
+def test_a_system_that_gives_no_thread_is_told_and_asked_again(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = offered(server, {ARCHIVE: engine_tar()})
+    with place(tmp_path, build) as at:
+        with monkeypatch.context() as full:
+            give_no_thread_named("installing", full)
+            with pytest.raises(EngineError, check=coded(ErrorCode.SYSTEM_RESOURCES_EXHAUSTED)):
+                at.installer.install(build)
+        assert at.installer.installation() is None
+        at.installer.install(build)
+        assert at.installer.wait(PATIENCE_S).id == build.id
 
 
 def test_two_programs_do_not_install_at_once(server: FileServer, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ from tests.fakes.random_embedders import Kind, write_embedder
 from tests.fakes.scripted_engine import engine_that_answers
 from tray_app.engine import remote_engine
 from tray_app.engine.launch_plan import plan_remote
-from tray_app.gateway import limits, server
+from tray_app.gateway import limits, routes
 from tray_app.gateway.intake import Intake
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.rules import Rules
@@ -188,7 +188,7 @@ def test_who_asks_first_whether_its_body_is_wanted_hears_the_refusal_in_place_of
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "Intake", lambda: Intake(grace_s=0.2))
+    monkeypatch.setattr(routes, "Intake", lambda: Intake(grace_s=0.2))
     with gateway_to(READY) as url, connect(url) as client:
         client.sendall(request_of("/v1/embeddings", b'{"input":"', length=30_000_000))
         assert status_line(client) == 408

@@ -87,6 +87,26 @@ def test_a_stream_that_is_cut_has_broken_off_after_what_came() -> None:
             next(pieces)
 
 
+def test_a_stream_in_which_nothing_more_comes_is_not_called_a_closed_connection() -> None:
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def begin() -> None:
+            with listener.accept()[0] as client:
+                client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNK)
+                over.wait(10)
+
+        thread = threading.Thread(target=begin)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        pieces = complete(url, "x", 8, threading.Event(), timeout_s=0.3)
+        assert next(pieces) == "one"
+        with pytest.raises(GatewayError, match="has not answered", check=coded(ErrorCode.ANSWER_BROKE_OFF)):
+            next(pieces)
+        over.set()
+        thread.join(10)
+
+
 @pytest.mark.parametrize("answer", [b"", HEAD + b"Content-Length: 100\r\n\r\n{"])
 def test_who_says_nothing_more_is_not_waited_for_longer_than_the_limit(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:

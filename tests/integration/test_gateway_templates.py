@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
+from tray_app.gateway.api_error import ApiError
+from tray_app.gateway.openai import ChatMessage, ContentPart
 from tray_app.gateway.powerinfer import template_child
 from tray_app.gateway.powerinfer.templates import RenderLimits, TemplateRenderer, UnusableTemplateError
 
@@ -154,6 +155,18 @@ def test_who_leaves_in_the_middle_leaves_no_process_and_no_answer_for_the_next()
 
     assert asyncio.run(ask()) == "[INST] Hi [/INST]"
     assert _children() == []
+
+
+def test_a_process_that_was_ended_while_nobody_asked_is_started_again() -> None:
+    async def ask() -> str:
+        async with renderer() as made:
+            await made.prompt(CHATML, [HI])
+            assert made._process
+            made._process.kill()
+            await made._process.wait()
+            return await made.prompt(LLAMA2, [HI])
+
+    assert asyncio.run(ask()) == "[INST] Hi [/INST]"
 
 
 def test_the_process_ends_with_the_app_even_over_an_endless_template() -> None:

@@ -17,6 +17,8 @@ import engines
 import linux
 from freeze import PackagingError
 from tests.fakes.file_server import FileServer
+from tray_app import __version__
+from tray_app.app.release import PackageKind, package_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,6 +118,20 @@ def test_another_runtime_than_the_pinned_one_is_refused(monkeypatch: pytest.Monk
             appimage.fetch_runtime("x86_64")
 
 
+@needs_tools
+def test_an_appimage_whose_self_test_fails_is_not_kept(
+    frozen: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = work / "runtime"
+    runtime.write_text("#!/bin/sh\nexit 3\n")
+    monkeypatch.setattr(appimage, "fetch_runtime", lambda _machine: runtime)
+
+    with pytest.raises(PackagingError, match=r"failed \(3\)"):
+        appimage.make(frozen, work / "dist")
+
+    assert not list((work / "dist").iterdir())
+
+
 def test_without_a_runtime_no_appimage_is_made_and_this_is_said(
     frozen: Path, work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +139,11 @@ def test_without_a_runtime_no_appimage_is_made_and_this_is_said(
         published(server, monkeypatch, sha256="0" * 64)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
+    left = work / package_name(__version__, PackageKind.APPIMAGE, "x86_64")
+    left.write_bytes(b"of an earlier run")
+
     assert appimage.make(frozen, work) == []  # the server is gone
+    assert not left.exists()
     assert "No AppImage is made, because its runtime cannot be fetched" in capsys.readouterr().out
     assert appimage.fetch_runtime("riscv64") is None
     assert "no runtime is published for riscv64" in capsys.readouterr().out

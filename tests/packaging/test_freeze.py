@@ -88,6 +88,22 @@ def test_a_tool_that_fails_says_why() -> None:
         freeze.run_tool([sys.executable, "-c", code])
 
 
+def test_a_tool_that_is_not_there_is_named() -> None:
+    with pytest.raises(PackagingError, match=r"no-such-tool cannot be run: .*Is it installed"):
+        freeze.run_tool(["no-such-tool", "--version"])
+
+
+@pytest.mark.parametrize("told", ["", "yesterday"])
+def test_without_a_time_of_the_sources_it_is_said_how_to_give_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, told: str
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", told)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))  # sources that were unpacked from an archive
+
+    with pytest.raises(PackagingError, match="Set SOURCE_DATE_EPOCH"):
+        freeze.source_date()
+
+
 def test_the_time_of_the_sources_is_that_of_the_last_commit_or_as_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

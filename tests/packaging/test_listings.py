@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +17,6 @@ import contents
 import listings
 from freeze import PackagingError
 from tray_app import __version__
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-ftparchive") is None, reason="needs Debian's tools")
 
@@ -65,7 +64,7 @@ def test_the_manifests_for_winget_name_the_installer_and_its_digest(release: Pat
     assert "ReleaseDate: 2023-11-14\n" in installer
     assert len(manifests) == 5
     for text in manifests.values():
-        assert f"PackageIdentifier: o-wner.PowerInferTray\nPackageVersion: {__version__}\n" in text
+        assert f'PackageIdentifier: o-wner.PowerInferTray\nPackageVersion: "{__version__}"\n' in text
         assert text.startswith("# yaml-language-server: $schema=https://aka.ms/winget-manifest.")
 
 
@@ -100,8 +99,9 @@ def test_apt_installs_from_the_signed_repository(
     keyring = tmp_path / "key.gpg"
     run(*gpg, "--output", keyring, "--export")
     monkeypatch.setenv("APT_SIGNING_KEY", "test@powerinfer-tray.invalid")
+    monkeypatch.chdir(release.parent)
 
-    listings.make(release, REPOSITORY)
+    listings.make(Path(release.name), REPOSITORY)
 
     try:
         assert __version__ in apt(tmp_path, release / "listings/apt", keyring, "policy", contents.APP)
@@ -138,6 +138,76 @@ def run(program: str, *arguments: str | Path) -> str:
     return done.stdout
 
 
+def test_a_version_of_two_numbers_is_a_text_for_winget(tmp_path: Path) -> None:
+    names = ("owner", "identity", "repository", "date", "setup_url", "setup_sha256")
+    values = {**dict.fromkeys(names, "x"), "version": "1.10"}
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps({"properties": {"PackageVersion": {"const": "1.10"}}}))
+
+    manifests = listings.winget_manifests(tmp_path / "winget", values)
+
+    check: list[str | Path] = [sys.executable, "-m", "check_jsonschema", "--schemafile", schema, *manifests]
+    done = subprocess.run(check, check=False, capture_output=True, text=True)
+    assert (done.returncode, len(manifests)) == (0, 5), done.stdout
+
+
+def test_an_owner_with_a_long_name_is_cut_for_winget_alone(release: Path) -> None:
+    owner = "o" * 39
+
+    listings.make(release, f"{owner}/name")
+
+    (manifest,) = (release / "listings/winget").glob("*Tray.yaml")
+    assert manifest.name == f"{'o' * 32}.PowerInferTray.yaml"
+    cask = (release / "listings/homebrew/powerinfer-tray.rb").read_text(encoding="utf-8")
+    assert f"https://github.com/{owner}/name/" in cask
+
+
+def test_only_the_package_that_was_made_is_in_the_repository_and_no_copy_of_it(release: Path) -> None:
+    deb = next(release.glob("*.deb"))
+    shutil.copyfile(deb, deb.with_name(f"{deb.stem} (1).deb"))
+    shutil.copyfile(deb, deb.with_name(f"{contents.APP}_{__version__}_amd64.old.deb"))
+
+    listings.make(release, REPOSITORY)
+    listings.make(release, REPOSITORY)
+
+    assert [each.name for each in (release / "listings/apt").glob("*.deb")] == [deb.name]
+    assert (release / "listings/apt/Packages").read_text().count("Package: ") == 1
+
+
+def nothing_is_listed(release: Path, capsys: pytest.CaptureFixture[str], why: str) -> None:
+    (release / "listings").mkdir()  # of an earlier version
+    assert listings.main([REPOSITORY, str(release)]) == 1
+    assert why in capsys.readouterr().err
+    assert not (release / "listings").exists()
+
+
+def test_without_its_signature_nothing_is_listed(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gpg").mkdir(mode=0o700)
+    monkeypatch.setenv("GNUPGHOME", str(tmp_path / "gpg"))
+    monkeypatch.setenv("APT_SIGNING_KEY", "nobody@powerinfer-tray.invalid")
+
+    nothing_is_listed(release, capsys, "No secret key")
+
+
+def test_without_a_tool_nothing_is_listed_and_the_tool_is_named(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    nothing_is_listed(release, capsys, "apt-ftparchive cannot be run")
+
+
+def test_a_folder_that_cannot_be_written_is_said(release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (release / "listings").write_text("in the way")
+
+    assert listings.main([REPOSITORY, str(release)]) == 1
+
+    assert "listings" in capsys.readouterr().err
+    assert (release / "listings").read_text() == "in the way"
+
+
 @pytest.mark.parametrize("absent", ["setup", "arm", "intel"])
 def test_a_release_without_one_of_its_packages_is_refused(release: Path, absent: str) -> None:
     (release / listings.PACKAGES[absent]).unlink()
@@ -147,7 +217,9 @@ def test_a_release_without_one_of_its_packages_is_refused(release: Path, absent:
     assert not (release / "listings").exists()
 
 
-@pytest.mark.parametrize("name", ["o", "o/n/m", "o w/n", "https://github.com/o/n", "", "o/n\n"])
+@pytest.mark.parametrize(
+    "name", ["o", "o/n/m", "o w/n", "https://github.com/o/n", "", "o/n\n", "o/.", "o/..", "o/n.git", "é/n"]
+)
 def test_what_is_no_repository_is_refused(
     release: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

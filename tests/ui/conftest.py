@@ -39,6 +39,13 @@ ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 SAID = QAccessible.Event.Announcement
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_other_files_left() -> None:
+    """It stays, and nothing looks through it after each of these tests: that took longer than they do."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def collected_between_tests() -> Iterator[None]:
     """What a test leaves goes when it is over: Qt crashes if a window goes while it walks through them, or on

@@ -510,7 +510,7 @@ def test_an_answer_goes_on_while_another_conversation_is_shown(
     qtbot.waitUntil(lambda: talk.conversation.id == other.id)
     assert not talk.composer.busy
     fake.next_piece.set()
-    qtbot.waitUntil(lambda: not talk.answers)
+    qtbot.waitUntil(lambda: not talk.answers.any_running)
     settle(qtbot, bridge)
 
     assert texts_of(talk) == ["Other", "Old."]
@@ -550,7 +550,7 @@ def test_a_message_without_an_answer_says_so_and_gets_one(
 
     talk.view.failure._button.click()
     settle(qtbot, bridge)
-    qtbot.waitUntil(lambda: not talk.answers)
+    qtbot.waitUntil(lambda: not talk.answers.any_running)
 
     assert texts_of(talk) == ["Hello", LAZY]
     assert talk.view.failure.isHidden()

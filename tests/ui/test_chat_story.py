@@ -70,7 +70,7 @@ class Person:
 
     def wait_for_words(self) -> None:
         self.wait(
-            lambda: (answer := self.talk.answers.get(self.talk.conversation.id)) and answer.message().text
+            lambda: (answer := self.talk.answers.of(self.talk.conversation.id)) and answer.message().text
         )
 
     def remember(self, what: str) -> None:

@@ -225,14 +225,11 @@ def test_the_clock_ticks_only_while_a_model_loads(qtbot: QtBot, tray: Tray) -> N
     assert not tray.clock.isActive()
 
 
-@pytest.mark.parametrize("failed", [True, False])
-def test_a_notice_carries_the_icon_of_the_app(
-    monkeypatch: pytest.MonkeyPatch, tray: Tray, *, failed: bool
-) -> None:
+def test_a_notice_carries_the_icon_of_the_app(monkeypatch: pytest.MonkeyPatch, tray: Tray) -> None:
     shown: list[object] = []
     monkeypatch.setattr(tray.icon, "showMessage", lambda *notice: shown.extend(notice))
 
-    tray.notify(Notice("Download finished", "tiny.gguf", Page.MODELS, failed=failed))
+    tray.notify(Notice("Download finished", "tiny.gguf", Page.MODELS))
 
     assert shown[:2] == ["Download finished", "tiny.gguf"]
     assert isinstance(shown[2], QIcon)

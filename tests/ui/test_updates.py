@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,10 @@ from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app import __version__
 from tray_app.app.release import Release
 from tray_app.app.updates import UpdateStatus
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import broken_transfer
 from tray_app.download.progress import Phase
+from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.ui.desktop import Desktop
@@ -30,6 +34,7 @@ from tray_app.ui.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from PySide6.QtWidgets import QApplication, QWidget
     from pytestqt.qtbot import QtBot
@@ -174,6 +179,41 @@ def test_a_download_that_failed_says_why_and_can_be_begun_again() -> None:
     assert UpdateAction.DOWNLOAD in card.actions
 
 
+def no_room(folder: Path) -> DownloadError:
+    with pytest.raises(NoRoomError) as told:
+        DiskRoom(folder).require(1 << 60)
+    return told.value
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(
+            lambda folder, number=number: disk_fault(OSError(number, "no"), folder / PACKAGE)
+            for number in (errno.ENOSPC, errno.EACCES, errno.EFBIG)
+        ),
+        no_room,
+    ],
+)
+def test_a_folder_of_no_use_is_that_of_packages_and_not_that_of_models(
+    tmp_path: Path, fault: Callable[[Path], DownloadError]
+) -> None:
+    error = fault(tmp_path)
+    failed = make_progress(Phase.FAILED, name=PACKAGE, error=error)
+    card = update_card(telling(fetches=True, download=failed), ENGLISH)
+    assert card
+    assert str(tmp_path) in card.text
+    assert "your downloads folder, then choose Download." in card.text
+    assert "models folder" not in card.text
+
+
+def test_a_lost_connection_names_the_button_that_is_there() -> None:
+    failed = make_progress(Phase.FAILED, name=PACKAGE, error=broken_transfer("It ended."))
+    card = update_card(telling(fetches=True, download=failed), ENGLISH)
+    assert card
+    assert "It ended.\nWhat was downloaded is kept. Choose Download to continue." in card.text
+
+
 def test_without_a_page_that_can_be_opened_there_is_nothing_to_download() -> None:
     assert actions(telling(replace_page(""))) == (UpdateAction.NEWS, UpdateAction.SKIP)
 
@@ -191,7 +231,7 @@ def test_the_menu_has_it_only_while_there_is_one() -> None:
 def test_it_is_a_notification_once_for_each_version() -> None:
     before = make_status(State.READY)
     (notice,) = notices(before, telling(), ENGLISH)
-    assert (notice.title, notice.page, notice.failed) == ("Version 1.2.0 is available", Page.HOME, False)
+    assert (notice.title, notice.page) == ("Version 1.2.0 is available", Page.HOME)
     assert not notices(telling(), telling(Release("1.2.0", "Other words")), ENGLISH)
     assert not notices(telling(), before, ENGLISH)
     assert notices(telling(), telling(Release("1.3.0")), ENGLISH)

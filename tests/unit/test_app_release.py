@@ -23,6 +23,7 @@ from tray_app.system.host import System
 
 NAME = "powerinfer-tray_1.2.0_amd64.deb"
 DIGEST = hashlib.sha256(b"package").hexdigest()
+SOURCE = "https://api.github.com/repos/o/n/releases/latest"
 MOUNTED = "/tmp/.mount_powerABC"  # noqa: S108 - where AppImages are mounted
 SUMS = f"{'0' * 64}  another.deb\n{DIGEST}  {NAME}\n".encode()
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -45,7 +46,7 @@ def told(tag: str = "v1.2.0", **more: Any) -> bytes:
 
 
 def test_a_release_is_its_version_text_page_and_files() -> None:
-    release = read_release(told())
+    release = read_release(told(), SOURCE)
     assert release
     assert (release.version, release.notes) == ("1.2.0", "What is **new**")
     assert release.page == "https://github.com/o/n/releases/tag/v1.2.0"
@@ -72,13 +73,13 @@ def test_a_release_is_its_version_text_page_and_files() -> None:
     ],
 )
 def test_what_is_no_version_is_no_release(tag: str) -> None:
-    assert read_release(told(tag)) is None
+    assert read_release(told(tag), SOURCE) is None
 
 
 @pytest.mark.parametrize("mark", ["draft", "prerelease"])
 def test_a_draft_and_a_trial_are_no_release_for_everybody(mark: str) -> None:
     more: dict[str, Any] = {mark: True}
-    assert read_release(told(**more)) is None
+    assert read_release(told(**more), SOURCE) is None
 
 
 @pytest.mark.parametrize(
@@ -100,13 +101,13 @@ def test_a_draft_and_a_trial_are_no_release_for_everybody(mark: str) -> None:
 )
 def test_what_is_no_such_document_is_an_error(content: bytes) -> None:
     with pytest.raises(NOT_JSON):
-        read_release(content)
+        read_release(content, SOURCE)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=50).map(lambda text: told(text, body=text, html_url=text)))
 def test_any_bytes_are_a_release_none_or_one_of_these_errors(content: bytes) -> None:
     try:
-        release = read_release(content)
+        release = read_release(content, SOURCE)
     except NOT_JSON:
         return
     assert release is None or is_newer(release.version, "0")
@@ -118,6 +119,8 @@ def test_any_bytes_are_a_release_none_or_one_of_these_errors(content: bytes) -> 
         "javascript:alert(1)",
         "file:///etc/passwd",
         "http://example.org/",
+        "http://127.0.0.1:8080/api/x",
+        "http://localhost/",
         "https://user:password@example.org/",
         "https://",
         "//example.org/x",
@@ -130,27 +133,39 @@ def test_any_bytes_are_a_release_none_or_one_of_these_errors(content: bytes) -> 
     ],
 )
 def test_an_address_that_is_not_safe_is_left_out(address: str) -> None:
-    release = read_release(told(html_url=address, assets=[{"name": NAME, "browser_download_url": address}]))
+    release = read_release(
+        told(html_url=address, assets=[{"name": NAME, "browser_download_url": address}]), SOURCE
+    )
     assert release
     assert (release.page, release.files) == ("", {})
 
 
+def test_a_server_of_this_computer_may_name_addresses_of_this_computer() -> None:
+    address = "http://127.0.0.1:8080/x"
+    files = [{"name": NAME, "browser_download_url": address}]
+    release = read_release(told(html_url=address, assets=files), "http://127.0.0.1:8080/latest.json")
+    assert release
+    assert (release.page, release.files) == (address, {NAME: address})
+
+
 @pytest.mark.parametrize("name", ["../evil.deb", "a/b", "C:\\x", "", ".hidden", "a\x00b", "a" * 300, "b\n"])
 def test_a_name_that_could_be_no_file_of_ours_is_left_out(name: str) -> None:
-    release = read_release(told(assets=[{"name": name, "browser_download_url": "https://example.org/x"}]))
+    release = read_release(
+        told(assets=[{"name": name, "browser_download_url": "https://example.org/x"}]), SOURCE
+    )
     assert release
     assert not release.files
 
 
 def test_a_text_is_cut_and_made_harmless() -> None:
-    release = read_release(told(body="one\r\ntwo \x1b[31mred\u202e" + "a" * 10_000_000))
+    release = read_release(told(body="one\r\ntwo \x1b[31mred\u202e" + "a" * 10_000_000), SOURCE)
     assert release
     assert release.notes.startswith("one\ntwo \\x1b[31mred\\u202e")
     assert len(release.notes) < 20_100
 
 
 def test_no_text_at_all_is_no_fault() -> None:
-    release = read_release(told(body=None, assets=[]))
+    release = read_release(told(body=None, assets=[]), SOURCE)
     assert release
     assert (release.notes, release.files) == ("", {})
     assert msgspec.json.decode(msgspec.json.encode(release), type=type(release)) == release
@@ -170,6 +185,11 @@ def test_no_text_at_all_is_no_fault() -> None:
         ("1.2.0", "1.2.0rc1", True),
         ("1.2.0", "1.2.0.dev5", True),
         ("1.2.0", "1.3.0rc1", False),
+        ("1.2.0", "1.2.0a1", True),
+        ("1.2.0", "1.2.0.dev5+g1234", True),
+        ("1.2.0", "1.2.0.post1", False),
+        ("1.2.0", "1.2.0+local", False),
+        ("1.2.1", "1.2.0+local", True),
         ("1.0", "wild", True),
     ],
 )
@@ -192,13 +212,13 @@ def test_versions_are_compared_by_their_numbers(version: str, own: str, *, newer
     ],
 )
 def test_each_installation_has_its_package(system: System, machine: str, bundle: str, name: str) -> None:
-    kind = package_kind(system, Path(bundle), MOUNTED)
+    kind = package_kind(system, Path(bundle), Path(MOUNTED))
     assert kind
     assert package_name("1.2.0", kind, machine) == name
 
 
 def test_an_app_that_came_in_no_package_has_none() -> None:
-    assert package_kind(System.LINUX, None, MOUNTED) is None
+    assert package_kind(System.LINUX, None, Path(MOUNTED)) is None
 
 
 def test_a_digest_that_is_signed_is_taken() -> None:

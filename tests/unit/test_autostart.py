@@ -14,6 +14,7 @@ from typing import Any, Self
 import pytest
 
 from tests.fakes.errors import coded
+from tray_app.app.release import PackageKind, package_kind
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.system import login_items
 from tray_app.system.autostart import (
@@ -28,6 +29,7 @@ from tray_app.system.autostart import (
     login_state,
     switch,
 )
+from tray_app.system.environment import appimage_folder
 from tray_app.system.host import System
 
 COMMAND = ("/opt/My Apps/démo/app", "--background")
@@ -359,3 +361,19 @@ def test_an_appimage_is_started_by_its_file_not_where_it_is_mounted(
     environ = {"APPIMAGE": image, "APPDIR": str(tmp_path / mounted) if mounted else ""}
 
     assert app_command(environ) == (expected or str(program), "--background")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a link")
+def test_an_appimage_that_is_mounted_through_a_link_is_started_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tmp").symlink_to(tmp_path / "elsewhere")
+    program = tmp_path / "elsewhere" / ".mount_tray" / "powerinfer-tray"
+    program.parent.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    environ = {"APPIMAGE": "/home/zoé/tray.AppImage", "APPDIR": str(tmp_path / "tmp" / ".mount_tray")}
+
+    assert app_command(environ) == ("/home/zoé/tray.AppImage", "--background")
+    kind = package_kind(System.LINUX, program.parent, appimage_folder(environ))
+    assert kind is PackageKind.APPIMAGE

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.errors import coded
+from tray_app.chats import folder as folder_module
 from tray_app.chats import store as store_module
 from tray_app.chats.conversation import Attachment, Conversation, Message, Role, Summary
 from tray_app.chats.finding import find, folded, folded_words
@@ -148,7 +149,7 @@ def test_files_that_have_not_changed_are_not_read_again(
         read.append(path)
         return read_regular(path, most_bytes)
 
-    monkeypatch.setattr(store_module, "read_regular", noted)
+    monkeypatch.setattr(folder_module, "read_regular", noted)
     last = saved(store, user("new"))
     assert len(store.summaries()) == 21
 
@@ -330,7 +331,7 @@ def test_what_cannot_be_read_is_told_and_hinders_nothing(
         case "pipe":
             os.mkfifo(path)
         case "large":
-            monkeypatch.setattr(store_module, "MOST_BYTES", 1000)
+            monkeypatch.setattr(folder_module, "MOST_BYTES", 1000)
             path.write_bytes(to_lines(replace(one, messages=(user("a" * 1000),))))
         case "closed":
             path.write_bytes(to_lines(one))
@@ -401,7 +402,7 @@ def test_who_cannot_write_because_another_does_is_told(
     store: ChatStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = saved(store, user("Why?"))
-    monkeypatch.setattr(store_module, "_LOCK_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(folder_module, "_LOCK_TIMEOUT_S", 0.05)
 
     with locked(store.folder / ".lock"):
         refused(ErrorCode.FILE_NOT_WRITABLE, store.save, one)
@@ -587,12 +588,12 @@ def test_whatever_is_in_a_text_is_found_in_it(text: str, data: st.DataObject) ->
         assert len(found.excerpt.splitlines()) <= 1
 
 
-def test_a_thousand_conversations_are_listed_and_searched_in_the_time_of_reading_them(tmp_path: Path) -> None:
+def test_many_conversations_are_listed_and_searched_in_the_time_of_reading_them(tmp_path: Path) -> None:
     """Compared with plainly reading the files and taking the lines for JSON, which no program can avoid."""
     store = ChatStore(tmp_path)
     words = "the quick brown fox jumps over the lazy dog of the Straße " * 8
     messages = tuple(user(words) if number % 2 else assistant(words) for number in range(20))
-    for number in range(1000):
+    for number in range(300):
         conversation = Conversation(f"c{number}", f"T {number}", 1.0, float(number), messages=messages)
         (tmp_path / f"c{number}.jsonl").write_bytes(to_lines(conversation))
 
@@ -609,7 +610,7 @@ def test_a_thousand_conversations_are_listed_and_searched_in_the_time_of_reading
 
     measure_s = took_s(plainly)
     assert took_s(lambda: ChatStore(tmp_path).summaries()) < 6 * measure_s  # 1 in fact
-    assert len(store.summaries()) == 1000
+    assert len(store.summaries()) == 300
     assert took_s(store.summaries) < measure_s  # a twentieth in fact
     assert took_s(lambda: store.search("STRASSE nothing")) < 10 * measure_s  # 2 in fact
-    assert len(store.search("lazy STRASSE")) == 1000
+    assert len(store.search("lazy STRASSE")) == 300

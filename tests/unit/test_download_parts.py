@@ -321,6 +321,12 @@ def test_how_long_a_server_asks_to_wait(header: str, wait_s: float) -> None:
     assert error.retry_after_s == wait_s
 
 
+def test_a_refusal_that_names_a_time_is_no_matter_of_rights() -> None:
+    error = refusal(403, "api.github.com", {"Retry-After": "60", "X-RateLimit-Remaining": "59"})
+    assert isinstance(error, TransientError)
+    assert (error.code, error.retry_after_s) == (ErrorCode.SOURCE_ASKED_TOO_OFTEN, 60.0)
+
+
 def test_a_server_may_ask_to_wait_until_a_time() -> None:
     then = datetime.now(UTC) + timedelta(seconds=60)
     error = refusal(503, "example.org", {"Retry-After": format_datetime(then, usegmt=True)})

@@ -8,7 +8,7 @@ from tests.fakes.engine import HELP
 from tests.fakes.errors import coded
 from tests.fakes.launches import FAKE_ENGINE, PC
 from tests.fakes.programs import elf, fat, pe
-from tray_app.engine import inspection
+from tray_app.engine import finding, inspection
 from tray_app.engine.builds.build import BackEnd, InstalledBuild
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
@@ -239,12 +239,17 @@ def test_a_build_for_cards_that_lists_none_cannot_be_used(tmp_path: Path) -> Non
 
 
 @posix
-def test_a_build_whose_card_was_not_found_is_asked_again(tmp_path: Path) -> None:
+def test_a_build_whose_card_was_not_found_is_asked_again_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     build = built(tmp_path, BackEnd.CUDA, f"'$(cat '{tmp_path}/driver' 2>/dev/null)'")
     finder = EngineFinder(PC, FakeBuilds((build,)))
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
         finder.of_build(build)
     (tmp_path / "driver").write_text(_CARD)
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
+        finder.of_build(build)
+    monkeypatch.setattr(finding, "_WITHOUT_CARD_S", 0)
     assert finder.of_build(build).devices
 
 

@@ -256,6 +256,22 @@ def test_a_plan_that_cannot_be_made_is_told_to_all_who_wait_and_to_nobody_else()
     assert isinstance(pool.ask("a"), EngineLease)
 
 
+def test_a_system_that_gives_no_thread_for_a_plan_is_told_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(a=10)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        error = waiting(pool.ask("a")).exception(0)
+    assert isinstance(error, EngineError)
+    assert error.code is ErrorCode.SYSTEM_RESOURCES_EXHAUSTED
+    pool.loaded("a").release()
+
+
 def test_an_engine_that_fails_tells_those_who_wait_and_is_started_by_the_next_request() -> None:
     pool = Pool(a=10)
     wait = waiting(pool.ask("a"))

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.asked import asked_embeddings
 from tray_app.gateway.bodies import address_within, letters_in, letters_of, without_nulls
-from tray_app.gateway.openai import ApiError, Fields, decode, embedding_texts, named_model, raw_texts
+from tray_app.gateway.openai import embedding_texts, named_model, raw_texts
+from tray_app.gateway.raw_json import Fields, decode
 from tray_app.gateway.upstream import Upstream
 
 TINY = Upstream("http://127.0.0.1:9", speaks_openai=True, model_id="t", model_name="T", context_size=64)

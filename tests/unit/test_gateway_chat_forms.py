@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from tests.fakes.played_chats import EVERYTHING, streamed_chat
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.messages import CountForm, MessageForm, anthropic_error
 from tray_app.gateway.apis.responses import ResponseForm
 from tray_app.gateway.byte_budget import ByteBudget
 from tray_app.gateway.engine_errors import answers_budget
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

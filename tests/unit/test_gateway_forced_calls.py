@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tray_app.gateway.forced_calls import ForcedCall, forced_call
-from tray_app.gateway.openai import Fields, decode
+from tray_app.gateway.raw_json import Fields, decode
 
 SCHEMA = {"type": "object", "properties": {"hour": {"type": "integer"}}}
 CLOCK = {"type": "function", "function": {"name": "clock", "parameters": SCHEMA}}

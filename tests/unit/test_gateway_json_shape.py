@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray_app.gateway import limits
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.json_shape import BodyShape, JsonShape
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from tray_app.gateway import limits
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.key_guesses import Guesses
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.ollama_answers import ChatForm, EmbeddingsForm, EmbedForm, GenerateForm
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from tray_app.gateway.apis.ollama_answers import OllamaForm

@@ -9,22 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.events import EventSplitter
 from tray_app.gateway.openai import (
-    ApiError,
     ChatBody,
     CompletionBody,
     EmbeddingsBody,
-    Fields,
     as_base64,
-    ascii_json,
     check_abilities,
-    decode,
     embedding_texts,
     shorter_length,
     stop_words,
     wanted_dimensions,
 )
+from tray_app.gateway.raw_json import Fields, ascii_json, decode
 
 
 @pytest.mark.parametrize(

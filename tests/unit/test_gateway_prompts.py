@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tray_app.gateway.openai import ApiError, ChatMessage, ContentPart
+from tray_app.gateway.api_error import ApiError
+from tray_app.gateway.openai import ChatMessage, ContentPart
 from tray_app.gateway.powerinfer.prompts import PLAIN, VICUNA, chat_style
 
 CONVERSATION = [

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.functions import FunctionsForm
-from tray_app.gateway.openai import ApiError, Fields, decode
+from tray_app.gateway.raw_json import Fields, decode
 from tray_app.gateway.tools import wants_tools, with_chosen_tools
 
 if TYPE_CHECKING:

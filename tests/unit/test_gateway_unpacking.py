@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tray_app.gateway import limits
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.unpacking import unpacker
 
 if TYPE_CHECKING:

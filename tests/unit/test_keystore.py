@@ -166,7 +166,7 @@ def test_what_is_no_file_holds_nobody_up(store: KeyStore, tmp_path: Path) -> Non
             store.get(name)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"a b\n", b"\xff\xfe", "schlüssel".encode()])
+@pytest.mark.parametrize("content", [b"", b"\n", b"a b\n", b"\xff\xfe", "schlüssel".encode(), b"x" * 4097])
 def test_a_file_that_holds_no_key_is_told_without_what_it_holds(
     store: KeyStore, tmp_path: Path, content: bytes
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, cast
@@ -19,11 +20,13 @@ from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.adopted import AdoptedModels
 from tray_app.models.catalog import CatalogEntry
+from tray_app.models.found.found_model import FoundModel, OtherApp
 from tray_app.models.library import Library
 from tray_app.models.naming import AmbiguousError
 from tray_app.models.removal import Removal
 from tray_app.models.watch import FolderWatch
 from tray_app.settings.schema import Settings
+from tray_app.system.files import read_regular
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
@@ -297,13 +300,35 @@ def test_what_one_program_takes_up_another_one_sees(place: Place, store: Path, t
     assert place.ids() == ["a-1b"]
 
 
-@pytest.mark.warns("cannot be read, and counts as empty")
+@pytest.mark.warns("is damaged, and counts as empty")
 @pytest.mark.parametrize("content", [b"models = 7", b"[[models]]\nid = 7", b"\xff", b"[", b"x" * (2 << 20)])
 def test_a_list_that_is_damaged_counts_as_empty(place: Place, content: bytes) -> None:
     place.state.mkdir()
     (place.state / "adopted.toml").write_bytes(content)
 
     assert place.ids() == []
+
+
+@pytest.mark.warns("cannot be read")
+def test_a_list_that_cannot_be_read_for_a_moment_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = AdoptedModels(tmp_path)
+    first, second = (FoundModel(OtherApp.OLLAMA, name, tmp_path / name, 1) for name in ("a", "b"))
+    models.add(first, "a")
+    faults = [PermissionError(errno.EACCES, "Another program has it open")] * 2
+
+    def read(path: Path) -> bytes:
+        if faults:
+            raise faults.pop()
+        return read_regular(path)
+
+    monkeypatch.setattr("tray_app.models.adopted.read_regular", read)
+    assert models.current() == ()
+    with pytest.raises(ModelError):
+        models.add(second, "b")
+
+    assert [each.id for each in models.current()] == ["a"]
 
 
 def test_a_list_that_cannot_be_written_is_an_error(place: Place, tmp_path: Path) -> None:

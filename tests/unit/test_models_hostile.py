@@ -96,14 +96,14 @@ def _long_keys() -> bytes:
 
 
 def _empty_texts() -> bytes:
-    count = 24 << 17  # twice as many are read above, where nobody looks at the memory
+    count = 12 << 17  # four times as many are read above, where the memory is not traced, which is slow
     texts = _key(b"k") + struct.pack("<IIQ", 9, 8, count) + bytes(8 * count)
-    return _header([texts, _numbers(b"n", 23 << 18)])
+    return _header([texts, _numbers(b"n", 35 << 18)])
 
 
 def _tensors() -> bytes:
     tensor = struct.pack("<I4QIQ", 4, *[2**64 - 1] * 4, 0, 2**64 - 1)
-    return _header([], [_key(b"t" * 400) + tensor for _ in range(99_000)])
+    return _header([], [_key(b"t" * 850) + tensor for _ in range(49_000)])
 
 
 LARGE = [_short_arrays, _used_arrays, _texts, _used_texts, _long_keys, _empty_texts, _tensors]

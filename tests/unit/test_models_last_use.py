@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -74,3 +75,27 @@ def test_sources_of_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     sources.note(files[1], FileSource("https://example.org/new.gguf"))
 
     assert sources.all() == {files[1]: FileSource("https://example.org/new.gguf")}
+
+
+@pytest.mark.warns("cannot be noted")
+def test_notes_that_cannot_be_read_for_a_moment_are_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.gguf"
+    file.touch()
+    use, sources = LastUse(tmp_path, lambda: DAY_S), FileSources(tmp_path)
+    use.note("a")
+    sources.note(file, FileSource("https://example.org/a.gguf"))
+    with monkeypatch.context() as fault:
+        for module in ("last_use", "sources"):
+            fault.setattr(f"tray_app.models.{module}.read_regular", denied)
+        use.note("b")
+        sources.note(tmp_path / "b.gguf", FileSource("https://example.org/b.gguf"))
+        assert (use.all(), sources.all()) == ({}, {})
+
+    assert use.all() == {"a": DAY_S}
+    assert list(sources.all()) == [file]
+
+
+def denied(path: Path) -> bytes:
+    raise PermissionError(errno.EACCES, "Another program has it open", str(path))

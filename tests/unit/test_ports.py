@@ -103,6 +103,20 @@ def test_a_low_port_is_never_called_free() -> None:
     assert nearest_free_port(80) >= 1024
 
 
+def test_where_the_system_refuses_all_of_ipv6_a_port_of_ipv4_is_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refusal = ports._refusal
+
+    def only_ipv4(port: int, family: socket.AddressFamily, address: str) -> OSError | None:
+        return refusal(port, family, address) if family == socket.AF_INET else PermissionError(errno.EPERM)
+
+    monkeypatch.setattr(ports, "_refusal", only_ipv4)
+
+    with socket.create_server((ports.LOOPBACK, free_port())) as server:
+        assert port_of(server) >= 1024
+
+
 def test_at_the_upper_end_the_nearest_free_port_lies_below() -> None:
     assert nearest_free_port(65_535) < 65_535
 

@@ -428,7 +428,7 @@ def test_a_person_is_told_once_that_an_engine_is_not_used() -> None:
 
     (notice,) = notices(before, after, ENGLISH)
 
-    assert (notice.text, notice.page, notice.failed) == ("It stopped with SIGSEGV.", Page.HOME, True)
+    assert (notice.text, notice.page) == ("It stopped with SIGSEGV.", Page.HOME)
     assert notices(after, not_used(WhyPassedOver.SET_ASIDE), ENGLISH) == ()
 
 
@@ -439,7 +439,7 @@ def test_a_person_is_told_once_how_an_installation_ended() -> None:
     )
 
     assert [each.page for each in notices(going, done, ENGLISH)] == [Page.ENGINES]
-    assert [each.failed for each in notices(going, failed, ENGLISH)] == [True]
+    assert [each.title for each in notices(going, failed, ENGLISH)] == ["An engine could not be installed"]
     assert notices(make_status(), going, ENGLISH) == ()
     assert notices(done, done, ENGLISH) == ()
 

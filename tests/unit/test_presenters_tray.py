@@ -226,7 +226,7 @@ def test_a_failed_download_is_told_with_its_cause() -> None:
 
     (notice,) = notices(running, broken, ENGLISH)
 
-    assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS, failed=True)
+    assert notice == Notice("Download failed", "tiny.gguf\nThe disk is full", Page.MODELS)
 
 
 def test_a_split_model_is_told_when_all_of_it_is_there_and_its_failure_once() -> None:
@@ -259,9 +259,7 @@ def test_what_a_person_did_to_a_download_is_no_news(phase: Phase) -> None:
 def test_giving_up_the_server_is_told_once_with_cause_and_remedy() -> None:
     (notice,) = notices(make_status(State.LOADING), failed(), ENGLISH)
 
-    expected = Notice(
-        "not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.HOME, failed=True
-    )
+    expected = Notice("not enough memory", "The model needs 5 GB.\nChoose a smaller one.", Page.HOME)
     assert notice == expected
     assert notices(failed(), failed(), ENGLISH) == ()
 

@@ -72,9 +72,15 @@ def test_a_program_that_does_not_end_is_given_up_also_when_it_prints() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="starts its child with fork")
-def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer_up() -> None:
-    code = "import os, time\nif os.fork(): print('yes')\nelse: time.sleep(2)"
-    assert ask((sys.executable, "-c", code), timeout_s=0.5) == ProgramOutput(0, "yes\n")
+def test_a_child_that_keeps_the_output_open_does_not_hold_the_answer_up(tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    os.mkfifo(end)
+    code = "import os, sys\nif os.fork(): print('yes')\nelse: open(sys.argv[1]).read()"
+
+    answer = ask((sys.executable, "-I", "-S", "-c", code, str(end)), timeout_s=0.5)
+
+    end.write_text("now")
+    assert answer == ProgramOutput(0, "yes\n")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no named pipes in folders")

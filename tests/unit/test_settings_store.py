@@ -1,5 +1,6 @@
 """The settings file: nothing of it is lost, whatever is in it."""
 
+import errno
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tray_app.settings import store as store_module
 from tray_app.settings import toml_text
 from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
+from tray_app.system.files import read_regular
 
 
 @pytest.fixture
@@ -229,16 +231,12 @@ CHANGE = textwrap.dedent("""
 FIRST = {
     "port": 9000,
     "ctx_size": 1000,
-    "batch_size": 1000,
     "threads": 100,
-    "threads_batch": 100,
-    "idle_minutes": 100,
     "vram_budget": 100,
-    "speed_limit": 100,
 }
 
 
-def test_of_eight_programs_that_change_the_settings_at_once_none_loses_a_change(file: Path) -> None:
+def test_of_four_programs_that_change_the_settings_at_once_none_loses_a_change(file: Path) -> None:
     written(file, "# mine\n")
     programs = [
         subprocess.Popen(
@@ -276,6 +274,26 @@ def test_a_lock_that_is_never_given_back_is_told_and_changes_nothing(
 
     store.replace(replace(store.current, port=9001))
     assert file.read_text() == "version = 3\nport = 9001\n"
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_is_not_replaced(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "version = 3\nport = 9000\nthreads = 3\n"
+    store = written(file, text)
+    faults = [PermissionError(errno.EACCES, "Another program has it open", str(file))]
+
+    def read(path: Path, most_bytes: int) -> bytes:
+        if faults:
+            raise faults.pop()
+        return read_regular(path, most_bytes)
+
+    monkeypatch.setattr(store_module, "read_regular", read)
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTINGS_NOT_SAVED)):
+        store.change(temperature=0.1)
+
+    assert file.read_text() == text
+    assert store.current == Settings(port=9000, threads=3)
 
 
 def test_a_lock_that_a_program_has_left_behind_is_nobodys(file: Path) -> None:

@@ -22,7 +22,7 @@ from tray_app.download.file_names import safe_name
 from tray_app.download.network_errors import no_answer
 from tray_app.download.refusals import refusal
 from tray_app.errors import AppError, ErrorCode
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.refusals import read_refusal, remote_error
 from tray_app.models.gguf import parse_header
 from tray_app.phrases import LINE_LIMIT, json_text, one_line, phrase, presentable, visible

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -39,6 +40,8 @@ _MOST_FILES = 100
 _VERSION = re.compile(r"v?((?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){1,3})")
 """Releases alone: what has letters behind the numbers is a trial, and is not told of."""
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_TRIAL = re.compile(r"[0-9.]+(?:a|b|rc|dev)[0-9]")
+"""As Python writes versions; one with `.post1` or `+local` comes after its release."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 _DEBIAN_MACHINES = {"x86_64": "amd64"}
@@ -85,10 +88,10 @@ class _Told(msgspec.Struct):
     assets: tuple[_Asset, ...] = ()
 
 
-def read_release(content: bytes) -> Release | None:
+def read_release(content: bytes, source: str) -> Release | None:
     """The release that a JSON document tells of; None if it is none for everybody.
 
-    An error of `files.NOT_JSON` if it is no such document.
+    `source`: the address of the document. An error of `files.NOT_JSON` if it is no such document.
     """
     told = msgspec.json.decode(content, type=_Told)
     version = _VERSION.fullmatch(told.tag_name)
@@ -97,11 +100,11 @@ def read_release(content: bytes) -> Release | None:
     return Release(
         version[1],
         _notes(told.body or ""),
-        told.html_url if _can_be_opened(told.html_url) else "",
+        told.html_url if _can_be_opened(told.html_url, source) else "",
         {
             each.name: each.browser_download_url
             for each in told.assets[:_MOST_FILES]
-            if _FILE_NAME.fullmatch(each.name) and _can_be_opened(each.browser_download_url)
+            if _FILE_NAME.fullmatch(each.name) and _can_be_opened(each.browser_download_url, source)
         },
     )
 
@@ -112,14 +115,17 @@ def _notes(body: str) -> str:
     return text if len(text) <= _LONGEST_NOTES else f"{text[:_LONGEST_NOTES]} …"
 
 
-def _can_be_opened(address: str) -> bool:
-    return len(address) <= _LONGEST_ADDRESS and visible(address, "") == address and is_safe_address(address)
+def _can_be_opened(address: str, source: str) -> bool:
+    if len(address) > _LONGEST_ADDRESS or visible(address, "") != address or not is_safe_address(address):
+        return False
+    # Nobody on the internet is to make requests to the servers of this computer.
+    return urlsplit(address).scheme == "https" or urlsplit(source).scheme == "http"
 
 
 def is_newer(version: str, own: str) -> bool:
     """Whether a release comes after one's own version, which may be a trial of the same release."""
     theirs, ours = _numbers(version), _numbers(own)
-    return theirs > ours or (theirs == ours and _VERSION.fullmatch(own) is None)
+    return theirs > ours or (theirs == ours and _TRIAL.match(own) is not None)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -151,10 +157,10 @@ def debian_machine(machine: str) -> str:
     return _DEBIAN_MACHINES.get(machine, machine)
 
 
-def package_kind(system: System, bundle: Path | None, mounted: str = "") -> PackageKind | None:
+def package_kind(system: System, bundle: Path | None, mounted: Path | None) -> PackageKind | None:
     """The kind of package that this app came in; None if it runs from its sources or a wheel.
 
-    `bundle`: the folder of the frozen app, see `bundle_folder`. `mounted`: where an AppImage says that it is.
+    `bundle`: the folder of the frozen app, see `bundle_folder`. `mounted`: see `appimage_folder`.
     """
     if bundle is None:
         return None

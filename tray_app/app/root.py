@@ -463,7 +463,7 @@ class App(Workspace):
 
         self._wishes += 1
         self._watch.close(remaining_s())
-        self._weekly.close(remaining_s())
+        self._weekly.close(0.0)  # waited for below, as a server that does not answer would take all the time
         self.updates.close(remaining_s())
         self._server.stop(remaining_s())
         super().close(remaining_s())  # before the control address, where a start may wait for a download
@@ -471,6 +471,7 @@ class App(Workspace):
             self._control.end_jobs(remaining_s())
             self._control.close(remaining_s())
         self._pool.close(remaining_s())
+        self._weekly.close(remaining_s())
         self._log.close()
         self._writes_logs.release()
 

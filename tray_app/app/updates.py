@@ -30,7 +30,9 @@ from tray_app.app.release import (
     signed_digest,
 )
 from tray_app.download.faults import RefusedError
-from tray_app.system.environment import bundle_folder
+from tray_app.download.network_errors import broken_body
+from tray_app.errors import DownloadError, ErrorCode
+from tray_app.system.environment import appimage_folder, bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources
 
@@ -112,13 +114,16 @@ class Updates:
         self._releases = releases
         self._key = key or _own_key() if find_spec("cryptography") else None
         self._package_kind = package or package_kind(
-            host.system, bundle_folder(), os.environ.get("APPDIR", "")
+            host.system, bundle_folder(), appimage_folder(os.environ)
         )
         self._lock = threading.Lock()
         self._kept = self._read()
         self._queue: DownloadQueue | None = None
         self._number: int | None = None
         """That of the package in the queue."""
+        self._asking: set[Session] = set()
+        """Those in which a document is being fetched."""
+        self._closing = False
 
     # Looking
 
@@ -135,9 +140,11 @@ class Updates:
         address = self._address()
         release = None
         try:
-            release = read_release(_fetch(address, SMALL_FILE_BYTES))
-        except RefusedError as exc:  # nothing was released yet, for one
-            _log.info("No release is known: %s", exc.message)
+            release = read_release(self._fetch(address, SMALL_FILE_BYTES), address)
+        except DownloadError as exc:
+            if not isinstance(exc, RefusedError) and exc.code is not ErrorCode.SOURCE_REFUSED:
+                raise
+            _log.info("No release is known: %s", exc.message)  # nothing was released yet, for one
         except NOT_JSON as exc:
             _log.info("What %s says of releases cannot be read: %s", address, exc)
         if release and not is_newer(release.version, __version__):
@@ -175,10 +182,12 @@ class Updates:
         if newer is None or self._key is None or not self._can_fetch(newer):
             return
         name = self._package(newer)
-        sums = _fetch(newer.files[SUMS], SMALL_FILE_BYTES)
-        signature = _fetch(newer.files[SIGNATURE], SIGNATURE_BYTES)
+        sums = self._fetch(newer.files[SUMS], SMALL_FILE_BYTES)
+        signature = self._fetch(newer.files[SIGNATURE], SIGNATURE_BYTES)
         digest = signed_digest(name, sums, signature, self._key)
         with self._lock:
+            if self._closing:
+                return
             if self._queue is None:
                 self._queue = self._new_queue()
                 self._queue.changed.connect(lambda *_: self._announce())
@@ -192,9 +201,14 @@ class Updates:
             self._queue.discard(self._number)
 
     def close(self, timeout_s: float) -> None:
-        """End the download; what has arrived is used when it is begun again."""
-        if self._queue is not None:
-            self._queue.close(timeout_s)
+        """End what is being asked, and the download; what has arrived is used when it is begun again."""
+        with self._lock:
+            self._closing = True
+            queue = self._queue
+            for session in self._asking:
+                session.abort()
+        if queue is not None:
+            queue.close(timeout_s)
 
     # How
 
@@ -226,6 +240,27 @@ class Updates:
         found = (each for each in self._queue.snapshot() if each.id == self._number and each.name == name)
         return next(found, None)
 
+    def _fetch(self, address: str, most_bytes: int) -> bytes:
+        """A document of at most so many bytes; a larger one is cut a little after them. `DownloadError`, also
+        if `close` has ended it.
+        """
+        from tray_app.download.response_body import pieces_of
+
+        with _session() as session:
+            with self._lock:
+                self._asking.add(session)
+                if self._closing:
+                    session.abort()
+            try:
+                with closing(session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]) as answer:
+                    content = b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
+            finally:
+                with self._lock:
+                    self._asking.discard(session)
+        if self._closing:  # not every answer tells its length: this one may have been cut
+            raise broken_body(ConnectionAbortedError("The app is closing"))
+        return content
+
     def _keep(self, **changes: object) -> None:
         with self._lock:
             self._kept = msgspec.structs.replace(self._kept, **changes)
@@ -248,14 +283,6 @@ def _own_key() -> bytes | None:
         return read_regular(resources() / KEY_FILE)
     except OSError:
         return None
-
-
-def _fetch(address: str, most_bytes: int) -> bytes:
-    """A document of at most so many bytes; a larger one is cut a little after them. `DownloadError`."""
-    from tray_app.download.response_body import pieces_of
-
-    with _session() as session, closing(session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]) as answer:
-        return b"".join(pieces_of(answer, most_bytes, _LONGEST_S))
 
 
 def _session() -> Session:

@@ -8,51 +8,33 @@ meanwhile becomes a conversation of its own.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
-
-from filelock import Timeout
+from typing import TYPE_CHECKING
 
 from tray_app.chats.conversation import Conversation, Summary, title_of
 from tray_app.chats.exports import as_json, as_markdown
 from tray_app.chats.finding import find, folded_words
+from tray_app.chats.folder import MOST_BYTES, SUFFIX, ChatFolder, original_of, state_of, state_or_none
 from tray_app.chats.lines import from_lines, kept_time, to_lines
+from tray_app.chats.problems import cannot_save, damaged, kept_copy, not_found
 from tray_app.errors import AppError, ErrorCode
 from tray_app.models.removal import to_trash
 from tray_app.phrases import one_line, phrase
-from tray_app.system.file_lock import locked
-from tray_app.system.files import PUBLIC, not_saved, private_folder, read_regular, write_atomically
+from tray_app.system.files import PUBLIC, not_saved, write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tray_app.chats.finding import Found
+    from tray_app.chats.folder import State
     from tray_app.chats.lines import Reading
-    from tray_app.phrases import Text
 
-SUFFIX = ".jsonl"
 EXPORTS = (".md", ".json", ".jsonl")
-_BROKEN = ".broken"
-_COPY = re.compile(rf"(.+{re.escape(SUFFIX)}){re.escape(_BROKEN)}(?:-\d+)?", re.DOTALL)
-_LOCK = ".lock"
-_LOCK_TIMEOUT_S = 10.0
-MOST_BYTES = 64 * 2**20
-"""Of one conversation, with its pictures. Half of it is more than the server takes at once."""
-_MOST_LINES_NAMED = 5
-
-
-class _State(NamedTuple):
-    """Tells one content of a file from another."""
-
-    changed_ns: int
-    size_bytes: int
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +47,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    state: _State | None
+    state: State | None
     """None if the file could not be read."""
     summary: Summary | None
     problem: AppError | None
@@ -80,10 +62,11 @@ class ChatStore:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
+        self._files = ChatFolder(folder)
         self._clock = clock
         self._lock = threading.RLock()  # guards the rest
         self._looked: dict[str, _Looked] = {}
-        self._known: dict[str, _State] = {}
+        self._known: dict[str, State] = {}
         """By id, the content that `read` or `save` has told of: whoever saves next has seen it."""
 
     def new(self) -> Conversation:
@@ -100,22 +83,22 @@ class ChatStore:
     def problems(self) -> tuple[Problem, ...]:
         """The files that cannot be read, or not wholly, by name; and the copies that were kept of such."""
         damaged = [
-            Problem(self._path(name), each.problem)
+            Problem(self._files.path_of(name), each.problem)
             for name, each in self._look_at_all().items()
             if each.problem
         ]
-        kept = [Problem(path, _kept_copy(path)) for path in self._files(_original_of)]
+        kept = [Problem(path, kept_copy(path)) for path in self._files.files(original_of)]
         return tuple(sorted((*damaged, *kept), key=lambda each: each.path.name))
 
     def read(self, conversation_id: str) -> Conversation:
         """A conversation, as far as it can be read: see `problems`. `AppError` if there is none, or if there
         is nothing in its file that is understood.
         """
-        path = self._path(conversation_id)
+        path = self._files.path_of(conversation_id)
         with self._lock:
-            state, _, reading = self._read(path)
+            state, _, reading = self._files.read(path)
             if reading.conversation is None:
-                raise _damaged(path, reading)
+                raise damaged(path, reading)
             self._known[conversation_id] = state
             return reading.conversation
 
@@ -127,11 +110,11 @@ class ChatStore:
         has changed it since it was read or saved here, what that has written becomes a conversation of its
         own, unless all of it is in this one. `AppError` if it could not be written: then all is as before.
         """
-        path = self._path(conversation.id)
+        path = self._files.path_of(conversation.id)
         if not conversation.messages and not os.path.lexists(path):
             return conversation
-        with self._writing():
-            there = self._there(path)
+        with self._lock, self._files.writing():
+            there = self._files.there(path)
             title = (self._make_way(conversation, *there) if there else "") or conversation.title
             kept = replace(
                 conversation,
@@ -140,40 +123,40 @@ class ChatStore:
             )
             content = to_lines(kept)
             if len(content) > MOST_BYTES:
-                raise _not_saved(
+                raise cannot_save(
                     phrase("With its pictures, it is larger than {most} MB.", most=MOST_BYTES // 2**20),
                     "Start a new conversation.",
                 )
             write_atomically(path, content)
-            self._known[conversation.id] = state = _state(path)
+            self._known[conversation.id] = state = state_of(path)
             return from_lines(content, kept.id, state.changed_ns / 1e9).conversation or kept
 
     def rename(self, conversation_id: str, title: str) -> None:
         """Give a conversation another title; an empty one is again the first line of its first message.
         `updated_at` stays; what is not understood of its file is kept as by `save`. `AppError`.
         """
-        path = self._path(conversation_id)
-        with self._writing():
-            state, content, reading = self._read(path)
+        path = self._files.path_of(conversation_id)
+        with self._lock, self._files.writing():
+            state, content, reading = self._files.read(path)
             if reading.conversation is None:
-                raise _damaged(path, reading)
+                raise damaged(path, reading)
             if not reading.whole:
-                self._keep_copy(path, content)
+                self._files.keep_copy(path, content)
             messages = reading.conversation.messages
             renamed = replace(reading.conversation, title=title.strip() or title_of(messages))
             write_atomically(path, to_lines(renamed))
             if self._known.get(conversation_id) == state:
-                self._known[conversation_id] = _state(path)
+                self._known[conversation_id] = state_of(path)
 
     def delete(self, conversation_id: str, *, for_good: bool = False) -> None:
         """Put a conversation into the trash, or delete it for good, with the copies that were kept of its
         file. `AppError` if there is none, or if the system does not take it.
         """
-        path = self._path(conversation_id)
-        with self._writing():
+        path = self._files.path_of(conversation_id)
+        with self._lock, self._files.writing():
             if not path.exists() and not path.is_symlink():
-                raise _not_found(conversation_id)
-            copies = self._files(lambda name: _original_of(name) == path.name)
+                raise not_found(conversation_id)
+            copies = self._files.files(lambda name: original_of(name) == path.name)
             for each in (path, *copies):
                 try:
                     if for_good:
@@ -203,12 +186,12 @@ class ChatStore:
                 ),
                 phrase("The name must end in {names}.", names=", ".join(EXPORTS)),
             )
-        source = self._path(conversation_id)
+        source = self._files.path_of(conversation_id)
         with self._lock:
-            _, content, reading = self._read(source)
+            _, content, reading = self._files.read(source)
         if suffix != SUFFIX:
             if reading.conversation is None:
-                raise _damaged(source, reading)
+                raise damaged(source, reading)
             written = as_markdown if suffix == ".md" else as_json
             content = written(reading.conversation).encode()
         try:
@@ -224,41 +207,19 @@ class ChatStore:
         found: list[Found] = []
         for summary in self.summaries() if wanted else ():
             with suppress(AppError), self._lock:  # it has just been deleted
-                conversation = self._read(self._path(summary.id))[2].conversation
+                conversation = self._files.read(self._files.path_of(summary.id))[2].conversation
                 if conversation and (each := find(conversation, summary, wanted)):
                     found.append(each)
         return tuple(found)
-
-    # Files
-
-    def _path(self, conversation_id: str) -> Path:
-        """The file of a conversation. `AppError` for what can be no name of a file in this folder."""
-        if not conversation_id or conversation_id.startswith(".") or set(conversation_id) & set("/\\:\0"):
-            raise _not_found(conversation_id)
-        return self.folder / f"{conversation_id}{SUFFIX}"
-
-    def _files(self, wanted: Callable[[str], object]) -> list[Path]:
-        """The files in the folder whose names are wanted; none if there is no folder."""
-        try:
-            return [path for path in self.folder.iterdir() if wanted(path.name) and path.name[0] != "."]
-        except FileNotFoundError:
-            return []
-        except OSError as exc:
-            raise AppError(
-                ErrorCode.FILE_UNREADABLE,
-                "The conversations cannot be read",
-                phrase("{path}: {reason}", path=self.folder, reason=exc.strerror or exc),
-                "Check the permissions of this folder.",
-            ) from exc
 
     def _look_at_all(self) -> dict[str, _Looked]:
         """What is known of each file; those that have changed since the last look are read."""
         with self._lock:
             before, self._looked = self._looked, {}
-            for path in self._files(lambda name: name.endswith(SUFFIX)):
+            for path in self._files.files(lambda name: name.endswith(SUFFIX)):
                 name = path.name.removesuffix(SUFFIX)
                 looked = before.get(name)
-                if looked is None or looked.state is None or looked.state != _state_or_none(path):
+                if looked is None or looked.state is None or looked.state != state_or_none(path):
                     looked = self._look(path, name)
                 if looked:
                     self._looked[name] = looked
@@ -266,13 +227,13 @@ class ChatStore:
 
     def _look(self, path: Path, name: str) -> _Looked | None:
         try:
-            there = self._there(path)
+            there = self._files.there(path)
         except AppError as exc:
             return _Looked(None, None, exc)
         if there is None:  # it has just been deleted
             return None
         state, _, reading = there
-        problem = None if reading.whole else _damaged(path, reading)
+        problem = None if reading.whole else damaged(path, reading)
         told = reading.conversation
         summary = (
             Summary(name, one_line(told.title), told.updated_at, told.model_id, len(told.messages))
@@ -281,155 +242,16 @@ class ChatStore:
         )
         return _Looked(state, summary, problem)
 
-    def _read(self, path: Path) -> tuple[_State, bytes, Reading]:
-        """The state and content of a file, and what it says. `AppError` if it cannot be read."""
-        there = self._there(path)
-        if there is None:
-            raise _not_found(path.name.removesuffix(SUFFIX))
-        return there
-
-    def _there(self, path: Path) -> tuple[_State, bytes, Reading] | None:
-        """As `_read`; None if there is no file."""
-        try:
-            state = _state(path)
-            content = read_regular(path, MOST_BYTES)
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise AppError(
-                ErrorCode.CONVERSATION_DAMAGED,
-                phrase("{name} cannot be read", name=path.name),
-                phrase("{path}: {reason}", path=path, reason=exc.strerror or exc),
-                "The file stays as it is. Check that it is an ordinary file and that you may read it.",
-            ) from exc
-        return state, content, from_lines(content, path.name.removesuffix(SUFFIX), state.changed_ns / 1e9)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Be the only one who writes to the folder. `AppError`, also for an `OSError` within."""
-        with self._lock:
-            try:
-                private_folder(self.folder)
-                with locked(self.folder / _LOCK, _LOCK_TIMEOUT_S):
-                    self._clear()
-                    yield
-            except Timeout as exc:
-                raise _not_saved(
-                    "Another program has been writing conversations for ten seconds.", "Try again."
-                ) from exc
-            except OSError as exc:
-                raise _not_saved(
-                    phrase("{path}: {reason}", path=exc.filename or self.folder, reason=exc.strerror or exc),
-                    "Check the permissions of this folder and the free space on its disk.",
-                ) from exc
-
-    def _clear(self) -> None:
-        """Delete what writers have left that were ended in the middle: nobody else writes now."""
-        for path in self.folder.glob(f".*{SUFFIX}.*"):
-            with suppress(OSError):
-                path.unlink()
-
-    def _make_way(self, conversation: Conversation, state: _State, content: bytes, reading: Reading) -> str:
+    def _make_way(self, conversation: Conversation, state: State, content: bytes, reading: Reading) -> str:
         """Keep what would be lost with the file of a conversation that is about to be replaced; its title."""
-        path = self._path(conversation.id)
+        path = self._files.path_of(conversation.id)
         if not reading.whole and content.strip():
-            self._keep_copy(path, content)
+            self._files.keep_copy(path, content)
         there = reading.conversation
         if there is None:
             return ""
         begins_alike = conversation.messages[: len(there.messages)] == there.messages
         if self._known.get(conversation.id) != state and not begins_alike:
-            other = self._free_id(conversation.id)
-            write_atomically(self._path(other), content)
+            other = self._files.free_id(conversation.id)
+            write_atomically(self._files.path_of(other), content)
         return there.title
-
-    def _keep_copy(self, path: Path, content: bytes) -> None:
-        number = 1
-        while True:
-            copy = path.with_name(f"{path.name}{_BROKEN}{f'-{number}' if number > 1 else ''}")
-            try:
-                if read_regular(copy, MOST_BYTES) == content:
-                    return
-            except FileNotFoundError:
-                write_atomically(copy, content)
-                return
-            number += 1
-
-    def _free_id(self, conversation_id: str) -> str:
-        number = 2
-        while self._path(f"{conversation_id}-{number}").exists():
-            number += 1
-        return f"{conversation_id}-{number}"
-
-
-def _original_of(name: str) -> str | None:
-    """The name of the file of which a file of this name is a copy; None if it is none."""
-    found = _COPY.fullmatch(name)
-    return found[1] if found else None
-
-
-def _state(path: Path) -> _State:
-    info = path.stat()
-    return _State(info.st_mtime_ns, info.st_size, info.st_ino)
-
-
-def _state_or_none(path: Path) -> _State | None:
-    try:
-        return _state(path)
-    except OSError:
-        return None
-
-
-def _not_found(conversation_id: str) -> AppError:
-    return AppError(
-        ErrorCode.CONVERSATION_NOT_FOUND,
-        "The conversation is gone",
-        phrase("There is no file for {name}: it was deleted or moved.", name=conversation_id),
-        "Choose another conversation.",
-    )
-
-
-def _not_saved(cause: Text, hint: Text) -> AppError:
-    return AppError(ErrorCode.FILE_NOT_WRITABLE, "The conversation could not be saved", cause, hint)
-
-
-def _damaged(path: Path, reading: Reading) -> AppError:
-    """Why not all of a file was read. A newer version explains lines that are not understood."""
-    if reading.conversation is None:
-        return AppError(
-            ErrorCode.CONVERSATION_DAMAGED,
-            phrase("{name} cannot be read", name=path.name),
-            "It contains nothing that this app can read as a conversation.",
-            "The file stays as it is. You can open it in a text editor.",
-        )
-    lines = ", ".join(map(str, reading.damaged[:_MOST_LINES_NAMED]))
-    more = len(reading.damaged) - _MOST_LINES_NAMED
-    cause: Text
-    if reading.newer:
-        title = phrase("{name} was written by a newer version of this app", name=path.name)
-        cause = "It may contain more than is shown."
-    elif more > 0:
-        title = phrase("Only part of {name} could be read", name=path.name)
-        cause = phrase(
-            "Lines {lines} and {count} more contain something this app does not understand.",
-            lines=lines,
-            count=more,
-        )
-    else:
-        title = phrase("Only part of {name} could be read", name=path.name)
-        cause = phrase("These lines contain something this app does not understand: {lines}.", lines=lines)
-    return AppError(
-        ErrorCode.CONVERSATION_DAMAGED,
-        title,
-        cause,
-        "You can continue with what was read. The original is then kept beside it.",
-    )
-
-
-def _kept_copy(path: Path) -> AppError:
-    return AppError(
-        ErrorCode.CONVERSATION_DAMAGED,
-        phrase("{name} is a copy of a damaged file", name=path.name),
-        "It holds what could not be read when the conversation was continued.",
-        "Open it in a text editor, and delete it when you no longer need it.",
-    )

@@ -76,7 +76,7 @@ def broken_transfer(reason: Text) -> TransientError:
     )
 
 
-def changed(file_name: str, kind: type[ChangedError] = ChangedError) -> ChangedError:
+def changed(file_name: str, kind: type[ChangedError]) -> ChangedError:
     """An answer belongs to another file than the earlier ones."""
     title: Text = "The file has changed on the server"
     hint: Text = "Download it again from the beginning."

@@ -95,9 +95,9 @@ def refusal(  # noqa: PLR0911 - one for each kind
 
 
 def _is_rate_limited(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether there were too many requests; GitHub may answer 403 with a header instead of 429."""
-    none_left = status == HTTPStatus.FORBIDDEN and headers.get("X-RateLimit-Remaining") == "0"
-    return none_left or status == HTTPStatus.TOO_MANY_REQUESTS
+    """Whether there were too many requests; GitHub may answer 403 with one of two headers instead of 429."""
+    names_a_time = headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers
+    return status == HTTPStatus.TOO_MANY_REQUESTS or (status == HTTPStatus.FORBIDDEN and names_a_time)
 
 
 def _too_often(status: int, host: str, headers: Mapping[str, str]) -> TransientError:

@@ -112,7 +112,7 @@ def parse_devices(output: str) -> tuple[EngineDevice, ...]:
     return listed or tuple(EngineDevice(each["name"], None) for each in _FOUND.finditer(output))
 
 
-def merge_devices(driver: Iterable[Gpu], engine: Iterable[EngineDevice] | None = None) -> tuple[Device, ...]:
+def merge_devices(driver: Iterable[Gpu], engine: Iterable[EngineDevice] | None) -> tuple[Device, ...]:
     """All cards, each once: first those that the driver knows, then those that only the engine knows.
 
     `engine` is None if the engine does not list its cards. Cards are matched by name; of several cards with

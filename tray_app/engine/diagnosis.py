@@ -173,6 +173,16 @@ def gone(model: Path, place: Path) -> Failure:
     return Failure(error, permanent=False, absent=model)
 
 
+def defect(title: Text, exc: Exception, hint: Text = "See the app's log.") -> EngineError:
+    """The error about a bug in this app."""
+    return EngineError(
+        ErrorCode.INTERNAL_ERROR,
+        title,
+        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
+        hint,
+    )
+
+
 def _failure(cause: Cause, named: str, evidence: tuple[str, ...]) -> Failure:
     setting = cause.setting
     if setting == NAMED:

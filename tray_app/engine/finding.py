@@ -9,7 +9,8 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +47,8 @@ _POWERINFER_PROGRAM = "powerinfer-server"
 """PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
 _LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
+_WITHOUT_CARD_S = 60.0
+"""How long it is remembered that a program has found no card."""
 
 
 class Builds(Protocol):
@@ -61,17 +64,32 @@ class Builds(Protocol):
         """`EngineError` if the files of a build are others than at its installation."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a program said of itself when it was run."""
+
+    stamp: tuple[int, int]
+    """Modification time and size of its file."""
+    asked_s: float
+    """When that was, as `time.monotonic`."""
+    engine: Engine
+
+    def is_out_of_date(self) -> bool:
+        """Whether it found no card some time ago: a driver may have been installed or repaired since."""
+        return self.engine.devices == () and time.monotonic() - self.asked_s > _WITHOUT_CARD_S
+
+
 class EngineFinder:
     """Finds the engines of this machine.
 
-    Each program is run for its help once, and again when its file has changed.
+    Each program is run for its help once, and again when its file has changed; one that lists no card, once a
+    minute.
     """
 
     def __init__(self, host: Host, builds: Builds | None = None) -> None:
         self._host = host
         self._builds = builds
-        self._known: dict[Path, tuple[tuple[int, int], Engine]] = {}
-        """By program, the time and size of its file when it was asked, and what it said."""
+        self._known: dict[Path, _Answer] = {}
 
     def embedded(self) -> Engine | None:
         """xllamacpp, where there is a wheel for the machine."""
@@ -110,9 +128,9 @@ class EngineFinder:
         executable = inspect(path, self._host)
         stamp = (info.st_mtime_ns, info.st_size)
         known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            known = self._known[path] = stamp, _asked(path, executable)
-        return known[1]
+        if known is None or known.stamp != stamp or known.is_out_of_date():
+            known = self._known[path] = _Answer(stamp, time.monotonic(), _asked(path, executable))
+        return known.engine
 
     def builds(self) -> tuple[InstalledBuild, ...]:
         """See `Finder`."""
@@ -144,7 +162,6 @@ class EngineFinder:
         if not build.back_end.uses_card:
             engine = replace(engine, devices=())
         elif engine.devices == ():
-            self._known.pop(build.program.absolute(), None)  # a driver may be installed or repaired meanwhile
             raise UnusableEngineError(
                 ErrorCode.ENGINE_WITHOUT_CARD,
                 phrase("The engine {name} did not find a graphics card", name=build.id),

@@ -83,6 +83,4 @@ def read(state_dir: Path) -> dict[str, NotedFailure]:
         return {}
     with suppress(*NOT_JSON):
         return msgspec.json.decode(content, type=dict[str, NotedFailure])
-    with suppress(*NOT_JSON):  # an earlier version noted one failure alone
-        return {"": msgspec.json.decode(content, type=NotedFailure)}
     return {}

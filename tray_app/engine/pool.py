@@ -14,6 +14,7 @@ made on threads of their own, futures are settled after the lock is free.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from tray_app.engine.admission import Admission
+from tray_app.engine.diagnosis import ShortageError, defect
 from tray_app.engine.eviction import Load, Refuse, Wait
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -32,8 +34,7 @@ from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, mod
 from tray_app.engine.resource_usage import graphics_used_by, usage_together
 from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
-from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.errors import AppError
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineStatus, Settlement
     from tray_app.engine.supervisor import Supervisor
+    from tray_app.errors import EngineError
     from tray_app.models.memory import MemoryAmount
     from tray_app.system.engine_id import RunId
     from tray_app.system.process import ProcessUsage
@@ -205,9 +207,9 @@ class EnginePool:
             if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
-            self._plan_for(engine, make_plan)
+            settled = self._plan_for(engine, make_plan)
             engine.forced = engine.forced or forced
-            settled = self._advance()
+            settled += self._advance()
         self._settle(settled)
         return waiting
 
@@ -330,8 +332,8 @@ class EnginePool:
             if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
-            self._plan_for(engine, make_plan)
-            settled = self._grant(engine)
+            settled = self._plan_for(engine, make_plan)
+            settled += self._grant(engine)
         self._settle(settled)
         return waiting
 
@@ -406,17 +408,26 @@ class EnginePool:
         engine.waiting.append(waiter)
         return waiter.lease
 
-    def _plan_for(self, engine: PooledEngine, make_plan: Callable[[], LaunchPlan]) -> None:
+    def _plan_for(self, engine: PooledEngine, make_plan: Callable[[], LaunchPlan]) -> list[Settlement]:
         """Begin to make a plan, unless the engine runs, is about to or has one made already."""
         if engine.told or engine.next or engine.planning:
-            return
-        engine.planning, engine.forced = object(), False
-        threading.Thread(
-            target=self._plan,
-            args=(engine, engine.planning, make_plan),
-            name=f"plan-{engine.supervisor.id}",
-            daemon=True,
-        ).start()
+            return []
+        engine.forced = False
+        try:
+            self._begin_planning(engine, lambda token: self._plan(engine, token, make_plan))
+        except ShortageError as exc:
+            return engine.refuse(exc)
+        return []
+
+    def _begin_planning(self, engine: PooledEngine, work: Callable[[object], None]) -> None:
+        """Run `work` on a thread of its own, with the token of this attempt. `ShortageError`."""
+        token = object()
+        name = f"plan-{engine.supervisor.id}"
+        try:
+            threading.Thread(target=work, args=(token,), name=name, daemon=True).start()
+        except RuntimeError as exc:
+            raise ShortageError(OSError(errno.EAGAIN, str(exc))) from exc
+        engine.planning = token
 
     def _run(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> list[Settlement]:
         """Have an engine run a plan, as soon as there is memory."""
@@ -515,10 +526,11 @@ class EnginePool:
         if engine.is_ready:
             first = engine.drain_order
             granted = [each for each in engine.waiting if first is None or each.order < first]
-            engine.waiting = [each for each in engine.waiting if each not in granted]
+            engine.waiting = [each for each in engine.waiting if first is not None and each.order >= first]
             return [(each.lease, self._lease(engine)) for each in granted]
-        if failure := self._failure_to_replace(engine):
-            self._replace(engine, failure)
+        failure = self._failure_to_replace(engine)
+        if failure and isinstance(engine.told, LaunchPlan):
+            self._replace(engine, engine.told, failure)
         if engine.waiting and self._is_given_up(engine) and not engine.awaited:
             return engine.refuse(engine.supervisor.snapshot().failure or self._called_off())
         return []
@@ -534,7 +546,7 @@ class EnginePool:
             error: AppError | None = exc
         except Exception as exc:  # the top of a thread: requests wait for it
             _logger.exception("The start of %s cannot be planned", engine.model_id)
-            error = _defect(exc)
+            error = defect("The model could not be loaded", exc)
         else:
             error = None
         with self._lock:
@@ -548,17 +560,16 @@ class EnginePool:
                 settled = self._advance()
         self._settle(settled)
 
-    def _replace(self, engine: PooledEngine, failure: EngineError) -> None:
+    def _replace(self, engine: PooledEngine, failed: LaunchPlan, failure: EngineError) -> None:
         """Begin to have another engine run the model with which one has failed. With the lock held."""
-        engine.planning, engine.failure = object(), failure
+        engine.failure = failure
+        try:
+            self._begin_planning(engine, lambda token: self._plan_instead(engine, token, failed, failure))
+        except ShortageError as exc:
+            _logger.info("No other engine can be looked for: %s", exc)
+            return
         if not engine.waiting:  # it was loaded, so the other one is to be
             self._wait(engine).add_done_callback(_let_go)
-        threading.Thread(
-            target=self._plan_instead,
-            args=(engine, engine.planning, engine.told, failure),
-            name=f"plan-{engine.supervisor.id}",
-            daemon=True,
-        ).start()
 
     def _plan_instead(
         self, engine: PooledEngine, token: object, failed: LaunchPlan, failure: EngineError
@@ -643,12 +654,3 @@ def _let_go(loaded: Future[EngineLease]) -> None:
     """Give back the lease of an engine that was loaded although nobody waits for it."""
     if not loaded.cancelled() and loaded.exception() is None:
         loaded.result().release()
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "The model could not be loaded",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "See the app's log.",
-    )

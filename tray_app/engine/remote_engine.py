@@ -7,6 +7,7 @@ settings is used unchecked.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import threading
 import time
@@ -73,11 +74,18 @@ class RemoteRun:
     def watch(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        """Start the thread. It ends with the run, at the latest when its last request has timed out."""
+        """Start the thread. It ends with the run, at the latest when its last request has timed out.
+
+        `OSError` if it cannot be started.
+        """
         self._report = report
-        threading.Thread(
+        thread = threading.Thread(
             target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.id}-remote", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def terminate(self) -> None:
         """Stop asking; there is no process to end."""

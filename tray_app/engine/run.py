@@ -134,9 +134,15 @@ class EngineRun:
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """Find out whether the engine hangs, and end it if so; returns at once. For one caller."""
+        """Find out whether the engine hangs, and end it if so; returns at once. For one caller.
+
+        Nothing happens if no thread can be started: whoever suspects the engine does so again.
+        """
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            try:
+                self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            except RuntimeError as exc:
+                _logger.info("The engine of run %s cannot be checked now: %s", self.id, exc)
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.id}-{what}", daemon=True)
@@ -198,11 +204,14 @@ class EngineRun:
     def _shows_life(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> bool:
         """Whether the engine answers within the limits; if not, it is ended."""
         watch = QuietWatch(timeouts.hang_limit_s, clock(), self._used(), self._output.count)
+        searched, lost = self._first_line, False
         while not shows_life(self._probe, self._kind, self.address, timeouts.probe_timeout_s):
             if not watch.watched_s:
                 _logger.warning("The engine of run %s does not answer", self.id)
-            quiet = watch.exceeded(self._used(), self._output.count, clock())
-            lost = will_not_recover(self._output.since(self._first_line))
+            count = self._output.count
+            quiet = watch.exceeded(self._used(), count, clock())
+            lost = lost or will_not_recover(self._output.since(searched))
+            searched = count
             limit_s = timeouts.hang_limit_s if lost else timeouts.slow_limit_s
             if quiet or watch.watched_s >= limit_s:
                 self._end(hung(watch.watched_s))

@@ -40,8 +40,8 @@ class EngineSnapshot:
     gave_up: bool = False
     """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
     workers: tuple[EngineSnapshot, ...] = ()
-    """Each of its processes where it has several, see `WorkerGroup`. All else is of the best of them, but for
-    the restarts, which are of all, and the failure, which any of them may have had."""
+    """Its processes, if it has several, see `WorkerGroup`. All other values are those of the best of them,
+    except `restarts`, which is the sum, and `failure`, which may be that of any."""
 
     @property
     def processes(self) -> tuple[EngineSnapshot, ...]:
@@ -60,14 +60,14 @@ class EngineSnapshot:
 
     @property
     def makes_place(self) -> bool:
-        """Whether another engine is to run the model, with which this one has failed."""
+        """Whether it has failed, and another engine may take its place and not fail."""
         if self.state is not State.FAILED or self.plan is None or self.failure is None:
             return False
         return self.plan.engine.replaceable and may_be_of_engine(self.failure)
 
     @property
     def run_id(self) -> RunId:
-        """The process, among those of all engines."""
+        """Names this run among those of all engines."""
         return RunId(self.engine, self.run)
 
     @property

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.engine.diagnosis import failure_to_start, with_other_engine
+from tray_app.engine.diagnosis import defect, failure_to_start, with_other_engine
 from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import RemotePlan
@@ -43,8 +43,7 @@ from tray_app.engine.output import EngineOutput
 from tray_app.engine.remote_engine import RemoteRun
 from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
 from tray_app.engine.snapshot import EngineSnapshot
-from tray_app.errors import EngineError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.errors import EngineError
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
@@ -209,7 +208,8 @@ class Supervisor:
                 self._take(self._next())
         except Exception as exc:
             _logger.exception("The supervisor cannot go on")
-            self._publish(replace(self._snapshot, state=State.FAILED, failure=_defect(exc)))
+            failure = defect("Monitoring of the engine failed", exc, "Restart the app.")
+            self._publish(replace(self._snapshot, state=State.FAILED, failure=failure))
         finally:
             if self._run:
                 self._run.kill()
@@ -292,36 +292,39 @@ class Supervisor:
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
-                self._path_watcher = PathWatcher(
-                    f"engine-{RunId(self.id, number)}-return",
-                    path,
-                    lambda: self._inbox.put(Due(number)),
-                    self._timing.timeouts.return_look_s,
-                )
+                self._await(number, path)
+
+    def _await(self, number: int, path: Path) -> None:
+        look_s = self._timing.timeouts.return_look_s
+        name = f"engine-{RunId(self.id, number)}-return"
+        try:
+            self._path_watcher = PathWatcher(name, path, lambda: self._inbox.put(Due(number)), look_s)
+        except RuntimeError:  # no thread can be started now: the next run finds out whether the path is there
+            self._wake = self._timing.clock() + look_s, Due(number)
 
     def _spawn(self, number: int, plan: Plan) -> Event:
-        if isinstance(plan, RemotePlan):
-            self._output.add(f"[run {number}] {plan.url}")
-            self._run = RemoteRun(RunId(self.id, number), plan, self._output)
-            self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
-            return Spawned(number)
-        return self._launch(number, plan)
-
-    def _launch(self, number: int, plan: LaunchPlan) -> Event:
         try:
-            self._check_engine(plan.engine)
-            address = address_for(plan)
-            self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
-            command = plan.command(address.port, address.host)
-            env = {**self._environ, **address.environment}
-            child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
-            self._record = self._remember(child, address.port)
-            self._run = EngineRun(RunId(self.id, number), plan, address, child, self._output)
+            if isinstance(plan, RemotePlan):
+                self._output.add(f"[run {number}] {plan.url}")
+                self._run = RemoteRun(RunId(self.id, number), plan, self._output)
+            else:
+                self._run = self._launch(number, plan)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
         return Spawned(number)
+
+    def _launch(self, number: int, plan: LaunchPlan) -> EngineRun:
+        """Start a process. `OSError`, `EngineError`."""
+        self._check_engine(plan.engine)
+        address = address_for(plan)
+        self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
+        command = plan.command(address.port, address.host)
+        env = {**self._environ, **address.environment}
+        child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
+        self._record = self._remember(child, address.port)
+        return EngineRun(RunId(self.id, number), plan, address, child, self._output)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
         """Make the private folder of a run.
@@ -384,12 +387,3 @@ class Supervisor:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a defect in a listener must not end this thread
             _logger.exception("A listener has failed")
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "Monitoring of the engine failed",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "Restart the app.",
-    )

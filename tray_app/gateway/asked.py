@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.bodies import address_within, letters_in, letters_of, with_stops, without_nulls
 from tray_app.gateway.known_fields import known
 from tray_app.gateway.limits import MAX_BODY_BYTES
-from tray_app.gateway.openai import NULL, ApiError, check_abilities, decode_part, raw_texts, wanted_dimensions
+from tray_app.gateway.openai import check_abilities, raw_texts, wanted_dimensions
+from tray_app.gateway.raw_json import NULL, decode_part, value_of
 from tray_app.gateway.text_lengths import check_letters, most_letters
 from tray_app.gateway.tools import with_chosen_tools
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
 
 _MISSING = ("echo", "suffix", "best_of")
@@ -103,19 +105,9 @@ def _is_true(truncate: Raw) -> bool:
     return bool(decode_part(msgspec.json.encode({"truncate": truncate}), _Truncate).truncate)
 
 
-def value_of(fields: Fields, name: str) -> object:
-    """A field as a value; None if it is not there."""
-    return decode_part(fields.get(name, NULL), object)
-
-
 def as_sent(fields: Fields, model: str) -> bytes:
     """A body, or an answer, with this name of the model."""
     return msgspec.json.encode({**fields, "model": model})
-
-
-def size_of(fields: Fields) -> int:
-    """How many bytes the values of a body have, in JSON."""
-    return sum(memoryview(value).nbytes for value in fields.values())
 
 
 def _within_measure(texts: Sequence[Raw], upstream: Upstream, *, truncate: bool) -> Sequence[Raw]:

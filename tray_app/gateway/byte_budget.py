@@ -9,7 +9,7 @@ from tray_app.gateway.limits import SMALL_BODY_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.gateway.openai import ApiError
+    from tray_app.gateway.api_error import ApiError
 
 
 class ByteBudget:

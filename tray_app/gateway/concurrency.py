@@ -1,6 +1,4 @@
-"""Limits how many requests are handled at the same time, and handles parts of one at the same time. Runs on
-the gateway's event loop.
-"""
+"""How much is done at the same time: a limit for requests, and parts of one side by side. Event loop."""
 
 from __future__ import annotations
 
@@ -8,8 +6,8 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -23,7 +21,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Takes a place for one request; 429 if all are taken."""
+        """Take a place for one request during the block; `ApiError` 429 if all are taken."""
         if self._free <= 0:
             raise ApiError(
                 429,

@@ -125,7 +125,7 @@ class _Count:
 
     def traffic(self, now_s: float) -> Traffic:
         recent = [second for second in self._recent if now_s - second.at_s <= WINDOW_S]
-        latencies_s = tuple(self._latencies_s)
+        p50_ms, p95_ms, p99_ms = _percentiles_ms(self._latencies_s)
         return Traffic(
             requests=self._requests,
             errors=self._errors,
@@ -134,9 +134,9 @@ class _Count:
             completion_tokens=self._completion_tokens,
             tokens_per_s=sum(second.tokens for second in recent) / WINDOW_S,
             requests_per_s=sum(second.requests for second in recent) / WINDOW_S,
-            latency_p50_ms=_percentile_ms(latencies_s, 50),
-            latency_p95_ms=_percentile_ms(latencies_s, 95),
-            latency_p99_ms=_percentile_ms(latencies_s, 99),
+            latency_p50_ms=p50_ms,
+            latency_p95_ms=p95_ms,
+            latency_p99_ms=p99_ms,
             latency_sum_s=self._latency_sum_s,
         )
 
@@ -158,12 +158,21 @@ class _Second:
 
 def percentile(values: Sequence[float], percent: int) -> float:
     """The value that `percent` (1 to 99) of the values do not exceed, interpolated; of at least one value."""
+    return _percentiles(values)[percent - 1]
+
+
+def _percentiles(values: Sequence[float]) -> list[float]:
+    """Those for 1 to 99 percent."""
     import statistics  # which commands that only read a `Traffic` do without
 
     if len(values) == 1:
-        return values[0]
-    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
+        return [*values] * 99
+    return statistics.quantiles(values, n=100, method="inclusive")
 
 
-def _percentile_ms(values_s: Sequence[float], percent: int) -> float | None:
-    return 1000 * percentile(values_s, percent) if values_s else None
+def _percentiles_ms(values_s: Sequence[float]) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Those for 50, 95 and 99 percent; None without values."""
+    if not values_s:
+        return None, None, None
+    found_s = _percentiles(values_s)
+    return 1000 * found_s[49], 1000 * found_s[94], 1000 * found_s[98]

@@ -1,4 +1,4 @@
-"""What answers the requests that an engine has to compute, in the way that kind of engine wants."""
+"""How requests are answered by one kind of engine, as a protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Dialect(Protocol):
-    """Answers the requests that an engine has to compute."""
+    """Answers requests with an engine. `ApiError` for what is wrong with a request or an engine."""
 
     async def embeddings(self, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """POST /v1/embeddings."""

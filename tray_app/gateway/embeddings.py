@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from tray_app.gateway.asked import as_sent, asked_embeddings, size_of
+from tray_app.gateway.asked import as_sent, asked_embeddings
 from tray_app.gateway.engine_client import EMBEDDINGS, RefusedError, told_tokens, whole_result
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.limits import NUMBERS_AT_ONCE_BYTES
-from tray_app.gateway.openai import Fields, asked_model, check_embeds, decode_part, shorter_length
+from tray_app.gateway.openai import asked_model, check_embeds, shorter_length
 from tray_app.gateway.portions import EmbeddedPortion, Portion, in_order, joined_portions, portions
+from tray_app.gateway.raw_json import Fields, decode_part, size_of
 from tray_app.gateway.replies import json_response, sent_whole
 from tray_app.gateway.text_lengths import cut_texts
 from tray_app.gateway.vectors import check_embeddings, cut_vectors

@@ -11,12 +11,13 @@ import aiohttp
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.asked import as_sent, size_of, value_of
-from tray_app.gateway.bodies import chat_fault
+from tray_app.gateway.asked import as_sent
+from tray_app.gateway.chat_faults import chat_fault
 from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.json_shape import AnswerShape
 from tray_app.gateway.limits import SLICE_BYTES
-from tray_app.gateway.openai import NULL, Fields, asked_model, decode_part, raw_texts
+from tray_app.gateway.openai import asked_model, raw_texts
+from tray_app.gateway.raw_json import NULL, Fields, decode_part, size_of, value_of
 from tray_app.gateway.refusals import clients_error, local_error, read_error_event, remote_error, told_refusal
 from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import Tokenizer, prompts_of, too_long_error, too_long_prompts
@@ -25,10 +26,10 @@ from tray_app.system.files import NOT_JSON
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
+    from tray_app.gateway.api_error import ApiError
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
     from tray_app.gateway.engine_connections import EngineConnections, HttpAnswer
-    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.text_lengths import Prompt
     from tray_app.gateway.upstream import Upstream

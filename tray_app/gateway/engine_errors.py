@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import aiohttp
 
 from tray_app.gateway import limits
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.byte_budget import ByteBudget
-from tray_app.gateway.openai import ApiError, from_json
+from tray_app.gateway.raw_json import from_json
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.gateway.utf8 import check_utf8
 from tray_app.system.files import NOT_JSON

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import engine_faults, too_large
 from tray_app.gateway.limits import MAX_LOCAL_EVENT_BYTES
-from tray_app.gateway.openai import ApiError, ascii_json
+from tray_app.gateway.raw_json import ascii_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator

@@ -12,11 +12,11 @@ from uuid import uuid4
 import msgspec
 from msgspec import Raw, Struct
 
-from tray_app.gateway.openai import NULL
+from tray_app.gateway.raw_json import NULL
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
 
 
 class _Function(Struct, frozen=True):

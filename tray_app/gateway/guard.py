@@ -1,7 +1,7 @@
 """Checks every request first: who may send it. Runs on the event loop.
 
 A web page that a person visits can send requests to loopback addresses. Two checks keep it out. It has no
-key; where no key is needed, the `Host` header must name this machine. And a request with an `Origin` must
+key; where no key is needed, the `Host` header must name this computer. And a request with an `Origin` must
 come from a page of this server or from one that the person allows. The engine's own
 `Access-Control-Allow-Origin: *` is never passed on.
 """
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.key_guesses import Guesses
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.replies import REQUEST_ID, new_id
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.gateway.replies import Handler
-
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tray_app.gateway import limits
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.byte_budget import ByteBudget
 from tray_app.gateway.engine_errors import RETRY_AFTER_S
 from tray_app.gateway.json_shape import BodyShape
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.unpacking import unpacker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tray_app.gateway.byte_budget import Held
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.unpacking import Unpacker
 
 BODY = web.RequestKey("body", bytes)
@@ -34,7 +34,10 @@ FIELDS: web.RequestKey[Fields] = web.RequestKey("fields", dict)
 
 
 class Intake:
-    """Takes in one body after the other, or many at once."""
+    """Reads bodies, also many at once.
+
+    A body may take `grace_s`, and from then on must come at `LEAST_BODY_BYTES_PER_S`; `most_s` in all.
+    """
 
     def __init__(
         self,

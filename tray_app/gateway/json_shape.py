@@ -7,7 +7,7 @@ texts, and those are only skipped.
 from __future__ import annotations
 
 from tray_app.gateway import limits
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 
 _DIGITS = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_NUMBER = b"0" * (limits.MAX_DIGITS + 1)

@@ -1,4 +1,4 @@
-"""Checks the key of requests, and slows down who guesses at it. Runs on the event loop.
+"""Checks the key of requests, and slows down guessing. Runs on the event loop.
 
 A program with a wrong key sends the same one again and again: that is not guessing, and each time it is told
 so. Who sends many different keys is guessing, and has to wait between them. Other addresses are not affected.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tray_app.gateway import limits
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

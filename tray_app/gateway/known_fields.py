@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
 
 _OPENAI = (
     *("model", "messages", "prompt", "input", "tools", "tool_choice", "parallel_tool_calls", "functions"),

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tray_app.errors import AppError
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:

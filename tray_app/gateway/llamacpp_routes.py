@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw
 
-from tray_app.gateway.asked import check_pictures, size_of
+from tray_app.gateway.asked import check_pictures
 from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, engine_payloads, write_events
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.known_fields import known
 from tray_app.gateway.native_lists import EMBEDDINGS, check_natively, joined_natively, native_list
 from tray_app.gateway.portions import in_order
+from tray_app.gateway.raw_json import size_of
 from tray_app.gateway.refusals import clients_error, local_error, told_refusal
 from tray_app.gateway.replies import json_response
 from tray_app.gateway.slices import in_slices
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
 
+    from tray_app.gateway.api_error import ApiError
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.native_lists import NativeList
-    from tray_app.gateway.openai import ApiError, Fields
     from tray_app.gateway.portions import Portion
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.refusals import Refusal
     from tray_app.gateway.upstream import Upstream
 

@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 _LOOK_S = 0.05
-"""So often a wait looks whether it was called off."""
+"""How often a wait checks whether it was canceled."""
 
 
 class SlowAnswerError(GatewayError):
-    """Somebody is there, but has not answered in time."""
+    """Something listens there, but has not answered in time."""
 
 
 class NobodyAnswersError(GatewayError):
-    """Nobody listens there, or whoever did has hung up."""
+    """Nothing listens there, or the connection was closed."""
 
 
 class WaitCalledOffError(Exception):
-    """Nobody wants the answer any more."""
+    """The wait for an answer was canceled."""
 
 
 class Reason(msgspec.Struct):

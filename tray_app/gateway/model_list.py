@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.leases import available
-from tray_app.gateway.openai import ApiError, ModelCard, ModelMeta
+from tray_app.gateway.openai import ModelCard, ModelMeta
 from tray_app.gateway.upstream import Unavailable
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from msgspec import Raw
 from tray_app.gateway.text_lengths import prompts_of
 
 if TYPE_CHECKING:
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
 
 _JOINED = ("content", "reasoning_content", "text", "refusal", "name", "arguments")
 """Fields that come in pieces and are joined; other fields are replaced by the newer value."""

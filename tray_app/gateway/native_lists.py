@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
-from tray_app.gateway.openai import decode_part
 from tray_app.gateway.portions import moved, portions
+from tray_app.gateway.raw_json import decode_part, opening
 from tray_app.gateway.vectors import check_native_embeddings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tray_app.gateway.openai import Fields
     from tray_app.gateway.portions import Portion
+    from tray_app.gateway.raw_json import Fields
 
 EMBEDDINGS = ("/embedding", "/embeddings")
 _LISTS = ("input", "content")
@@ -35,10 +35,10 @@ class NativeList:
 def native_list(path: str, fields: Fields) -> NativeList | None:
     """A list that is so long that it is asked for in portions; None where there is none."""
     name = next((name for name in _LISTS if name in fields), None) if path in EMBEDDINGS else None
-    if name is None or _first(fields[name]) != b"[":
+    if name is None or opening(fields[name]) != b"[":
         return None
     items = decode_part(fields[name], list[Raw])
-    if not all(_first(item) in _IS_ONE for item in items):
+    if not all(opening(item) in _IS_ONE for item in items):
         return None
     parts = portions(items)
     return NativeList(name, parts) if len(parts) > 1 else None
@@ -54,7 +54,3 @@ def check_natively(path: str, answer: bytes, first: int = 0) -> None:
     """Refuse vectors that are none. `first`: the index in the whole list of the first one."""
     if path in EMBEDDINGS:
         check_native_embeddings(answer, first)
-
-
-def _first(value: Raw) -> bytes:
-    return bytes(memoryview(value)[:1])

@@ -7,93 +7,31 @@ every option they know.
 
 from __future__ import annotations
 
-import codecs
-import json
-import re
 import struct
 from base64 import b64encode
-from functools import cache
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.limits import MAX_NAME_LETTERS
-from tray_app.gateway.utf8 import check_utf8
+from tray_app.gateway.raw_json import NULL, decode_part, is_text, opening
 from tray_app.models.header import Purpose
-from tray_app.phrases import visible
-from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tray_app.gateway.raw_json import Fields
+
 MAX_TEXTS = 2048  # as OpenAI
-NULL = Raw(b"null")
-Fields = dict[str, Raw]
-"""A body whose values are not decoded."""
 
 _ASKS_FOR_NOTHING = {"n": 1, "best_of": 1, "response_format": {"type": "text"}, "modalities": ["text"]}
 _SOME_TEXT = "text"
 _LONGEST_NOTHING = 200
 """In bytes: what asks for nothing is short, however it is laid out."""
 
-_HALF_A_CHARACTER = re.compile(
-    rb"\\u[dD][89abAB]\w\w(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]\w\w)\\u[dD][c-fC-F]\w\w"
-)
-"""A surrogate without its partner, as JavaScript writes a text that was cut within an emoji."""
 
-Body = TypeVar("Body")
 FinishReason = Literal["stop", "length"]
-
-
-class ApiError(Exception):
-    """An error for a client: status, message and, where it helps, the field that is wrong.
-
-    `final`: the same request would fail again; clients try again after a status from 500 on unless they are
-    told.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        retry_after_s: int | None = None,
-        final: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.param = param
-        self.code = code
-        self.retry_after_s = retry_after_s
-        self.final = final
-
-    def body(self) -> bytes:
-        """The JSON that OpenAI's clients expect."""
-        fault = {
-            "message": visible(self.message),
-            "type": self._type(),
-            "param": self.param,
-            "code": self.code,
-        }
-        return msgspec.json.encode({"error": fault})
-
-    def _type(self) -> str:
-        match self.status:
-            case HTTPStatus.UNAUTHORIZED:
-                return "authentication_error"
-            case HTTPStatus.FORBIDDEN:
-                return "permission_error"
-            case HTTPStatus.TOO_MANY_REQUESTS:
-                return "rate_limit_error"
-            case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return "server_error"
-            case _:
-                return "invalid_request_error"
 
 
 class EmbeddingsBody(Struct, frozen=True):
@@ -253,60 +191,6 @@ class ModelList(Struct, frozen=True):
     object: str = "list"
 
 
-def decode(data: bytes, kind: type[Body]) -> Body:
-    """A body as a value of `kind`.
-
-    Raises
-    ------
-    ApiError
-        400 if it is not JSON, is nested too deeply, or has a field of the wrong type.
-
-    """
-    try:
-        check_utf8(data)
-    except UnicodeDecodeError as exc:
-        if b"\0" in data[:4]:
-            raise _other_encoding() from exc
-        raise ApiError(400, "The body is not encoded in UTF-8.") from exc
-    return decode_part(data.removeprefix(codecs.BOM_UTF8), kind)
-
-
-def from_json(data: bytes | Raw, kind: type[Body]) -> Body:
-    """As `msgspec.json.decode`, which looks anew at a type such as `dict[str, Raw]` each time: that takes
-    longer than to decode a short body.
-    """
-    value: Body = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a type can be a key
-    return value
-
-
-@cache
-def _decoder(kind: object) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
-
-
-def decode_part(data: bytes | Raw, kind: type[Body]) -> Body:
-    """As `decode`, for what is known to be UTF-8 already: a part of a body that was decoded."""
-    try:
-        return from_json(data, kind)
-    except msgspec.ValidationError as exc:
-        found = re.search(r"`\$\.(\w+)", str(exc))
-        raise ApiError(400, f"The body is not valid: {exc}", param=found[1] if found else None) from exc
-    except NOT_JSON as exc:
-        if b"\0" in bytes(data)[:4]:  # JSON begins with two characters of ASCII at least, and has no NUL
-            raise _other_encoding() from exc
-        if half := _HALF_A_CHARACTER.search(data):
-            raise ApiError(
-                400,
-                f"The body is not valid: {half[0].decode()} at byte {half.start()} is half of a "
-                "character. Cut texts between characters, not within them.",
-            ) from exc
-        raise ApiError(400, f"The body is not JSON: {exc}") from exc
-
-
-def _other_encoding() -> ApiError:
-    return ApiError(400, "The body is encoded in UTF-16 or UTF-32. Send it in UTF-8.")
-
-
 def check_abilities(fields: Fields, missing: Iterable[str]) -> None:
     """Refuse the fields of `missing`, which the engine would ignore, if they are set."""
     for name in missing:
@@ -352,7 +236,7 @@ def embedding_texts(value: object) -> list[str]:
 
 def raw_texts(value: Raw) -> list[Raw]:
     """As `embedding_texts`, still as JSON: in Python, a text with one emoji takes four times as much."""
-    if bytes(memoryview(value)[:1]) != b"[":
+    if opening(value) != b"[":
         embedding_texts(_checkable(value))
         return [value]
     texts = decode_part(value, list[Raw])
@@ -366,7 +250,7 @@ def _checkable(value: Raw) -> object:
 
 
 def _is_raw_text(value: Raw) -> bool:
-    return bytes(memoryview(value)[:1]) == b'"' and memoryview(value).nbytes > len('""')
+    return is_text(value) and memoryview(value).nbytes > len('""')
 
 
 def asked_model(fields: Fields) -> object:
@@ -438,15 +322,3 @@ def stop_words(value: str | Iterable[str] | None) -> tuple[str, ...]:
 def as_base64(vector: Sequence[float]) -> str:
     """A vector as OpenAI's `encoding_format: base64`: little-endian float32."""
     return b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-
-
-def ascii_json(data: bytes) -> bytes:
-    """JSON in ASCII, with all other characters escaped: a client may cut it anywhere without damaging a
-    character.
-    """
-    if data.isascii():
-        return data
-    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], data.decode()).encode()

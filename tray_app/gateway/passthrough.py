@@ -15,8 +15,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Raw
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.forms import FOR_LLAMACPP
-from tray_app.gateway.asked import as_sent, asked_completion, value_of
+from tray_app.gateway.asked import as_sent, asked_completion
 from tray_app.gateway.embeddings import Embeddings
 from tray_app.gateway.engine_client import (
     CHAT,
@@ -34,15 +35,8 @@ from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.limits import MAX_EVENT_BYTES, MAX_LOCAL_EVENT_BYTES
 from tray_app.gateway.llamacpp_routes import LlamaCppRoutes
 from tray_app.gateway.multiple_choices import Tally, Whole, asked_as_stream, number_of_answers
-from tray_app.gateway.openai import (
-    NULL,
-    ApiError,
-    Fields,
-    StreamOptions,
-    TokenCount,
-    asked_model,
-    decode_part,
-)
+from tray_app.gateway.openai import StreamOptions, TokenCount, asked_model
+from tray_app.gateway.raw_json import NULL, Fields, decode_part, value_of
 from tray_app.gateway.refusals import read_error_event
 from tray_app.gateway.replies import json_response, sent_whole
 from tray_app.gateway.text_lengths import prompts_of

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import LEAST_PORTION_TEXTS, PORTION_BYTES, PORTION_TEXTS, PORTIONS_AT_ONCE
-from tray_app.gateway.openai import Fields
+from tray_app.gateway.raw_json import Fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -62,7 +62,7 @@ class _Usage(Struct, frozen=True):
 
 
 def portions(texts: Sequence[Raw]) -> list[Portion]:
-    """The texts in portions of so many that an engine is soon done with each."""
+    """The texts in portions so small that an engine is soon done with each."""
     found: list[Portion] = []
     first = size = 0
     for index, text in enumerate(texts):
@@ -79,7 +79,7 @@ async def in_order(
 ) -> list[Result]:
     """The answers to the portions, in order. The next ones are sent while one is worked on.
 
-    The first error ends all of them, and so does leaving the iteration.
+    The first error cancels the others, and so does a request that is canceled.
     """
     if len(parts) == 1:
         return [await ask(parts[0])]

@@ -216,10 +216,13 @@ def _events(connection: LoopbackConnection, response: HTTPResponse, cancelled: E
                 return
             if line.startswith(b"data: "):
                 yield _event(line.removeprefix(b"data: "))
-    except (NobodyAnswersError, SlowAnswerError) as exc:
+    except NobodyAnswersError as exc:
         raise GatewayError(
             ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", "The server closed the connection."
         ) from exc
+    except SlowAnswerError as exc:
+        _, why, hint = exc.texts
+        raise GatewayError(ErrorCode.ANSWER_BROKE_OFF, "The answer was interrupted", why, hint) from exc
 
 
 def _refusal(status: int, content: bytes) -> GatewayError:

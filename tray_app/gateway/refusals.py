@@ -2,9 +2,9 @@
 
 llama.cpp answers 500 `server_error` both for its own failures and for a request that it cannot read: what it
 throws as `std::runtime_error` while it takes a body apart (tools/server/server.cpp, `ex_wrapper`). Which of
-the two it was, is told by the message where it speaks of JSON, by the body itself (`bodies.py`), and by a
-route of llama.cpp that reads a chat and computes nothing (`passthrough.py`). Where none of them says that the
-request is to blame, it is the engine.
+the two it was, is told by the message where it speaks of JSON, by the body itself (`chat_faults.py`), and by
+a route of llama.cpp that reads a chat and computes nothing (`engine_client.py`). Where none of them says that
+the request is to blame, it is the engine.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import RETRY_AFTER_S, whole_answer
 from tray_app.gateway.limits import MAX_EVENT_BYTES
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 from tray_app.phrases import one_line, visible
 from tray_app.system.files import NOT_JSON

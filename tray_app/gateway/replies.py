@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.forms import FORM
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

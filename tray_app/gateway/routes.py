@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.forms import FORM, AnsweredError, answered
 from tray_app.gateway.apis.functions import FunctionsForm
 from tray_app.gateway.apis.messages import COUNT_TOKENS, MESSAGES, CountForm, MessageForm
@@ -33,7 +34,8 @@ from tray_app.gateway.limits import (
 from tray_app.gateway.llamacpp_routes import NATIVE_ROUTES, ROUTES_OF_ONE_TEXT
 from tray_app.gateway.metrics import CONTENT_TYPE, prometheus_text
 from tray_app.gateway.model_list import all_models, one_model
-from tray_app.gateway.openai import ApiError, Fields, ModelList, decode, named_model
+from tray_app.gateway.openai import ModelList, named_model
+from tray_app.gateway.raw_json import Fields, decode
 from tray_app.gateway.replies import json_response
 from tray_app.gateway.routing import Router, server_of
 from tray_app.gateway.silence import Silence

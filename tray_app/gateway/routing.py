@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

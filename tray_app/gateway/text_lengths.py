@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import decode_answer, engine_faults, whole_answer
 from tray_app.gateway.limits import LETTERS_FOR_A_TOKEN
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import Limit
 from tray_app.gateway.slices import in_slices
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
 
 Prompt = str | list[int]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import engine_faults, whole_answer
-from tray_app.gateway.openai import NULL, ApiError, decode_part
+from tray_app.gateway.raw_json import NULL, decode_part
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
     from tray_app.system.engine_id import RunId
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Protocol
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.limits import UNPACKED_AT_ONCE_BYTES
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,10 @@ class Unpacker(Protocol):
     """Takes a body in pieces of any size, and gives it as it was before it was packed."""
 
     def add(self, piece: bytes) -> Iterator[bytes]:
-        """What this piece makes, in small pieces; `ApiError` if it is not packed as it should be."""
+        """What this piece unpacks to, in small pieces; `ApiError` if it does not match its encoding."""
 
     def end(self) -> None:
-        """There is no more; `ApiError` if there should be."""
+        """Called at the end of the body; `ApiError` if it is incomplete."""
 
 
 def unpacker(encoding: str) -> Unpacker:

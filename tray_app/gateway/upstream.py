@@ -15,7 +15,6 @@ from tray_app.system.engine_id import MAIN_ENGINE, RunId
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-
 ENGINE_UNAVAILABLE = "engine_unavailable"
 """What clients are told where no cause is known, or it is a remote server's own."""
 
@@ -165,7 +164,7 @@ class Lease(Protocol):
         """The engine."""
 
     def release(self) -> None:
-        """Give it back. Any thread; once."""
+        """Give the engine back. Any thread; called once."""
 
 
 class Backend(Protocol):
@@ -180,7 +179,7 @@ class Backend(Protocol):
         """
 
     def look(self, asked: str = "", task: Purpose = Purpose.CHAT) -> Upstream | Unavailable:
-        """As `acquire`, without loading anything, for who only wants to know."""
+        """As `acquire`, but without loading or leasing anything."""
 
     def offered(self) -> tuple[OfferedModel, ...]:
         """All models that requests can name. Loads nothing."""

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.limits import MAX_DIMENSIONS, MAX_NUMBERS
-from tray_app.gateway.openai import ApiError, Fields, as_base64, from_json
+from tray_app.gateway.openai import as_base64
+from tray_app.gateway.raw_json import Fields, from_json, is_text
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def cut_vectors(data: Raw, dimensions: int, first: int = 0) -> Raw:
     """
     items = decode_answer(bytes(data), list[Fields])
     for position, item in enumerate(items):
-        packed = bytes(memoryview(item["embedding"])[:1]) == b'"'
+        packed = is_text(item["embedding"])
         values = _floats(decode_answer(bytes(item["embedding"]), str)) if packed else None
         whole = decode_answer(bytes(item["embedding"]), list[float]) if values is None else values
         short = unit(check_vector(whole[:dimensions], first + position))

@@ -5,6 +5,7 @@ Any thread, and several programs: each reads the changes of the others at its ne
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import tomllib
@@ -63,6 +64,8 @@ class AdoptedModels:
         self._path = state / _FILE_NAME
         self._lock = threading.Lock()
         self._read: tuple[Stamp, tuple[Adopted, ...]] | None = None
+        self._unreadable: Stamp | None = None
+        """The stamp of a file that could not be read, so that this is logged once."""
 
     def current(self) -> tuple[Adopted, ...]:
         """All models in the list, even if their files no longer exist. Reads the list only if it has
@@ -71,7 +74,13 @@ class AdoptedModels:
         with self._lock:
             stamp = stamp_of(self._path)
             if self._read is None or self._read[0] != stamp:
-                self._read = stamp, self._load()
+                try:
+                    self._read = stamp, self._load()
+                except OSError as exc:  # tried again at the next look
+                    if self._unreadable != stamp:
+                        _log.warning("The list of models of other apps cannot be read: %s", exc)
+                    self._unreadable = stamp
+                    return self._read[1] if self._read else ()
             return self._read[1]
 
     def add(self, found: FoundModel, model_id: str) -> None:
@@ -109,13 +118,16 @@ class AdoptedModels:
             raise unwritable(exc, ModelError) from exc
 
     def _load(self) -> tuple[Adopted, ...]:
+        """The list in the file; empty if there is none, or it is damaged. `OSError` if it cannot be read."""
         try:
             text = read_regular(self._path).decode()
             return msgspec.convert(tomllib.loads(text), _List).models
         except (FileNotFoundError, NotADirectoryError):
             return ()
         except (OSError, ValueError) as exc:  # the errors of msgspec and tomllib are ValueErrors
-            _log.warning("The list of models of other apps cannot be read, and counts as empty: %s", exc)
+            if isinstance(exc, OSError) and exc.errno != errno.EFBIG:  # this app writes no such large list
+                raise
+            _log.warning("The list of models of other apps is damaged, and counts as empty: %s", exc)
             return ()
 
 

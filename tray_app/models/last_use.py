@@ -44,17 +44,26 @@ class LastUse:
             if now_s - self._noted.get(model_id, 0.0) < DAY_S:
                 return
             self._noted[model_id] = now_s
-            newest = sorted((dict(self.all()) | {model_id: now_s}).items(), key=lambda item: item[1])
             try:
+                newest = sorted((self._read() | {model_id: now_s}).items(), key=lambda item: item[1])
                 write_atomically(self._path, msgspec.json.encode(dict(newest[-_MOST_MODELS:])))
             except OSError as exc:
                 _log.warning("The use of a model cannot be noted: %s", exc)
 
     def all(self) -> Mapping[str, float]:
-        """The last uses in seconds since 1970, by model id; without models whose use was never noted."""
+        """The last uses in seconds since 1970, by model id; without models whose use was never noted. Empty
+        if they cannot be read.
+        """
+        try:
+            return self._read()
+        except OSError:
+            return {}
+
+    def _read(self) -> dict[str, float]:
+        """Empty if there are no notes, or they are damaged. `OSError` if they cannot be read."""
         try:
             noted = msgspec.json.decode(read_regular(self._path), type=dict[str, float])
-        except (OSError, *NOT_JSON):
+        except (FileNotFoundError, *NOT_JSON):
             return {}
         return {model_id: calendar_s(used_s) for model_id, used_s in noted.items()}
 

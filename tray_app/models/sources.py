@@ -48,17 +48,24 @@ class FileSources:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self._path.with_suffix(".lock"), _WAIT_S):
-                kept = {file: note for file, note in self.all().items() if os.path.lexists(file)}
+                kept = {file: note for file, note in self._read().items() if os.path.lexists(file)}
                 written = {path_text(file): note for file, note in {**kept, path: source}.items()}
                 write_atomically(self._path, msgspec.json.encode(written))
         except OSError as exc:  # the file itself is there
             _log.warning("Where %s came from cannot be noted: %s", path.name, exc)
 
     def all(self) -> Mapping[Path, FileSource]:
-        """The noted sources, by file."""
+        """The noted sources, by file; empty if they cannot be read."""
+        try:
+            return self._read()
+        except OSError:
+            return {}
+
+    def _read(self) -> dict[Path, FileSource]:
+        """Empty if there are no notes, or they are damaged. `OSError` if they cannot be read."""
         try:
             noted = msgspec.json.decode(read_regular(self._path), type=dict[str, FileSource])
-        except (OSError, *NOT_JSON):
+        except (FileNotFoundError, *NOT_JSON):
             return {}
         return {path_of(text): note for text, note in noted.items()}
 

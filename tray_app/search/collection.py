@@ -1,4 +1,4 @@
-"""What there is to say of a person's texts and of a search in them. Pure; values only."""
+"""Collections, hits and additions as values, for windows and commands. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A text that is near to what was asked."""
+    """A text that was found."""
 
     text: str
     source: str
@@ -48,7 +48,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file or a text that was not taken, and why."""
+    """A file or a text that was not added, and why."""
 
     source: str
     error: AppError
@@ -56,14 +56,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """What came of adding. Texts are passages: a file has one, or thousands."""
+    """The result of adding. Texts are passages: a file has one, or thousands."""
 
     added: int
     unchanged: int
-    """So many texts were there already."""
+    """How many texts were there already."""
     skipped: tuple[Skipped, ...] = ()
     removed: int = 0
-    """So many texts went, as their files have changed or are no more."""
+    """How many texts were removed, because their files have changed or are gone."""
 
 
 @dataclass(frozen=True, slots=True)

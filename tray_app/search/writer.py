@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from tray_app.search.head import Head, StoredText
 
-
 _PART = re.compile(rf"\d{{6,}}\.({'|'.join(map(re.escape, ENDINGS))})")
 _UNFINISHED = f".{HEAD}."
 """How the name of a head begins that was not written to its end."""

@@ -127,7 +127,7 @@ class SettingsStore:
             if own.get("aliases") != old.models.get(model_id, {}).get("aliases"):
                 check_aliases(new, model_id)
         with _sole_writer(self.path):
-            on_disk = _read(self.path)
+            saved = on_disk = _read_to_change(self.path)
             if on_disk.newer:
                 raise on_disk.newer
             wrong = {(name,) for name in on_disk.faulty.difference(self._overrides)}
@@ -135,12 +135,13 @@ class SettingsStore:
             if content != on_disk.text:
                 _keep_a_copy(self.path, on_disk)
                 write_atomically(self.path, content.encode())
+                saved = _parsed(self.path, content.encode())
         self._overrides = {
             name: value
             for name, value in self._overrides.items()
             if getattr(new, name) == value and (name,) not in named
         }
-        self._adopt(_read(self.path))
+        self._adopt(saved)
 
     def _adopt(self, content: _Content) -> None:
         self.current = for_every_model(content.settings, self._overrides)
@@ -197,14 +198,27 @@ class _Content:
 
 
 def _read(path: Path) -> _Content:
-    text = ""
     try:
-        text = read_regular(path, _LARGEST_BYTES).decode("utf-8-sig")  # editors on Windows add a BOM
-        plain = tomllib.loads(text)
-    except FileNotFoundError:
-        return _Content()
+        return _read_to_change(path)
     except OSError as exc:
         return _Content(plain=None, problem=_unusable(path, exc.strerror or str(exc)))
+
+
+def _read_to_change(path: Path) -> _Content:
+    """`OSError` if there is a file that cannot be read, which must not be replaced: another program, such as
+    a virus scanner on Windows, may have it open for a moment.
+    """
+    try:
+        return _parsed(path, read_regular(path, _LARGEST_BYTES))
+    except FileNotFoundError:
+        return _Content()
+
+
+def _parsed(path: Path, raw: bytes) -> _Content:
+    text = ""
+    try:
+        text = raw.decode("utf-8-sig")  # editors on Windows add a BOM
+        plain = tomllib.loads(text)
     except (ValueError, RecursionError) as exc:  # ValueError: not TOML, or not UTF-8
         return _Content(text=text, plain=None, problem=_unusable(path, str(exc)))
     values, faults = read_values(plain, FIELDS)

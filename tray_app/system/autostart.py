@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.system.environment import appimage_folder
 from tray_app.system.files import PUBLIC, write_atomically
 from tray_app.system.host import System
 from tray_app.system.login_items import switched_off
@@ -101,7 +102,7 @@ def app_command(environ: Mapping[str, str]) -> tuple[str, ...]:
     program = Path(sys.executable)
     # Inside an AppImage, the program is where the image is mounted, which is another folder at each start. An
     # app that an AppImage has started inherits the variables, but lies elsewhere.
-    image, mounted = environ.get("APPIMAGE"), environ.get("APPDIR")
+    image, mounted = environ.get("APPIMAGE"), appimage_folder(environ)
     if image and mounted and program.is_relative_to(mounted):
         return (image, "--background")
     silent = program.with_name(_WINDOWLESS.get(program.name.lower(), program.name))

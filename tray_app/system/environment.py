@@ -155,6 +155,15 @@ def bundle_folder() -> Path | None:
     return Path(folder) if folder else None
 
 
+def appimage_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the AppImage is mounted, or unpacked, that started this app or one before it; else None.
+
+    `APPDIR` leads there as `TMPDIR` does, maybe through links; a running program knows its path without any.
+    """
+    folder = environ.get("APPDIR")
+    return Path(os.path.realpath(folder)) if folder else None
+
+
 @contextmanager
 def system_libraries(bundle: Path | None, library: Any = None) -> Iterator[None]:
     """On Windows, let programs that are started in this block search DLLs in the system's folders.

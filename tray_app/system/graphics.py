@@ -28,7 +28,7 @@ _DISPLAY = "0x03"
 _NAME_LISTS = ("usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids")
 """Where systems keep the names of PCI devices, as pciutils reads them."""
 _EMULATED = {"1002:5046", "1002:5159"}
-"""Cards of AMD that QEMU makes up (its device `ati-vga`)."""
+"""AMD cards that QEMU emulates (its device `ati-vga`)."""
 _DISPLAY_CLASS = "{4d36e968-e325-11ce-bfc1-08002be10318}"
 """Windows' class of display adapters."""
 _PRESENT_OF_CLASS = 0x100 | 0x200
@@ -46,13 +46,13 @@ _OWN_CARD = re.compile(r"Radeon (?:RX \d{3,4}|Pro W|PRO W|VII|R9 )|Instinct")
 
 
 class Maker(StrEnum):
-    """Who made an adapter, as far as engines can compute with theirs."""
+    """The maker of an adapter, if engines can compute with it."""
 
     NVIDIA = "NVIDIA"
     AMD = "AMD"
     INTEL = "Intel"
     OTHER = "other"
-    """A maker whose adapters no engine uses, or nobody: made up for a virtual machine or a remote session."""
+    """A maker whose adapters no engine uses, or the software of a virtual machine or a remote session."""
 
 
 _MAKERS = {"10de": Maker.NVIDIA, "1002": Maker.AMD, "8086": Maker.INTEL}
@@ -60,7 +60,7 @@ _MAKERS = {"10de": Maker.NVIDIA, "1002": Maker.AMD, "8086": Maker.INTEL}
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Something that this machine can show pictures with."""
+    """A display adapter: a graphics card, or the graphics part of a processor."""
 
     name: str
     maker: Maker
@@ -95,7 +95,7 @@ def _pci_id(folder: Path) -> str:
 
 
 def _pci_names(pci_ids: set[str], root: Path) -> dict[str, str]:
-    """What people call these devices: of “Navi 31 [Radeon RX 7900 XT]”, what stands in brackets."""
+    """The names of these devices, by PCI id. Of “Navi 31 [Radeon RX 7900 XT]”, the text in brackets."""
     for path in _NAME_LISTS:
         with suppress(OSError), (root / path).open(encoding="utf-8", errors="replace") as lines:
             return {pci_id: name for pci_id, name in _listed_names(lines) if pci_id in pci_ids}

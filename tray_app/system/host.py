@@ -64,7 +64,7 @@ _WINDOWS_MACHINES = {0x8664: "x86_64", 0xAA64: "arm64", 0x014C: "x86"}
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Facts about a machine. Tests make their own."""
+    """Facts about a computer."""
 
     system: System
     machine: str
@@ -72,21 +72,21 @@ class Host:
     translated: bool
     """Whether Rosetta runs this process: x86-64 on Apple Silicon."""
     physical_cores: int
-    """Only those that this process may use; so are the next two."""
+    """Only what this process may use; the same applies to the next two."""
     logical_cores: int
     memory_bytes: int
     gpus: tuple[Gpu, ...]
-    """The NVIDIA cards that their driver knows, also in a virtual machine that has got one."""
+    """The NVIDIA cards that their driver knows, including those that a virtual machine was given."""
     adapters: tuple[Adapter, ...] = ()
-    """All display adapters, those of NVIDIA too. Unknown on macOS."""
+    """All display adapters, including NVIDIA's. Unknown on macOS."""
     vulkan: bool = False
     """Whether Vulkan's loader is installed."""
     virtual: bool = False
     """Whether this is a virtual machine."""
     extensions: tuple[str, ...] = ()
-    """What an x86-64 processor can do with vectors, of `processor.EXTENSIONS`; empty if unknown."""
+    """The vector extensions of an x86-64 processor that are in `processor.EXTENSIONS`; empty if unknown."""
     glibc: tuple[int, ...] = ()
-    """The version of GNU's C library, on Linux alone: programs made with a newer one do not start."""
+    """The version of GNU's C library, on Linux only: programs built for a newer one do not start."""
 
     @property
     def apple_silicon(self) -> bool:
@@ -141,7 +141,7 @@ def detect_host() -> Host:
 
 
 def free_memory() -> int:
-    """The bytes of main memory that programs could have now."""
+    """The bytes of main memory that are available to programs now."""
     return psutil.virtual_memory().available
 
 

@@ -5,6 +5,7 @@ Windows has no such file mode: there, the access list of the profile's folder pr
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -41,7 +42,10 @@ class KeyFiles:
         try:
             with open_without_waiting(path) as file:
                 _check(path, os.fstat(file.fileno()))
-                return file.read(_LARGEST_BYTES).decode().strip()
+                content = file.read(_LARGEST_BYTES + 1)
+            if len(content) > _LARGEST_BYTES:  # its beginning would be another key
+                raise OSError(errno.EFBIG, f"It has more than {_LARGEST_BYTES:,} bytes")
+            return content.decode().strip()
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as exc:

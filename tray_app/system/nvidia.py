@@ -24,9 +24,9 @@ class Gpu:
     driver: tuple[int, ...] = ()
     """The version of the driver, such as (580, 95, 5); empty if it does not tell."""
     cuda: tuple[int, int] | None = None
-    """The newest CUDA that this driver knows: code for newer ones it cannot translate for the card."""
+    """The newest CUDA version that this driver supports; it cannot run code for newer ones."""
     compute: tuple[int, int] | None = None
-    """NVIDIA's number for what the card can do, its “compute capability”."""
+    """The card's “compute capability”, NVIDIA's number for its features."""
 
 
 def nvidia_gpus(nvml: Any = None) -> tuple[Gpu, ...]:
@@ -57,7 +57,7 @@ def nvidia_gpus(nvml: Any = None) -> tuple[Gpu, ...]:
 
 
 def _has_nvidia_driver() -> bool:
-    """Whether there may be a driver: the module that asks it takes megabytes, and few have such a card."""
+    """Whether there may be a driver. Checked before `pynvml` is imported, which takes megabytes of memory."""
     if not sys.platform.startswith("linux"):
         return True
     try:
@@ -90,7 +90,7 @@ def _known_cuda(nvml: Any) -> tuple[int, int] | None:
 
 
 def _told(nvml: Any, ask: Callable[[], Any]) -> Any:
-    """What the driver answers; None if it does not: old ones lack some of the questions."""
+    """The answer of the driver; None if it refuses, because old ones lack some functions."""
     try:
         return ask()
     except nvml.NVMLError as exc:
@@ -101,7 +101,7 @@ def _told(nvml: Any, ask: Callable[[], Any]) -> Any:
 def graphics_memory_of(pids: Container[int]) -> int | None:
     """The memory that these processes use on NVIDIA cards, in bytes; None if the driver does not tell.
 
-    With Windows' own driver model, there is no number for single processes.
+    With Windows' driver model WDDM, there are no numbers for single processes.
     """
     import pynvml
 

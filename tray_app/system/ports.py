@@ -32,6 +32,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the person opens the server to
 _IN_IPV6 = {LOOPBACK: "::1", EVERYWHERE: "::"}
 _NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _HIGHEST = 65_535
+_MOST_TRIES = 100
+"""A port that is free by IPv4 but not by IPv6 is rare, unless the system refuses IPv6 altogether."""
 _LOWEST_FOR_ALL = 1024
 """Below this port, most systems let only root listen."""
 _NETSH_ARGUMENTS = ("int", "ipv4", "show", "excludedportrange", "protocol=tcp")
@@ -175,13 +177,16 @@ def nearest_free_port(port: int) -> int:
 
 
 def free_port() -> int:
-    """A loopback port that is free at this moment, by IPv4 and IPv6."""
-    while True:
+    """A loopback port that is free at this moment, by IPv4 and IPv6; only by IPv4 if IPv6 is always
+    refused.
+    """
+    for _ in range(_MOST_TRIES):
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
             port: int = probe.getsockname()[1]
         if next(_refusals(port), None) is None:
-            return port
+            break
+    return port
 
 
 def own_loopback() -> str:

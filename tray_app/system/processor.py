@@ -1,6 +1,6 @@
-"""What the processor can do with vectors, and whether it is that of a virtual machine.
+"""The vector extensions of the processor, and whether it is that of a virtual machine.
 
-Engines have code of their own for each generation of x86-64 processors.
+Engines have separate code for each generation of x86-64 processors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tray_app.system.files import text_of
 from tray_app.system.kernel32 import kernel32
 
 EXTENSIONS = ("avx", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8")
-"""What engines have code of their own for, by the names that Linux gives them, the oldest first."""
+"""The extensions for which engines have separate code, by their names in Linux, the oldest first."""
 
 _WINDOWS_FEATURES = {39: "avx", 40: "avx2", 41: "avx512f"}
 """The numbers of Windows' PF_AVX_INSTRUCTIONS_AVAILABLE and its like. There are none for newer ones."""
@@ -26,7 +26,7 @@ _VIRTUAL_MAKERS = re.compile(
     r"|Amazon EC2|Virtual Machine|Alibaba Cloud|DigitalOcean|Hetzner vServer",
     re.IGNORECASE,
 )
-"""What the firmware of virtual machines calls them."""
+"""Names of makers and products in the firmware of virtual machines."""
 
 
 def linux_extensions(root: Path = Path("/")) -> tuple[str, ...]:

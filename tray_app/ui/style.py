@@ -1,8 +1,8 @@
-"""How everything looks: spaces, sizes of type, colors by role, and the one style sheet. GUI thread.
+"""The look of everything: spaces, sizes of type, colors by role, and the style sheet. GUI thread.
 
 Colors come from the palette, so that dark, light and high contrast follow the system. macOS and Windows keep
-the style and the palette of the system; elsewhere Qt's Fusion style wears a palette and a style sheet of
-our own.
+the style and the palette of the system; elsewhere Qt's Fusion style has a palette and a style sheet of our
+own.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 TIGHT: Final = 4
-"""Pixels between what belongs together: a title and its caption."""
+"""Pixels between a title and its caption."""
 SMALL: Final = 8
 """Pixels between neighbors: buttons, the fields of a row."""
 MEDIUM: Final = 16
-"""Pixels within a card, and between groups."""
+"""Pixels inside a card, and between groups."""
 LARGE: Final = 24
 """Pixels around a page."""
 RADIUS: Final = 8
-"""The corners of cards; those of buttons and fields are a little tighter."""
+"""Pixels: the radius of the corners of cards; that of buttons and fields is a little smaller."""
 ICON: Final = 18
-"""The side of a symbol in a button or a list."""
+"""Pixels: the side of a symbol in a button or a list."""
 
 _FIELD_RADIUS = 6
 _TINT = 0.1
@@ -53,19 +53,19 @@ _SCALE = {Type.CAPTION: 0.9, Type.BODY: 1.0, Type.TITLE: 1.2, Type.HEADLINE: 1.6
 
 
 class Variant(StrEnum):
-    """What a button means, beside the usual one."""
+    """What a button means, besides the usual ones."""
 
     PRIMARY = "primary"
     """What most people want to do here; at most one in a view."""
     QUIET = "quiet"
-    """An action in a row or on a card, without a frame until the mouse or the keyboard comes by."""
+    """An action in a row or on a card, without a frame until the mouse or the focus is on it."""
     DANGER = "danger"
     """It deletes something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """The colors of a look, by what they are for."""
+    """The colors of a look, by their roles."""
 
     window: QColor
     """Behind everything."""
@@ -73,14 +73,14 @@ class Colors:
     """Cards, fields and lists."""
     text: QColor
     secondary: QColor
-    """Captions, and symbols that are no buttons; readable at their size."""
+    """Captions, and symbols that are not buttons; readable at their size."""
     border: QColor
     hover: QColor
     """Below the mouse."""
     accent: QColor
     on_accent: QColor
     accent_soft: QColor
-    """What is selected, behind text in its usual color."""
+    """The ground of what is selected, behind text in its usual color."""
     success: QColor
     warning: QColor
     danger: QColor
@@ -92,7 +92,7 @@ _MOST_KEPT = 64
 
 
 def font(base: QFont, kind: Type, *, bold: bool | None = None) -> QFont:
-    """The font of that size of type; titles and headlines are bold unless `bold` says something else."""
+    """The font of a size of type; titles and headlines are bold unless `bold` says otherwise."""
     made = type(base)(base)
     if made.pixelSize() > 0:
         made.setPixelSize(round(made.pixelSize() * _SCALE[kind]))
@@ -102,15 +102,15 @@ def font(base: QFont, kind: Type, *, bold: bool | None = None) -> QFont:
     return made
 
 
-def set_type(label: QLabel, kind: Type, *, bold: bool | None = None) -> None:
+def set_type(label: QLabel, kind: Type) -> None:
     """Give a label, which has the system's font so far, a size of type."""
-    label.setFont(font(label.font(), kind, bold=bold))
+    label.setFont(font(label.font(), kind))
 
 
 def set_variant(button: QPushButton, variant: Variant | None) -> None:
-    """Say what a button means; it may change at any time."""
+    """Set what a button means, which may change at any time."""
     if button.property("variant") == variant:
-        return  # to dress it anew takes its time
+        return  # applying the style sheet takes time
     button.setProperty("variant", variant)
     if button.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):  # else it will be, when it is shown
         style = button.style()
@@ -119,7 +119,7 @@ def set_variant(button: QPushButton, variant: Variant | None) -> None:
 
 
 def colors(palette: QPalette) -> Colors:
-    """The colors by role for a palette. A few are kept: all that paints asks for them, each time."""
+    """The colors by role for a palette, cached, as every paint event asks for them."""
     key = palette.cacheKey()
     if key not in _kept:
         if len(_kept) >= _MOST_KEPT:
@@ -150,7 +150,7 @@ def _made_colors(palette: QPalette) -> Colors:
 
 
 def own_palette(*, dark: bool) -> QPalette:
-    """What Fusion wears on desktops without a style of Qt's own."""
+    """The palette for Fusion, on systems whose own style is not used."""
     made = _DARK if dark else _LIGHT
     palette = QPalette(QColor(made["button"]), QColor(made["window"]))
     role, disabled = QPalette.ColorRole, QPalette.ColorGroup.Disabled
@@ -173,7 +173,7 @@ def own_palette(*, dark: bool) -> QPalette:
 
 
 def style_sheet(look: Colors, *, own: bool) -> str:
-    """The style sheet of a look: what is our own everywhere, and with `own` all that Fusion draws."""
+    """The style sheet for a look: what is ours on every system, and with `own` also what Fusion draws."""
     names: dict[str, str] = {each.name: getattr(look, each.name).name() for each in fields(look)}
     names |= {"radius": f"{_FIELD_RADIUS}px", "tight": f"{TIGHT}px", "small": f"{SMALL}px"}
     sheet = (_FUSION if own else "") + _EVERYWHERE
@@ -181,26 +181,26 @@ def style_sheet(look: Colors, *, own: bool) -> str:
 
 
 def look_of(widget: QWidget) -> Colors:
-    """The colors by role for what a widget draws itself."""
+    """The colors by role for a widget that draws itself."""
     return colors(widget.palette())
 
 
 def tinted(color: QColor, ground: QColor) -> QColor:
-    """A ground with a little of a color in it, on which words of that color can be read."""
+    """A ground with a little of a color in it, on which words of that color are readable."""
     return _mixed(color, ground, _TINT)
 
 
 def needs_contrast() -> bool:
-    """Whether the person has asked the system for more contrast."""
+    """Whether the system is set to high contrast."""
     qt = QApplication.instance()
     if not isinstance(qt, QApplication):
         return False
-    hints = qt.styleHints()  # its parts live as long as this reference
+    hints = qt.styleHints()  # which must stay alive while its parts are used
     return hints.accessibility().contrastPreference() is Qt.ContrastPreference.HighContrast
 
 
 def _mixed(front: QColor, back: QColor, share: float) -> QColor:
-    """A color between two, as if `front` lay on `back` and let the rest through."""
+    """A color between two, as `front` with the opacity `share` (0 to 1) on `back`."""
     channels = ((front.red(), back.red()), (front.green(), back.green()), (front.blue(), back.blue()))
     return QColor(*(round(share * one + (1 - share) * other) for one, other in channels))
 

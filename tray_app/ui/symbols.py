@@ -1,4 +1,4 @@
-"""The symbols on buttons and lists: one family of drawings (Lucide) in the palette's colors. GUI thread."""
+"""The symbols on buttons and in lists, from Lucide, in the colors of the palette. GUI thread."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 _PROPERTY = "symbol"
 _RATIOS = (1, 2, 3)
-"""Pixels of the screen for each of ours, as screens have them."""
+"""Pixels of the screen for one of ours, on usual screens."""
 
 
 def set_symbol(button: QAbstractButton, name: str) -> None:
-    """Give a button a symbol, which follows the look from now on: a file of resources/icons/symbols."""
+    """Give a button a symbol, which follows the look: `name` is a file in resources/icons/symbols."""
     button.setProperty(_PROPERTY, name)
     _renew(button)
 
 
-def symbol_icon(name: str, palette: QPalette, size: int = ICON) -> QIcon:
-    """A symbol in the text's color, fainter where it is disabled."""
+def symbol_icon(name: str, palette: QPalette) -> QIcon:
+    """A symbol in the color of text, fainter where it is disabled."""
     look = colors(palette)
-    return _icon(name, look.text.rgba(), look.border.rgba(), size)
+    return _icon(name, look.text.rgba(), look.border.rgba())
 
 
 @lru_cache(maxsize=512)
-def symbol_pixmap(name: str, rgba: int, size: int, ratio: float = 1.0) -> QPixmap:
+def symbol_pixmap(name: str, rgba: int, size: int, ratio: float) -> QPixmap:
     """A symbol of `size` pixels, each of them `ratio` pixels of the screen; `rgba` is 0xAARRGGBB."""
     source = (resources() / "icons" / "symbols" / f"{name}.svg").read_bytes()
     buffer = QBuffer()
@@ -50,7 +50,7 @@ def symbol_pixmap(name: str, rgba: int, size: int, ratio: float = 1.0) -> QPixma
 
 
 def renew_all(qt: QApplication) -> None:
-    """Draw the symbols of all buttons anew: the look has changed."""
+    """Draw the symbols of all buttons again, after the look has changed."""
     for widget in qt.allWidgets():
         if isinstance(widget, QAbstractButton) and widget.property(_PROPERTY):
             _renew(widget)
@@ -58,25 +58,25 @@ def renew_all(qt: QApplication) -> None:
 
 def _renew(button: QAbstractButton) -> None:
     name = button.property(_PROPERTY)
-    look = colors(button.window().palette())  # the style sheet may have given the button another one
+    look = colors(button.window().palette())  # the style sheet may give buttons another one
     primary = button.property("variant") == "primary"
-    gap = TIGHT if button.text() else 0  # Qt puts the words right beside it
+    gap = TIGHT if button.text() else 0  # Qt leaves no space before the words
     usual, disabled = (look.on_accent, look.secondary) if primary else (look.text, look.border)
-    button.setIcon(_icon(name, usual.rgba(), disabled.rgba(), ICON, gap))
+    button.setIcon(_icon(name, usual.rgba(), disabled.rgba(), gap))
     button.setIconSize(QSize(ICON + gap, ICON))
 
 
 @lru_cache(maxsize=256)
-def _icon(name: str, rgba: int, disabled_rgba: int, size: int, gap: int = 0) -> QIcon:
+def _icon(name: str, rgba: int, disabled_rgba: int, gap: int = 0) -> QIcon:
     icon = QIcon()
     for ratio in _RATIOS:
         for mode, color in ((QIcon.Mode.Normal, rgba), (QIcon.Mode.Disabled, disabled_rgba)):
-            icon.addPixmap(_with_gap(symbol_pixmap(name, color, size, ratio), gap), mode)
+            icon.addPixmap(_with_gap(symbol_pixmap(name, color, ICON, ratio), gap), mode)
     return icon
 
 
 def _with_gap(symbol: QPixmap, gap: int) -> QPixmap:
-    """A symbol, and to its right so many pixels of nothing."""
+    """A symbol with so many empty pixels to its right."""
     if not gap:
         return symbol
     ratio = symbol.devicePixelRatio()

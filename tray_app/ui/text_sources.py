@@ -1,4 +1,4 @@
-"""Where texts to search in come from: folders, files, what is pasted, an example. GUI thread."""
+"""Where texts for a search come from: folders, files, pasted lines, an example. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class TextSources(QObject):
-    """Asks a person for texts."""
+    """Asks a person for texts, without blocking."""
 
     picked = Signal(object)
-    """An `Addition`, with the name that a new collection of it would have."""
+    """An `Addition`, with the name for a new collection."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._window = parent
         self.dialog: QDialog | None = None
-        """The one that was opened last."""
+        """The dialog that was opened last."""
 
     def choose_folder(self) -> None:
         """Ask for a folder."""
@@ -41,18 +41,18 @@ class TextSources(QObject):
         self._ask_for_files(tr("Choose files with texts"), QFileDialog.FileMode.ExistingFiles)
 
     def paste(self) -> None:
-        """Ask for lines."""
+        """Ask for texts to paste, one on each line."""
         dialog = PasteTextsDialog(self._window)
         dialog.confirmed.connect(lambda texts: self.picked.emit(Addition(texts=texts, name=name_for((), tr))))
         self.dialog = dialog
         dialog.open()
 
     def take_example(self) -> None:
-        """Ask for nothing: take some sentences that come with the app."""
+        """Take some sentences that come with the app, without asking."""
         self.picked.emit(Addition(texts=example_texts(tr), name=tr("Example")))
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Take files and folders that were dropped."""
+        """Take files and folders that were chosen or dropped."""
         if paths:
             self.picked.emit(Addition(paths=tuple(paths), name=name_for(paths, tr)))
 

@@ -1,4 +1,4 @@
-"""The translator that widgets and presenters share: Qt's, in the language that is chosen. GUI thread."""
+"""The translator that widgets and presenters share, in the chosen language. GUI thread."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from PySide6.QtCore import QCoreApplication, QLocale
 from tray_app.phrases import Translate
 
 CONTEXT = "app"
-"""One for the whole app: a word means the same everywhere."""
+"""Qt's context of all texts: a word means the same in the whole app."""
 
 
 class _QtTranslate(Translate):
-    """Holds nothing itself: texts are those of the installed translators, numbers of the default locale."""
+    """Has no state: texts come from the installed translators, numbers from the default locale."""
 
     def _lookup(self, text: str) -> str:
         return QCoreApplication.translate(CONTEXT, text)

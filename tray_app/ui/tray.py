@@ -1,4 +1,4 @@
-"""The tray icon and its menu: shows a `TrayView`, and says which entry was chosen. GUI thread."""
+"""The tray icon and its menu: shows a `TrayView` and tells which entry was chosen. GUI thread."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Tray(QObject):
     chosen = Signal(object)
     """A menu entry was chosen, or the icon was clicked (`Command.WINDOW`)."""
     model_picked = Signal(str)
-    """The id of a model that is to be loaded, or unloaded if it is loaded."""
+    """The id of a model to load, or to unload if it is loaded."""
     opening = Signal()
-    """A person is about to read the menu."""
+    """The menu is about to be shown."""
     notice_clicked = Signal(object)
-    """The `Page` that explains the last notice."""
+    """The `Page` that explains the last notification."""
 
     def __init__(self, status: AppStatus, *, template: bool, over_dbus: bool) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Tray(QObject):
         self.icon.setContextMenu(self.menu)
         self.icon.activated.connect(self._activated)
         self.icon.messageClicked.connect(self._message_clicked)
-        # Runs only while a model loads: it turns the arc and counts the seconds.
+        # Runs only while a model is being loaded, to turn the arc and count the seconds.
         self.clock = QTimer(self)
         self.clock.setInterval(_FRAME_MS)
         self.clock.timeout.connect(self._tick)
@@ -85,7 +85,7 @@ class Tray(QObject):
         self._render()
 
     def show_models(self, choices: Sequence[ModelChoice]) -> None:
-        """Offer these models."""
+        """List these models in the submenu."""
         if [choice.id for choice in choices] != list(self._model_actions):
             for action in self._model_actions.values():
                 self._models.removeAction(action)
@@ -98,33 +98,33 @@ class Tray(QObject):
             action.setChecked(choice.loaded)
 
     def notify(self, notice: Notice) -> None:
-        """Tell a person something, by the system's own notification."""
+        """Show a notification of the system."""
         self._notice_page = notice.page
         self.icon.showMessage(self._plain(notice.title), self._plain(notice.text), icons.app_icon())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The menu hears of a change between light and dark; the icon, which is no widget, does not."""
+        """Redraw the icon, which is no widget, when the menu hears of a change between light and dark."""
         if event.type() == QEvent.Type.PaletteChange:
             self._render()
         return super().eventFilter(watched, event)
 
     def _line(self) -> QAction:
-        """A line that is read, not chosen."""
+        """A line that cannot be chosen."""
         action = self.menu.addAction("")
         action.setEnabled(False)
         return action
 
     def _add_question(self) -> QAction:
-        """What leads to a question of the window, which asks nothing by itself."""
+        """The entry that opens a question in the window, which does not appear by itself."""
         action = self.menu.addAction("")
         action.setMenuRole(QAction.MenuRole.NoRole)
         action.triggered.connect(lambda: self.chosen.emit(Command.ORIGIN))
         return action
 
     def _fill_frame(self) -> None:
-        """All entries, in their order; what they say and whether they can be chosen comes later."""
+        """Add all entries in their order; their texts and whether they are visible come later."""
         for number, group in enumerate(MENU):
-            if number:  # the first one belongs to the status lines
+            if number:  # no line between the status lines and the first group
                 self.menu.addSeparator()
             for item in group:
                 if isinstance(item, Submenu):
@@ -152,7 +152,7 @@ class Tray(QObject):
         action.setCheckable(True)
 
         def pick(ticked: bool) -> None:  # noqa: FBT001 - as Qt calls it
-            action.setChecked(not ticked)  # the tick follows the model, not the click
+            action.setChecked(not ticked)  # the tick shows the model's state, not the click
             self.model_picked.emit(model_id)
 
         action.triggered.connect(pick)
@@ -215,7 +215,7 @@ class Tray(QObject):
 
 
 def menus_go_over_dbus(system: System) -> bool:
-    """Whether Qt hands the tray's menu to the panel over D-Bus; Qt asks the same question for a new icon."""
+    """Whether Qt passes the tray's menu to the panel over D-Bus; Qt decides the same way for a new icon."""
     if system is not System.LINUX:
         return False
     from PySide6.QtDBus import QDBusConnection
@@ -238,8 +238,8 @@ def _for_dbus(text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
-    """A text for a panel, which may take what looks like HTML in tooltips and notifications for such.
+    """A text for tooltips and notifications, in which some panels interpret HTML and others do not.
 
-    Others show it as it is, so it cannot be escaped: it gets a sign in which nothing begins.
+    So it cannot be escaped: “<” is replaced by a similar letter that begins no tag.
     """
     return text.replace("<", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}")

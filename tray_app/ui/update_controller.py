@@ -1,4 +1,4 @@
-"""Does with a new version what a person has chosen; nothing is ever installed. GUI thread."""
+"""Does what a person has chosen about a new version; nothing is ever installed. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class UpdateController(QObject):
-    """What can be done about new versions. `tell` hears of what has failed, or None when something is begun.
+    """Calls `tell` with the error of what has failed, and with None when something begins.
 
-    `window` is what dialogs belong to.
+    `window` is the parent of dialogs.
     """
 
     checked = Signal()
@@ -34,12 +34,12 @@ class UpdateController(QObject):
         self._tell = tell
         self._window = window
         self.checking = False
-        """Whether the signature of a package is being asked for."""
+        """Whether the signature of a package is being checked."""
         self.dialog: WhatIsNewDialog | None = None
-        """The last one that was opened."""
+        """The dialog that was opened last."""
 
     def do(self, action: UpdateAction) -> None:
-        """Do this with the version that is available now."""
+        """Do this with the version that is available."""
         app, updates = self._bridge.app, self._bridge.status.updates
         match action:
             case UpdateAction.TELL | UpdateAction.REFUSE:

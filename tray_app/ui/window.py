@@ -1,4 +1,4 @@
-"""The one window: its pages at the left, built when they are first opened. GUI thread."""
+"""The window, with the list of its pages, which are built when they are first opened. GUI thread."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
 
 USUAL_SIZE = (1120, 680)
-"""Wide enough for a row of models in every language, with the bar that scrolls it."""
+"""Pixels: wide enough for a row of models in every language, beside the scroll bar."""
 _NARROW_LETTERS = 100
-"""Below so many letters of width, the pages are symbols."""
+"""With less width than for so many letters, the list of pages shows symbols only."""
 _SYMBOLS = {
     Page.HOME: "house",
     Page.MODELS: "boxes",
@@ -50,12 +50,12 @@ _SYMBOLS = {
 
 
 class Window(QWidget):
-    """Pages, and the message that concerns all of them."""
+    """Pages, and above them a message that concerns all of them."""
 
     settings_wanted = Signal(str)
-    """The dialog, at the setting of this name; at its beginning for an empty one."""
+    """Show the settings, at the one of this name; at the beginning for an empty name."""
     model_settings_wanted = Signal(str)
-    """The dialog, for the model with this id."""
+    """Show the settings of the model with this id."""
 
     _source_offered = Signal(str)
     _question_wanted = Signal()
@@ -83,7 +83,7 @@ class Window(QWidget):
         self.resize(*USUAL_SIZE)
 
     def open(self, page: Page | None = None) -> None:
-        """Show the window, in front, with that page, or else the page it was left on."""
+        """Show the window in front, with this page, or else the page that was shown last."""
         if page is None and not self._pages:
             page = Page.HOME
         if page is not None:
@@ -95,7 +95,7 @@ class Window(QWidget):
         self.activateWindow()
 
     def take_over(self, old: Window) -> None:
-        """Become what `old` was: the same page, what a person typed, the place on the screen."""
+        """Take the place of `old`: the same page, what a person typed, the place on the screen."""
         for page in old.built():
             taken, left = self.page(page), old.page(page)
             if isinstance(taken, StatefulPage):
@@ -109,32 +109,32 @@ class Window(QWidget):
         self.setVisible(old.isVisible())
 
     def offer_source(self, source: str) -> None:
-        """Open on the models, with this address or path filled in."""
+        """Open the page Models, with this address or path filled in."""
         self.open(Page.MODELS)
         self._source_offered.emit(source)
 
     def open_question(self) -> None:
-        """Open on what is asked about an app or a web page, where the keyboard goes on from."""
+        """Open Home, with the keyboard at the question about an app or a web page."""
         self.open(Page.HOME)
         self._question_wanted.emit()
 
     def show_error(self, error: AppError) -> None:
-        """Open on what went wrong with a wish that was uttered outside the window."""
+        """Open Home with the error of something that was asked for outside the window."""
         self.open(Page.HOME)
         if error is not self._bridge.status.problem:  # else the page says it already
             self._show_closable(error)
 
     def show_message(self, title: str, text: str) -> None:
-        """Show something that is no error above the pages."""
+        """Show a message that is not an error above the pages."""
         self.message.show_message(title, text)
         self.message.offer_to_close()
 
     def question(self) -> QDialog | None:
-        """The dialog that waits for an answer in front of it, if there is one."""
+        """The dialog in front of it that waits for an answer, if there is one."""
         return next((each for each in self.findChildren(QDialog) if each.isVisible()), None)
 
     def built(self) -> tuple[Page, ...]:
-        """The pages that someone has looked at."""
+        """The pages that have been opened so far."""
         return tuple(self._pages)
 
     def current(self) -> Page:
@@ -142,7 +142,7 @@ class Window(QWidget):
         return list(Page)[self.page_list.currentRow()]
 
     def page(self, page: Page) -> QWidget:
-        """A page, built now if nobody has looked at it yet."""
+        """A page, built now if it has not been opened yet."""
         if page not in self._pages:
             self._pages[page] = self._build(page)
             self._stack.addWidget(self._pages[page])
@@ -153,7 +153,7 @@ class Window(QWidget):
         self.message.offer_to_close()
 
     def _build(self, page: Page) -> QWidget:
-        """Imported here, page by page: the icon need not wait for what nobody looks at yet."""
+        """Build a page. Imported here, so that the icon does not wait for pages that are not opened yet."""
         match page:
             case Page.HOME:
                 from tray_app.ui.pages.home import HomePage
@@ -202,7 +202,7 @@ class Window(QWidget):
         self.settings_wanted.emit("")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window, symbols stand for the pages."""
+        """Show only symbols in the list of pages of a narrow window."""
         super().resizeEvent(event)
         self._show_titles(wide=self.width() >= _NARROW_LETTERS * self.fontMetrics().averageCharWidth())
 
@@ -224,7 +224,7 @@ class Window(QWidget):
             item = QListWidgetItem(pages)
             item.setSizeHint(QSize(0, pages.fontMetrics().height() + MEDIUM + TIGHT))
             item.setData(Qt.ItemDataRole.AccessibleTextRole, _title(page))
-        # Part of the window, not a sheet of paper on it.
+        # On the ground of the window, not on white.
         pages.viewport().setAutoFillBackground(False)
         pages.currentRowChanged.connect(lambda row: self._stack.setCurrentWidget(self.page(list(Page)[row])))
         return pages
@@ -261,7 +261,7 @@ class Window(QWidget):
 
 
 class _PageDelegate(QStyledItemDelegate):
-    """Draws a ring around the page at which the keyboard is; Qt's own one leaves out the symbol."""
+    """Draws a ring around the page that has the keyboard; Qt's own ring excludes the symbol."""
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

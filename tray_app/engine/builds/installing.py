@@ -6,6 +6,7 @@ Public methods may be called from any thread.
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
 import threading
@@ -34,6 +35,7 @@ from tray_app.engine.builds.contents import (
 from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in, raise_if_canceled
 from tray_app.engine.builds.installed_files import size_of
 from tray_app.engine.builds.proof import SAYS_NOTHING
+from tray_app.engine.diagnosis import ShortageError, defect
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
@@ -111,7 +113,7 @@ class BuildInstaller:
     def install(self, build: PublishedBuild) -> None:
         """Begin to install a published build, or continue. The person has accepted its terms.
 
-        `EngineError` if another installation is under way.
+        `EngineError` if another installation is under way, or no thread can be started.
         """
         shown = Installation(build.id, InstallPhase.DOWNLOADING, total_bytes=build.size_bytes)
         self._start(shown, partial(self._install_published, build), partial(self.install, build))
@@ -216,15 +218,16 @@ class BuildInstaller:
                         id=other,
                     ),
                 )
-            self._shown, self._again, self._installed = shown, again, None
             self._pausing = self._discarding = False
             self._stop.clear()
             if self._closing:
                 self._stop.set()
-            self._thread = threading.Thread(
-                target=self._perform, args=(work,), name="installing", daemon=True
-            )
-            self._thread.start()
+            thread = threading.Thread(target=self._perform, args=(work,), name="installing", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as exc:
+                raise ShortageError(OSError(errno.EAGAIN, str(exc))) from exc
+            self._shown, self._again, self._installed, self._thread = shown, again, None, thread
         self._publish()
 
     def _perform(self, work: Callable[[], InstalledBuild]) -> None:
@@ -239,7 +242,7 @@ class BuildInstaller:
             error = store_errors.unwritable(self._store.folder, exc)
         except Exception as exc:  # noqa: BLE001 - the top of the thread
             _log.exception("An engine could not be installed")
-            error = EngineError(ErrorCode.INTERNAL_ERROR, "The installation failed unexpectedly", repr(exc))
+            error = defect("The installation failed unexpectedly", exc)
         with self._state:
             if error and self._stop.is_set():
                 phase, error = InstallPhase.PAUSED, None

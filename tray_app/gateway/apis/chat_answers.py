@@ -12,9 +12,9 @@ from uuid import uuid4
 
 from msgspec import Struct, field
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.events import DONE
-from tray_app.gateway.openai import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator

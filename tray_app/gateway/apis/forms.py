@@ -1,7 +1,7 @@
-"""What an API in another form than OpenAI's has to say to be answered by the same engines.
+"""How other APIs than OpenAI's are answered by the same engines, as a protocol.
 
-Its requests become OpenAI's requests, and the answers to those become its own: leases, limits, counting and
-errors stay what they are.
+Their requests become OpenAI's, and the answers become theirs again: leases, limits, counting and errors are
+the same for all.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from tray_app.gateway.openai import ascii_json
+from tray_app.gateway.raw_json import ascii_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tray_app.gateway.dialect import Dialect
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
 
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.events import DONE, EVENT_STREAM, WRITER, plain_event
-from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
+from tray_app.gateway.raw_json import NULL, Fields, decode, decode_part
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -1,28 +1,36 @@
-"""Anthropic's API: /v1/messages and /v1/messages/count_tokens, each asked as a chat of OpenAI's. Event loop.
+"""Anthropic's API: /v1/messages and /v1/messages/count_tokens, asked as chats (`messages_requests.py`), and
+their answers. Event loop.
 
 Shapes: https://docs.claude.com/en/api/messages. llama.cpp has these routes itself; asked as chats they are
-the same on every engine, and all that holds for chats holds for them. Texts and pictures stay the JSON that
-they are in.
+the same on every engine, and all that holds for chats holds for them.
 """
 
 from __future__ import annotations
 
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import Meta, Raw, Struct
+from msgspec import Raw
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.chat_answers import Added, Begun, Ended, answer_parts, whole_answer_of
 from tray_app.gateway.apis.forms import FOR_LLAMACPP, named_event
+from tray_app.gateway.apis.messages_requests import (
+    NO_ARGUMENTS,
+    CountBody,
+    MessagesBody,
+    chat_of,
+    for_llamacpp,
+)
 from tray_app.gateway.events import EVENT_STREAM, WRITER
-from tray_app.gateway.openai import NULL, ApiError, Fields, decode, decode_part
+from tray_app.gateway.raw_json import Fields, decode, decode_part, raw
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
 
     from aiohttp import web
 
@@ -33,8 +41,6 @@ if TYPE_CHECKING:
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
-_SAME = ("model", "temperature", "top_p", "top_k")
-"""Fields that a chat has, too."""
 _STOP_REASONS = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
@@ -49,81 +55,6 @@ _ERROR_TYPES = {
     int(HTTPStatus.TOO_MANY_REQUESTS): "rate_limit_error",
     int(HTTPStatus.SERVICE_UNAVAILABLE): "overloaded_error",
 }
-_NOTHING = (b"null", b'""', b"[]")
-_NO_ARGUMENTS = Raw(b"{}")
-
-
-class _Source(Struct, frozen=True):
-    type: str
-    media_type: Raw = NULL
-    data: Raw = NULL
-    url: Raw = NULL
-
-
-class _Block(Struct, frozen=True):
-    """One block of a message's content, of any type."""
-
-    type: str
-    text: Raw = NULL
-    thinking: Raw = NULL
-    source: _Source | None = None
-    id: Raw = NULL
-    name: Raw = NULL
-    input: Raw = NULL
-    tool_use_id: Raw = NULL
-    content: Raw = NULL
-
-
-class _Message(Struct, frozen=True):
-    role: Literal["user", "assistant", "system"]
-    content: Raw
-
-
-class _Tool(Struct, frozen=True):
-    name: str
-    type: str | None = None
-    description: str | None = None
-    input_schema: Raw = NULL
-
-
-class _ToolChoice(Struct, frozen=True):
-    type: Literal["auto", "any", "tool", "none"]
-    name: str | None = None
-    disable_parallel_tool_use: bool | None = None
-
-
-class _Thinking(Struct, frozen=True):
-    type: str
-    budget_tokens: int | None = None
-
-
-class _Format(Struct, frozen=True):
-    type: Literal["json_schema"]
-    schema: Raw
-
-
-class _OutputConfig(Struct, frozen=True):
-    format: _Format | None = None
-
-
-class _CountBody(Struct, frozen=True, kw_only=True):
-    """What both routes read, but for the fields that stay as they are."""
-
-    messages: Annotated[list[_Message], Meta(min_length=1)]
-    system: Raw = NULL
-    tools: list[_Tool] | None = None
-    tool_choice: _ToolChoice | None = None
-    thinking: _Thinking | None = None
-    output_config: _OutputConfig | None = None
-    output_format: _Format | None = None
-    mcp_servers: list[Raw] | None = None
-    container: Raw | None = None
-
-
-class _MessagesBody(_CountBody, frozen=True, kw_only=True):
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
-    stop_sequences: list[str] | None = None
-    stream: bool | None = None
 
 
 def anthropic_error(error: ApiError) -> bytes:
@@ -142,20 +73,20 @@ class MessageForm:
 
     def question(self, body: bytes) -> Fields:
         """See `Form`."""
-        asked = decode(body, _MessagesBody)
+        asked = decode(body, MessagesBody)
         if asked.max_tokens is None:
             raise ApiError(
                 400, "'max_tokens' is missing. It limits the length of the answer.", param="max_tokens"
             )
-        fields = _chat(body, asked)
+        fields = chat_of(asked, decode(body, Fields))
         fields["max_tokens"] = Raw(b"%d" % asked.max_tokens)
         stops = [word for word in asked.stop_sequences or () if word]
         if stops:
-            fields["stop"] = _raw(stops)
+            fields["stop"] = raw(stops)
         if asked.stream:
             fields["stream"] = Raw(b"true")
             fields["stream_options"] = Raw(b'{"include_usage":true}')
-        self._for_llamacpp = _for_llamacpp(asked, tells_stop_word=bool(stops))
+        self._for_llamacpp = for_llamacpp(asked, tells_stop_word=bool(stops))
         return fields
 
     async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
@@ -205,7 +136,7 @@ class CountForm:
 
     def question(self, body: bytes) -> Fields:
         """See `Form`."""
-        return _chat(body, decode(body, _CountBody))
+        return chat_of(decode(body, CountBody), decode(body, Fields))
 
     async def answer(self, dialect: Dialect, request: web.Request, upstream: Upstream) -> web.StreamResponse:
         """See `Form`."""
@@ -214,185 +145,6 @@ class CountForm:
     def whole(self, answer: bytes) -> bytes:
         """What is counted has the same form in both APIs."""
         return answer
-
-
-def _chat(data: bytes, body: _CountBody) -> Fields:
-    given = decode(data, Fields)
-    if body.mcp_servers or body.container:
-        name = "mcp_servers" if body.mcp_servers else "container"
-        raise _impossible(
-            f"{name!r} is a service by Anthropic that this server does not have. Leave it out.", name
-        )
-    fields = {name: given[name] for name in _SAME if name in given}
-    fields["messages"] = _raw([*_system(body.system), *_all_turns(body.messages)])
-    if body.tools:
-        fields["tools"] = _raw([_tool(tool) for tool in body.tools])
-        if choice := body.tool_choice:
-            fields["tool_choice"] = _raw(_tool_choice(choice))
-            if choice.disable_parallel_tool_use:
-                fields["parallel_tool_calls"] = Raw(b"false")
-    if wanted := (body.output_config and body.output_config.format) or body.output_format:
-        schema = {"name": "answer", "schema": wanted.schema, "strict": True}
-        fields["response_format"] = _raw({"type": "json_schema", "json_schema": schema})
-    return fields
-
-
-def _for_llamacpp(body: _MessagesBody, *, tells_stop_word: bool) -> Fields:
-    """What makes llama.cpp tell the tokens of the prompt at the beginning, and the stop word at the end."""
-    fields: Fields = {}
-    if body.stream:
-        fields["timings_per_token"] = Raw(b"true")
-    if tells_stop_word:
-        fields["verbose"] = Raw(b"true")
-    if body.thinking and body.thinking.type == "enabled" and body.thinking.budget_tokens:
-        fields["thinking_budget_tokens"] = Raw(b"%d" % body.thinking.budget_tokens)
-    return fields
-
-
-def _system(system: Raw) -> list[dict[str, object]]:
-    if memoryview(system) in _NOTHING:
-        return []
-    found = _content(system, "system")
-    content = _joined(map(_plain_text, found)) if isinstance(found, list) else found
-    return [{"role": "system", "content": content}]
-
-
-def _all_turns(messages: list[_Message]) -> Iterable[dict[str, object]]:
-    for message in messages:
-        content = _content(message.content, "messages")
-        if isinstance(content, list):
-            yield from _turns(message.role, content)
-        else:
-            yield {"role": message.role, "content": content}
-
-
-def _content(value: Raw, param: str) -> Raw | list[_Block]:
-    """A text, still as JSON, or blocks."""
-    match bytes(memoryview(value)[:1]):
-        case b'"':
-            return value
-        case b"[":
-            return decode_part(value, list[_Block])
-        case _:
-            raise ApiError(400, "Content must be a string or a list of blocks.", param=param)
-
-
-def _turns(role: str, blocks: list[_Block]) -> Iterable[dict[str, object]]:
-    """One message as those of a chat: each result of a tool is one of its own, before all else."""
-    parts: list[object] = []
-    calls: list[object] = []
-    thoughts: list[Raw] = []
-    for block in blocks:
-        match block.type:
-            case "tool_use":
-                calls.append(_called(block))
-            case "tool_result":
-                yield {
-                    "role": "tool",
-                    "tool_call_id": _text(block.tool_use_id, "tool_use_id"),
-                    "content": _result(block.content),
-                }
-            case "thinking":
-                thoughts.append(_text(block.thinking, "thinking"))
-            case "redacted_thinking":
-                pass  # nobody but Anthropic can read it
-            case _:
-                parts.append(_part(block))
-    if parts or calls:
-        turn: dict[str, object] = {"role": role, "content": parts or None}
-        if thoughts:
-            turn["reasoning_content"] = _joined(thoughts)
-        if calls:
-            turn["tool_calls"] = calls
-        yield turn
-
-
-def _part(block: _Block) -> object:
-    """A block of text, or a picture, as a part of a chat's message."""
-    source = block.source
-    match block.type:
-        case "text":
-            return {"type": "text", "text": _text(block.text, "text")}
-        case "image" if source and source.type == "base64":
-            kind, data = _text(source.media_type, "media_type"), _text(source.data, "data")
-            url = Raw(b'"data:%s;base64,%s"' % (_within(kind), _within(data)))
-            return {"type": "image_url", "image_url": {"url": url}}
-        case "image" if source and source.type == "url":
-            return {"type": "image_url", "image_url": {"url": _text(source.url, "url")}}
-        case "document" if source and source.type == "text":
-            return {"type": "text", "text": _text(source.data, "data")}
-        case "document":
-            raise _impossible("Documents can only be text, not PDF files or links.")
-        case other:
-            raise _impossible(f"Blocks of the type {other!r} are not supported.")
-
-
-def _plain_text(block: _Block) -> Raw:
-    if block.type != "text":
-        raise _impossible(f"'system' can contain only text, not blocks of the type {block.type!r}.", "system")
-    return _text(block.text, "text")
-
-
-def _result(value: Raw) -> object:
-    content = "" if value == NULL else _content(value, "messages")
-    if not isinstance(content, list):
-        return content
-    if all(block.type == "text" for block in content):
-        return _joined(_text(block.text, "text") for block in content)
-    return [_part(block) for block in content]
-
-
-def _called(block: _Block) -> object:
-    arguments = _NO_ARGUMENTS if block.input == NULL else block.input
-    if bytes(memoryview(arguments)[:1]) != b"{":
-        raise ApiError(400, "The 'input' of a 'tool_use' must be an object.", param="messages")
-    function = {"name": _text(block.name, "name"), "arguments": bytes(arguments).decode()}
-    return {"id": _text(block.id, "id"), "type": "function", "function": function}
-
-
-def _tool(tool: _Tool) -> object:
-    if tool.type not in (None, "custom"):
-        raise _impossible(
-            f"Tools of the type {tool.type!r} are services by Anthropic that this server does "
-            "not have. Describe your own tools with 'name', 'description' and 'input_schema'.",
-            "tools",
-        )
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
-    given = {name: value for name, value in function.items() if value not in (None, NULL)}
-    return {"type": "function", "function": given}
-
-
-def _tool_choice(choice: _ToolChoice) -> object:
-    match choice:
-        case _ToolChoice(type="tool", name=str(name)):
-            return {"type": "function", "function": {"name": name}}
-        case _ToolChoice(type="tool"):
-            raise ApiError(400, "A 'tool_choice' of the type 'tool' must have a 'name'.", param="tool_choice")
-        case _:
-            return "required" if choice.type == "any" else choice.type
-
-
-def _impossible(words: str, param: str = "messages") -> ApiError:
-    return ApiError(400, words, param=param, code="unsupported_content")
-
-
-def _text(value: Raw, name: str) -> Raw:
-    """A text in JSON; 400 for anything else."""
-    if bytes(memoryview(value)[:1]) != b'"':
-        raise ApiError(400, f"A block is missing its {name!r}, which must be a string.", param="messages")
-    return value
-
-
-def _within(text: Raw) -> bytes:
-    return bytes(memoryview(text)[1:-1])
-
-
-def _joined(texts: Iterable[Raw]) -> Raw:
-    return Raw(b'"%s"' % b"".join(map(_within, texts)))
-
-
-def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))
 
 
 def _error_type(status: int) -> str:
@@ -443,7 +195,7 @@ def _arguments(text: str) -> Raw:
     try:
         decode_part(text.encode(), dict[str, Raw])
     except ApiError:
-        return _NO_ARGUMENTS
+        return NO_ARGUMENTS
     return Raw(text.encode())
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from aiohttp import web
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.apis.ollama_answers import (
     ChatForm,
     EmbeddingsForm,
@@ -24,7 +25,7 @@ from tray_app.gateway.apis.ollama_answers import (
     moment,
 )
 from tray_app.gateway.apis.ollama_requests import NamedModel
-from tray_app.gateway.openai import ApiError, decode
+from tray_app.gateway.raw_json import decode
 from tray_app.gateway.replies import errors_as, json_response
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, without_tag
 from tray_app.models.header import Purpose

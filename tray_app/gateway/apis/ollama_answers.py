@@ -24,7 +24,7 @@ from tray_app.gateway.apis.ollama_requests import (
 from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.events import DONE, WRITER
 from tray_app.gateway.intake import FIELDS
-from tray_app.gateway.openai import Fields, ascii_json, decode
+from tray_app.gateway.raw_json import Fields, ascii_json, decode
 from tray_app.gateway.replies import json_response
 from tray_app.phrases import visible
 from tray_app.system.files import NOT_JSON
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from tray_app.gateway.api_error import ApiError
     from tray_app.gateway.dialect import Dialect
-    from tray_app.gateway.openai import ApiError
     from tray_app.gateway.upstream import Upstream
 
 _CALLED_HERE = {"'response_format'": "'format'", "'max_tokens'": "'num_predict'"}

@@ -10,16 +10,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from msgspec import Meta, Raw, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.limits import MAX_TEXT_BODY_BYTES, MIB
-from tray_app.gateway.openai import NULL, ApiError, decode_part
+from tray_app.gateway.raw_json import NULL, decode_part, is_text, opening, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tray_app.gateway.openai import Fields
+    from tray_app.gateway.raw_json import Fields
 
 _Whole = Annotated[float, Meta(ge=-(2**53), le=2**53)]
 """A whole number: Ollama takes 40.0 for 40."""
@@ -92,24 +92,24 @@ class _Writing(_Asking, frozen=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
     def _common(self) -> Fields:
-        fields = {"model": _raw(self.model), **_options(self.options or Options())}
+        fields = {"model": raw(self.model), **_options(self.options or Options())}
         if self.stream is not False:
-            fields["stream"] = _raw(True)
-            fields["stream_options"] = _raw({"include_usage": True})
+            fields["stream"] = raw(True)
+            fields["stream_options"] = raw({"include_usage": True})
         if self.format not in _NOTHING:
             fields["response_format"] = _format(self.format)
         if self.think is not None:
-            fields["chat_template_kwargs"] = _raw({"enable_thinking": self.think is not False})
+            fields["chat_template_kwargs"] = raw({"enable_thinking": self.think is not False})
         if isinstance(self.think, str):
-            fields["reasoning_effort"] = _raw(self.think)
+            fields["reasoning_effort"] = raw(self.think)
         return fields
 
     def _chat(self, messages: Iterable[Message]) -> Fields:
         fields = self._common()
-        fields["messages"] = _raw(list(_conversation(messages)))
+        fields["messages"] = raw(list(_conversation(messages)))
         if self.logprobs:
-            fields["logprobs"] = _raw(True)
-            fields["top_logprobs"] = _raw(self.top_logprobs or 1)  # llama.cpp tells nothing with 0
+            fields["logprobs"] = raw(True)
+            fields["top_logprobs"] = raw(self.top_logprobs or 1)  # llama.cpp tells nothing with 0
         return fields
 
 
@@ -150,7 +150,7 @@ class ChatRequest(_Writing, frozen=True, kw_only=True):
         """The chat that is asked for."""
         fields = self._chat(self.messages or ())
         if self.tools:
-            fields["tools"] = _raw([{"type": "function", **tool} for tool in self.tools])
+            fields["tools"] = raw([{"type": "function", **tool} for tool in self.tools])
         return fields
 
 
@@ -180,7 +180,7 @@ class GenerateRequest(_Writing, frozen=True, kw_only=True):
             return self._chat([*system, Message("user", self.prompt, images=self.images)])
         if memoryview(self.prompt).nbytes > MAX_TEXT_BODY_BYTES:
             raise ApiError(413, f"'prompt' is larger than {MAX_TEXT_BODY_BYTES // MIB} MiB.", param="prompt")
-        logprobs = {"logprobs": _raw(self.top_logprobs or 1)} if self.logprobs else {}
+        logprobs = {"logprobs": raw(self.top_logprobs or 1)} if self.logprobs else {}
         return {**self._common(), **logprobs, "prompt": self.prompt}
 
     def _refuse(self, name: str, instead: str) -> None:
@@ -219,17 +219,13 @@ class EmbeddingsRequest(_Asking, frozen=True, kw_only=True):
 
     def fields(self) -> Fields:
         """The embedding that is asked for."""
-        if bytes(memoryview(self.prompt)[:1]) != b'"':
+        if not is_text(self.prompt):
             raise ApiError(400, "'prompt' must be a string.", param="prompt")
         return _embeddings(self.model, self.prompt, truncate=True)
 
 
-def _raw(value: object) -> Raw:
-    return Raw(msgspec.json.encode(value))
-
-
 def _embeddings(model: object, texts: Raw, *, truncate: bool) -> Fields:
-    return {"model": _raw(model), "input": texts, "truncate": _raw(truncate)}
+    return {"model": raw(model), "input": texts, "truncate": raw(truncate)}
 
 
 def _options(options: Options) -> Fields:
@@ -237,7 +233,7 @@ def _options(options: Options) -> Fields:
     fields |= {name: _whole(getattr(options, name)) for name in _WHOLE_OPTIONS}
     most = _whole(options.num_predict) or 0
     fields["max_tokens"] = most if most > 0 else None
-    return {name: _raw(value) for name, value in fields.items() if value is not None}
+    return {name: raw(value) for name, value in fields.items() if value is not None}
 
 
 def _whole(value: float | None) -> int | None:
@@ -248,10 +244,10 @@ def _format(told: Raw) -> Raw:
     """`format` as OpenAI's `response_format`."""
     value = decode_part(told, object)
     if value == "json":
-        return _raw({"type": "json_object"})
+        return raw({"type": "json_object"})
     if not isinstance(value, dict):
         raise ApiError(400, "'format' must be \"json\" or a JSON schema.", param="format")
-    return _raw({"type": "json_schema", "json_schema": {"name": "answer", "schema": told}})
+    return raw({"type": "json_schema", "json_schema": {"name": "answer", "schema": told}})
 
 
 def _conversation(messages: Iterable[Message]) -> Iterator[dict[str, object]]:
@@ -290,7 +286,7 @@ def _answered(message: Message, waiting: dict[str, str]) -> str:
 
 def _as_text(arguments: Raw) -> object:
     """The arguments of a call as OpenAI has them: JSON within a text."""
-    first = bytes(memoryview(arguments)[:1])
+    first = opening(arguments)
     return arguments if first == b'"' else bytes(arguments).decode()
 
 

@@ -17,13 +17,15 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from tray_app.gateway.asked import as_sent, size_of
+from tray_app.gateway.api_error import ApiError
+from tray_app.gateway.asked import as_sent
 from tray_app.gateway.bodies import letters_in, without_nulls
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
-from tray_app.gateway.openai import MAX_TEXTS, NULL, ApiError, Fields, TokenUsage, asked_model, decode_part
+from tray_app.gateway.openai import MAX_TEXTS, TokenUsage, asked_model
 from tray_app.gateway.portions import Portion, in_order, portions
+from tray_app.gateway.raw_json import NULL, Fields, decode_part, is_text, opening, size_of
 from tray_app.gateway.refusals import local_error, remote_error, told_refusal
 from tray_app.gateway.replies import json_response
 from tray_app.gateway.slices import in_slices
@@ -246,7 +248,7 @@ def _asked_ranking(body: Fields, upstream: Upstream) -> _Asked:
 
 
 def _texts(value: Raw, name: str) -> list[Raw]:
-    if bytes(memoryview(value)[:1]) != b"[":
+    if opening(value) != b"[":
         raise ApiError(400, f"'{name}' must be a list of 1 to {MAX_TEXTS} strings.", param=name)
     documents = decode_part(value, list[Raw])
     if not 0 < len(documents) <= MAX_TEXTS:
@@ -269,9 +271,9 @@ def _texts(value: Raw, name: str) -> list[Raw]:
 
 def _text(value: Raw) -> Raw | None:
     """A text, or that of an object with one; None for anything else."""
-    if bytes(memoryview(value)[:1]) == b"{":
+    if opening(value) == b"{":
         value = decode_part(value, Fields).get("text", NULL)
-    if bytes(memoryview(value)[:1]) != b'"':
+    if not is_text(value):
         return None
     decode_part(value, str)  # or an engine would be told of half a character
     return value

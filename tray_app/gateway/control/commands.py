@@ -1,4 +1,4 @@
-"""What terminal commands ask of whoever does the work, and what they are told: as values that travel. Pure.
+"""What terminal commands ask for, and what they are told, as values that are sent as JSON. Pure.
 
 A running app does the work, behind its control address; where none runs, the command's own process does. Both
 are an `AppCommands`, so a command does not know which of them it speaks to.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Tell = Callable[[msgspec.Struct], None]
-"""Takes how far long work has come, as a value of the type that the work's docstring names."""
+"""Takes the progress of long work, as a value of the type that the docstring of the command names."""
 
 
 class Cancellation(threading.Event):
-    """The wish that long work ends soon. Once it is set, it stays."""
+    """Asks long work to end soon. Once it is set, it stays set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Cancellation(threading.Event):
         self._calls: list[Callable[[], None]] = []
 
     def set(self) -> None:
-        """Wish it. Calls what `calling` was given, on this thread: so never from a signal's handler."""
+        """Ask for it. Calls what `calling` was given, on this thread: so never from a signal's handler."""
         with self._lock:
             super().set()
             calls = tuple(self._calls)
@@ -41,7 +41,7 @@ class Cancellation(threading.Event):
 
     @contextmanager
     def calling(self, call: Callable[[], None]) -> Iterator[None]:
-        """Have `call` called when the wish comes during the block, or at once if it is there already."""
+        """Have `call` called when it is set during the block, or at once if it is set already."""
         with self._lock:
             is_late = self.is_set()
             self._calls.append(call)
@@ -55,17 +55,17 @@ class Cancellation(threading.Event):
 
 
 class Removing(msgspec.Struct, frozen=True):
-    """A model that somebody wants to be rid of."""
+    """A model to remove."""
 
     path: Path
     trash: bool
-    """Whether it goes to the trash, and not for good."""
+    """Whether it goes to the trash; else it is deleted permanently."""
     anywhere: bool
-    """Whether it may be outside of the models folder."""
+    """Whether it may be outside the models folder."""
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """What is gone; see `models.removal.Removal`."""
+    """What was removed; see `models.removal.Removal`."""
 
     paths: tuple[Path, ...]
     kept: tuple[Path, ...]
@@ -75,20 +75,20 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Downloading(msgspec.Struct, frozen=True):
-    """A model that somebody wants to have."""
+    """A model to download."""
 
     source: str
     folder: Path | None = None
     """Where its files go; None: the models folder."""
     sha256: str | None = None
     connections: int | None = None
-    """At most so many for this download; None: as the settings say."""
+    """The most connections for this download; None: as the settings say."""
     bytes_per_s: float | None = None
     """The highest speed of this download; None: as the settings say."""
 
 
 class FileArriving(msgspec.Struct, frozen=True):
-    """One file of a download, see `download.progress.Progress`."""
+    """One file of a download; see `download.progress.Progress`."""
 
     id: int
     name: str
@@ -99,11 +99,11 @@ class FileArriving(msgspec.Struct, frozen=True):
     resumed: bool
     sha256: str | None
     trouble: str
-    """What it waits to pass before it goes on by itself; empty for nothing."""
+    """Why it waits, after which it continues by itself; empty while it does not wait."""
 
 
 class Arriving(msgspec.Struct, frozen=True):
-    """All files of a download, in the order in which they belong together."""
+    """All files of a download, in their order."""
 
     files: tuple[FileArriving, ...]
     picked: str = ""
@@ -111,31 +111,31 @@ class Arriving(msgspec.Struct, frozen=True):
 
 
 class TextsToEmbed(msgspec.Struct, frozen=True):
-    """Texts whose embeddings somebody wants."""
+    """Texts to embed."""
 
     texts: tuple[str, ...]
 
 
 class TextEmbeddings(msgspec.Struct, frozen=True):
-    """Their embeddings, in the order of the texts; see `client.Embeddings`."""
+    """The embeddings of texts, in their order; see `public_client.Embeddings`."""
 
     vectors: tuple[tuple[float, ...], ...]
     dimensions: int
     tokens: int
     elapsed_ms: float
     by_test_model: bool
-    """Whether no model was chosen, so that the built-in test model has answered."""
+    """Whether no model was chosen, so that the built-in test model answered."""
 
 
 class Examining(msgspec.Struct, frozen=True):
-    """The wish to know what is wrong."""
+    """A request for diagnostics."""
 
     network: bool
-    """Whether to ask, too, if downloads could come in."""
+    """Whether to check the network, too."""
 
 
 class Examined(msgspec.Struct, frozen=True):
-    """What was found: as people read it, and as `doctor --json` prints it."""
+    """The result of diagnostics: as people read it, and as `doctor --json` prints it."""
 
     ok: bool
     report: str
@@ -143,36 +143,36 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 class Changing(msgspec.Struct, frozen=True):
-    """A setting that shall have another value, for all models or for one."""
+    """A new value for a setting, for all models or for one."""
 
     name: str
     text: str | None
-    """As a person has typed it; None for the default, or for a model the value for all."""
+    """As a person typed it; None for the default, or for one model the value for all models."""
     model_id: str | None = None
     """The model whose own value it is; None for all models."""
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The value that the setting has now, as JSON, and what was wrong with the settings file before."""
+    """The new value of the setting as JSON, and what was wrong with the settings file before."""
 
     value: str
     complaint: str = ""
-    """Empty where the file was in order."""
+    """Empty if nothing was."""
     copy: Path | None = None
-    """Where the file of before is kept, if there was a complaint."""
+    """Where the old file is kept, if there was a complaint."""
 
 
 class Measuring(msgspec.Struct, frozen=True):
-    """The wish to know on which engine and with how many threads a model is fastest."""
+    """Asks on which engine and with how many threads a model is fastest."""
 
     model: str = ""
     """A file or an id; empty: the chosen model."""
     apply: bool = False
-    """Whether the settings shall have what is best."""
+    """Whether to change the settings to what is best."""
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """How many of the engines and numbers of threads have been measured."""
+    """How many combinations of engine and threads have been measured, and how many there are."""
 
     done: int
     total: int
@@ -197,25 +197,25 @@ class EngineSpeed(msgspec.Struct, frozen=True):
     """See `tuning.EngineMeasurement`."""
 
     engine: str
-    """As the setting `engine` calls it."""
+    """Its name in the setting `engine`."""
     release: str
     embeddings_per_s: float
     tokens_per_s: float | None
     times_built_in: float | None
-    """How many times as fast as the engine that comes with the app; None if one of both was not measured."""
+    """How many times as fast as the built-in engine; None if either was not measured."""
     failure: str
     """Why it was not measured; empty if it was."""
 
 
 class Tuned(msgspec.Struct, frozen=True):
-    """What was measured; see `tuning.Tuning`."""
+    """The result of measuring; see `tuning.Tuning`."""
 
     complete: bool
     samples: tuple[SpeedSample, ...]
     present: ThreadCounts
     best: ThreadCounts
     applied: bool
-    """Whether the settings have been changed to what is best."""
+    """Whether the settings were changed to what is best."""
     engines: tuple[EngineSpeed, ...] = ()
     """Empty if there was nothing to compare."""
     present_engine: str = ""
@@ -223,39 +223,39 @@ class Tuned(msgspec.Struct, frozen=True):
 
 
 class Loading(msgspec.Struct, frozen=True):
-    """A model that shall be loaded beside those that are."""
+    """A model to load in addition to others."""
 
     model: str
     """An id, another name of it, or a file."""
     force: bool = False
-    """Whether it is loaded also where the memory that engines may use is not enough."""
+    """Whether to load it even if engines may not use that much memory."""
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """The model that has been loaded."""
+    """A model that was loaded."""
 
     model: str
     """Its id."""
     state: str
-    """That of its engine."""
+    """The state of its engine."""
 
 
 class Unloading(msgspec.Struct, frozen=True):
-    """A model whose engine shall end."""
+    """A model to unload."""
 
     model: str
     """An id, another name of it, or a file."""
 
 
 class Unloaded(msgspec.Struct, frozen=True):
-    """The model that is loaded no more."""
+    """A model that was unloaded."""
 
     model: str
     """Its id."""
 
 
 class ListingEngines(msgspec.Struct, frozen=True):
-    """The wish to know which engines there are."""
+    """Asks which engines there are."""
 
 
 class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,7 +263,7 @@ class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    """As people call it."""
+    """Its name for people."""
     kind: str
     back_end: str
     release: str
@@ -272,21 +272,21 @@ class EngineBuild(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     sha256: str
     devices: tuple[str, ...]
-    """The cards that it computes with."""
+    """The graphics cards that it uses."""
     works_with: tuple[str, ...]
-    """The kinds of weights with which it was proven."""
+    """The quantizations with which it passed its test."""
     fails_with: dict[str, str]
-    """The others, with the reasons."""
+    """Those with which it failed, and why."""
     speed: float | None
-    """In times of the built-in engine, at its proof."""
+    """How many times as fast as the built-in engine, in its test; None if it was not measured."""
     in_use_by: tuple[str, ...] = ()
     changed: bool = False
     set_aside: dict[str, str] = {}
-    """The models for which it is not used any more, with the reasons."""
+    """The models for which it is no longer used, and why."""
 
 
 class BrokenEngine(msgspec.Struct, frozen=True):
-    """What is left of an engine that cannot be used, only removed or installed again."""
+    """An installed engine that cannot be used, only removed or installed again."""
 
     id: str
     size_bytes: int
@@ -294,78 +294,78 @@ class BrokenEngine(msgspec.Struct, frozen=True):
 
 
 class EngineOffer(msgspec.Struct, frozen=True):
-    """An engine that can be installed here."""
+    """An engine that is available for this computer."""
 
     id: str
     name: str
     cost: str
-    """How much has to be downloaded, from where, on whose terms."""
+    """What has to be downloaded, from where, and under which terms."""
     size_bytes: int
     address: str
     terms: tuple[str, ...]
     why_not: str
-    """What speaks against it; empty for the one that suits this machine best."""
+    """What speaks against it; empty for the one that suits this computer best."""
 
 
 class EngineList(msgspec.Struct, frozen=True):
-    """All engines of this machine."""
+    """All engines, installed and available."""
 
     installed: tuple[EngineBuild, ...]
     broken: tuple[BrokenEngine, ...]
     offers: tuple[EngineOffer, ...]
     advised: str | None
-    """The id of the offer that suits this machine best, if it is better than what is there."""
+    """The id of the available engine that suits this computer best, if none that is installed does."""
     advice: str
     """In words."""
     unfinished: EngineArriving | None = None
-    """What is being installed, or was begun and has not ended."""
+    """The installation that has begun and not ended."""
 
 
 class InstallingEngine(msgspec.Struct, frozen=True):
-    """An engine that somebody wants to have."""
+    """An engine to install."""
 
     name: str = ""
-    """That of an offer; empty: the one that suits this machine best."""
+    """The name of an available engine; empty: the one that suits this computer best."""
     path: Path | None = None
-    """A file or folder of this name; counts where no offer has it."""
+    """A file or folder of this name, if no available engine has it."""
     accepts_terms: bool = False
     """Whether the person accepts the terms of all that comes with it."""
 
 
 class ProvingEngine(msgspec.Struct, frozen=True):
-    """An installed engine that shall be tried again."""
+    """An installed engine to test again."""
 
     id: str
 
 
 class EngineArriving(msgspec.Struct, frozen=True):
-    """How far an installation is; see `engine.builds.installing.Installation`."""
+    """The progress of an installation; see `engine.builds.installing.Installation`."""
 
     id: str
     phase: str
     received_bytes: int
     total_bytes: int | None
     weights: str
-    """The kind of weights with which it is tried now; empty for none."""
+    """The quantization with which it is being tested; empty for none."""
     trouble: str
-    """What it waits to pass before it goes on by itself; empty for nothing."""
+    """Why it waits, after which it continues by itself; empty while it does not wait."""
 
 
 class RemovingEngine(msgspec.Struct, frozen=True):
-    """An installed engine that somebody wants to be rid of."""
+    """An installed engine to remove."""
 
     id: str
 
 
 class EngineRemoved(msgspec.Struct, frozen=True):
-    """The engine that is gone, and what it took on the disk."""
+    """The engine that was removed, and how much it took on the disk."""
 
     id: str
     size_bytes: int
 
 
 class AllowingEngine(msgspec.Struct, frozen=True):
-    """An engine that shall be used again for a model with which it has failed; without one, for all."""
+    """An engine to use again for a model with which it failed; without a model, for all of these."""
 
     id: str
     model: str | None = None
@@ -379,7 +379,7 @@ class EngineAllowed(msgspec.Struct, frozen=True):
 
 
 def not_running() -> GatewayError:
-    """What a command says that needs a running app where none is."""
+    """The error of a command that needs a running app, if none is running."""
     return GatewayError(
         ErrorCode.APP_NOT_RUNNING,
         "PowerInfer Tray is not running",
@@ -389,14 +389,14 @@ def not_running() -> GatewayError:
 
 
 def failed_unexpectedly(exc: Exception) -> GatewayError:
-    """What a command says whose work failed in a way that nobody has thought of."""
+    """The error of a command whose work failed by a fault of the app."""
     return GatewayError(
         ErrorCode.INTERNAL_ERROR, "The command failed unexpectedly", repr(exc), "See the app's log."
     )
 
 
 class AppCommands(Protocol):
-    """What a command can have done. Every method blocks; an `AppError` says why it was not done."""
+    """What a command can ask for. Every method blocks; an `AppError` says why it was not done."""
 
     def remove(self, wish: Removing) -> Removed:
         """Remove a model; a server that has it is stopped first."""
@@ -405,10 +405,10 @@ class AppCommands(Protocol):
         """Embed texts with the server that is open, or with one that lives as long as this call."""
 
     def run_diagnostics(self, wish: Examining) -> Examined:
-        """Look at all that a start of the server depends on."""
+        """Check everything that a start of the server depends on."""
 
     def change(self, wish: Changing) -> Changed:
-        """Save a setting and act on it; returns when the engine, if it is concerned, has been told."""
+        """Save a setting and apply it; returns when the engine has been told, if the setting concerns it."""
 
     def download(self, wish: Downloading, tell: Tell, cancelled: Cancellation) -> Arriving:
         """Download a model, and tell `Arriving` as it comes in; all its files, once they are here.
@@ -426,23 +426,23 @@ class AppCommands(Protocol):
         """End the engine of one model; returns when its memory is free."""
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
-        """Measure a server of this call's own, and tell `Measured`; a server that runs is stopped meanwhile.
+        """Measure a server started for this call, and tell `Measured`; a running server is stopped meanwhile.
 
         When it is cancelled, it returns what has been measured by then.
         """
 
     def list_engines(self, wish: ListingEngines) -> EngineList:
-        """All engines that are installed or on offer, and which one suits this machine."""
+        """All engines that are installed or available, and which one suits this computer."""
 
     def install_engine(self, wish: InstallingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
-        """Download, unpack and prove an engine, and tell `EngineArriving`; the engine, once it can be used.
+        """Download, unpack and test an engine, and tell `EngineArriving`; returns once it can be used.
 
         When it is cancelled, the download pauses and a `DownloadError` says how much is there; what follows
         a download is called off.
         """
 
     def prove_engine(self, wish: ProvingEngine, tell: Tell, cancelled: Cancellation) -> EngineBuild:
-        """Try an installed engine again with each kind of weights, and tell `EngineArriving`."""
+        """Test an installed engine again with each quantization, and tell `EngineArriving`."""
 
     def remove_engine(self, wish: RemovingEngine) -> EngineRemoved:
         """Delete an installed engine that no model runs on."""

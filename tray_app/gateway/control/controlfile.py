@@ -46,11 +46,11 @@ class ControlPlace:
         self._lock = SingleInstanceLock(state_dir, _ROLE)
 
     def acquire(self) -> bool:
-        """Be the app that runs; False if another program has the lock. `AppError` if it cannot be written."""
+        """Take the lock; False if another program has it. `AppError` if its file cannot be written."""
         return self._lock.acquire()
 
     def tell(self, port: int) -> None:
-        """Write where we listen. `AppError` if that cannot be."""
+        """Write the file, with the port that the app listens on. `AppError` if that fails."""
         content = msgspec.json.encode(ControlFile(port, self.secret, os.getpid()))
         _forget(self._path)
         try:
@@ -63,7 +63,7 @@ class ControlPlace:
         _forget(self._path)
 
     def release(self) -> None:
-        """Let another app run."""
+        """Give the lock back."""
         self._lock.release()
 
 

@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 
 from tray_app.errors import AppError, ErrorDocument
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.control.commands import (
     AllowingEngine,
     Changing,
@@ -53,7 +54,6 @@ from tray_app.gateway.control.proof import (
 from tray_app.gateway.guard import local_only
 from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
 from tray_app.gateway.listener import Listener
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.replies import json_response, openai_errors
 from tray_app.system.files import NOT_JSON
 

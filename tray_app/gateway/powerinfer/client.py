@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.engine_errors import RETRY_AFTER_S, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.events import EventSplitter
-from tray_app.gateway.openai import ApiError
 from tray_app.gateway.powerinfer.stops import StopScanner
 from tray_app.gateway.powerinfer.turns import Turns
 from tray_app.gateway.refusals import Limit

@@ -12,10 +12,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.events import write_events
 from tray_app.gateway.intake import BODY
-from tray_app.gateway.openai import ApiError, decode
 from tray_app.gateway.powerinfer.client import Finished, Sampling
+from tray_app.gateway.raw_json import decode
 from tray_app.gateway.replies import json_response
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

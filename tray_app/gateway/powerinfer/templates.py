@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import psutil
 
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.powerinfer.prompts import text_of
 from tray_app.system.environment import bundle_folder, engine_environment, system_libraries
 from tray_app.system.process import own_command
@@ -98,7 +98,9 @@ class TemplateRenderer:
             await process.wait()
 
     async def _asked(self, request: bytes) -> _Answer:
-        process = self._process or await self._start()
+        process = self._process
+        if process is None or process.returncode is not None:  # it may have been killed while it was idle
+            process = await self._start()
         assert process.stdin  # noqa: S101  `_start` asks for pipes
         assert process.stdout  # noqa: S101
         self._process = None  # killed unless it has answered: the next request must not get this answer

@@ -13,11 +13,11 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.concurrency import together
 from tray_app.gateway.events import DONE, write_events
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.openai import (
-    ApiError,
     ChatBody,
     Completion,
     CompletionBody,
@@ -30,7 +30,6 @@ from tray_app.gateway.openai import (
     TokenUsage,
     as_base64,
     check_abilities,
-    decode,
     embedding_texts,
     shorter_length,
     stop_words,
@@ -40,6 +39,7 @@ from tray_app.gateway.powerinfer.client import Finished, Sampling
 from tray_app.gateway.powerinfer.native import Native
 from tray_app.gateway.powerinfer.prompts import chat_style
 from tray_app.gateway.powerinfer.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.raw_json import decode
 from tray_app.gateway.replies import json_response
 from tray_app.gateway.tools import wants_tools
 from tray_app.gateway.vectors import check_vector, unit
@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from msgspec import UnsetType
 
     from tray_app.gateway.counters import Counters
-    from tray_app.gateway.openai import ChatMessage, Fields, SamplingBody
+    from tray_app.gateway.openai import ChatMessage, SamplingBody
     from tray_app.gateway.powerinfer.client import PowerInfer
     from tray_app.gateway.powerinfer.templates import TemplateRenderer
+    from tray_app.gateway.raw_json import Fields
     from tray_app.gateway.upstream import Upstream
 
 _MISSING = (

@@ -1,4 +1,4 @@
-"""Who may ask which of the processes that work on one request at a time. Runs on the gateway's event loop."""
+"""Which request gets which of the processes that work on one at a time. Runs on the gateway's event loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.gateway.openai import ApiError
+from tray_app.gateway.api_error import ApiError
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
 
 if TYPE_CHECKING:

@@ -129,10 +129,12 @@ def is_path(text: str) -> bool:
         return False
 
 
-def folder_in(settings: Path, key: str) -> Path | None:
-    """The folder that another app's settings in JSON name under a key; None if they name none."""
+def chosen_folder(home: Path, key: str) -> Path | None:
+    """The folder that an app's `settings.json` in its folder `home` has under a key; None if there is
+    none.
+    """
     try:
-        values: Any = msgspec.json.decode(note_of(settings) or b"{}")
+        values: Any = msgspec.json.decode(note_of(home / "settings.json") or b"{}")
     except NOT_JSON:
         return None
     folder = values.get(key) if isinstance(values, dict) else None

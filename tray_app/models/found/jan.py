@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.models.found.found_model import (
     OtherApp,
-    folder_in,
+    chosen_folder,
     full_path,
     is_path,
     model_at,
@@ -35,10 +35,8 @@ _LINE = re.compile(r"^(model_path|mmproj_path):(.*)", re.MULTILINE)
 def find(around: Surroundings) -> Iterator[FoundModel]:
     """The models in the data folder that its settings name, and in the usual ones."""
     homes = (around.config / "Jan", around.data / "Jan", around.data / "jan.ai.app")
-    chosen = [
-        folder for folder in (folder_in(home / "settings.json", "data_folder") for home in homes) if folder
-    ]
-    for data in dict.fromkeys((*chosen, around.data / "Jan" / "data", around.home / "jan")):
+    chosen = (chosen_folder(home, "data_folder") for home in homes)
+    for data in dict.fromkeys((*filter(None, chosen), around.data / "Jan" / "data", around.home / "jan")):
         for models in (data / "llamacpp" / "models", data / "models"):
             yield from _noted(models, data)
             yield from models_below(OtherApp.JAN, models)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tray_app.models.found.found_model import OtherApp, folder_in, full_path, models_below, note_of
+from tray_app.models.found.found_model import OtherApp, chosen_folder, full_path, models_below, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def find(around: Surroundings) -> Iterator[FoundModel]:
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = full_path((note_of(around.home / ".lmstudio-home-pointer") or b"").decode(errors="replace"))
     for home in dict.fromkeys((*((pointer,) if pointer else ()), *homes)):
-        chosen = folder_in(home / "settings.json", "downloadsFolder")
+        chosen = chosen_folder(home, "downloadsFolder")
         for folder in (chosen, home / "models", home / ".internal" / "bundled-models"):
             if folder:
                 yield from models_below(OtherApp.LM_STUDIO, folder)

@@ -1,4 +1,4 @@
-"""The box that says what this program is and in which version. GUI thread."""
+"""The About box. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ICON_SIZE = 64
 
 
 def about_box() -> QMessageBox:
-    """A box that does not stand in the way of anything."""
+    """A box that blocks nothing."""
     box = QMessageBox()
     box.setWindowTitle(tr("About PowerInfer Tray"))
     box.setTextFormat(Qt.TextFormat.PlainText)
@@ -55,5 +55,5 @@ def about_box() -> QMessageBox:
 
 
 def _place_of_licenses(bundle: Path | None) -> tuple[str, ...]:
-    """Where a package has the texts; from the sources, each library has its own."""
+    """Where a package has the licenses of its parts; empty when the app runs from its sources."""
     return (tr("Licenses of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()

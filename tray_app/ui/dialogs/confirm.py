@@ -136,7 +136,7 @@ def _button(
 
 
 def _keep(box: QMessageBox, label: str) -> QPushButton:
-    """The button that changes nothing; Esc presses it."""
+    """The button that changes nothing, which Esc presses."""
     button = box.addButton(label, _Role.RejectRole)
     box.setEscapeButton(button)
     return button

@@ -1,4 +1,4 @@
-"""Before a download: what the model is, what it takes, and whether this machine can run it. GUI thread."""
+"""Before a download: what the model is, what it takes, and whether it runs here. GUI thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDTH = 520
 
 
 class DownloadDialog(QDialog):
-    """Reads the model's header at its address. Nobody has to wait for that, and nothing depends on it."""
+    """Reads the model's header at its address meanwhile. The download can be confirmed before, or without."""
 
     confirmed = Signal()
 
@@ -72,5 +72,5 @@ class DownloadDialog(QDialog):
         QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
 
     def _make_room(self) -> None:
-        """All text in view; how high that is depends on how wide it is."""
+        """Make the dialog as high as all its text at this width."""
         self.resize(self.width(), max(self.height(), self.heightForWidth(self.width())))

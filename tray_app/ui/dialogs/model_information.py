@@ -1,4 +1,4 @@
-"""All that is known of a model, behind its row. GUI thread."""
+"""All that is known about a model. GUI thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LETTERS = 70
 
 
 class ModelInformation(QDialog):
-    """Facts with their labels, then sentences; all of it can be copied."""
+    """Facts with their labels, then sentences; all text can be copied."""
 
     def __init__(self, row: ModelRow, parent: QWidget) -> None:
         super().__init__(parent)

@@ -1,4 +1,4 @@
-"""What a person is asked before a link of a stranger's text is opened. GUI thread."""
+"""The question before a link in a stranger's text is opened. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MOST = 2000
 
 
 def ask_to_open(parent: QWidget, address: str) -> QMessageBox:
-    """Show where a link leads, and open it if that is wanted. Only pages and mail are opened."""
+    """Show where a link leads, and open it if the person confirms. Only web pages and mail are opened."""
     url = QUrl(address)
-    # As it will be asked for: letters that look like others show as what they are.
+    # Encoded, so that letters that look like others are recognized.
     shown = url.toEncoded().toStdString() if url.isValid() else address
     opens = url.isValid() and url.scheme().lower() in _OPENED
     box = QMessageBox(QMessageBox.Icon.Question, tr("PowerInfer Tray"), "", parent=parent)

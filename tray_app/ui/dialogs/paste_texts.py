@@ -19,7 +19,7 @@ _LETTERS, _LINES = 60, 12
 
 
 class PasteTextsDialog(QDialog):
-    """Asks for the texts."""
+    """Asks for texts; blank lines are left out."""
 
     confirmed = Signal(object)
     """A tuple of texts, none of them empty."""

@@ -1,13 +1,12 @@
-"""The settings dialog, built from the schema: edits a draft, judges it, applies it as a whole. GUI thread.
+"""The settings dialog, built from the schema: edits a draft, checks it, applies it as a whole. GUI thread.
 
-What is changed is applied together, and not at once: a change of engine, model or port interrupts everyone
-whom the server answers, and some changes are only possible together, as the local network and its key.
+Changes are applied together and not at once: another engine, model or port interrupts all clients, and some
+changes are only possible together, such as the local network and its key.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +17,7 @@ from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
 from tray_app.settings.fields import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.settings.keys import KEYS
-from tray_app.ui.latest_query import LatestQuery
+from tray_app.ui.draft_answers import DraftAnswers
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.keys import (
@@ -39,8 +38,6 @@ from tray_app.ui.presenters.settings import (
     login_doubt,
     needless,
     origin_of,
-    port_doubt,
-    port_praise,
     read_drafts,
     refusals,
     reload_consequence,
@@ -69,8 +66,6 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.schema import Settings
-    from tray_app.system.ports import PortOwner
-    from tray_app.ui.app_protocol import AppProtocol
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.presenters.keys import Kept
     from tray_app.ui.presenters.model_facts import ModelFacts
@@ -80,7 +75,7 @@ _SIZE = (880, 640)
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """Settings and keys that are being applied, and what follows."""
+    """Settings and keys that are being applied, and what to do after that."""
 
     before: Settings
     settings: Settings
@@ -88,34 +83,28 @@ class _Submission:
     done: Callable[[], object]
 
     def is_saved(self, status: AppStatus) -> bool:
-        """Whether all of it is, as far as a status tells: it knows no keys, but they are kept first."""
+        """Whether all is saved, as far as a status tells: it knows no keys, but they are saved first."""
         tells = self.settings != self.before or not self.keys
         return tells and status.settings == self.settings and not status.has_problem(ProblemSource.START)
 
 
 class SettingsDialog(QDialog):
-    """All settings and keys in groups, with what they would lead to."""
+    """All settings and keys in groups, with the consequences of a change."""
 
     failed_later = Signal(object)
     """An `AppError`: the settings were saved, but acting on them failed after the dialog was done."""
 
-    def __init__(self, bridge: Bridge, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
         self._bridge = bridge
         self.setWindowTitle(tr("Settings"))
         self._submitted: _Submission | None = None
-        self._plan: Plan | AppError | None = None
-        self._plan_of = ""
-        self._port_doubt = self._port_praise = ""
+        self._answers = DraftAnswers(bridge)
         self._kept: Kept = None
-        self._plan_question = LatestQuery(bridge, partial(_preview, bridge.app))
-        self._port_question = LatestQuery(bridge, bridge.app.port_owners)
-        self._served_question = LatestQuery(bridge, partial(_preview, bridge.app))
-        self._served_plan: Plan | AppError | None = None
         self._listening = True
-        """Whether it still follows the server's state."""
+        """Whether it follows the server's state, which it does until it is closed."""
         self._wanted_model = ""
-        """Whose settings are to be shown once its name is in the list."""
+        """The id of the model whose settings are shown as soon as the list has it."""
         self.subject = SubjectBox()
         self.subject_note = small_label(
             tr(
@@ -146,30 +135,30 @@ class SettingsDialog(QDialog):
         self._look_into_keychain()
 
     def key_changes(self) -> KeyChanges:
-        """The keys that were typed or made, and None for those to forget."""
+        """The keys that were typed or generated, and None for those that are removed, by their names."""
         return {name: value for name, editor in self.keys.items() if (value := editor.value()) != ""}
 
     def point_at(self, name: str) -> None:
-        """Lead the person to a setting or a key, for all models if it is none of the one that is shown."""
+        """Show a setting or a key; for all models, if single models do not have it."""
         if self.form.own is not None and name not in {field.name for field in MODEL_FIELDS}:
             self.subject.choose(ALL_MODELS)
         self.groups.point_at(name)
 
     def show_model(self, model_id: str) -> None:
-        """Show the settings of one model, as soon as it is known that it is here."""
+        """Show the settings of one model, as soon as the list has it."""
         self._wanted_model = model_id
         self.subject.choose(model_id)
 
     def apply(self) -> None:
-        """Save and act, if everything is in order; the dialog stays."""
+        """Save and act on the changes, if they are valid; the dialog stays open."""
         self._submit(self._start_anew)
 
     def accept(self) -> None:
-        """Save and act, then close."""
+        """Save and act on the changes, if they are valid, then close."""
         self._submit(super().accept)
 
     def take_over(self, old: SettingsDialog) -> None:
-        """The same draft in the same group; if `old` is applying something, what goes wrong is told later."""
+        """Show the same draft in the same group. If `old` is applying one, an error is shown later."""
         self.subject.take_over(old.subject)
         self._show_subject(old.form.drafts())
         for name, editor in self.keys.items():
@@ -180,12 +169,12 @@ class SettingsDialog(QDialog):
         old._stop_listening()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """A small screen gets a small dialog, whose groups are scrolled."""
+        """Fit on a small screen, where the groups are scrolled."""
         super().showEvent(event)
         bring_into_view(self)
 
     def done(self, result: int) -> None:
-        """Close, and think no more about what nobody sees; what goes wrong with it is told elsewhere."""
+        """Close, and stop following the app; an error of what is being applied is shown in the window."""
         self._submitted = None
         self._stop_listening()
         super().done(result)
@@ -232,6 +221,7 @@ class SettingsDialog(QDialog):
         self.subject.changed.connect(self._change_subject)
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+        self._answers.changed.connect(self._judge)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).clicked.connect(self.apply)
         self._bridge.status_changed.connect(self._show_status)
         self._bridge.run(lambda: read_facts(self._bridge.app), self._offer_models, self.card.show_error)
@@ -239,7 +229,7 @@ class SettingsDialog(QDialog):
         self._bridge.run(self._bridge.app.refresh_login, lambda _: None, self.card.show_error)
 
     def _change_subject(self) -> None:
-        """Keep what was changed, and show the settings of what has been chosen."""
+        """Keep the changes, and show the settings of the subject that was chosen."""
         self._show_subject(self.form.drafts())
 
     def _show_subject(self, drafts: Mapping[str, dict[str, Any]]) -> None:
@@ -292,37 +282,34 @@ class SettingsDialog(QDialog):
         self._judge()
 
     def _judgment(self) -> tuple[Settings, dict[str, dict[str, str]]]:
-        """What the drafts come to, and what is wrong with each of them."""
+        """The settings with all drafts, and the problems of each draft by the names of the settings."""
         old = self._bridge.app.store.current
         new, problems = read_drafts(old, self.form.drafts(), tr)
         problems[ALL_MODELS] |= key_problems(old, new, self.key_changes(), self._kept, tr)
         return new, {model_id: told for model_id, told in problems.items() if told}
 
     def _judge(self) -> None:
-        """Show every problem at its field, and what the draft would lead to."""
+        """Show every problem at its field, and the consequences of the draft."""
         new, problems = self._judgment()
         shown = new if self.form.own is None else msgspec.structs.replace(new, model=self.form.model)
-        if self._plan_of != shown.model:
-            self._plan = None  # what was said of another model; it is asked anew below
+        self._answers.ask(shown, new, self.key_changes())
         self._annotate(shown, problems.get(self.form.model, {}))
         self.subject.mark(problems)
         self._permit(problems)
-        self._port_question.ask(new.port, self._show_owners)
-        self._plan_question.ask((shown, self.key_changes()), self._show_plan)
-        if shown != new:
-            self._served_question.ask((new, self.key_changes()), self._hear_of_served)
+        self._show_command()
         self._show_memory(shown)
-        self._show_consequence(new, self._plan if shown == new else self._served_plan)
+        self._show_consequence(new, self._answers.plan if shown == new else self._answers.served_plan)
 
     def _annotate(self, new: Settings, problems: dict[str, str]) -> None:
-        told = doubts(new, self._plan, tr) | login_doubt(self._bridge.status.login, new, tr)
+        answers = self._answers
+        told = doubts(new, answers.plan, tr) | login_doubt(self._bridge.status.login, new, tr)
         told |= key_doubts(new, self.key_changes(), self._kept, tr)
-        told |= ({"port": self._port_doubt} if self._port_doubt else {}) | problems
+        told |= ({"port": answers.port_doubt} if answers.port_doubt else {}) | problems
         refused = {key.name: key_refusal(key, self._kept, tr) for key in KEYS}
-        without_effect = refusals(self._plan, self._bridge.app.host, tr)
+        without_effect = refusals(answers.plan, self._bridge.app.host, tr)
         asides = {name: copy_reminder(tr) for name, editor in self.keys.items() if editor.in_clear}
-        asides["port"] = self._port_praise
-        asides["ctx_size"] = automatic_context(new, self._plan, tr)
+        asides["port"] = answers.port_praise
+        asides["ctx_size"] = automatic_context(new, answers.plan, tr)
         known = self.form.known.get(self.form.model, {})
         for name, row in self.rows.items():
             origin = None if name in self.keys else origin_of(name, self.form.own, known)
@@ -338,24 +325,15 @@ class SettingsDialog(QDialog):
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(possible)
         self.buttons.button(QDialogButtonBox.StandardButton.Apply).setEnabled(possible and changed)
 
-    def _show_plan(self, draft: tuple[Settings, KeyChanges], plan: Plan | AppError) -> None:
-        self._plan, self._plan_of = plan, draft[0].model
-        self.command.set_value(tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan))
-        self._judge()
-
-    def _hear_of_served(self, _draft: object, plan: Plan | AppError) -> None:
-        self._served_plan = plan
-        self._judge()
-
-    def _show_owners(self, port: int, owners: tuple[PortOwner, ...] | AppError) -> None:
-        doubt = tr.said(owners.texts[0]) if isinstance(owners, AppError) else port_doubt(owners, tr)
-        self._port_doubt = doubt
-        self._port_praise = "" if doubt else port_praise(self._bridge.status, port, tr)
-        self._judge()
+    def _show_command(self) -> None:
+        if (plan := self._answers.plan) is not None:
+            told = tr.said(plan.texts[0]) if isinstance(plan, AppError) else command_line(plan)
+            if told != self.command.value():  # else what is selected in it stays selected
+                self.command.set_value(told)
 
     def _show_memory(self, new: Settings) -> None:
-        """What would be taken of which memory; it warns, and forbids nothing."""
-        show_bars(self.memory_bars, memory_bars(self._plan, new, self._bridge.app.host, tr))
+        """Show how much memory the model would take; that warns, and forbids nothing."""
+        show_bars(self.memory_bars, memory_bars(self._answers.plan, new, self._bridge.app.host, tr))
 
     def _show_consequence(self, new: Settings, plan: Plan | AppError | None) -> None:
         status = self._bridge.status
@@ -363,7 +341,7 @@ class SettingsDialog(QDialog):
         told = (
             changes_text(changes, tr),
             consequence(status, new, plan, tr),
-            reload_consequence(status, self._plan, tr),
+            reload_consequence(status, self._answers.plan, tr),
             key_consequence(status, new, self.key_changes(), tr),
         )
         self.consequence.setText(" ".join(filter(None, told)))
@@ -379,14 +357,14 @@ class SettingsDialog(QDialog):
         self._bridge.run(lambda: app.apply(new, keys), lambda _: self._applied(), self._failed)
 
     def _show_status(self, status: AppStatus) -> None:
-        # A model may have to be downloaded before the call that applies returns: what is saved is enough.
+        # The call returns only after a model was downloaded, if need be; here it is enough that all is saved.
         if self._submitted and self._submitted.is_saved(status):
             self._applied()
         self._adopt(status.settings)
         self._judge()
 
     def _adopt(self, settings: Settings) -> None:
-        """Follow what changed elsewhere; what the person has typed stays."""
+        """Show what changed elsewhere; what the person has typed stays."""
         if settings != self._adopted:
             self._fill_again(settings)
 
@@ -413,7 +391,3 @@ class SettingsDialog(QDialog):
             self._judge()
         else:
             self.failed_later.emit(error)
-
-
-def _preview(app: AppProtocol, draft: tuple[Settings, KeyChanges]) -> Plan:
-    return app.preview(*draft)

@@ -1,4 +1,4 @@
-"""Before an engine is installed: are the terms of its makers accepted? GUI thread."""
+"""Asks whether the terms of an engine's makers are accepted, before it is installed. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WIDTH = 560
 
 
 class TermsDialog(QDialog):
-    """Names the files and whose terms hold for them. `accepted` is emitted if the person agrees."""
+    """Names the files and whose terms apply to them. `accepted` is emitted if the person agrees."""
 
     def __init__(self, terms: Terms, parent: QWidget) -> None:
         super().__init__(parent)
@@ -37,7 +37,7 @@ class TermsDialog(QDialog):
             read.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(terms.page)))
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         set_variant(self.accept_button, Variant.PRIMARY)
-        self.accept_button.setAutoDefault(False)  # nobody agrees by a key that was meant for something else
+        self.accept_button.setAutoDefault(False)  # so that nobody agrees by pressing Enter by mistake
         cancel.setDefault(True)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)

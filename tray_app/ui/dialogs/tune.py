@@ -1,6 +1,4 @@
-"""Measures on which engine and with how many threads the running model is fastest, and offers to set that.
-GUI thread.
-"""
+"""Measures with which engine and how many threads the model is fastest, and sets that. GUI thread."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ _SIZE = (560, 480)
 
 
 class TuneDialog(QDialog):
-    """One measurement after the other; the server runs as before when it is closed."""
+    """Measures one after the other; when it is closed, the server runs with its settings again."""
 
     _measured = Signal(object, int)
 
@@ -91,7 +89,7 @@ class TuneDialog(QDialog):
         return self._job.busy
 
     def measure(self) -> None:
-        """Begin."""
+        """Begin to measure."""
         self._tuning = self._found = None
         self.card.clear()
         self.outcome.setText("")
@@ -104,7 +102,7 @@ class TuneDialog(QDialog):
         )
 
     def reject(self) -> None:
-        """Esc and the button: end the measuring first; a second time, close."""
+        """Stop measuring, or close the dialog if it does not measure. Esc and the button do this."""
         if self.busy:
             self._job.cancel()
             self.outcome.setText(tr("Stopping…"))
@@ -156,7 +154,7 @@ class TuneDialog(QDialog):
         self._curves().show_curves([curve for curve in curves if curve.points])
 
     def _show_engines(self) -> None:
-        """An engine that crashes is started again several times before it is given up: it says so."""
+        """Show the engines' speeds, and whether one is being started again after a crash."""
         if self._found is not None:
             crashed = self._bridge.status.engine.state is State.BACKOFF
             self.engines.setText(engines_text(self._found, tr, crashed=crashed))

@@ -1,4 +1,4 @@
-"""The page Chat: talks with a model, and continues texts. GUI thread."""
+"""The page Chat with its tabs: conversations and completion. GUI thread."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class ChatPage(QTabWidget):
-    """What can be said to a model that writes."""
+    """What chat models are used for."""
 
     navigate = Signal(object)
-    """The `Page` where the person can go on."""
+    """A `Page` to open."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ChatPage(QTabWidget):
         self.chat.models_wanted.connect(lambda: self.navigate.emit(Page.MODELS))
 
     def take_over(self, old: ChatPage) -> None:
-        """The same tab, and in each what was there."""
+        """Show the same tab, and in each what was there."""
         self.chat.take_over(old.chat)
         self.completion.take_over(old.completion)
         self.setCurrentIndex(old.currentIndex())

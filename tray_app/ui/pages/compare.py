@@ -1,4 +1,4 @@
-"""The tab Compare: sends texts as any client would, shows the numbers and a plot. GUI thread."""
+"""The tab Compare: embeds texts as any client would, and shows how alike they are. GUI thread."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ComparePanel(QWidget):
     """Texts in, vectors out."""
 
     navigate = Signal(object)
-    """A `Page` that helps on."""
+    """A `Page` to open."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class ComparePanel(QWidget):
         self._job.abandon()
 
     def take_over(self, old: ComparePanel) -> None:
-        """The same texts and results."""
+        """Show the same texts and results."""
         old.cancel()
         self.texts.setPlainText(old.texts.toPlainText())
         self.results.take_over(old.results)

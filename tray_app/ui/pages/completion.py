@@ -1,4 +1,4 @@
-"""The tab Completion: lets the model go on with a text, and shows it as it comes. GUI thread."""
+"""The tab Completion: lets the model continue a text, and shows it as it comes. GUI thread."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class CompletionPanel(QWidget):
         self._job.start(complete, lambda _: None)
 
     def stop(self) -> None:
-        """Take no more of the answer; what is there stays."""
+        """Stop the answer; what has arrived stays."""
         self._job.abandon()
 
     def take_over(self, old: CompletionPanel) -> None:
-        """The same text, and as much of an answer as there is."""
+        """Show the same text, and as much of an answer as there is."""
         old.stop()
         self.prompt.setPlainText(old.prompt.toPlainText())
         self.tokens.setValue(old.tokens.value())
@@ -117,7 +117,7 @@ class CompletionPanel(QWidget):
         )
 
     def _add(self, answer: Event, piece: str) -> None:
-        if self._job.is_current(answer):  # else it is a piece of one that was stopped
+        if self._job.is_current(answer):  # else it belongs to an answer that was stopped
             cursor = QTextCursor(self.answer.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(piece)

@@ -1,4 +1,4 @@
-"""The tab Chat: the conversations at the left, the one that is shown at the right. GUI thread."""
+"""The tab Chat: the list of conversations, and beside it the one that is shown. GUI thread."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
 
 _NARROW_LETTERS = 130
-"""Below so many letters of width, the list and the conversation take turns."""
+"""With less width than for so many letters, either the list or the conversation is shown."""
 
 
 class ConversationsPanel(QWidget):
     """All conversations, and one of them."""
 
     models_wanted = Signal()
+    """The person wants to get a chat model."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -49,13 +50,13 @@ class ConversationsPanel(QWidget):
         self.list_button = _small_button(tr("Show conversations"), "messages-square")
         self.menu_button = _small_button(tr("More for this conversation"), "ellipsis")
         self.dialog: QWidget | None = None
-        """The last one that was opened."""
+        """The dialog or menu that was opened last."""
         self._lay_out()
         self._connect()
         self._show_shown(self.talk.conversation.id)
 
     def take_over(self, old: ConversationsPanel) -> None:
-        """The same conversation, search, and answers on their way."""
+        """Show the same conversation and search, and continue the answers that are under way."""
         self.sidebar.search.setText(old.sidebar.search.text())
         self.talk.take_over(old.talk)
 
@@ -115,11 +116,11 @@ class ConversationsPanel(QWidget):
                     tr("Delete Permanently"), lambda: self._remove(conversation_id, for_good=True)
                 )
 
-        # After what is still to be saved of it, which would bring it back.
+        # After it has been saved: saving it later would bring it back.
         self.saver.do(lambda: app.chats.delete(conversation_id, for_good=for_good), failed)
 
     def _adopt_saved(self, kept: Conversation) -> None:
-        """A conversation has got its title."""
+        """Show the title of a conversation that was saved."""
         if kept.id == self.talk.conversation.id:
             self.talk.adopt_title(kept.title)
             self._show_title(kept.title)
@@ -145,7 +146,7 @@ class ConversationsPanel(QWidget):
         self.dialog = menu
 
     def _show_list(self, *, shown: bool) -> None:
-        """In a narrow window, the list or the conversation."""
+        """Show the list; in a narrow window in place of the conversation."""
         self._listing = shown
         self.sidebar.setVisible(shown or not self._narrow)
         self._right.setVisible(not (shown and self._narrow))
@@ -205,7 +206,7 @@ class ConversationsPanel(QWidget):
         self.talk.card.offer_to_close()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """In a narrow window, the list makes room."""
+        """Show the list only on request in a narrow window."""
         super().resizeEvent(event)
         letter = self.fontMetrics().averageCharWidth()
         narrow = self.width() < _NARROW_LETTERS * letter
@@ -216,7 +217,7 @@ class ConversationsPanel(QWidget):
         self._show_title(self.title.accessibleName())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Somebody else may have written to the files."""
+        """Read the conversations again: another program may have changed the files."""
         super().showEvent(event)
         self.sidebar.refresh()
 

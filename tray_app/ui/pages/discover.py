@@ -53,15 +53,15 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.offers import OfferRow
 
 _PAUSE_MS = 400
-"""So long after the last letter, what stands in the field is searched for."""
+"""After a pause of this length, the words in the field are searched for."""
 _FEWEST_LETTERS = 2
 
 
 class DiscoverPanel(QWidget):
-    """The catalog while the field is empty; else what was found, or the files of one repository of it."""
+    """The catalog while the field is empty; else the results, or the files of one repository."""
 
     navigate = Signal(object)
-    """A `Page` on which the story goes on."""
+    """A `Page` to open."""
 
     def __init__(self, bridge: Bridge, look: ModelsLook) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ class DiscoverPanel(QWidget):
         self._show()
 
     def fill_in(self, text: str) -> None:
-        """Write this into the field."""
+        """Fill in the field."""
         self.field.setText(text)
         self.field.setFocus()
 
     def search(self) -> None:
-        """Look for what stands in the field: words, a repository, or the address of a file."""
+        """Search for what is in the field: words, a repository, or the address of a file."""
         self._pause.stop()
         text = self.field.text().strip()
         self.card.clear()
@@ -109,7 +109,7 @@ class DiscoverPanel(QWidget):
             self.hub.search(text)
 
     def take_over(self, old: DiscoverPanel) -> None:
-        """The same words, and what they led to."""
+        """Show the same words and results."""
         self.field.blockSignals(True)
         self.field.setText(old.field.text())
         self.field.blockSignals(False)
@@ -120,7 +120,7 @@ class DiscoverPanel(QWidget):
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Show what has become of downloads meanwhile."""
+        """Show the state of downloads, which are not followed while the page is hidden."""
         super().showEvent(event)
         self._show()
 
@@ -179,7 +179,7 @@ class DiscoverPanel(QWidget):
             self._show()
 
     def _follow_text(self, text: str) -> None:
-        """An empty field means the catalog; words are searched for after a pause, addresses by Enter."""
+        """Show the catalog for an empty field; search for words after a pause, for addresses on Enter."""
         self._pause.stop()
         words = text.strip()
         if not words:
@@ -189,7 +189,7 @@ class DiscoverPanel(QWidget):
             self._pause.start()
 
     def _search_typed(self) -> None:
-        """What was searched for already is not searched for again."""
+        """Search for what was typed, unless it was searched for already."""
         if self.field.text().strip() != self.hub.words:
             self.search()
 
@@ -209,13 +209,13 @@ class DiscoverPanel(QWidget):
             self.controller.download(presentable(address), address, self.field.clear)
 
     def _go_back(self) -> None:
-        """From the files to what was found, or to the catalog."""
+        """Go back from the files to the results, or to the catalog."""
         self.card.clear()
         self.hub.back()
         self.field.setFocus()
 
     def _show_from_top(self) -> None:
-        """Whoever typed goes on typing; who opened a repository is at the way back."""
+        """Show what has arrived from its top. At a repository, the keyboard goes to Back."""
         self._show()
         self._scrolled.verticalScrollBar().setValue(0)
         if self.hub.report is not None:
@@ -314,7 +314,7 @@ class DiscoverPanel(QWidget):
                 self.navigate.emit(Page.EMBEDDINGS if row.purpose is Purpose.EMBEDDING else Page.CHAT)
 
     def _download(self, row: OfferRow) -> None:
-        """At once where it is known to fit; else after a look at what that would mean."""
+        """Download at once what is known to fit; else show first what the download means."""
         projector = self.best.projector if row is self.best.row else ""
         if row.verdict is not None and row.size and not row.too_large:
             self.controller.run(lambda: self._bridge.app.download(row.key, projector=projector))

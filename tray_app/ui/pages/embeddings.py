@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class EmbeddingsPage(QTabWidget):
-    """What embeddings are good for, and how fast they come."""
+    """What embeddings are used for, and how fast they are computed."""
 
     navigate = Signal(object)
-    """A `Page` that helps on."""
+    """A `Page` to open."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class EmbeddingsPage(QTabWidget):
         self.addTab(self.measure, tr("Measure"))
 
     def take_over(self, old: EmbeddingsPage) -> None:
-        """The same tab, and in each what was there."""
+        """Show the same tab, and in each what was there."""
         self.search.take_over(old.search)
         self.compare.take_over(old.compare)
         self.measure.take_over(old.measure)

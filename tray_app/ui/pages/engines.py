@@ -1,4 +1,4 @@
-"""The page Engines: what is installed, what suits this machine, and what is being installed. GUI thread."""
+"""The page Engines: what is installed, recommended, available, or being installed. GUI thread."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class EnginesPage(QWidget):
-    """All engines of this machine, and the way to more."""
+    """All engines of this computer, and how to get more."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -64,23 +64,23 @@ class EnginesPage(QWidget):
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look again: people also copy programs with other means."""
+        """Read the engines again: programs may have been installed meanwhile."""
         super().showEvent(event)
         self.look.refresh()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """A file or a folder is welcome."""
+        """Accept a file or a folder."""
         if _path_in(event.mimeData()):
             accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Add it, if the person is sure."""
+        """Add it, if the person confirms."""
         if path := _path_in(event.mimeData()):
             self.controller.add(path)
         accept_copy(event)
 
     def take_over(self, old: EnginesPage) -> None:
-        """The same engines, at once; the same lists unfolded."""
+        """Show the same engines at once, with the same list unfolded."""
         self.look.overview = old.look.overview
         self._unfolded = old._unfolded
         self._show()
@@ -169,6 +169,6 @@ class EnginesPage(QWidget):
 
 
 def _path_in(data: QMimeData) -> Path | None:
-    """The one file or folder of this computer that is dropped."""
+    """The file or folder that is dropped, if it is only one."""
     paths = dropped_paths(data)
     return paths[0] if len(paths) == 1 else None

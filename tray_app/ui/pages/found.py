@@ -1,4 +1,4 @@
-"""The tab Found on this computer: models of other apps, to be used from where they are. GUI thread."""
+"""The tab Found on this computer: models of other apps, to be used in place. GUI thread."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _MOST_NAMES = 5
 
 
 class FoundPanel(QWidget):
-    """Looks through the folders of other apps whenever it comes up."""
+    """Looks through the folders of other apps whenever it is shown."""
 
     adopted = Signal()
-    """The list of models has another one."""
+    """Models were added to the list of models."""
     discover_wanted = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
@@ -41,7 +41,7 @@ class FoundPanel(QWidget):
         self.card = MessageCard()
         self.job = CancellableJob(bridge, self._show, self.card.show_error)
         self.found: tuple[FoundModel, ...] | None = None
-        """None until the first look has ended."""
+        """None until the folders have been read once."""
         self.text = text_label()
         self.all_button = QPushButton(tr("Use &All in Place"))
         self.all_button.clicked.connect(self._adopt_all)
@@ -63,12 +63,12 @@ class FoundPanel(QWidget):
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look again: other apps come and go."""
+        """Look again, as other apps may have changed their models."""
         super().showEvent(event)
         self.look()
 
     def look(self) -> None:
-        """Look through the folders of other apps, unless that is being done."""
+        """Look through the folders of other apps, unless that is under way."""
         if not self.job.busy:
             self.job.start(lambda _: self._bridge.app.upkeep.found(), self._take)
 

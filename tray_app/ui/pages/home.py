@@ -64,17 +64,17 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.notices import NoticeKey
 
 _WIDEST = 960
-"""Pixels: nobody reads longer lines."""
+"""Pixels: longer lines are hard to read."""
 _SECOND_MS = 1000
 
 
 class HomePage(QScrollArea):
-    """The server at a glance; for somebody who has no model yet, the way to one."""
+    """The server at a glance; for somebody without a model, how to get one."""
 
     settings_wanted = Signal(str)
-    """The name of the setting that the person should look at."""
+    """The name of the setting to show."""
     navigate = Signal(object)
-    """A `Page` on which the story goes on."""
+    """A `Page` to open."""
     discover_wanted = Signal()
     _checked = Signal(int)
     """How much of the model has been verified, in percent."""
@@ -98,14 +98,14 @@ class HomePage(QScrollArea):
         self.usage = UsagePanel()
         self.usage_note = small_label()
         self._measures: AppStatus | None = None
-        """What was measured last."""
+        """The status with the last measured values."""
         self._read: set[NoticeKey] = set()
-        """What the person has been told of engines that are not used."""
+        """The notices about engines that the person has closed."""
         self._failed_wish: AppError | None = None
         self._failed_load: AppError | None = None
-        """Of a wish that concerned one of several models."""
+        """The error of something that concerned one of several models, an engine or a new version."""
         self._told: AppError | None = None
-        # Counts the seconds of a loading model, while someone looks.
+        # Runs only while a model is being loaded and the page is visible, to count the seconds.
         self.clock = QTimer(self)
         self.clock.setInterval(_SECOND_MS)
         self.clock.timeout.connect(self._render)
@@ -114,7 +114,7 @@ class HomePage(QScrollArea):
         self._render()
 
     def start(self) -> None:
-        """Start the server; what stands in the way is shown here."""
+        """Start the server; an error is shown here."""
         self._forget_failures()
         app = self._bridge.app
         self._bridge.run(lambda: start_server(app), lambda _: None, self._wish_failed)
@@ -125,20 +125,20 @@ class HomePage(QScrollArea):
         self._bridge.run(self._bridge.app.stop_server, lambda _: None, self._wish_failed)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Count again, and look at the engines."""
+        """Read the engines and begin to measure."""
         super().showEvent(event)
         self.look.refresh()
         self.usage_look.start()
         self._render()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: nothing needs to tick, but what is measured while the window is open."""
+        """Stop the clock; measuring goes on while another page of the window is shown."""
         super().hideEvent(event)
         self.clock.stop()
         self.usage_look.stop_if_unseen()
 
     def take_over(self, old: HomePage) -> None:
-        """What the person has read is not said again, and what was measured stays."""
+        """Keep what was closed and measured, and continue what was begun."""
         self._read = old._read
         self.first_models.take_over(old.first_models)
         self.look.overview = old.look.overview
@@ -239,7 +239,7 @@ class HomePage(QScrollArea):
         self._render()
 
     def _tell(self, error: AppError | None) -> None:
-        """Show an error once: what the card has said of it since is not covered up by the next snapshot."""
+        """Show an error once, so that the next status does not replace what the card shows about it since."""
         if error is self._told:
             return
         self._told = error
@@ -268,7 +268,7 @@ class HomePage(QScrollArea):
                 pass
 
     def _build_of(self, error: AppError) -> str:
-        """The installed engine that an error is about."""
+        """The id of the installed build that an error is about."""
         status = self._bridge.status
         found = (each.build_id for each in (*status.problems, *status.notices) if each.error == error)
         return next(found, "")
@@ -294,13 +294,13 @@ class HomePage(QScrollArea):
             self.clock.start()
 
     def _make_room(self) -> None:
-        """Somebody who has no model yet does not need to see a server that has nothing to do."""
+        """Hide the server while there is nothing but the offer of a first model."""
         status = self._bridge.status
         is_bare = not (status.settings.model or status.server.base_url or current_download(status))
         self.server.setVisible(not is_bare or self.first_steps.isHidden())
 
     def _show_cards(self) -> None:
-        """What there is to say of engines: which one has failed, comes, or would suit this machine."""
+        """Show the cards with news of engines."""
         overview, status = self.look.overview, self._bridge.status
         self.installation.show_view(installation_card(status.installation, overview, tr))
         offer = offer_card(overview, status.installation, tr) if overview else None
@@ -312,7 +312,7 @@ class HomePage(QScrollArea):
         self.fallback.show_view(fallback_card(status, tr, read=self._read))
 
     def _show_version(self) -> None:
-        """A newer version of the app, or the question whether to tell of such."""
+        """Show the card of a new version, or of the question about them."""
         self.version.show_view(update_card(self._bridge.status, tr, checking=self.updates.checking))
 
     def _act(self, action: EngineAction, build_id: str) -> None:
@@ -338,9 +338,9 @@ class HomePage(QScrollArea):
         self.usage_note.show()
 
     def _show_engines(self) -> None:
-        """A row for each model, and the memory of all."""
+        """Show a row for each model, and the memory of all."""
         status = self._bridge.status
-        if self._measures is not None:  # may be older than the status: it tells numbers, and no states
+        if self._measures is not None:  # may be older than the status, so only its values are taken
             status = with_measures(status, self._measures)
         self.engines.show_views(engine_views(status, self._bridge.app.host, time.time(), tr))
         show_bars(self.memory_bars, models_memory(status, tr))

@@ -1,4 +1,4 @@
-"""The tab Installed: models that are here or on their way, and what can be done with them. GUI thread."""
+"""The tab Installed: installed models and downloads, and what can be done with them. GUI thread."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ if TYPE_CHECKING:
 
 
 class InstalledPanel(QWidget):
-    """The list of models, and the first steps of someone who has none."""
+    """The list of models, and offers for somebody who has none."""
 
     navigate = Signal(object)
-    """A `Page` on which the story goes on."""
+    """A `Page` to open."""
     discover_wanted = Signal()
     settings_wanted = Signal(str)
-    """The settings of the model with this id."""
+    """Show the settings of the model with this id."""
 
     def __init__(self, bridge: Bridge, look: ModelsLook) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class InstalledPanel(QWidget):
         self._look = look
         self._wanted_id = ""
         self._shown: tuple[ModelRow, ...] = ()
-        """All rows, whatever the filter keeps of them."""
+        """All rows, filtered or not."""
         self.card = MessageCard()
         self.controller = ModelController(bridge, self.card, self)
         self.folder_card = MessageCard()
@@ -88,7 +88,7 @@ class InstalledPanel(QWidget):
         self._show_status(bridge.status)
 
     def take_over(self, old: InstalledPanel) -> None:
-        """The same model in the same order; work on files goes on, and is shown here."""
+        """Show the same model, order and filter; work on files continues and is shown here."""
         self.controller.take_over(old.controller)
         self.controller.jobs.changed.connect(self._fill)
         self.filter.setText(old.filter.text())
@@ -96,7 +96,7 @@ class InstalledPanel(QWidget):
         self.sort(old.sorting)
 
     def act(self, action: ModelAction) -> None:
-        """Do something with the current model, if its row permits that."""
+        """Do this with the current model, if its row permits it."""
         row = self.current()
         if row is None or not any(action in group for group in menu_of(row)):
             return
@@ -106,12 +106,12 @@ class InstalledPanel(QWidget):
             self.controller.do(action, row)
 
     def current(self) -> ModelRow | None:
-        """The row that the keyboard is on."""
+        """The current row."""
         row: ModelRow | None = self.table.current_item()
         return row
 
     def sort(self, sorting: Sorting) -> None:
-        """Put the models into another order."""
+        """Change the order of the models."""
         self.sorting = sorting
         self.sort_actions[sorting].setChecked(True)
         self._fill()
@@ -210,7 +210,7 @@ class InstalledPanel(QWidget):
         self.menu.permit(self.current())
 
     def _make_room(self, rows: tuple[ModelRow, ...]) -> None:
-        """Who has nothing but the model that comes with the app sees the first steps alone."""
+        """Show only what is needed: while there is only the built-in model, just the offers."""
         offered = {each.id for each in self._look.settled.facts.catalog if each.builtin}
         bare = not self.first_steps.isHidden() and all(row.id in offered for row in rows)
         many = len(rows) > FEW_MODELS or bool(self.filter.text())
@@ -222,7 +222,7 @@ class InstalledPanel(QWidget):
         self.total.setText(total_text(rows, tr))
 
     def _press(self, key: str) -> None:
-        """The button of a row."""
+        """Do what the button of a row says."""
         self.table.choose(key)
         row = self.current()
         if row and (action := main_action(row)):
@@ -243,7 +243,7 @@ class InstalledPanel(QWidget):
         )
 
     def _look_for_newer(self) -> None:
-        """Ask where models came from whether their files have changed there."""
+        """Ask the sources of models whether their files have changed."""
         self.newer_button.setEnabled(False)
         self.card.clear()
         self._bridge.run(self._bridge.app.upkeep.outdated, self._tell_newer, self._fail_to_look)
@@ -259,7 +259,7 @@ class InstalledPanel(QWidget):
         self.card.show_error(error)
 
     def _expect(self, model_id: str) -> None:
-        """A model is new, or will be: find it, and go to it."""
+        """Select a model that is new or about to appear."""
         self._wanted_id = model_id
         self._look.refresh()
 

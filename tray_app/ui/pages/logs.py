@@ -1,7 +1,6 @@
-"""The page Logs: what the app and the engine say, as they say it. GUI thread.
+"""The page Logs: the lines of the app and of the engine, as they come. GUI thread.
 
-It asks for new lines while someone looks, in place of being told of each: 50,000 lines a second are a few
-calls.
+It asks for new lines while it is visible, and is not told about each: 50,000 lines per second take few calls.
 """
 
 from __future__ import annotations
@@ -63,10 +62,10 @@ _BUSY_MS = 50
 _QUIET_MS = 250
 _TYPING_MS = 150
 _MOST_AT_ONCE = 4000
-"""Lines that are taken in one go, so that the first look at a long log does not hold up a click."""
+"""Lines that are added at once, so that a long log does not delay a click when the page is opened."""
 _TONES = {Severity.WARNING: Tone.WARNING, Severity.ERROR: Tone.BAD}
 _MOST_CHARACTERS = 2000
-"""The widest line that can be scrolled through; a longer one is copied whole all the same."""
+"""Characters of a line that can be scrolled to; a longer one is still copied as a whole."""
 
 
 class LogsPage(QWidget):
@@ -110,7 +109,7 @@ class LogsPage(QWidget):
         self._connect()
 
     def take(self) -> None:
-        """Show what has come since the last time."""
+        """Add the lines that have come since the last time."""
         new = self._new_rows()
         self.clock.setInterval(_BUSY_MS if new else _QUIET_MS)
         if not new:
@@ -123,31 +122,31 @@ class LogsPage(QWidget):
         if self.follow.isChecked():
             self.table.scrollToBottom()
         elif removed:
-            bar.setValue(before - removed)  # what someone reads stays where it is
+            bar.setValue(before - removed)  # the lines in view stay in view
         self._scrolling = False
         self._show_count()
 
     def copy(self) -> None:
-        """Put the selected lines on the clipboard, or all that are shown."""
+        """Copy the selected lines, or all that are shown."""
         chosen = sorted(index.row() for index in self.table.selectionModel().selectedRows())
         shown = self.rows.shown
         QGuiApplication.clipboard().setText(copied_rows([shown[row] for row in chosen] or shown))
 
     def take_over(self, old: LogsPage) -> None:
-        """The same filter; the lines are read anew."""
+        """Use the same filter; the lines are read again."""
         self.search.setText(old.search.text())
         self.source.setCurrentIndex(old.source.currentIndex())
         self.level.setCurrentIndex(old.level.currentIndex())
         self.follow.setChecked(old.follow.isChecked())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Someone looks: keep up."""
+        """Keep up with the logs while the page is visible."""
         super().showEvent(event)
         self.take()
         self.clock.start()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: nothing needs to tick."""
+        """Stop while nobody can see it."""
         super().hideEvent(event)
         self.clock.stop()
 
@@ -164,7 +163,7 @@ class LogsPage(QWidget):
         table.setWordWrap(False)
         rows = table.verticalHeader()
         rows.hide()
-        # Every line as high as every other: nothing has to be measured.
+        # All lines are equally high, so that none has to be measured.
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(table.fontMetrics().lineSpacing() + TIGHT)
         header = table.horizontalHeader()
@@ -240,7 +239,7 @@ class LogsPage(QWidget):
         return log_rows(*new)
 
     def _widen(self, new: list[LogRow]) -> None:
-        """Make room for the longest line, so that it can be scrolled through."""
+        """Make the last column as wide as the longest line, so that it can be scrolled."""
         longest = max((row.text for row in new), key=len)[:_MOST_CHARACTERS]
         wanted = self._width(self.table, longest)
         if wanted > self.table.columnWidth(LogColumn.TEXT):
@@ -264,7 +263,7 @@ class LogsPage(QWidget):
         self._show_count()
 
     def _scrolled(self, value: int) -> None:
-        """Who scrolls up wants to read; who scrolls to the end wants to follow."""
+        """Follow new lines if a person scrolls to the end, and stop if they scroll up."""
         if not self._scrolling:
             self.follow.setChecked(value == self.table.verticalScrollBar().maximum())
 
@@ -298,7 +297,7 @@ class LogsPage(QWidget):
 
 
 class _LineDelegate(QStyledItemDelegate):
-    """Where and when quietly, warnings and errors in their color."""
+    """Draws time and source in a fainter color, and warnings and errors in theirs."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -316,7 +315,7 @@ class _LineDelegate(QStyledItemDelegate):
             option.palette.setColor(QPalette.ColorRole.Text, self._color(tone, option.palette))
 
     def _color(self, tone: Tone, palette: QPalette) -> QColor:
-        """Looked up once for each look: a long log is drawn sixty times a second."""
+        """The color of a tone, cached, since a long log is drawn sixty times per second."""
         key = (tone, palette.color(QPalette.ColorRole.WindowText).rgba())
         if key not in self._colors:
             self._colors[key] = tone_color(tone, palette)

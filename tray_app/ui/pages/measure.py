@@ -1,4 +1,4 @@
-"""The tab Measure: sends many requests, some at the same time, and shows how long they took. GUI thread."""
+"""The tab Measure: sends many requests, several at the same time, and shows their latencies. GUI thread."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MeasurePanel(QWidget):
     """Requests in, latencies out."""
 
     navigate = Signal(object)
-    """A `Page` that helps on."""
+    """A `Page` to open."""
 
     _answered = Signal(int)
 
@@ -90,7 +90,7 @@ class MeasurePanel(QWidget):
         self._draw()
 
     def measure(self) -> None:
-        """Begin."""
+        """Begin to measure."""
         app, text = self._bridge.app, self.text.text().strip()
         load = Workload(self.requests.value(), self.at_once.value())
         self.card.clear()
@@ -101,11 +101,11 @@ class MeasurePanel(QWidget):
         self._hear(0)
 
     def cancel(self) -> None:
-        """Send no more; what has been answered is shown."""
+        """Send no further requests; the answered ones are shown."""
         self._job.cancel()
 
     def take_over(self, old: MeasurePanel) -> None:
-        """The same request and measurement."""
+        """Show the same request and measurement."""
         old.cancel()
         self.text.setText(old.text.text())
         self.requests.setValue(old.requests.value())
@@ -114,23 +114,23 @@ class MeasurePanel(QWidget):
             self._show(old._measurement)
 
     def tune(self) -> None:
-        """Measure with several numbers of threads, in a dialog of its own."""
+        """Open the dialog that finds the best engine and number of threads."""
         self.dialog = TuneDialog(self._bridge, self)
         self.dialog.open()
 
     def save_picture(self, path: Path) -> None:
-        """Save the plot to a file; its ending says in which form."""
+        """Save the plot to a file, in the format of its ending."""
         if self.plot is not None:
             content = picture_of(self.plot, path.suffix.lower())
             self._bridge.run(lambda: save_file(path, content), lambda _: None, self.card.show_error)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw again what has been given back."""
+        """Draw the plot again, if it was deleted."""
         super().showEvent(event)
         self._draw()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Give the plot back when the window has been closed; the numbers stay."""
+        """Delete the plot when the window is closed, to free memory; the numbers stay."""
         super().hideEvent(event)
         if self.plot is not None and not self.window().isVisible():
             self._inner.removeWidget(self.plot)

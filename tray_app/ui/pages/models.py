@@ -1,4 +1,4 @@
-"""The page Models: its tabs, and what is dropped on them or pasted. GUI thread."""
+"""The page Models with its tabs, and what is dropped on it or pasted. GUI thread."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class ModelsPage(QTabWidget):
-    """Models that are here, and the ways to more and to fewer of them."""
+    """The models, and how to get more or remove some."""
 
     navigate = Signal(object)
-    """A `Page` on which the story goes on."""
+    """A `Page` to open."""
     settings_wanted = Signal(str)
-    """The settings of the model with this id."""
+    """Show the settings of the model with this id."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -63,28 +63,28 @@ class ModelsPage(QTabWidget):
         )
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look again at what is on disk: only a running app watches the folder."""
+        """Read the folder again, which may have changed."""
         super().showEvent(event)
         self.look.refresh()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Files and addresses are welcome."""
+        """Accept files and addresses."""
         if dropped_paths(event.mimeData()) or _address_in(event.mimeData()):
             accept_copy(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Import the files, or look at what is at the address."""
+        """Import the files, or search for the address."""
         self._take(event.mimeData())
         accept_copy(event)
 
     def take_over(self, old: ModelsPage) -> None:
-        """The same tab, and in each what was there; work on files goes on, and is shown here."""
+        """Show the same tab, and in each what was there; work on files continues and is shown here."""
         self.installed.take_over(old.installed)
         self.discover.take_over(old.discover)
         self.setCurrentIndex(old.currentIndex())
 
     def take_source(self, source: str) -> None:
-        """Fill in an address from which somebody wants a model, or ask how to import a file from here."""
+        """Fill in the address of a model, or ask how to import a file."""
         if is_address(source):
             self.setCurrentWidget(self.discover)
             self.discover.fill_in(address_in(source))
@@ -92,7 +92,7 @@ class ModelsPage(QTabWidget):
             self._import([Path(source)])
 
     def _take(self, data: QMimeData) -> None:
-        """What was dropped here or pasted."""
+        """Take what was dropped or pasted."""
         if files := dropped_paths(data):
             self._import(files)
         elif address := _address_in(data):
@@ -105,6 +105,6 @@ class ModelsPage(QTabWidget):
 
 
 def _address_in(data: QMimeData) -> str:
-    """An address that a model could be downloaded from; empty if the data is something else."""
+    """The address of a model; empty if the data is something else."""
     address = address_in(data.text())
     return address if len(address.split()) == 1 else ""

@@ -1,4 +1,4 @@
-"""The tab Search: a person's own texts, and what of them is nearest to a question. GUI thread."""
+"""The tab Search: a person's own texts, and those nearest to a question. GUI thread."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from tray_app.ui.search_operations import Addition, Answer
 
 _SLOW_MS = 300
-"""Who waits longer for one is told so."""
+"""After this time without an answer, the tab says that it is searching."""
 
 
 class SearchPanel(QWidget):
-    """Texts in, a question, the nearest texts out."""
+    """Shows a collection of texts, and answers questions with the nearest of them."""
 
     navigate = Signal(object)
-    """A `Page` that helps on."""
+    """A `Page` to open."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -78,14 +78,14 @@ class SearchPanel(QWidget):
         self._show_state()
 
     def ask(self) -> None:
-        """Search for what is typed, now; a server that can be started is started."""
+        """Search for what is typed, now; a stopped server is started."""
         self._attempt += 1
         if self.controller.reason and self.question.words():
             self.controller.start_server()
         self._ask()
 
     def take_over(self, old: SearchPanel) -> None:
-        """The same collection and question."""
+        """Show the same collection and question."""
         old.controller.cancel()
         self.controller.current_id = old.controller.current_id
         self.question.fill_in(old.question.text())
@@ -93,25 +93,25 @@ class SearchPanel(QWidget):
             self.controller.read()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The collections are read when somebody looks at them."""
+        """Read the collections when they are shown for the first time."""
         super().showEvent(event)
         if not self.controller.is_known:
             self.controller.read()
         self._ask()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Files and folders of this computer are taken."""
+        """Accept files and folders of this computer."""
         if dropped_paths(event.mimeData()):
             self.zone.show_aim(aimed_at=True)
             accept_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """They went elsewhere."""
+        """Stop to stand out."""
         super().dragLeaveEvent(event)
         self.zone.show_aim(aimed_at=False)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """They become texts."""
+        """Add the texts of files and folders."""
         self.zone.show_aim(aimed_at=False)
         accept_copy(event)
         self.sources.take(dropped_paths(event.mimeData()))
@@ -162,7 +162,7 @@ class SearchPanel(QWidget):
         self.sources.take_example()
 
     def _show_zone(self, *, wanted: bool) -> None:
-        """Where a new collection begins, or back from there."""
+        """Show where a new collection begins, or go back from there."""
         self._wants_new = wanted
         self._show_state()
         (self.zone.folder_button if wanted else self.question).setFocus()
@@ -220,7 +220,7 @@ class SearchPanel(QWidget):
         self.controller.add_again()
 
     def _ask(self) -> None:
-        """Look at the collection, with the question that is typed, unless that is shown already."""
+        """Ask the typed question about the collection, unless its answer is shown already."""
         current = self.controller.current
         if current is None or self.controller.is_outdated:
             if self._asked is not None:

@@ -1,4 +1,4 @@
-"""The tab Disk space: what each model takes, when it was last used; several can be removed. GUI thread."""
+"""The tab Disk space: the size of each model and when it was last used, to remove some. GUI thread."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _STEPS = 1000
 
 
 class SpacePanel(QWidget):
-    """A list in which several models can be ticked. It looks anew whenever it comes up."""
+    """A list in which several models can be ticked. It is read again whenever it is shown."""
 
     removed = Signal()
-    """There are fewer models."""
+    """Models were removed."""
     discover_wanted = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
@@ -52,7 +52,7 @@ class SpacePanel(QWidget):
         self._bridge = bridge
         self._rows: tuple[SpaceRow, ...] = ()
         self.dialog: QMessageBox | None = None
-        """The last one that was opened."""
+        """The dialog that was opened last."""
         self.card = MessageCard()
         self.text = text_label(tr("Measuring …"))
         self.bar = QProgressBar()
@@ -101,16 +101,16 @@ class SpacePanel(QWidget):
         self.empty.hide()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Look again."""
+        """Read the sizes again."""
         super().showEvent(event)
         self.look()
 
     def look(self) -> None:
-        """Ask what models take now."""
+        """Read the sizes of models."""
         self._bridge.run(self._bridge.app.upkeep.disk_use, self._show, self.card.show_error)
 
     def ticked(self) -> tuple[SpaceRow, ...]:
-        """Those that a person has chosen."""
+        """The rows that are ticked."""
         return tuple(row for row in self._rows if str(row.path) in self._ticked)
 
     def _show(self, use: DiskUse) -> None:
@@ -119,7 +119,7 @@ class SpacePanel(QWidget):
         self._fill(space_rows(use, tr))
 
     def _fill(self, rows: tuple[SpaceRow, ...]) -> None:
-        """Of those that stay, what was ticked stays so."""
+        """Show these rows; those that were ticked stay ticked."""
         self._rows = rows
         self._ticked &= {str(row.path) for row in rows}
         self.list.show_items(rows)
@@ -159,11 +159,11 @@ class SpacePanel(QWidget):
         )
 
     def _end(self, kept: Mapping[SpaceRow, AppError]) -> None:
-        """What could not be removed is still there, and the first one says why."""
+        """Show why the first of the models that could not be removed is still there."""
         self.removed.emit()
         self.look()
-        for error in list(kept.values())[:1]:
-            self.card.show_error(error)
+        if kept:
+            self.card.show_error(next(iter(kept.values())))
         rows = tuple(row for row, error in kept.items() if isinstance(error, NotDiscardedError))
         if rows and len(rows) == len(kept):
             self.card.offer(tr("Delete &Forever"), lambda: self._remove(rows, for_good=True))

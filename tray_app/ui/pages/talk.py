@@ -1,4 +1,4 @@
-"""One conversation: its messages, the field below them, and the answer that is on its way. GUI thread."""
+"""One conversation: its messages, the field below them, and the answer under way. GUI thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from tray_app.chats.conversation import Message, Role
-from tray_app.ui.chat_answer import Answer
+from tray_app.ui.chat_answers import ChatAnswers
 from tray_app.ui.chat_models_look import ChatModelsLook
 from tray_app.ui.chat_operations import OpenedChat, open_chat
 from tray_app.ui.chat_pictures import Thumbnails, too_many
@@ -41,23 +41,24 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Attachment, Conversation
     from tray_app.errors import AppError
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.chat_answer import Answer
     from tray_app.ui.chat_saver import ChatSaver
 
 _PIECES_MS = 40
-"""How often the pieces that have come are shown."""
+"""How often new pieces of the answer are shown."""
 _WAITING_MS = 100
-"""As long as no word has come."""
+"""How often the state is shown before the first word."""
 _SHARE = 3
-"""Drawing takes at most one of so many parts of the time."""
+"""Drawing may take one of so many parts of the time."""
 _MOST_SPOKEN = 4000
 """Characters of an answer that are read aloud."""
 
 
 class TalkPanel(QWidget):
-    """A person and a model in turn."""
+    """Shows one conversation, and asks for answers to it."""
 
     models_wanted = Signal()
-    """The person needs a model that can chat."""
+    """The person wants to get a chat model."""
     shown_changed = Signal(str)
     """The id of the conversation that is shown now."""
 
@@ -66,8 +67,7 @@ class TalkPanel(QWidget):
         self._bridge = bridge
         self._saver = saver
         self.conversation: Conversation = bridge.app.chats.new()
-        self.answers: dict[str, Answer] = {}
-        """Those on their way, by the ids of their conversations."""
+        self.answers = ChatAnswers(bridge, saver)
         self.look = ChatModelsLook(bridge, self)
         self._edited: int | None = None
         self._drafts: dict[str, str] = {}
@@ -78,7 +78,7 @@ class TalkPanel(QWidget):
         self.greeting, self.examples = Greeting(), Examples()
         self.composer = Composer()
         self.dialog: QWidget | None = None
-        """The last one that was opened."""
+        """The dialog or menu that was opened last."""
         self._clock = QTimer(self, singleShot=True)
         self._lay_out()
         self._connect()
@@ -95,7 +95,7 @@ class TalkPanel(QWidget):
         self.composer.text.setFocus()
 
     def open(self, conversation_id: str, message: int | None = None) -> None:
-        """Show a conversation, at this message."""
+        """Show a conversation, from this message if there is one."""
         self._forget()
         if conversation_id == self.conversation.id:
             self._show_message(message)
@@ -110,26 +110,22 @@ class TalkPanel(QWidget):
         self._forget = self._bridge.run(lambda: open_chat(app, conversation_id, named, tr), show, self.tell)
 
     def forget(self, conversation_id: str) -> None:
-        """A conversation is about to be deleted."""
-        if answer := self.answers.pop(conversation_id, None):
-            answer.ended.disconnect(self._conclude)
-            answer.stop()
+        """Stop the answer of a conversation that is about to be deleted, and show another one."""
+        self.answers.drop(conversation_id)
         self._drafts.pop(conversation_id, None)
         if conversation_id == self.conversation.id:
             self.composer.clear()
             self.begin_new()
 
     def adopt_title(self, title: str) -> None:
-        """The conversation that is shown has another title now."""
+        """Take the title of the conversation that is shown, after it was saved."""
         self.conversation = replace(self.conversation, title=title)
+        self._keep()
 
     def take_over(self, old: TalkPanel) -> None:
-        """The same conversation, what was typed, and the answers that are on their way."""
+        """Show the same conversation and what was typed, and continue the answers under way."""
         old._clock.stop()
-        for answer in old.answers.values():
-            answer.ended.disconnect(old._conclude)
-            answer.ended.connect(self._conclude)
-        self.answers, old.answers = old.answers, {}
+        self.answers.take_over(old.answers)
         self._drafts = old._drafts
         self.look.take_over(old.look)
         self._adopt(OpenedChat(old.conversation, []))
@@ -141,7 +137,7 @@ class TalkPanel(QWidget):
     # What a person wants
 
     def send(self) -> None:
-        """Ask what was written."""
+        """Send what was written."""
         text, pictures = self.composer.text.toPlainText().strip(), self.composer.pictures.all
         if self._answer or not (text or pictures):
             return
@@ -155,7 +151,7 @@ class TalkPanel(QWidget):
         self._ask((*kept, question))
 
     def stop(self) -> None:
-        """End the answer that is on its way; what has come stays."""
+        """Stop the answer under way; what has arrived stays."""
         if answer := self._answer:
             answer.stop()
 
@@ -177,7 +173,7 @@ class TalkPanel(QWidget):
                 pass
 
     def choose_model(self, model_id: str) -> None:
-        """Let this model answer from now on; an empty id stands for whichever is the usual one."""
+        """Let this model answer from now on; an empty id stands for the default one."""
         self._change(replace(self.conversation, model_id=model_id))
 
     def add_files(self, files: Sequence[str]) -> None:
@@ -195,7 +191,7 @@ class TalkPanel(QWidget):
             self._say_blind()
 
     def tell(self, error: AppError) -> None:
-        """Say what went wrong."""
+        """Show an error."""
         self.card.show_error(error)
         self.card.offer_to_close()
 
@@ -203,7 +199,7 @@ class TalkPanel(QWidget):
 
     @property
     def _answer(self) -> Answer | None:
-        return self.answers.get(self.conversation.id)
+        return self.answers.of(self.conversation.id)
 
     def _ask(self, messages: tuple[Message, ...]) -> None:
         self.card.clear()
@@ -212,9 +208,7 @@ class TalkPanel(QWidget):
             model_id = self.look.models.answers(self.conversation)
         self.conversation = replace(self.conversation, messages=messages, model_id=model_id)
         self._saver.save(self.conversation)
-        answer = Answer(self._bridge, self.conversation)
-        answer.ended.connect(self._conclude)
-        self.answers[self.conversation.id] = answer
+        self.answers.begin(self.conversation)
         self._show_emptiness()
         self.view.show_messages(messages, waits=True)
         self.composer.show_busy(busy=True)
@@ -223,7 +217,7 @@ class TalkPanel(QWidget):
         self._show_pieces()
 
     def _ask_again(self, message: int | None) -> None:
-        """Let the last question be answered anew, in place of this message."""
+        """Ask the last question again, replacing this message if there is one."""
         messages = self.conversation.messages[:message]
         if self._answer is None and messages and messages[-1].role is Role.USER:
             self._ask(messages)
@@ -234,20 +228,14 @@ class TalkPanel(QWidget):
         self._ask_again(len(messages) - 1 if has_answer else None)
 
     def _conclude(self, answer: Answer) -> None:
-        """An answer has ended: keep it, and show it if it belongs to what is shown."""
-        self.answers.pop(answer.conversation.id, None)
-        message = answer.message()
-        is_shown = answer.conversation.id == self.conversation.id
-        base = self.conversation if is_shown else answer.kept
-        if message.text or message.reasoning:
-            base = replace(base, messages=(*answer.conversation.messages, message))
-            self._saver.save(base)
-        if not is_shown:
+        """Show an answer that has ended, if its conversation is shown."""
+        if answer.conversation.id != self.conversation.id:
             return
-        self.conversation = base
+        self.conversation = answer.kept
+        message = answer.message()
         self._clock.stop()
         self.composer.show_busy(busy=False)
-        self.view.show_messages(base.messages)
+        self.view.show_messages(self.conversation.messages)
         if answer.error:
             self.view.show_failure(answer.error)
         elif answer.cut_off:
@@ -259,7 +247,7 @@ class TalkPanel(QWidget):
         announce(self, "\n".join(filter(None, (words, tr("Stopped") if message.stopped else ""))))
 
     def _show_pieces(self) -> None:
-        """Show what has come of the answer, and come back soon."""
+        """Show what has arrived of the answer, and come back soon."""
         answer = self._answer
         if answer is None or not self.isVisible():
             return
@@ -278,7 +266,7 @@ class TalkPanel(QWidget):
     # What is shown
 
     def _adopt(self, opened: OpenedChat) -> None:
-        """Show a conversation; if an answer to it is on its way, with that."""
+        """Show a conversation, with its answer if one is under way."""
         self.conversation = opened.conversation
         self._edited = None
         self.card.clear()
@@ -289,7 +277,7 @@ class TalkPanel(QWidget):
         if answer is not None:
             self.conversation = replace(self.conversation, messages=answer.conversation.messages)
             rows = []
-        self._show_emptiness()  # first: rows are as high as the view is wide
+        self._show_emptiness()  # first, as the height of rows depends on the width of the view
         self.view.begin(self.conversation.messages, rows)
         if answer is not None:
             self.view.show_messages(self.conversation.messages, waits=True)
@@ -304,7 +292,7 @@ class TalkPanel(QWidget):
         self.shown_changed.emit(self.conversation.id)
 
     def _leave(self) -> None:
-        """Remember what was typed for the conversation that is shown so far."""
+        """Remember what was typed in the conversation that is shown."""
         text = self.composer.text.toPlainText()
         if text.strip() and self._edited is None:
             self._drafts[self.conversation.id] = text
@@ -319,16 +307,20 @@ class TalkPanel(QWidget):
         self.composer.clear()
 
     def _change(self, conversation: Conversation) -> None:
-        """Let the conversation be answered in another way from now on."""
+        """Use another model, prompt or temperature for this conversation from now on."""
         self.conversation = conversation
-        if self._answer:
-            self._answer.kept = conversation
+        self._keep()
         if conversation.messages:
             self._saver.save(conversation)
         self._show_model()
 
+    def _keep(self) -> None:
+        """Let the answer under way be saved with the conversation as it is now."""
+        if answer := self._answer:
+            answer.kept = self.conversation
+
     def _show_model(self) -> None:
-        """Which model answers, whether it sees, and whether it has its own prompt and temperature."""
+        """Show which model answers, whether it takes pictures, and whether prompt or temperature differ."""
         view = picker_view(self.conversation, self.look.models, self._bridge.status, tr)
         self.look.ask_about(self.look.models.answers(self.conversation))
         changed = bool(self.conversation.system_prompt) or self.conversation.temperature is not None
@@ -336,7 +328,7 @@ class TalkPanel(QWidget):
         self._show_emptiness()
 
     def _show_emptiness(self) -> None:
-        """In a new conversation, the field stands in the middle, among examples."""
+        """Show the field in the middle of a new conversation, among examples."""
         view = picker_view(self.conversation, self.look.models, self._bridge.status, tr)
         usable = view.usable or not self.look.known
         empty = not self.conversation.messages
@@ -415,6 +407,7 @@ class TalkPanel(QWidget):
     def _connect(self) -> None:
         self.setAcceptDrops(True)
         self._clock.timeout.connect(self._show_pieces)
+        self.answers.ended.connect(self._conclude)
         self.look.changed.connect(self._adopt_models)
         self.look.failed.connect(self.tell)
         self._bridge.status_changed.connect(self._show_model)
@@ -437,13 +430,13 @@ class TalkPanel(QWidget):
         composer.model_button.clicked.connect(self._open_picker)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Someone looks: keep up."""
+        """Keep up with answers while the conversation is visible."""
         super().showEvent(event)
         self.look.refresh()
         self._show_pieces()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Pictures may be dropped anywhere here."""
+        """Accept pictures anywhere on the conversation."""
         self.composer.dragEnterEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
@@ -451,6 +444,6 @@ class TalkPanel(QWidget):
         self.composer.dropEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Nobody looks: nothing needs to be drawn."""
+        """Draw nothing while nobody can see it."""
         super().hideEvent(event)
         self._clock.stop()

@@ -35,7 +35,7 @@ _FEW_DIGITS = 8
 
 
 class EngineAction(StrEnum):
-    """What can be done with an engine, or with its installation."""
+    """What can be done with an engine or its installation."""
 
     INSTALL = "install"
     UPDATE = "update"
@@ -44,11 +44,11 @@ class EngineAction(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RETRY = "retry"
-    """Go on with an installation that has failed."""
+    """Continue an installation that has failed."""
     CLOSE = "close"
     """Forget an installation that has failed."""
     HIDE = "hide"
-    """Say no more of an engine that has failed."""
+    """Do not mention an engine that has failed again."""
     ALLOW = "allow"
     PROVE = "prove"
     REVEAL = "reveal"
@@ -57,10 +57,10 @@ class EngineAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildRow:
-    """An engine that is here, or could be."""
+    """An engine that is installed or available."""
 
     id: str
-    """Of the build; empty for an engine that needed no installation."""
+    """The build's id; empty for an engine that needed no installation."""
     title: str
     state: str = ""
     tone: Tone = Tone.NEUTRAL
@@ -69,30 +69,30 @@ class BuildRow:
     details: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     origin: str = ""
-    """Where it came from, with its digest; of one that is not here, why another one was chosen."""
+    """Where it came from, with its digest; for one that is not installed, why another one is recommended."""
     path: Path | None = None
     actions: tuple[EngineAction, ...] = ()
-    """What is likely to be wanted: a button each."""
+    """The most likely ones: a button each."""
     more: tuple[EngineAction, ...] = ()
-    """All else, in a menu."""
+    """All others: entries of a menu."""
     successor_id: str = ""
-    """The published build that `UPDATE` and `INSTALL` bring in its place."""
+    """The published build that `UPDATE` and `INSTALL` install in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a person has to accept before a build is fetched."""
+    """What a person has to accept before a build is downloaded."""
 
     build_id: str
     title: str
     files: tuple[str, ...]
     owner: str
     page: str
-    """The address where the terms can be read; empty if it is not known."""
+    """The address of the terms; empty if it is not known."""
 
 
 def action_label(action: EngineAction, tr: Translate) -> str:
-    """What its button says."""
+    """The label of its button or entry."""
     return {
         EngineAction.INSTALL: tr("Install"),
         EngineAction.UPDATE: tr("Update"),
@@ -111,21 +111,21 @@ def action_label(action: EngineAction, tr: Translate) -> str:
 
 
 def action_name(label: str, title: str, tr: Translate) -> str:
-    """What a screen reader says of a button, which may stand beside others of its kind."""
+    """The accessible name of a button: its label and the engine, as several rows have the same button."""
     return tr("{action}: {engine}").format(action=label.rstrip("…"), engine=title)
 
 
 def build_rows(
     overview: EnginesOverview, host: Host, status: AppStatus, tr: Translate
 ) -> tuple[BuildRow, ...]:
-    """All engines that are here: first the installed ones, then those that needed no installation."""
+    """All engines on this computer: first the installed ones, then those that needed no installation."""
     installed = (_build_row(each, overview, status, tr) for each in overview.installed)
     broken = (_broken_row(each, overview, tr) for each in overview.broken)
     return (*installed, *broken, *(_engine_row(engine, host, status, tr) for engine in overview.at_hand))
 
 
 def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]:
-    """The other builds for this system that are not installed, each with why it was not chosen."""
+    """The builds for this system that are neither installed nor recommended, each with the reason."""
     reasons: dict[str, Text] = {build.id: reason for build, reason in overview.advice.others}
     known = {build.id: build for build in (*(build for build, _ in overview.advice.others), *overview.offers)}
     without = installed_ids(overview)
@@ -147,7 +147,7 @@ def offer_rows(overview: EnginesOverview, tr: Translate) -> tuple[BuildRow, ...]
 
 
 def terms_of(build: PublishedBuild, tr: Translate) -> Terms | None:
-    """What has to be accepted before a build is fetched; None if nothing has to."""
+    """What has to be accepted before a build is downloaded; None if nothing has to."""
     owner = next((each.terms for each in build.files if each.terms != FREE_TERMS), "")
     if not owner:
         return None
@@ -161,7 +161,7 @@ def terms_of(build: PublishedBuild, tr: Translate) -> Terms | None:
 
 
 def removal_text(row: BuildRow, overview: EnginesOverview, tr: Translate) -> str:
-    """What becomes of it when an engine is removed."""
+    """What the removal of an engine means."""
     sizes = {each.build.id: each.size_bytes for each in overview.installed}
     sizes |= {each.id: each.size_bytes for each in overview.broken}
     return tr("This frees {size} of disk space.").format(size=size_text(sizes[row.id], tr))
@@ -250,14 +250,14 @@ def _set_aside_lines(each: InstalledEngine, status: AppStatus, tr: Translate) ->
 
 
 def _names(models: tuple[str, ...], status: AppStatus, tr: Translate) -> str:
-    """What people call models, where the status knows it."""
+    """The names of models, or their ids where the status does not know the names."""
     known = {each.model_id: model_name(each, status, tr) for each in status.pool.engines}
     return ", ".join(known.get(model, model) for model in models)
 
 
 def _origin(build: InstalledBuild, tr: Translate) -> str:
-    """Where a build has come from; of what a person gave, its digest too."""
-    if build.is_published:  # and so its digest was that of the list of builds
+    """Where a build came from; for one from a person's own file, with its digest."""
+    if build.is_published:  # so its digest was checked against the list of builds
         return tr("from {place}").format(place=urlsplit(build.source).hostname or build.source)
     text = tr("from {place}").format(place=presentable(Path(build.source).name))
     return f"{text} · SHA-256 {build.sha256[:_FEW_DIGITS]}…" if build.sha256 else text
@@ -275,7 +275,7 @@ def _successor(build: InstalledBuild, overview: EnginesOverview) -> str:
 
 
 def _broken_row(broken: BrokenBuild, overview: EnginesOverview, tr: Translate) -> BuildRow:
-    """What is left of a build of which nothing certain is known."""
+    """The row of a damaged build, of which nothing certain is known."""
     offer = next((each for each in overview.offers if each.id == broken.id), None)
     return BuildRow(
         broken.id,

@@ -14,15 +14,15 @@ class CardView:
     """A piece of news with what can be done about it."""
 
     build_id: str
-    """Of the engine that it is about; empty for news of something else."""
+    """The id of the build that it is about; empty for news of something else."""
     title: str
     text: str = ""
     note: str = ""
-    """Said quietly."""
+    """Shown as a caption."""
     permille: int | None = None
-    """How far something is."""
+    """How far something is, 0 to 1000; None where nothing is under way or that is not known."""
     busy: bool = False
-    """Whether something goes on of which nobody knows how far it is."""
+    """Whether something is under way whose progress is not known."""
     urgent: bool = False
-    """Whether it is to stand out."""
+    """Whether it stands out."""
     actions: tuple[StrEnum, ...] = ()

@@ -1,4 +1,4 @@
-"""What the page Chat says: which model answers, what must happen first, when a conversation was. Pure."""
+"""Words of the page Chat: which model answers, what it waits for, when a conversation was. Pure."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class ChatModel:
 
 @dataclass(frozen=True, slots=True)
 class ChatModels:
-    """The models that can chat, and which one answers where a conversation names none."""
+    """The models that can chat, and the default one."""
 
     models: tuple[ChatModel, ...] = ()
     usual: str = ""
-    """The id of the model that answers requests which name none; empty if that one cannot chat."""
+    """The id of the default chat model; empty if it cannot chat."""
     problem: AppError | None = None
-    """Why that one cannot chat."""
+    """Why the default model cannot chat."""
 
     def name_of(self, model_id: str) -> str:
-        """What a model is called; its id if it is not here any more."""
+        """The name of a model; its id if it is no longer installed."""
         return next((each.name for each in self.models if each.id == model_id), model_id)
 
     def answers(self, conversation: Conversation) -> str:
@@ -49,7 +49,7 @@ class ChatModels:
 
 @dataclass(frozen=True, slots=True)
 class PickerView:
-    """The button that tells the model, and lets another one be chosen."""
+    """The button that shows the model and lets another one be chosen."""
 
     label: str
     usable: bool
@@ -69,7 +69,7 @@ def picker_view(
 
 
 def wait_text(model_id: str, name: str, status: AppStatus, waited_s: float, tr: Translate) -> str:
-    """What is going on before the first word of an answer."""
+    """What happens before the first word of an answer."""
     standing = standing_of(status, model_id)
     if standing in (Standing.LOADING, Standing.QUEUED) or status.server.state.gets_ready:
         return tr("Loading {model} …").format(model=name) if name else tr("Loading the model …")
@@ -80,7 +80,7 @@ def wait_text(model_id: str, name: str, status: AppStatus, waited_s: float, tr: 
 
 
 def when_text(at_s: float, now_s: float, tr: Translate) -> str:
-    """When a conversation was: the time of day, or the date."""
+    """When a conversation was saved last: the time of day, or the date."""
     at, now = time.localtime(at_s), time.localtime(now_s)
     if now_s - at_s < _MINUTE_S:
         return tr("Just now")
@@ -92,6 +92,6 @@ def when_text(at_s: float, now_s: float, tr: Translate) -> str:
 
 
 def file_name_for(title: str) -> str:
-    """A name for the file that a conversation is exported to, without its ending."""
+    """The proposed name of the file for the export of a conversation, without an ending."""
     kept = "".join(letter if letter.isalnum() or letter in " -_" else " " for letter in title)
     return " ".join(kept.split())[:60] or "conversation"

@@ -1,6 +1,6 @@
-"""Markdown cut into pieces that are small enough to be drawn anew many times a second. Pure.
+"""Markdown cut into pieces that are small enough to be drawn many times per second. Pure.
 
-An answer grows at its end: all pieces but the last stay as they are, whatever comes.
+An answer grows at its end, so all pieces except the last ones stay the same.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _FENCE = re.compile(r"^([ \t]*)(`{3,}(?=[^`]*$)|~{3,})[ \t]*(.*)$")
 _LIKE_A_FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _LETTER = re.compile(r"[^\W\d_]|#")
-"""How a line begins that is no part of a list, quotation or table before it."""
+"""The beginning of a line that cannot belong to a list, quotation or table before it."""
 _ENOUGH = 1500
-"""Characters after which a text is cut where it may be."""
+"""Characters after which a text is cut at the next place between two paragraphs."""
 _MOST = 8000
-"""Characters after which it is cut wherever a line or a word ends."""
+"""Characters after which it is cut at the end of any line or word."""
 _MOST_LINES = 200
 """Lines of code in one piece."""
 _MOST_CODE = 20_000
@@ -36,19 +36,19 @@ class Block:
 
     text: str
     start: int
-    """Where it begins in the Markdown; a piece that goes on with the code before it does not begin there."""
+    """Where it begins in the Markdown; for a piece that continues code, where that code begins."""
     is_code: bool = False
     language: str = ""
     whole: str = ""
-    """All of the code that this is the first piece of."""
+    """All of the code, in the first piece of it; else empty."""
     goes_on: bool = False
-    """Whether it goes on with the code of the piece before."""
+    """Whether it continues the code of the piece before."""
 
 
 def blocks_of(markdown: str, before: tuple[Block, ...] = ()) -> tuple[Block, ...]:
-    """The pieces of a text. `before` are those of a beginning of it: what cannot change is not looked at."""
-    # The last line may turn out to be no fence, and then belongs to the piece before. How a text is indented
-    # depends on the code before it, of which the first piece knows all.
+    """The pieces of a text. `before` are those of a beginning of it; those that cannot change are reused."""
+    # What begins like a fence may turn out to be text of the piece before. How text is dedented depends on
+    # the code before it, all of which is known only from its first piece on.
     known = len(before) - 2
     while known > 0 and (before[known].goes_on or before[known - 1].is_code):
         known -= 1
@@ -61,14 +61,14 @@ def _cut(markdown: str, start: int) -> list[Block]:
     found: list[Block] = []
     while start < len(markdown):
         fence = None
-        if _LIKE_A_FENCE.match(markdown, start):  # else all of a line without end would be copied each time
+        if _LIKE_A_FENCE.match(markdown, start):  # cheap, where the line may be very long
             fence = _FENCE.match(markdown[start : _line_end(markdown, start)].rstrip("\r\n"))
         start = _add_code(found, markdown, start, fence) if fence else _add_text(found, markdown, start)
     return found
 
 
 def _add_code(found: list[Block], markdown: str, start: int, fence: re.Match[str]) -> int:
-    """Add the code behind a fence; where it ends."""
+    """Add the code after a fence; the position where it ends."""
     indent, marks, info = fence.groups()
     closing = re.compile(rf"[ \t]*{re.escape(marks[0])}{{{len(marks)},}}[ \t]*")
     at = _line_end(markdown, start)
@@ -113,7 +113,7 @@ def _parts(line: str) -> Iterator[str]:
 
 
 def _add_text(found: list[Block], markdown: str, start: int) -> int:
-    """Add the text up to the next fence, or to where it may be cut; where it ends."""
+    """Add the text up to the next fence or cut; the position where it ends."""
     indent = _indent_before(found, markdown)
     at, blank = start, False
     while at < len(markdown):
@@ -137,7 +137,7 @@ def _add_text(found: list[Block], markdown: str, start: int) -> int:
 
 
 def _indent_before(found: list[Block], markdown: str) -> int:
-    """How far the fence was indented, within a list, that the text goes on after."""
+    """The indentation of the fence before a text, within a list."""
     if not found or not found[-1].is_code:
         return 0
     fence = _FENCE.match(markdown[found[-1].start : _line_end(markdown, found[-1].start)].rstrip("\r\n"))
@@ -150,7 +150,7 @@ def _dedented(line: str, indent: int) -> str:
 
 
 def _line_end(text: str, start: int, most: int = sys.maxsize) -> int:
-    """Where a line ends, or `most` if that is further on."""
+    """The position after the end of a line, but at most `most`."""
     return text.find("\n", start, most) + 1 or min(len(text), most)
 
 

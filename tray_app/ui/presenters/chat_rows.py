@@ -1,4 +1,4 @@
-"""A conversation as rows, of which a window draws only those that are in view. Pure."""
+"""A conversation as rows, of which only those in view are drawn. Pure."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.chat_blocks import Block
 
 _FIRST_WHOLE = 100
-"""From here on, a rate is told without decimals."""
+"""Rates from here on are shown without decimals."""
 _MOST_PLAIN = 4000
-"""Characters of what a person wrote in one row."""
+"""Characters of a person's message in one row."""
 
 
 class RowKind(StrEnum):
     """What a row shows."""
 
     QUESTION = "question"
-    """What a person wrote, or a piece of it."""
+    """A person's message, or a piece of it."""
     PICTURES = "pictures"
     THOUGHTS = "thoughts"
-    """Unfolds what a model thought before it answered."""
+    """The button that shows or hides the reasoning of a model."""
     THOUGHT = "thought"
+    """A piece of that reasoning."""
     ANSWER = "answer"
     CODE = "code"
     FOOT = "foot"
-    """What is known of a message, and what can be done with it."""
+    """Facts about a message, and buttons for what can be done with it."""
 
 
 class ChatAction(StrEnum):
@@ -42,7 +43,7 @@ class ChatAction(StrEnum):
 
     COPY = "copy"
     EDIT = "edit"
-    """Change it, and ask again from there on."""
+    """Change it, and ask again from there."""
     REGENERATE = "regenerate"
 
 
@@ -52,15 +53,15 @@ class ChatRow:
 
     kind: RowKind
     message: int
-    """Which message it belongs to, counted from 0."""
+    """The number of the message it belongs to, from 0."""
     text: str = ""
     language: str = ""
-    """Of code."""
+    """The language of code."""
     whole: str = ""
     """All of the code that this is the first piece of."""
     first: bool = True
     last: bool = True
-    """Whether it begins or ends what is drawn as one, such as the code of a block."""
+    """Whether it is the first or last row of what is drawn as one, such as a block of code."""
     pictures: tuple[Attachment, ...] = ()
     unfolded: bool = False
     actions: tuple[ChatAction, ...] = ()
@@ -68,7 +69,7 @@ class ChatRow:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The rows of a message, and the pieces that they were made of."""
+    """The rows of a message, and the pieces that they were made from."""
 
     rows: tuple[ChatRow, ...] = ()
     answer: tuple[Block, ...] = ()
@@ -76,7 +77,10 @@ class Shown:
 
 
 def rows_of(messages: Sequence[Message], named: Callable[[str], str], tr: Translate) -> list[Shown]:
-    """The rows of each message of a conversation that waits for its person. `named`: a model's name."""
+    """The rows of each message of a conversation in which no answer is awaited.
+
+    `named` gives the name of a model for its id.
+    """
     last = len(messages) - 1
     return [
         shown(
@@ -90,7 +94,7 @@ def rows_of(messages: Sequence[Message], named: Callable[[str], str], tr: Transl
     ]
 
 
-def shown(  # noqa: PLR0913 - what a message looks like depends on this much
+def shown(  # noqa: PLR0913 - a message depends on this much
     number: int,
     message: Message,
     foot: str,
@@ -103,8 +107,8 @@ def shown(  # noqa: PLR0913 - what a message looks like depends on this much
 ) -> Shown:
     """The rows of a message.
 
-    `running`: it still grows, and `before` is what a beginning of it looked like. `thoughts`: the words
-    beside the fold of what the model thought.
+    `running`: it still grows, and `before` has the rows of a beginning of it. `thoughts`: the label of the
+    button that shows the reasoning.
     """
     if message.role is Role.USER:
         return Shown(_question(number, message, foot))
@@ -125,7 +129,7 @@ def shown(  # noqa: PLR0913 - what a message looks like depends on this much
 
 
 def foot_text(message: Message, named: Callable[[str], str], tr: Translate) -> str:
-    """What is known of an answer: `Qwen3 4B · 42.1 tokens/s · 512 tokens · Stopped`; empty for a question."""
+    """Facts about an answer: `Qwen3 4B · 42.1 tokens/s · 512 tokens · Stopped`; empty for a question."""
     if message.role is Role.USER:
         return ""
     parts = [named(message.model_id)] if message.model_id else []
@@ -140,7 +144,7 @@ def foot_text(message: Message, named: Callable[[str], str], tr: Translate) -> s
 
 
 def thoughts_text(message: Message, tr: Translate, *, running: bool = False) -> str:
-    """The words beside the fold of what a model thought, or thinks."""
+    """The label of the button that shows the reasoning of a model."""
     return tr("Thinking …") if running and not message.text else tr("Thoughts")
 
 

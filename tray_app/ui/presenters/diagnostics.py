@@ -1,4 +1,4 @@
-"""What a person pastes into a report: the doctor's findings and the last lines; nothing private. Pure."""
+"""The text for a report of a problem: the diagnosis and the last log lines, nothing private. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a report is made of."""
+    """What a report is made from."""
 
     examination: DiagnosticReport
     status: AppStatus
@@ -31,14 +31,14 @@ class Situation:
 
 
 def diagnostics(situation: Situation) -> str:
-    """The report, in English: whoever reads it is not the person who sends it."""
+    """The report, always in English, as it is read by others than the person who sends it."""
     found = report(situation.examination, situation.home)
     course = redact("\n".join(_course(situation)), situation.home)
     return f"{found}\n\n{course}"
 
 
 def _course(situation: Situation) -> Iterator[str]:
-    """How the server came to where it is."""
+    """The state of the server and how it came about."""
     engine, status = situation.status.engine, situation.status
     serving = status.server.base_url or "not serving"
     yield f"State: {status.server.state} · {serving} · {engine.restarts} restarts"

@@ -1,4 +1,4 @@
-"""What a person is told before a download begins: what the model is, and what it takes. Pure."""
+"""What is shown before a download: what the model is, and what it takes. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def preview_facts(preview: DownloadPreview, tr: Translate) -> tuple[tuple[str, str], ...]:
-    """Labels, and what stands beside them."""
+    """Pairs of a label and its value; an empty label continues the value above."""
     model = preview.report.model
     header = model.header
     context = header.context_length

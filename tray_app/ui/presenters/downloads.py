@@ -1,4 +1,4 @@
-"""The downloads of one model, which may have been split into several files, as a single one. Pure."""
+"""The downloads of the files of one split model, shown as a single download. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _BY_WEIGHT = (
     Phase.CANCELLED,
     Phase.DONE,
 )
-"""What is said of the whole is what the first of these is, that holds for a part."""
+"""The whole is in the first of these phases that a part is in."""
 
 
 def of_one_model(downloads: Iterable[Progress]) -> dict[Path, tuple[Progress, ...]]:
-    """The downloads by their model's first file; of each file only the latest."""
+    """The downloads by the first file of their model; of each file only the latest."""
     latest = {progress.path: progress for progress in downloads}
     models: dict[Path, list[Progress]] = {}
     for path, progress in latest.items():
@@ -37,7 +37,7 @@ def of_one_model(downloads: Iterable[Progress]) -> dict[Path, tuple[Progress, ..
 
 
 def merged(parts: tuple[Progress, ...]) -> Progress:
-    """One download in place of several: their sums, and the phase of the one that matters most."""
+    """One download for several: their sums, with the phase and speed of the one that matters most."""
     leader = min(parts, key=lambda part: _BY_WEIGHT.index(part.phase))
     if len(parts) == 1:
         return leader
@@ -62,7 +62,7 @@ def merged(parts: tuple[Progress, ...]) -> Progress:
 
 
 def merged_permille(parts: tuple[Progress, ...]) -> int | None:
-    """How far all of them are. While the size of some is not known, each file counts alike."""
+    """How far all of them are, 0 to 1000. While a size is not known, all files count the same."""
     whole = permille(merged(parts))
     if whole is not None or len(parts) == 1:
         return whole
@@ -70,7 +70,7 @@ def merged_permille(parts: tuple[Progress, ...]) -> int | None:
 
 
 def merged_text(parts: tuple[Progress, ...], tr: Translate) -> str:
-    """What the download of a model is doing, and with which of its files."""
+    """The progress of the download of a model, and which of its files it is about."""
     whole = merged(parts)
     text = progress_text(whole, tr)
     split = split_of(whole.path.stem)

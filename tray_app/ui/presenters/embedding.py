@@ -1,4 +1,4 @@
-"""The numbers of an embedding, as the test panel shows them. Pure."""
+"""Embeddings in numbers, and why there can be none now. Pure."""
 
 from __future__ import annotations
 
@@ -20,26 +20,27 @@ _FIRST = 4
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedText:
-    """One text with what came back for it."""
+    """A text with its vector."""
 
     text: str
     norm: str
+    """The length of the vector."""
     first_values: str
     vector: Sequence[float]
 
 
 def texts_of(typed: str) -> tuple[str, ...]:
-    """The texts that a person typed: one for each line that is not blank."""
+    """The texts in what a person typed: each line that is not blank."""
     return tuple(line.strip() for line in typed.splitlines() if line.strip())
 
 
 def reason_to_wait(status: AppStatus, texts: Sequence[str], tr: Translate) -> str:
-    """What must happen before texts can be embedded; empty if nothing."""
+    """What must happen before these texts can be embedded; empty if nothing."""
     return server_reason(status, tr) or ("" if texts else tr("Type a text first."))
 
 
 def server_reason(status: AppStatus, tr: Translate) -> str:
-    """Why the server can embed nothing now; empty if it can."""
+    """Why the server cannot embed anything now; empty if it can."""
     state = status.server.state
     wakes = state is ServerState.ASLEEP and status.wakes_on_request
     if wakes or state is ServerState.READY or _has_own_default(status):
@@ -58,7 +59,7 @@ def server_reason(status: AppStatus, tr: Translate) -> str:
 
 
 def _has_own_default(status: AppStatus) -> bool:
-    """Whether another model than the chosen one answers: it is loaded for the request."""
+    """Whether another model than the chosen one embeds, which a request would load."""
     settings = status.settings
     return status.server.base_url is not None and settings.default_embedding not in ("", settings.model)
 

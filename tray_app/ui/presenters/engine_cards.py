@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def offer_card(
     overview: EnginesOverview, installation: Installation | None, tr: Translate
 ) -> CardView | None:
-    """The build that suits this machine; None while it is installed or on its way, or if there is none."""
+    """The build that suits this computer; None if there is none, or it is installed or being installed."""
     build = overview.advice.build
     if build is None or build.id in installed_ids(overview) or _occupies(installation, build):
         return None
@@ -49,14 +49,14 @@ def _offer_title(build: PublishedBuild, tr: Translate, *, update: bool) -> str:
 
 
 def machine_text(overview: EnginesOverview, tr: Translate) -> str:
-    """What there is to say about this machine where no card offers it a build."""
+    """The sentence about this computer that is shown when no card recommends a build."""
     return tr.said(overview.advice.sentence)
 
 
 def installation_card(
     installation: Installation | None, overview: EnginesOverview | None, tr: Translate
 ) -> CardView | None:
-    """An installation or a proof that goes on, waits or has failed."""
+    """An installation or a test that is under way, waits or has failed."""
     if installation is None or installation.phase is InstallPhase.DONE:
         return None
     name, is_new = _name_of(installation, overview, tr)
@@ -77,9 +77,9 @@ def installation_card(
 
 
 def _name_of(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> tuple[str, bool]:
-    """What people call the build, and whether it is yet to be installed."""
+    """The name of the build, and whether it is being installed, not only tested."""
     build_id, offers = installation.build_id, overview.offers if overview else ()
-    if installation.total_bytes is None:  # nothing is fetched or unpacked
+    if installation.total_bytes is None:  # nothing is downloaded or unpacked
         for each in overview.installed if overview else ():
             if each.build.id == build_id:
                 return build_title(each.build, tr, offers), False
@@ -88,7 +88,7 @@ def _name_of(installation: Installation, overview: EnginesOverview | None, tr: T
 
 
 def _help_without_network(installation: Installation, overview: EnginesOverview | None, tr: Translate) -> str:
-    """How else a published build gets here; empty where the network is not to blame."""
+    """How to install a published build without the network; empty if the network is not the cause."""
     offers = overview.offers if overview else ()
     offer = next((each for each in offers if each.id == installation.build_id), None)
     error = installation.error
@@ -97,7 +97,7 @@ def _help_without_network(installation: Installation, overview: EnginesOverview 
 
 
 def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[EngineAction, ...]]:
-    """What is being done, and what can be done about it."""
+    """The step of the installation, and what can be done meanwhile."""
     match installation.phase:
         case InstallPhase.PAUSED:
             text = tr("Paused at {amount}").format(amount=amount_text(installation, tr))
@@ -114,7 +114,7 @@ def _course(installation: Installation, tr: Translate) -> tuple[str, tuple[Engin
 
 
 def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKey] = ()) -> CardView | None:
-    """Why an installed engine does not run a model that is loaded, of what nobody has `read` yet."""
+    """Why an installed engine does not run a loaded model; None if the person has `read` all of that."""
     for notice in status.notices:
         if key_of(notice) in read:
             continue
@@ -134,7 +134,7 @@ def fallback_card(status: AppStatus, tr: Translate, *, read: Collection[NoticeKe
 
 
 def _occupies(installation: Installation | None, build: PublishedBuild) -> bool:
-    """Whether something is being installed; of a build whose installation has failed, another card tells."""
+    """Whether an installation is under way, or that of this build has failed, which another card tells."""
     if installation is None or installation.phase is InstallPhase.DONE:
         return False
     return installation.phase is not InstallPhase.FAILED or installation.build_id == build.id

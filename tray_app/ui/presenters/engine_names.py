@@ -1,4 +1,4 @@
-"""What engines are called, and which ones a person can choose. Pure."""
+"""The names of engines, and which ones can be chosen. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
 
 ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)
-"""The engines that can be chosen on every machine; who has a program of their own chooses its file."""
+"""The engines that can be chosen on every computer, besides installed ones and programs by their path."""
 
 
 def engine_title(engine: str, tr: Translate) -> str:
-    """One of `ENGINES` as a list offers it."""
+    """The title of one of `ENGINES` in a list."""
     return {
         AUTO: tr("Automatic"),
         EngineKind.POWERINFER: tr("PowerInfer"),
@@ -34,9 +34,9 @@ def engine_title(engine: str, tr: Translate) -> str:
 def build_title(
     build: PublishedBuild | InstalledBuild, tr: Translate, offers: Iterable[PublishedBuild] = ()
 ) -> str:
-    """What people call a build: “llama.cpp b11194 for NVIDIA (CUDA 13.4)”.
+    """The name of a build: “llama.cpp b11194 for NVIDIA (CUDA 13.4)”.
 
-    Of an installed one, `offers` know which version of CUDA or ROCm it uses, if they still have it.
+    For an installed one, the version of CUDA or ROCm is looked up in `offers`.
     """
     return tr.said(build_name(next((each for each in offers if each.id == build.id), build)))
 
@@ -45,13 +45,13 @@ def engine_text(engine: Engine, tr: Translate) -> str:
     """An engine with its version."""
     if engine.build:
         return build_title(engine.build, tr)
-    named = engine.kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are programs' own names
+    named = engine.kind in (EngineKind.POWERINFER, EngineKind.REMOTE)  # the others are names of programs
     title = engine_title(engine.kind, tr) if named else str(engine.kind)
     return f"{title} {engine.version}" if engine.version else title
 
 
 def engine_choices(overview: EnginesOverview | None, tr: Translate) -> tuple[tuple[str, str], ...]:
-    """Values of the setting `engine` with their titles: the installed builds stand in the middle."""
+    """The values of the setting `engine` with their titles, the installed builds after “Automatic”."""
     installed, offers = (overview.installed, overview.offers) if overview else ((), ())
     builds: dict[str, str] = {}
     for each in installed:  # the newest first, which counts

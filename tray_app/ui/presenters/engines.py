@@ -1,4 +1,4 @@
-"""The loaded models: a row for each, and the memory that all of them take. Pure."""
+"""The loaded models: a row for each, and the memory of all. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Standing(StrEnum):
-    """How things stand with one model."""
+    """The state of one model."""
 
     READY = "ready"
     LOADING = "loading"
@@ -60,23 +60,23 @@ class EngineView:
     name: str
     chosen: bool
     shape: str
-    """A sign that tells the states apart without their color or language."""
+    """A sign that distinguishes the states without color or language."""
     state: str
     details: tuple[str, ...] = ()
-    """Engine, device, memory, and what is asked of it."""
+    """Engine, device, memory, and requests."""
     explanation: str = ""
     """Why it failed, in lines."""
     process: str = ""
-    """The number that the system knows it by."""
+    """Its process with the system's number."""
     kept: bool | None = None
-    """Whether it is kept loaded; None where that cannot be said."""
+    """Whether it is kept loaded; None where that does not apply."""
     can_load: bool = False
     can_unload: bool = False
     failed: bool = False
 
 
 def standing(each: EngineStatus) -> Standing:
-    """How things stand with the model of an engine."""
+    """The state of the model of an engine."""
     state = each.engine.state
     if each.told is None:
         if each.queued:
@@ -91,30 +91,30 @@ def standing(each: EngineStatus) -> Standing:
 
 
 def ready_engines(status: AppStatus) -> tuple[EngineStatus, ...]:
-    """Those that answer now."""
+    """The engines that answer now."""
     return tuple(each for each in status.pool.engines if standing(each) is Standing.READY)
 
 
 def loading_engines(status: AppStatus) -> tuple[EngineStatus, ...]:
-    """Those that will answer soon, if nothing comes between."""
+    """The engines that will answer soon, unless something goes wrong."""
     return tuple(
         each for each in status.pool.engines if standing(each) in (Standing.LOADING, Standing.QUEUED)
     )
 
 
 def standing_of(status: AppStatus, model_id: str) -> Standing:
-    """How things stand with a model; unloaded if there is no engine for it."""
+    """The state of a model; unloaded if there is no engine for it."""
     engine = status.pool.of(model_id)
     return standing(engine) if engine else Standing.UNLOADED
 
 
 def is_loaded(status: AppStatus, model_id: str) -> bool:
-    """Whether a model is there, or on its way."""
+    """Whether a model is loaded or being loaded."""
     return standing_of(status, model_id) in _PRESENT
 
 
 def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
-    """A status with what an earlier or later look has measured of the same processes; states stay."""
+    """A status with the measured values of the same processes in another one, `look`; states stay."""
     seen = {(each.engine.engine, each.engine.pid): each for each in look.pool.engines}
 
     def measured(each: EngineStatus) -> EngineStatus:
@@ -135,13 +135,13 @@ def with_measures(status: AppStatus, look: AppStatus) -> AppStatus:
 
 
 def loaded_purposes(status: AppStatus) -> frozenset[Purpose]:
-    """What the models that answer now can be asked for."""
+    """The purposes of the models that answer now."""
     plans = (each.told or each.engine.plan for each in ready_engines(status))
     return frozenset(plan.purpose for plan in plans if isinstance(plan, LaunchPlan))
 
 
 def server_facts(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[str, ...]:
-    """How long a model has been ready, how many requests there were, and what computes; none while none is.
+    """Uptime, number of requests, and devices; empty while no model is ready.
 
     `now_s` is of the clock that `EngineSnapshot.since_s` uses.
     """
@@ -159,7 +159,7 @@ def server_facts(status: AppStatus, host: Host, now_s: float, tr: Translate) -> 
 
 
 def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
-    """What people call the model of an engine."""
+    """The name of the model of an engine."""
     plan = each.told or each.engine.plan
     if isinstance(plan, LaunchPlan):
         return tr.said(plan.model.name)
@@ -168,7 +168,7 @@ def model_name(each: EngineStatus, status: AppStatus, tr: Translate) -> str:
 
 
 def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> tuple[EngineView, ...]:
-    """A row for each model, the chosen one first, whether it is loaded or not.
+    """A row for each model; the chosen one is first, loaded or not.
 
     `now_s` is of the clock that `EngineSnapshot.since_s` uses.
     """
@@ -178,8 +178,9 @@ def engine_views(status: AppStatus, host: Host, now_s: float, tr: Translate) -> 
 
 
 def models_memory(status: AppStatus, tr: Translate) -> tuple[MemoryBarView, ...]:
-    """The memory of all models against what they may take, and that of graphics cards where one computes with
-    such; none while no model is loaded.
+    """The memory of all models with its limit; the same of graphics cards, if a model uses one.
+
+    Empty while no model is loaded.
     """
     engines, pool = status.pool.engines, status.pool
     if all(standing(each) not in _PRESENT for each in engines):
@@ -213,7 +214,7 @@ def _view(each: EngineStatus, status: AppStatus, host: Host, now_s: float, tr: T
     now = standing(each)
     is_main = each is status.pool.main
     failure = each.engine.failure if now is Standing.FAILED else None
-    # What a main engine had last need not be the model that is chosen now.
+    # The last model of the main engine need not be the one that is chosen now.
     named = not is_main or now in (*_PRESENT, Standing.FAILED)
     return EngineView(
         model_id=each.model_id or "" if named else "",

@@ -24,7 +24,7 @@ _MOST_CARDS = 3
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """What one card says, and the model that it offers."""
+    """A card: the model that it offers, and its texts."""
 
     id: str
     name: Text
@@ -34,9 +34,9 @@ class FirstStep:
     memory: str
     button: str
     builtin: bool = False
-    """Whether it is the model that comes with the app."""
+    """Whether it is the built-in model."""
     kind: Purpose | None = None
-    """What it is downloaded for."""
+    """The purpose of a model to download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _own_models(facts: ModelFacts) -> tuple[Model, ...]:
 def _steps(
     facts: ModelFacts, own: Sequence[Model], rate_bytes_per_s: float, tr: Translate
 ) -> tuple[FirstStep, ...]:
-    # Each has a key of its own.
+    # Each label has a mnemonic of its own.
     steps = [_own_step(model, facts, label, tr) for model, label in zip(own, _starts(tr), strict=False)]
     if not steps:
         downloads = zip(facts.recommended, (tr("Do&wnload {size}"), tr("&Download {size}")), strict=False)

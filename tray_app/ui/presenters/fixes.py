@@ -1,4 +1,4 @@
-"""What a button beside an error says, and where it leads. Pure."""
+"""The button beside an error, and where it leads. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def fix_title(error: AppError, tr: Translate) -> str:
-    """The button that does something about the error; empty where only the person can."""
+    """The label of the button that does something about the error; empty where there is none."""
     match error.fix:
         case Fix.FREE_PORT:
             return tr("Choose a &Free Port")
@@ -30,12 +30,12 @@ def fix_title(error: AppError, tr: Translate) -> str:
 
 
 def setting_of(error: AppError) -> str:
-    """The setting at which the dialog shall open."""
+    """The name of the setting to open the dialog at."""
     return "engine" if error.fix is Fix.CHOOSE_ENGINE else error.setting
 
 
 def check_text(check: Check, tr: Translate) -> str:
-    """What it means that a model has been found in order."""
+    """What it means that the check of a model found nothing wrong."""
     match check:
         case Check.DIGEST:
             return tr("The file is exactly what was downloaded, so it is not the cause.")

@@ -1,4 +1,4 @@
-"""Numbers as people read them, each with its unit. Pure."""
+"""Numbers with their units, progress and errors, in words. Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
 
 _MOST_NAMES = 12
-_STEP = 1000  # sizes of files as disks and download pages give them: decimal
+_STEP = 1000  # decimal, as disks and download pages give sizes of files
 
 
 def size_text(size_bytes: float, tr: Translate) -> str:
-    """`4.68 GB`: three digits that count, decimal units."""
+    """`4.68 GB`: three significant digits, decimal units."""
     if size_bytes < _STEP:
         return tr("{size} B").format(size=tr.number(size_bytes))
     for words in (tr("{size} kB"), tr("{size} MB"), tr("{size} GB")):
         size_bytes /= _STEP
-        # Below the rounding limit, so that no "1000 kB" stands where "1.00 MB" is meant.
+        # Below the rounding limit, so that “1.00 MB” is not written as “1000 kB”.
         if size_bytes < _STEP - 0.5:
             return words.format(size=_three_digits(size_bytes, tr))
     return tr("{size} TB").format(size=_three_digits(size_bytes / _STEP, tr))
@@ -35,7 +35,7 @@ def rate_text(rate_bytes_per_s: float, tr: Translate) -> str:
 
 
 def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
-    """What is needed of the disk, and what is free."""
+    """The disk space that is needed and that is free."""
     numbers = {
         "needed": size_text(needed_bytes, tr),
         "free": size_text(free_bytes, tr),
@@ -47,7 +47,7 @@ def space_text(needed_bytes: int, free_bytes: int, tr: Translate) -> str:
 
 
 def remaining_text(remaining_s: float, tr: Translate) -> str:
-    """`3 min left`: rounded to what can be said with honesty."""
+    """`3 min left`, rounded."""
     if remaining_s < 60:  # noqa: PLR2004
         return tr("{seconds} s left").format(seconds=max(1, round(remaining_s)))
     minutes = round(remaining_s / 60)
@@ -57,7 +57,7 @@ def remaining_text(remaining_s: float, tr: Translate) -> str:
 
 
 def duration_text(duration_s: float, tr: Translate) -> str:
-    """`2 h 5 min`: how long something has been going on."""
+    """`2 h 5 min`, rounded down."""
     minutes = int(max(0.0, duration_s) // 60)
     if minutes < 1:
         return tr("less than a minute")
@@ -116,7 +116,7 @@ def transfer_parts(transfer: Transfer, tr: Translate) -> list[str]:
 
 
 def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - one for each phase
-    """What a download is doing: `43 % · 12.3 MB/s · 3 min left`, or the phase that it is in."""
+    """The progress of a download: `43 % · 12.3 MB/s · 3 min left`, or its phase."""
     match progress.phase:
         case Phase.DOWNLOADING:
             return " · ".join(transfer_parts(progress, tr))
@@ -137,17 +137,17 @@ def progress_text(progress: Progress, tr: Translate) -> str:  # noqa: PLR0911 - 
 
 
 def error_title(error: AppError | None, tr: Translate) -> str:
-    """What went wrong, in one line."""
+    """What happened, in one line without a full stop."""
     return tr.said(error.texts[0]) if error else tr("unknown cause")
 
 
 def error_text(error: AppError, tr: Translate) -> str:
-    """Why it went wrong and what to do about it, in lines."""
+    """Why it happened and what to do, one below the other."""
     return "\n".join(tr.said(part) for part in error.texts[1:] if part)
 
 
 def error_lines(error: AppError, tr: Translate) -> tuple[str, ...]:
-    """What went wrong, why, and what to do about it, each in sentences."""
+    """What happened, why, and what to do, each in sentences."""
     title, *rest = error.texts
     return tr("{title}.").format(title=tr.said(title)), *(tr.said(part) for part in rest if part)
 

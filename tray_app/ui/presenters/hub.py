@@ -1,4 +1,4 @@
-"""What a search of Hugging Face has found, and the files of one of its repositories. Pure."""
+"""Results of a search of Hugging Face, and the files of one repository. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 MOST_FILES = 200
-"""So many files of a repository are shown: nobody reads more."""
+"""Files of a repository that are shown."""
 _BILLION = 1_000_000_000
 _MILLION = 1_000_000
 _PURPOSES = {
@@ -62,7 +62,7 @@ class RepositoryView:
     best: OfferRow | None
     """The best one for this computer."""
     sight: Sight | None
-    """What its model sees pictures with."""
+    """The projector with which its model takes pictures."""
     files: tuple[OfferRow, ...]
     """The others, the smallest first."""
     too_large: tuple[OfferRow, ...]
@@ -70,7 +70,7 @@ class RepositoryView:
 
 
 def sort_label(sort: Sort, tr: Translate) -> str:
-    """What an order of a search is called."""
+    """The title of an order of results."""
     match sort:
         case Sort.DOWNLOADS:
             return tr("Most downloads")
@@ -83,17 +83,17 @@ def sort_label(sort: Sort, tr: Translate) -> str:
 
 
 def repository_rows(repositories: Iterable[HubModel], tr: Translate) -> tuple[OfferRow, ...]:
-    """What a search has found."""
+    """A row for each repository that was found."""
     return tuple(_repository_row(each, tr) for each in repositories)
 
 
 def hub_facts(model: HubModel, tr: Translate) -> tuple[str, ...]:
-    """What a search tells of a repository, in few words."""
+    """What the results of a search tell about a repository, in a few words."""
     return (*_measures(model, tr), *_terms(model, tr))
 
 
 def _measures(model: HubModel, tr: Translate) -> tuple[str, ...]:
-    """How many people use it, and how large it is."""
+    """Downloads, likes and size."""
     likes = model.likes
     facts = (
         _downloads(model.downloads, tr),
@@ -104,13 +104,13 @@ def _measures(model: HubModel, tr: Translate) -> tuple[str, ...]:
 
 
 def _terms(model: HubModel, tr: Translate) -> tuple[str, ...]:
-    """For whom it is, and of when."""
+    """License, languages and date."""
     facts = (license_text(model.license, tr), languages_text(model.languages, tr), model.modified)
     return tuple(filter(None, facts))
 
 
 def repository_view(report: RepositoryReport, rows: Iterable[ModelRow], tr: Translate) -> RepositoryView:
-    """The files of a repository, as they are on this computer or not."""
+    """The files of a repository, with the state of those that are on this computer."""
     here = by_file(rows)
     alone = len(report.models) == 1
     found = [row for model in report.models for row in _of_model(report, model, tr, alone=alone)]
@@ -128,7 +128,7 @@ def repository_view(report: RepositoryReport, rows: Iterable[ModelRow], tr: Tran
 
 
 def repository_notes(report: RepositoryReport, tr: Translate) -> tuple[str, ...]:
-    """What there is to say of all files of a repository, in sentences."""
+    """Sentences about all files of a repository."""
     notes = []
     count = sum(len(model.quantizations) for model in report.models)
     if not report.models:
@@ -146,7 +146,7 @@ def repository_notes(report: RepositoryReport, tr: Translate) -> tuple[str, ...]
 
 
 def too_large_text(count: int, tr: Translate, *, shown: bool) -> str:
-    """What folds the files that do not fit, or unfolds them."""
+    """The label of the button that shows or hides the files that do not fit."""
     if shown:
         return tr("Hide files that are too large")
     return tr.count(
@@ -227,7 +227,7 @@ def _downloads(count: int | None, tr: Translate) -> str:
 
 
 def _parameters(count: int | None, tr: Translate) -> str:
-    """How large a model is, as people say it."""
+    """The number of parameters."""
     if not count:
         return ""
     if count >= _BILLION:

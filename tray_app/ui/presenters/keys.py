@@ -1,4 +1,4 @@
-"""Keys in the settings dialog: what is kept of them, what a draft makes of that, what is missing. Pure."""
+"""Keys in the settings dialog: which are kept, what a draft changes, what is missing. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
 
 Kept = KeptKeys | AppError | None
-"""The keys that there are, or why the keychain does not tell; None: it has not answered yet."""
+"""The keys that are kept, or why the keychain cannot be read; None until it has answered."""
 
 
 def kept_text(key: Key, kept: Kept, tr: Translate) -> str:
-    """What stands in the empty field of a key: whether there is one."""
+    """The placeholder in the field of a key: whether and where it is kept."""
     match kept:
         case None:
             return tr("Asking the keychain …")
@@ -44,17 +44,17 @@ def _place_text(place: KeyLocation | None, tr: Translate) -> str:
 
 
 def removal_text(tr: Translate) -> str:
-    """What stands in the field of a key that is about to be forgotten."""
+    """The placeholder in the field of a key that will be removed."""
     return tr("Will be removed")
 
 
 def copy_reminder(tr: Translate) -> str:
-    """What is said of a key that was made here."""
+    """The note beside a key that was generated."""
     return tr("Copy it now: once applied, it is not shown again.")
 
 
 def key_refusal(key: Key, kept: Kept, tr: Translate) -> str:
-    """Why a key cannot be changed here, and where it can; empty if it can, or that is not known."""
+    """Why a key cannot be changed here, and where it can; empty if it can or if that is not known."""
     if not isinstance(kept, KeptKeys):
         return ""
     place = kept.places.get(key.name)
@@ -66,7 +66,7 @@ def key_refusal(key: Key, kept: Kept, tr: Translate) -> str:
 
 
 def key_problems(old: Settings, new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict[str, str]:
-    """What keeps a draft of settings and keys from being applied, by the name of the key."""
+    """Why a draft of settings and keys cannot be applied, by the name of the key."""
     problems = {}
     for name, text in keys.items():
         try:
@@ -80,7 +80,7 @@ def key_problems(old: Settings, new: Settings, keys: KeyChanges, kept: Kept, tr:
 
 
 def key_doubts(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict[str, str]:
-    """What stands in the way of a start or of a key, whoever has brought it about, by the name of the key."""
+    """What is wrong with the keys, whether or not the draft has caused it, by the name of the key."""
     doubts = {}
     if isinstance(kept, AppError):
         doubts = {key.name: "\n".join(error_lines(kept, tr)) for key in KEYS}
@@ -88,14 +88,14 @@ def key_doubts(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> di
 
 
 def key_consequence(status: AppStatus, new: Settings, keys: KeyChanges, tr: Translate) -> str:
-    """What clients notice of a draft's keys; empty if nothing."""
+    """What a draft's keys mean for clients; empty if nothing."""
     is_open = status.server.base_url is not None
     replaced = is_open and status.settings.network == new.network == "lan" and keys.get(GATEWAY.name)
     return tr("Clients need the new key.") if replaced else ""
 
 
 def _missing(new: Settings, keys: KeyChanges, kept: Kept, tr: Translate) -> dict[str, str]:
-    """That the local network would be served without a key, as far as that is known."""
+    """That the server would be open to the local network without a key, as far as that is known."""
     if new.network != "lan" or not _lacks(GATEWAY, keys, kept):
         return {}
     if key_refusal(GATEWAY, kept, tr):

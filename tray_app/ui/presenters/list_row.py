@@ -1,4 +1,4 @@
-"""What a row of a list says, in one or two lines and perhaps a sentence. Pure."""
+"""The content of a row of a list: one or two lines, and perhaps a sentence. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Piece:
     text: str
     tone: Tone = Tone.NEUTRAL
     sign: str = ""
-    """A letter before it, in the color of the tone."""
+    """A sign before it, in the color of the tone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A word or two in a frame, behind the title."""
+    """A word or two in a frame, after the title."""
 
     text: str
     accent: bool = False
@@ -28,21 +28,21 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class ListRow:
-    """A row as it is drawn and as it is read aloud."""
+    """A row, as it is drawn and as it is read aloud."""
 
     title: str
     symbol: str = ""
-    """The drawing at its beginning."""
+    """The symbol at its beginning."""
     lit: bool = False
-    """Whether the drawing is in the color of what is active."""
+    """Whether the symbol has the color of what is active."""
     chips: tuple[Chip, ...] = ()
     pieces: tuple[Piece, ...] = ()
     note: str = ""
-    """A sentence below; lists that have such give all their rows room for one."""
+    """A sentence below; if one row has it, all rows of the list have room for one."""
     permille: int | None = None
-    """How far something is, as a bar below the words that say it."""
+    """How far something is, 0 to 1000, as a bar below the words."""
     action: str = ""
-    """What stands on its button; empty without one."""
+    """The label of its button; empty without one."""
     opens: bool = False
     """Whether a click anywhere opens it, instead of a button."""
     more: bool = False
@@ -50,13 +50,13 @@ class ListRow:
     checked: bool | None = None
     """Whether it is ticked; None where rows cannot be."""
     hint: str = ""
-    """What a tooltip adds, in lines."""
+    """Lines that the tooltip adds."""
     name: str = ""
-    """What it is called in full, where the title leaves out what the chips say."""
+    """The full name, where the title leaves out what the chips say."""
 
     @property
     def spoken(self) -> str:
-        """All of it, for those who listen."""
+        """All of it, for a screen reader."""
         words = (
             self.name or self.title,
             *(chip.text for chip in self.chips),
@@ -67,6 +67,6 @@ class ListRow:
 
     @property
     def tip(self) -> str:
-        """All of it in lines, for a tooltip: a narrow list cuts lines off."""
+        """All of it in lines, for a tooltip, since a narrow list cuts lines short."""
         facts = " · ".join(piece.text for piece in self.pieces if piece.text)
         return "\n".join(filter(None, (self.name or self.title, facts, self.note, self.hint)))

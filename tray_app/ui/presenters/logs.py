@@ -1,4 +1,4 @@
-"""What the page Logs shows of the app's and the engine's lines, and what passes its filter. Pure."""
+"""The lines of both logs on the page Logs, and its filter. Pure."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class LogRow(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
-# Engines print no levels: these words are what a person would look for.
+# Engines print no levels, so these words decide.
 _ERROR = re.compile(r"\b(?:error|fatal|failed|exception|abort\w*|traceback)\b")
 _WARNING = re.compile(r"\bwarn(?:ing)?\b")
 _PARTS = ("error", "fa", "exception", "abort", "traceback", "warn")
-"""One of them is in every such word. Most lines have none, and to see that is ten times as fast."""
+"""One of them is in every such word. Most lines have none, which is ten times as fast to find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +57,10 @@ class LogFilter:
     text: str = ""
     least: Severity = Severity.NORMAL
     source: LogSource | None = None
-    """Only lines of this log; None: of both."""
+    """Only lines of this log; None: of both logs."""
 
     def passes(self, rows: Iterable[LogRow]) -> list[LogRow]:
-        """The rows that are shown, in their order."""
+        """The rows that pass, in their order."""
         wanted, least, source = self.text.casefold(), self.least, self.source
         return [
             row
@@ -72,15 +72,15 @@ class LogFilter:
 
 
 def log_rows(app: Iterable[LogLine], engine: Iterable[LogLine]) -> list[LogRow]:
-    """The lines of both logs, by the time at which they came."""
+    """The lines of both logs, in the order of their times."""
     rows = [LogRow(line.at_s, LogSource.APP, severity_of(line), line.text) for line in app]
     rows += [LogRow(line.at_s, LogSource.ENGINE, severity_of(line), line.text) for line in engine]
-    rows.sort(key=attrgetter("at_s"))  # two sorted runs: one comparison for each line
+    rows.sort(key=attrgetter("at_s"))  # two sorted runs, which are merged in linear time
     return rows
 
 
 def severity_of(line: LogLine) -> Severity:
-    """What its author said, else what its words say."""
+    """The level of a line, or what its words suggest if it has none."""
     if line.level == logging.NOTSET:
         return _severity_by_words(line.text.lower())
     if line.level >= logging.ERROR:
@@ -107,12 +107,12 @@ def source_title(source: LogSource, tr: Translate) -> str:
 
 
 def severity_title(severity: Severity, tr: Translate) -> str:
-    """How much a line matters, in a word; nothing where it is like most."""
+    """How much a line matters, in a word; empty for most lines."""
     return {Severity.NORMAL: "", Severity.WARNING: tr("Warning"), Severity.ERROR: tr("Error")}[severity]
 
 
 def copied_rows(rows: Iterable[LogRow]) -> str:
-    """Lines as they are pasted elsewhere: in English, for whoever helps."""
+    """Lines to paste elsewhere, in English."""
     return "\n".join(f"{time_text(row.at_s)} {row.source} {row.text}" for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""How fast the server embeds: what was asked of it, and the numbers that sum up the answers. Pure."""
+"""How fast the server embeds: the requests, and the numbers that sum up their latencies. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """How many requests, and how many of them at the same time."""
+    """The number of requests, and how many of them at the same time."""
 
     requests: int
     at_once: int
@@ -21,7 +21,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The latency of every answered request, and the time that all of them took together."""
+    """The latency of every answered request, and the time that all of them took."""
 
     latencies_ms: tuple[float, ...]
     elapsed_s: float

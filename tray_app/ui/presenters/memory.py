@@ -1,4 +1,4 @@
-"""How settings, model and machine go together in memory, as bars with words. Pure."""
+"""The memory that a model would take with some settings, as bars with words. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MemoryBarView:
-    """One kind of memory: what would be taken, part by part, and what there is."""
+    """One kind of memory: the parts that would be taken, and what can be used."""
 
     title: str
     parts: tuple[tuple[str, int], ...]
@@ -33,15 +33,15 @@ class MemoryBarView:
     usable_bytes: int
     summary: str
     warning: str = ""
-    """What does not fit, and what would; empty if there is no reason to worry."""
+    """What does not fit, and what would; empty if all is well."""
 
 
 def memory_bars(
     plan: Plan | AppError | None, settings: Settings, host: Host, tr: Translate
 ) -> tuple[MemoryBarView, ...]:
-    """Main memory, and that of graphics cards where the engine computes with some.
+    """Main memory, and graphics memory if the engine uses graphics cards.
 
-    `plan` tells model and engine; nothing can be said without, or of a server elsewhere.
+    Model and engine are those of `plan`; empty without a plan, or for a server on another computer.
     """
     if not isinstance(plan, LaunchPlan):
         return ()
@@ -59,7 +59,7 @@ def memory_bars(
 def memory_bar(
     title: str, parts: tuple[tuple[str, int], ...], usable_bytes: int, tr: Translate, warning: str = ""
 ) -> MemoryBarView:
-    """A bar that says how much of what can be used is needed."""
+    """A bar whose summary says how much of the usable memory is needed."""
     summary = tr("{need} of {usable} that can be used").format(
         need=memory_text(sum(size for _, size in parts), tr), usable=memory_text(usable_bytes, tr)
     )
@@ -87,7 +87,7 @@ def _whole_memory(verdict: Verdict, tr: Translate) -> MemoryBarView:
 def _shared_memory(
     verdict: Verdict, plan: LaunchPlan, settings: Settings, host: Host, tr: Translate
 ) -> tuple[MemoryBarView, MemoryBarView]:
-    """What llama.cpp takes of main memory, and what it moves to graphics cards."""
+    """What llama.cpp takes in main memory, and what it moves to graphics cards."""
     budget = verdict.budget
     taken = needed_memory(verdict.estimate, plan.engine.kind, budget.graphics_bytes)
     main_bytes = budget.usable_bytes - budget.graphics_bytes
@@ -122,7 +122,7 @@ def _warning(verdict: Verdict, tr: Translate) -> str:
 
 
 def _budget_of_powerinfer(settings: Settings, host: Host, tr: Translate) -> MemoryBarView:
-    """How much PowerInfer may copy to graphics cards; it does not say before how much it will."""
+    """How much PowerInfer may copy to graphics cards; how much it will is not known before."""
     title, total_bytes = tr("Graphics memory"), sum(gpu.memory_bytes for gpu in host.gpus)
     if settings.vram_budget == AUTO:
         total = memory_text(total_bytes, tr)

@@ -1,4 +1,4 @@
-"""The tray menu: what it offers, in which order, and why an entry cannot be chosen now. Pure."""
+"""The tray menu: its entries, their order, and which are visible now. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Command(StrEnum):
-    """What the tray menu can be asked to do."""
+    """What can be chosen in the tray menu."""
 
     ORIGIN = "origin"
     PAUSE = "pause"
@@ -47,7 +47,7 @@ class Command(StrEnum):
 
 
 class Submenu(StrEnum):
-    """What opens to the side."""
+    """The submenus."""
 
     MODELS = "models"
 
@@ -59,7 +59,7 @@ MENU: tuple[tuple[Command | Submenu, ...], ...] = (
     (Command.UPDATE, Command.SETTINGS, Command.LOGIN, Command.ABOUT),
     (Command.QUIT,),
 )
-"""The menu below its status lines, from the top; a line between the groups."""
+"""The menu below its status lines, from the top, with a line between the groups."""
 
 COPIES = (
     Command.COPY_URL,
@@ -71,12 +71,12 @@ COPIES = (
 """What can be copied for clients, from the top."""
 
 MOST_CHOICES = 50
-"""Models in the submenu: more would not fit a screen, and each goes over D-Bus. The page has all of them."""
+"""Models in the submenu: more would not fit on a screen, and each is sent over D-Bus. The page lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """One entry of the menu; it is there only while it can be chosen."""
+    """An entry of the menu, which is visible only while it can be chosen."""
 
     text: str
     visible: bool = True
@@ -90,13 +90,13 @@ class ModelChoice:
     label: str
     id: str
     loaded: bool
-    """Whether it is there, or on its way."""
+    """Whether it is loaded or being loaded."""
     hint: str = ""
-    """What happens if it is picked."""
+    """What happens if it is chosen."""
 
 
 def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> dict[Command, MenuEntry]:
-    """Every entry, for a snapshot and the download that the tray speaks of."""
+    """Every entry, for a status and the download that the tray shows."""
     paused = current is not None and current.phase is Phase.PAUSED
     address, newer = status.server.base_url, status.updates.newer
     return {
@@ -124,17 +124,17 @@ def menu_entries(status: AppStatus, current: Progress | None, tr: Translate) -> 
 
 
 def login_text(status: AppStatus, tr: Translate) -> str:
-    """The switch for launch at login, which also repairs an entry that starts something else."""
+    """The entry for launch at login, which also repairs one of the system that starts another program."""
     return tr("Repair &Launch at Login") if status.login is Login.ELSEWHERE else tr("&Launch at Login")
 
 
 def submenu_title(submenu: Submenu, tr: Translate) -> str:
-    """What a submenu is called."""
+    """The title of a submenu."""
     return {Submenu.MODELS: tr("&Models")}[submenu]
 
 
 def copy_label(command: Command, tr: Translate) -> str:
-    """What one of `COPIES` is called in a menu Copy."""
+    """The title of one of `COPIES` in a menu Copy."""
     return {
         Command.COPY_URL: tr("&Address"),
         Command.COPY_CURL: tr("Example for &curl"),
@@ -145,7 +145,7 @@ def copy_label(command: Command, tr: Translate) -> str:
 
 
 def model_choices(facts: ModelFacts, status: AppStatus, tr: Translate) -> tuple[ModelChoice, ...]:
-    """The installed models as the submenu lists them: as many as can be, and those that matter now."""
+    """The installed models in the submenu: at most `MOST_CHOICES`, and the loaded and the chosen ones."""
     loaded = {model.id for model in facts.installed if is_loaded(status, model.id)}
     shown = facts.installed[:MOST_CHOICES]
     shown += tuple(
@@ -163,13 +163,13 @@ def model_choices(facts: ModelFacts, status: AppStatus, tr: Translate) -> tuple[
 
 
 def takes_models(status: AppStatus) -> bool:
-    """Whether models can be loaded beside each other: the server was not stopped."""
+    """Whether models can be loaded now, since the server is not stopped."""
     server = status.server
     return server.state is not ServerState.STOPPING and (server.state.runs or server.base_url is not None)
 
 
 def is_remote(status: AppStatus) -> bool:
-    """Whether the models are those of a server elsewhere, which loads them as it likes."""
+    """Whether the engine is a server on another computer, which loads models itself."""
     return engine_setting(status.settings.engine) is EngineKind.REMOTE
 
 
@@ -192,7 +192,7 @@ def _choice_hint(status: AppStatus, tr: Translate, *, loaded: bool) -> str:
 
 
 def start_refusal(status: AppStatus, tr: Translate) -> str:
-    """Why the server cannot be started now; empty if it can. A start downloads the model first if need be."""
+    """Why the server cannot be started now; empty if it can. A start downloads a missing model first."""
     match status.server.state:
         case ServerState.READY:
             return tr("The server is running already.")

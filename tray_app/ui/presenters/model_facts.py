@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the models folder and the catalog hold, and which model is chosen: read off the GUI thread."""
+    """The models folder, the catalog, and which model is chosen, as read off the GUI thread."""
 
     installed: tuple[Model, ...] = ()
     catalog: tuple[CatalogEntry, ...] = ()
     chosen: str | None = None
-    """The id of the chosen model, where the setting names one that is known."""
+    """The id of the chosen model, if the setting names a known one."""
     unusable: tuple[Unusable, ...] = ()
     partials: tuple[Partial, ...] = ()
     reports: Mapping[str, ModelReport] = field(default_factory=dict)
-    """By id, where something can be said."""
+    """By the ids of models about which something is known."""
     recommended: tuple[Recommendation, ...] = ()
-    """What suits this machine and the person's language, the first first."""
+    """What suits this computer and the person's language, best first."""
     missing_folder: Path | None = None
-    """The folder that was chosen for models, while it is not there."""
+    """The chosen models folder, if it is missing."""
     finished: frozenset[int] = frozenset()
-    """The downloads that had ended well before the folder was read: what they brought is listed, or gone."""
+    """The downloads that were complete before the folder was read, so that their files are listed or gone."""
     newer: Mapping[str, str] = field(default_factory=dict)
-    """By the ids of models whose file has changed at its source since it came, where that is."""
+    """By the ids of models whose file has changed at its source since the download, its address there."""
 
 
 def facts_key(status: AppStatus) -> object:
-    """Another one after a change that the facts may have to be read anew for."""
+    """A value that differs after a change for which the facts may have to be read again."""
     settings = status.settings
     names = settings.model, aliases_of(settings)
     return names, settings.models_folder, finished_downloads(status.downloads), status.folder_changes
 
 
 def finished_downloads(downloads: Iterable[Progress]) -> frozenset[int]:
-    """Those whose file is there."""
+    """The numbers of the downloads that are complete."""
     return frozenset(progress.id for progress in downloads if progress.phase is Phase.DONE)

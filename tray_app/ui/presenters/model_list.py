@@ -1,4 +1,4 @@
-"""The list of models: what a row says, its button and its menu, the order, what a filter keeps. Pure."""
+"""The list of models: the content of a row, its button and menu, the order, the filter. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 FEW_MODELS = 8
-"""More need a field that filters them."""
+"""A longer list has a filter."""
 _SYMBOLS = {Purpose.EMBEDDING: "chart-scatter", Purpose.CHAT: "messages-square", Purpose.RERANK: "star"}
 _OF_KIND = {
     RowKind.DOWNLOAD: "download",
@@ -49,7 +49,7 @@ _MENU = (
 
 
 class Sorting(StrEnum):
-    """What the order of models goes by."""
+    """The orders of the list."""
 
     NAME = "name"
     SIZE = "size"
@@ -57,7 +57,7 @@ class Sorting(StrEnum):
 
 
 def sorting_label(sorting: Sorting, tr: Translate) -> str:
-    """What an order is called in a menu."""
+    """The title of an order in a menu."""
     match sorting:
         case Sorting.NAME:
             return tr("Name")
@@ -68,7 +68,7 @@ def sorting_label(sorting: Sorting, tr: Translate) -> str:
 
 
 def arranged(rows: Sequence[ModelRow], sorting: Sorting, words: str) -> list[ModelRow]:
-    """Those that have all of these words in name, kind or state, in order."""
+    """The rows with all of these words in name, kind or state, in this order."""
     wanted = words.casefold().split()
     kept = [row for row in rows if all(word in _searched(row) for word in wanted)] if wanted else [*rows]
     match sorting:
@@ -82,12 +82,12 @@ def arranged(rows: Sequence[ModelRow], sorting: Sorting, words: str) -> list[Mod
 
 
 def main_action(row: ModelRow) -> ModelAction | None:
-    """What most people want of a row now; None if there is nothing."""
+    """What the button of a row does now; None without a button."""
     return next((action for action in _BUTTONS if action in row.actions), None)
 
 
 def menu_of(row: ModelRow) -> tuple[tuple[ModelAction, ...], ...]:
-    """All that can be done with a row, in groups."""
+    """All that can be done with a row, in the groups of its menu."""
     permitted = row.actions | {ModelAction.INFORM}
     if row.sort is RowKind.INSTALLED:
         permitted |= {ModelAction.SETTINGS}
@@ -96,7 +96,7 @@ def menu_of(row: ModelRow) -> tuple[tuple[ModelAction, ...], ...]:
 
 
 def action_label(action: ModelAction, tr: Translate) -> str:
-    """What stands on a button or in a menu, with its key."""
+    """The label of a button or menu entry, with its mnemonic."""
     return {
         ModelAction.USE: tr("Make &Default"),
         ModelAction.LOAD: tr("&Load"),
@@ -115,7 +115,7 @@ def action_label(action: ModelAction, tr: Translate) -> str:
 
 
 def purpose_word(purpose: Purpose | None, tr: Translate) -> str:
-    """What a model is for, in a word."""
+    """The purpose of a model, in a word."""
     match purpose:
         case Purpose.EMBEDDING:
             return tr("Embedding")
@@ -127,12 +127,12 @@ def purpose_word(purpose: Purpose | None, tr: Translate) -> str:
 
 
 def purpose_symbol(purpose: Purpose | None) -> str:
-    """The drawing for what a model is for."""
+    """The symbol for the purpose of a model."""
     return _SYMBOLS.get(purpose, "boxes") if purpose else "boxes"
 
 
 def list_row(row: ModelRow, tr: Translate) -> ListRow:
-    """What the row of a model says."""
+    """The content of the row of a model."""
     action = main_action(row)
     return ListRow(
         title=short_name(row),
@@ -149,7 +149,7 @@ def list_row(row: ModelRow, tr: Translate) -> ListRow:
 
 
 def information(row: ModelRow, tr: Translate) -> tuple[tuple[str, str], ...]:
-    """Labels, and what stands beside them: all that is known of a model in few words."""
+    """Pairs of a label and its value: all facts about a model."""
     kinds = (purpose_word(row.purpose, tr), tr("Vision") if row.sees else "", row.kind)
     facts = (
         (tr("State:"), f"{row.state} · {tr('Default')}" if row.chosen else row.state),
@@ -164,14 +164,14 @@ def information(row: ModelRow, tr: Translate) -> tuple[tuple[str, str], ...]:
 
 
 def total_text(rows: Sequence[ModelRow], tr: Translate) -> str:
-    """How many models are installed, and what they take."""
+    """The number of installed models, and their size."""
     installed = [row for row in rows if row.sort is RowKind.INSTALLED]
     count = tr.count("{count} model", "{count} models", len(installed))
     return f"{count} · {size_text(sum(row.size_bytes for row in installed), tr)}"
 
 
 def _chips(row: ModelRow, tr: Translate) -> list[Chip]:
-    """The one that stands out last: it would be missed least where there is no room."""
+    """The chips, the least important last, since those are left out where there is no room."""
     kind = purpose_word(row.purpose, tr)
     words = (
         kind,
@@ -196,7 +196,7 @@ def _pieces(row: ModelRow, tr: Translate) -> list[Piece]:
 
 
 def short_name(row: ModelRow) -> str:
-    """The name without the quantization at its end, which a chip says."""
+    """The name without the quantization at its end, which is shown beside it."""
     if not row.quantization:
         return row.name
     short = re.sub(rf"[\s._-]+{re.escape(row.quantization)}$", "", row.name, flags=re.IGNORECASE)
@@ -209,7 +209,7 @@ def _searched(row: ModelRow) -> str:
 
 
 def _rank(row: ModelRow) -> int:
-    """Where a row stands by its state: what is loaded first, what is of no use last."""
+    """The place of a row by its state: loaded models first, unusable files last."""
     if row.standing in _LIT:
         return _LIT.index(row.standing)
     if row.sort in (RowKind.DOWNLOAD, RowKind.WORK) or row.permille is not None:

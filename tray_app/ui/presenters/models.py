@@ -44,7 +44,7 @@ class ModelAction(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
-    """Stop what is being done: the download, or the work on the file."""
+    """Stop the download, or the work on the file."""
     VERIFY = "verify"
     QUANTIZE = "quantize"
     REVEAL = "reveal"
@@ -52,28 +52,28 @@ class ModelAction(StrEnum):
     SETTINGS = "settings"
     """Open the settings of this model."""
     INFORM = "inform"
-    """Show all that is known of it."""
+    """Show all that is known about it."""
 
 
 class RowKind(StrEnum):
-    """What stands behind a row."""
+    """What a row stands for."""
 
     INSTALLED = "installed"
     DOWNLOAD = "download"
     PARTIAL = "partial"
-    """What a download has left that nobody knows any more."""
+    """A part of a download that is no longer in the queue."""
     UNUSABLE = "unusable"
     OFFER = "offer"
     WORK = "work"
-    """A file that is being imported."""
+    """A file that is being imported or made."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model: on disk, on its way, or on offer."""
+    """One model: installed, being downloaded, or available."""
 
     id: str
-    """The model's id, which the setting `model` takes; the file's name while it has none."""
+    """The model's id, as in the setting `model`; the name of the file while it has none."""
     name: str
     sort: RowKind
     kind: str = ""
@@ -82,32 +82,32 @@ class ModelRow:
     size: str = ""
     size_bytes: int = 0
     fit: Piece | None = None
-    """Whether it fits this computer, where that is known."""
+    """Whether it fits in this computer's memory, if that is known."""
     state: str = ""
     tone: Tone = Tone.NEUTRAL
-    """How the state is meant."""
+    """Whether the state is good or bad news."""
     standing: Standing = Standing.UNLOADED
     purpose: Purpose | None = None
     sees: bool = False
     """Whether it takes pictures."""
     details: tuple[str, ...] = ()
-    """What else there is to say, in sentences."""
+    """More about it, in sentences."""
     permille: int | None = None
-    """How far its download or the work on it is, where that is known."""
+    """How far its download or the work on it is, 0 to 1000; None if nothing is under way."""
     chosen: bool = False
     actions: frozenset[ModelAction] = frozenset()
     source: str = ""
     path: Path | None = None
-    """Its file, whole or not, where there is one or will be."""
+    """Its file, complete or not, if there is one or will be."""
     downloads: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FileJob:
-    """Something that is being done with a file and takes long."""
+    """Long work on a file that is under way."""
 
     verb: str
-    """What, in the person's language: `Verifying`."""
+    """What is being done, in the person's language, such as `Checking`."""
     done: int = 0
     total: int = 0
 
@@ -134,19 +134,19 @@ _AT_WORK = frozenset({ModelAction.CANCEL, ModelAction.REVEAL})
 
 @dataclass(frozen=True, slots=True)
 class SettledRows:
-    """The rows of what lies in the folder and of what is on offer: they change with the facts alone."""
+    """The rows of the folder and of the catalog, which change only with the facts."""
 
     facts: ModelFacts
     found: Mapping[str, ModelRow]
-    """Of models that are here, and of files of no use; by id."""
+    """Rows of installed models and of unusable files, by id."""
     partials: Mapping[Path, ModelRow]
-    """Of what downloads have left, by the file that it would become."""
+    """Rows of parts of downloads, by the file that they would become."""
     offers: Mapping[str, ModelRow]
-    """Of what the catalog has, here or not; by id."""
+    """Rows of the catalog's models, installed or not, by id."""
 
 
 def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
-    """With thousands of models this takes its time: not for a thread that draws."""
+    """Make the rows. Slow with thousands of models, so not for the GUI thread."""
     return SettledRows(
         facts,
         found={model.id: _installed_row(model, facts, tr) for model in facts.installed}
@@ -159,7 +159,7 @@ def settled_rows(facts: ModelFacts, tr: Translate) -> SettledRows:
 def model_rows(
     settled: SettledRows, status: AppStatus, works: Mapping[str, FileJob], tr: Translate
 ) -> tuple[ModelRow, ...]:
-    """Installed models, downloads, what is of no use, then what the catalog offers besides."""
+    """Installed models, downloads and unusable files, then the other models of the catalog."""
     rows = dict(settled.found)
     for engine in status.pool.engines:
         if (row := rows.get(engine.model_id or "")) and row.sort is RowKind.INSTALLED:
@@ -183,7 +183,7 @@ def model_rows(
 
 
 def _is_news(download: Progress, facts: ModelFacts) -> bool:
-    """Whether a download says more than the folder does."""
+    """Whether a download tells more than the folder does."""
     match download.phase:
         case Phase.DONE:
             return download.id not in facts.finished
@@ -193,7 +193,7 @@ def _is_news(download: Progress, facts: ModelFacts) -> bool:
 
 
 def offer_size(entry: CatalogEntry, tr: Translate) -> str:
-    """How large the download of a catalog's model is, as far as the catalog knows."""
+    """The size of the download of a model of the catalog; empty if it is not known."""
     if not entry.size_bytes:
         return ""
     size = size_text(entry.download_bytes, tr)
@@ -201,7 +201,7 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
 
 
 def kind_text(tr: Translate, *, sparse: bool) -> str:
-    """Which of the two families a model is of."""
+    """Which kind of model it is: sparse or regular."""
     return tr("Sparse") if sparse else tr("Regular")
 
 
@@ -242,7 +242,7 @@ def _installed_row(model: Model, facts: ModelFacts, tr: Translate) -> ModelRow:
 
 
 def _changed(source: str | None, tr: Translate) -> str:
-    """That a model's file has changed at its source, if it has."""
+    """That a model's file has changed at its source; empty if it has not."""
     if source is None:
         return ""
     return tr(
@@ -251,7 +251,7 @@ def _changed(source: str | None, tr: Translate) -> str:
 
 
 def newer_text(found: Iterable[Comparison], tr: Translate) -> tuple[str, str]:
-    """What a look at the sources of all models has found, as a title and a text."""
+    """The outcome of a check for newer files, as a title and a text."""
     newer = [tr.said(each.name) for each in found if each.freshness is Freshness.NEWER]
     unknown = [tr.said(each.name) for each in found if each.freshness is Freshness.UNKNOWN]
     if newer:
@@ -269,7 +269,7 @@ def newer_text(found: Iterable[Comparison], tr: Translate) -> tuple[str, str]:
 
 
 def _with_engine(row: ModelRow, engine: EngineStatus, tr: Translate) -> ModelRow:
-    """The row of a model that has an engine."""
+    """The row of a model, with the state of its engine."""
     now = standing(engine)
     match now:
         case Standing.READY:
@@ -388,7 +388,7 @@ def _partial_row(partial: Partial, tr: Translate) -> ModelRow:
 
 
 def _at_work(row: ModelRow, work: FileJob, tr: Translate) -> ModelRow:
-    """A row whose file something is being done with; nothing else can be done meanwhile."""
+    """A row with work under way, during which it only can be canceled or shown in its folder."""
     state = tr("{verb} {percent} %").format(verb=work.verb, percent=work.permille // 10)
     return replace(row, state=state, tone=Tone.PLAIN, permille=work.permille, actions=_AT_WORK)
 

@@ -1,4 +1,4 @@
-"""What a person is told once, when it happens, and which page of the window explains it. Pure."""
+"""Notifications: what a person is told once, when it happens, and the page that explains it. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 NoticeKey = tuple[str, str, str]
-"""Build, title and reason of a notice."""
+"""The build, title and message of a notice."""
 
 
 class Page(StrEnum):
@@ -40,21 +40,20 @@ class Page(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a person is told once, when it happens; a click on it opens `page`."""
+    """A notification; a click on it opens `page`."""
 
     title: str
     text: str
     page: Page
-    failed: bool = False
 
 
 def key_of(notice: Problem) -> NoticeKey:
-    """What tells a notice of `AppStatus.notices` from others."""
+    """What distinguishes a notice in `AppStatus.notices` from others."""
     return notice.build_id, notice.error.title, notice.error.message
 
 
 def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]:
-    """What happened between two snapshots that is worth interrupting a person for; each event once."""
+    """What happened between two statuses that is worth a notification, each event once."""
     before = {_event_of(parts) for parts in of_one_model(old.downloads).values()}
     found = [
         notice
@@ -63,7 +62,7 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ]
     told = set(map(key_of, old.notices))
     found += [
-        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.HOME, failed=True)
+        Notice(error_title(each.error, tr), tr.said(each.error.texts[1]), Page.HOME)
         for each in new.notices
         if key_of(each) not in told
     ]
@@ -74,15 +73,15 @@ def notices(old: AppStatus, new: AppStatus, tr: Translate) -> tuple[Notice, ...]
     ):
         failure = new.engine.failure
         text = error_text(failure, tr) if failure else ""
-        found.append(Notice(error_title(failure, tr), text, Page.HOME, failed=True))
+        found.append(Notice(error_title(failure, tr), text, Page.HOME))
     if _came_back(old.engine, new.engine):
-        # One notice for one event: while the server is down, the icon says so.
+        # One notification for the whole event: while the server is down, the icon shows it.
         cause = error_title(old.engine.failure, tr) if old.engine.failure else tr("See the log for details.")
         found.append(Notice(tr("The server crashed and was restarted"), cause, Page.HOME))
     if (newer := new.updates.newer) and newer.version != _newer_version(old):
         found.append(Notice(update_title(newer, tr), tr("Open Home to see what is new."), Page.HOME))
     asking = [origin for origin in new.refused_origins if origin not in old.refused_origins]
-    if asking:  # one, also if a page asks by many names: the window shows them all
+    if asking:  # only one, even if a page asks under many names: the window shows all
         text = tr("Its requests are refused until you decide. Open Home to answer.")
         found.append(Notice(title_of(asking[0], tr), text, Page.HOME))
     return tuple(found)
@@ -98,14 +97,14 @@ def _newer_version(status: AppStatus) -> str:
 
 
 def _came_back(old: EngineSnapshot, new: EngineSnapshot) -> bool:
-    """Whether the engine answers again after a crash, also where the snapshots between were left out."""
+    """Whether the engine answers again after a crash, even if the statuses between were skipped."""
     if new.state is not State.READY:
         return False
     return new.restarts > (old.restarts if old.state is State.READY else 0)
 
 
 def _event_of(parts: tuple[Progress, ...]) -> tuple[tuple[int, ...], Phase]:
-    """What tells news of a model's downloads from what has been told."""
+    """What distinguishes an event of a model's downloads from those that were told already."""
     return tuple(part.id for part in parts), merged(parts).phase
 
 
@@ -116,7 +115,7 @@ def _download_notice(parts: tuple[Progress, ...], tr: Translate) -> Notice | Non
         return Notice(tr("Download finished"), name, Page.MODELS)
     if whole.phase is Phase.FAILED:
         text = f"{name}\n{error_title(whole.error, tr)}"
-        return Notice(tr("Download failed"), text, Page.MODELS, failed=True)
+        return Notice(tr("Download failed"), text, Page.MODELS)
     return None
 
 
@@ -128,5 +127,5 @@ def _engine_notice(old: Installation | None, new: Installation | None, tr: Trans
         return Notice(tr("Engine installed"), new.build_id, Page.ENGINES)
     if new.phase is InstallPhase.FAILED:
         text = f"{new.build_id}\n{error_title(new.error, tr)}"
-        return Notice(tr("An engine could not be installed"), text, Page.ENGINES, failed=True)
+        return Notice(tr("An engine could not be installed"), text, Page.ENGINES)
     return None

@@ -1,4 +1,4 @@
-"""Models that could be had: of the catalog and of other apps; one row for each. Pure."""
+"""Available models: a row for each model of the catalog, of other apps and of a repository. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _MOST_LANGUAGES = 4
 _LONGEST_NAME = 60
-"""Letters of a file's name: those of models are shorter, digests are longer."""
+"""Letters of a file's name: names of models are shorter, digests are longer."""
 _FITS = (Fit.FITS, Fit.TIGHT, Fit.TOO_LARGE)
 
 
@@ -46,7 +46,7 @@ class OfferAction(StrEnum):
     USE = "use"
     """Load it."""
     OPEN = "open"
-    """It is loaded: go where it can be asked."""
+    """Go to the page where the loaded model can be used."""
     ADOPT = "adopt"
     """Use the model of another app from where it is."""
 
@@ -56,32 +56,32 @@ class OfferRow:
     """One model, repository or file."""
 
     key: str
-    """What is asked for: an id of the catalog, a repository, the address or the path of a file."""
+    """An id of the catalog, a repository, or the address or path of a file."""
     title: str
     facts: tuple[str, ...] = ()
     verdict: Piece | None = None
-    """Whether it fits, where that is known."""
+    """Whether it fits, if that is known."""
     state: str = ""
-    """What is being done with it, or what it is since it is here."""
+    """The state of the download or of the installed model."""
     tone: Tone = Tone.PLAIN
     note: str = ""
     best: bool = False
-    """Whether it is what suits this computer best."""
+    """Whether it suits this computer best."""
     action: OfferAction | None = None
     model_id: str = ""
-    """What it is called, once it is here."""
+    """The id of the installed model or of its download; empty while there is none."""
     purpose: Purpose | None = None
     symbol: str = "boxes"
     chips: tuple[str, ...] = ()
     size: str = ""
-    """What a download brings."""
+    """The size of its download."""
     too_large: bool = False
     permille: int | None = None
     downloads: tuple[int, ...] = ()
 
 
 def purpose_text(purpose: Purpose | None, tr: Translate) -> str:
-    """What a model is for."""
+    """The purpose of a model, in a few words."""
     match purpose:
         case Purpose.EMBEDDING:
             return tr("For embeddings")
@@ -93,7 +93,7 @@ def purpose_text(purpose: Purpose | None, tr: Translate) -> str:
 
 
 def languages_text(languages: Sequence[str], tr: Translate) -> str:
-    """Which languages a model knows, by their codes."""
+    """The languages of a model, by their codes."""
     if MANY_LANGUAGES in languages:
         return tr("more than 20 languages")
     if not languages:
@@ -109,7 +109,7 @@ def license_text(license_name: str, tr: Translate) -> str:
 
 
 def entry_facts(entry: CatalogEntry, tr: Translate) -> tuple[str, ...]:
-    """What the catalog tells of a model, in few words."""
+    """What the catalog tells about a model, in a few words."""
     facts = (
         offer_size(entry, tr),
         license_text(entry.license, tr),
@@ -122,7 +122,7 @@ def entry_facts(entry: CatalogEntry, tr: Translate) -> tuple[str, ...]:
 def catalog_rows(
     facts: ModelFacts, rows: Iterable[ModelRow], tr: Translate
 ) -> tuple[tuple[OfferRow, ...], tuple[OfferRow, ...]]:
-    """What the catalog has: models that run here, what suits best first; then those that do not."""
+    """The catalog: models that run on this computer, best first, and those that do not."""
     here = by_file(rows)
     chosen = {each.entry.id: each for each in facts.recommended}
     runs: list[tuple[int, OfferRow]] = []
@@ -142,7 +142,7 @@ def catalog_rows(
 
 
 def found_rows(models: Iterable[FoundModel], tr: Translate) -> tuple[OfferRow, ...]:
-    """The models of other apps."""
+    """A row for each model of other apps."""
     return tuple(
         OfferRow(
             key=str(each.path),
@@ -156,7 +156,7 @@ def found_rows(models: Iterable[FoundModel], tr: Translate) -> tuple[OfferRow, .
 
 
 def offer_label(row: OfferRow, tr: Translate) -> str:  # noqa: PLR0911 - one for each action
-    """What stands on the button of a row; empty without one."""
+    """The label of the button of a row; empty without one."""
     match row.action:
         case OfferAction.DOWNLOAD if row.size and not row.too_large:
             return tr("Download {size}").format(size=row.size)
@@ -176,7 +176,7 @@ def offer_label(row: OfferRow, tr: Translate) -> str:  # noqa: PLR0911 - one for
 
 
 def offer_list_row(row: OfferRow, tr: Translate) -> ListRow:
-    """What its row in a list says."""
+    """The content of its row in a list."""
     return ListRow(
         title=row.title,
         symbol=row.symbol,
@@ -194,14 +194,14 @@ def offer_list_row(row: OfferRow, tr: Translate) -> ListRow:
 
 
 def offer_pieces(row: OfferRow) -> tuple[Piece, ...]:
-    """State, verdict and facts, as far as there are such."""
+    """State or verdict, and facts."""
     state = (Piece(row.state, row.tone),) if row.state else ()
     verdict = (row.verdict,) if row.verdict and not row.state else ()
     return (*state, *verdict, *(Piece(fact) for fact in row.facts))
 
 
 def judged(row: OfferRow, report: ModelReport | None, tr: Translate) -> OfferRow:
-    """The same with its verdict."""
+    """The row with its verdict, if there is a report."""
     if report is None:
         return row
     too_large = bool(report.obstacle) or report.verdict.fit is Fit.TOO_LARGE
@@ -209,7 +209,7 @@ def judged(row: OfferRow, report: ModelReport | None, tr: Translate) -> OfferRow
 
 
 def as_it_is(row: OfferRow, here: ModelRow | None, tr: Translate) -> OfferRow:
-    """The same, if its file is on this computer, or on its way."""
+    """The row with the state of its file, if that is on this computer or being downloaded."""
     if here is None:
         return row
     now = replace(
@@ -230,7 +230,7 @@ def as_it_is(row: OfferRow, here: ModelRow | None, tr: Translate) -> OfferRow:
 
 
 def by_file(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
-    """Rows of what is here or on its way, by the names of their files."""
+    """Rows of installed models and downloads, by the names of their files."""
     return {row.path.name: row for row in rows if row.path}
 
 
@@ -252,7 +252,7 @@ def _entry_row(entry: CatalogEntry, report: ModelReport | None, tr: Translate) -
 
 
 def _place(path: Path) -> str:
-    """Where a file is; of the long names that only programs give, beginning and end."""
+    """The path of a file, with the middle of a very long name left out."""
     name = path.name if len(path.name) <= _LONGEST_NAME else f"{path.name[:16]}…{path.name[-8:]}"
     return presentable(path.with_name(name))
 

@@ -1,4 +1,4 @@
-"""What a person is asked about an app or a web page of this computer that the server refused. Pure."""
+"""The question about an app or a web page that the server refused. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
 
 MOST_SHOWN = 60
-"""So many characters of an origin fit a menu. Of a longer one, the middle is left out."""
+"""Characters of an origin that fit in a menu. The middle of a longer one is left out."""
 _END = 20
 _ALL_OF_A_KIND = "://*"
 
 
 @dataclass(frozen=True, slots=True)
 class OriginQuestion:
-    """Whether one of them may use the server from now on."""
+    """Whether an app or a web page may use the server from now on."""
 
     origin: str
     """What the answer is about, for `App.answer_origin`; not to be shown."""
@@ -27,11 +27,11 @@ class OriginQuestion:
     """The origin as it is shown."""
     title: str
     text: str
-    """What an answer means, and how many wait for theirs."""
+    """What an answer means, and how many others wait for one."""
 
 
 def origin_question(status: AppStatus, tr: Translate) -> OriginQuestion | None:
-    """The question that waits longest for its answer; None if nothing is to be asked."""
+    """The question that has waited longest; None if there is none."""
     if not status.refused_origins:
         return None
     origin, *others = status.refused_origins
@@ -61,6 +61,6 @@ def title_of(origin: str, tr: Translate) -> str:
 
 
 def shown_origin(origin: str) -> str:
-    """An origin as people may read it: a stranger has written it, and it may be long."""
+    """An origin made harmless and short, since a stranger has written it."""
     name = presentable(origin)
     return name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - _END - 1]}…{name[-_END:]}"

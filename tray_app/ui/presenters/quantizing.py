@@ -1,4 +1,4 @@
-"""What is proposed when a model is to be made smaller. Pure."""
+"""The proposed name of a quantized model. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FILE_NAME = re.compile(r"[^/\\:*?\"<>|]+\.gguf", re.IGNORECASE)
 
 
 def new_name(name: str, type_name: str) -> str:
-    """`llama.f16.gguf` as `llama.Q4_0.gguf`; what says that it is sparse stays."""
+    """`llama.Q4_0.gguf` for `llama.f16.gguf`; the ending `.powerinfer.gguf` of sparse models stays."""
     found = _ENDING.search(name)
     ending = found[0] if found else ".gguf"
     stem = _OLD_TYPE.sub("", name.removesuffix(ending))
@@ -18,5 +18,5 @@ def new_name(name: str, type_name: str) -> str:
 
 
 def is_file_name(text: str) -> bool:
-    """Whether this can be the name of a model file, on every system."""
+    """Whether this can be the name of a model file on every system."""
     return _FILE_NAME.fullmatch(text) is not None

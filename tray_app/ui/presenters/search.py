@@ -21,10 +21,10 @@ _JOINT = " · "
 
 @dataclass(frozen=True, slots=True)
 class HitRow:
-    """A text that was found, as its row shows it."""
+    """A text that was found, as in its row."""
 
     text: str
-    """In one paragraph; `whole` has it as it was written."""
+    """As one paragraph; `whole` has it as it was written."""
     whole: str
     source: str
     place: str
@@ -75,7 +75,7 @@ def progress_text(done: int, total: int, tr: Translate) -> str:
 
 
 def report_text(report: AddReport, tr: Translate) -> str:
-    """What came of adding texts."""
+    """The outcome of adding texts."""
     parts = [tr.count("{count} text added", "{count} texts added", report.added)]
     if report.unchanged:
         parts.append(tr.count("{count} was there already", "{count} were there already", report.unchanged))
@@ -85,17 +85,17 @@ def report_text(report: AddReport, tr: Translate) -> str:
 
 
 def skipped_title(skipped: Sequence[Skipped], tr: Translate) -> str:
-    """The line that the list of what was left out folds into."""
+    """The title of the list of what was skipped."""
     return tr.count("{count} item was skipped", "{count} items were skipped", len(skipped))
 
 
 def damaged_title(damaged: Sequence[Skipped], tr: Translate) -> str:
-    """The line that the list of what cannot be read folds into."""
+    """The title of the list of collections that cannot be read."""
     return tr.count("{count} collection cannot be read", "{count} collections cannot be read", len(damaged))
 
 
 def skipped_rows(skipped: Sequence[Skipped], tr: Translate) -> tuple[str, ...]:
-    """A line for each that was left out, with the reason."""
+    """A line for each skipped item, with the reason."""
     return tuple(
         tr("{name}: {reason}").format(
             name=presentable(Path(each.source).name if each.source != PASTED else tr("Pasted")),
@@ -106,14 +106,14 @@ def skipped_rows(skipped: Sequence[Skipped], tr: Translate) -> tuple[str, ...]:
 
 
 def found_text(hits: Sequence[Hit], tr: Translate) -> str:
-    """What a screen reader says of an answer: the nearest text."""
+    """What a screen reader says about an answer: the nearest text."""
     if not hits:
         return tr("Nothing was found")
     return tr("The nearest text: {text}").format(text=_hit_row(hits[0], tr).text)
 
 
 def outdated_text(collection: Collection, tr: Translate) -> str:
-    """What to do about a model that has changed."""
+    """What to do when the model of a collection has changed."""
     return tr(
         "{model}, which embedded these texts, has been changed or removed. Embed them again to search them; "
         "the files are not read again."
@@ -121,7 +121,7 @@ def outdated_text(collection: Collection, tr: Translate) -> str:
 
 
 def map_text(explained: tuple[float, float], shown: int, total: int, tr: Translate) -> str:
-    """What a map of texts shows, and how much of the truth that is."""
+    """What a map of texts shows, and how much of the differences."""
     words = tr("Similar texts are near each other. The map shows {percent}% of the differences.").format(
         percent=tr.number(100 * sum(explained))
     )
@@ -134,7 +134,7 @@ def map_text(explained: tuple[float, float], shown: int, total: int, tr: Transla
 
 
 def name_for(paths: Sequence[Path], tr: Translate) -> str:
-    """What a new collection of these files and folders is called."""
+    """The name of a new collection of these files and folders."""
     if not paths:
         return tr("Pasted texts")
     first = presentable(paths[0].stem if paths[0].suffix else paths[0].name)
@@ -142,7 +142,7 @@ def name_for(paths: Sequence[Path], tr: Translate) -> str:
 
 
 def example_texts(tr: Translate) -> tuple[str, ...]:
-    """Ten sentences about four things, to try a search with."""
+    """Ten sentences on four subjects, to try a search with."""
     return (
         tr("Bread rises because yeast turns sugar into gas."),
         tr("A sourdough starter has to be fed with flour and water every day."),
@@ -158,5 +158,5 @@ def example_texts(tr: Translate) -> tuple[str, ...]:
 
 
 def example_question(tr: Translate) -> str:
-    """A question that shares no word with the sentence that answers it."""
+    """A question without a word in common with the sentence that answers it."""
     return tr("What do I need for a holiday abroad?")

@@ -1,6 +1,6 @@
-"""Programs of a few lines that search a collection with a vector database, for people to paste. Pure.
+"""Short programs that search a collection with a vector database, to be copied. Pure.
 
-They take the texts and vectors from the collection's export as JSON Lines, and embed the question alone.
+They take texts and vectors from the collection's export as JSON Lines, and embed only the question.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NO_NAME = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What such a program is about."""
+    """The collection and the question of such a program."""
 
     base_url: str
     model: str
@@ -28,7 +28,7 @@ class Searched:
 
     @property
     def short_name(self) -> str:
-        """The name in letters that URLs, files and databases take."""
+        """The name in letters that URLs, file names and databases allow."""
         return _NO_NAME.sub("-", self.name.casefold()).strip("-") or "texts"
 
 

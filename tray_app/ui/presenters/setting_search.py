@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def words_of(what: Field | Key, others: Iterable[str], tr: Translate) -> str:
-    """All by which a setting or key is found: its name, its texts, in English too, and the `others`."""
+    """The words by which a setting or key is found: name, texts (also in English) and `others`, `folded`."""
     texts = (what.title, what.help, what.details, what.words)
     said = [tr.said(text) for text in texts]
     return folded(" ".join((what.name, what.name.replace("_", " "), *map(str, texts), *said, *others)))
 
 
 def is_found(words: str, typed: str) -> bool:
-    """Whether each word that was typed begins or is within one of the `words`, which are `folded`."""
+    """Whether each typed word occurs in `words`, which are `folded`."""
     return all(word in words for word in folded(typed).split())
 
 
 def folded(text: str) -> str:
-    """A text in small letters without accents, in which it can be looked for."""
+    """A text in lower case without accents, for comparisons."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in parts if not unicodedata.combining(letter))

@@ -1,4 +1,4 @@
-"""The settings dialog's judgment: what is possible, what has a meaning here, what would happen. Pure."""
+"""The settings dialog: what is valid, what has an effect here, what would happen. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tray_app.system.ports import PortOwner
 
 ALL_MODELS = ""
-"""Stands where else the id of the model stands whose settings are shown."""
+"""In place of the id of a model: the settings for all models."""
 GROUPS = ("general", "models", "answers", "speed", "network", "downloads")
 SYMBOLS = {
     "general": "settings",
@@ -47,7 +47,7 @@ SYMBOLS = {
 """The symbol of each group."""
 
 LANGUAGES = {"en": "English", "fr": "Français", "ja": "日本語"}
-"""Each by its own name: who is lost in another one must find it."""
+"""Each in itself, so that people who cannot read the current one find it."""
 
 
 def group_title(group: str, tr: Translate) -> str:
@@ -63,7 +63,7 @@ def group_title(group: str, tr: Translate) -> str:
 
 
 def choice_title(name: str, choice: str, tr: Translate) -> str:
-    """A value of the setting of that name, which has only a few, as its list offers it."""
+    """The title of a value of a setting that has only a few."""
     if name == "pooling":
         return {
             "auto": tr("Automatic"),
@@ -86,9 +86,9 @@ def choice_title(name: str, choice: str, tr: Translate) -> str:
 
 
 def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple[Settings, dict[str, str]]:
-    """The settings that a draft makes of `base`, and all problems by field.
+    """`base` with the values of a draft, and all problems by the names of the settings.
 
-    Values that are texts are read as typed ones. A field with a problem keeps its value of `base`.
+    Texts are parsed as typed values. A setting with a problem keeps its value of `base`.
     """
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
@@ -106,10 +106,10 @@ def read_draft(base: Settings, draft: Mapping[str, Any], tr: Translate) -> tuple
 def read_drafts(
     base: Settings, drafts: Mapping[str, Mapping[str, Any]], tr: Translate
 ) -> tuple[Settings, dict[str, dict[str, str]]]:
-    """The settings that all drafts make of `base`, and the problems of each by field.
+    """`base` with the values of all drafts, and for each draft its problems by the names of the settings.
 
-    Drafts are told by the id of the model whose own settings they change, that for all by `ALL_MODELS`. A
-    value of None takes a model's own away.
+    The keys of drafts are the ids of the models that they are for, or `ALL_MODELS`. A value of None removes a
+    model's own value.
     """
     new, for_all = read_draft(base, drafts.get(ALL_MODELS, {}), tr)
     problems = {ALL_MODELS: for_all}
@@ -126,7 +126,7 @@ def read_drafts(
 
 
 def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], dict[str, str]]:
-    """A model's own values as its draft has them, and what is wrong with others by field."""
+    """A model's own values of a draft, and the problems of the others by the names of the settings."""
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for name, value in draft.items():
@@ -142,21 +142,21 @@ def _read_own(draft: Mapping[str, Any], tr: Translate) -> tuple[dict[str, Any], 
 
 
 class Origin(Enum):
-    """Where the value comes from that holds for one model."""
+    """Where the value comes from that applies to a model."""
 
     OWN = auto()
-    """The model has it alone."""
+    """It is the model's own."""
     CATALOG = auto()
-    """The catalog knows it of this model."""
+    """It is the catalog's for this model."""
     ALL = auto()
-    """All models have it."""
+    """It is the one for all models."""
 
 
 def origin_of(name: str, own: Collection[str] | None, known: Collection[str]) -> Origin | None:
-    """Where a setting's value comes from; None where there is nothing to tell apart.
+    """Where a setting's value comes from; None if that need not be said.
 
-    `own` has the names of the model's own values, or is None where those for all models are shown. `known`
-    has the names of those that the catalog knows.
+    `own` are the names of the model's own values, or None if the settings for all models are shown. `known`
+    are the names of the catalog's values for the model.
     """
     if own is None:
         return None
@@ -168,7 +168,7 @@ def origin_of(name: str, own: Collection[str] | None, known: Collection[str]) ->
 
 
 def origin_text(origin: Origin | None, tr: Translate) -> str:
-    """Where a value comes from, in words; empty where there is nothing to say."""
+    """Where a value comes from, in words; empty if that need not be said."""
     match origin:
         case Origin.OWN:
             return tr("This model only")
@@ -181,9 +181,10 @@ def origin_text(origin: Origin | None, tr: Translate) -> str:
 
 
 def needless(new: Settings, without_effect: Collection[str], host: Host) -> frozenset[str]:
-    """Settings and keys that need not be shown: they have no use while the others are as they are.
+    """The settings and keys that need not be shown, because they have no effect with the other settings.
 
-    One that has been changed is shown all the same, and so is a VRAM budget on Apple Silicon, which has none.
+    One with another value than its default is shown, and so is the VRAM budget on Apple silicon, with the
+    reason why it has no effect.
     """
     default, shown = Settings(), effective(new, new.model)
     unused = {name for name in without_effect if getattr(shown, name) == getattr(default, name)}
@@ -197,7 +198,7 @@ def needless(new: Settings, without_effect: Collection[str], host: Host) -> froz
 
 
 def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
-    """That another copy of the app starts at login, unless the draft repairs that."""
+    """A warning if another copy of the app starts at login, unless the draft repairs that."""
     if login is not Login.ELSEWHERE or new.launch_at_login:
         return {}
     return {
@@ -209,7 +210,7 @@ def login_doubt(login: Login, new: Settings, tr: Translate) -> dict[str, str]:
 
 
 def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[str, str]:
-    """What stands in the way of a start, by field. It may be right later, so nothing is forbidden."""
+    """Why the server could not be started, by setting. That may change, so it can be applied all the same."""
     match plan:
         case EngineError() if engine_setting(new.engine) not in ENGINES:
             return {"engine": error_title(plan, tr)}
@@ -220,27 +221,27 @@ def doubts(new: Settings, plan: Plan | AppError | None, tr: Translate) -> dict[s
 
 
 def port_doubt(owners: Iterable[PortOwner], tr: Translate) -> str:
-    """Who has the port that is wished for; empty if nobody. They may be gone at the next start."""
+    """The programs that use the port; empty if there are none. It may be free at the next start."""
     names = ", ".join(tr.said(owner.words) for owner in owners)
     return tr("Used by {programs}.").format(programs=names) if names else ""
 
 
 def port_praise(status: AppStatus, port: int, tr: Translate) -> str:
-    """That a port without owners is free, or that it is this server's own."""
+    """The note beside a port that no other program uses."""
     if port == status.server.port:
         return tr("Used by this server")
     return tr("Free")
 
 
 def automatic_context(new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
-    """What a context of `auto` comes to with this model on this machine; empty if that is not known."""
+    """The size of an automatic context with this model on this computer; empty if it is not known."""
     if not isinstance(plan, LaunchPlan) or plan.model.settings_in(new).ctx_size != AUTO:
         return ""
     return tr("{size} tokens for this model").format(size=tr.number(plan.context_size))
 
 
 def largest(field: Field, value: Any, host: Host) -> float:
-    """The largest number that makes sense for a setting here; never less than what is set already."""
+    """The largest number for a setting on this computer; at least the current value."""
     if field.name not in ("threads", "threads_batch"):
         return field.maximum or 0
     set_already = value if isinstance(value, int) else 0
@@ -248,7 +249,7 @@ def largest(field: Field, value: Any, host: Host) -> float:
 
 
 def refusals(plan: Plan | AppError | None, host: Host, tr: Translate) -> dict[str, str]:
-    """By field, why a setting would have no effect on what `plan` runs, which may be unknown yet."""
+    """By setting, why it would have no effect with the engine of `plan`, which may not be known yet."""
     known = None if plan is None or isinstance(plan, AppError) else plan
     sparse = isinstance(known, LaunchPlan) and known.model.header.sparse
     reasons = without_effect(known.engine if known else None, host, sparse=sparse)
@@ -256,13 +257,13 @@ def refusals(plan: Plan | AppError | None, host: Host, tr: Translate) -> dict[st
 
 
 def command_line(plan: Plan) -> str:
-    """What is run, for people; the engine's own address and port are chosen when it starts."""
+    """The command line of the engine, for people; its address and port are chosen when it starts."""
     chosen_later = {HOST: "ADDRESS", PORT: "PORT"}
     return shlex.join(chosen_later.get(word, word) for word in plan.argv)
 
 
 def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, tr: Translate) -> str:
-    """What happens when `new` is applied, in one line; empty if nothing that a client would notice."""
+    """What applying `new` means for clients, in one line; empty if nothing."""
     parts = []
     if status.server.state.runs:
         if isinstance(plan, AppError):
@@ -279,7 +280,7 @@ def consequence(status: AppStatus, new: Settings, plan: Plan | AppError | None, 
 
 
 def reload_consequence(status: AppStatus, plan: Plan | AppError | None, tr: Translate) -> str:
-    """That a model besides the chosen one is loaded again, if it has an engine and `plan` is another one."""
+    """That another model than the chosen one is loaded again, if it is loaded and `plan` differs."""
     if not isinstance(plan, LaunchPlan):
         return ""
     told = {each.model_id: each.told for each in status.pool.others}.get(plan.model.id)
@@ -289,7 +290,7 @@ def reload_consequence(status: AppStatus, plan: Plan | AppError | None, tr: Tran
 
 
 def changes_text(count: int, tr: Translate) -> str:
-    """How many values are changed and not yet applied; empty if none is."""
+    """The number of changes that are not yet applied; empty if there are none."""
     return tr.count("{count} change.", "{count} changes.", count) if count else ""
 
 

@@ -1,4 +1,4 @@
-"""Programs of a few lines that embed texts with this server, for people to paste elsewhere. Pure."""
+"""Short programs that embed texts with this server, to be copied. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLE = ("The quick brown fox jumps over the lazy dog.",)
 
 
 def model_id(status: AppStatus) -> str:
-    """The name under which clients ask for the model that is running or chosen."""
+    """The name by which clients request the model that is running or chosen."""
     match status.engine.plan:
         case LaunchPlan(model=model):
             return model.id
@@ -29,9 +29,9 @@ def model_id(status: AppStatus) -> str:
 
 
 def copied_text(command: Command, status: AppStatus) -> str:
-    """What an entry of the menu's Copy puts on the clipboard; the bare address unless it is an example.
+    """What an entry of a menu Copy copies: an example, or else the address.
 
-    Nothing while no address is open: what the settings say may be another program's.
+    Empty while the server has no address: that in the settings may belong to another program.
     """
     base_url, model = status.server.base_url, model_id(status)
     if base_url is None:

@@ -1,4 +1,4 @@
-"""What models take on the disk, the largest first, and when they were last used. Pure."""
+"""The disk space of models, the largest first, and when they were last used. Pure."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SpaceRow:
-    """One model, or what a download has left."""
+    """A model, or the part of an unfinished download."""
 
     name: str
     path: Path
-    """Its file; of an unfinished download the one that it would become."""
+    """Its file; for an unfinished download the one that it would become."""
     held_bytes: int
     size: str
     used: str
     """When it was last used, in words."""
     app: str = ""
-    """The other app whose model it is: nothing of it is removed."""
+    """The other app whose model it is, whose files are not removed; empty for our own."""
     partial: bool = False
     unused: bool = False
-    """Whether nobody has used it for months."""
+    """Whether it has not been used for months."""
 
 
 def space_rows(use: DiskUse, tr: Translate) -> tuple[SpaceRow, ...]:
-    """All that takes space, the largest first."""
+    """A row for everything that takes space, the largest first."""
     rows = [_model_row(each, tr) for each in use.models]
     rows += [
         SpaceRow(
@@ -56,14 +56,14 @@ def space_rows(use: DiskUse, tr: Translate) -> tuple[SpaceRow, ...]:
 
 
 def total_text(use: DiskUse, tr: Translate) -> str:
-    """What all of it takes, and what is free."""
+    """The space that all of it takes, and the free space."""
     return tr("Models take {total}; {free} are free.").format(
         total=size_text(use.total_bytes, tr), free=size_text(use.free_bytes, tr)
     )
 
 
 def space_list_row(row: SpaceRow, *, checked: bool) -> ListRow:
-    """What its row in a list says, in which several can be ticked."""
+    """The content of its row in a list, in which several can be ticked."""
     return ListRow(
         title=row.name,
         chips=(Chip(row.app),) if row.app else (),
@@ -77,18 +77,18 @@ def space_list_row(row: SpaceRow, *, checked: bool) -> ListRow:
 
 
 def share_permille(use: DiskUse) -> int:
-    """How much of what models take and of what is free they take, 0 to 1000."""
+    """The share of models in the space that is free or taken by models, 0 to 1000."""
     return use.total_bytes * 1000 // max(1, use.total_bytes + use.free_bytes)
 
 
 def chosen_text(rows: Sequence[SpaceRow], tr: Translate) -> str:
-    """What has been ticked, and what becomes free with it."""
+    """How many are ticked, and the space that their removal frees."""
     freed = sum(row.held_bytes for row in rows if not row.app)
     return f"{tr.count('{count} chosen', '{count} chosen', len(rows))} · {size_text(freed, tr)}"
 
 
 def removal_text(rows: Sequence[SpaceRow], tr: Translate) -> str:
-    """What would become of those that are to be removed."""
+    """What the removal of these means."""
     parts = [chosen_text(rows, tr)]
     if any(row.partial for row in rows):
         parts.append(tr("What unfinished downloads have left is deleted."))

@@ -1,4 +1,4 @@
-"""The server's state as a shape and as a line, and the download that goes with it. Pure."""
+"""The server's state as the shape of the icon and as a line, and the current download. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class IconShape(StrEnum):
-    """What the icon looks like; states differ by shape, not by color alone."""
+    """The shapes of the icon, which differ not only in color."""
 
     HOLLOW = "hollow"
     ARROW = "arrow"
@@ -45,7 +45,7 @@ _TRANSFERRING = (Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING)
 
 
 def shape_of(status: AppStatus) -> IconShape:  # noqa: PLR0911 - one for each state
-    """The icon: the engine's state first, then a running download, then what is missing."""
+    """The shape for a status: by the engine's state, else by a running download, else by what is missing."""
     match status.server.state:
         case ServerState.FAILED | ServerState.RESTARTING | ServerState.WAITING:
             return IconShape.BADGE
@@ -64,12 +64,12 @@ def shape_of(status: AppStatus) -> IconShape:  # noqa: PLR0911 - one for each st
 
 
 def sign_of(status: AppStatus) -> str:
-    """The state as a sign beside words, as rows of models have it."""
+    """The state as a sign beside words, as in rows of models."""
     return _SIGNS[shape_of(status)]
 
 
 def ring_of(status: AppStatus) -> int | None:
-    """How far the icon's ring is filled, in permille; None where there is no ring or no size."""
+    """How far the icon's ring is filled, 0 to 1000; None without a ring, or if the size is not known."""
     current = current_download(status)
     return permille(current) if current and shape_of(status) is IconShape.RING else None
 
@@ -101,12 +101,12 @@ def state_line(status: AppStatus, now_s: float, tr: Translate) -> str:  # noqa: 
 
 
 def address_hint(status: AppStatus, tr: Translate) -> str:
-    """What stands in the place of the address while none is open."""
+    """What is shown in place of the address while the server is stopped."""
     return tr("{address}, once the server is started").format(address=planned_url(status.settings))
 
 
 def current_download(status: AppStatus) -> Progress | None:
-    """The download that the tray speaks of: the one that runs, else the first that waits or is paused."""
+    """The download that the tray shows: the running one, else the first one that waits or is paused."""
     for phases in (_TRANSFERRING, (Phase.WAITING,), (Phase.PAUSED,)):
         for progress in status.downloads:
             if progress.phase in phases:
@@ -115,7 +115,7 @@ def current_download(status: AppStatus) -> Progress | None:
 
 
 def current_parts(status: AppStatus) -> tuple[int, ...]:
-    """What Pause and Resume act on: the tray's download, and those of the other files of its model."""
+    """The downloads for Pause and Resume: the one that the tray shows, and those of the same model."""
     current = current_download(status)
     for parts in of_one_model(status.downloads).values():
         if current in parts:
@@ -124,9 +124,9 @@ def current_parts(status: AppStatus) -> tuple[int, ...]:
 
 
 def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
-    """What a screen reader says of the change between two snapshots; empty if it would only disturb.
+    """What a screen reader says about the change between two statuses; empty for small changes.
 
-    A change of state is said, also how many models are ready, every quarter of a download, and what is asked
+    It says changes of the state and of the number of ready models, every quarter of a download, and questions
     about an app or a page.
     """
     question = origin_question(new, tr)
@@ -136,7 +136,7 @@ def announcement(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) ->
 
 
 def _course(old: AppStatus, new: AppStatus, now_s: float, tr: Translate) -> str:
-    """What is said of the server and the downloads."""
+    """What is said about the server and the downloads."""
     loaded = len(ready_engines(new)) != len(ready_engines(old))
     if old.server.state is not new.server.state or (loaded and new.server.base_url):
         return state_line(new, now_s, tr)
@@ -171,7 +171,7 @@ def _failure_line(state: ServerState, cause: str, tr: Translate, *, others: bool
         return tr("Restarting: {cause}").format(cause=cause)
     if state is ServerState.WAITING:
         return tr("Waiting: {cause}").format(cause=cause)
-    if others:  # the server goes on
+    if others:  # the server is still running
         return tr("Failed: {cause}").format(cause=cause)
     return tr("Stopped: {cause}").format(cause=cause)
 
@@ -205,7 +205,7 @@ def _headline_without_engine(status: AppStatus, state: ServerState, tr: Translat
 
 
 def _sleeping_line(status: AppStatus, tr: Translate) -> str:
-    """What ends the sleep, or why that did not work."""
+    """What wakes the server, or why it could not wake."""
     if status.has_problem(ProblemSource.START):
         return tr("Asleep: {cause}").format(cause=error_title(status.problem, tr))
     if status.wakes_on_request:
@@ -214,6 +214,6 @@ def _sleeping_line(status: AppStatus, tr: Translate) -> str:
 
 
 def _quarters(progress: Progress | None) -> int:
-    """How many quarters of a download are here."""
+    """How many quarters of a download have arrived, 0 to 4."""
     share = permille(progress) if progress else None
     return 0 if share is None else share // 250

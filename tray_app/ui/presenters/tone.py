@@ -1,4 +1,4 @@
-"""How good the news of a word is: for its color, which never says it alone. Pure."""
+"""Whether a word is good or bad news, for its color, which is never the only sign. Pure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from enum import StrEnum
 
 
 class Tone(StrEnum):
-    """The tones of badges."""
+    """The tones of words and badges."""
 
     NEUTRAL = "neutral"
     PLAIN = "plain"
-    """No news, but what counts now: in the color of text."""
+    """Neither good nor bad, but important now: in the color of text."""
     GOOD = "good"
     WARNING = "warning"
     BAD = "bad"

@@ -33,9 +33,9 @@ class TrayView:
     state_line: str
     """The first menu line."""
     download_line: str
-    """The second menu line; empty where there is none, or the headline says it."""
+    """The second menu line; empty without a download, or if the first line is about it."""
     question: str
-    """An entry below these lines, about an app or a page that was refused; empty where nothing is asked."""
+    """An entry below these lines, about an app or a page that was refused; empty without a question."""
     entries: dict[Command, MenuEntry]
 
 

@@ -1,4 +1,4 @@
-"""What is said of a measurement on several engines and with several numbers of threads. Pure."""
+"""The results of measuring several engines and numbers of threads, in words. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Points = tuple[tuple[int, float], ...]
 
 
 def tuning_text(tuning: Tuning, tr: Translate) -> str:
-    """What would be best, or that nothing needs to change."""
+    """Which settings are the fastest, or that nothing needs to change."""
     advice = tuning.advice
     values = {"writing": advice.generation, "reading": advice.prompt, "engine": tuning.engine}
     if not tuning.complete:
@@ -32,9 +32,9 @@ def tuning_text(tuning: Tuning, tr: Translate) -> str:
 
 
 def engines_text(tuning: Tuning, tr: Translate, *, crashed: bool) -> str:
-    """A line on each engine that was compared: how fast it is, or why that is not known.
+    """A line for each engine that was compared: how fast it is, or why that is not known.
 
-    `crashed`: whether the one that is being measured has ended by itself, and is about to start again.
+    `crashed`: the one that is being measured has crashed and is about to start again.
     """
     lines = [_engine_line(tuning, each, tr) for each in tuning.engines]
     if tuning.measuring:
@@ -44,7 +44,7 @@ def engines_text(tuning: Tuning, tr: Translate, *, crashed: bool) -> str:
 
 
 def progress_text(tuning: Tuning, total: int, tr: Translate) -> str:
-    """How much of it is done."""
+    """The progress of the measurement."""
     done = len(tuning.engines) + len(tuning.samples)
     return tr("{done} of {total} measured").format(done=tr.number(done), total=tr.number(total))
 
@@ -67,10 +67,10 @@ def _engine_line(tuning: Tuning, measured: EngineMeasurement, tr: Translate) -> 
 
 
 def embedding_points(samples: tuple[ThreadMeasurement, ...]) -> Points:
-    """Threads, and embeddings per second."""
+    """Pairs of threads and embeddings per second."""
     return tuple((sample.threads, sample.embeddings_per_s) for sample in samples)
 
 
 def token_points(samples: tuple[ThreadMeasurement, ...]) -> Points:
-    """Threads, and tokens per second; nothing for a model that writes none."""
+    """Pairs of threads and tokens per second; empty for a model that does not generate text."""
     return tuple((sample.threads, sample.tokens_per_s) for sample in samples if sample.tokens_per_s)

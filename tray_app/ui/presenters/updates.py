@@ -1,4 +1,4 @@
-"""New versions of this app: the question whether to tell of them, and what there is to tell. Pure."""
+"""New versions of this app: the question whether to check for them, and the card about one. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray_app import __version__
 from tray_app.download.progress import Phase
+from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.presenters.card import CardView
 from tray_app.ui.presenters.formatting import error_lines, permille, progress_text
 from tray_app.ui.presenters.notices import update_title
@@ -15,11 +16,24 @@ if TYPE_CHECKING:
     from tray_app.app.release import Release
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.phrases import Translate
+    from tray_app.phrases import Text, Translate
+
+
+_NO_ROOM: Text = (
+    "Free some space and check that this app may write to your downloads folder, then choose Download."
+)
+_HINTS: dict[ErrorCode, Text] = {
+    ErrorCode.CONNECTION_LOST: "What was downloaded is kept. Choose Download to continue.",
+    ErrorCode.DISK_FULL: _NO_ROOM,
+    ErrorCode.FILE_TOO_LARGE_FOR_DISK: _NO_ROOM,
+    ErrorCode.FOLDER_NOT_WRITABLE: _NO_ROOM,
+    ErrorCode.NOT_ENOUGH_SPACE: _NO_ROOM,
+}
+"""In place of those of other downloads, which speak of the models folder and of Resume."""
 
 
 class UpdateAction(StrEnum):
-    """What can be done about a new version, or answered to the question."""
+    """What can be done about a new version, and the answers to the question."""
 
     TELL = "tell"
     REFUSE = "refuse"
@@ -31,7 +45,7 @@ class UpdateAction(StrEnum):
 
 
 def update_label(action: UpdateAction, tr: Translate) -> str:
-    """What its button says."""
+    """The label of its button."""
     return {
         UpdateAction.TELL: tr("Tell Me"),
         UpdateAction.REFUSE: tr("No, Thanks"),
@@ -44,9 +58,9 @@ def update_label(action: UpdateAction, tr: Translate) -> str:
 
 
 def update_card(status: AppStatus, tr: Translate, *, checking: bool = False) -> CardView | None:
-    """The new version; else the question, once somebody has got as far as to choose a model.
+    """A card about the new version, else the question, once a model is chosen; None if there is neither.
 
-    `checking`: the signature of its package is being asked for.
+    `checking`: the signature of its package is being checked.
     """
     updates = status.updates
     if updates.newer:
@@ -84,7 +98,7 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
     fetches = status.updates.fetches
     if download and download.error:
         title = tr("The download of version {version} failed").format(version=release.version)
-        text = "\n".join(error_lines(download.error, tr))
+        text = "\n".join(error_lines(_of_a_package(download.error), tr))
     elif release.page and not fetches:
         text += " " + tr(
             "“Download” opens the page of the new version in your browser. The guide says how to check a "
@@ -92,6 +106,12 @@ def _of_release(release: Release, status: AppStatus, tr: Translate, *, checking:
         )
     downloads = (UpdateAction.DOWNLOAD,) if fetches or release.page else ()
     return CardView("", title=title, text=text, actions=(UpdateAction.NEWS, *downloads, UpdateAction.SKIP))
+
+
+def _of_a_package(error: AppError) -> AppError:
+    """A download's error with a hint that suits a package."""
+    title, cause, hint = error.texts
+    return AppError(error.code, title, cause, _HINTS.get(error.code, hint))
 
 
 def _of_download(release: Release, download: Progress, tr: Translate) -> CardView:

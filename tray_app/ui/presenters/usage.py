@@ -1,4 +1,4 @@
-"""What engines and clients take, second by second, as numbers for charts and as words. Pure."""
+"""What engines and clients use over time, as numbers for charts and as words. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
 
 SPAN_S = 120.0
-"""So much of the past is kept."""
+"""The time for which samples are kept."""
 _LONGEST_STEP_S = 10.0
-"""Samples further apart were not taken in a row: nobody looked in between."""
+"""Between samples further apart, nothing was measured."""
 
 
 class Quantity(StrEnum):
-    """What is shown over time."""
+    """The quantities that are shown over time."""
 
     MEMORY = "memory"
     CPU = "cpu"
@@ -61,14 +61,14 @@ def series(samples: tuple[UsageSample, ...], quantity: Quantity) -> tuple[Point,
 
 
 def is_asked(samples: tuple[UsageSample, ...], within_s: float = SPAN_S) -> bool:
-    """Whether there were requests in the last seconds, or are now; there are some samples."""
+    """Whether there were requests within the last `within_s`, or are now. `samples` are not empty."""
     newest = samples[-1]
     then = next(each for each in samples if newest.at_s - each.at_s <= within_s)
     return newest.traffic.active > 0 or newest.traffic.requests != then.traffic.requests
 
 
 def shown_quantities(samples: tuple[UsageSample, ...]) -> tuple[Quantity, ...]:
-    """What there is to show on this machine."""
+    """The quantities that can be measured on this computer."""
     known = any(sample.usage and sample.usage.graphics_bytes is not None for sample in samples)
     return tuple(quantity for quantity in Quantity if known or quantity is not Quantity.GRAPHICS)
 
@@ -103,7 +103,7 @@ def peak(points: tuple[Point, ...]) -> float | None:
 
 
 def peak_text(quantity: Quantity, points: tuple[Point, ...], tr: Translate) -> str:
-    """What the top of the chart means; empty while there is nothing in it."""
+    """The largest value of the chart in words; empty while there is none."""
     most = peak(points)
     return tr("peak {value}").format(value=quantity_text(quantity, most, tr)) if most else ""
 

@@ -1,4 +1,4 @@
-"""Whether a model runs on this machine, as a word with a shape and as a sentence. Pure."""
+"""Whether a model runs on this computer, as a word with a sign and as a sentence. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TONES = {Fit.FITS: Tone.GOOD, Fit.TIGHT: Tone.WARNING, Fit.TOO_LARGE: Tone.BAD}
 
 
 def fit_shape(report: ModelReport) -> str:
-    """A sign that tells the verdicts apart without their color or language."""
+    """A sign that distinguishes the verdicts without color or language."""
     return _NO_ENGINE if report.obstacle else _SHAPES[report.verdict.fit]
 
 
 def fit_tone(report: ModelReport) -> Tone:
-    """How a verdict is meant."""
+    """Whether a verdict is good or bad news."""
     return Tone.BAD if report.obstacle else _TONES[report.verdict.fit]
 
 

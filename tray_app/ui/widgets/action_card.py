@@ -1,4 +1,4 @@
-"""A framed piece of news with buttons for what can be done about it. GUI thread."""
+"""A card with news, and buttons for what can be done about it. GUI thread."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 _BAR_STEPS = 1000
 _FIRST = (EngineAction.INSTALL, EngineAction.UPDATE)
-"""What most people want of a card that offers it."""
+"""The actions that most people want."""
 
 
 class ActionCard(Card):
-    """One piece of news at a time; hidden while there is none."""
+    """Shows one `CardView` at a time; hidden while there is none."""
 
     wanted = Signal(object, str)
-    """One of the actions of the view, and the id of the build that the card speaks of."""
+    """One of the actions of the view, and its `build_id`."""
 
     def __init__(
         self, *, primary: bool = True, label: Callable[[Any, Translate], str] = action_label
     ) -> None:
-        """`primary`: what it offers first is what most people want to do on its page.
+        """`primary`: whether its main button is the primary one of the page.
 
-        `label`: what the button of an action says.
+        `label` gives the label of the button of an action.
         """
         super().__init__()
         self._primary = primary
@@ -48,7 +48,7 @@ class ActionCard(Card):
         self.text = text_label()
         self.note = small_label()
         self.bar = QProgressBar()
-        self.bar.setTextVisible(False)  # the note says it, and does not change its color half-way
+        self.bar.setTextVisible(False)  # the note says it
         self.buttons: dict[StrEnum, QPushButton] = {}
         self._row = QHBoxLayout()
         self._row.setSpacing(SMALL)
@@ -65,7 +65,7 @@ class ActionCard(Card):
         self.hide()
 
     def show_view(self, view: CardView | None) -> None:
-        """Show this, or nothing."""
+        """Show this; None hides the card."""
         before, self._view = self._view, view
         self.setVisible(view is not None)
         if view is None:
@@ -92,7 +92,7 @@ class ActionCard(Card):
         self._row.setStretch(self._row.count() - 1, 0 if self.bar.isVisibleTo(self) else 1)
 
     def _offer(self, actions: tuple[StrEnum, ...]) -> None:
-        """Buttons for these; one that stays keeps the keyboard."""
+        """Show buttons for these; one that stays keeps the focus."""
         for action in [each for each in self.buttons if each not in actions]:
             button = self.buttons.pop(action)
             if button.hasFocus():

@@ -1,4 +1,4 @@
-"""The axes of plots: numbers as the person's language writes them, colors as the system's. GUI thread.
+"""The axes of plots, with numbers in the person's language and colors of the palette. GUI thread.
 
 Imported when a plot is first shown, as `plots.py` is.
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph has no types
-    """Plain numbers: prefixes such as “k” and “m” would be read as units."""
+    """Writes plain numbers, since prefixes such as “k” and “m” could be read as units."""
 
     def __init__(self, side: str) -> None:
         super().__init__(side)
         self.enableAutoSIPrefix(False)
 
     def tickStrings(self, values: Iterable[float], scale: float, spacing: float) -> list[str]:
-        """What stands at the ticks, with as many decimals as tell them apart."""
+        """The numbers at the ticks, with as many decimals as distinguish them."""
         decimals = max(0, math.ceil(-math.log10(spacing * scale)))
         return [tr.number(value * scale, decimals) for value in values]
 

@@ -1,4 +1,4 @@
-"""A word or two on a ground of their own: a state, a verdict, a kind. GUI thread."""
+"""A word or two on a colored ground: a state, a verdict, a kind. GUI thread."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 _CHIP = ICON + MEDIUM
 _FEW_LETTERS, _MOST_LETTERS = 12, 36
-"""What is longer, as the names of many models, must not make the window wider: it ends with “…”."""
+"""Longer texts, such as the names of many models, are cut short, so that the window stays narrow."""
 
 
 class Badge(QLabel):
-    """The word in the color of its tone, and behind it a little of that color."""
+    """The word in the color of its tone, on a tint of that color."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,12 +49,12 @@ class Badge(QLabel):
         return self._size_of(_FEW_LETTERS)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """A tooltip has all of what is cut short."""
+        """Show the full text as a tooltip if it is cut short."""
         super().resizeEvent(event)
         self._explain()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw it in the palette's colors, which may change at any time."""
+        """Draw it in the colors of the palette, which may change at any time."""
         color = tone_color(self._tone, self.palette())
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -67,7 +67,7 @@ class Badge(QLabel):
         painter.end()
 
     def _size_of(self, letters: int) -> QSize:
-        """What the word takes, but not more than so many letters."""
+        """The size of the word, but at most that of so many letters."""
         metrics = self.fontMetrics()
         width = min(metrics.horizontalAdvance(self.text()), letters * metrics.averageCharWidth())
         return QSize(width + 2 * SMALL, metrics.height() + TIGHT)
@@ -81,7 +81,7 @@ class Badge(QLabel):
 
 
 class SymbolChip(QWidget):
-    """A symbol at the beginning of a row, on a ground that tells whether the thing is in use."""
+    """A symbol at the beginning of a row, on a ground that shows whether the thing is in use."""
 
     def __init__(self) -> None:
         super().__init__()

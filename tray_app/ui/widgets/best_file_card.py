@@ -1,4 +1,4 @@
-"""The file of a repository that suits this computer best, and what to do with it next. GUI thread."""
+"""The file of a repository that suits this computer best, with a button. GUI thread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STEPS = 1000
 
 
 class BestFileCard(Card):
-    """Its one button downloads the file, then loads it, then leads to where it can be asked."""
+    """Its button downloads the file, then loads it, then opens the page where it can be used."""
 
     acted = Signal()
 
@@ -62,11 +62,11 @@ class BestFileCard(Card):
 
     @property
     def projector(self) -> str:
-        """The address of the projector that is to come, too; empty without one."""
+        """The address of the projector to download, too; empty without one."""
         return self._sight.address if self._sight and self.sight.isChecked() else ""
 
     def show_row(self, row: OfferRow | None, sight: Sight | None) -> None:
-        """Show this file, or none; with `sight` a person may have its model see pictures."""
+        """Show this file, or none; with `sight`, its projector can be downloaded, too."""
         self.setVisible(row is not None)
         anew = row is not None and (self.row is None or self.row.key != row.key)
         self.row = row

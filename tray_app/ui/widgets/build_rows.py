@@ -1,4 +1,4 @@
-"""Engines one below the other, each with what can be done with it. GUI thread."""
+"""A row for each engine, with what can be done with it. GUI thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHORT = 24
 
 
 class BuildRows(QWidget):
-    """A row for each engine. The Tab key comes to them after `before`."""
+    """The rows; the Tab key reaches them after `before`."""
 
     wanted = Signal(object, object)
     """An `EngineAction`, and the `BuildRow` of the engine."""
@@ -37,7 +37,7 @@ class BuildRows(QWidget):
     def __init__(self, name: str, before: QWidget) -> None:
         super().__init__()
         self.last = before
-        """Where the Tab key has been when it leaves them."""
+        """The last widget in them that the Tab key reaches."""
         self._before = before
         self.setAccessibleName(name)
         self.rows: dict[str, RowWidget] = {}
@@ -46,7 +46,7 @@ class BuildRows(QWidget):
         self._column.setSpacing(SMALL)
 
     def show_rows(self, rows: Sequence[BuildRow]) -> None:
-        """Show these. A row that stays is filled anew, so that the keyboard stays where it is."""
+        """Show these. A row that stays keeps its widget, and so the focus."""
         by_key = {row.id or row.title: row for row in rows}
         for key in [key for key in self.rows if key not in by_key]:
             gone = self.rows.pop(key)
@@ -68,7 +68,7 @@ class BuildRows(QWidget):
 
 
 class RowWidget(Card):
-    """One engine: what it runs on, its name and state, below it the facts, at the right what can be done."""
+    """One engine: symbol, name, state and facts, and at the right what can be done."""
 
     def __init__(self, rows: BuildRows) -> None:
         super().__init__(rows)
@@ -104,13 +104,13 @@ class RowWidget(Card):
         line.addLayout(self._actions)
 
     def controls(self) -> tuple[QWidget, ...]:
-        """What the keyboard comes by, in this order."""
+        """What the Tab key reaches, in this order."""
         return (self.name, self.warnings, *self.buttons.values(), self.more_button)
 
     def show_row(self, row: BuildRow) -> None:
         """Show another state of this engine."""
         before, self._row = self._row, row
-        # A line had better end between two facts, but a long one must not make the window wider.
+        # Lines should break between facts, but a long fact must not make the window wider.
         facts = tuple(
             fact.replace(" ", _FIXED_SPACE) if len(fact) <= _SHORT else fact
             for fact in (*row.details, row.origin)
@@ -131,7 +131,7 @@ class RowWidget(Card):
         self.setAccessibleDescription("\n".join(filter(None, said)))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """By the mouse, or by the key for it."""
+        """Open the menu."""
         if not self._menu.isEmpty():
             self._menu.popup(event.globalPos())
 

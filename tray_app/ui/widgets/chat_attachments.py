@@ -1,4 +1,4 @@
-"""The pictures that will go with a message, each with a button that takes it away again. GUI thread."""
+"""The pictures of a message that is being written, each with a button that removes it. GUI thread."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Attachments(QWidget):
         self.hide()
 
     def show_all(self, pictures: Sequence[Attachment]) -> None:
-        """Show these."""
+        """Show these pictures."""
         while self._thumbs.count() > 1:
             item = self._thumbs.takeAt(0)
             if item is not None and (widget := item.widget()) is not None:
@@ -55,7 +55,7 @@ class Attachments(QWidget):
         self.changed.emit()
 
     def warn(self, text: str) -> None:
-        """Say what is wrong with them; nothing for an empty text."""
+        """Show a warning about them; an empty text hides it."""
         self.warning.setText(text)
         self.warning.setVisible(bool(text))
 

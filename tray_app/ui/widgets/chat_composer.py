@@ -1,4 +1,4 @@
-"""Where a person writes to a model: text, pictures, and the button that sends or stops. GUI thread."""
+"""The field for a message: text, pictures, and the button that sends or stops. GUI thread."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _RADIUS = 16
 _MOST_LINES = 10
 _NAME_LETTERS = 32
-"""So much of a model's name is shown."""
+"""Letters of a model's name that are shown."""
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class Composer(QFrame):
-    """One frame with everything in it."""
+    """A frame with text, pictures and buttons."""
 
     send_wanted = Signal()
     stop_wanted = Signal()
@@ -44,7 +44,7 @@ class Composer(QFrame):
     """A `QImage` that was dropped or pasted."""
     edit_cancelled = Signal()
     page_wanted = Signal(int)
-    """The view above is to go on by so many pages."""
+    """Scroll the view above by so many pages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Composer(QFrame):
         self.show_busy(busy=False)
 
     def show_busy(self, *, busy: bool) -> None:
-        """Let the button stop the answer that is on its way, or send."""
+        """Let the button stop the answer under way, or send."""
         self.busy = busy
         name = tr("Stop") if busy else tr("Send")
         set_symbol(self.send_button, "square" if busy else "arrow-up")
@@ -77,13 +77,16 @@ class Composer(QFrame):
         self._permit()
 
     def show_editing(self, *, editing: bool) -> None:
-        """Say that a message is being changed, or that no more."""
+        """Show whether a sent message is being edited."""
         self.note.setText(tr("Editing a message. Everything after it will be replaced.") if editing else "")
         self.note.setVisible(editing)
         self.cancel_button.setVisible(editing)
 
     def show_model(self, name: str, *, sees: bool, changed: bool) -> None:
-        """Name the model; `changed`: the conversation has its own prompt or temperature."""
+        """Show the model, and whether it `sees` pictures.
+
+        `changed`: the conversation has its own prompt or temperature.
+        """
         button = self.model_button
         most = _NAME_LETTERS * button.fontMetrics().averageCharWidth()
         shown = button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, most)
@@ -102,14 +105,14 @@ class Composer(QFrame):
         self.pictures.warn(tr("{model} cannot see pictures").format(model=name) if blind else "")
 
     def fill(self, text: str) -> None:
-        """Put a text into the field, to be changed or sent."""
+        """Fill in a text, to be changed or sent."""
         self.text.setPlainText(text)
         self.text.moveCursor(QTextCursor.MoveOperation.End)
         self.text.setFocus()
 
     @property
     def editing(self) -> bool:
-        """Whether a message is being changed."""
+        """Whether a sent message is being edited."""
         return not self.cancel_button.isHidden()
 
     def is_empty(self) -> bool:
@@ -117,13 +120,13 @@ class Composer(QFrame):
         return not self.text.toPlainText().strip() and not self.pictures.all
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Empty the field, and end editing."""
         self.text.clear()
         self.pictures.show_all(())
         self.show_editing(editing=False)
 
     def escape(self) -> bool:
-        """Do what Esc does here; whether that was anything."""
+        """Cancel editing or stop the answer; False if there is neither."""
         if self.editing:
             self.edit_cancelled.emit()
         elif self.busy:
@@ -133,12 +136,12 @@ class Composer(QFrame):
         return True
 
     def submit(self) -> None:
-        """Send what was written, if there is something and nothing is on its way."""
+        """Send what was written, unless there is nothing or an answer is under way."""
         if self.send_button.isEnabled() and not self.busy:
             self.send_wanted.emit()
 
     def take_mime(self, data: QMimeData) -> bool:
-        """Take the pictures and files of a drop or the clipboard; whether there were any."""
+        """Take pictures and files from a drop or the clipboard; whether there were any."""
         files = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
         if files:
             self.files_given.emit(files)
@@ -204,7 +207,7 @@ class Composer(QFrame):
             self.setTabOrder(first, then)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the frame; its edge tells that the text has the keyboard."""
+        """Draw the frame, in the accent color while the text has the focus."""
         look = look_of(self)
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -214,7 +217,7 @@ class Composer(QFrame):
         painter.end()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Pictures may be dropped here."""
+        """Accept pictures and files."""
         if event.mimeData().hasUrls() or event.mimeData().hasImage():
             accept_copy(event)
 
@@ -262,21 +265,21 @@ class _Field(QPlainTextEdit):
         super().inputMethodEvent(event)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        """Pictures and files too."""
+        """Also pictures and files."""
         return source.hasImage() or source.hasUrls() or super().canInsertFromMimeData(source)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        """A text becomes part of the message, a picture goes with it."""
+        """Insert a text into the message, and attach pictures and files."""
         if (source.hasText() and not source.hasUrls()) or not self._composer.take_mime(source):
             super().insertFromMimeData(source)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """The frame shows it."""
+        """Redraw the frame, which shows the focus."""
         super().focusInEvent(event)
         self._composer.update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """The frame shows it; an input method composes no more."""
+        """Redraw the frame; a word is no longer being composed."""
         self._composing = False
         super().focusOutEvent(event)
         self._composer.update()

@@ -1,4 +1,4 @@
-"""The conversations that are kept, the last one first, or those in which words were found. GUI thread."""
+"""The saved conversations, newest first, or those that contain the searched words. GUI thread."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ID = Qt.ItemDataRole.UserRole + 1
 
 
 class ChatListModel(QAbstractListModel):
-    """Titles, and below each when it was, or where the words are."""
+    """Titles, and below each the time, or the words that were found."""
 
     renamed = Signal(str, str)
-    """The id of a conversation, and the title that it is to have."""
+    """The id of a conversation, and its new title."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class ChatListModel(QAbstractListModel):
         return [each.id for each in self._list.summaries] if self._list else []
 
     def message_of(self, row: int) -> int | None:
-        """The message in which the words were found."""
+        """The message in which the words were found; None without a search."""
         return self._list.found[row].message if self._list and self._list.found else None
 
     def rowCount(self, parent: Index = _TOP) -> int:
@@ -59,7 +59,7 @@ class ChatListModel(QAbstractListModel):
         return super().flags(index) | Qt.ItemFlag.ItemIsEditable
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What a row says."""
+        """The texts of a row."""
         if self._list is None or not index.isValid():
             return None
         summary = self._list.summaries[index.row()]
@@ -73,7 +73,7 @@ class ChatListModel(QAbstractListModel):
         return {_SECOND: second, ID: summary.id}.get(role)
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """A person has given a conversation another title."""
+        """Tell that a person has given a conversation another title."""
         if self._list is None or role != Qt.ItemDataRole.EditRole:
             return False
         summary = self._list.summaries[index.row()]
@@ -83,7 +83,7 @@ class ChatListModel(QAbstractListModel):
 
 
 class ChatListView(QListView):
-    """The list; what can be done with a conversation is in its menu."""
+    """The list, with a menu for each conversation."""
 
     opened = Signal(str, object)
     """The id of a conversation, and the message to show or None."""
@@ -164,7 +164,7 @@ class _Row(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw both lines."""
         view = option.widget
-        look = look_of(view.window())  # the view's own ground is none
+        look = look_of(view.window())  # the view itself has no ground
         state = option.state
         area: QRect = option.rect.adjusted(TIGHT, 1, -TIGHT, -1)
         chosen = bool(state & QStyle.StateFlag.State_Selected)

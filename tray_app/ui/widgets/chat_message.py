@@ -1,4 +1,4 @@
-"""The rows of a conversation: what was asked, what came back, what can be done with it. GUI thread."""
+"""The widgets of the rows of a conversation. GUI thread."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.chat_rows import ChatRow
 
 THUMBNAIL = 160
-"""The longer side of a picture in a conversation."""
+"""Pixels of the longer side of a picture in a conversation."""
 _BUBBLE_RADIUS = 16
 _BUBBLE_SHARE = 0.8
-"""Of the width, at most, that a person's words have."""
+"""The largest share of the width for a person's words."""
 _SYMBOLS = {ChatAction.EDIT: "pencil", ChatAction.REGENERATE: "refresh-cw"}
 
 
 class RowHost(Protocol):
-    """Who shows rows, and hears what a person wants."""
+    """What rows need of the view that shows them."""
 
     def follow_link(self, address: str) -> None:
-        """A link was clicked."""
+        """Open a link that was clicked."""
 
     def act(self, action: ChatAction, message: int) -> None:
-        """Something is to be done with a message."""
+        """Do something with a message."""
 
     def unfold(self, message: int) -> None:
-        """What a model thought is to be shown, or hidden again."""
+        """Show or hide the reasoning of a message."""
 
     def text_of(self, message: int) -> str:
-        """All of a message."""
+        """The whole text of a message."""
 
     def thumbnail(self, picture: Attachment, hear: Callable[[QImage], object], /) -> object:
-        """A picture is to be shown small."""
+        """Call `hear` with a thumbnail of a picture."""
 
 
 class RowWidget(Protocol):
@@ -60,7 +60,7 @@ class RowWidget(Protocol):
         """Show another state of the row."""
 
     def height_for(self, width: int) -> int:
-        """How high it is at this width."""
+        """Lay it out at this width in pixels; its height."""
 
 
 def build_row(row: ChatRow, host: RowHost, parent: QWidget) -> QWidget:
@@ -120,7 +120,7 @@ class _Bubble(QWidget):
 
 
 class _Words(QWidget):
-    """A piece of what a model writes, or of what it thought: that has a line at its left."""
+    """A piece of an answer or of its reasoning, which has a line at its left."""
 
     def __init__(self, host: RowHost, parent: QWidget) -> None:
         super().__init__(parent)
@@ -181,7 +181,7 @@ class _Pictures(QWidget):
 
 
 class _Thoughts(QWidget):
-    """Unfolds what a model thought."""
+    """Shows or hides the reasoning of a message."""
 
     def __init__(self, host: RowHost, parent: QWidget) -> None:
         super().__init__(parent)
@@ -191,7 +191,7 @@ class _Thoughts(QWidget):
         self.button.clicked.connect(lambda: host.unfold(self._row.message) if self._row else None)
 
     def show_row(self, row: ChatRow) -> None:
-        """Say whether the model still thinks, and whether the thoughts are shown."""
+        """Show its label, and whether the reasoning is shown."""
         self._row = row
         self.button.setText(row.text)
         set_symbol(self.button, "chevron-down" if row.unfolded else "chevron-right")
@@ -206,14 +206,15 @@ class _Thoughts(QWidget):
 
 
 class _Foot(QWidget):
-    """What is known of a message, and buttons for what can be done with it."""
+    """Facts about a message, and buttons for what can be done with it."""
 
     def __init__(self, host: RowHost, parent: QWidget) -> None:
         super().__init__(parent)
         self._host = host
         self._row: ChatRow | None = None
         self.facts = ElidedLabel()
-        # A widget of nobody's would be gone with the last reference, even while Qt goes through all widgets.
+        # Without a parent it would be deleted with its last reference, even while Qt iterates over all
+        # widgets.
         self.facts.setParent(self)
         set_type(self.facts, Type.CAPTION)
         self.facts.setForegroundRole(QPalette.ColorRole.PlaceholderText)
@@ -223,7 +224,7 @@ class _Foot(QWidget):
         self._line.setSpacing(TIGHT)
 
     def show_row(self, row: ChatRow) -> None:
-        """Show these facts and buttons: a person's at the right."""
+        """Show these facts and buttons, those of a person's message at the right."""
         if self._row is None:
             mine = ChatAction.EDIT in row.actions
             if mine:
@@ -268,7 +269,7 @@ class _Foot(QWidget):
 
 
 def action_title(action: ChatAction) -> str:
-    """What an action is called."""
+    """The title of an action."""
     match action:
         case ChatAction.COPY:
             return tr("Copy Message")
@@ -279,7 +280,7 @@ def action_title(action: ChatAction) -> str:
 
 
 def show_image(label: QLabel, image: QImage, side: int) -> None:
-    """Show a picture on a label, if that is still there, at most so many pixels wide and high."""
+    """Show a picture on a label, if that still exists, at most `side` pixels wide and high."""
     if not isValid(label):
         return
     ratio = label.devicePixelRatioF()

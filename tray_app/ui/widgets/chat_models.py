@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ModelsMenu(QMenu):
-    """Lets a person choose who answers."""
+    """Lets a person choose the model that answers."""
 
     chosen = Signal(str)
-    """The id of a model; empty for the one that answers where none is named."""
+    """The id of a model; empty for the default one."""
     more_wanted = Signal()
 
     def add(self, label: str, model_id: str, *, checked: bool) -> None:
@@ -30,7 +30,7 @@ class ModelsMenu(QMenu):
 
 
 def models_menu(parent: QWidget, models: ChatModels, chosen: str) -> ModelsMenu:
-    """The models, and the way to more."""
+    """A menu with the models, and an entry to get more."""
     menu = ModelsMenu(parent)
     menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     if models.usual:

@@ -1,4 +1,4 @@
-"""The column at the left of a chat: a new one, a search, and the conversations that are kept. GUI thread."""
+"""The column at the left of a chat: a search, a new conversation, and the saved ones. GUI thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TYPING_MS = 200
 LETTERS = 40
-"""How wide the column is."""
+"""The width of the column, in letters."""
 
 
 class ChatSidebar(QWidget):
@@ -68,7 +68,7 @@ class ChatSidebar(QWidget):
         self.problems_button.clicked.connect(self._tell_problems)
 
     def refresh(self) -> None:
-        """Look at the files again."""
+        """Read the list of conversations again."""
         self._forget()
         app, words = self._bridge.app, self.search.text().strip()
         self._forget = self._bridge.run(lambda: list_chats(app, words), self._show, self.failed.emit)
@@ -80,7 +80,7 @@ class ChatSidebar(QWidget):
 
     def _show(self, shown: ChatList) -> None:
         if self.list.state() is QAbstractItemView.State.EditingState:
-            self._typing.start()  # a title is being written in a row: that stays
+            self._typing.start()  # later, as a title is being edited in a row
             return
         if shown != self.shown:
             self.shown = shown

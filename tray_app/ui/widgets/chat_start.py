@@ -1,4 +1,4 @@
-"""What stands around the field of a new conversation: a greeting, and examples. GUI thread."""
+"""What surrounds the field of a new conversation: a greeting and examples. GUI thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Greeting(QWidget):
-    """Above the field; where no model can chat, it says what to do, and has the button."""
+    """Above the field. If no model can chat, it says what to do, with a button."""
 
     models_wanted = Signal()
 
@@ -38,7 +38,7 @@ class Greeting(QWidget):
         self.show_state(usable=True, problem=None)
 
     def show_state(self, *, usable: bool, problem: AppError | None) -> None:
-        """Say what can be done here, or why nothing can."""
+        """Greet the person, or say why there is no chat model."""
         if usable:
             title, text = tr("What would you like to know?"), tr("Your conversations stay on this computer.")
         elif problem is not None:
@@ -52,7 +52,7 @@ class Greeting(QWidget):
 
 
 class Examples(QWidget):
-    """Below the field: a click fills it in."""
+    """Below the field. A click on one fills it in."""
 
     chosen = Signal(str)
 

@@ -1,7 +1,7 @@
-"""A conversation that scrolls: of its rows, only those in view or near it are widgets. GUI thread.
+"""A conversation that scrolls: only the rows in or near the view are widgets. GUI thread.
 
-A conversation of hundreds of messages costs as much as its last page. A row that nobody has seen yet has a
-guessed height; what a person looks at stays where it is when a guess above it turns out wrong.
+A conversation of hundreds of messages costs as much as its last page. A row that has not been in view has a
+guessed height; what is in view stays where it is when a guess above it turns out wrong.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from tray_app.ui.widgets.chat_message import RowWidget
 
 _COLUMN_LETTERS = 120
-"""How wide the column of messages is at most."""
+"""The largest width of the column of messages, in letters."""
 _NEAR = 0.5
-"""Of the view's height: so much above and below it is kept as widgets."""
+"""The part of the view's height above and below it in which rows are widgets."""
 _MOST_MS = 15
-"""For building rows, before others have their turn."""
+"""The time for building rows before other events are handled."""
 _CLOSE = 24
 """Pixels from the end that still count as the end."""
 
 
 class Transcript(QScrollArea):
-    """Rows one below the other, and a widget at their end."""
+    """Rows one below the other, and the widget `tail` at their end."""
 
     link_clicked = Signal(str)
     action_wanted = Signal(object, int)
@@ -95,7 +95,7 @@ class Transcript(QScrollArea):
     # What is shown
 
     def show_rows(self, rows: Sequence[ChatRow], start: int = 0) -> None:
-        """Show these in place of all rows from `start` on. A row that is equal stays as it is."""
+        """Show these in place of all rows from `start` on. Equal rows keep their widgets."""
         same = start
         fresh = list(rows)
         for before, now in zip(self._rows[start:], fresh, strict=False):
@@ -122,7 +122,7 @@ class Transcript(QScrollArea):
         self._arrange()
 
     def clear(self) -> None:
-        """Show nothing, and begin anew at the end."""
+        """Show nothing, and follow the end again."""
         for number in list(self._widgets):
             self._drop(number)
         self._rows, self._heights, self._exact = [], [], []
@@ -145,16 +145,16 @@ class Transcript(QScrollArea):
             self.verticalScrollBar().setValue(self._tops[number] - MEDIUM)
 
     def turn_page(self, pages: int) -> None:
-        """Go on by so many pages."""
+        """Scroll by so many pages."""
         bar = self.verticalScrollBar()
         bar.setValue(bar.value() + pages * bar.pageStep())
 
     def refresh(self) -> None:
-        """The end has another height, or all looks different now."""
+        """Lay out the rows again, since the tail has another height."""
         self._arrange()
 
     def built(self) -> dict[int, QWidget]:
-        """The widgets that there are, by the numbers of their rows."""
+        """The widgets that exist, by the numbers of their rows."""
         return dict(self._widgets)
 
     # The rows' host
@@ -174,7 +174,7 @@ class Transcript(QScrollArea):
     # Where the rows are
 
     def _arrange(self) -> None:
-        """Give every row its place, and those in view their widgets."""
+        """Give every row its place, and the rows in view their widgets."""
         if self._arranging:
             return
         self._arranging = True
@@ -184,7 +184,6 @@ class Transcript(QScrollArea):
             self._width = width
             self._exact = [False] * len(self._rows)
             self._heights = self._guesses(self._rows)
-            anchor = None
         anchor = self._anchor()
         deadline = QDeadlineTimer(_MOST_MS)
         for _ in range(len(self._rows) + 2):
@@ -201,7 +200,7 @@ class Transcript(QScrollArea):
         self._later.start()
 
     def _anchor(self) -> tuple[int, int] | None:
-        """The first row in view, and how far the view's top is below its own."""
+        """The first row in view, and how far the top of the view is below that of the row, in pixels."""
         if not self._rows or not self._tops:
             return None
         top = self.verticalScrollBar().value()
@@ -209,9 +208,9 @@ class Transcript(QScrollArea):
         return number, top - self._tops[number]
 
     def _place_all(self) -> None:
-        """Where each row begins, and how high all is."""
+        """Compute where each row begins, and the height of all."""
         ends = list(accumulate(map(add, self._gaps, self._heights), initial=MEDIUM))
-        self._tops = list(map(add, ends, self._gaps))  # of the rows: one end less has a gap behind it
+        self._tops = list(map(add, ends, self._gaps))  # there is one more end than rows
         bottom = ends[-1]
         left = self._left()
         tail_height = 0
@@ -224,7 +223,7 @@ class Transcript(QScrollArea):
             self._content.resize(size)
 
     def _in_view(self, near: float) -> tuple[int, int]:
-        """The first row in view or so near it, and the one behind the last."""
+        """The first row in view and the one after the last; `near` extends it by shares of its height."""
         top = self.verticalScrollBar().value()
         height = self.viewport().height()
         first = bisect_right(self._tops, top - near * height) - 1
@@ -232,9 +231,9 @@ class Transcript(QScrollArea):
         return max(0, first), end
 
     def _measure(self, first: int, end: int, deadline: QDeadlineTimer) -> bool:
-        """Build these rows; whether one is not as high as it was taken for.
+        """Build these rows; whether one has another height than guessed.
 
-        What there is no time for comes in the next round of events; the end of what grows is first.
+        Rows for which there is no time follow later. While the end is followed, the last rows come first.
         """
         changed = False
         numbers = range(first, end)
@@ -257,7 +256,7 @@ class Transcript(QScrollArea):
         return cast("RowWidget", self._widgets[number])
 
     def _show_widgets(self) -> None:
-        """Put the widgets of rows where these are; those far away go, unless the keyboard is there."""
+        """Move widgets to the places of their rows, and delete those far away that lack the focus."""
         first, end = self._in_view(2 * _NEAR)
         left = self._left()
         for number in sorted(self._widgets):
@@ -271,7 +270,7 @@ class Transcript(QScrollArea):
         self._order_for_tab()
 
     def _order_for_tab(self) -> None:
-        """The Tab key goes from row to row as they stand."""
+        """Let the Tab key go through the rows in their order."""
         rows = [self._widgets[number] for number in sorted(self._widgets)]
         order = [
             each
@@ -279,14 +278,14 @@ class Transcript(QScrollArea):
             for each in row.findChildren(QWidget)
             if each.focusPolicy() & Qt.FocusPolicy.TabFocus
         ]
-        # Qt is not asked what comes after one: PySide then lets that one go together with it.
+        # Do not ask Qt for the next one in the chain: PySide would then delete both together.
         if order != self._tab_order:
             for last, each in pairwise(order):
                 QWidget.setTabOrder(last, each)
             self._tab_order = order
 
     def _build_near(self) -> None:
-        """Build what will be in view soon, one row at a time: who scrolls finds it there."""
+        """Build the rows near the view, one at a time, so that they are there when a person scrolls."""
         first, end = self._in_view(_NEAR)
         for number in range(first, min(end, len(self._rows))):
             if number not in self._widgets:
@@ -298,7 +297,7 @@ class Transcript(QScrollArea):
                 return
 
     def _keep_or_drop(self, number: int, row: ChatRow | None) -> None:
-        """Show another row in a widget of the same kind; no widget for one that is not there any more."""
+        """Show another row in a widget of the same kind, or delete the widget."""
         widget = self._widgets.get(number)
         if widget is None:
             return
@@ -323,7 +322,7 @@ class Transcript(QScrollArea):
         return 0 if row.kind is before.kind and not row.first else SMALL
 
     def _guesses(self, rows: Sequence[ChatRow]) -> list[int]:
-        """About how high these rows are."""
+        """Guesses of the heights of these rows, in pixels."""
         metrics = self.fontMetrics()  # asked once: there may be thousands of rows
         line, letters = metrics.lineSpacing(), max(1, self._width // max(1, metrics.averageCharWidth()))
         return [_guess(row, line, letters) for row in rows]
@@ -335,7 +334,7 @@ class Transcript(QScrollArea):
         return max(0, (self._room() - self._width) // 2)
 
     def _room(self) -> int:
-        """How wide the view is beside its bar, shown or not: nothing jumps when it comes."""
+        """The width beside the scroll bar, visible or not, so that nothing moves when it appears."""
         return self.width() - self.verticalScrollBar().sizeHint().width()
 
     def _focused(self) -> QWidget | None:
@@ -352,21 +351,21 @@ class Transcript(QScrollArea):
         button.raise_()
 
     def _scrolled(self, value: int) -> None:
-        """Who scrolls up wants to read; who scrolls to the end wants to follow."""
+        """Follow the end if a person scrolls there, and stop if they scroll up."""
         if not self._arranging:
             self.follows = value >= self.verticalScrollBar().maximum() - _CLOSE
             self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Give the rows their new width."""
+        """Lay out the rows at the new width."""
         super().resizeEvent(event)
         self._arrange()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Build the rows anew in another look."""
+        """Build the rows again when palette or font change."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and self._widgets:
-            self._renewal.start()  # Qt goes through all widgets now: none may come or go
+            self._renewal.start()  # later, as Qt is iterating over all widgets now
 
     def _renew(self) -> None:
         for number in list(self._widgets):
@@ -374,7 +373,7 @@ class Transcript(QScrollArea):
         self._arrange()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Also to the beginning and the end."""
+        """Scroll, also to the beginning and the end."""
         bar = self.verticalScrollBar()
         if event.key() == Qt.Key.Key_Home:
             bar.setValue(bar.minimum())
@@ -384,7 +383,7 @@ class Transcript(QScrollArea):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """What can be done with the message below the mouse, or that has the keyboard."""
+        """Open the menu of the message below the mouse, or of the one with the focus."""
         child = self._content.childAt(self._content.mapFromGlobal(event.globalPos()))
         if event.reason() is QContextMenuEvent.Reason.Keyboard:
             child = self._focused()
@@ -410,7 +409,7 @@ def _has(widget: QWidget, inner: QWidget | None) -> bool:
 
 
 def column_width(widget: QWidget) -> int:
-    """How wide the column of messages is at most: lines that are longer are hard to read."""
+    """The largest width of the column of messages, in pixels: longer lines are hard to read."""
     return _COLUMN_LETTERS * widget.fontMetrics().averageCharWidth()
 
 

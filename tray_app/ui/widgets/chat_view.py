@@ -1,4 +1,4 @@
-"""A conversation on the screen: its messages, the answer that grows, and what went wrong. GUI thread."""
+"""A conversation: its messages, the growing answer, and what went wrong. GUI thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ChatView(QWidget):
-    """Shows messages, of which only those in view cost anything."""
+    """Turns messages into rows of a `Transcript`."""
 
     retry_wanted = Signal()
 
@@ -41,7 +41,7 @@ class ChatView(QWidget):
         self._growing: Message | None = None
         self._grown = Shown()
         self.unfolded: set[int] = set()
-        """The messages whose thoughts are shown."""
+        """The numbers of the messages whose reasoning is shown."""
         self.waiting = small_label()
         self.failure = MessageCard()
         tail = QWidget()
@@ -58,7 +58,7 @@ class ChatView(QWidget):
         line.addWidget(self.transcript)
 
     def begin(self, messages: tuple[Message, ...], rows: Sequence[Shown] = ()) -> None:
-        """Show another conversation, at its end. `rows` are those of its messages, if they are known."""
+        """Show another conversation at its end. `rows` are those of its messages, if they are known."""
         self.unfolded = set()
         self._growing, self._grown = None, Shown()
         self.waiting.hide()
@@ -72,7 +72,7 @@ class ChatView(QWidget):
             self._render(0)
 
     def show_messages(self, messages: tuple[Message, ...], *, waits: bool = False) -> None:
-        """Show other messages of this conversation; with `waits`, the last one is being answered."""
+        """Show other messages of this conversation; `waits`: the last one is being answered."""
         same = 0
         for before, now in zip(self._messages, messages, strict=False):
             if before is not now:
@@ -84,30 +84,30 @@ class ChatView(QWidget):
             self.waiting.hide()
         self.failure.clear()
         self.unfolded = {each for each in self.unfolded if each < len(messages)}
-        # What was the last one may have lost or gained a button.
+        # The message that was or is the last one may have lost or gained a button.
         self._render(max(0, min(same, len(messages) - 1) - 1), waits=waits)
 
     def show_growing(self, message: Message) -> None:
-        """Show what has come of the answer so far."""
+        """Show what has arrived of the answer so far."""
         self._growing = message
         self.waiting.hide()
         self._render_growing(self._grown)
 
     def show_waiting(self, words: str) -> None:
-        """Say what goes on before the first word comes."""
+        """Say what is happening before the first word."""
         if self.waiting.isHidden() or words != self.waiting.text():
             self.waiting.setText(words)
             self.waiting.show()
             self.transcript.refresh()
 
     def show_failure(self, error: AppError) -> None:
-        """Say why there is no answer, or no more of it."""
+        """Say why there is no answer, or only a part."""
         self.failure.show_error(error)
         self.failure.offer(tr("&Try Again"), self.retry_wanted.emit)
         self.transcript.refresh()
 
     def show_unanswered(self) -> None:
-        """Say that the last message has no answer, which can be had now."""
+        """Say that the last message has no answer, and offer to ask again."""
         self.failure.show_message(
             tr("This message has no answer"), tr("The answer failed, or was stopped before it began.")
         )
@@ -115,17 +115,17 @@ class ChatView(QWidget):
         self.transcript.refresh()
 
     def show_note(self, title: str, text: str) -> None:
-        """Say something below the last answer."""
+        """Show a message below the last answer."""
         self.failure.show_message(title, text)
         self.transcript.refresh()
 
     def refresh(self) -> None:
-        """Models have other names now."""
+        """Show the rows again, since models may have other names."""
         if self._growing is None and self._shown:
             self._render(0)
 
     def text_of(self, message: int) -> str:
-        """All of a message."""
+        """The whole text of a message."""
         return self._messages[message].text if message < len(self._messages) else ""
 
     def _render(self, number: int, *, waits: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Code in an answer: its language, a button that copies it, and lines that do not wrap. GUI thread."""
+"""Code in an answer: its language, a button that copies it, and lines that are not wrapped. GUI thread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EDGE = 1
 
 
 class CodeBlock(QWidget):
-    """A piece of code as high as it is; the first piece has the head."""
+    """A piece of code; the first piece of a block has the head with language and button."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class CodeBlock(QWidget):
         self._column.addWidget(self.lines)
 
     def show_row(self, row: ChatRow) -> None:
-        """Show a piece of code; if it is the one that is shown with more at its end, that is added."""
+        """Show a piece of code; if only its end is new, that is appended."""
         before, self._row = self._row, row
         shown = before.text if before else ""
         if shown and row.text.startswith(shown):
@@ -64,18 +64,18 @@ class CodeBlock(QWidget):
         self.lines.setAccessibleName(name)
 
     def height_for(self, width: int) -> int:
-        """How high it is at this width."""
+        """Its height at this width, in pixels."""
         head = self._head.sizeHint().height() if self._row and self._row.first else 0
         margins = self._column.contentsMargins()
         inner = width - margins.left() - margins.right()
         return head + self.lines.height_for(inner) + margins.top() + margins.bottom()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the ground, round where the code begins and ends."""
+        """Draw the ground, with round corners where the code begins and ends."""
         look = look_of(self)
         first, last = (self._row.first, self._row.last) if self._row else (True, True)
         area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
-        # What is beyond an edge without corners is cut off.
+        # Beyond an edge without round corners, the area is cut off.
         area.adjust(0, 0 if first else -2 * RADIUS, 0, 0 if last else 2 * RADIUS)
         path = QPainterPath()
         path.addRoundedRect(area, RADIUS, RADIUS)
@@ -91,7 +91,7 @@ class CodeBlock(QWidget):
 
 
 class CopyButton(QPushButton):
-    """Copies a text, and says for a moment that it has."""
+    """Copies a text, and shows for a moment that it has."""
 
     def __init__(self, label: str, text: Callable[[], str], parent: QWidget, *, bare: bool = False) -> None:
         super().__init__("" if bare else tr("Copy"), parent)
@@ -103,7 +103,7 @@ class CopyButton(QPushButton):
         self.clicked.connect(self.copy)
 
     def copy(self) -> None:
-        """Put the text on the clipboard."""
+        """Copy the text."""
         QGuiApplication.clipboard().setText(self._text())
         self._say(tr("Copied"), "check")
         announce(self, tr("Copied"))
@@ -116,7 +116,7 @@ class CopyButton(QPushButton):
 
 
 class _Lines(QPlainTextEdit):
-    """Lines that are scrolled to the side only."""
+    """Lines that scroll only sideways."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -136,21 +136,21 @@ class _Lines(QPlainTextEdit):
         self.viewport().setAutoFillBackground(False)
 
     def height_for(self, width: int) -> int:
-        """How high all lines are, and the bar below them if one is needed."""
+        """The height of all lines, and of the scroll bar if one is needed."""
         lines = self.fontMetrics().lineSpacing() * self.blockCount()
         longest = self.document().size().width()
         bar = self.horizontalScrollBar().sizeHint().height() if longest > width - 2 * MEDIUM else 0
         return lines + bar + 2 * TIGHT + 2
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """To the side here; up and down is left to the view around it."""
+        """Scroll sideways; up and down is for the view around it."""
         if abs(event.angleDelta().x()) > abs(event.angleDelta().y()):
             super().wheelEvent(event)
         else:
             event.ignore()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Keys that scroll are for the view around it."""
+        """Leave keys that scroll up and down to the view around it."""
         pages = (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown, Qt.Key.Key_Up, Qt.Key.Key_Down)
         if event.key() in pages and event.modifiers() == Qt.KeyboardModifier.NoModifier:
             event.ignore()

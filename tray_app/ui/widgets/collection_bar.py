@@ -1,4 +1,4 @@
-"""Which collection is looked at, and what can be done with it. GUI thread."""
+"""The bar that shows the collection and what can be done with it. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _MOST_LETTERS = 50
 _LETTERS = 8
-"""So many of a name can be read, however narrow the window is."""
+"""Letters of a name that are visible even in a narrow window."""
 
 
 class CollectionBar(QWidget):
-    """The collections, and buttons with menus."""
+    """A list of the collections, and buttons with menus."""
 
     chosen = Signal(str)
     """The id of another collection."""
@@ -66,7 +66,7 @@ class CollectionBar(QWidget):
         button.setMenu(menu)
 
     def show_collections(self, collections: Sequence[Collection], current: Collection) -> None:
-        """Show these, of which one is looked at."""
+        """Show these collections, of which one is the current one."""
         shown = [(self.names.itemText(row), self.names.itemData(row)) for row in range(self.names.count())]
         if shown != [(each.name, each.id) for each in collections]:
             self.names.clear()

@@ -1,4 +1,4 @@
-"""How near texts are to each other: in numbers on a heat map, and as points beside it. GUI thread.
+"""How alike texts are: in numbers on a heat map, and as points beside it. GUI thread.
 
 Imported when it is first shown, as `plots.py` is.
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from tray_app.ui.embedding_operations import EmbeddingResult
 
 _MOST_LABELS = 40
-"""More points than these have no numbers: they would lie upon each other."""
+"""More points than these have no numbers, which would overlap."""
 
 
 class Comparison(Pair):
-    """Two views of the same texts, which have the same numbers in both."""
+    """Two views of the same texts, with the same numbers for them."""
 
     hovered = Signal(str)
-    """What is below the pointer, in words."""
+    """What is below the pointer, in words; empty if nothing is."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Curves over whole numbers, each with its own axis, sign and line. GUI thread.
+"""Curves over whole numbers, each with its own axis, symbol and line style. GUI thread.
 
 Imported when it is first shown, as `plots.py` is.
 """
@@ -26,14 +26,14 @@ _LINES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.P
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points in the order of their x, and what their y counts."""
+    """Points (x, y) in the order of their x, and the label of the y axis."""
 
     label: str
     points: tuple[tuple[int, float], ...]
 
 
 class CurvePlot(QWidget):
-    """Curves below each other, as their units differ; their x is the same."""
+    """Curves one below the other, since their units differ, over the same x axis."""
 
     def __init__(self, x_label: str, name: str) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class CurvePlot(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
 
     def show_curves(self, curves: Sequence[Curve]) -> None:
-        """Show these, in place of what was there; each has at least one point."""
+        """Show these curves, each with at least one point."""
         while len(self._plots) < len(curves):
             self._add_plot()
         for number, plot in enumerate(self._plots):
@@ -65,7 +65,7 @@ class CurvePlot(QWidget):
         plot.setMenuEnabled(False)
         plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.addItem(pg.PlotDataItem())
-        plot.getAxis("left").setWidth(_AXIS_WIDTH)  # the same for all, so that their x stand below each other
+        plot.getAxis("left").setWidth(_AXIS_WIDTH)  # the same for all, so that their x axes are aligned
         self._plots.append(plot)
         self._column.addWidget(plot)
         self._adopt_palette(len(self._plots) - 1)

@@ -1,4 +1,4 @@
-"""A place that files are dropped on, with buttons that do the same. GUI thread."""
+"""A place to drop files, with buttons that do the same. GUI thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came back for the texts: how near they are, their vectors; copied and saved from here. GUI thread."""
+"""The results for some texts: how alike they are, and their vectors, to copy and save. GUI thread."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ class EmbeddingResults(QWidget):
         self.hide()
 
     def show_result(self, texts: tuple[str, ...], embedded: EmbeddingResult) -> None:
-        """Show what came back for these texts."""
+        """Show the results for these texts."""
         self._texts, self._embedded = texts, embedded
-        # That of now may be of another server; without one, examples keep the address of these results.
+        # Examples keep the address at which these results came, as long as the server has no other one.
         self._base_url = self._bridge.status.server.base_url or self._base_url
         self.summary.setText(result_summary(embedded.result, tr))
         self.vectors.show_rows(embedded_texts(texts, embedded.result, tr))
@@ -76,7 +76,7 @@ class EmbeddingResults(QWidget):
         announce(self, self.summary.text())
 
     def take_over(self, old: EmbeddingResults) -> None:
-        """The same results, if there are any, with the same one chosen."""
+        """Show the same results, if there are any, with the same row selected."""
         if old._embedded is not None:
             self._base_url = old._base_url
             self.show_result(old._texts, old._embedded)
@@ -84,14 +84,14 @@ class EmbeddingResults(QWidget):
             self.tabs.setCurrentIndex(old.tabs.currentIndex())
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw again what has been given back."""
+        """Draw the plots again, if they were deleted."""
         super().showEvent(event)
         if self._embedded is not None and self.vectors.plot is None:
             self.vectors.draw()
             self._compare(self._embedded)
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Give the plots back when the window has been closed; the numbers stay."""
+        """Delete the plots when the window is closed, to free memory; the numbers stay."""
         super().hideEvent(event)
         if not self.window().isVisible():
             self.vectors.give_back()
@@ -101,7 +101,7 @@ class EmbeddingResults(QWidget):
                 self.comparison = None
 
     def save(self, path: Path) -> None:
-        """Save to a file; its ending says in which form."""
+        """Save the results to a file, in the format of its ending."""
         texts, embedded, model = self._texts, self._embedded, model_id(self._bridge.status)
         if embedded is not None:
             self._bridge.run(
@@ -109,7 +109,7 @@ class EmbeddingResults(QWidget):
             )
 
     def save_picture(self, path: Path) -> None:
-        """Save the plot on top to a file; its ending says in which form."""
+        """Save the visible plot to a file, in the format of its ending."""
         compared = self.comparison is not None and self.tabs.currentWidget() is self.comparison
         plot = self.comparison.heat_map if self.comparison and compared else self.vectors.plot
         if plot is not None:

@@ -1,4 +1,4 @@
-"""The models one below the other: how things stand with each, and what can be done. GUI thread."""
+"""A row for each loaded model, with its state and what can be done with it. GUI thread."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ _JOINER = "\N{WORD JOINER}"
 
 
 class EngineRows(Card):
-    """A row for each model, and `below` them what concerns all; hidden while there is none.
+    """The rows, and the widgets `below` them that concern all models; hidden while there is no row.
 
-    The Tab key comes to it after `before`.
+    The Tab key reaches the rows after `before`.
     """
 
     load_wanted = Signal(object)
-    """The `EngineView` of a model that is to be loaded."""
+    """The `EngineView` of a model to load."""
     unload_wanted = Signal(object)
+    """The `EngineView` of a model to unload, or of a failed one to dismiss."""
     keep_wanted = Signal(object, bool)
     """The `EngineView` of a model, and whether it is to be kept loaded."""
 
@@ -57,7 +58,7 @@ class EngineRows(Card):
         self.hide()
 
     def show_views(self, views: Sequence[EngineView]) -> None:
-        """Show these models. A row that stays is filled anew, so that the keyboard stays where it is."""
+        """Show these models. A row that stays keeps its widget, and so the focus."""
         by_key = {"" if view.chosen else view.model_id: view for view in views}
         for key in [key for key in self.rows if key not in by_key]:
             row = self.rows.pop(key)
@@ -79,7 +80,7 @@ class EngineRows(Card):
 
 
 class EngineRow(QFrame):
-    """One model: its name, below it how things stand with it, at the right what can be done."""
+    """One model: its name, below it its state, and at the right what can be done."""
 
     def __init__(self, rows: EngineRows) -> None:
         super().__init__(rows)
@@ -109,11 +110,11 @@ class EngineRow(QFrame):
         self._lay_out()
 
     def show_view(self, view: EngineView, *, default: bool) -> None:
-        """Show another state of this model; `default`: it answers who names none, and there are others."""
+        """Show another state of this model; `default`: it is the default one among several."""
         self._view = view
         name = tr("{name} — {notes}").format(name=view.name, notes=tr("default")) if default else view.name
         facts = " · ".join((view.state, *view.details))
-        # A line may end between two of the details, not within one.
+        # Lines may break between details, not within one.
         details = [detail.replace(" ", _FIXED_SPACE).replace("/", f"/{_JOINER}") for detail in view.details]
         self.shape.show_sign(view.shape, view.state)
         self.name.show_text(name)
@@ -124,7 +125,7 @@ class EngineRow(QFrame):
         self.keep.setChecked(bool(view.kept))
         for load in (self.load_button, self._load):
             load.setVisible(view.can_load)
-        # There is no engine to unload any more: its row stays until somebody has seen the cause.
+        # A failed model has no engine to unload: its row stays until the person dismisses it.
         ending = tr("Dismiss") if view.failed else tr("Unload")
         for unload in (self.unload_button, self._unload):
             unload.setVisible(view.can_unload)
@@ -138,7 +139,7 @@ class EngineRow(QFrame):
         self.setAccessibleDescription("\n".join(filter(None, (facts, view.explanation))))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """The same menu at the mouse, and at the row for the key."""
+        """Open the menu at the mouse, or at the row for the menu key."""
         if any(entry.isVisible() for entry in self.menu.actions()):
             self.menu.popup(event.globalPos())
 

@@ -1,4 +1,4 @@
-"""Cards that offer a model each to someone who has chosen none. GUI thread."""
+"""Cards that offer models to somebody who has chosen none. GUI thread."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.model_facts import ModelFacts
 
 _NARROWEST_LETTERS = 30
-"""A card that is not as wide as so many is better below the others than beside them."""
+"""With less width than this for each card, they stand below each other."""
 
 
 class FirstSteps(QWidget):
-    """The models that are here, or else those that suit this machine and its person, and the built-in one."""
+    """Shows a `FirstStepsView`; hidden while it has no cards."""
 
     chosen = Signal(object)
     """A `FirstStep`."""
@@ -56,18 +56,11 @@ class FirstSteps(QWidget):
         self.hide()
 
     def offer(self, facts: ModelFacts, rate_bytes_per_s: float = 0, *, installed: bool = False) -> None:
-        """Make the cards, and make them anew when another engine or setting changes what fits.
-
-        With the speed of the line, once it is known, they say how long a download takes. With `installed`,
-        the models that are on this computer come first.
-        """
+        """Show the cards of `first_steps`, again if they have changed."""
         self._show(first_steps(facts, rate_bytes_per_s, tr, installed=installed))
 
     def offer_second(self, facts: ModelFacts, rate_bytes_per_s: float, *, without: str) -> None:
-        """To somebody who has just chosen a model: one for the other purpose, but none with the id `without`.
-
-        Nothing is offered if there is one already.
-        """
+        """Show the cards of `second_steps`, again if they have changed."""
         self._show(second_steps(facts, rate_bytes_per_s, tr, without=without))
 
     def _show(self, view: FirstStepsView) -> None:
@@ -93,11 +86,11 @@ class FirstSteps(QWidget):
         self._arrange()
 
     def show_if(self, *, wanted: bool) -> None:
-        """Be there for someone who needs it, as soon as there is something to offer."""
+        """Be visible if that is wanted and there are cards."""
         self.setVisible(wanted and bool(self._view.steps))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Put the cards beside each other where there is room."""
+        """Show the cards beside each other if there is room."""
         super().resizeEvent(event)
         self._arrange()
 

@@ -1,4 +1,4 @@
-"""How near texts are to each other, as a heat map with values and a legend. GUI thread.
+"""How alike texts are, as a heat map with values and a legend. GUI thread.
 
 Imported when it is first shown, as `plots.py` is.
 """
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QPointF
     from PySide6.QtGui import QPainter, QResizeEvent
-    from PySide6.QtWidgets import QWidget
 
 MOST_TEXTS = 200
 _LEGEND_TICKS = 6
 _MOST_TICKS = 16
 _TICK_STEPS = (1, 2, 5, 10, 20, 50)
 _DARK_BELOW = 0.55
-"""Luminance below which a cell needs white letters."""
+"""Luminance (0 to 1) below which a cell needs white letters."""
 _LEAST_ROOM = 2 * LARGE
-"""Pixels for the beginning of a text."""
+"""The least room for the beginning of a text, in pixels."""
 _WIDEST_VALUE = "-0.00"
 
 
@@ -40,12 +39,12 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
     hovered = Signal(str)
     """`Text 1 and text 3: 0.8312` for the cell below the pointer; empty beside the cells."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setAccessibleName(tr("Similarity of the texts"))
         self._values = np.zeros((0, 0))
         self._texts: Sequence[str] = ()
-        # Viridis rises in brightness all the way: it can be read in gray and by the color-blind.
+        # The brightness of Viridis only rises, so that it can be read in gray and by color-blind people.
         self._colors = pg.colormap.get("viridis")
         self._plot = self.addPlot(enableMenu=False)
         self._plot.invertY(True)  # the first text is at the top
@@ -61,7 +60,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._adopt_palette()
 
     def show_similarities(self, values: np.ndarray, texts: Sequence[str] = ()) -> None:
-        """Show what `similarities` has found of at least two texts, whose beginnings stand at the left."""
+        """Show the `similarities` of at least two texts, whose beginnings are shown at the left."""
         self._values, self._texts = values, texts
         count = len(values)
         lowest = min(0.0, float(values.min()))
@@ -84,7 +83,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """More of the texts can be read where there is more room."""
+        """Show more of the texts where there is more room."""
         super().resizeEvent(event)
         if hasattr(self, "_legend") and len(self._values):
             self._show_ticks(len(self._values))
@@ -107,7 +106,7 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
         self._plot.getAxis("left").setTicks([[(number - 0.5, self._title(number)) for number in numbers]])
 
     def _title(self, number: int) -> str:
-        """`3  Bread is baked …`, as far as a third of the width reaches."""
+        """`3  Bread is baked …`, in at most a quarter of the width."""
         if number > len(self._texts):
             return str(number)
         text = f"{number}  {presentable(' '.join(self._texts[number - 1].split()))}"
@@ -137,9 +136,9 @@ class HeatMap(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph has n
 
 
 class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no types
-    """The numbers in the cells, wherever those are large enough to be read; zooming makes them so.
+    """The numbers in the cells, if the cells are large enough for them, which zooming can make them.
 
-    One item for all: a text item for each cell takes a tenth of a second for a dozen texts.
+    One item for all: a text item for each cell would take a tenth of a second for a dozen texts.
     """
 
     def __init__(self, colors: pg.ColorMap) -> None:
@@ -161,7 +160,7 @@ class _CellValues(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph has no 
         return QRectF(0, 0, len(self._values), len(self._values))
 
     def paint(self, painter: QPainter, _option: object, _widget: object = None) -> None:
-        """Write upright, in pixels, though the axes point elsewhere."""
+        """Write in pixels, not in the inverted units of the axes."""
         to_pixels = painter.transform()
         cell = to_pixels.mapRect(QRectF(0, 0, 1, 1)).size()
         needed = painter.fontMetrics().size(0, _WIDEST_VALUE)
@@ -189,9 +188,10 @@ def _cells_in(first: float, last: float) -> range:
 
 
 def similarities(vectors: Sequence[Sequence[float]]) -> np.ndarray:
-    """The cosine of the angle between each two of the first 200 vectors; 0 where one of them has no length.
+    """The cosine of the angle between each two of the first `MOST_TEXTS` vectors, from -1 to 1.
 
-    Many vectors take a tenth of a second: not for the GUI thread.
+    It is 0 for a vector of length 0. Many vectors take a tenth of a second, so this is not for the GUI
+    thread.
     """
     rows = np.asarray(vectors[:MOST_TEXTS], dtype=float)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -201,7 +201,7 @@ def similarities(vectors: Sequence[Sequence[float]]) -> np.ndarray:
 
 
 def nearest_pair(values: np.ndarray) -> tuple[int, int]:
-    """The two different texts that are nearest to each other."""
-    others = values - 3 * np.eye(len(values))  # a text is nearest to itself, which says nothing
+    """The numbers of the two different texts that are nearest to each other."""
+    others = values - 3 * np.eye(len(values))  # leaves out each text with itself
     first, second = np.unravel_index(int(np.argmax(others)), others.shape)
     return int(first), int(second)

@@ -1,4 +1,4 @@
-"""How the latencies of many requests are spread, with p50 and p95. GUI thread.
+"""A histogram of the latencies of many requests, with p50 and p95. GUI thread.
 
 Imported when it is first shown, as `plots.py` is.
 """
@@ -19,20 +19,18 @@ from tray_app.ui.widgets.axes import number_axes, paint_axes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from PySide6.QtWidgets import QWidget
-
 _MOST_BINS = 40
 
 
 class LatencyHistogram(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
-    """Bars of how many requests took how long."""
+    """Bars with the number of requests for each range of latencies."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False, axisItems=number_axes())
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Latencies of the requests"))
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self.addItem(self._bars)
-        # Told apart by their line and their words, not by color.
+        # Distinguished by line style and label, not by color.
         self._p50 = pg.InfiniteLine(label="p50", labelOpts={"position": 0.95})
         self._p95 = pg.InfiniteLine(label="p95", labelOpts={"position": 0.85})
         for line in (self._p50, self._p95):

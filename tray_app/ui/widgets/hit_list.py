@@ -52,7 +52,7 @@ _ROW = Qt.ItemDataRole.UserRole
 
 
 class HitModel(QAbstractListModel):
-    """The rows; what a screen reader says of one is all that it shows."""
+    """The rows; a screen reader says all that a row shows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class HitModel(QAbstractListModel):
 
 
 class HitList(QListView):
-    """The texts in roomy rows. Enter opens the file of one; its menu does the same, and copies."""
+    """The texts in rows of several lines. Enter opens the file of a text; a menu also copies."""
 
     chosen = Signal(int)
     """The number of the row that is selected now."""
@@ -94,11 +94,11 @@ class HitList(QListView):
         self.hits = HitModel()
         self.setModel(self.hits)
         self.setItemDelegate(HitDelegate(self))
-        self.setResizeMode(QListView.ResizeMode.Adjust)  # rows are as high as their text is at this width
+        self.setResizeMode(QListView.ResizeMode.Adjust)  # the height of rows depends on the width
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        self.setMouseTracking(True)  # the row below the pointer is tinted
+        self.setMouseTracking(True)  # to tint the row below the pointer
         self.customContextMenuRequested.connect(self._open_menu)
         self.doubleClicked.connect(self._open_file)
         self.selectionModel().currentChanged.connect(lambda index, _: self.chosen.emit(index.row()))
@@ -132,7 +132,7 @@ class HitList(QListView):
         return menu
 
     def copy(self) -> None:
-        """Put the text of the selected row on the clipboard, as it was written."""
+        """Copy the text of the selected row, as it was written."""
         if row := self.row():
             QGuiApplication.clipboard().setText(row.whole)
 
@@ -162,7 +162,7 @@ class HitList(QListView):
 
 
 class HitDelegate(QStyledItemDelegate):
-    """A row: where the text is from and its score in one line, the text below."""
+    """Draws a row: the origin and score of a text in one line, and the text below."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """As high as the text is at the width of the list."""
@@ -177,7 +177,7 @@ class HitDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw it in the palette's colors."""
         row: HitRow = index.data(_ROW)
-        # The style sheet gives the list another palette, in which what is selected has a soft color.
+        # The style sheet gives the list another palette, with another color of the selection.
         look = look_of(option.widget.window())
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -210,7 +210,7 @@ def _draw_ground(painter: QPainter, option: QStyleOptionViewItem, look: Colors) 
 
 
 def _draw_score(painter: QPainter, inner: QRect, row: HitRow, look: Colors) -> int:
-    """The number at the right with its bar before it; the width of both."""
+    """Draw the score at the right with its bar; the width of both in pixels."""
     metrics = painter.fontMetrics()
     number = metrics.horizontalAdvance(row.score_text)
     painter.setPen(look.text)
@@ -239,7 +239,7 @@ def _draw_text(painter: QPainter, top: QPointF, text: str, font: QFont, width: i
             painter.drawText(QPointF(top.x(), top.y() + line.y() + line.ascent()), rest)
         else:
             line.draw(painter, top)
-    del layout  # its lines have lived as long
+    del layout  # which owns the lines
 
 
 def _lines(text: str, font: QFont, width: int) -> tuple[list[QTextLine], QTextLayout]:

@@ -1,4 +1,4 @@
-"""Work that takes long: how far it is in words, with a bar below, and a button that ends it. GUI thread."""
+"""Long work: its progress in words and as a bar, and a button that cancels it. GUI thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tray_app.ui.widgets.labels import text_label
 
 
 class JobRow(QWidget):
-    """Hidden while there is no such work."""
+    """Hidden while no such work is under way."""
 
     cancelled = Signal()
 
@@ -36,7 +36,7 @@ class JobRow(QWidget):
         self.hide()
 
     def show_progress(self, words: str, done: int, total: int) -> None:
-        """Show how far it is; a total of 0 is not known yet."""
+        """Show the progress; a total of 0 means that it is not known yet."""
         self.words.setText(words)
         self.bar.setRange(0, max(1, total))
         self.bar.setValue(done)

@@ -1,4 +1,4 @@
-"""The field of a key: takes a new one, makes one, or has the kept one forgotten; shows none. GUI thread."""
+"""The field of a key: takes or generates a new one, or removes the kept one. GUI thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class KeyEditor(Editor):
-    """Hides what is typed. Only a key that was made here is legible, until it is applied or typed over."""
+    """Hides what is typed. Only a generated key is readable, until it is applied or changed."""
 
     def __init__(self, key: Key) -> None:
         super().__init__()
@@ -45,28 +45,28 @@ class KeyEditor(Editor):
 
     @property
     def in_clear(self) -> bool:
-        """Whether the key can be read, and copied."""
+        """Whether the key is readable and can be copied."""
         return self.line.echoMode() is QLineEdit.EchoMode.Normal
 
     def value(self) -> str | None:
-        """The key to keep; empty to leave what is kept, None to forget it."""
+        """The new key; empty to keep the old one, None to remove it."""
         return None if self._forgets else self.line.text().strip()
 
     def set_value(self, value: str | None) -> None:
-        """Take another key as if it was typed, or have the kept one forgotten."""
+        """Take another key as if it was typed; None: remove the kept one."""
         self._hide()
         self._forgets = value is None
         self.line.setText(value or "")
         self._tell()
 
     def take_over(self, old: KeyEditor) -> None:
-        """The same as in `old`, a key that can be read included."""
+        """Show the same as `old`, also a readable key."""
         self.set_value(old.value())
         self.line.setEchoMode(old.line.echoMode())
         self._tell()
 
     def show_kept(self, kept: Kept) -> None:
-        """Say whether there is a key."""
+        """Show whether a key is kept."""
         self._kept = kept
         self._adjust()
 

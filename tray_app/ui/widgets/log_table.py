@@ -1,4 +1,4 @@
-"""The lines of the page Logs as Qt's item views want them: a ring, filtered, in batches. GUI thread."""
+"""Qt's model of the lines on the page Logs: the last ones, filtered, added in batches. GUI thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LogColumn(IntEnum):
 
 
 class LogTable(QAbstractTableModel):
-    """The last lines, and of them those that pass the filter."""
+    """The last `capacity` lines, of which those that pass the filter are shown."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class LogTable(QAbstractTableModel):
         return len(self._known)
 
     def append(self, rows: Sequence[LogRow]) -> int:
-        """Add lines at the end; how many of the shown ones had to go at the start."""
+        """Add lines at the end; how many of the shown ones were removed at the start."""
         rows = rows[-self._capacity :]
         self._known.extend(rows)
         forgotten = self._known[: max(0, len(self._known) - self._capacity)]

@@ -1,7 +1,7 @@
-"""A piece of text as high as it is: Markdown of a model, or what a person wrote. GUI thread.
+"""A text that is as high as it needs to be: Markdown, or plain text of a person. GUI thread.
 
-What a model writes is a stranger's: nothing is loaded that it names, and a link only tells that it was
-clicked.
+Markdown comes from models and other strangers: nothing that it names is loaded, and a click on a link is only
+reported.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 _MOST_CELLS = 1000
-"""Of tables in one text: Qt takes a second for more of them."""
+"""Cells of tables in one text: with more, Qt takes over a second."""
 _LINE_PERCENT = 125.0
 _EDGE = 1
-"""Pixels around a text, for the ring of what has the keyboard."""
+"""Pixels around a text, for the ring that shows the focus."""
 _SCROLLS = {
     Qt.Key.Key_PageUp,
     Qt.Key.Key_PageDown,
@@ -56,7 +56,7 @@ _SCROLLS = {
 
 
 class SafeDocument(QTextDocument):
-    """A text that loads nothing: no picture of the network, no file of this computer."""
+    """A document that loads nothing: no picture from the network, no file of this computer."""
 
     def loadResource(self, _kind: int, _name: QUrl | str) -> Any:
         """Nothing, whatever is asked for."""
@@ -64,7 +64,7 @@ class SafeDocument(QTextDocument):
 
 
 class TextView(QTextBrowser):
-    """A text as high as it is; the view around it scrolls."""
+    """A text that is as high as it needs to be; the view around it scrolls."""
 
     link_clicked = Signal(str)
 
@@ -85,23 +85,23 @@ class TextView(QTextBrowser):
         self.anchorClicked.connect(lambda url: self.link_clicked.emit(url.toString()))
 
     def show_markdown(self, text: str) -> None:
-        """Show what a model writes."""
+        """Show a Markdown text."""
         document = self.document()
         document.setMarkdown(text, _features(text))
         _dress(document, self)
 
     def show_plain(self, text: str) -> None:
-        """Show a text as it is."""
+        """Show a plain text."""
         self.document().setPlainText(text)
 
     def height_for(self, width: int) -> int:
-        """How high it is at this width."""
+        """Its height at this width, in pixels."""
         document = self.document()
         document.setTextWidth(width - 2 * _EDGE)
         return max(self.fontMetrics().height(), round(document.size().height() + 0.5)) + 2 * _EDGE
 
     def width_wanted(self, most: int) -> int:
-        """How wide it needs to be, at most this."""
+        """The width that it needs, at most `most` pixels."""
         document = self.document()
         document.setTextWidth(most - 2 * _EDGE)
         return min(most, int(document.idealWidth()) + 1 + 2 * _EDGE)
@@ -111,16 +111,16 @@ class TextView(QTextBrowser):
         return None
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Left to the view around it."""
+        """Leave scrolling to the view around it."""
         event.ignore()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Wear a ring, unless the mouse has brought the focus."""
+        """Show a ring, if the Tab key has brought the focus."""
         super().focusInEvent(event)
         self._ring(shown=event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason))
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Wear no ring, and show nothing as selected any more."""
+        """Hide the ring, and clear the selection."""
         super().focusOutEvent(event)
         self._ring(shown=False)
         if event.reason() not in (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason):
@@ -135,7 +135,7 @@ class TextView(QTextBrowser):
             self.style().polish(self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Keys that scroll are for the view around it."""
+        """Leave keys that scroll to the view around it."""
         if event.key() in _SCROLLS and event.modifiers() == Qt.KeyboardModifier.NoModifier:
             event.ignore()
         else:
@@ -143,14 +143,14 @@ class TextView(QTextBrowser):
 
 
 def plain_text(markdown: str) -> str:
-    """What is to be read aloud of a Markdown text."""
+    """A Markdown text as it is read aloud."""
     document = SafeDocument()
     document.setMarkdown(markdown, _features(markdown))
     return document.toPlainText().replace("\N{OBJECT REPLACEMENT CHARACTER}", "")
 
 
 def _features(markdown: str) -> QTextDocument.MarkdownFeature:
-    """Which Markdown a text is read as: without tables, which are then shown as written, if they are huge."""
+    """The Markdown dialect for a text: one without tables, which are shown as written, if they are huge."""
     known = QTextDocument.MarkdownFeature
     huge = markdown.count("|") > _MOST_CELLS
     return known.MarkdownNoHTML | (known.MarkdownDialectCommonMark if huge else known.MarkdownDialectGitHub)
@@ -163,7 +163,7 @@ def code_font() -> QFont:
 
 
 def _dress(document: QTextDocument, widget: QWidget) -> None:
-    """Our sizes of type, and words in place of pictures."""
+    """Apply our sizes and colors, and replace pictures by links."""
     look = look_of(widget)
     base = document.defaultFont()
     cursor = QTextCursor(document)
@@ -226,7 +226,7 @@ def _dress_table(table: QTextTable, border: QColor) -> None:
 
 
 def _replace_pictures(cursor: QTextCursor, color: QColor) -> None:
-    """A link to each picture that a text names, in its place: nothing is loaded unasked."""
+    """Replace each picture by a link to it, as nothing is loaded unasked."""
     found = [
         (fragment.position(), fragment.length(), fragment.charFormat())
         for block in _blocks(cursor.document())

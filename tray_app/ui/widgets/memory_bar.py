@@ -1,4 +1,4 @@
-"""A bar of what would be taken of one kind of memory, with a legend and a warning. GUI thread."""
+"""One kind of memory as a bar, with a legend and a warning. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.memory import MemoryBarView
 
 _HEIGHT = SMALL + TIGHT
-# Told apart by pattern, not by color.
+# Distinguished by pattern, not by color.
 _PATTERNS = (Qt.BrushStyle.SolidPattern, Qt.BrushStyle.BDiagPattern, Qt.BrushStyle.Dense5Pattern)
 _MARKS = ("■", "▨", "▒")
-"""Letters of a legend that look like the patterns."""
+"""Letters for the legend that look like the patterns."""
 
 
 class MemoryBar(QWidget):
     """The bar with its words."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.text = small_label()
         self.warning = small_label()
         self.warning.setForegroundRole(QPalette.ColorRole.WindowText)
@@ -43,7 +43,7 @@ class MemoryBar(QWidget):
             column.addWidget(widget)
 
     def show_view(self, view: MemoryBarView) -> None:
-        """Show another state of things."""
+        """Show another view."""
         self._strip.show_view(view)
         named = [
             f"{mark} {name} {memory_text(size, tr)}"
@@ -59,7 +59,7 @@ class MemoryBar(QWidget):
 
 
 def show_bars(bars: Sequence[MemoryBar], views: Sequence[MemoryBarView]) -> None:
-    """Show these, one in each bar; there are enough bars, and the others are hidden."""
+    """Show one view in each bar and hide the other bars, of which there must be enough."""
     for number, bar in enumerate(bars):
         bar.setVisible(number < len(views))
         if number < len(views):
@@ -67,7 +67,7 @@ def show_bars(bars: Sequence[MemoryBar], views: Sequence[MemoryBarView]) -> None
 
 
 class _Strip(QWidget):
-    """The bar alone: the parts from the left, and a mark where the memory ends."""
+    """The bar without words: the parts from the left, and a mark where the usable memory ends."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)

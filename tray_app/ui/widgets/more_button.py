@@ -1,4 +1,4 @@
-"""The button “…” at the end of a row: all that can be done with it besides the first thing. GUI thread."""
+"""The button “…” at the end of a row, for a menu. GUI thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tray_app.ui.texts import tr
 
 
 class MoreButton(QPushButton):
-    """How it looks and is called; its menu, which also opens by the Menu key, is of who shows it."""
+    """Only the look and name of the button; the row makes the menu, which also opens by the menu key."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -19,6 +19,6 @@ class MoreButton(QPushButton):
         self.speak_of("")
 
     def speak_of(self, name: str) -> None:
-        """Say whose actions these are."""
+        """Name the thing whose menu this is, for screen readers."""
         self.setToolTip(tr("More"))
         self.setAccessibleName(tr("More: {name}").format(name=name) if name else tr("More"))

@@ -1,4 +1,4 @@
-"""Asks in the page whether an app or a web page of this computer may use the server. GUI thread."""
+"""Asks on Home whether an app or a web page may use the server. GUI thread."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class OriginCard(Card):
         column.addLayout(buttons)
         self.setFocusProxy(self.title)
         self._question: OriginQuestion | None = None
-        # A question may come up under a click that was meant for something else, such as the second one of a
-        # double click on the question before: nobody has read it yet.
+        # A question may appear under a click that was meant for something else, such as the second one of a
+        # double click on the question before: it cannot be answered before it could be read.
         self._reading = QTimer(self)
         self._reading.setSingleShot(True)
         self._reading.setInterval(_READING_MS)
@@ -56,7 +56,7 @@ class OriginCard(Card):
         self.hide()
 
     def show_question(self, question: OriginQuestion | None) -> None:
-        """Ask this, or nothing."""
+        """Ask this; None hides the card."""
         before, self._question = self._question, question
         self.setVisible(question is not None)
         if question is None:
@@ -71,11 +71,11 @@ class OriginCard(Card):
             self._let_read()
 
     def permit(self) -> None:
-        """Take an answer to the question that is shown."""
+        """Allow an answer to the question that is shown."""
         self._set_enabled(enabled=True)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The page has come up, perhaps under the mouse."""
+        """Wait again before an answer, since the card may have appeared under the mouse."""
         super().showEvent(event)
         self._let_read()
 
@@ -92,6 +92,6 @@ class OriginCard(Card):
     def _set_enabled(self, *, enabled: bool) -> None:
         buttons = (self.allow_button, self.refuse_button)
         if not enabled and any(button.hasFocus() for button in buttons):
-            self.setFocus()  # at the next question, which a screen reader reads; the buttons come after it
+            self.setFocus()  # to the question, which a screen reader reads; the buttons come after it
         for button in buttons:
             button.setEnabled(enabled)

@@ -1,4 +1,4 @@
-"""Two views of the same beside each other, or one below the other where there is little width. GUI thread."""
+"""Two views side by side, or one below the other where there is little width. GUI thread."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
 
 _SHARES = (3, 2)
-"""Of the room: the first, the second."""
+"""The shares of the room of the first and the second view."""
 _NARROW_LETTERS = 90
-"""Below so many letters of width, the second stands below."""
+"""With less width than for so many letters, the second view is below the first."""
 
 _NO_LIMIT = (1 << 24) - 1
 """Qt's own, which PySide does not name."""
 
 
 class Pair(QWidget):
-    """The first gets a little more of the room."""
+    """The first view gets a little more room."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,12 +37,12 @@ class Pair(QWidget):
             self._box.addWidget(view, share)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Turn where the width is no longer, or is again, enough for both."""
+        """Arrange the views by the width."""
         super().resizeEvent(event)
         narrow = self.width() < _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
         self._box.setDirection(
             QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
         )
-        # Labels that wrap make it ask for more height than its share.
+        # Labels that wrap would make it higher than its share.
         most = self.height() * _SHARES[1] // sum(_SHARES) if narrow else _NO_LIMIT
         self._second.setMaximumHeight(most)

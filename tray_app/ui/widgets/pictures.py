@@ -1,4 +1,4 @@
-"""Plots as pictures to keep: PNG for documents, SVG for print. GUI thread."""
+"""Saves plots as pictures: PNG for documents, SVG for print. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DOTS_PER_PIXEL = 2
 
 
 def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
-    """What the plot shows now, as the content of a file that ends in `.svg`, or else of a PNG."""
+    """What the plot shows now, as the bytes of an SVG file if `suffix` is `.svg`, else of a PNG file."""
     content = QByteArray()
     buffer = QBuffer(content)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
@@ -33,7 +33,7 @@ def picture_of(plot: QGraphicsView, suffix: str) -> bytes:
 
 
 def choose_picture_file(parent: QWidget, chosen: Callable[[Path], object]) -> None:
-    """Ask where a picture shall go; the ending says in which form."""
+    """Ask where to save a picture; the ending decides its format."""
     ask_where_to_save(parent, tr("Save the picture"), [tr("Picture (*.png)"), tr("Drawing (*.svg)")], chosen)
 
 
@@ -45,7 +45,7 @@ def _pixmap_of(plot: QGraphicsView) -> QPixmap:
 
 
 def _draw_svg(plot: QGraphicsView, buffer: QBuffer) -> None:
-    from PySide6.QtSvg import QSvgGenerator  # needed by nobody before
+    from PySide6.QtSvg import QSvgGenerator  # only needed here
 
     generator = QSvgGenerator()
     generator.setOutputDevice(buffer)

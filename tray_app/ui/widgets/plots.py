@@ -19,20 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PySide6.QtCore import QPointF
-    from PySide6.QtWidgets import QWidget
 
 
 class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
-    """The values of a vector as bars from zero; the pointer picks one of them."""
+    """The values of a vector as bars from zero; the one below the pointer is marked."""
 
     hovered = Signal(str)
     """`Dimension 17: +0.1234` for the bar below the pointer; empty beside the bars."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False, axisItems=number_axes())
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False, axisItems=number_axes())
         self.setAccessibleName(tr("Plot of the vector"))
         self._values = np.zeros(0)
-        # One filled curve in steps in place of a rectangle for each value: 8192 of them stay fluid.
+        # One filled curve with steps, not a rectangle for each value, so that 8192 values are drawn fast.
         self._bars = pg.PlotDataItem(stepMode="center", fillLevel=0)
         self._marked = pg.BarGraphItem(x=[], height=[], width=1)
         self.addItem(self._bars)
@@ -65,7 +64,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             self._adopt_palette()
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is below the pointer any more."""
+        """Mark no bar."""
         super().leaveEvent(event)
         self._mark(None)
 
@@ -83,7 +82,7 @@ class VectorPlot(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._mark(index if 0 <= index < len(self._values) else None)
 
     def _mark(self, index: int | None) -> None:
-        """Point out one bar, or none."""
+        """Mark one bar, or none."""
         if index is None:
             self._marked.setOpts(x=[], height=[])
             self.hovered.emit("")

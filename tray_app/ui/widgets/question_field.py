@@ -1,4 +1,4 @@
-"""The field of a question, which notices when a person stops typing. GUI thread."""
+"""The field for a question, which notices when a person stops typing. GUI thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction, QKeyEvent
 
 _TYPING_MS = 400
-"""Who has not typed for so long wants an answer."""
+"""After a pause of this length, the question is asked."""
 
 
 class QuestionField(QLineEdit):
-    """Enter asks at once, a pause asks by itself, Esc empties it."""
+    """Enter asks at once, a pause also asks, Esc clears the field."""
 
     asked = Signal()
     paused = Signal()
@@ -45,22 +45,22 @@ class QuestionField(QLineEdit):
         self.returnPressed.connect(self.asked)
 
     def words(self) -> str:
-        """What is asked, without the spaces around it."""
+        """The question, without spaces around it."""
         return self.text().strip()
 
     def fill_in(self, words: str) -> None:
-        """Put a question in; whoever does so asks it."""
+        """Fill in a question; the caller asks it."""
         self.setText(words)
         self._typing.stop()
 
     def changeEvent(self, event: QEvent) -> None:
-        """Draw the symbol anew when light becomes dark."""
+        """Follow the system's change between light and dark."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.PaletteChange and self._symbol is not None:
             self._symbol.setIcon(symbol_icon("search", self.palette()))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Esc empties the field."""
+        """Clear the field on Esc."""
         if event.matches(QKeySequence.StandardKey.Cancel) and self.text():
             self.clear()
         else:

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 _SEPARATOR = " · "
 _FEWEST_LETTERS = 10
-"""A title keeps room for so many letters before its chips go."""
+"""A title keeps room for so many letters; chips are left out for that."""
 
 Index = QModelIndex | QPersistentModelIndex
 
 
 class RowPart(Enum):
-    """What of a row can be clicked."""
+    """The parts of a row that can be clicked."""
 
     ACTION = auto()
     MORE = auto()
@@ -42,10 +42,10 @@ class RowPart(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """Where the parts of a row are."""
+    """The places of the parts of a row."""
 
     words: QRect
-    """From behind the symbol to before the buttons."""
+    """Between the symbol and the buttons."""
     tick: QRect
     badge: QRect
     action: QRect
@@ -53,7 +53,7 @@ class _Room:
 
 
 class RowDelegate(QStyledItemDelegate):
-    """Made for one list."""
+    """Draws the rows of one list; `row_at` gives the content of a row by its number."""
 
     def __init__(self, view: QWidget, row_at: Callable[[int], ListRow]) -> None:
         super().__init__(view)
@@ -62,29 +62,29 @@ class RowDelegate(QStyledItemDelegate):
         self.notes = False
         """Whether every row has room for a sentence."""
         self.hot = -1, RowPart.REST
-        """The row that the mouse is on, and what of it."""
+        """The row below the mouse, -1 for none, and the part of it."""
         self.renew()
 
     def renew(self) -> None:
-        """Font or palette have changed."""
+        """Take over another font and palette."""
         self._fonts = RowFonts(self._view.font())
-        palette = QGuiApplication.palette()  # a style sheet gives lists another one: for those Qt draws
+        palette = QGuiApplication.palette()  # a style sheet gives lists another one
         self._look = colors(palette)
         self._tones = {tone: tone_color(tone, palette) for tone in Tone}
         self._stamps = RowStamps(self._fonts, self._look)
 
     @property
     def height(self) -> int:
-        """Pixels of a row."""
+        """The height of a row in pixels."""
         lines = self._fonts.of_title.height() + (1 + self.notes) * (self._fonts.of_caption.height() + TIGHT)
         return max(lines, BADGE) + 2 * EDGE
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        """All rows are alike, and as wide as the list."""
+        """The same for all rows, which are as wide as the list."""
         return QSize(BADGE, self.height)
 
     def part_at(self, place: QRect, row: ListRow, point: QPoint) -> RowPart:
-        """What is at a point of a row that is drawn at `place`."""
+        """The part at a point of a row that is drawn at `place`."""
         room = self._room(place, row)
         if room.action.contains(point):
             return RowPart.ACTION
@@ -155,7 +155,7 @@ class RowDelegate(QStyledItemDelegate):
             painter.drawRoundedRect(sheet, RADIUS, RADIUS)
 
     def _draw_words(self, painter: QPainter, room: QRect, row: ListRow, *, raised: bool) -> None:
-        """On the ground of a row that is `raised`, fainter letters could not be read by all."""
+        """Draw the words; on the tinted ground of a `raised` row, none of them are faint."""
         fonts = self._fonts
         more = bool(row.pieces) + bool(row.note)
         lines = fonts.of_title.height() + more * (fonts.of_caption.height() + TIGHT)
@@ -203,7 +203,7 @@ class RowDelegate(QStyledItemDelegate):
                 left += self._draw_text(painter, rest, text, self._fonts.of_caption)
 
     def _draw_text(self, painter: QPainter, room: QRect, text: str, metrics: QFontMetrics) -> int:
-        """As much of a text as there is room for; its width."""
+        """Draw as much of a text as there is room for; its width in pixels."""
         width = metrics.horizontalAdvance(text)
         if width > room.width():
             text, width = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room.width()), room.width()
@@ -220,7 +220,7 @@ class RowDelegate(QStyledItemDelegate):
 
 
 def _runs(row: ListRow) -> list[tuple[str, Tone, bool]]:
-    """The facts of a row as texts that have one color each, and whether that is a sign."""
+    """The facts of a row as texts of one color each: text, tone, and whether it is a sign."""
     parts: list[tuple[str, Tone, bool]] = []
     for number, piece in enumerate(row.pieces):
         if number:

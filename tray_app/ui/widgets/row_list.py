@@ -1,4 +1,4 @@
-"""A list whose rows have two lines, a button and a menu, however many there are. GUI thread."""
+"""A list of any length whose rows have two lines, a button and a menu. GUI thread."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOP = QModelIndex()
 
 
 class RowModel(QAbstractListModel):
-    """Things with keys; what their rows say is worked out when somebody looks at them."""
+    """Items with keys, and their rows, which are made when they come into view."""
 
     def __init__(self, key_of: Callable[[Any], str], present: Callable[[Any], ListRow]) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class RowModel(QAbstractListModel):
         return len(self.items)
 
     def show_items(self, items: Sequence[Any]) -> bool:
-        """Show these. True if they are others than before, or in another order: then nothing is selected."""
+        """Show these items. True if their keys or order have changed; then nothing is selected."""
         keys = [self._key_of(item) for item in items]
         if keys != self.keys:
             self.beginResetModel()
@@ -62,27 +62,27 @@ class RowModel(QAbstractListModel):
         return False
 
     def item(self, key: str) -> Any:
-        """The one with this key; None if there is none."""
+        """The item with this key, or None."""
         return self.items[self.keys.index(key)] if key in self.keys else None
 
     def renew(self) -> None:
-        """Work out anew what all rows say."""
+        """Make all rows again."""
         self._rows = [None] * len(self.items)
         self.dataChanged.emit(self.index(0), self.index(len(self.items) - 1))
 
     def at(self, number: int) -> ListRow:
-        """What a row says."""
+        """The content of a row."""
         row = self._rows[number]
         if row is None:
             row = self._rows[number] = self._present(self.items[number])
         return row
 
     def rowCount(self, parent: Index = _TOP) -> int:
-        """As Qt asks for it."""
+        """The number of rows, for Qt."""
         return 0 if parent.isValid() else len(self.items)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What a row says: to the eye its title, to the ear all of it."""
+        """What Qt needs of a row: its name, the words for screen readers, tooltip and tick."""
         row = self.at(index.row())
         match role:
             case Qt.ItemDataRole.DisplayRole:
@@ -97,10 +97,10 @@ class RowModel(QAbstractListModel):
 
 
 class RowList(QListView):
-    """One row is the current one: Enter presses its button, the menu key opens its menu, Space ticks it.
+    """Enter presses the button of the current row, the menu key opens its menu, Space ticks it.
 
-    With `notes`, rows have room for a sentence where one of them has such. The list is no higher than its
-    rows; with `scrolls` false it is never less, and the page around it is scrolled.
+    With `notes`, all rows have room for a sentence if one of them has one. The list is at most as high as its
+    rows; without `scrolls` it is always as high, and the page around it scrolls.
     """
 
     acted = Signal(str)
@@ -108,7 +108,7 @@ class RowList(QListView):
     menu_wanted = Signal(str, QPoint)
     """The menu of a row, at this point of the screen."""
     ticked = Signal(str)
-    """A row is to be ticked, or no more."""
+    """The key of a row whose tick is to be changed."""
     current_changed = Signal()
 
     def __init__(
@@ -141,7 +141,7 @@ class RowList(QListView):
         self.verticalScrollBar().setSingleStep(self._delegate.height // 2)
 
     def show_items(self, items: Sequence[Any]) -> bool:
-        """Show these; whoever is current stays so. True as `RowModel.show_items`."""
+        """Show these items; the current row stays the current one. The result is that of the model."""
         current, place = self.current_key(), self.verticalScrollBar().value()
         anew = self.rows.show_items(items)
         if self._notes:
@@ -159,7 +159,7 @@ class RowList(QListView):
         return self.rows.keys[number] if 0 <= number < len(self.rows) else ""
 
     def current_item(self) -> Any:
-        """What the current row stands for; None without one."""
+        """The item of the current row, or None."""
         number = self.currentIndex().row()
         return self.rows.items[number] if 0 <= number < len(self.rows) else None
 
@@ -171,38 +171,38 @@ class RowList(QListView):
         return True
 
     def press(self, key: str) -> None:
-        """As a click on the button of a row, or on one that opens."""
+        """Act as a click on the button of a row, or on a row that opens."""
         if key in self.rows.keys:
             row = self.rows.at(self.rows.keys.index(key))
             if row.action or row.opens:
                 self.acted.emit(key)
 
     def sizeHint(self) -> QSize:
-        """As high as its rows."""
+        """The height of all rows."""
         hint = super().sizeHint()
         return QSize(hint.width(), len(self.rows) * self._delegate.height + 2 * self.frameWidth())
 
     def minimumSizeHint(self) -> QSize:
-        """A few rows, where the page does not scroll."""
+        """A few rows, or all if the page around it scrolls."""
         hint, least = super().minimumSizeHint(), self.sizeHint().height()
         return QSize(hint.width(), min(hint.height(), least) if self._scrolls else least)
 
     def currentChanged(self, current: Index, previous: Index) -> None:
-        """Bring the row into the view of a page that is scrolled."""
+        """Scroll the page to the row, if the list itself does not scroll."""
         super().currentChanged(current, previous)
         if not self._scrolls and self.hasFocus():
             self._reveal(current)
         self.current_changed.emit()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Somebody who comes by the Tab key is on a row."""
+        """Make a row the current one when the Tab key brings the focus."""
         super().focusInEvent(event)
         by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         if by_key and len(self.rows) and not self.currentIndex().isValid():
             self.setCurrentIndex(self.rows.index(0))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter presses the button, Space ticks."""
+        """Press the button on Enter, tick on Space."""
         key = self.current_key()
         if key and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
             self.press(key)
@@ -212,7 +212,7 @@ class RowList(QListView):
             super().keyPressEvent(event)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """The menu of the row below the mouse, or of the current one."""
+        """Ask for the menu of the row below the mouse, or of the current one."""
         if event.reason() is QContextMenuEvent.Reason.Mouse:
             index, point = self.indexAt(event.pos()), event.globalPos()
         else:
@@ -223,23 +223,23 @@ class RowList(QListView):
             self.menu_wanted.emit(self.rows.keys[index.row()], point)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Show what a click would press."""
+        """Highlight what a click would press."""
         super().mouseMoveEvent(event)
         self._warm(event.position().toPoint())
 
     def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is pressed any more."""
+        """Highlight nothing."""
         super().leaveEvent(event)
         self._warm(QPoint(-1, -1))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """The row becomes the current one. The second press of a double click does not come here."""
+        """Remember what is pressed. Qt does not report the second press of a double click here."""
         super().mousePressEvent(event)
         if event.button() is Qt.MouseButton.LeftButton:
             self._pressed = self._below(event.position().toPoint())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Press what is below the mouse, and was when the button went down."""
+        """Press what is below the mouse, if it was when the button went down."""
         super().mouseReleaseEvent(event)
         below, pressed = self._below(event.position().toPoint()), self._pressed
         self._pressed = None
@@ -270,7 +270,7 @@ class RowList(QListView):
         return self.rows.at(self.rows.keys.index(key)).checked is not None
 
     def _below(self, point: QPoint) -> tuple[int, RowPart]:
-        """The row at a point, and what of it; -1 if there is none."""
+        """The number of the row at a point, -1 for none, and the part of it."""
         index = self.indexAt(point)
         return index.row(), self._part(index, point)
 

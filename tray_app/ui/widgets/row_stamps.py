@@ -1,4 +1,4 @@
-"""What many rows of a list have alike, drawn once and then copied: chips, buttons, symbols. GUI thread."""
+"""Parts that many rows have in common, drawn once and then copied: chips, buttons, symbols. GUI thread."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from tray_app.ui.style import Colors
 
 BADGE = ICON + MEDIUM
-"""The side of what is behind the symbol, and the height of the button."""
+"""The side of the ground of the symbol, and the height of the button, in pixels."""
 EDGE = SMALL + TIGHT
 """Pixels above and below the lines of a row, between its columns, and beside the words of a button."""
 _CHIP_RADIUS = 5
 _MOST = 512
-"""So many are kept: names of apps and quantizations are few, but strangers may think of more."""
+"""Pictures that are kept: names of quantizations are few, but those of strangers need not be."""
 _HALF = 0.5
-"""A line of one pixel is sharp between two."""
+"""Half a pixel: a line of one pixel is sharp there."""
 
 
 class RowFonts:
-    """The fonts of rows, and how large their letters are."""
+    """The fonts of rows, and their metrics."""
 
     def __init__(self, base: QFont) -> None:
         self.title = font(base, Type.BODY, bold=True)
@@ -42,7 +42,7 @@ class RowFonts:
 
 
 class RowStamps:
-    """Made anew when font or palette change."""
+    """Draws and keeps the parts; made again when font or palette change."""
 
     def __init__(self, fonts: RowFonts, look: Colors) -> None:
         self._fonts = fonts
@@ -78,7 +78,7 @@ class RowStamps:
         return self._stamp(("button", text, hot, ratio), size, ratio, draw)
 
     def badge(self, symbol: str, ratio: float, *, lit: bool) -> QPixmap:
-        """The symbol at the beginning of a row, on its ground."""
+        """The symbol of a row on its ground."""
 
         def draw(painter: QPainter, area: QRectF) -> None:
             look = self._look
@@ -101,7 +101,7 @@ class RowStamps:
         return self._stamp(("more", hot, ratio), QSize(BADGE, BADGE), ratio, draw)
 
     def chevron(self, ratio: float) -> QPixmap:
-        """Says that a row opens."""
+        """The sign that a row opens."""
 
         def draw(painter: QPainter, area: QRectF) -> None:
             _put(painter, area, "chevron-right", self._look.secondary, ICON, ratio)
@@ -109,7 +109,7 @@ class RowStamps:
         return self._stamp(("chevron", ratio), QSize(BADGE, BADGE), ratio, draw)
 
     def tick(self, ratio: float, *, checked: bool) -> QPixmap:
-        """The box in which a row is ticked."""
+        """The check box of a row."""
 
         def draw(painter: QPainter, area: QRectF) -> None:
             look = self._look

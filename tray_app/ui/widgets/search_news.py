@@ -1,4 +1,4 @@
-"""What came of an addition, what was left out, what is wrong with a collection. GUI thread."""
+"""News of a collection: the outcome of an addition, what was skipped, what is wrong. GUI thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SearchNews(QWidget):
-    """Nothing of it is to be seen while all is well."""
+    """Everything in it is hidden while there is no news."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,29 +42,29 @@ class SearchNews(QWidget):
         self.say("")
 
     def say(self, words: str) -> None:
-        """One line, until there is another."""
+        """Show one line; an empty one hides it."""
         self.outcome.setText(words)
         self.outcome.setVisible(bool(words))
 
     def show_searching(self, *, searching: bool) -> None:
-        """Say that an answer is awaited, or no more; what came of an addition stays."""
+        """Show whether an answer is awaited; the outcome of an addition stays."""
         words = tr("Searching …")
         if self.outcome.text() in ("", words):
             self.say(words if searching else "")
 
     def show_report(self, report: AddReport) -> None:
-        """Say what came of an addition; the reasons are unfolded where nothing was added."""
+        """Show the outcome of an addition; what was skipped is unfolded if nothing was added."""
         self.say(report_text(report, tr))
         self.skipped.show_lines(skipped_title(report.skipped, tr), skipped_rows(report.skipped, tr))
         self.skipped.button.setChecked(not report.added)
         announce(self, self.outcome.text())
 
     def show_damaged(self, damaged: Sequence[Skipped]) -> None:
-        """Name the collections that cannot be read."""
+        """List the collections that cannot be read."""
         self.damaged.show_lines(damaged_title(damaged, tr), skipped_rows(damaged, tr))
 
     def show_outdated(self, collection: Collection | None, embed_again: Callable[[], object]) -> None:
-        """Say that the model of a collection has changed; None: that of no collection."""
+        """Say that the model of this collection has changed; None hides that."""
         if collection is None:
             self.outdated.clear()
         else:
@@ -72,7 +72,7 @@ class SearchNews(QWidget):
             self.outdated.offer(tr("&Embed Again"), embed_again)
 
     def clear(self) -> None:
-        """Forget what came of the last addition."""
+        """Hide the outcome of the last addition."""
         self.card.clear()
         self.say("")
         self.skipped.show_lines("", ())

@@ -1,4 +1,4 @@
-"""What a search has found, as a list and on a map of all texts. GUI thread."""
+"""The results of a search, as a list and on a map of all texts. GUI thread."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 _MARKED = 5
-"""So many of the nearest texts stand out on the map: in a small collection, everything is found."""
+"""The nearest texts that stand out on the map; in a small collection, everything is found."""
 
 
 class SearchResults(Pair):
-    """The list and the map point at each other."""
+    """What is selected in the list is marked on the map, and the other way round."""
 
     def __init__(self) -> None:
         super().__init__()
         self._answer: Answer | None = None
         self._collection: Collection | None = None
         self._points: tuple[int | None, ...] = ()
-        """For each row the number of its point."""
+        """For each row the number of its point, if that is on the map."""
         self.map: TextMap | None = None
         self.list = HitList()
         self.list.chosen.connect(self._choose_point)
@@ -58,7 +58,7 @@ class SearchResults(Pair):
         self._side.hide()
 
     def show_answer(self, answer: Answer, collection: Collection) -> None:
-        """Show what was found in a collection, and where."""
+        """Show an answer about a collection."""
         self._answer, self._collection = answer, collection
         rows = hit_rows(answer.hits, tr)
         places = {
@@ -71,7 +71,7 @@ class SearchResults(Pair):
         self._left.setCurrentWidget(self.list if rows else self._nothing)
 
     def clear(self) -> None:
-        """Show nothing more of what was found."""
+        """Show no results."""
         self._answer = None
         self._points = ()
         self.list.show_rows(())
@@ -79,14 +79,14 @@ class SearchResults(Pair):
         self._side.hide()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Draw again what has been given back."""
+        """Draw the map again, if it was deleted."""
         super().showEvent(event)
         if self._answer is not None and self.map is None:
             self._draw(self._answer.map)
             self._choose_point(self.list.currentIndex().row())
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Give the map back when the window has been closed; the list stays."""
+        """Delete the map when the window is closed, to free memory; the list stays."""
         super().hideEvent(event)
         if self.map is not None and not self.window().isVisible():
             self._column.removeWidget(self.map)

@@ -1,4 +1,4 @@
-"""Where a search in one's own texts begins: a place for files, and buttons. GUI thread."""
+"""The start of a search in one's own texts: a place to drop files, and buttons. GUI thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SearchStart(DropZone):
-    """The ways in which texts come."""
+    """The ways to add texts."""
 
     def __init__(self, sources: TextSources) -> None:
         self.folder_button = QPushButton(tr("Choose &Folder…"))

@@ -1,4 +1,4 @@
-"""Why the server cannot be asked now, with the button that helps on. GUI thread."""
+"""Why the server cannot answer now, with a button that helps. GUI thread."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ServerLine(QWidget):
-    """Hidden while there is nothing to wait for."""
+    """Hidden while the server can answer."""
 
     navigate = Signal(object)
-    """The `Page` that helps on."""
+    """The `Page` where a model can be chosen."""
     failed = Signal(object)
     """An `AppError`: the server could not be started."""
 
@@ -40,7 +40,7 @@ class ServerLine(QWidget):
         row.addWidget(self.words, 1)
 
     def show_reason(self, reason: str) -> None:
-        """Say this, and offer a start of the server or the choice of a model where one of them is missing."""
+        """Show the reason, with a button that starts the server or leads to the models; empty hides it."""
         can_start = not start_refusal(self._bridge.status, tr)
         self.words.setText(reason)
         self.button.setText(tr("&Start Server") if can_start else tr("Choose a Mode&l"))

@@ -1,4 +1,4 @@
-"""One editor for each kind of setting, made from what the schema knows of it. GUI thread."""
+"""An editor for each kind of setting, made from the schema. GUI thread."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ _NUMBER_LETTERS = 27
 _FEW_LETTERS = 12
 _COMMAND_LINES = 5
 _EXACT = ("prefix_query", "prefix_document")
-"""Texts whose blanks at the ends count."""
+"""Settings whose blanks at the ends matter."""
 
 
 class Editor(QWidget):
-    """A widget for one setting. Texts are given as typed; whether they are possible is judged elsewhere."""
+    """A widget for one setting. Texts are returned as typed; whether they are valid is checked elsewhere."""
 
     changed = Signal()
     compact = False
-    """Whether it stays small where there is room."""
+    """Whether it stays small even where there is room."""
 
     def value(self) -> Any:
-        """What stands in the editor."""
+        """The value in the editor."""
         raise NotImplementedError
 
     def set_value(self, value: Any) -> None:
@@ -61,7 +61,7 @@ class Editor(QWidget):
         raise NotImplementedError
 
     def _hold(self, *widgets: QWidget) -> QHBoxLayout:
-        """Lay out the parts; the first one has the focus and the name."""
+        """Lay out the parts; the first one gets the focus and the name."""
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         for widget in widgets:
@@ -70,7 +70,7 @@ class Editor(QWidget):
         return row
 
     def describe(self, name: str, description: str) -> None:
-        """What a screen reader says of it."""
+        """Set what a screen reader says."""
         if main := self.focusProxy():
             main.setAccessibleName(name)
             main.setAccessibleDescription(description)
@@ -92,19 +92,19 @@ class OnOff(Editor):
         return self.box.isChecked()
 
     def set_value(self, value: bool) -> None:  # noqa: FBT001 - the value itself
-        """Switch."""
+        """Switch on or off."""
         self.box.setChecked(value)
 
 
 class _Steps(QDoubleSpinBox):
-    """A number whose first step up from “Automatic” leads to the smallest there is."""
+    """A number whose first step up from “Automatic” leads to the smallest one."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Who scrolls past a field changes nothing in it."""
+        """Change the number only with the focus, not when a person scrolls past it."""
         _turn_if_focused(self, super().wheelEvent, event)
 
     def stepBy(self, steps: int) -> None:
-        """Go so many steps."""
+        """Change the number by so many steps."""
         if steps > 0 and self.specialValueText() and self.value() == self.minimum():
             self.setValue(self.minimum() + 1)
             steps -= 1
@@ -115,7 +115,7 @@ class _Choices(QComboBox):
     """A list of choices."""
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """As in a field with a number."""
+        """Change the choice only with the focus, not when a person scrolls past it."""
         _turn_if_focused(self, super().wheelEvent, event)
 
 
@@ -127,7 +127,7 @@ def _turn_if_focused(widget: QWidget, turn: Callable[[QWheelEvent], None], event
 
 
 class Number(Editor):
-    """A number with its unit; one step below the smallest stands “Automatic”, where the setting has it."""
+    """A number with its unit; one step below the smallest is “Automatic”, if the setting has it."""
 
     compact = True
 
@@ -167,7 +167,7 @@ def _meanings_of_zero() -> dict[str, str]:
 
 
 class Text(Editor):
-    """A line of text, with a button that looks for a folder where the setting is one."""
+    """A line of text, with a button that asks for a folder if the setting is one."""
 
     def __init__(self, field: Field, *, placeholder: str = "", folder: bool = False) -> None:
         super().__init__()
@@ -179,17 +179,17 @@ class Text(Editor):
         )
 
     def value(self) -> str:
-        """The text as typed, as a rule without what cannot be seen at its ends."""
+        """The text as typed, without blanks at its ends unless they matter."""
         text = self.line.text()
         return text if self._is_exact else text.strip()
 
     def set_value(self, value: Any) -> None:
-        """Show a value in the form in which it is typed."""
+        """Show a value as it is typed."""
         self.line.setText(value_text(value))
 
 
 class ChoiceEditor(Editor):
-    """Something from a list, or what a person types: a name, or the path of a file."""
+    """A choice from a list, or what a person types: a name or the path of a file."""
 
     def __init__(self, field: Field, *, placeholder: str = "") -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class ChoiceEditor(Editor):
     def value(self) -> str:
         """The value behind the title, or the text as typed."""
         text, number = self.box.currentText().strip(), self.box.currentIndex()
-        if text != self.box.itemText(number):  # else it is the one chosen among several of this name
+        if text != self.box.itemText(number):  # else the chosen one among those of this title
             number = self.box.findText(text)
         return str(self.box.itemData(number)) if number >= 0 else text
 
@@ -228,7 +228,7 @@ class ChoiceEditor(Editor):
         if number < 0:
             self.box.setEditText(value)
         if line := self.box.lineEdit():
-            line.home(False)  # of a long one, its beginning is to be seen
+            line.home(False)  # shows the beginning of a long one
 
 
 class Selection(Editor):
@@ -253,10 +253,10 @@ class Selection(Editor):
 
 
 class ResetButton(QPushButton):
-    """Puts a setting back to its default, or takes a model's own value away; hidden where there is none."""
+    """Resets a setting to its default, or removes a model's own value; hidden if there is nothing to do."""
 
     released = Signal(str)
-    """The value for all is to hold for the model again, of the setting of that name."""
+    """The name of the setting whose own value of the model is to be removed."""
 
     def __init__(self, field: Field, editor: Editor) -> None:
         super().__init__()
@@ -264,7 +264,7 @@ class ResetButton(QPushButton):
         self._field = field
         self._own: bool | None = None
         policy = self.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)  # or the fields would jump
+        policy.setRetainSizeWhenHidden(True)  # so that the fields do not move
         self.setSizePolicy(policy)
         set_variant(self, Variant.QUIET)
         set_symbol(self, "rotate-ccw")
@@ -273,13 +273,13 @@ class ResetButton(QPushButton):
         editor.changed.connect(self.adjust)
 
     def adjust(self) -> None:
-        """Appear or vanish, as there is something to reset."""
+        """Be visible if there is something to reset."""
         value, default = self._editor.value(), self._field.default
         differs = value != (value_text(default) if isinstance(value, str) else default)
         self.setVisible(differs if self._own is None else self._own)
 
     def show_own(self, own: bool | None) -> None:  # noqa: FBT001 - the state itself
-        """Be for a model, whose own value this is or is not; None: for all models."""
+        """Say whether this is a model's own value; None: the settings for all models are shown."""
         self._own = own
         self._name_itself()
         self.adjust()
@@ -299,11 +299,11 @@ class ResetButton(QPushButton):
             self._editor.set_value(self._field.default)
         else:
             self.released.emit(self._field.name)
-        self._editor.setFocus()  # the button goes: the keyboard must not be lost with it
+        self._editor.setFocus()  # as the button vanishes with its focus
 
 
 class CommandLine(Editor):
-    """Shows the command line of the engine, to read and to copy."""
+    """Shows the command line of the engine, which can be copied."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The settings in groups, of which one is shown, and what is found of all of them. GUI thread."""
+"""The groups of settings, of which one is shown, or the results of a search in all. GUI thread."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from tray_app.ui.widgets.setting_rows import Row
 
 _NARROW_LETTERS = 84
-"""With less room than for so many letters, an editor stands below its title."""
+"""With less width than for so many letters, editors are below their titles."""
 
 
 class SearchField(QLineEdit):
-    """Takes what a person looks for. Esc empties it first, and closes the dialog then."""
+    """The words to search for. Esc clears it first, and then closes the dialog."""
 
     entered = Signal()
-    """On to what was found."""
+    """Go to the first result."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SearchField(QLineEdit):
         name_clear_button(self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter must not close the dialog with OK."""
+        """Go to the first result on Enter, which must not press OK, and clear the field on Esc."""
         match event.key():
             case Qt.Key.Key_Escape if self.text():
                 self.clear()
@@ -66,7 +66,7 @@ class SearchField(QLineEdit):
 
 
 class RowsCard(Card):
-    """Some rows on a card."""
+    """A card with rows."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -76,12 +76,12 @@ class RowsCard(Card):
         self._column.setSpacing(0)
 
     def add(self, name: str, row: Row) -> None:
-        """A row below the others."""
+        """Add a row below the others."""
         self.rows[name] = row
         self._column.addWidget(row)
 
     def show_rows(self, names: Collection[str]) -> bool:
-        """Show those with these names, with lines between them; whether there are any."""
+        """Show the rows with these names, with lines between them; whether there are any."""
         first = True
         for name, row in self.rows.items():
             row.setVisible(name in names)
@@ -92,10 +92,10 @@ class RowsCard(Card):
 
 
 class SettingGroup(QWidget):
-    """The rows of a group under its title; those that few people need are folded."""
+    """The rows of a group under its title; advanced ones are folded."""
 
     folded = Signal()
-    """Or unfolded."""
+    """The advanced rows were folded or unfolded."""
 
     def __init__(self, title: str, parent: QWidget) -> None:
         super().__init__(parent)
@@ -114,8 +114,9 @@ class SettingGroup(QWidget):
         self._turn()
 
     def show_rows(self, names: Collection[str], stay: Collection[str], *, foldable: bool) -> bool:
-        """Show the rows with these names; those that are folded only if they are in `stay`. Whether there is
-        anything to show.
+        """Show the rows with these names, of the folded ones only those in `stay`.
+
+        Whether there is anything to show. Without `foldable`, nothing is folded.
         """
         advanced = self.advanced.rows.keys() & set(names)
         self.fold_button.setVisible(foldable and bool(advanced))
@@ -130,7 +131,7 @@ class SettingGroup(QWidget):
 
 
 class SettingGroups(QWidget):
-    """A list of groups at the left and one of them at the right, or what was found of all."""
+    """The list of groups, and beside it one of them, or the results of a search in all."""
 
     _revealing = Signal(QWidget)
 
@@ -156,22 +157,22 @@ class SettingGroups(QWidget):
         self.search.textChanged.connect(self._look)
         self.search.entered.connect(self._enter)
         self.clear_button.clicked.connect(self._clear)
-        # Queued: where a row stands is known when the layouts have caught up.
+        # Queued: the place of a row is known after the layouts are done.
         self._revealing.connect(self._area.ensureWidgetVisible, Qt.ConnectionType.QueuedConnection)
         QShortcut(QKeySequence(QKeySequence.StandardKey.Find), self, self._begin_search)
 
     def card(self, group: str, *, advanced: bool) -> RowsCard:
-        """Where the rows of a group stand, or those of it that are folded."""
+        """The card with the rows of a group, or with its advanced rows."""
         return self.groups[group].advanced if advanced else self.groups[group].basic
 
     def add(self, name: str, row: Row, card: RowsCard) -> None:
-        """One row more, which has been made for this card."""
+        """Add a row, whose parent is this card."""
         self._rows[name] = row
         card.add(name, row)
 
     @property
     def current(self) -> str:
-        """The group that is shown when nothing is looked for."""
+        """The group that is shown without a search."""
         return GROUPS[max(0, self.list.currentRow())]
 
     def open(self, group: str) -> None:
@@ -180,11 +181,11 @@ class SettingGroups(QWidget):
         self.list.setCurrentRow(GROUPS.index(group))
 
     def shown(self) -> tuple[str, ...]:
-        """The groups that have anything to show."""
+        """The groups with visible rows."""
         return tuple(group for group, item in zip(GROUPS, self._items(), strict=True) if not item.isHidden())
 
     def show_only(self, names: Collection[str]) -> None:
-        """Show these rows alone, of all that there are."""
+        """Show only the rows with these names."""
         self._names = set(names)
         self._all_of = ""
         self.refresh()
@@ -192,12 +193,12 @@ class SettingGroups(QWidget):
             self.open(self.shown()[0])
 
     def leave_out(self, needless: Collection[str]) -> None:
-        """Show these rows only to whoever looks for them."""
+        """Show these rows only in the results of a search."""
         self._needless = needless
         self.refresh()
 
     def point_at(self, name: str) -> None:
-        """Lead the person to a row; if that is left out, those beside it are shown with it."""
+        """Go to a row; if it is left out, all rows of its group are shown until another group is opened."""
         group = self._group_of(name)
         self.open(group)
         self._all_of = group if name in self._needless else ""  # until another group is opened
@@ -207,7 +208,7 @@ class SettingGroups(QWidget):
         self._go_to(self._rows[name])
 
     def mark(self, names: Iterable[str]) -> None:
-        """Say in the list in which groups these rows are."""
+        """Mark the groups of these rows in the list."""
         marked = {self._group_of(name) for name in names}
         for group, item in zip(GROUPS, self._items(), strict=True):
             title = group_title(group, tr)
@@ -221,7 +222,7 @@ class SettingGroups(QWidget):
         self.search.setText(old.search.text())
 
     def refresh(self) -> None:
-        """Show what is to be seen now; a row with a problem and the one with the keyboard stay."""
+        """Show the rows that are visible now. A row with a problem and the one with the focus stay."""
         stay = {
             name
             for name, row in self._rows.items()
@@ -242,7 +243,7 @@ class SettingGroups(QWidget):
         self._stack.setCurrentIndex(0 if anything else 1)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Editors go below their titles where it gets narrow."""
+        """Put editors below their titles where it is narrow."""
         super().resizeEvent(event)
         letters = _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
         narrow = self._area.viewport().width() < letters
@@ -280,7 +281,7 @@ class SettingGroups(QWidget):
             item.setIcon(symbol_icon(SYMBOLS[group], self.palette()))
 
     def _lay_out(self) -> dict[str, SettingGroup]:
-        """From the outside to the inside: every change of a parent costs all that is within."""
+        """Build from the outside to the inside, as a change of a parent costs time for all children."""
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SMALL)
@@ -322,7 +323,7 @@ class SettingGroups(QWidget):
             self.refresh()
 
     def _look(self) -> None:
-        """Show what is found, and have it counted for who cannot see it."""
+        """Show the results, and let a screen reader say their number."""
         typed = self.search.text().strip()
         if typed:
             self.list.clearSelection()
@@ -340,7 +341,7 @@ class SettingGroups(QWidget):
         self.search.selectAll()
 
     def _enter(self) -> None:
-        """To the first row that was found."""
+        """Go to the first result."""
         for row in self._rows.values():
             if row.isVisible():
                 self._go_to(row)
@@ -350,6 +351,6 @@ class SettingGroups(QWidget):
         self.search.clear()
 
     def _go_to(self, row: Row) -> None:
-        """The keyboard to a row, which is scrolled to; one that cannot be edited explains itself."""
+        """Scroll to a row and give it the focus: its editor, or its help if that is disabled."""
         (row.editor if row.editor.isEnabled() else row.more_button).setFocus()
         self._revealing.emit(row)

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 def add_rows(groups: SettingGroups, form: SettingForm, keys: Mapping[str, KeyEditor]) -> dict[str, Row]:
-    """Into its group a row for each setting, and for each key below the setting that it belongs to; all by
-    name.
-    """
+    """Add a row for each setting, and for each key below its setting, to their groups; all rows by name."""
     rows: dict[str, Row] = {}
     for field in ALL_FIELDS:
         choices = [choice_title(field.name, choice, tr) for choice in field.choices]
@@ -43,7 +41,7 @@ def add_rows(groups: SettingGroups, form: SettingForm, keys: Mapping[str, KeyEdi
 
 
 def add_command_row(groups: SettingGroups, view: CommandLine) -> None:
-    """The row of the command line, which is no setting, below those of the engine."""
+    """Add the row of the command line, which is not a setting, below those of the engine."""
     texts = (tr("Command line"), tr("What the app runs with these settings"), "")
     card = groups.card("speed", advanced=True)
     words = folded(" ".join(("command line", *texts)))

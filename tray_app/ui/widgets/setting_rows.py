@@ -1,4 +1,4 @@
-"""One row of the settings dialog: a setting or a key with its editor, and what is said of it. GUI thread."""
+"""A row of the settings dialog: a setting or a key with its editor and notes. GUI thread."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from tray_app.ui.widgets.setting_editors import Editor
 
 _CONTROL_LETTERS = 46
-"""So wide is the part with the editor, in letters, where it stands beside the title."""
+"""The width of the part with the editor, in letters, if it is beside the title."""
 _MOST_WIDTH = (1 << 24) - 1
-"""What Qt takes for no limit."""
+"""Qt's own limit, which PySide does not name."""
 
 
 COMMAND_LINE = "command_line"
-"""The name of the row that shows the command line; no setting has it."""
+"""The name of the row that shows the command line; no setting has this name."""
 
 
 class Row(QWidget):
-    """Title and a few words at the left, the editor at the right, or below where there is too little room.
+    """Title and help at the left, the editor at the right, or below where there is too little room.
 
-    `texts`: title, help and details. `button` takes the value back. `wide`: the editor needs all the room, so
-    it is always below.
+    `texts`: title, help and details. `button` resets the value. `wide`: the editor needs the whole width, so
+    it is always below. `words`: by which the row is found, see `setting_search`.
     """
 
     def __init__(
@@ -51,16 +51,15 @@ class Row(QWidget):
     ) -> None:
         super().__init__(parent)
         self.words = words
-        """By which it is found, see `setting_search`."""
         self.editor = editor
         self.is_urgent = False
         """Whether something is wrong with its value."""
         self.note = small_label()
         self.mark: Badge | None = None
-        """Says where its value comes from, as soon as there is something to say."""
+        """Where its value comes from; made when it is first needed."""
         self._title, self._help, details = texts
         self.details: QLabel | None = None
-        """The longer explanation, once it was asked for."""
+        """The longer explanation, made when it is first shown."""
         self._more = details
         self.more_button = QPushButton(autoDefault=False)
         self._wide = wide
@@ -71,7 +70,7 @@ class Row(QWidget):
         self.annotate()
 
     def arrange(self, *, narrow: bool) -> None:
-        """Put the editor beside the words, or below."""
+        """Put the editor beside the words, or below them."""
         below = narrow or self._wide
         control = self._control
         self._grid.removeWidget(control)
@@ -87,11 +86,11 @@ class Row(QWidget):
             self._parts.setStretch(number, int(stretch))
 
     def add_below(self, widget: QWidget) -> None:
-        """Show something that belongs to the setting below it."""
+        """Show a widget that belongs to the setting below it."""
         self._grid.addWidget(widget, 2, 0, 1, 2)
 
     def show_line(self, *, lined: bool) -> None:
-        """Part it from the row above, or not."""
+        """Show or hide the line above."""
         if lined != self._lined:
             self._lined = lined
             self.update()
@@ -99,9 +98,10 @@ class Row(QWidget):
     def annotate(
         self, problem: str = "", refusal: str = "", aside: str = "", origin: Origin | None = None
     ) -> None:
-        """Say what is wrong, or what it means, with an aside; what is refused cannot be edited.
+        """Show a problem, or why the setting has no effect (`refusal`), else its help; with an aside.
 
-        `origin`: where the value comes from, which is marked if it is not the value for all models.
+        A setting without effect cannot be edited. `origin`: where the value comes from, which is marked
+        unless it is the value for all models.
         """
         told = [f"⚠ {problem}" if problem else "", refusal]
         self.is_urgent = bool(problem)
@@ -125,7 +125,7 @@ class Row(QWidget):
             painter.end()
 
     def _lay_out(self, button: QPushButton | None) -> None:
-        """From the outside to the inside: every change of a parent costs all that is within."""
+        """Build from the outside to the inside, as a change of a parent costs time for all children."""
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, SMALL, 0, SMALL)
         self._grid.setHorizontalSpacing(SMALL)

@@ -25,7 +25,7 @@ _LINE = 1.5
 
 
 class Sparkline(QWidget):
-    """A filled line from left (two minutes ago) to right (now). What it means is written beside it."""
+    """A filled line from left (two minutes ago) to right (now). Its values are written beside it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,12 +34,12 @@ class Sparkline(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def show_points(self, points: tuple[Point, ...]) -> None:
-        """Show a series; there are gaps where a value is not known."""
+        """Show a series, with gaps where a value is not known."""
         self._points = points
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw what is known, above a line that means nothing at all."""
+        """Draw the known values above a base line, which means zero."""
         look = look_of(self)
         area = QRectF(self.rect()).adjusted(0, _LINE, 0, -_LINE)
         painter = QPainter(self)
@@ -58,7 +58,7 @@ class Sparkline(QWidget):
         painter.end()
 
     def _runs(self, area: QRectF) -> Iterator[list[QPointF]]:
-        """The places of the points, in runs without a gap."""
+        """The places of the points, in runs without gaps."""
         most = (peak(self._points) or 1.0) * _HEADROOM
         run: list[QPointF] = []
         for point in self._points:

@@ -1,4 +1,4 @@
-"""How things stand, as a small sign in color; what it means is written beside it. GUI thread."""
+"""A state as a small sign in color; what it means is written beside it. GUI thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WHOLE, _QUARTER = 360 * 16, 90 * 16
 
 
 class StateDot(QLabel):
-    """A disc (ready), a half one (on its way), a circle (nothing there) or a warning sign."""
+    """A disc (ready), a half disc (loading), a circle (not loaded) or a warning sign."""
 
     def __init__(self, size: int = SMALL + TIGHT) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class StateDot(QLabel):
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw it in the color that it has in this look; the shapes differ, too."""
+        """Draw it in its color; the shapes differ, too."""
         look = look_of(self)
         area = QRectF(self.rect()).adjusted(_EDGE, _EDGE, -_EDGE, -_EDGE)
         painter = QPainter(self)

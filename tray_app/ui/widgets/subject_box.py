@@ -1,4 +1,4 @@
-"""Chooses whose settings the dialog shows: those for all models, or those of one. GUI thread."""
+"""The choice whether the dialog shows the settings for all models or for one. GUI thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SubjectBox(QWidget):
-    """A list with “All models”, the models that are here, and those that have settings without being here."""
+    """A list with “All models”, the installed models, and other models that have settings."""
 
     changed = Signal()
 
@@ -42,27 +42,27 @@ class SubjectBox(QWidget):
         return str(self.box.currentData())
 
     def choose(self, model_id: str) -> None:
-        """Choose a model, or `ALL_MODELS`; nothing if it is not in the list."""
+        """Choose a model, or `ALL_MODELS`; nothing happens if it is not in the list."""
         number = self.box.findData(model_id)
         if number >= 0:
             self.box.setCurrentIndex(number)
 
     def offer(self, installed: Mapping[str, str], with_settings: Collection[str]) -> None:
-        """Fill the list: with the names of models by id, and with ids of which some may not be installed."""
+        """Fill the list with installed models (names by id) and the ids of models that have settings."""
         absent = {each: tr("{name} (not installed)").format(name=each) for each in with_settings}
         chosen = self.value()
         self._titles = {ALL_MODELS: tr("All models"), chosen: self._titles[chosen], **absent, **installed}
         self._fill()
 
     def mark(self, model_ids: Collection[str]) -> None:
-        """Say in the list for whom a setting cannot be as it is."""
+        """Mark the models with invalid settings in the list."""
         for number in range(self.box.count()):
             model_id = str(self.box.itemData(number))
             title = self._titles[model_id]
             self.box.setItemText(number, f"⚠ {title}" if model_id in model_ids else title)
 
     def take_over(self, old: SubjectBox) -> None:
-        """Offer and choose the same as another one, in this one's language."""
+        """Offer and choose the same as another one, in this language."""
         self._titles = old._titles | {ALL_MODELS: tr("All models")}
         self._fill()
         self.box.blockSignals(True)
@@ -70,7 +70,7 @@ class SubjectBox(QWidget):
         self.box.blockSignals(False)
 
     def _fill(self) -> None:
-        """The titles into the list; what is chosen stays."""
+        """Put the titles into the list; the choice stays."""
         chosen = str(self.box.currentData() or ALL_MODELS)
         self.box.blockSignals(True)
         self.box.clear()

@@ -1,4 +1,4 @@
-"""A switch: on or off, at once. GUI thread."""
+"""A switch that is on or off. GUI thread."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
 _EDGE = 2
-"""Pixels around the groove, and of it around the knob."""
+"""Pixels around the groove, and between groove and knob."""
 _DISABLED = 0.5
 """The opacity of a switch that cannot be used."""
 
 
 class Switch(QAbstractButton):
-    """On or off, at once: as the switches of phones. A screen reader hears a box that is ticked or not."""
+    """A switch as on phones, which takes effect at once. For screen readers it is a check box."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -34,11 +34,11 @@ class Switch(QAbstractButton):
         return QSize(2 * LARGE, LARGE + TIGHT)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the groove, in the accent's color if it is on, and the knob."""
+        """Draw the groove, in the accent color if it is on, and the knob."""
         look = look_of(self)
         size = self.sizeHint()
         area = QRectF(0, (self.height() - size.height()) / 2, size.width(), size.height()).adjusted(
-            2, 2, -2, -2
+            _EDGE, _EDGE, -_EDGE, -_EDGE
         )
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -1,4 +1,4 @@
-"""Texts as points: those that mean alike are near each other. GUI thread.
+"""Texts as points: those with similar meanings are near each other. GUI thread.
 
 Imported when it is first shown, as `plots.py` is.
 """
@@ -21,28 +21,27 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from PySide6.QtCore import QPointF
-    from PySide6.QtWidgets import QWidget
 
 _REACH = 12
-"""Pixels from a point in which the pointer means it."""
+"""Pixels around a point within which the pointer is on it."""
 _HOVERED_LETTERS = 160
 _ROOM = 0.12
-"""Beside the outermost points, as a share of the whole."""
+"""The margin around the outermost points, as a share of the whole."""
 _LEAST = 1e-6
-"""Wider than no points at all, which may all be in one place."""
+"""The least extent of the points, which may all be at one place."""
 _NOTHING = MapOfTexts(np.zeros((0, 2), dtype=np.float32), (), (), (0.0, 0.0))
 
 
 class TextMap(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
-    """Points without axes: their units mean nothing. What was found is filled, and a question is a star."""
+    """Points without axes, as their units mean nothing. Found ones stand out, a question is a star."""
 
     hovered = Signal(str)
     """The text of the point below the pointer; empty beside them."""
     pressed = Signal(int)
     """The number of the point that was clicked."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, enableMenu=False)
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False)
         self.setAccessibleName(tr("Map of the texts"))
         self.setMinimumSize(4 * LARGE, 4 * LARGE)
         self._map = _NOTHING
@@ -61,7 +60,7 @@ class TextMap(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
         self._adopt_palette()
 
     def show_map(self, texts: MapOfTexts, found: Collection[int] = (), labels: Sequence[str] = ()) -> None:
-        """Show these points, of which some were found; with `labels`, each has one beside it."""
+        """Show these points; `found` are the numbers of those that were found, `labels` stand beside them."""
         self._map, self._found = texts, frozenset(found)
         self._draw_points()
         for label in self._labels:
@@ -101,7 +100,7 @@ class TextMap(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
     def _show_all(self) -> None:
         points = self._all_points(self._map)
         if len(points):
-            # Qt has 64 bits for a number, and pyqtgraph compares with limits that need them.
+            # As Python floats: pyqtgraph compares them with limits that 32 bits cannot hold.
             low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
             room = _ROOM * np.maximum(high - low, _LEAST)
             view = self.getPlotItem().getViewBox()
@@ -138,7 +137,7 @@ class TextMap(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph has no types
             label.setColor(look.text)
 
     def _number_at(self, position: QPointF) -> int | None:
-        """The point below a place of the scene."""
+        """The number of the point at a place of the scene, in its coordinates."""
         if not len(self._map.points):
             return None
         view = self.getPlotItem().getViewBox()

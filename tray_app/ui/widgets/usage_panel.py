@@ -1,4 +1,4 @@
-"""What engines and clients take now and took in the last two minutes: values and small charts. GUI thread."""
+"""What engines and clients have used in the last two minutes: values and small charts. GUI thread."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 _COLUMNS = (4, 2, 1)
 _NARROWEST_LETTERS = 27
-"""A chart that is not as wide as so many is better below the others than beside them."""
+"""With less width than this for each chart, fewer of them stand side by side."""
 
 
 class UsagePanel(Card):
-    """A chart for each quantity; hidden until somebody asks the server for something."""
+    """A chart for each quantity; hidden until there is a request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class UsagePanel(Card):
         self.hide()
 
     def show_samples(self, samples: tuple[UsageSample, ...]) -> None:
-        """Show these; once there was something to draw, the charts stay."""
+        """Show these samples. The charts appear with the first request, and stay."""
         if self.isHidden() and not (samples and is_asked(samples)):
             return
         wanted = shown_quantities(samples)
@@ -67,7 +67,7 @@ class UsagePanel(Card):
         self.show()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """As many charts beside each other as there is room for."""
+        """Show as many charts side by side as there is room for."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -90,7 +90,7 @@ class UsagePanel(Card):
 
 
 class _Cell(QWidget):
-    """A quantity: its value now, the largest, and the chart."""
+    """A quantity: its value now, its largest value, and the chart."""
 
     def __init__(self, quantity: Quantity, parent: QWidget) -> None:
         super().__init__(parent)
@@ -114,7 +114,7 @@ class _Cell(QWidget):
         column.addWidget(self.chart)
 
     def show_points(self, points: tuple[Point, ...]) -> None:
-        """Show a series, in words too."""
+        """Show a series."""
         value = quantity_text(self._quantity, points[-1].value if points else None, tr)
         self.value.setText(value)
         self.peak.setText(peak_text(self._quantity, points, tr))

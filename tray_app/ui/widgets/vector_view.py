@@ -1,4 +1,4 @@
-"""The vectors of texts: which there are, and the values of the one that is chosen. GUI thread."""
+"""The vectors of texts in a table, and the values of the selected one. GUI thread."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from tray_app.ui.widgets.plots import VectorPlot
 
 _MOST_ROWS = 4
-"""So many are in view; the others are scrolled to."""
+"""Rows in view; the others are scrolled to."""
 
 
 class VectorView(QWidget):
     """A table of the texts, and a plot of one vector."""
 
     hovered = Signal(str)
-    """The value below the pointer, in words."""
+    """The value below the pointer, in words; empty if there is none."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class VectorView(QWidget):
         column.addWidget(frame, 1)
 
     def show_rows(self, rows: Sequence[EmbeddedText]) -> None:
-        """Show these, and the values of the first."""
+        """Show these texts, and the values of the first one."""
         self._rows = rows
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
@@ -76,7 +76,7 @@ class VectorView(QWidget):
         self.plot.show_vector(self._rows[rows[0].row()].vector)
 
     def give_back(self) -> None:
-        """Delete the plot; `draw` makes another."""
+        """Delete the plot, to free memory; `draw` makes another one."""
         if self.plot is not None:
             self._inner.removeWidget(self.plot)
             delete_plot(self.plot)
