@@ -104,7 +104,7 @@ _EVERYWHERE = [
     r"resources/icons/app\.svg",
     r"resources/icons/app-32\.png",
     r"resources/icons/symbols/chevron\.svg",
-    r"licences\.txt",
+    r"licenses\.txt",
     r"sbom\.cdx\.json",
     r"PySide6/QtWidgets\.[^/]*(so|pyd)",
     r"PySide6/QtOpenGL\.[^/]*(so|pyd)",

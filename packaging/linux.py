@@ -28,7 +28,7 @@ runs language models on this computer for OpenAI clients
  A tray app that downloads a language model, runs it with llama.cpp or
  PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
  Nothing leaves the computer except the downloads that its user asks for."""
-_OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"
+_OTHER_LICENSES = f"\nThe licenses of all that it contains: /{HOME}/_internal/licenses.txt\n"
 
 
 def make(frozen: Path, dist: Path) -> list[Path]:
@@ -76,7 +76,7 @@ def install(frozen: Path, tree: Path) -> None:
     share, icons = tree / "usr/share", ROOT / "resources" / "icons"
     write(share / f"applications/{contents.APP}.desktop", (TEMPLATES / "powerinfer-tray.desktop").read_text())
     write(share / f"metainfo/{contents.APP_ID}.metainfo.xml", metainfo())
-    write(share / f"doc/{contents.APP}/copyright", (ROOT / "LICENSE").read_text() + _OTHER_LICENCES)
+    write(share / f"doc/{contents.APP}/copyright", (ROOT / "LICENSE").read_text() + _OTHER_LICENSES)
     pictures = {f"{size}x{size}": icons / f"app-{size}.png" for size in ICON_SIZES}
     for folder, source in {**pictures, "scalable": icons / "app.svg"}.items():
         target = share / "icons/hicolor" / folder / f"apps/{contents.APP}{source.suffix}"

@@ -112,7 +112,7 @@ PARTS = (
     ),
     Part(
         "licenses",
-        r"licences\.txt|sbom\.cdx\.json|.*\.dist-info/.*",
+        r"licenses\.txt|sbom\.cdx\.json|.*\.dist-info/.*",
         "to be handed on with what they are for",
     ),
 )

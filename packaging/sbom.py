@@ -1,6 +1,6 @@
 """Lists what a package holds, for those who look for known flaws: a CycloneDX bill of materials. Main thread.
 
-The same parts as in `licences.txt`, by the names under which others know them: package URLs
+The same parts as in `licenses.txt`, by the names under which others know them: package URLs
 (https://github.com/package-url/purl-spec).
 """
 
@@ -19,7 +19,7 @@ from packageurl import PackageURL
 
 import contents
 import freeze
-import licences
+import licenses
 from tray_app import __version__
 from tray_app.engine.builds.offers import published_builds
 
@@ -33,7 +33,7 @@ NAME = "sbom.cdx.json"
 
 
 def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) -> Path:
-    """Write the bill into a folder. `binaries` and `carried` as for `licences.write`."""
+    """Write the bill into a folder. `binaries` and `carried` as for `licenses.write`."""
     binaries = list(binaries)
     distributions = [*contents.closure().values(), importlib.metadata.distribution("pyinstaller")]
     parts = [_component("pypi", part.name, part.version) for part in distributions]
@@ -50,7 +50,7 @@ def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) ->
     if sys.platform == "linux":
         parts += [
             _component("deb", name, version, namespace="debian")
-            for name, version in licences.debian_packages(source for _, source, _ in binaries).items()
+            for name, version in licenses.debian_packages(source for _, source, _ in binaries).items()
         ]
     file = folder / NAME
     file.write_text(document(parts), encoding="utf-8")

@@ -14,7 +14,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 import contents
-import licences
+import licenses
 import sbom
 from tray_app.ui import chat_pictures
 
@@ -176,23 +176,23 @@ def test_tools_of_developers_are_strangers_and_what_the_app_imports_is_not() -> 
     assert not {"PySide6", "numpy", "xllamacpp", "keyring", "typer", "tray_app"} & set(strangers)
 
 
-def test_every_part_has_a_licence() -> None:
+def test_every_part_has_a_license() -> None:
     family = contents.closure()
 
-    texts = {name: licences.of_distribution(part) for name, part in family.items()}
+    texts = {name: licenses.of_distribution(part) for name, part in family.items()}
 
     assert [name for name, text in texts.items() if not text.strip()] == []
     assert "The ggml authors" in texts["xllamacpp"]
     assert "Lesser General Public License" in texts["PySide6_Essentials"]
-    assert "PYTHON SOFTWARE FOUNDATION LICENSE" in licences.of_python()
+    assert "PYTHON SOFTWARE FOUNDATION LICENSE" in licenses.of_python()
 
 
-def test_the_document_names_every_part_first_and_refuses_one_without_a_licence() -> None:
-    document = licences.document({"beta 2": "text of beta", "Alpha 1": "text of alpha"})
+def test_the_document_names_every_part_first_and_refuses_one_without_a_license() -> None:
+    document = licenses.document({"beta 2": "text of beta", "Alpha 1": "text of alpha"})
 
     assert document.index("Alpha 1") < document.index("beta 2") < document.index("text of alpha")
-    with pytest.raises(ValueError, match="no licence for Gamma 3"):
-        licences.document({"Gamma 3": " \n"})
+    with pytest.raises(ValueError, match="no license for Gamma 3"):
+        licenses.document({"Gamma 3": " \n"})
 
 
 def test_the_bill_of_materials_is_valid_and_names_the_parts_as_scanners_know_them(tmp_path: Path) -> None:
@@ -208,15 +208,15 @@ def test_the_bill_of_materials_is_valid_and_names_the_parts_as_scanners_know_the
     assert text == sbom.write(tmp_path, binaries).read_text("utf-8")  # the same sources give the same bytes
 
 
-def test_an_archive_that_is_carried_has_a_licence_and_its_release_in_the_bill(tmp_path: Path) -> None:
+def test_an_archive_that_is_carried_has_a_license_and_its_release_in_the_bill(tmp_path: Path) -> None:
     carried = tmp_path / "llama-b11194-bin-ubuntu-x64.tar.gz"
 
-    licence = licences.write(tmp_path, (), carried).read_text("utf-8")
+    text = licenses.write(tmp_path, (), carried).read_text("utf-8")
     bill = json.loads(sbom.write(tmp_path, (), carried).read_text("utf-8"))
 
     title = f"llama.cpp, as published ({carried.name})"
-    assert licence.count(title) == 2  # in the list, and above the text
-    assert "The ggml authors" in licence.rpartition(title)[2].partition("====\n\n")[2][:600]
+    assert text.count(title) == 2  # in the list, and above the text
+    assert "The ggml authors" in text.rpartition(title)[2].partition("====\n\n")[2][:600]
     purls = {component["purl"] for component in bill["components"]}
     assert "pkg:github/ggml-org/llama.cpp@b11194" in purls
 
@@ -225,5 +225,5 @@ def test_an_archive_that_is_carried_has_a_licence_and_its_release_in_the_bill(tm
 def test_libraries_of_the_system_are_named_with_their_package_and_version() -> None:
     (library,) = {str(path) for path in Path("/usr/lib").glob("*/libgomp.so.1")}
 
-    assert licences.debian_packages([library, "/somewhere/else.so"]).keys() == {"libgomp1"}
-    assert licences.debian_packages([]) == {}
+    assert licenses.debian_packages([library, "/somewhere/else.so"]).keys() == {"libgomp1"}
+    assert licenses.debian_packages([]) == {}

@@ -35,8 +35,8 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(Path(sys.executable).resolve(), folder / contents.APP)
     (inside / "libssl.so.3").write_bytes(b"\x7fELF")
     (inside / "libQt6Core.so.6").symlink_to("PySide6/Qt/lib/libQt6Core.so.6")
-    (inside / "licences.txt").write_text("all of them")
-    (inside / "licences.txt").chmod(0o600)
+    (inside / "licenses.txt").write_text("all of them")
+    (inside / "licenses.txt").chmod(0o600)
     return folder
 
 
@@ -74,7 +74,7 @@ def test_everything_lies_where_a_desktop_looks_for_it(deb: Path) -> None:
     assert {row[1] for row in rows} == {"root/root"}
     assert "./usr/bin/powerinfer-tray -> ../lib/powerinfer-tray/powerinfer-tray" in modes
     assert modes["./usr/lib/powerinfer-tray/powerinfer-tray"] == "-rwxr-xr-x"
-    assert modes["./usr/lib/powerinfer-tray/_internal/licences.txt"] == "-rw-r--r--"
+    assert modes["./usr/lib/powerinfer-tray/_internal/licenses.txt"] == "-rw-r--r--"
     assert "./usr/share/applications/powerinfer-tray.desktop" in modes
     assert "./usr/share/icons/hicolor/48x48/apps/powerinfer-tray.png" in modes
     assert "./usr/share/icons/hicolor/scalable/apps/powerinfer-tray.svg" in modes
@@ -95,7 +95,7 @@ def test_the_same_app_gives_the_same_bytes(frozen: Path, deb: Path, work: Path) 
 
     before = digests(deb, linux.make_tarball(frozen, work))
     installed_s = 1_600_000_000  # when somebody else has installed the libraries
-    os.utime(frozen / "_internal" / "licences.txt", (installed_s, installed_s))
+    os.utime(frozen / "_internal" / "licenses.txt", (installed_s, installed_s))
 
     assert digests(linux.make_deb(frozen, work), linux.make_tarball(frozen, work)) == before
 

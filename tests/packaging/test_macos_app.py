@@ -55,7 +55,7 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         f"resources/bin/{PLATFORM}/server": (code, programs),
         f"resources/bin/{PLATFORM}/quantize": (code, programs),
         "resources/catalog.toml": (data, "DATA"),
-        "licences.txt": (data, "DATA"),
+        "licenses.txt": (data, "DATA"),
         "sbom.cdx.json": (data, "DATA"),
         "PySide6/Qt/plugins/platforms/libqcocoa.dylib": (code, "BINARY"),
         "PySide6/Qt/lib/QtCore.framework/Versions/A/QtCore": (code, "BINARY"),
@@ -93,7 +93,7 @@ def test_programs_lie_where_code_is_signed_and_the_app_looks(frozen: Frozen) -> 
     assert frozen.program.is_file()
     assert not (frozen.data / "resources/catalog.toml").is_symlink()
     assert (frozen.code / "resources/catalog.toml").read_text() == "data"
-    assert {"licences.txt", "resources/catalog.toml", "xllamacpp/xllamacpp.abi3.so"} <= frozen.names()
+    assert {"licenses.txt", "resources/catalog.toml", "xllamacpp/xllamacpp.abi3.so"} <= frozen.names()
 
 
 @pytest.mark.parametrize("frozen", ["DATA"], indirect=True)

@@ -254,7 +254,7 @@ def test_the_box_that_says_what_this_is_opens_once(desktop: Desktop) -> None:
     assert about.text().startswith("PowerInfer Tray ")
 
 
-def test_a_package_says_where_the_licences_of_its_parts_are(
+def test_a_package_says_where_the_licenses_of_its_parts_are(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "_MEIPASS", "/opt/powerinfer-tray", raising=False)
@@ -262,7 +262,7 @@ def test_a_package_says_where_the_licences_of_its_parts_are(
     qtbot.addWidget(box)
 
     assert "Qt is used under the GNU LGPL" in box.informativeText()
-    assert "/opt/powerinfer-tray/licences.txt" in box.informativeText()
+    assert "/opt/powerinfer-tray/licenses.txt" in box.informativeText()
 
 
 def test_picking_a_model_while_the_server_is_stopped_chooses_it_and_a_refusal_is_told(

@@ -44,7 +44,7 @@ def test_what_is_downloaded_has_the_name_that_is_looked_for(shipped: tuple[Catal
         assert entry.size_bytes > 0
 
 
-def test_sparse_models_come_from_powerinfer_and_the_others_say_their_licence(
+def test_sparse_models_come_from_powerinfer_and_the_others_say_their_license(
     shipped: tuple[CatalogEntry, ...],
 ) -> None:
     for entry in shipped:

@@ -37,7 +37,7 @@ _WINDOWLESS = {"python.exe": "pythonw.exe", "powerinfer-tray.exe": "powerinfer-t
 
 
 class Login(Enum):
-    """What happens when the person logs in."""
+    """What happens when the user logs in."""
 
     OFF = auto()
     """Nothing."""
@@ -48,7 +48,7 @@ class Login(Enum):
 
 
 class Autostart(Protocol):
-    """The entry with which the system starts this app when the person logs in."""
+    """The entry with which the system starts this app when the user logs in."""
 
     def state(self) -> Login:
         """What the system would do at login. `OSError` if that cannot be read."""
@@ -228,7 +228,7 @@ class LaunchAgent:
 
 
 class RunKey:
-    """Windows: a value below the person's own Run key. `registry` is the module `winreg` or a test's.
+    """Windows: a value below the user's own Run key. `registry` is the module `winreg` or a test's.
 
     Task Manager and Settings do not change that value: they note in another key whether it is in force.
     """

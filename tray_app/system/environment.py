@@ -58,12 +58,12 @@ _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", re.IGNORECASE)
 
 _SPINS = "GOMP_SPINCOUNT"
 _SPINS_OF_ENGINES = "1000"
-"""How often a thread of an engine looks whether the others have come as far, before it gives its core away.
+"""How often a thread of an engine checks whether the other threads have finished, before it gives up its
+core.
 
-GNU's OpenMP (llama.cpp on Linux) by itself looks 300,000 times, which takes milliseconds, at the end of each
-of a model's many small steps: engines and other programs on the same cores then keep each other waiting. With
-no look at all, each step would begin with waking a thread.
-"""
+The default of GNU's OpenMP (llama.cpp on Linux) is 300,000 times, which takes milliseconds, at the end of
+each of a model's many small steps; then engines and other programs on the same cores keep each other waiting.
+Without any check, each step would begin by waking threads."""
 _HOW_THREADS_WAIT = frozenset((_SPINS, "OMP_WAIT_POLICY"))
 
 KEY_VARIABLE = "POWERINFER_TRAY_KEY_"
@@ -120,8 +120,8 @@ def for_engines(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def beside_others(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` for an engine that shares the processor with others, unless the person says how its threads
-    wait.
+    """`env` with settings for an engine that shares the processor with others, unless it already says how
+    threads wait.
     """
     return {_SPINS: _SPINS_OF_ENGINES, **env} if _HOW_THREADS_WAIT.isdisjoint(env) else dict(env)
 

@@ -1,7 +1,8 @@
 """Keys and tokens in the system's keychain. Any thread; a keychain may take long.
 
-macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`, which takes
-megabytes, and which most starts of the app do without: whoever needs it imports it.
+macOS Keychain, Windows Credential Manager, Secret Service or KWallet on Linux, through `keyring`. It is
+imported only when it is used, because it takes megabytes of memory, and most starts of the app do not need
+it.
 """
 
 from __future__ import annotations

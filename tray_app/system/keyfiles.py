@@ -40,12 +40,7 @@ class KeyFiles:
         """The key in the file, without spaces around it; None if there is no file. `KeyFileError`."""
         path = self.path(name)
         try:
-            with open_without_waiting(path) as file:
-                _check(path, os.fstat(file.fileno()))
-                content = file.read(_LARGEST_BYTES + 1)
-            if len(content) > _LARGEST_BYTES:  # its beginning would be another key
-                raise OSError(errno.EFBIG, f"It has more than {_LARGEST_BYTES:,} bytes")
-            return content.decode().strip()
+            return _content(path).decode().strip()
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as exc:
@@ -72,6 +67,18 @@ class KeyFiles:
             path.unlink(missing_ok=True)
         except OSError as exc:
             raise _refused(path, exc) from exc
+
+
+def _content(path: Path) -> bytes:
+    """The content of a key file. `KeyFileError` as in `_check`; `OSError` if it cannot be read, or is too
+    large.
+    """
+    with open_without_waiting(path) as file:
+        _check(path, os.fstat(file.fileno()))
+        content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise OSError(errno.EFBIG, f"It has more than {_LARGEST_BYTES:,} bytes")
+    return content
 
 
 def _check(path: Path, status: os.stat_result) -> None:

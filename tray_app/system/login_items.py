@@ -1,4 +1,4 @@
-"""Whether a person has switched a launch agent off in macOS's System Settings. Any thread.
+"""Whether the user has switched a launch agent off in macOS's System Settings. Any thread.
 
 macOS 13 and later list launch agents under General, Login Items. launchd does not start those that are
 switched off there, although their property list is unchanged. Only the framework ServiceManagement can tell.

@@ -37,13 +37,13 @@ class AppPaths:
     chats: Path
     """The conversations with models, a file for each."""
     search: Path
-    """The person's own texts with their vectors, a folder for each collection."""
+    """The user's own texts with their vectors, a folder for each collection."""
     downloads: Path
-    """Where packages of new versions go: the person's folder for what browsers download."""
+    """The user's downloads folder, into which packages of new versions are downloaded."""
 
     @property
     def own_models_file(self) -> Path:
-        """The person's own list of models, in addition to the catalog."""
+        """The user's own list of models, in addition to the catalog."""
         return self.settings_file.with_name("models.toml")
 
     @property

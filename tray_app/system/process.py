@@ -39,8 +39,8 @@ class ProcessUsage:
     read_bytes: int
     memory_bytes: int = 0
     private_bytes: int = 0
-    """Of this memory, what nobody else could use: without files that the system may read again, where it
-    tells."""
+    """The part of this memory that is not shared with files or other processes, on systems that tell;
+    otherwise the same."""
 
 
 @dataclass(frozen=True, slots=True)

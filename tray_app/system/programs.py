@@ -20,7 +20,7 @@ _OWN_NAMES = frozenset({"powerinfer-tray", "powerinfer-tray-app", "powerinfer tr
 _MODULE = "tray_app"
 _SERVICE = re.compile(r"/([^/\n]+\.service)(?:/|$)", re.MULTILINE)
 _OF_A_SESSION = re.compile(r"^(user@\d+|app-.*)\.service$")
-"""Units in which a desktop runs the person's own programs; these are not services."""
+"""Units in which a desktop runs the user's own programs; these are not services."""
 
 
 def program_name(pid: int | None) -> str:

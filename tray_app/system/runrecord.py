@@ -40,7 +40,9 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 def remember(folder: Path, engine: EngineId, child: Child, port: int) -> Path:
-    """Write the record of an engine of this process; whoever sees the child end removes the file."""
+    """Write the record of an engine of this process; its path. The caller removes it when the child has
+    ended.
+    """
     owner = psutil.Process()
     path = folder / _PATTERN.replace("*", f"{owner.pid}-{engine}")
     with contextlib.suppress(psutil.NoSuchProcess):  # it has ended already

@@ -54,7 +54,7 @@ def make_python(folder: Path, lock: str, project: Path, work: Path) -> Path:
     shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=shutil.ignore_patterns(*_NOT_NEEDED))
     packages = library / "site-packages"
     packages.mkdir()
-    _write_licence(library / "LICENSE.txt")
+    _write_license(library / "LICENSE.txt")
     name = f'-DPYTHON_DLL=L"python{VERSION}.dll"'
     options = ("-O2", "-s", "-municode", name)
     subprocess.run((COMPILER, *options, "-o", folder / "python.exe", SHIMS / "python.c"), check=True)
@@ -86,8 +86,8 @@ def _unpack_donor(wheel: Path, folder: Path, modules: Path) -> None:
             ((folder if beside_program else modules) / name).write_bytes(archive.read(entry))
 
 
-def _write_licence(file: Path) -> None:
-    """Python's licence, which Debian keeps elsewhere than Python does."""
+def _write_license(file: Path) -> None:
+    """Python's license, which Debian keeps elsewhere than Python does."""
     if not file.exists():
         debian = Path(f"/usr/share/doc/python3.{sys.version_info.minor}/copyright")
         shutil.copyfile(debian, file)

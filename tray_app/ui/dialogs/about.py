@@ -56,4 +56,4 @@ def about_box() -> QMessageBox:
 
 def _place_of_licenses(bundle: Path | None) -> tuple[str, ...]:
     """Where a package has the licenses of its parts; empty when the app runs from its sources."""
-    return (tr("Licenses of all parts: {file}").format(file=bundle / "licences.txt"),) if bundle else ()
+    return (tr("Licenses of all parts: {file}").format(file=bundle / "licenses.txt"),) if bundle else ()

@@ -1,4 +1,4 @@
-"""Collects the licences of all that a package holds, as they are installed where it is built. Main thread."""
+"""Collects the licenses of all that a package holds, as they are installed where it is built. Main thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from contents import Row
 
-TEXTS = Path(__file__).with_name("licences")
+TEXTS = Path(__file__).with_name("licenses")
 """What the parts do not bring along themselves."""
 _QT = {"PySide6_Essentials", "shiboken6"}
 _DOCUMENTATION = Path("/usr/share/doc")
@@ -24,7 +24,7 @@ _RULE = "=" * 100
 
 
 def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) -> Path:
-    """Write `licences.txt` into a folder. `binaries` are PyInstaller's.
+    """Write `licenses.txt` into a folder. `binaries` are PyInstaller's.
 
     `carried` is the archive of llama.cpp's own build, if the package has it.
     """
@@ -42,22 +42,22 @@ def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) ->
         parts |= {f"llama.cpp, as published ({carried.name})": _text("llama.cpp")}
     if sys.platform == "linux":
         parts |= of_debian(source for _, source, _ in binaries)
-    file = folder / "licences.txt"
+    file = folder / "licenses.txt"
     file.write_text(document(parts), encoding="utf-8")
     return file
 
 
 def document(parts: dict[str, str]) -> str:
-    """One text of all licences; `ValueError` if a part has none."""
+    """One text of all licenses; `ValueError` if a part has none."""
     if bare := sorted(name for name, text in parts.items() if not text.strip()):
-        raise ValueError(f"There is no licence for {', '.join(bare)}: put one into {TEXTS.name}/")
+        raise ValueError(f"There is no license for {', '.join(bare)}: put one into {TEXTS.name}/")
     names = sorted(parts, key=str.casefold)
     head = "PowerInfer Tray consists of:\n\n" + "\n".join(f"  {name}" for name in names) + "\n"
     return head + "".join(f"\n{_RULE}\n{name}\n{_RULE}\n\n{parts[name].strip()}\n" for name in names)
 
 
 def of_distribution(part: importlib.metadata.Distribution) -> str:
-    """The licence files that a distribution brings along, and ours for it."""
+    """The license files that a distribution brings along, and ours for it."""
     files = [file for file in part.files or () if any(word in file.name.lower() for word in _FILE)]
     # Of its metadata only: a library may well have a module with such a name.
     own = [file.read_text(encoding="utf-8") for file in files if file.parts[0].endswith(".dist-info")]
@@ -65,7 +65,7 @@ def of_distribution(part: importlib.metadata.Distribution) -> str:
 
 
 def of_python() -> str:
-    """Python's licence, which lies beside its library, or on Windows in its folder."""
+    """Python's license, which lies beside its library, or on Windows in its folder."""
     places = (Path(importlib.__file__).parents[1], Path(sys.base_prefix))
     found = [place / "LICENSE.txt" for place in places if (place / "LICENSE.txt").exists()]
     return f"{found[0].read_text(encoding='utf-8')}\n\n{_text('Python')}" if found else ""
