@@ -579,6 +579,116 @@
             <translation>Il n’y a rien à télécharger.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>The conversations cannot be read</source>
+            <translation>Les conversations ne peuvent pas être lues</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Check the permissions of this folder.</source>
+            <translation>Vérifiez les droits de ce dossier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} ne peut pas être lu</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
+            <translation>Le fichier reste tel quel. Vérifiez que c’est un fichier ordinaire et que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Another program has been writing conversations for ten seconds.</source>
+            <translation>Un autre programme écrit des conversations depuis dix secondes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Try again.</source>
+            <translation>Réessayez.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Check the permissions of this folder and the free space on its disk.</source>
+            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The conversation is gone</source>
+            <translation>La conversation n’existe plus</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>There is no file for {name}: it was deleted or moved.</source>
+            <translation>Il n’y a pas de fichier pour {name} : il a été supprimé ou déplacé.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Choose another conversation.</source>
+            <translation>Choisissez une autre conversation.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The conversation could not be saved</source>
+            <translation>La conversation n’a pas pu être enregistrée</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The file stays as it is. You can open it in a text editor.</source>
+            <translation>Le fichier reste tel quel. Vous pouvez l’ouvrir dans un éditeur de texte.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} a été écrit par une version plus récente de cette application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Only part of {name} could be read</source>
+            <translation>Seule une partie de {name} a pu être lue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
+            <translation>Les lignes {lines} et {count} autres contiennent quelque chose que cette application ne comprend pas.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>These lines contain something this app does not understand: {lines}.</source>
+            <translation>Ces lignes contiennent quelque chose que cette application ne comprend pas : {lines}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>Vous pouvez continuer avec ce qui a été lu. L’original est alors conservé à côté.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>{name} is a copy of a damaged file</source>
+            <translation>{name} est la copie d’un fichier endommagé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>It holds what could not be read when the conversation was continued.</source>
+            <translation>Il contient ce qui n’a pas pu être lu lorsque la conversation a été poursuivie.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Open it in a text editor, and delete it when you no longer need it.</source>
+            <translation>Ouvrez-le dans un éditeur de texte, et supprimez-le quand vous n’en avez plus besoin.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>With its pictures, it is larger than {most} MB.</source>
             <translation>Avec ses images, elle dépasse {most} Mo.</translation>
@@ -612,116 +722,6 @@
             <location filename="../../tray_app/chats/store.py" />
             <source>a file without an ending</source>
             <translation>un fichier sans extension</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversations cannot be read</source>
-            <translation>Les conversations ne peuvent pas être lues</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions of this folder.</source>
-            <translation>Vérifiez les droits de ce dossier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} cannot be read</source>
-            <translation>{name} ne peut pas être lu</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
-            <translation>Le fichier reste tel quel. Vérifiez que c’est un fichier ordinaire et que vous avez le droit de le lire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Another program has been writing conversations for ten seconds.</source>
-            <translation>Un autre programme écrit des conversations depuis dix secondes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Try again.</source>
-            <translation>Réessayez.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions of this folder and the free space on its disk.</source>
-            <translation>Vérifiez les droits de ce dossier et l’espace libre sur son disque.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation is gone</source>
-            <translation>La conversation n’existe plus</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>There is no file for {name}: it was deleted or moved.</source>
-            <translation>Il n’y a pas de fichier pour {name} : il a été supprimé ou déplacé.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Choose another conversation.</source>
-            <translation>Choisissez une autre conversation.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation could not be saved</source>
-            <translation>La conversation n’a pas pu être enregistrée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>It contains nothing that this app can read as a conversation.</source>
-            <translation>Il ne contient rien que cette application puisse lire comme une conversation.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. You can open it in a text editor.</source>
-            <translation>Le fichier reste tel quel. Vous pouvez l’ouvrir dans un éditeur de texte.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was written by a newer version of this app</source>
-            <translation>{name} a été écrit par une version plus récente de cette application</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Only part of {name} could be read</source>
-            <translation>Seule une partie de {name} a pu être lue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
-            <translation>Les lignes {lines} et {count} autres contiennent quelque chose que cette application ne comprend pas.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>These lines contain something this app does not understand: {lines}.</source>
-            <translation>Ces lignes contiennent quelque chose que cette application ne comprend pas : {lines}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>You can continue with what was read. The original is then kept beside it.</source>
-            <translation>Vous pouvez continuer avec ce qui a été lu. L’original est alors conservé à côté.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} is a copy of a damaged file</source>
-            <translation>{name} est la copie d’un fichier endommagé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>It holds what could not be read when the conversation was continued.</source>
-            <translation>Il contient ce qui n’a pas pu être lu lorsque la conversation a été poursuivie.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Open it in a text editor, and delete it when you no longer need it.</source>
-            <translation>Ouvrez-le dans un éditeur de texte, et supprimez-le quand vous n’en avez plus besoin.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -2345,6 +2345,16 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>See the app's log.</source>
+            <translation>Consultez le journal de l’application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>This is a bug in the app: {reason}</source>
+            <translation>C’est un bug de l’application : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine stopped unexpectedly</source>
             <translation>Le moteur s’est arrêté de façon inattendue</translation>
         </message>
@@ -3077,16 +3087,6 @@
             <location filename="../../tray_app/engine/pool.py" />
             <source>The model could not be loaded</source>
             <translation>Le modèle n’a pas pu être chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>This is a bug in the app: {reason}</source>
-            <translation>C’est un bug de l’application : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>See the app's log.</source>
-            <translation>Consultez le journal de l’application.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -9081,6 +9081,16 @@
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>{times} fois la vitesse du moteur intégré</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Free some space and check that this app may write to your downloads folder, then choose Download.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>What was downloaded is kept. Choose Download to continue.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />

@@ -579,6 +579,116 @@
             <translation>ダウンロードするものはありません。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>The conversations cannot be read</source>
+            <translation>会話を読み取れません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>{path}: {reason}</source>
+            <translation>{path}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Check the permissions of this folder.</source>
+            <translation>このフォルダーの権限を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>{name} cannot be read</source>
+            <translation>{name} を読み取れません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
+            <translation>ファイルはそのまま残ります。通常のファイルであり、読み取りが許可されていることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Another program has been writing conversations for ten seconds.</source>
+            <translation>別のプログラムが 10 秒前から会話を書き込んでいます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Try again.</source>
+            <translation>もう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/folder.py" />
+            <source>Check the permissions of this folder and the free space on its disk.</source>
+            <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The conversation is gone</source>
+            <translation>会話がなくなっています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>There is no file for {name}: it was deleted or moved.</source>
+            <translation>{name} のファイルがありません。削除または移動されています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Choose another conversation.</source>
+            <translation>別の会話を選択してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The conversation could not be saved</source>
+            <translation>会話を保存できませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>It contains nothing that this app can read as a conversation.</source>
+            <translation>このアプリが会話として読み取れる内容がありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>The file stays as it is. You can open it in a text editor.</source>
+            <translation>ファイルはそのまま残ります。テキストエディターで開けます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>{name} was written by a newer version of this app</source>
+            <translation>{name} はこのアプリの新しいバージョンで書かれています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Only part of {name} could be read</source>
+            <translation>{name} は一部しか読み取れませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
+            <translation>{lines} 行目とほか {count} 行に、このアプリが理解できない内容があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>These lines contain something this app does not understand: {lines}.</source>
+            <translation>次の行に、このアプリが理解できない内容があります: {lines}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>You can continue with what was read. The original is then kept beside it.</source>
+            <translation>読み取れた内容から続けられます。元のファイルはそのとき横に保存されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>{name} is a copy of a damaged file</source>
+            <translation>{name} は破損したファイルのコピーです</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>It holds what could not be read when the conversation was continued.</source>
+            <translation>会話を続けたときに読み取れなかった内容が入っています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/chats/problems.py" />
+            <source>Open it in a text editor, and delete it when you no longer need it.</source>
+            <translation>テキストエディターで開き、不要になったら削除してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/chats/store.py" />
             <source>With its pictures, it is larger than {most} MB.</source>
             <translation>画像を含めて {most} MB を超えています。</translation>
@@ -612,116 +722,6 @@
             <location filename="../../tray_app/chats/store.py" />
             <source>a file without an ending</source>
             <translation>拡張子のないファイル</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversations cannot be read</source>
-            <translation>会話を読み取れません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{path}: {reason}</source>
-            <translation>{path}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions of this folder.</source>
-            <translation>このフォルダーの権限を確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} cannot be read</source>
-            <translation>{name} を読み取れません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. Check that it is an ordinary file and that you may read it.</source>
-            <translation>ファイルはそのまま残ります。通常のファイルであり、読み取りが許可されていることを確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Another program has been writing conversations for ten seconds.</source>
-            <translation>別のプログラムが 10 秒前から会話を書き込んでいます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Try again.</source>
-            <translation>もう一度お試しください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Check the permissions of this folder and the free space on its disk.</source>
-            <translation>このフォルダーの権限と、ディスクの空き容量を確認してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation is gone</source>
-            <translation>会話がなくなっています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>There is no file for {name}: it was deleted or moved.</source>
-            <translation>{name} のファイルがありません。削除または移動されています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Choose another conversation.</source>
-            <translation>別の会話を選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The conversation could not be saved</source>
-            <translation>会話を保存できませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>It contains nothing that this app can read as a conversation.</source>
-            <translation>このアプリが会話として読み取れる内容がありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>The file stays as it is. You can open it in a text editor.</source>
-            <translation>ファイルはそのまま残ります。テキストエディターで開けます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} was written by a newer version of this app</source>
-            <translation>{name} はこのアプリの新しいバージョンで書かれています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Only part of {name} could be read</source>
-            <translation>{name} は一部しか読み取れませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Lines {lines} and {count} more contain something this app does not understand.</source>
-            <translation>{lines} 行目とほか {count} 行に、このアプリが理解できない内容があります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>These lines contain something this app does not understand: {lines}.</source>
-            <translation>次の行に、このアプリが理解できない内容があります: {lines}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>You can continue with what was read. The original is then kept beside it.</source>
-            <translation>読み取れた内容から続けられます。元のファイルはそのとき横に保存されます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>{name} is a copy of a damaged file</source>
-            <translation>{name} は破損したファイルのコピーです</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>It holds what could not be read when the conversation was continued.</source>
-            <translation>会話を続けたときに読み取れなかった内容が入っています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/chats/store.py" />
-            <source>Open it in a text editor, and delete it when you no longer need it.</source>
-            <translation>テキストエディターで開き、不要になったら削除してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/address.py" />
@@ -2345,6 +2345,16 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>See the app's log.</source>
+            <translation>アプリのログをご覧ください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
+            <source>This is a bug in the app: {reason}</source>
+            <translation>アプリの不具合です: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/diagnosis.py" />
             <source>The engine stopped unexpectedly</source>
             <translation>エンジンが予期せず停止しました</translation>
         </message>
@@ -3077,16 +3087,6 @@
             <location filename="../../tray_app/engine/pool.py" />
             <source>The model could not be loaded</source>
             <translation>モデルを読み込めませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>This is a bug in the app: {reason}</source>
-            <translation>アプリの不具合です: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>See the app's log.</source>
-            <translation>アプリのログをご覧ください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/probe.py" />
@@ -9058,6 +9058,16 @@
             <location filename="../../tray_app/ui/presenters/tuning.py" />
             <source>{times} times as fast as the built-in engine</source>
             <translation>内蔵エンジンの {times} 倍の速さ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>Free some space and check that this app may write to your downloads folder, then choose Download.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>What was downloaded is kept. Choose Download to continue.</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />

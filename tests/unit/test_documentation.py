@@ -366,6 +366,31 @@ def test_every_module_that_a_document_or_a_comment_names_exists() -> None:
     assert sorted((name, reader) for name, reader in named if name not in ends) == []
 
 
+def thread_names() -> Iterator[tuple[str, str]]:
+    """The names that the sources give to threads, as patterns, with the module of each."""
+    for file in sorted((ROOT / "tray_app").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Thread"):
+                for keyword in node.keywords:
+                    if keyword.arg == "name" and isinstance(keyword.value, ast.Constant | ast.JoinedStr):
+                        words = re.split(r"{.*?}", ast.unparse(keyword.value).removeprefix("f").strip("'\""))
+                        yield ".+".join(map(re.escape, words)), file.name
+
+
+def test_every_thread_that_the_sources_name_has_a_row() -> None:
+    rows = table_rows(section(ROOT / "CONTRIBUTING.md", "Where things are"))
+    told = [
+        name.replace("…", kind)
+        for cells in rows
+        for name in code_spans(cells[0])
+        for kind in code_spans(cells[1]) or [""]
+    ]
+    named = list(thread_names())
+
+    assert len(named) > 10
+    assert [each for each in named if not any(re.fullmatch(each[0], name) for name in told)] == []
+
+
 # Numbers
 
 

@@ -197,6 +197,8 @@ def _is_same_file(model: Model, now: Model) -> bool:
 
 def _let_go(loaded: Future[EngineLease]) -> None:
     """Give back the lease of a model that is to be loaded, but is not used yet."""
+    if loaded.cancelled():
+        return
     error = loaded.exception()
     if error is None:
         loaded.result().release()

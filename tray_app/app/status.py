@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tray_app import __version__
+from tray_app.app.diagnostic_findings import FoundProblem, RunningApp
 from tray_app.app.server_status import ServerState
 from tray_app.app.updates import UpdateStatus
 from tray_app.engine.engine_kind import EngineKind
@@ -30,7 +31,6 @@ from tray_app.system.autostart import Login
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tray_app.app.diagnostic_findings import RunningApp
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
@@ -172,8 +172,6 @@ def _not_used(passed: PassedOver, model_name: str) -> EngineError:
 
 def running_app(status: AppStatus, pid: int) -> RunningApp:
     """The app as the doctor sees it. Of what is wrong, only a failure of the engine that stays is told."""
-    from tray_app.app.diagnostic_findings import FoundProblem, RunningApp
-
     base_url, engine = status.server.base_url, status.engine
     failed = engine.failure if engine.state is State.FAILED else None
     return RunningApp(
