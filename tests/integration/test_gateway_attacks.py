@@ -27,6 +27,7 @@ from aiohttp import ClientSession, web
 
 from tests.fakes import program
 from tests.fakes.crowds import (
+    CROWD,
     connect,
     eventually,
     is_closed,
@@ -257,8 +258,8 @@ def test_a_crowd_of_large_bodies_takes_little_memory(
         request = request_of(path, gzip.compress(LARGE[what](), 1), "Content-Encoding: gzip")
     else:
         request = request_of(path, LARGE[what]())
-    with watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
-        statuses = list(pool.map(lambda _: flood(url, request), range(32)))
+    with watched(pid, url) as seen, ThreadPoolExecutor(CROWD) as pool:
+        statuses = list(pool.map(lambda _: flood(url, request), range(CROWD)))
     assert set(statuses) <= {400, 404, 413, 429, None}
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
@@ -621,8 +622,8 @@ def test_many_answers_that_never_end_take_little_memory(private_home: Path, head
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
     with endless(JSON_HEAD + head, b"x" * 65536) as theirs:
         choose(theirs, private_home)
-        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(32) as pool:
-            statuses = list(pool.map(lambda _: flood(url, body), range(32)))
+        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(CROWD) as pool:
+            statuses = list(pool.map(lambda _: flood(url, body), range(CROWD)))
     assert set(statuses) == {502, 503}
     assert seen.statuses == {200}
     assert seen.peak_mib < MOST_MIB
@@ -634,8 +635,8 @@ def test_large_answers_of_a_remote_server_take_little_memory_together(private_ho
     body = request_of("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}]})
     with endless(large, b"") as theirs:
         choose(theirs, private_home)
-        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(16) as pool:
-            statuses = list(pool.map(lambda _: flood(url, body), range(16)))
+        with serving() as (pid, url), watched(pid, url) as seen, ThreadPoolExecutor(CROWD) as pool:
+            statuses = list(pool.map(lambda _: flood(url, body), range(CROWD)))
     assert {200, 503} >= set(statuses)
     assert 200 in statuses
     assert seen.peak_mib < MOST_MIB
