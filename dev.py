@@ -31,9 +31,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    Command = Sequence[str | Path]
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -78,43 +82,37 @@ MODULES: dict[str, tuple[list[str], list[str]]] = {
     "screenshots": (["tests.screenshots"], [*DESKTOP, "fonts-inter"]),
 }
 """Commands that are a module, with the packages of the system that it needs."""
+REFUSED_BY_SUDO = 1
+"""sudo's exit code if the person may not use it, or the password is wrong."""
 TESTS_FAILED = 1
 """pytest's exit code when tests have run and some failed."""
 MOST_RUN_AGAIN = 5
 LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
-Command = Sequence[str | Path]
-
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says; the exit code."""
-    match arguments:
-        case ["run", *rest]:
-            prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
-            run_app(rest)
-        case [name, *rest] if name in MODULES:
-            module, packages = MODULES[name]
-            prepare(packages=packages, lock=DEV_LOCK)
-            code = call([PYTHON, "-m", *module, *rest])
-        case ["test", *rest]:
-            prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
-            code = run_tests(rest)
-        case ["check"]:
-            prepare(packages=[], lock=DEV_LOCK)
-            code = check()
-        case ["package", *rest]:
-            code = package(rest)
-        case ["audit"]:
-            prepare(packages=[], lock=DEV_LOCK)
-            audit: list[str | Path] = [tool("pip-audit"), "--strict", "--disable-pip", "--require-hashes"]
-            code = call([*audit, "--requirement", RUN_LOCK])
-        case ["lock"]:
-            prepare(packages=[], lock=DEV_LOCK)
-            code = lock()
-        case _:
-            print(__doc__, file=sys.stderr)
-            code = 2
-    return code
+    """Do what the command line says; the exit code.
+
+    Without `match`, so that a Python that is too old can read this file and say so.
+    """
+    name, rest = "".join(arguments[:1]), arguments[1:]
+    if name == "run":
+        prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
+        run_app(rest)
+    if name in MODULES:
+        module, packages = MODULES[name]
+        prepare(packages=packages, lock=DEV_LOCK)
+        return call([PYTHON, "-m", *module, *rest])
+    if name == "test":
+        prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
+        return run_tests(rest)
+    if name == "package":
+        return package(rest)
+    if name in CHECKS and not rest:
+        prepare(packages=[], lock=DEV_LOCK)
+        return CHECKS[name]()
+    print(__doc__, file=sys.stderr)
+    return 2
 
 
 def run_app(arguments: list[str]) -> NoReturn:
@@ -163,17 +161,24 @@ def package(arguments: list[str]) -> int:
 
 def check() -> int:
     """Every check, so that one run shows all that is wrong; 1 if any failed."""
+    schema: Command = [PYTHON, "-m", "check_jsonschema", "--quiet", "--builtin-schema"]
     tools: list[Command] = [
         [tool("ruff"), "format", "--check", "--quiet"],
         [tool("ruff"), "check", "--quiet"],
-        [tool("mypy")],
-        [tool("lint-imports")],
+        [PYTHON, "-m", "mypy"],
+        [PYTHON, "-c", "import importlinter.cli; importlinter.cli.lint_imports_command()"],
         [PYTHON, "-m", "tools.translations", "check"],
-        [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
-        [tool("check-jsonschema"), "--quiet", "--builtin-schema", "vendor.dependabot", DEPENDABOT],
+        [*schema, "vendor.github-workflows", *WORKFLOWS],
+        [*schema, "vendor.dependabot", DEPENDABOT],
         [tool("zizmor"), "--offline", "--quiet", "--pedantic", *WORKFLOWS, DEPENDABOT],
     ]
     return max([call(command) != 0 for command in tools])
+
+
+def audit() -> int:
+    """Ask for known flaws of the locked packages."""
+    ask: list[str | Path] = [PYTHON, "-m", "pip_audit", "--strict", "--disable-pip", "--require-hashes"]
+    return call([*ask, "--requirement", RUN_LOCK])
 
 
 def lock() -> int:
@@ -193,29 +198,107 @@ def lock() -> int:
     )
 
 
+CHECKS = {"check": check, "audit": audit, "lock": lock}
+"""Commands without arguments."""
+
+
 def tool(name: str) -> Path:
-    """A program that the locked packages have put into `.venv`."""
+    """A compiled program that the locked packages have put into `.venv`.
+
+    Those in Python are run as modules: their scripts name the folder that they were installed in.
+    """
     return PYTHON.with_name(f"{name}{PYTHON.suffix}")
 
 
 def prepare(*, packages: list[str], lock: Path) -> None:
     """Bring system packages and `.venv` to what is asked; takes milliseconds if they are there already."""
-    if not PYTHON.exists():
-        refuse_other_pythons()
-        if missing_venv_module():
-            packages = [*packages, f"python3.{sys.version_info.minor}-venv"]
-    install_packages(packages)
-    stamp = VENV / f"{lock.name}.installed"
-    wanted = hashlib.sha256(lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
+    if is_prepared(lock):
+        install_packages(packages)
         return
-    print(f"Preparing {VENV} (once) …", file=sys.stderr, flush=True)
-    if not PYTHON.exists() or call([PYTHON, "-c", "import pip"]) != 0:
+    with one_at_a_time():
+        usable = is_usable()
+        if not usable:
+            refuse_other_pythons()
+            if missing_venv_module():
+                packages = [*packages, f"python3.{sys.version_info.minor}-venv"]
+        install_packages(packages)
+        if not is_prepared(lock):  # by another terminal, meanwhile
+            install_locked(lock, anew=not usable)
+
+
+def is_prepared(lock: Path) -> bool:
+    """Whether `.venv` has what this lock file says."""
+    stamp = stamp_of(lock)
+    return PYTHON.exists() and stamp.exists() and stamp.read_text() == fingerprint(lock)
+
+
+def is_usable() -> bool:
+    """Whether packages can be installed into `.venv`.
+
+    Not if its Python has been replaced, as by an upgrade of the system. Nor where an installation was cut
+    short: pip writes `RECORD` last, and names what it is replacing `~…`. It could not mend such a package.
+    """
+    pip: Command = [PYTHON, "-m", "pip", "--version"]
+    if not PYTHON.exists() or subprocess.run(pip, check=False, capture_output=True).returncode:
+        return False
+    cut_short = [path for path in in_site_packages("*.dist-info") if not (path / "RECORD").exists()]
+    return not cut_short and not in_site_packages("~*")
+
+
+def in_site_packages(pattern: str) -> list[Path]:
+    """What lies in the folder of the installed packages; its place differs on Windows."""
+    return [*VENV.glob(f"lib/python*/site-packages/{pattern}"), *VENV.glob(f"Lib/site-packages/{pattern}")]
+
+
+def stamp_of(lock: Path) -> Path:
+    """Where it is written that this lock file is installed."""
+    return VENV / f"{lock.name}.installed"
+
+
+def fingerprint(lock: Path) -> str:
+    """Another one for other packages and for another Python, as after an upgrade of the system."""
+    told = lock.read_bytes() + (ROOT / "pyproject.toml").read_bytes() + os.fsencode(os.path.realpath(PYTHON))
+    return hashlib.sha256(told).hexdigest()
+
+
+def install_locked(lock: Path, *, anew: bool) -> None:
+    """Install exactly what the lock file says, and the app where it lies."""
+    print(f"Preparing {VENV} (once, with up to 500 MB to download) …", file=sys.stderr, flush=True)
+    if anew:
         must([sys.executable, "-m", "venv", "--clear", VENV])
+    stamp = stamp_of(lock)
+    stamp.unlink(missing_ok=True)
     pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-    must([*pip, "--require-hashes", "-r", lock])
+    must(
+        [*pip, "--require-hashes", "-r", lock],
+        hint="Check the internet connection and the proxy. Then try again.",
+    )
     must([*pip, "--no-deps", "--no-build-isolation", "--editable", ROOT])
-    stamp.write_text(wanted)
+    # Relative, so that the folder can be moved, and in ASCII, which Python can read in every locale.
+    for link in in_site_packages("*powerinfer_tray.pth"):
+        link.write_text(os.path.relpath(ROOT, link.parent))
+    stamp.write_text(fingerprint(lock))
+    if lock == RUN_LOCK:
+        print('Ready. Where the app says "powerinfer-tray", type "python3 dev.py run".', file=sys.stderr)
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait while another terminal sets this folder up. Windows cannot lock this way: there, nobody waits."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with Path(__file__).open() as this:
+        try:
+            fcntl.flock(this, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another terminal that sets this folder up …", file=sys.stderr, flush=True)
+            fcntl.flock(this, fcntl.LOCK_EX)
+        except OSError:  # some network drives cannot lock
+            pass
+        yield
 
 
 def refuse_other_pythons() -> None:
@@ -237,18 +320,47 @@ def missing_venv_module() -> bool:
 
 def install_packages(names: list[str]) -> None:
     """Install what is missing of these Debian packages; on other systems there is nothing to do."""
-    if not names or shutil.which("dpkg-query") is None:
+    if not names or not all(map(shutil.which, ("apt-get", "dpkg-query"))):
         return
     missing = sorted(set(names) - installed_packages())
     if not missing:
         return
-    apt = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *missing]
+    install = f"apt-get install --yes --no-install-recommends {' '.join(missing)}"
+    proxies = apt_proxies()
     rights = privileges()
     if rights is None:
-        sys.exit(f"System libraries are missing. Install them, then try again:\n\n    sudo {' '.join(apt)}\n")
+        refuse_without_rights(install, proxies, way="sudo sh" if shutil.which("sudo") else "su -")
     print(f"Installing system packages: {' '.join(missing)}", file=sys.stderr, flush=True)
-    must([*rights, "apt-get", "update", "--quiet"], output=subprocess.DEVNULL)
-    must([*rights, "env", "DEBIAN_FRONTEND=noninteractive", *apt], output=subprocess.DEVNULL)
+    # sudo drops the variables that it is not told to keep.
+    keep = [f"--preserve-env={','.join(proxies)}"] if rights and proxies else []
+    # An old list of packages is enough where one of the sources does not answer.
+    quiet = f"apt-get update >{os.devnull}; {install} >{os.devnull}"
+    command = [*rights, *keep, "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", quiet]
+    values = {name: os.environ[given] for name, given in proxies.items()}
+    code = wait(command, environ={**os.environ, **values})
+    if rights and code == REFUSED_BY_SUDO:
+        refuse_without_rights(install, proxies, way="su -")
+    if code:
+        sys.exit(
+            f"The system packages were not installed (apt-get: {code}). Read its messages above, "
+            "check the internet connection and the proxy, then try again."
+        )
+
+
+def refuse_without_rights(install: str, proxies: dict[str, str], *, way: str) -> NoReturn:
+    """Stop, and say what a person who has the rights can type; `proxies` as `apt_proxies` gives them."""
+    exports = "".join(f"export {name}='${given}'; " for name, given in proxies.items())
+    sys.exit(
+        "System packages are missing. Type this one command, or ask an administrator to do it. "
+        f'Then try again.\n\n    {way} -c "{exports}apt-get update; {install}"\n'
+    )
+
+
+def apt_proxies() -> dict[str, str]:
+    """The variables that apt reads proxies from, each with the one that is set: apt ignores capitals."""
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    found = {name: name if os.environ.get(name) else name.upper() for name in names}
+    return {name: given for name, given in found.items() if os.environ.get(given)}
 
 
 def installed_packages() -> set[str]:
@@ -278,10 +390,24 @@ def has_display() -> bool:
     return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
-def must(command: Command, *, output: int | None = None) -> None:
+def must(command: Command, *, hint: str = "") -> None:
     """Run a command of the set-up, or stop with its exit code; its error messages stay visible."""
-    if result := subprocess.run(command, stdout=output, check=False).returncode:
-        sys.exit(f"This command failed ({result}): {' '.join(map(str, command))}")
+    result = wait(command)
+    if result:
+        sys.exit(f"This command failed ({result}): {' '.join(map(str, command))}\n{hint}".rstrip())
+
+
+def wait(command: Command, *, environ: dict[str, str] | None = None) -> int:
+    """Run a command of the set-up to its end; its exit code.
+
+    Ctrl-C reaches it as well. It ends by itself, because a package manager must not be killed halfway.
+    """
+    process = subprocess.Popen(command, env=environ)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
 
 
 def call(command: Command) -> int:
@@ -296,4 +422,8 @@ def call(command: Command) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)

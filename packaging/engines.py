@@ -7,7 +7,6 @@ is published, see docs/decisions/0017-carried-build.md; `resources/engines.toml`
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import tomllib
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freeze import BUILD, PackagingError
+from freeze import BUILD, PackagingError, sha256
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds.archive import unpack
 from tray_app.engine.builds.build import BackEnd
@@ -165,23 +164,22 @@ def carry_llama_cpp(platform: str, builds: Iterable[PublishedBuild], into: Path)
 
 
 def _check_archive(archive: Path, platform: str) -> None:
-    """`PackagingError` unless an archive can be unpacked and has a llama-server for a platform in it."""
-    name = f"{LLAMA_SERVER}.exe" if platform.startswith(System.WINDOWS) else LLAMA_SERVER
+    """`PackagingError` unless an archive can be unpacked and has a llama-server for this Linux in it."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             unpack(archive, Path(folder))
         except EngineError as exc:
             raise PackagingError(f"{archive.name} cannot be unpacked: {exc}") from exc
-        program = next(Path(folder).rglob(name), None)
+        program = next(Path(folder).rglob(LLAMA_SERVER), None)
         if program is None:
-            raise PackagingError(f"{archive.name} has no {name} in it")
+            raise PackagingError(f"{archive.name} has no {LLAMA_SERVER} in it")
         check(program, platform)
 
 
 def verified(pin: Pin, into: Path) -> Path:
     """The file that was pinned, in a folder of its own; it is fetched once. `DownloadError`."""
     folder = into / pin.sha256[:12]  # another version is another file
-    if (kept := folder / pin.name).is_file() and _sha256(kept) == pin.sha256:
+    if (kept := folder / pin.name).is_file() and sha256(kept) == pin.sha256:
         return kept
     queue = DownloadQueue()
     try:
@@ -193,8 +191,3 @@ def verified(pin: Pin, into: Path) -> Path:
 def not_to_be_had(pin: Pin, why: DownloadError) -> PackagingError:
     """What to say of a file that was pinned and cannot be had."""
     return PackagingError(f"{pin.name} cannot be had from {pin.url}: {why}")
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -6,6 +6,7 @@ frozen app that does not pass.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -95,6 +96,12 @@ def place(system: str) -> Path:
 def size_bytes(folder: Path) -> int:
     """What a folder takes on a disk, links not followed."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def sha256(file: Path) -> str:
+    """The digest of a file, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def source_date() -> int:

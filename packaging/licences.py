@@ -13,6 +13,8 @@ import contents
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from contents import Row
+
 TEXTS = Path(__file__).with_name("licences")
 """What the parts do not bring along themselves."""
 _QT = {"PySide6_Essentials", "shiboken6"}
@@ -21,8 +23,8 @@ _FILE = ("licen", "copying", "notice")
 _RULE = "=" * 100
 
 
-def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path | None = None) -> Path:
-    """Write `licences.txt` into a folder. `binaries` are PyInstaller's: name in the bundle, source, kind.
+def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) -> Path:
+    """Write `licences.txt` into a folder. `binaries` are PyInstaller's.
 
     `carried` is the archive of llama.cpp's own build, if the package has it.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 import contents
 from freeze import BUILD, ROOT, PackagingError, run_tool, source_date
 from tray_app import __version__
-from tray_app.app.release import PackageKind, package_name
+from tray_app.app.release import PackageKind, debian_machine, package_name
 from tray_app.system.host import normalise_machine
 
 HOME = Path("usr/lib") / contents.APP
@@ -27,9 +27,8 @@ DESCRIPTION = """\
 runs language models on this computer for OpenAI clients
  A tray app that downloads a language model, runs it with llama.cpp or
  PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
- Nothing leaves the machine but the downloads that its user asks for."""
+ Nothing leaves the computer except the downloads that its user asks for."""
 _OTHER_LICENCES = f"\nThe licences of all that it contains: /{HOME}/_internal/licences.txt\n"
-_DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def make(frozen: Path, dist: Path) -> list[Path]:
@@ -54,8 +53,11 @@ def make_deb(frozen: Path, dist: Path) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "DEBIAN").mkdir(parents=True)  # by which Debian's tools know a package's root
     install(frozen, tree)
-    machine = _DEBIAN_MACHINES[platform.machine()]
-    fields = control(machine, dependencies(tree), sum(path.lstat().st_size for path in tree.rglob("*")))
+    fields = control(
+        debian_machine(host_machine()),
+        dependencies(tree),
+        sum(path.lstat().st_size for path in tree.rglob("*")),
+    )
     for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
     date_all(tree)

@@ -13,7 +13,6 @@ Nothing is published: who owns the release looks at these files and hands them i
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import re
 import shutil
@@ -24,7 +23,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import ROOT, PackagingError, run_tool, source_date
+from freeze import ROOT, PackagingError, run_tool, sha256, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 
@@ -118,12 +117,6 @@ def apt_repository(folder: Path, debs: Sequence[Path]) -> list[Path]:
     signed = folder / "InRelease"
     run_tool(["gpg", "--batch", "--local-user", key, "--clearsign", "--output", signed, release])
     return [packages, release, signed]
-
-
-def sha256(file: Path) -> str:
-    """The digest of a file, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 if __name__ == "__main__":

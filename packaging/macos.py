@@ -53,7 +53,7 @@ def info_plist(version: str) -> dict[str, object]:
         "LSMinimumSystemVersion": MINIMUM_SYSTEM,
         "LSApplicationCategoryType": "public.app-category.developer-tools",
         "NSHighResolutionCapable": True,
-        "NSHumanReadableCopyright": "MIT licence",
+        "NSHumanReadableCopyright": "MIT License",
     }
 
 

@@ -149,15 +149,19 @@ def refuse_unexplained(sizes: Iterable[tuple[str, int]]) -> None:
 
 
 def weigh(frozen: Frozen) -> list[Weight]:
-    """All parts of a frozen app, that with the largest share first. `PackagingError` as above."""
+    """All parts of a frozen app, the one with the largest share first. `PackagingError` as
+    `refuse_unexplained`.
+    """
     files = {_name(path, frozen): path for path in sorted(frozen.folder.rglob("*")) if _is_own(path)}
     refuse_unexplained((name, path.stat().st_size) for name, path in files.items())
-    weights = []
-    for part in PARTS:
-        of_part = [path for name, path in files.items() if part_of(name) is part]
-        if of_part:
-            unpacked = sum(path.stat().st_size for path in of_part)
-            weights.append(Weight(part, unpacked, _packed_bytes(of_part)))
+    by_part: defaultdict[Part, list[Path]] = defaultdict(list)
+    for name, path in files.items():
+        if part := part_of(name):
+            by_part[part].append(path)
+    weights = [
+        Weight(part, sum(path.stat().st_size for path in paths), _packed_bytes(paths))
+        for part, paths in by_part.items()
+    ]
     return sorted(weights, key=lambda weight: -weight.packed_bytes)
 
 

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from contents import Row
+
 NAME = "sbom.cdx.json"
 
 
-def write(folder: Path, binaries: Iterable[tuple[str, str, str]], carried: Path | None = None) -> Path:
+def write(folder: Path, binaries: Iterable[Row], carried: Path | None = None) -> Path:
     """Write the bill into a folder. `binaries` and `carried` as for `licences.write`."""
     binaries = list(binaries)
     distributions = [*contents.closure().values(), importlib.metadata.distribution("pyinstaller")]

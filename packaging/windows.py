@@ -19,7 +19,7 @@ from tray_app.app.release import PackageKind, package_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    Row = tuple[str, str, str]
+    from contents import Row
 
 SCRIPT = Path(__file__).with_name("windows") / "installer.nsi"
 PROGRAMS = (f"{contents.APP}.exe", f"{contents.APP}-app.exe")

@@ -84,7 +84,7 @@ def compared_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """Proofs of engines that do not measure how fast these are beside the built-in one, which takes most of
     their time.
     """
-    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.finding import EngineFinder
 
     monkeypatch.setattr(EngineFinder, "embedded", lambda _: None)
 

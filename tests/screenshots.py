@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
     from tray_app.download.progress import Progress
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.keys import KeyChanges
 
@@ -153,7 +153,7 @@ class Teacher(FakeApp):
 
 
 class Newcomer(FakeApp):
-    """A fake on which the catalogue is judged as on a computer with 16 GiB and llama.cpp alone."""
+    """A fake on which the catalog is judged as on a computer with 16 GiB and llama.cpp alone."""
 
     def __init__(self, status: AppStatus, *, folder: Path) -> None:
         super().__init__(status, folder=folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import HUGGING_FACE
-from tray_app.download.network_errors import RefusedError
+from tray_app.download.faults import RefusedError
 from tray_app.download.session import Session
 from tray_app.download.source import describe_file, parse_source
 from tray_app.errors import DownloadError
@@ -53,7 +53,7 @@ def main(path: Path = CATALOG, endpoint: str = HUGGING_FACE) -> int:
                 print(f"{entry.id}: {exc}")
                 failed = True
             except DownloadError as exc:
-                print(f"The catalogue stays as it was. {exc}", file=sys.stderr)
+                print(f"The catalog stays as it was. {exc}", file=sys.stderr)
                 return 1
     text = path.read_text(encoding="utf-8")
     new = rewritten(text, told)
@@ -71,7 +71,7 @@ def ask(session: Session, entry: CatalogEntry, endpoint: str) -> Told:
 
 
 def rewritten(text: str, told: Mapping[str, Told]) -> str:
-    """The catalogue with what was told of its entries, by their ids; order and comments stay."""
+    """The catalog with what was told of its entries, by their ids; order and comments stay."""
     head, *entries = _ENTRY.split(text)
     return head + "".join(_entry(entry, told) for entry in entries)
 

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.tables import NOTHING, names_of_tables, table, with_tables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,10 +31,8 @@ AIKIT = "faafedf (12 May 2026)"
 """The commit of 4D AI Kit whose requests the tests have."""
 
 _MARK = "pytest.mark.client"
-_PLACE = re.compile(r"(<!-- table clients -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _HEAD = ("client", "tried with", "call", "llama.cpp", "PowerInfer", "how", "since", "test")
 _OPTIONS = {"powerinfer": bool, "works": bool, "how": str, "since": str}
-_NOTHING = "–"  # noqa: RUF001 - a dash, as a table has it
 _PACKAGES = {
     "openai Python": "openai",
     "LangChain Python": "langchain-openai",
@@ -74,9 +74,9 @@ def main() -> None:
 
 def rendered(text: str) -> str:
     """The document with its table as the marks have it. `ValueError` if there is no place for it."""
-    if not _PLACE.search(text):
+    if "clients" not in names_of_tables(text):
         raise ValueError("The document has no place for the table: clients")
-    return _PLACE.sub(lambda found: found[1] + _table() + found[3], text)
+    return with_tables(text, lambda *_: _table())
 
 
 def marks(folder: Path = TESTS) -> Iterator[Mark]:
@@ -124,7 +124,9 @@ def _table() -> str:
             row.since = max(row.since, mark.since, key=_numbers)
             row.how += [mark.how] if mark.how and mark.how not in row.how else []
             row.tests.append(f"[{len(row.tests) + 1}](../{mark.file.relative_to(ROOT).as_posix()})")
-    return _lines([_cells(client, call, rows[client, call]) for client, call in sorted(rows, key=_by_name)])
+    return table(
+        _HEAD, [_cells(client, call, rows[client, call]) for client, call in sorted(rows, key=_by_name)]
+    )
 
 
 def _cells(client: str, call: str, row: _Row) -> list[str]:
@@ -134,8 +136,8 @@ def _cells(client: str, call: str, row: _Row) -> list[str]:
         _version(client),
         call,
         "works" if row.llamacpp else refused,
-        "works" if row.powerinfer else _NOTHING if row.llamacpp else refused,
-        "; ".join(row.how) or _NOTHING,
+        "works" if row.powerinfer else NOTHING if row.llamacpp else refused,
+        "; ".join(row.how) or NOTHING,
         row.since,
         " ".join(row.tests),
     ]
@@ -151,7 +153,7 @@ def _version(client: str) -> str:
         return AIKIT
     if client in _NPM_PACKAGES:
         return _locked_npm()[_NPM_PACKAGES[client]]
-    return _locked().get(_PACKAGES.get(client, ""), _NOTHING)
+    return _locked().get(_PACKAGES.get(client, ""), NOTHING)
 
 
 @cache
@@ -170,8 +172,3 @@ def _locked_npm() -> dict[str, str]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
-
-
-def _lines(rows: list[list[str]]) -> str:
-    ruler = ["---"] * len(_HEAD)
-    return "\n".join(f"| {' | '.join(row)} |" for row in ([*_HEAD], ruler, *rows))

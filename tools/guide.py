@@ -1,8 +1,8 @@
 """Keeps the tables of docs/guide.md in step with the sources: `python -m tools`.
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`. Its rows, and what the sources say in each,
-are written anew. What a setting does, which option overrides it, and what a key is for are written by hand in
-the last cells, and kept; in a new row, the help text of the source stands there.
+The rows of a table, and what the sources say in each, are written anew. What a setting does, which option
+overrides it, and what a key is for are written by hand in the last cells, and kept; in a new row, the help
+text of the source stands there.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools.tables import NOTHING, names_of_tables, table, with_tables
 from tray_app.phrases import Translate
+from tray_app.settings.fields import FIELDS, MODEL_FIELDS
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import AUTO, FIELDS, MODEL_FIELDS, Scope
+from tray_app.settings.schema import AUTO, Scope
 from tray_app.ui.presenters.settings import group_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "guide.md"
 AS_FOR_ALL = "same as for all models"
-NOTHING = "–"  # noqa: RUF001 - a dash, as a table has it
 
-_TABLE = re.compile(r"(<!-- table ([\w ]+) -->\n\n)(.*?)(\n\n<!-- end -->)", re.DOTALL)
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
 _SETTINGS_HEAD = ("setting", "title", "default", "values", "effect", "flag")
 _MODEL_HEAD = ("setting", "title", "default", "values", "effect")
@@ -40,10 +40,9 @@ def main() -> None:
 
 def rendered(text: str) -> str:
     """The guide with its tables as the sources have them. `ValueError` if one of them has no place in it."""
-    places = {name for _, name, *_ in _TABLE.findall(text)}
-    if missing := {*_groups(), "model", "keys"} - places:
+    if missing := {*_groups(), "model", "keys"} - names_of_tables(text):
         raise ValueError(f"The guide has no place for: {', '.join(sorted(missing))}")
-    return _TABLE.sub(lambda found: f"{found[1]}{_table(found[2], found[3])}{found[4]}", text)
+    return with_tables(text, _table)
 
 
 def _groups() -> Iterator[str]:
@@ -56,11 +55,11 @@ def _table(name: str, old: str) -> str:
     match name.split():
         case ["settings", group]:
             rows = [_setting_row(field, kept) for field in FIELDS if field.group == group]
-            return _lines(_SETTINGS_HEAD, rows)
+            return table(_SETTINGS_HEAD, rows)
         case ["model"]:
-            return _lines(_MODEL_HEAD, [_model_row(field, kept) for field in MODEL_FIELDS])
+            return table(_MODEL_HEAD, [_model_row(field, kept) for field in MODEL_FIELDS])
         case ["keys"]:
-            return _lines(_KEYS_HEAD, [_key_row(kept, *each) for each in _keys()])
+            return table(_KEYS_HEAD, [_key_row(kept, *each) for each in _keys()])
     raise ValueError(f"Nobody knows what the table {name!r} should have")
 
 
@@ -110,11 +109,6 @@ def values_text(field: Field) -> str:
     return " or ".join(field.choices) or kinds[field.kind]
 
 
-def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = tuple(head)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
-
-
 def _cells(line: str) -> list[str]:
     """The cells of a table's row, as they are written."""
     return [cell.strip() for cell in _CELL_BORDER.split(line.strip())[1:-1]]
@@ -122,7 +116,3 @@ def _cells(line: str) -> list[str]:
 
 def _cell(text: str) -> str:
     return str(text).replace("|", r"\|")
-
-
-if __name__ == "__main__":
-    main()

@@ -32,8 +32,10 @@ TERMINAL_ONLY = frozenset(
         "cli/output.py",
         "cli/progress.py",
         "app/command_service.py",
-        "app/diagnostics.py",
+        "app/computer_checks.py",
         "app/diagnostic_report.py",
+        "app/engine_checks.py",
+        "app/model_checks.py",
         "app/selftest.py",
         "gateway/control/commands.py",
         "gateway/control/jobs.py",
@@ -112,7 +114,7 @@ class _Signature:
 
 
 def find_texts(root: Path) -> Found:
-    """All texts of the package and of the catalogue of models below `root`."""
+    """All texts of the package and of the catalog of models below `root`."""
     found = Found()
     trees = {
         path.relative_to(root).as_posix(): ast.parse(path.read_text("utf-8"))

@@ -1,11 +1,11 @@
-"""Everything that may go wrong in front of a person: what happened, why, and what to do about it.
+"""The errors that users can see: what happened, why, and what to do about it. Pure.
 
 AppError
-├── SettingsError    a setting or the settings file
-├── DownloadError    a source, a transfer or a check of what arrived
-├── ModelError       a file that is missing, damaged or no model
-├── EngineError      the native server
-└── GatewayError     the public address or a program that speaks to it
+├── SettingsError    a setting, a key or the settings file
+├── DownloadError    a source, a transfer or the check of a downloaded file
+├── ModelError       a file that is missing, damaged or not a model
+├── EngineError      the engine or its port
+└── GatewayError     the public address or a request to it
 
 An `ErrorCode` says what happened, and an `ErrorDocument` is an error in JSON.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ErrorCode(StrEnum):
-    """What happened, for programs: each stays what it is, however the words change."""
+    """What happened, for programs. A code keeps its value and meaning when texts change."""
 
     # The server, the app
 
@@ -498,20 +498,22 @@ class ErrorCode(StrEnum):
 
     @classmethod
     def _missing_(cls, _value: object) -> ErrorCode:
-        return cls.UNKNOWN  # documents may be of another version of this app
+        return cls.UNKNOWN  # a document may come from another version of this app
 
 
 class Fix(StrEnum):
-    """What a button beside an error can do about it."""
+    """What the button beside an error does."""
 
     NONE = "none"
+    """There is no button."""
     FREE_PORT = "free-port"
-    """Take the nearest free port."""
+    """Use the nearest free port."""
     VERIFY_MODEL = "verify-model"
-    """Look whether the model's file is whole."""
+    """Check the model's files."""
     SETTING = "setting"
-    """Open the settings at the field that `AppError.setting` names: that of a setting, or of a key."""
+    """Open the settings at the setting or key that `AppError.setting` names."""
     CHOOSE_ENGINE = "choose-engine"
+    """Open the settings at the engine."""
     ALLOW_ENGINE = "allow-engine"
     """Use an engine again that was set aside."""
 
@@ -521,19 +523,19 @@ class Fix(StrEnum):
 
 
 class AppError(Exception):
-    """An error that a person may read.
+    """An error that users can see.
 
-    `code` says what happened to programs, `title` says it to people; `message` says why, `hint` what to press
-    or type. These three are plain English without a trailing newline; `texts` are the same as they were
-    given, for a user interface that translates. `fix` is what a program can do about it, `setting` the name
-    of the setting that is to blame, `evidence` the lines of a log that show the cause. What strangers wrote
-    into any of them does no harm.
+    `code` says what happened for programs, and `title` for people; `message` says why, and `hint` what to do.
+    These three are plain English without a trailing newline; `texts` are the same three as they were given,
+    for a user interface that translates. `fix` is what a button can do about it, `setting` the name of the
+    setting or key that is the cause, `evidence` the lines of a log that show the cause. Harmful characters in
+    any of them are replaced.
     """
 
     kind: ClassVar[str] = "app"
-    """Which class of the tree above it is, for an `ErrorDocument`."""
+    """The name of the class in the tree above, for an `ErrorDocument`."""
 
-    def __init__(  # noqa: PLR0913 - an error has so many parts
+    def __init__(  # noqa: PLR0913 - the parts of an error
         self,
         code: ErrorCode,
         title: Text,
@@ -562,19 +564,19 @@ def _harmless(text: Text) -> Text:
 
 
 class SettingsError(AppError):
-    """A value that a setting cannot have, or a settings file that cannot be read or written."""
+    """An invalid value of a setting or key, or a settings file that cannot be read or written."""
 
     kind = "settings"
 
 
 class DownloadError(AppError):
-    """A source that cannot be understood or reached, or bytes that are not what was announced."""
+    """A source that is invalid or cannot be reached, or received bytes that are not the expected ones."""
 
     kind = "download"
 
 
 class ModelError(AppError):
-    """A model that is not there, not whole, or not a model."""
+    """A model that is missing or incomplete, or a file that is not a model."""
 
     kind = "model"
 
@@ -586,7 +588,7 @@ class EngineError(AppError):
 
 
 class GatewayError(AppError):
-    """The public address cannot be offered, or a request to it failed."""
+    """A public address that cannot be opened, or a request to it that has failed."""
 
     kind = "gateway"
 
@@ -598,10 +600,10 @@ _CLASSES: dict[str, type[AppError]] = {
 
 
 class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """An `AppError` in JSON: in a file, as a command's output, or on its way from one process to another."""
+    """An `AppError` in JSON: in a file, in the output of a command, or sent to another process."""
 
     code: ErrorCode = ErrorCode.UNKNOWN
-    """What was written before there were codes has none."""
+    """Missing in documents of the first versions of this app."""
     kind: str = AppError.kind
     title: str
     message: str
@@ -626,7 +628,9 @@ class ErrorDocument(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def error(self) -> AppError:
-        """The error again: of its class in the tree above, which those that a room derives of it are, too."""
+        """The error of this document, as an instance of the class in the tree above; subclasses are not
+        restored.
+        """
         return _CLASSES.get(self.kind, AppError)(
             self.code,
             self.title,

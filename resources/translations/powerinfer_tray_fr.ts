@@ -219,6 +219,51 @@
             <translation>Arrêtez d’abord le serveur, déchargez ces modèles, ou choisissez-leur un autre moteur.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} n’est pas dans le dossier des modèles</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Import it: powerinfer-tray models import PATH</source>
+            <translation>Importez-le : powerinfer-tray models import CHEMIN</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} n’est pas chargé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>No engine is running it.</source>
+            <translation>Aucun moteur ne l’exécute.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>Pour la liste des modèles chargés : powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>The engine did not stop in time</source>
+            <translation>Le moteur ne s’est pas arrêté à temps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>It is still using the model file.</source>
+            <translation>Il utilise encore le fichier du modèle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Try again in a moment.</source>
+            <translation>Réessayez dans un instant.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is in use by the server</source>
             <translation>{name} est utilisé par le serveur</translation>
@@ -272,11 +317,6 @@
             <location filename="../../tray_app/app/model_manager.py" />
             <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
             <translation>Placez « quantize » de PowerInfer à côté de son serveur, ou dans le PATH sous le nom « powerinfer-quantize ». Pour les modèles ordinaires, utilisez « llama-quantize » de llama.cpp.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} n’est pas dans le dossier des modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -367,46 +407,6 @@
             <location filename="../../tray_app/app/release.py" />
             <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
             <translation>Rien n’a été téléchargé. N’installez pas cette version ; signalez-le aux auteurs de cette application.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
-            <translation>Seul le modèle choisi dans le réglage « Modèle » peut se trouver dans un autre dossier. Les requêtes ne pourraient pas en nommer un autre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Import it: powerinfer-tray models import PATH</source>
-            <translation>Importez-le : powerinfer-tray models import CHEMIN</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>{model} is not loaded</source>
-            <translation>{model} n’est pas chargé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>No engine is running it.</source>
-            <translation>Aucun moteur ne l’exécute.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>To list the loaded models, run: powerinfer-tray ps</source>
-            <translation>Pour la liste des modèles chargés : powerinfer-tray ps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not stop in time</source>
-            <translation>Le moteur ne s’est pas arrêté à temps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>It is still using the model file.</source>
-            <translation>Il utilise encore le fichier du modèle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Try again in a moment.</source>
-            <translation>Réessayez dans un instant.</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -784,154 +784,84 @@
             <translation>Toutes les connexions ont été fermées.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused access to this file</source>
-            <translation>Le serveur a refusé l’accès à ce fichier</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Something else is using this download's file name</source>
+            <translation>Autre chose utilise le nom de fichier de ce téléchargement</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
-            <translation>{host} a répondu {status} : il faut peut-être se connecter ou accepter une licence.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{path}: {reason}. Nothing was written there.</source>
+            <translation>{path} : {reason}. Rien n’y a été écrit.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
-            <translation>Ouvrez l’URL dans un navigateur. Si le téléchargement exige une connexion, téléchargez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
+            <translation>Vérifiez de quoi il s’agit. Si vous n’en avez pas besoin, supprimez-le et cliquez sur Reprendre.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file was not found</source>
-            <translation>Le fichier est introuvable</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>This disk cannot store such large files</source>
+            <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: there is no file at this URL.</source>
-            <translation>{host} a répondu {status} : il n’y a aucun fichier à cette URL.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
+            <translation>{name} est trop volumineux pour le disque de {folder}. De nombreuses clés USB utilisent FAT32, limité à 4 Go par fichier. Un quota peut aussi fixer une limite.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the owner, repository and file name, including upper and lower case.</source>
-            <translation>Vérifiez le propriétaire, le dépôt et le nom du fichier, majuscules comprises.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
+            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui a été téléchargé est conservé : déplacez ses fichiers (.part, .part.json) dans le nouveau dossier pour continuer.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused the request</source>
-            <translation>Le serveur a refusé la requête</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>The disk is full</source>
+            <translation>Le disque est plein</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}.</source>
-            <translation>{host} a répondu {status}.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>There is not enough space for {name} in {folder}.</source>
+            <translation>Il n’y a pas assez de place pour {name} dans {folder}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server has a problem</source>
-            <translation>Le serveur a un problème</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Free some space and choose Resume, or choose another models folder.</source>
+            <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Try again in a few minutes.</source>
-            <translation>Réessayez dans quelques minutes.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path} : {reason}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the URL in a browser to check it.</source>
-            <translation>Ouvrez l’URL dans un navigateur pour la vérifier.</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
+            <translation>Vérifiez que le lecteur est connecté et que vous avez le droit d’y écrire, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
-            <translation>{host} a répondu {status} : vous pourrez réessayer dans {seconds:.0f} s.</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The connection was lost</source>
+            <translation>La connexion a été perdue</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
-            <translation>Attendez quelques minutes. Un jeton d’accès permet plus de requêtes : powerinfer-tray key set {host}</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What was downloaded is kept. Choose Resume to continue.</source>
+            <translation>Ce qui a été téléchargé est conservé. Cliquez sur Reprendre pour continuer.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Too many requests to {host}</source>
-            <translation>Trop de requêtes vers {host}</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>Le fichier a changé sur le serveur</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The repository was not found</source>
-            <translation>Le dépôt est introuvable</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again from the beginning.</source>
+            <translation>Téléchargez-le à nouveau depuis le début.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: there is no repository with this name.</source>
-            <translation>{host} a répondu {status} : aucun dépôt ne porte ce nom.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
-            <translation>Vérifiez le propriétaire et le dépôt, majuscules comprises. Un dépôt privé exige un jeton d’accès : powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The revision was not found</source>
-            <translation>La révision est introuvable</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
-            <translation>{host} a répondu {status} : aucune branche, étiquette ni commit ne porte ce nom.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
-            <translation>Omettez la révision pour utiliser la branche main : hf:propriétaire/dépôt</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy blocked the connection</source>
-            <translation>Le proxy a bloqué la connexion</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>It answered {status} for {host}.</source>
-            <translation>Pour {host}, il a répondu {status}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Ask your network administrator, or download from another server.</source>
-            <translation>Adressez-vous à votre administrateur réseau, ou téléchargez depuis un autre serveur.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy requires a login</source>
-            <translation>Le proxy demande une authentification</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
-            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il faut s’authentifier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
-            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, puis redémarrez cette application. Dans le mot de passe, écrivez %40 pour @ et %3A pour :. Si des identifiants y figurent déjà, ils sont incorrects.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} a répondu {status} : {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>access to the file is restricted</source>
-            <translation>l’accès au fichier est restreint</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous « Téléchargements », ou exécutez : powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
-            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{name} on the server is no longer the file whose download was started.</source>
+            <translation>{name} sur le serveur n’est plus le fichier dont le téléchargement avait commencé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -980,28 +910,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The connection was lost</source>
-            <translation>La connexion a été perdue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>What was downloaded is kept. Choose Resume to continue.</source>
-            <translation>Ce qui a été téléchargé est conservé. Cliquez sur Reprendre pour continuer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file has changed on the server</source>
-            <translation>Le fichier a changé sur le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Download it again from the beginning.</source>
-            <translation>Téléchargez-le à nouveau depuis le début.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} on the server is no longer the file whose download was started.</source>
-            <translation>{name} sur le serveur n’est plus le fichier dont le téléchargement avait commencé.</translation>
+            <source>Open the URL in a browser to check it.</source>
+            <translation>Ouvrez l’URL dans un navigateur pour la vérifier.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1012,61 +922,6 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>The server closed it in the middle of the file.</source>
             <translation>Le serveur l’a fermée au milieu du fichier.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Something else is using this download's file name</source>
-            <translation>Autre chose utilise le nom de fichier de ce téléchargement</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}. Nothing was written there.</source>
-            <translation>{path} : {reason}. Rien n’y a été écrit.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
-            <translation>Vérifiez de quoi il s’agit. Si vous n’en avez pas besoin, supprimez-le et cliquez sur Reprendre.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>This disk cannot store such large files</source>
-            <translation>Ce disque n’accepte pas de fichiers aussi volumineux</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
-            <translation>{name} est trop volumineux pour le disque de {folder}. De nombreuses clés USB utilisent FAT32, limité à 4 Go par fichier. Un quota peut aussi fixer une limite.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
-            <translation>Choisissez un dossier des modèles sur un disque en exFAT, NTFS, APFS ou ext4, ou un modèle plus petit ou divisé. Ce qui a été téléchargé est conservé : déplacez ses fichiers (.part, .part.json) dans le nouveau dossier pour continuer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The disk is full</source>
-            <translation>Le disque est plein</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>There is not enough space for {name} in {folder}.</source>
-            <translation>Il n’y a pas assez de place pour {name} dans {folder}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Free some space and choose Resume, or choose another models folder.</source>
-            <translation>Libérez de l’espace et appuyez sur Reprendre, ou choisissez un autre dossier des modèles.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}.</source>
-            <translation>{path} : {reason}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
-            <translation>Vérifiez que le lecteur est connecté et que vous avez le droit d’y écrire, ou choisissez un autre dossier des modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1127,6 +982,151 @@
             <location filename="../../tray_app/download/queue.py" />
             <source>The download failed unexpectedly</source>
             <translation>Le téléchargement a échoué de façon inattendue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server refused access to this file</source>
+            <translation>Le serveur a refusé l’accès à ce fichier</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
+            <translation>{host} a répondu {status} : il faut peut-être se connecter ou accepter une licence.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
+            <translation>Ouvrez l’URL dans un navigateur. Si le téléchargement exige une connexion, téléchargez le fichier ainsi et placez-le dans le dossier des modèles.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The file was not found</source>
+            <translation>Le fichier est introuvable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: there is no file at this URL.</source>
+            <translation>{host} a répondu {status} : il n’y a aucun fichier à cette URL.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Check the owner, repository and file name, including upper and lower case.</source>
+            <translation>Vérifiez le propriétaire, le dépôt et le nom du fichier, majuscules comprises.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server refused the request</source>
+            <translation>Le serveur a refusé la requête</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} a répondu {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server has a problem</source>
+            <translation>Le serveur a un problème</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>Réessayez dans quelques minutes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} a répondu {status} : vous pourrez réessayer dans {seconds:.0f} s.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
+            <translation>Attendez quelques minutes. Un jeton d’accès permet plus de requêtes : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Too many requests to {host}</source>
+            <translation>Trop de requêtes vers {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The repository was not found</source>
+            <translation>Le dépôt est introuvable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: there is no repository with this name.</source>
+            <translation>{host} a répondu {status} : aucun dépôt ne porte ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
+            <translation>Vérifiez le propriétaire et le dépôt, majuscules comprises. Un dépôt privé exige un jeton d’accès : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The revision was not found</source>
+            <translation>La révision est introuvable</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
+            <translation>{host} a répondu {status} : aucune branche, étiquette ni commit ne porte ce nom.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
+            <translation>Omettez la révision pour utiliser la branche main : hf:propriétaire/dépôt</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy blocked the connection</source>
+            <translation>Le proxy a bloqué la connexion</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>It answered {status} for {host}.</source>
+            <translation>Pour {host}, il a répondu {status}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Ask your network administrator, or download from another server.</source>
+            <translation>Adressez-vous à votre administrateur réseau, ou téléchargez depuis un autre serveur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy requires a login</source>
+            <translation>Le proxy demande une authentification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
+            <translation>Le proxy entre cet ordinateur et {host} a répondu 407 : il faut s’authentifier.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
+            <translation>Définissez HTTP_PROXY et HTTPS_PROXY sous la forme http://UTILISATEUR:MOT_DE_PASSE@PROXY:PORT, puis redémarrez cette application. Dans le mot de passe, écrivez %40 pour @ et %3A pour :. Si des identifiants y figurent déjà, ils sont incorrects.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} a répondu {status} : {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>access to the file is restricted</source>
+            <translation>l’accès au fichier est restreint</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Saisissez ensuite un jeton d’accès dans les paramètres sous « Téléchargements », ou exécutez : powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
+            <translation>Ouvrez la page du modèle sur {host}, connectez-vous et acceptez les conditions. Enregistrez ensuite un jeton d’accès : powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
@@ -1449,9 +1449,29 @@
             <translation>Le serveur s’est arrêté à l’octet {at} au lieu de {end}.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Canceled</source>
-            <translation>Annulé</translation>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>Il lui faut {needed:.2f} Gio, mais la limite pour tous les modèles ensemble est de {budget:.2f} Gio.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>Choisissez un modèle ou une taille de contexte plus petits, ou relevez la limite de mémoire : powerinfer-tray settings set memory_budget GIO</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers} Les modèles gardés chargés en laissent {free:.2f} Gio ; il faudrait décharger : {models}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{name} does not fit in the memory for models</source>
+            <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
@@ -1492,6 +1512,11 @@
             <location filename="../../tray_app/engine/builds/archive.py" />
             <source>This name already exists.</source>
             <translation>Ce nom existe déjà.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_downloads.py" />
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>{name} fait {size:,} octets sur le serveur, mais devrait en faire {expected:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1805,11 +1830,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It contains {count:,} files ({size:.1f} GB).</source>
-            <translation>Il contient {count:,} fichiers ({size:.1f} Go).</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Choose the folder that contains only the engine's program and its files.</source>
             <translation>Choisissez le dossier qui ne contient que le programme du moteur et ses fichiers.</translation>
         </message>
@@ -1817,6 +1837,11 @@
             <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Check that it exists and that you have permission to read it.</source>
             <translation>Vérifiez qu’il existe et que vous avez le droit de le lire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installation.py" />
+            <source>Canceled</source>
+            <translation>Annulé</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
@@ -1857,11 +1882,6 @@
             <location filename="../../tray_app/engine/builds/installing.py" />
             <source>The installation failed unexpectedly</source>
             <translation>L’installation a échoué de façon inattendue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
-            <translation>{name} fait {size:,} octets sur le serveur, mais devrait en faire {expected:,}.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -2037,6 +2057,11 @@
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Rename its files and folders, using only letters and digits.</source>
             <translation>Renommez ses fichiers et dossiers en n’utilisant que des lettres et des chiffres.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} for {cards} ({back_end})</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -2759,6 +2784,31 @@
             <translation>Réessayez. Si cela se reproduit, choisissez un autre moteur dans les paramètres.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>The engine {name} did not find a graphics card</source>
+            <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>It does not list any card that it can use.</source>
+            <translation>Il n’énumère aucune carte qu’il puisse utiliser.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
+            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} n’est pas un moteur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>Sa sortie de --help ne ressemble pas à celle d’un serveur de modèles.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
             <translation>Avec plusieurs threads, PowerInfer donne des résultats erronés pour les modèles creux : un seul est donc utilisé.</translation>
@@ -2850,11 +2900,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} is not an engine</source>
-            <translation>{name} n’est pas un moteur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/inspection.py" />
             <source>It did not answer when asked for its options.</source>
             <translation>Il n’a pas répondu quand ses options lui ont été demandées.</translation>
         </message>
@@ -2877,26 +2922,6 @@
             <location filename="../../tray_app/engine/inspection.py" />
             <source>{name} is not a program</source>
             <translation>{name} n’est pas un programme</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} did not find a graphics card</source>
-            <translation>Le moteur {name} ne trouve pas de carte graphique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It does not list any card that it can use.</source>
-            <translation>Il n’énumère aucune carte qu’il puisse utiliser.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Check that the card's driver works, or set “Engine” to auto.</source>
-            <translation>Vérifiez que le pilote de la carte fonctionne, ou réglez « Moteur » sur auto.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Its --help output does not look like that of a model server.</source>
-            <translation>Sa sortie de --help ne ressemble pas à celle d’un serveur de modèles.</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -3047,31 +3072,6 @@
             <location filename="../../tray_app/engine/owned_arguments.py" />
             <source>Remove it.</source>
             <translation>Supprimez-le.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
-            <translation>Il lui faut {needed:.2f} Gio, mais la limite pour tous les modèles ensemble est de {budget:.2f} Gio.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>Choisissez un modèle ou une taille de contexte plus petits, ou relevez la limite de mémoire : powerinfer-tray settings set memory_budget GIO</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
-            <translation>{numbers} Les modèles gardés chargés en laissent {free:.2f} Gio ; il faudrait décharger : {models}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>Déchargez-en un : powerinfer-tray unload {model}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit in the memory for models</source>
-            <translation>{name} ne tient pas dans la mémoire prévue pour les modèles</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -4119,6 +4119,41 @@
             <translation>Créez une autre collection ou utilisez une base de données vectorielle.</translation>
         </message>
         <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>page {number}</source>
+            <translation>page {number}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>line {number}</source>
+            <translation>ligne {number}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>lines {first}–{last}</source>
+            <translation>lignes {first}–{last}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>Cette collection a été enregistrée par une version plus récente de cette application</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>Mettez cette application à jour ou créez une nouvelle collection.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>The collection could not be read</source>
+            <translation>La collection n’a pas pu être lue</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>Supprimez-la, puis ajoutez vos fichiers à une nouvelle collection. Les fichiers eux-mêmes sont inchangés.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>Its text can be read only with the password.</source>
             <translation>Son texte ne peut être lu qu’avec le mot de passe.</translation>
@@ -4239,94 +4274,59 @@
             <translation>Choisissez un dossier plus petit.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>page {number}</source>
-            <translation>page {number}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>line {number}</source>
-            <translation>ligne {number}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>lines {first}–{last}</source>
-            <translation>lignes {first}–{last}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>There is no collection {name}</source>
             <translation>La collection {name} n’existe pas</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>It may have been deleted.</source>
             <translation>Elle a peut-être été supprimée.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Choose another collection.</source>
             <translation>Choisissez une autre collection.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>A name can have 1 to {most} characters.</source>
             <translation>Un nom peut avoir de 1 à {most} caractères.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>There is already a collection called “{name}”.</source>
             <translation>Il existe déjà une collection nommée « {name} ».</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
-            <translation>Libérez de l’espace, puis ajoutez de nouveau les mêmes fichiers. Les textes déjà dans la collection sont conservés.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>This collection was saved by a newer version of this app</source>
-            <translation>Cette collection a été enregistrée par une version plus récente de cette application</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Update this app, or create a new collection.</source>
-            <translation>Mettez cette application à jour ou créez une nouvelle collection.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>The collection is busy</source>
             <translation>La collection est occupée</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Texts are being added to it.</source>
             <translation>Des textes y sont en cours d’ajout.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Wait until that is done, or cancel it.</source>
             <translation>Attendez la fin ou annulez l’ajout.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>The collection cannot have this name</source>
             <translation>La collection ne peut pas porter ce nom</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Choose another name.</source>
             <translation>Choisissez un autre nom.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>The collection could not be read</source>
-            <translation>La collection n’a pas pu être lue</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
-            <translation>Supprimez-la, puis ajoutez vos fichiers à une nouvelle collection. Les fichiers eux-mêmes sont inchangés.</translation>
+            <location filename="../../tray_app/search/writer.py" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>Libérez de l’espace, puis ajoutez de nouveau les mêmes fichiers. Les textes déjà dans la collection sont conservés.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4352,6 +4352,116 @@
             <location filename="../../tray_app/settings/aliases.py" />
             <source>For example: gpt-4o-mini</source>
             <translation>Par exemple : gpt-4o-mini</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} has entries that it cannot have</source>
+            <translation>Le réglage {name} contient des entrées non valables</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>Il faut le chemin complet d’un dossier, ou rien pour l’emplacement habituel.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be one of: {choices}.</source>
+            <translation>Valeurs possibles : {choices}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be an https address, or an http address of this computer, or empty.</source>
+            <translation>Il faut une adresse https, une adresse http de cet ordinateur, ou rien.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a valid URL.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a whole number from {minimum} to {maximum}.</source>
+            <translation>Il faut un nombre entier de {minimum} à {maximum}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
+            <translation>Il faut un nombre entier de {minimum} à {maximum}, ou "auto".</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a number from {minimum} to {maximum}.</source>
+            <translation>Il faut un nombre de {minimum} à {maximum}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
+            <translation>Il faut un nombre de {minimum} à {maximum}, ou "auto".</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be true or false.</source>
+            <translation>Il faut true ou false.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a text without control characters.</source>
+            <translation>Il faut un texte sans caractères de contrôle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a list of texts without control characters.</source>
+            <translation>Il faut une liste de textes sans caractères de contrôle.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} cannot have a login or a key in its address</source>
+            <translation>L’adresse du réglage {name} ne peut contenir ni identifiants ni clé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Addresses are shown and logged, and no key is sent to this one.</source>
+            <translation>Les adresses sont affichées et journalisées, et aucune clé n’est envoyée à celle-ci.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
+            <translation>Les adresses sont affichées et journalisées ; les clés vont dans le trousseau : powerinfer-tray key set {key}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
+            <translation>Retirez ce qui précède @ et ce qui suit ?, ainsi que ces signes.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} cannot be {value}</source>
+            <translation>Le réglage {name} ne peut pas être {value}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>For example: {name} = {example}</source>
+            <translation>Par exemple : {name} = {example}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>There is no setting {name}</source>
+            <translation>Il n’y a pas de réglage {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Did you mean {name}?</source>
+            <translation>Vouliez-vous dire {name} ?</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The settings are: {names}.</source>
+            <translation>Les réglages sont : {names}.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>All settings with their values: powerinfer-tray settings show</source>
+            <translation>Tous les réglages avec leurs valeurs : powerinfer-tray settings show</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -5459,111 +5569,6 @@
             <translation>miroir, proxy, GitHub</translation>
         </message>
         <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} has entries that it cannot have</source>
-            <translation>Le réglage {name} contient des entrées non valables</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be the full path of a folder, or empty for the usual one.</source>
-            <translation>Il faut le chemin complet d’un dossier, ou rien pour l’emplacement habituel.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be one of: {choices}.</source>
-            <translation>Valeurs possibles : {choices}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be an https address, or an http address of this computer, or empty.</source>
-            <translation>Il faut une adresse https, une adresse http de cet ordinateur, ou rien.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a whole number from {minimum} to {maximum}.</source>
-            <translation>Il faut un nombre entier de {minimum} à {maximum}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
-            <translation>Il faut un nombre entier de {minimum} à {maximum}, ou "auto".</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a number from {minimum} to {maximum}.</source>
-            <translation>Il faut un nombre de {minimum} à {maximum}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
-            <translation>Il faut un nombre de {minimum} à {maximum}, ou "auto".</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be true or false.</source>
-            <translation>Il faut true ou false.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a text without control characters.</source>
-            <translation>Il faut un texte sans caractères de contrôle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a list of texts without control characters.</source>
-            <translation>Il faut une liste de textes sans caractères de contrôle.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} cannot have a login or a key in its address</source>
-            <translation>L’adresse du réglage {name} ne peut contenir ni identifiants ni clé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Addresses are shown and logged, and no key is sent to this one.</source>
-            <translation>Les adresses sont affichées et journalisées, et aucune clé n’est envoyée à celle-ci.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
-            <translation>Les adresses sont affichées et journalisées ; les clés vont dans le trousseau : powerinfer-tray key set {key}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
-            <translation>Retirez ce qui précède @ et ce qui suit ?, ainsi que ces signes.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} cannot be {value}</source>
-            <translation>Le réglage {name} ne peut pas être {value}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>For example: {name} = {example}</source>
-            <translation>Par exemple : {name} = {example}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>There is no setting {name}</source>
-            <translation>Il n’y a pas de réglage {name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Did you mean {name}?</source>
-            <translation>Vouliez-vous dire {name} ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The settings are: {names}.</source>
-            <translation>Les réglages sont : {names}.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>All settings with their values: powerinfer-tray settings show</source>
-            <translation>Tous les réglages avec leurs valeurs : powerinfer-tray settings show</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/settings/store.py" />
             <source>Another program is changing the settings</source>
             <translation>Un autre programme modifie les paramètres</translation>
@@ -5839,16 +5844,6 @@
             <translation>Les ports inférieurs à {port} sont réservés aux programmes du système.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/application.py" />
-            <source>This desktop shows no tray icons</source>
-            <translation>Ce bureau n’affiche pas d’icônes de notification</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/application.py" />
-            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
-            <translation>L’app s’exécute donc dans cette fenêtre. La fermer quitte l’app et arrête le serveur.</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/bridge.py" />
             <source>Something went wrong inside the app</source>
             <translation>Un problème est survenu dans l’application</translation>
@@ -5999,6 +5994,16 @@
             <translation>Exporter les textes et les vecteurs</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/desktop.py" />
+            <source>This desktop shows no tray icons</source>
+            <translation>Ce bureau n’affiche pas d’icônes de notification</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/desktop.py" />
+            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
+            <translation>L’app s’exécute donc dans cette fenêtre. La fermer quitte l’app et arrête le serveur.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>À propos de PowerInfer Tray</translation>
@@ -6108,11 +6113,6 @@
             <source>The server is using it and will be stopped first.</source>
             <translation>Le serveur l’utilise et sera d’abord arrêté.</translation>
         </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Keep</source>
-            <translation>&amp;Conserver</translation>
-        </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {count} models?</source>
@@ -6200,6 +6200,11 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>The files that the texts came from stay as they are.</source>
             <translation>Les fichiers d’où viennent les textes restent tels quels.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Keep</source>
+            <translation>&amp;Conserver</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6483,11 +6488,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Close</source>
-            <translation>Fermer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Quantizing</source>
             <translation>Quantification</translation>
         </message>
@@ -6615,11 +6615,6 @@
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Chercher sur Hugging Face, ou coller une adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Clear</source>
-            <translation>Effacer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6796,6 +6791,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Close</source>
+            <translation>Fermer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>The model is in order</source>
             <translation>Le modèle est en ordre</translation>
         </message>
@@ -6808,71 +6808,6 @@
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>{percent} %</source>
             <translation>{percent} %</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Server</source>
-            <translation>Serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Address</source>
-            <translation>Adresse</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address or an example</source>
-            <translation>Copier l’adresse ou un exemple</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Open Em&amp;beddings</source>
-            <translation>Ouvrir les em&amp;beddings</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Open C&amp;hat</source>
-            <translation>Ouvrir le c&amp;hat</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Downloading {name}</source>
-            <translation>Téléchargement de {name}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>A&amp;rrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Start Server</source>
-            <translation>&amp;Démarrer le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Stop Server</source>
-            <translation>Arrêter le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Start Server</source>
-            <translation>Démarrer le serveur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Resume</source>
-            <translation>Reprendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Pause</source>
-            <translation>Suspendre</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>C&amp;opier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6933,6 +6868,11 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Keep the newest line in view.</source>
             <translation>Garder la dernière ligne visible.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Copy</source>
+            <translation>C&amp;opier</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -7126,11 +7066,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Pasted picture</source>
-            <translation>Image collée</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The answer ends early</source>
             <translation>La réponse s’arrête trop tôt</translation>
         </message>
@@ -7146,18 +7081,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Add Pictures</source>
-            <translation>Ajouter des images</translation>
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation>Choisissez un modèle qui en est capable, par exemple avec « VL » ou « Vision » dans son nom.</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
+            <location filename="../../tray_app/ui/picture_sources.py" />
             <source>Pictures ({patterns})</source>
             <translation>Images ({patterns})</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
-            <translation>Choisissez un modèle qui en est capable, par exemple avec « VL » ou « Vision » dans son nom.</translation>
+            <location filename="../../tray_app/ui/picture_sources.py" />
+            <source>Add Pictures</source>
+            <translation>Ajouter des images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/picture_sources.py" />
+            <source>Pasted picture</source>
+            <translation>Image collée</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7173,6 +7113,16 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not Now</source>
             <translation>Plus tard</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Pause</source>
+            <translation>Suspendre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Resume</source>
+            <translation>Reprendre</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7193,61 +7143,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>{action}: {engine}</source>
             <translation>{action} : {engine}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A newer engine is available</source>
-            <translation>Un moteur plus récent est disponible</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Use your graphics card</source>
-            <translation>Utiliser votre carte graphique</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A faster engine for this processor</source>
-            <translation>Un moteur plus rapide pour ce processeur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Installing {engine}</source>
-            <translation>Installation de {engine}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing {engine}</source>
-            <translation>Test de {engine}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Paused at {amount}</source>
-            <translation>En pause à {amount}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Unpacking …</source>
-            <translation>Décompression…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing its answers with {kind} …</source>
-            <translation>Test de ses réponses en {kind}…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing its answers on this computer …</source>
-            <translation>Test de ses réponses sur cet ordinateur…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine is used until you choose Try Again.</source>
-            <translation>Un autre moteur est utilisé jusqu’à ce que vous choisissiez Réessayer.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine is used instead. See Engines for details.</source>
-            <translation>Un autre moteur est utilisé à la place. Détails dans Moteurs.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7348,26 +7243,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>found on this computer</source>
             <translation>trouvé sur cet ordinateur</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} could not be installed</source>
-            <translation>{engine} n’a pas pu être installé</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} failed its test</source>
-            <translation>{engine} a échoué au test</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Waiting: {cause}</source>
-            <translation>En attente : {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Downloading</source>
-            <translation>Téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
@@ -7519,6 +7394,81 @@
             <translation> ; </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>A newer engine is available</source>
+            <translation>Un moteur plus récent est disponible</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Use your graphics card</source>
+            <translation>Utiliser votre carte graphique</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>A faster engine for this processor</source>
+            <translation>Un moteur plus rapide pour ce processeur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Installing {engine}</source>
+            <translation>Installation de {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing {engine}</source>
+            <translation>Test de {engine}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Paused at {amount}</source>
+            <translation>En pause à {amount}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Unpacking …</source>
+            <translation>Décompression…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing its answers with {kind} …</source>
+            <translation>Test de ses réponses en {kind}…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing its answers on this computer …</source>
+            <translation>Test de ses réponses sur cet ordinateur…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Another engine is used until you choose Try Again.</source>
+            <translation>Un autre moteur est utilisé jusqu’à ce que vous choisissiez Réessayer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Another engine is used instead. See Engines for details.</source>
+            <translation>Un autre moteur est utilisé à la place. Détails dans Moteurs.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>{engine} could not be installed</source>
+            <translation>{engine} n’a pas pu être installé</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>{engine} failed its test</source>
+            <translation>{engine} a échoué au test</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Waiting: {cause}</source>
+            <translation>En attente : {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Downloading</source>
+            <translation>Téléchargement</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
             <source>Automatic</source>
             <translation>Automatique</translation>
@@ -7640,6 +7590,91 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>idle</source>
             <translation>inactif</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Choose the model to start with</source>
+            <translation>Choisissez le modèle à démarrer</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Choose your first model</source>
+            <translation>Choisissez votre premier modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation>Vous pourrez en charger d’autres à côté à tout moment.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>These run well on this computer. You can have others at any time.</source>
+            <translation>Ceux-ci fonctionnent bien sur cet ordinateur. Vous pourrez en prendre d’autres à tout moment.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>No model in the catalog suits this computer. Look for another one.</source>
+            <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Add a second model</source>
+            <translation>Ajoutez un second modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation>Les deux peuvent être chargés en même temps et partagent une adresse.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Do&amp;wnload {size}</source>
+            <translation>&amp;Télécharger {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation>Télé&amp;charger {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>To check the installation</source>
+            <translation>Pour vérifier l’installation</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>It needs next to no memory.</source>
+            <translation>Il n’a presque pas besoin de mémoire.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Try It Now</source>
+            <translation>Ess&amp;ayer maintenant</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation>Util&amp;iser ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>U&amp;se This Model</source>
+            <translation>Utili&amp;ser ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation>Utiliser &amp;ce modèle</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>sees pictures</source>
+            <translation>voit les images</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation>{duration} de téléchargement</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -8050,6 +8085,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open C&amp;hat</source>
+            <translation>Ouvrir le c&amp;hat</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Open &amp;Embeddings</source>
             <translation>Ouvrir les em&amp;beddings</translation>
         </message>
@@ -8057,6 +8097,16 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Open Window</source>
             <translation>Ouvrir la &amp;fenêtre</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Start Server</source>
+            <translation>&amp;Démarrer le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>S&amp;top Server</source>
+            <translation>A&amp;rrêter le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8483,11 +8533,6 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>License: {license}</source>
             <translation>Licence : {license}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>sees pictures</source>
-            <translation>voit les images</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9184,8 +9229,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Lines of the log that show it</source>
-            <translation>Lignes du journal qui le montrent</translation>
+            <source>Clear</source>
+            <translation>Effacer</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
@@ -9201,6 +9246,11 @@
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>With pictures: + {size}</source>
             <translation>Avec les images : + {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/cards.py" />
+            <source>Lines of the log that show it</source>
+            <translation>Lignes du journal qui le montrent</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
@@ -9566,86 +9616,6 @@
             <translation>Découvrir d’autres &amp;modèles</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose the model to start with</source>
-            <translation>Choisissez le modèle à démarrer</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose your first model</source>
-            <translation>Choisissez votre premier modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>You can load others beside it at any time.</source>
-            <translation>Vous pourrez en charger d’autres à côté à tout moment.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>These run well on this computer. You can have others at any time.</source>
-            <translation>Ceux-ci fonctionnent bien sur cet ordinateur. Vous pourrez en prendre d’autres à tout moment.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>No model in the catalog suits this computer. Look for another one.</source>
-            <translation>Aucun modèle du catalogue ne convient à cet ordinateur. D’autres peut-être : cherchez-en un.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload {size}</source>
-            <translation>&amp;Télécharger {size}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Add a second model</source>
-            <translation>Ajoutez un second modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Both can be loaded at the same time, and share one address.</source>
-            <translation>Les deux peuvent être chargés en même temps et partagent une adresse.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Download {size}</source>
-            <translation>Télé&amp;charger {size}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>To check the installation</source>
-            <translation>Pour vérifier l’installation</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>It needs next to no memory.</source>
-            <translation>Il n’a presque pas besoin de mémoire.</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try It Now</source>
-            <translation>Ess&amp;ayer maintenant</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Use This Model</source>
-            <translation>Util&amp;iser ce modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>U&amp;se This Model</source>
-            <translation>Utili&amp;ser ce modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Use This &amp;Model</source>
-            <translation>Utiliser &amp;ce modèle</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>{duration} to download</source>
-            <translation>{duration} de téléchargement</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>Similarité des textes</translation>
@@ -9879,6 +9849,41 @@
             <location filename="../../tray_app/ui/widgets/search_start.py" />
             <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
             <translation>Cherchez ensuite par le sens dans des fichiers texte, Markdown et PDF. Tout reste sur cet ordinateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Server</source>
+            <translation>Serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Address</source>
+            <translation>Adresse</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Copy the address or an example</source>
+            <translation>Copier l’adresse ou un exemple</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation>Ouvrir les em&amp;beddings</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Downloading {name}</source>
+            <translation>Téléchargement de {name}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Stop Server</source>
+            <translation>Arrêter le serveur</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Start Server</source>
+            <translation>Démarrer le serveur</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/server_line.py" />

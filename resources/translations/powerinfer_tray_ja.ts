@@ -219,6 +219,51 @@
             <translation>先にサーバーを停止するか、これらのモデルをアンロードするか、別のエンジンを選択してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{name} is not in the models folder</source>
+            <translation>{name} はモデルフォルダーにありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
+            <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Import it: powerinfer-tray models import PATH</source>
+            <translation>追加するには: powerinfer-tray models import パス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>{model} is not loaded</source>
+            <translation>{model} は読み込まれていません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>No engine is running it.</source>
+            <translation>このモデルを実行しているエンジンはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>To list the loaded models, run: powerinfer-tray ps</source>
+            <translation>読み込まれているモデルの一覧: powerinfer-tray ps</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>The engine did not stop in time</source>
+            <translation>エンジンが時間内に終了しませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>It is still using the model file.</source>
+            <translation>まだモデルのファイルを使用しています。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/app/loaded_models.py" />
+            <source>Try again in a moment.</source>
+            <translation>しばらくしてから、もう一度お試しください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/app/model_manager.py" />
             <source>{name} is in use by the server</source>
             <translation>{name} はサーバーで使用中です</translation>
@@ -272,11 +317,6 @@
             <location filename="../../tray_app/app/model_manager.py" />
             <source>Put PowerInfer's “quantize” next to its server, or on the PATH as “powerinfer-quantize”. For regular models, use llama.cpp's “llama-quantize”.</source>
             <translation>PowerInfer の「quantize」をサーバーと同じ場所に置くか、「powerinfer-quantize」という名前で PATH に置いてください。通常のモデルには llama.cpp の「llama-quantize」を使用します。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/model_manager.py" />
-            <source>{name} is not in the models folder</source>
-            <translation>{name} はモデルフォルダーにありません</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/model_manager.py" />
@@ -367,46 +407,6 @@
             <location filename="../../tray_app/app/release.py" />
             <source>Nothing was downloaded. Do not install this version; report it to the makers of this app.</source>
             <translation>何もダウンロードしていません。このバージョンはインストールせず、このアプリの開発元に報告してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Only the model chosen in the setting “Model” may be in another folder. Requests could not name any other.</source>
-            <translation>別のフォルダーに置けるのは、設定「モデル」で選択したモデルだけです。ほかのモデルはリクエストで指定できません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Import it: powerinfer-tray models import PATH</source>
-            <translation>追加するには: powerinfer-tray models import パス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>{model} is not loaded</source>
-            <translation>{model} は読み込まれていません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>No engine is running it.</source>
-            <translation>このモデルを実行しているエンジンはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>To list the loaded models, run: powerinfer-tray ps</source>
-            <translation>読み込まれているモデルの一覧: powerinfer-tray ps</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>The engine did not stop in time</source>
-            <translation>エンジンが時間内に終了しませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>It is still using the model file.</source>
-            <translation>まだモデルのファイルを使用しています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/app/root.py" />
-            <source>Try again in a moment.</source>
-            <translation>しばらくしてから、もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/app/root.py" />
@@ -784,154 +784,84 @@
             <translation>すべての接続が切れました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused access to this file</source>
-            <translation>サーバーがこのファイルへのアクセスを拒否しました</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Something else is using this download's file name</source>
+            <translation>このダウンロードのファイル名は別のものに使われています</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
-            <translation>{host} が {status} を返しました。サインインまたはライセンスへの同意が必要な場合があります。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{path}: {reason}. Nothing was written there.</source>
+            <translation>{path}: {reason}。そこには何も書き込んでいません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
-            <translation>URL をブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
+            <translation>内容を確認し、不要であれば削除して［再開］を押してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file was not found</source>
-            <translation>ファイルが見つかりません</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>This disk cannot store such large files</source>
+            <translation>このディスクには、この大きさのファイルを保存できません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: there is no file at this URL.</source>
-            <translation>{host} が {status} を返しました。この URL にファイルはありません。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
+            <translation>{name} は、{folder} のディスクに保存できる大きさを超えています。多くの USB メモリで使われる FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the owner, repository and file name, including upper and lower case.</source>
-            <translation>所有者、リポジトリ、ファイル名を確認してください。大文字と小文字は区別されます。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
+            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。ダウンロード済みの部分は保存されています。続けるには、そのファイル (.part、.part.json) を新しいフォルダーに移動してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server refused the request</source>
-            <translation>サーバーがリクエストを拒否しました</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>The disk is full</source>
+            <translation>ディスクがいっぱいです</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}.</source>
-            <translation>{host} の応答は {status} です。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>There is not enough space for {name} in {folder}.</source>
+            <translation>{folder} に {name} を保存する空き容量がありません。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The server has a problem</source>
-            <translation>サーバーに問題があります</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Free some space and choose Resume, or choose another models folder.</source>
+            <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Try again in a few minutes.</source>
-            <translation>数分後にもう一度お試しください。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>{path}: {reason}.</source>
+            <translation>{path}: {reason}。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the URL in a browser to check it.</source>
-            <translation>URL をブラウザーで開いて確認してください。</translation>
+            <location filename="../../tray_app/download/disk_errors.py" />
+            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
+            <translation>ドライブが接続され、書き込み権限があることを確認するか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
-            <translation>{host} が {status} を返しました。{seconds:.0f} 秒後にもう一度お試しください。</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The connection was lost</source>
+            <translation>接続が切れました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
-            <translation>数分お待ちください。アクセストークンがあれば、より多くのリクエストを送れます: powerinfer-tray key set {host}</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>What was downloaded is kept. Choose Resume to continue.</source>
+            <translation>ダウンロード済みの部分は保存されています。［再開］を押すと続きから始まります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Too many requests to {host}</source>
-            <translation>{host} へのリクエストが多すぎます</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>The file has changed on the server</source>
+            <translation>サーバー上のファイルが変更されました</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The repository was not found</source>
-            <translation>リポジトリが見つかりません</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>Download it again from the beginning.</source>
+            <translation>最初からダウンロードし直してください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: there is no repository with this name.</source>
-            <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
-            <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The revision was not found</source>
-            <translation>リビジョンが見つかりません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
-            <translation>{host} が {status} を返しました。この名前のブランチ、タグ、コミットはありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
-            <translation>リビジョンを省くと main ブランチになります: hf:owner/repository</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy blocked the connection</source>
-            <translation>プロキシが接続を拒否しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>It answered {status} for {host}.</source>
-            <translation>{host} への接続に対する応答は {status} です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Ask your network administrator, or download from another server.</source>
-            <translation>ネットワーク管理者に問い合わせるか、別のサーバーからダウンロードしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy requires a login</source>
-            <translation>プロキシが認証を要求しています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
-            <translation>このコンピューターと {host} の間のプロキシが 407 を返しました。認証が必要です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
-            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し、このアプリを再起動してください。パスワードの @ は %40、: は %3A と書きます。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{host} answered {status}: {reason}</source>
-            <translation>{host} の応答 {status}: {reason}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>access to the file is restricted</source>
-            <translation>ファイルへのアクセスは制限されています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「ダウンロード」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
-            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
+            <location filename="../../tray_app/download/faults.py" />
+            <source>{name} on the server is no longer the file whose download was started.</source>
+            <translation>サーバー上の {name} は、ダウンロードを始めたときのファイルではなくなっています。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -980,28 +910,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>The connection was lost</source>
-            <translation>接続が切れました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>What was downloaded is kept. Choose Resume to continue.</source>
-            <translation>ダウンロード済みの部分は保存されています。［再開］を押すと続きから始まります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The file has changed on the server</source>
-            <translation>サーバー上のファイルが変更されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Download it again from the beginning.</source>
-            <translation>最初からダウンロードし直してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} on the server is no longer the file whose download was started.</source>
-            <translation>サーバー上の {name} は、ダウンロードを始めたときのファイルではなくなっています。</translation>
+            <source>Open the URL in a browser to check it.</source>
+            <translation>URL をブラウザーで開いて確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1012,61 +922,6 @@
             <location filename="../../tray_app/download/network_errors.py" />
             <source>The server closed it in the middle of the file.</source>
             <translation>サーバーがファイルの途中で接続を閉じました。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Something else is using this download's file name</source>
-            <translation>このダウンロードのファイル名は別のものに使われています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}. Nothing was written there.</source>
-            <translation>{path}: {reason}。そこには何も書き込んでいません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check what it is. If you do not need it, delete it and choose Resume.</source>
-            <translation>内容を確認し、不要であれば削除して［再開］を押してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>This disk cannot store such large files</source>
-            <translation>このディスクには、この大きさのファイルを保存できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{name} is too large for the disk of {folder}. Many USB sticks use FAT32, which allows files of up to 4 GB. A disk quota can also set a limit.</source>
-            <translation>{name} は、{folder} のディスクに保存できる大きさを超えています。多くの USB メモリで使われる FAT32 では、ファイルは 4 GB までです。クォータによる制限の場合もあります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Choose a models folder on a disk with exFAT, NTFS, APFS or ext4, or choose a smaller or split model. What was downloaded is kept: move its files (.part, .part.json) to the new folder to continue.</source>
-            <translation>exFAT、NTFS、APFS、ext4 のいずれかのディスクにあるモデルフォルダーを選択するか、より小さいモデルまたは分割されたモデルを選択してください。ダウンロード済みの部分は保存されています。続けるには、そのファイル (.part、.part.json) を新しいフォルダーに移動してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>The disk is full</source>
-            <translation>ディスクがいっぱいです</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>There is not enough space for {name} in {folder}.</source>
-            <translation>{folder} に {name} を保存する空き容量がありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Free some space and choose Resume, or choose another models folder.</source>
-            <translation>空き容量を増やして［再開］を押すか、別のモデルフォルダーを選択してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>{path}: {reason}.</source>
-            <translation>{path}: {reason}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check that the drive is connected and that you have permission to write to it, or choose another models folder.</source>
-            <translation>ドライブが接続され、書き込み権限があることを確認するか、別のモデルフォルダーを選択してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -1127,6 +982,151 @@
             <location filename="../../tray_app/download/queue.py" />
             <source>The download failed unexpectedly</source>
             <translation>ダウンロードが予期せず失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server refused access to this file</source>
+            <translation>サーバーがこのファイルへのアクセスを拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: you may need to sign in or accept a license.</source>
+            <translation>{host} が {status} を返しました。サインインまたはライセンスへの同意が必要な場合があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the URL in a browser. If you can download the file only after signing in, download it there and put it in the models folder.</source>
+            <translation>URL をブラウザーで開いてください。サインインしないとダウンロードできない場合は、ブラウザーでダウンロードしてモデルフォルダーに入れてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The file was not found</source>
+            <translation>ファイルが見つかりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: there is no file at this URL.</source>
+            <translation>{host} が {status} を返しました。この URL にファイルはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Check the owner, repository and file name, including upper and lower case.</source>
+            <translation>所有者、リポジトリ、ファイル名を確認してください。大文字と小文字は区別されます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server refused the request</source>
+            <translation>サーバーがリクエストを拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}.</source>
+            <translation>{host} の応答は {status} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The server has a problem</source>
+            <translation>サーバーに問題があります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Try again in a few minutes.</source>
+            <translation>数分後にもう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: you can try again in {seconds:.0f} s.</source>
+            <translation>{host} が {status} を返しました。{seconds:.0f} 秒後にもう一度お試しください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Wait a few minutes. An access token allows more requests: powerinfer-tray key set {host}</source>
+            <translation>数分お待ちください。アクセストークンがあれば、より多くのリクエストを送れます: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Too many requests to {host}</source>
+            <translation>{host} へのリクエストが多すぎます</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The repository was not found</source>
+            <translation>リポジトリが見つかりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: there is no repository with this name.</source>
+            <translation>{host} の応答は {status} です。その名前のリポジトリはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Check the owner and repository, including upper and lower case. A private repository needs an access token: powerinfer-tray key set {host}</source>
+            <translation>所有者とリポジトリを確認してください。大文字と小文字は区別されます。非公開の場合はアクセストークンが必要です: powerinfer-tray key set {host}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The revision was not found</source>
+            <translation>リビジョンが見つかりません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: no branch, tag or commit has this name.</source>
+            <translation>{host} が {status} を返しました。この名前のブランチ、タグ、コミットはありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Leave out the revision to use the main branch: hf:owner/repository</source>
+            <translation>リビジョンを省くと main ブランチになります: hf:owner/repository</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy blocked the connection</source>
+            <translation>プロキシが接続を拒否しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>It answered {status} for {host}.</source>
+            <translation>{host} への接続に対する応答は {status} です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Ask your network administrator, or download from another server.</source>
+            <translation>ネットワーク管理者に問い合わせるか、別のサーバーからダウンロードしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy requires a login</source>
+            <translation>プロキシが認証を要求しています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>The proxy between this computer and {host} answered 407: you need to sign in.</source>
+            <translation>このコンピューターと {host} の間のプロキシが 407 を返しました。認証が必要です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Set HTTP_PROXY and HTTPS_PROXY to http://USER:PASSWORD@PROXY:PORT and restart this app. In the password, write @ as %40 and : as %3A. If they already contain a login, it is wrong.</source>
+            <translation>HTTP_PROXY と HTTPS_PROXY を http://USER:PASSWORD@PROXY:PORT の形式で設定し、このアプリを再起動してください。パスワードの @ は %40、: は %3A と書きます。すでに認証情報が含まれている場合は、それが正しくありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>{host} answered {status}: {reason}</source>
+            <translation>{host} の応答 {status}: {reason}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>access to the file is restricted</source>
+            <translation>ファイルへのアクセスは制限されています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then enter an access token in the settings under “Downloads”, or run: powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、設定の「ダウンロード」または powerinfer-tray key set {host} でアクセストークンを入力してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/download/refusals.py" />
+            <source>Open the model's page on {host}, sign in and accept the terms. Then save an access token: powerinfer-tray key set {host}</source>
+            <translation>{host} でモデルのページを開き、サインインして利用条件に同意してください。その後、アクセストークンを保存します: powerinfer-tray key set {host}</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/repository.py" />
@@ -1449,9 +1449,29 @@
             <translation>サーバーが {end} バイト目より前の {at} バイト目で停止しました。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/engine/builds/archive.py" />
-            <source>Canceled</source>
-            <translation>キャンセルしました</translation>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
+            <translation>{needed:.2f} GiB が必要ですが、全モデルの合計の上限は {budget:.2f} GiB です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
+            <translation>より小さいモデルかコンテキストサイズを選択するか、メモリの上限を上げてください: powerinfer-tray settings set memory_budget GIB</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
+            <translation>{numbers}このうち、読み込んだままにするモデルを除いた残りは {free:.2f} GiB です。アンロードが必要なモデル: {models}。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>Unload one of them: powerinfer-tray unload {model}</source>
+            <translation>いずれかをアンロードしてください: powerinfer-tray unload {model}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/admission.py" />
+            <source>{name} does not fit in the memory for models</source>
+            <translation>{name} はモデル用のメモリに収まりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive.py" />
@@ -1492,6 +1512,11 @@
             <location filename="../../tray_app/engine/builds/archive.py" />
             <source>This name already exists.</source>
             <translation>同じ名前のものがすでにあります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/archive_downloads.py" />
+            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
+            <translation>サーバー上の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/archive_entries.py" />
@@ -1805,11 +1830,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/contents.py" />
-            <source>It contains {count:,} files ({size:.1f} GB).</source>
-            <translation>{count:,} 個のファイル ({size:.1f} GB) が含まれています。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Choose the folder that contains only the engine's program and its files.</source>
             <translation>エンジンのプログラムとそのファイルだけが入っているフォルダーを選択してください。</translation>
         </message>
@@ -1817,6 +1837,11 @@
             <location filename="../../tray_app/engine/builds/contents.py" />
             <source>Check that it exists and that you have permission to read it.</source>
             <translation>存在すること、読み取りが許可されていることを確認してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installation.py" />
+            <source>Canceled</source>
+            <translation>キャンセルしました</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installed_files.py" />
@@ -1857,11 +1882,6 @@
             <location filename="../../tray_app/engine/builds/installing.py" />
             <source>The installation failed unexpectedly</source>
             <translation>インストールが予期せず失敗しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/builds/installing.py" />
-            <source>{name} has {size:,} bytes on the server but should have {expected:,}.</source>
-            <translation>サーバー上の {name} は {size:,} バイトですが、本来は {expected:,} バイトです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/offers.py" />
@@ -2037,6 +2057,11 @@
             <location filename="../../tray_app/engine/builds/store_errors.py" />
             <source>Rename its files and folders, using only letters and digits.</source>
             <translation>ファイルとフォルダーの名前を、文字と数字だけに変更してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/wording.py" />
+            <source>{engine} for {cards} ({back_end})</source>
+            <translation type="unfinished" />
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -2759,6 +2784,31 @@
             <translation>もう一度お試しください。繰り返す場合は、設定で別のエンジンを選択してください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>The engine {name} did not find a graphics card</source>
+            <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>It does not list any card that it can use.</source>
+            <translation>使用できるカードが一覧にありません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Check that the card's driver works, or set “Engine” to auto.</source>
+            <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>{name} is not an engine</source>
+            <translation>{name} はエンジンではありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/finding.py" />
+            <source>Its --help output does not look like that of a model server.</source>
+            <translation>--help の出力がモデルサーバーのものではないようです。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/engine/ineffective_settings.py" />
             <source>PowerInfer gives wrong results for sparse models with several threads, so only one is used.</source>
             <translation>PowerInfer は複数のスレッドではスパースモデルの結果を誤るため、1 スレッドだけを使用します。</translation>
@@ -2850,11 +2900,6 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/inspection.py" />
-            <source>{name} is not an engine</source>
-            <translation>{name} はエンジンではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/inspection.py" />
             <source>It did not answer when asked for its options.</source>
             <translation>オプションを問い合わせても応答しませんでした。</translation>
         </message>
@@ -2877,26 +2922,6 @@
             <location filename="../../tray_app/engine/inspection.py" />
             <source>{name} is not a program</source>
             <translation>{name} はプログラムではありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>The engine {name} did not find a graphics card</source>
-            <translation>エンジン {name} はグラフィックカードを見つけられません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>It does not list any card that it can use.</source>
-            <translation>使用できるカードが一覧にありません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Check that the card's driver works, or set “Engine” to auto.</source>
-            <translation>カードのドライバーが動作しているか確認するか、「エンジン」を auto にしてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/kinds.py" />
-            <source>Its --help output does not look like that of a model server.</source>
-            <translation>--help の出力がモデルサーバーのものではないようです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/launch_dir.py" />
@@ -3047,31 +3072,6 @@
             <location filename="../../tray_app/engine/owned_arguments.py" />
             <source>Remove it.</source>
             <translation>削除してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.</source>
-            <translation>{needed:.2f} GiB が必要ですが、全モデルの合計の上限は {budget:.2f} GiB です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Choose a smaller model or context size, or raise the memory limit: powerinfer-tray settings set memory_budget GIB</source>
-            <translation>より小さいモデルかコンテキストサイズを選択するか、メモリの上限を上げてください: powerinfer-tray settings set memory_budget GIB</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would have to be unloaded: {models}.</source>
-            <translation>{numbers}このうち、読み込んだままにするモデルを除いた残りは {free:.2f} GiB です。アンロードが必要なモデル: {models}。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>Unload one of them: powerinfer-tray unload {model}</source>
-            <translation>いずれかをアンロードしてください: powerinfer-tray unload {model}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/engine/pool.py" />
-            <source>{name} does not fit in the memory for models</source>
-            <translation>{name} はモデル用のメモリに収まりません</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/pool.py" />
@@ -4119,6 +4119,41 @@
             <translation>別のコレクションを作成するか、ベクトルデータベースを使ってください。</translation>
         </message>
         <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>page {number}</source>
+            <translation>{number} ページ</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>line {number}</source>
+            <translation>{number} 行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>lines {first}–{last}</source>
+            <translation>{first}–{last} 行</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>This collection was saved by a newer version of this app</source>
+            <translation>このコレクションは新しいバージョンのアプリで保存されました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>Update this app, or create a new collection.</source>
+            <translation>このアプリを更新するか、新しいコレクションを作成してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>The collection could not be read</source>
+            <translation>コレクションを読み取れませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/search/head.py" />
+            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
+            <translation>削除してから、新しいコレクションにファイルを追加してください。ファイル自体は変更されていません。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/search/pdf.py" />
             <source>Its text can be read only with the password.</source>
             <translation>テキストを読むにはパスワードが必要です。</translation>
@@ -4239,94 +4274,59 @@
             <translation>もっと小さいフォルダーを選んでください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>page {number}</source>
-            <translation>{number} ページ</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>line {number}</source>
-            <translation>{number} 行</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>lines {first}–{last}</source>
-            <translation>{first}–{last} 行</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>There is no collection {name}</source>
             <translation>コレクション {name} はありません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>It may have been deleted.</source>
             <translation>削除された可能性があります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Choose another collection.</source>
             <translation>別のコレクションを選んでください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>A name can have 1 to {most} characters.</source>
             <translation>名前は 1 から {most} 文字までです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>There is already a collection called “{name}”.</source>
             <translation>「{name}」というコレクションは既にあります。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
-            <translation>空き容量を増やしてから、同じファイルをもう一度追加してください。既にコレクションにあるテキストはそのまま残ります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>This collection was saved by a newer version of this app</source>
-            <translation>このコレクションは新しいバージョンのアプリで保存されました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Update this app, or create a new collection.</source>
-            <translation>このアプリを更新するか、新しいコレクションを作成してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>The collection is busy</source>
             <translation>コレクションは使用中です</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Texts are being added to it.</source>
             <translation>テキストを追加しているところです。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Wait until that is done, or cancel it.</source>
             <translation>終わるまで待つか、キャンセルしてください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>The collection cannot have this name</source>
             <translation>コレクションにこの名前は付けられません</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
+            <location filename="../../tray_app/search/shelf.py" />
             <source>Choose another name.</source>
             <translation>別の名前を選んでください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>The collection could not be read</source>
-            <translation>コレクションを読み取れませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/search/store.py" />
-            <source>Delete it, then add your files to a new collection. The files themselves are unchanged.</source>
-            <translation>削除してから、新しいコレクションにファイルを追加してください。ファイル自体は変更されていません。</translation>
+            <location filename="../../tray_app/search/writer.py" />
+            <source>Free some space, then add the same files again. Texts already in the collection are kept.</source>
+            <translation>空き容量を増やしてから、同じファイルをもう一度追加してください。既にコレクションにあるテキストはそのまま残ります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/aliases.py" />
@@ -4352,6 +4352,116 @@
             <location filename="../../tray_app/settings/aliases.py" />
             <source>For example: gpt-4o-mini</source>
             <translation>例: gpt-4o-mini</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} has entries that it cannot have</source>
+            <translation>設定 {name} に指定できない項目が含まれています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be the full path of a folder, or empty for the usual one.</source>
+            <translation>フォルダーのフルパスを指定してください。空にすると既定の場所になります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be one of: {choices}.</source>
+            <translation>次のいずれかを指定してください: {choices}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be an https address, or an http address of this computer, or empty.</source>
+            <translation>https のアドレス、このコンピューターの http のアドレス、または空欄でなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a valid URL.</source>
+            <translation type="unfinished" />
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a whole number from {minimum} to {maximum}.</source>
+            <translation>{minimum} から {maximum} までの整数を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
+            <translation>{minimum} から {maximum} までの整数、または "auto" を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a number from {minimum} to {maximum}.</source>
+            <translation>{minimum} から {maximum} までの数値を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
+            <translation>{minimum} から {maximum} までの数値、または "auto" を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be true or false.</source>
+            <translation>true または false を指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a text without control characters.</source>
+            <translation>制御文字を含まないテキストを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be a list of texts without control characters.</source>
+            <translation>制御文字を含まないテキストのリストを指定してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} cannot have a login or a key in its address</source>
+            <translation>設定 {name} のアドレスにログイン情報やキーを含めることはできません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Addresses are shown and logged, and no key is sent to this one.</source>
+            <translation>アドレスは表示され、ログにも残ります。このアドレスにキーは送信されません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
+            <translation>アドレスは表示され、ログにも記録されます。キーはキーチェーンに保存してください: powerinfer-tray key set {key}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
+            <translation>@ より前と ? より後、およびこれらの記号を取り除いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The setting {name} cannot be {value}</source>
+            <translation>設定 {name} に {value} は指定できません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>For example: {name} = {example}</source>
+            <translation>例: {name} = {example}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>There is no setting {name}</source>
+            <translation>{name} という設定はありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>Did you mean {name}?</source>
+            <translation>{name} のことですか？</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>The settings are: {names}.</source>
+            <translation>設定の一覧: {names}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>All settings with their values: powerinfer-tray settings show</source>
+            <translation>すべての設定と値: powerinfer-tray settings show</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/keys.py" />
@@ -5459,111 +5569,6 @@
             <translation>ミラー, プロキシ, GitHub</translation>
         </message>
         <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} has entries that it cannot have</source>
-            <translation>設定 {name} に指定できない項目が含まれています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be the full path of a folder, or empty for the usual one.</source>
-            <translation>フォルダーのフルパスを指定してください。空にすると既定の場所になります。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be one of: {choices}.</source>
-            <translation>次のいずれかを指定してください: {choices}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be an https address, or an http address of this computer, or empty.</source>
-            <translation>https のアドレス、このコンピューターの http のアドレス、または空欄でなければなりません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a whole number from {minimum} to {maximum}.</source>
-            <translation>{minimum} から {maximum} までの整数を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a whole number from {minimum} to {maximum}, or "auto".</source>
-            <translation>{minimum} から {maximum} までの整数、または "auto" を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a number from {minimum} to {maximum}.</source>
-            <translation>{minimum} から {maximum} までの数値を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a number from {minimum} to {maximum}, or "auto".</source>
-            <translation>{minimum} から {maximum} までの数値、または "auto" を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be true or false.</source>
-            <translation>true または false を指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a text without control characters.</source>
-            <translation>制御文字を含まないテキストを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>It must be a list of texts without control characters.</source>
-            <translation>制御文字を含まないテキストのリストを指定してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} cannot have a login or a key in its address</source>
-            <translation>設定 {name} のアドレスにログイン情報やキーを含めることはできません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Addresses are shown and logged, and no key is sent to this one.</source>
-            <translation>アドレスは表示され、ログにも残ります。このアドレスにキーは送信されません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}</source>
-            <translation>アドレスは表示され、ログにも記録されます。キーはキーチェーンに保存してください: powerinfer-tray key set {key}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Leave out what stands before an @ and after a ?, and these signs.</source>
-            <translation>@ より前と ? より後、およびこれらの記号を取り除いてください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The setting {name} cannot be {value}</source>
-            <translation>設定 {name} に {value} は指定できません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>For example: {name} = {example}</source>
-            <translation>例: {name} = {example}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>There is no setting {name}</source>
-            <translation>{name} という設定はありません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>Did you mean {name}?</source>
-            <translation>{name} のことですか？</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>The settings are: {names}.</source>
-            <translation>設定の一覧: {names}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/settings/schema.py" />
-            <source>All settings with their values: powerinfer-tray settings show</source>
-            <translation>すべての設定と値: powerinfer-tray settings show</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/settings/store.py" />
             <source>Another program is changing the settings</source>
             <translation>別のプログラムが設定を変更しています</translation>
@@ -5839,16 +5844,6 @@
             <translation>{port} より小さいポートはシステムのプログラム用です。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/application.py" />
-            <source>This desktop shows no tray icons</source>
-            <translation>このデスクトップにはトレイアイコンが表示されません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/application.py" />
-            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
-            <translation>代わりにこのウィンドウで動作します。閉じるとアプリが終了し、サーバーも停止します。</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/bridge.py" />
             <source>Something went wrong inside the app</source>
             <translation>アプリの内部で問題が発生しました</translation>
@@ -5999,6 +5994,16 @@
             <translation>テキストとベクトルを書き出し</translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/desktop.py" />
+            <source>This desktop shows no tray icons</source>
+            <translation>このデスクトップにはトレイアイコンが表示されません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/desktop.py" />
+            <source>The app runs in this window instead. Closing it quits the app and stops the server.</source>
+            <translation>代わりにこのウィンドウで動作します。閉じるとアプリが終了し、サーバーも停止します。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/dialogs/about.py" />
             <source>About PowerInfer Tray</source>
             <translation>PowerInfer Tray について</translation>
@@ -6108,11 +6113,6 @@
             <source>The server is using it and will be stopped first.</source>
             <translation>サーバーが使用中のため、先に停止します。</translation>
         </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/confirm.py" />
-            <source>&amp;Keep</source>
-            <translation>残す(&amp;K)</translation>
-        </message>
         <message numerus="yes">
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>Remove {count} models?</source>
@@ -6199,6 +6199,11 @@
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
             <source>The files that the texts came from stay as they are.</source>
             <translation>テキストの元のファイルはそのまま残ります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/confirm.py" />
+            <source>&amp;Keep</source>
+            <translation>残す(&amp;K)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/confirm.py" />
@@ -6482,11 +6487,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Close</source>
-            <translation>閉じる</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/model_controller.py" />
             <source>Quantizing</source>
             <translation>量子化中</translation>
         </message>
@@ -6614,11 +6614,6 @@
             <location filename="../../tray_app/ui/pages/discover.py" />
             <source>Search Hugging Face, or paste an address</source>
             <translation>Hugging Face を検索、またはアドレスを貼り付け</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/discover.py" />
-            <source>Clear</source>
-            <translation>消去</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/discover.py" />
@@ -6794,6 +6789,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/home.py" />
+            <source>Close</source>
+            <translation>閉じる</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/home.py" />
             <source>The model is in order</source>
             <translation>モデルに問題はありません</translation>
         </message>
@@ -6806,71 +6806,6 @@
             <location filename="../../tray_app/ui/pages/home.py" />
             <source>{percent} %</source>
             <translation>{percent}%</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Server</source>
-            <translation>サーバー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Address</source>
-            <translation>アドレス</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Copy the address or an example</source>
-            <translation>アドレスまたは例をコピー</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Open Em&amp;beddings</source>
-            <translation>埋め込みを開く(&amp;B)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Open C&amp;hat</source>
-            <translation>チャットを開く(&amp;H)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Downloading {name}</source>
-            <translation>{name} をダウンロード中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>S&amp;top Server</source>
-            <translation>サーバーを停止(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Start Server</source>
-            <translation>サーバーを起動(&amp;S)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Stop Server</source>
-            <translation>サーバーを停止</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Start Server</source>
-            <translation>サーバーを起動</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Resume</source>
-            <translation>再開</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>Pause</source>
-            <translation>一時停止</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/home.py" />
-            <source>&amp;Copy</source>
-            <translation>コピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/installed.py" />
@@ -6931,6 +6866,11 @@
             <location filename="../../tray_app/ui/pages/logs.py" />
             <source>Keep the newest line in view.</source>
             <translation>最新の行を表示し続けます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/pages/logs.py" />
+            <source>&amp;Copy</source>
+            <translation>コピー(&amp;C)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/logs.py" />
@@ -7124,11 +7064,6 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Pasted picture</source>
-            <translation>貼り付けた画像</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
             <source>The answer ends early</source>
             <translation>回答が途中で終わりました</translation>
         </message>
@@ -7144,18 +7079,23 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Add Pictures</source>
-            <translation>画像を追加</translation>
+            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
+            <translation>名前に「VL」や「Vision」が付くモデルなど、画像に対応したモデルを選んでください。</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
+            <location filename="../../tray_app/ui/picture_sources.py" />
             <source>Pictures ({patterns})</source>
             <translation>画像 ({patterns})</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/pages/talk.py" />
-            <source>Choose a model that can, such as one with “VL” or “Vision” in its name.</source>
-            <translation>名前に「VL」や「Vision」が付くモデルなど、画像に対応したモデルを選んでください。</translation>
+            <location filename="../../tray_app/ui/picture_sources.py" />
+            <source>Add Pictures</source>
+            <translation>画像を追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/picture_sources.py" />
+            <source>Pasted picture</source>
+            <translation>貼り付けた画像</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7171,6 +7111,16 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>Not Now</source>
             <translation>後で</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Pause</source>
+            <translation>一時停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/builds.py" />
+            <source>Resume</source>
+            <translation>再開</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7191,61 +7141,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>{action}: {engine}</source>
             <translation>{action}: {engine}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A newer engine is available</source>
-            <translation>新しいエンジンがあります</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Use your graphics card</source>
-            <translation>グラフィックカードを使う</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>A faster engine for this processor</source>
-            <translation>このプロセッサーに合う、より速いエンジン</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Installing {engine}</source>
-            <translation>{engine} をインストールしています</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing {engine}</source>
-            <translation>{engine} をテスト中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Paused at {amount}</source>
-            <translation>{amount} で一時停止中</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Unpacking …</source>
-            <translation>展開しています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing its answers with {kind} …</source>
-            <translation>{kind} で答えをテストしています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Testing its answers on this computer …</source>
-            <translation>このコンピューターで答えをテストしています…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine is used until you choose Try Again.</source>
-            <translation>「再試行」を選ぶまで、別のエンジンを使います。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Another engine is used instead. See Engines for details.</source>
-            <translation>代わりに別のエンジンを使います。詳しくは「エンジン」をご覧ください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/builds.py" />
@@ -7346,26 +7241,6 @@
             <location filename="../../tray_app/ui/presenters/builds.py" />
             <source>found on this computer</source>
             <translation>このコンピューターで見つかったもの</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} could not be installed</source>
-            <translation>{engine} をインストールできませんでした</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>{engine} failed its test</source>
-            <translation>{engine} のテストに失敗しました</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Waiting: {cause}</source>
-            <translation>待機中: {cause}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/builds.py" />
-            <source>Downloading</source>
-            <translation>ダウンロード中</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/chat.py" />
@@ -7514,6 +7389,81 @@
             <translation>, </translation>
         </message>
         <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>A newer engine is available</source>
+            <translation>新しいエンジンがあります</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Use your graphics card</source>
+            <translation>グラフィックカードを使う</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>A faster engine for this processor</source>
+            <translation>このプロセッサーに合う、より速いエンジン</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Installing {engine}</source>
+            <translation>{engine} をインストールしています</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing {engine}</source>
+            <translation>{engine} をテスト中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Paused at {amount}</source>
+            <translation>{amount} で一時停止中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Unpacking …</source>
+            <translation>展開しています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing its answers with {kind} …</source>
+            <translation>{kind} で答えをテストしています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Testing its answers on this computer …</source>
+            <translation>このコンピューターで答えをテストしています…</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Another engine is used until you choose Try Again.</source>
+            <translation>「再試行」を選ぶまで、別のエンジンを使います。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Another engine is used instead. See Engines for details.</source>
+            <translation>代わりに別のエンジンを使います。詳しくは「エンジン」をご覧ください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>{engine} could not be installed</source>
+            <translation>{engine} をインストールできませんでした</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>{engine} failed its test</source>
+            <translation>{engine} のテストに失敗しました</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Waiting: {cause}</source>
+            <translation>待機中: {cause}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/engine_cards.py" />
+            <source>Downloading</source>
+            <translation>ダウンロード中</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/ui/presenters/engine_names.py" />
             <source>Automatic</source>
             <translation>自動</translation>
@@ -7634,6 +7584,91 @@
             <location filename="../../tray_app/ui/presenters/engines.py" />
             <source>idle</source>
             <translation>待機中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Choose the model to start with</source>
+            <translation>起動するモデルを選んでください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Choose your first model</source>
+            <translation>最初のモデルを選んでください</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>You can load others beside it at any time.</source>
+            <translation>ほかのモデルもいつでも一緒に読み込めます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>These run well on this computer. You can have others at any time.</source>
+            <translation>このコンピューターでよく動くモデルです。ほかのモデルはいつでも追加できます。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>No model in the catalog suits this computer. Look for another one.</source>
+            <translation>カタログにこのコンピューターに合うモデルがありません。ほかのモデルを探してください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Add a second model</source>
+            <translation>2 つ目のモデルを追加</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Both can be loaded at the same time, and share one address.</source>
+            <translation>両方を同時に読み込むことができ、アドレスは共通です。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Do&amp;wnload {size}</source>
+            <translation>{size} をダウンロード(&amp;W)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Download {size}</source>
+            <translation>{size} をダウンロード(&amp;D)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>To check the installation</source>
+            <translation>インストールの確認用</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>It needs next to no memory.</source>
+            <translation>メモリはほとんど要りません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Try It Now</source>
+            <translation>今すぐ試す(&amp;T)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>&amp;Use This Model</source>
+            <translation>このモデルを使う(&amp;U)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>U&amp;se This Model</source>
+            <translation>このモデルを使う(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>Use This &amp;Model</source>
+            <translation>このモデルを使う(&amp;M)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>sees pictures</source>
+            <translation>画像に対応</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/first_steps.py" />
+            <source>{duration} to download</source>
+            <translation>ダウンロードに {duration}</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/fixes.py" />
@@ -8040,6 +8075,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>Open C&amp;hat</source>
+            <translation>チャットを開く(&amp;H)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>Open &amp;Embeddings</source>
             <translation>埋め込みを開く(&amp;E)</translation>
         </message>
@@ -8047,6 +8087,16 @@
             <location filename="../../tray_app/ui/presenters/menu.py" />
             <source>&amp;Open Window</source>
             <translation>ウィンドウを開く(&amp;O)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>&amp;Start Server</source>
+            <translation>サーバーを起動(&amp;S)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/menu.py" />
+            <source>S&amp;top Server</source>
+            <translation>サーバーを停止(&amp;T)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/menu.py" />
@@ -8471,11 +8521,6 @@
             <location filename="../../tray_app/ui/presenters/offers.py" />
             <source>License: {license}</source>
             <translation>ライセンス: {license}</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/offers.py" />
-            <source>sees pictures</source>
-            <translation>画像に対応</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/offers.py" />
@@ -9161,8 +9206,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/basic.py" />
-            <source>Lines of the log that show it</source>
-            <translation>原因を示すログの行</translation>
+            <source>Clear</source>
+            <translation>消去</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
@@ -9178,6 +9223,11 @@
             <location filename="../../tray_app/ui/widgets/best_file_card.py" />
             <source>With pictures: + {size}</source>
             <translation>画像対応: + {size}</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/cards.py" />
+            <source>Lines of the log that show it</source>
+            <translation>原因を示すログの行</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/chat_attachments.py" />
@@ -9542,86 +9592,6 @@
             <translation>ほかのモデルを探す(&amp;O)</translation>
         </message>
         <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose the model to start with</source>
-            <translation>起動するモデルを選んでください</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Choose your first model</source>
-            <translation>最初のモデルを選んでください</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>You can load others beside it at any time.</source>
-            <translation>ほかのモデルもいつでも一緒に読み込めます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>These run well on this computer. You can have others at any time.</source>
-            <translation>このコンピューターでよく動くモデルです。ほかのモデルはいつでも追加できます。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>No model in the catalog suits this computer. Look for another one.</source>
-            <translation>カタログにこのコンピューターに合うモデルがありません。ほかのモデルを探してください。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Do&amp;wnload {size}</source>
-            <translation>{size} をダウンロード(&amp;W)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Add a second model</source>
-            <translation>2 つ目のモデルを追加</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Both can be loaded at the same time, and share one address.</source>
-            <translation>両方を同時に読み込むことができ、アドレスは共通です。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Download {size}</source>
-            <translation>{size} をダウンロード(&amp;D)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>To check the installation</source>
-            <translation>インストールの確認用</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>It needs next to no memory.</source>
-            <translation>メモリはほとんど要りません。</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Try It Now</source>
-            <translation>今すぐ試す(&amp;T)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>&amp;Use This Model</source>
-            <translation>このモデルを使う(&amp;U)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>U&amp;se This Model</source>
-            <translation>このモデルを使う(&amp;S)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>Use This &amp;Model</source>
-            <translation>このモデルを使う(&amp;M)</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/widgets/first_steps.py" />
-            <source>{duration} to download</source>
-            <translation>ダウンロードに {duration}</translation>
-        </message>
-        <message>
             <location filename="../../tray_app/ui/widgets/heat_map.py" />
             <source>Similarity of the texts</source>
             <translation>テキストの類似度</translation>
@@ -9855,6 +9825,41 @@
             <location filename="../../tray_app/ui/widgets/search_start.py" />
             <source>Text, Markdown and PDF files can then be searched by their meaning. Everything stays on this computer.</source>
             <translation>テキスト、Markdown、PDF ファイルを意味で検索できます。データはすべてこのコンピューターに残ります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Server</source>
+            <translation>サーバー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Address</source>
+            <translation>アドレス</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Copy the address or an example</source>
+            <translation>アドレスまたは例をコピー</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Open Em&amp;beddings</source>
+            <translation>埋め込みを開く(&amp;B)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Downloading {name}</source>
+            <translation>{name} をダウンロード中</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Stop Server</source>
+            <translation>サーバーを停止</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/widgets/server_card.py" />
+            <source>Start Server</source>
+            <translation>サーバーを起動</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/widgets/server_line.py" />

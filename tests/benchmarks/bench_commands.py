@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.download_contenders import children_processor_s
 from tests.benchmarks.results import Result, reached, shown
 from tray_app.system.paths import HOME_VARIABLE
 from tray_app.system.ports import free_port
@@ -88,17 +89,9 @@ def _output(command: str, environment: Mapping[str, str]) -> str:
 
 def _run(command: str, environment: Mapping[str, str]) -> tuple[float, float]:
     """Run a command to its end: how long it took, and the processor for it (s)."""
-    began_s, before_s = time.perf_counter(), _spent_s()
+    began_s, before_s = time.perf_counter(), children_processor_s()
     _output(command, environment)
-    return time.perf_counter() - began_s, _spent_s() - before_s
-
-
-def _spent_s() -> float:
-    """What the processor did for all child processes that have ended."""
-    import resource  # which Windows lacks
-
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return time.perf_counter() - began_s, children_processor_s() - before_s
 
 
 def main() -> int:

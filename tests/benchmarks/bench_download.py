@@ -13,89 +13,42 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
-import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import venv
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.download_contenders import (
+    BASELINE,
+    COMMAND,
+    HUB,
+    HUB_PROGRAM,
+    OURS,
+    RUNNING,
+    RunningApp,
+    contenders,
+    install_hub,
+    run,
+    versions,
+)
+from tests.benchmarks.nginx import MIB, make_file, nginx
 from tests.benchmarks.results import Result
-from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-MIB = 1 << 20
-BASELINE = "aria2c -x8"
-OURS = "this app, verified"
-RUNNING = "this app, verified, already running"
-COMMAND = "powerinfer-tray download"
-HUB = "huggingface_hub"
+    from tests.benchmarks.download_contenders import Outcome
+
 ROUND_TRIP_S, LOSS = 0.05, 0.001
 MOST_MIB = 60
-HUB_PACKAGES = ("huggingface_hub", "hf-xet")
 HUB_TIMES = 3.0
 """How many times as fast as huggingface_hub."""
-
-OURS_PROGRAM = """
-import sys
-from pathlib import Path
-from tray_app.download.queue import DownloadQueue
-queue = DownloadQueue()
-queue.wait(queue.add(sys.argv[1], Path(sys.argv[2])))
-queue.close(timeout_s=5)
-"""
-"""What is measured of this app: everything but its window and its command line."""
-RUNNING_PROGRAM = """
-import sys, time
-from pathlib import Path
-from tray_app.download.queue import DownloadQueue
-queue = DownloadQueue()
-for number, line in enumerate(sys.stdin):
-    start_s = time.process_time()
-    queue.wait(queue.add(line.strip(), Path(sys.argv[1]), file_name=f"{number}.gguf"))
-    print(time.process_time() - start_s, flush=True)
-queue.close(timeout_s=5)
-"""
-"""Takes an address in each line; tells what each download took of the processors."""
-HUB_VERSIONS = """
-import sys
-from importlib.metadata import version
-print("; ".join(f"{name} {version(name)}" for name in sys.argv[1:]))
-"""
-HUB_PROGRAM = """
-import sys
-from huggingface_hub import hf_hub_download
-hf_hub_download("bench/model", "model.gguf", local_dir=sys.argv[1])
-"""
-
-NGINX = """
-{user} worker_processes 2; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 256; }}
-http {{
-  access_log off; sendfile on; tcp_nopush on; client_body_temp_path {folder}; proxy_temp_path {folder};
-  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  map $connection $uneven {{ default 50m; "~{eighth}" 2500k; }}
-  server {{
-    listen {address}:{port}; root {folder}/files;
-    add_header X-Repo-Commit 0123456789abcdef0123456789abcdef01234567;  # as Hugging Face, for its own client
-    rewrite ^/(\\w+)/bench/model/resolve/main/(.*)$ /$1/$2 last;
-    location /free/ {{ alias {folder}/files/; }}
-    location /capped/ {{ alias {folder}/files/; limit_rate 50m; }}
-    location /uneven/ {{ alias {folder}/files/; limit_rate $uneven; }}
-  }}
-}}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +79,6 @@ SCENARIOS = (
 )
 SMALL = SCENARIOS[4:]
 FULL_RUNS, FULL_SMALL_RUNS = 3, 7
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run took."""
-
-    elapsed_s: float
-    processor_s: float
-    peak_mib: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,49 +122,6 @@ class Measured:
             ratio = self.times_as_fast(OURS, HUB)
             yield Result(f"{name}: as fast as huggingface_hub", ratio, "times", least=HUB_TIMES)
         yield Result(f"{name}: peak memory of this app", self.peak_mib(OURS), "MiB", most=MOST_MIB)
-
-
-Command = list[str]
-
-
-class RunningApp:
-    """A process with a queue of downloads, as the app has, that was told to download something before."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", RUNNING_PROGRAM, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.download(url)
-
-    def download(self, url: str) -> Outcome:
-        """Tell it to; from the order to the finished file."""
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin
-        assert stdout
-        start_s = time.monotonic()
-        print(url, file=stdin, flush=True)
-        answer = stdout.readline()
-        elapsed_s = time.monotonic() - start_s
-        if not answer:
-            raise SystemExit("the running app has ended")
-        return Outcome(elapsed_s, float(answer), peak_of(self._process.pid) / 1024)
-
-    def close(self) -> None:
-        self._process.communicate()  # it ends with its orders
-
-
-def contenders(url: str, sha256: str, to: Path) -> dict[str, Command]:
-    """Who downloads `url` in a process of its own, and how."""
-    aria2 = ["aria2c", "--quiet", "--no-conf", "-x8", "-s8", "-d", str(to), "-o", "aria2"]
-    return {
-        BASELINE: [*aria2, url],
-        "aria2c -x8, its checksum": [*aria2, f"--checksum=sha-256={sha256}", url],
-        "curl": ["curl", "--silent", "--fail", "--output", str(to / "curl"), url],
-        OURS: [sys.executable, "-c", OURS_PROGRAM, url, str(to)],
-    }
 
 
 def main() -> int:
@@ -267,35 +168,12 @@ def measure_all(
                 yield measured
 
 
-def install_hub(folder: Path) -> Path | None:
-    """The Python of a new virtual environment with huggingface_hub; None if it cannot be had, as offline."""
-    venv.create(folder / "hub", with_pip=True)
-    python = folder / "hub" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    command = [str(python), "-m", "pip", "install", "--quiet", *HUB_PACKAGES]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        print(f"{HUB} is not measured: it could not be installed", flush=True)
-        return None
-    return python
-
-
-def versions(hub: Path | None) -> Iterator[str]:
-    """Which peers these are."""
-    for command in (["nginx", "-v"], ["aria2c", "--version"], ["curl", "--version"]):
-        said = subprocess.run(command, check=False, capture_output=True, text=True)
-        found = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
-        yield f"{command[0]} {found[0] if found else '(unknown version)'}"
-    if hub:
-        yield subprocess.run(
-            [hub, "-c", HUB_VERSIONS, *HUB_PACKAGES], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-
 def measure(scenario: Scenario, folder: Path, size_mib: int, runs: int, hub: Path | None) -> Measured | None:
     """All runs of one scenario; None where this machine cannot have its line."""
     size = min(size_mib, scenario.most_mib) * MIB
     sha256 = make_file(folder / "files" / "model.gguf", size)
     with contextlib.ExitStack() as stack:
-        prefix: Command = []
+        prefix: list[str] = []
         address = "127.0.0.1"
         if scenario.far:
             from tests.benchmarks.far_line import FAR, far_line  # which only Linux can have
@@ -345,83 +223,6 @@ def print_table(measured: Measured) -> None:
             f"{measured.peak_mib(name):9.0f}",
             flush=True,
         )
-
-
-def run(command: Command, environment: Mapping[str, str] | None = None) -> Outcome:
-    """Run to the end; it must succeed."""
-    before = children_processor_s()
-    start_s = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})},
-    )
-    peak_kib = 0
-    while process.poll() is None:
-        peak_kib = max(peak_kib, peak_of(process.pid))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.02)
-    elapsed_s = time.monotonic() - start_s
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed: {process.returncode}")
-    return Outcome(elapsed_s, children_processor_s() - before, peak_kib / 1024)
-
-
-def children_processor_s() -> float:
-    """What processes that have ended took of the processors."""
-    times = os.times()
-    return times.children_user + times.children_system
-
-
-def peak_of(pid: int) -> int:
-    """The most memory that a process has had so far, in KiB; 0 where Linux does not tell (any more)."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-        return int(found[1]) if found else 0
-    return 0
-
-
-def make_file(path: Path, size: int) -> str:
-    """A file that passes for a model and cannot be packed; its SHA-256."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("wb") as file:
-        file.write(b"GGUF")
-        for _ in range(size // MIB):
-            file.write(os.urandom(MIB))
-        file.truncate(size)
-    with path.open("rb") as file:  # which also brings it into the memory that nginx sends from
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def nginx(folder: Path, address: str, prefix: Command) -> Iterator[int]:
-    """nginx with a configuration and files of its own; its port."""
-    port = free_port()
-    # Every eighth of nginx's connection numbers: 1000 is divisible by 8, so the last three digits tell.
-    eighth = "|".join([f"[0-9]{n:03}" for n in range(0, 1000, 8)] + [f"^{n}" for n in range(8, 1000, 8)])
-    user = "user root;" if os.geteuid() == 0 else ""
-    config = folder / "nginx.conf"
-    config.write_text(
-        NGINX.format(user=user, folder=folder, address=address, port=port, eighth=f"({eighth})$")
-    )
-    with subprocess.Popen(
-        [*prefix, "nginx", "-p", folder, "-c", config, "-e", folder / "error.log"]
-    ) as process:
-        try:
-            wait_until_open(address, port)
-            yield port
-        finally:
-            process.terminate()
-
-
-def wait_until_open(address: str, port: int) -> None:
-    """Try to connect for ten seconds."""
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection((address, port)):
-            return
-        time.sleep(0.1)
-    raise SystemExit("nginx does not answer")
 
 
 if __name__ == "__main__":

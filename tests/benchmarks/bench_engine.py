@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tray_app.engine.access import Address
     from tray_app.engine.engine_kind import EngineKind
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
 
 LINE = "slot update_slots: id  0 | task 12 | prompt processing progress, n_tokens = 512, progress = 1.000000"
 LINES = 2_000_000

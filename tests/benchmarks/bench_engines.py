@@ -42,13 +42,13 @@ from tray_app.engine.builds.installing import BuildInstaller
 from tray_app.engine.builds.proof import LEAST_COSINE, Prover, cosine
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.quantize import find_quantizer, quantize
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.engine_id import EngineId
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.peers import Peer
     from tests.benchmarks.results import Finding
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
 
 FULL_S, QUICK_S = 60.0, 2.0
 """How long all engines together are asked, for each kind of work."""

@@ -28,7 +28,7 @@ import aiohttp
 import psutil
 import requests
 
-from tests.benchmarks.bench_download import peak_of
+from tests.benchmarks.download_contenders import peak_of
 from tests.benchmarks.gateway_clients import gateway
 from tests.benchmarks.results import Curve, Note, Result, reached, shown
 from tests.fakes.llamacpp import llamacpp

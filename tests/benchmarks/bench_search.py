@@ -18,13 +18,15 @@ from msgspec.structs import replace
 
 from tests.benchmarks.results import Result, reached, shown
 from tray_app.search.collection import PASTED
-from tray_app.search.store import Shelf, StoredText
+from tray_app.search.head import StoredText
+from tray_app.search.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tray_app.search.head import Source
     from tray_app.search.nearest import Vectors
-    from tray_app.search.store import Opened, Source
+    from tray_app.search.opened import Opened
 
 TEXTS = 50_000
 KEPT_AT_ONCE = 1024

@@ -38,7 +38,7 @@ from tray_app.system.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
 
 CLIENTS = 64
 TEXTS = 64

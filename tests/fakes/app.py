@@ -21,7 +21,7 @@ from psygnal import Signal
 
 from tests.fakes.engines_shown import FakeEngines
 from tests.fakes.texts_searched import FakeSearch
-from tray_app.app.diagnostic_report import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
+from tray_app.app.diagnostic_findings import DiagnosticReport, ModelFinding, PortFinding, SettingsFinding
 from tray_app.app.model_manager import DownloadPreview, SmallerTypes
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, planned_url, server_state
 from tray_app.app.status import AppStatus, ProblemSource, problems_of
@@ -30,14 +30,14 @@ from tray_app.download.progress import Phase, Progress
 from tray_app.engine.access import Address
 from tray_app.engine.devices import Device
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import LaunchPlan, plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pool import PoolSnapshot
 from tray_app.engine.pooled_engine import EngineStatus
+from tray_app.engine.program import Engine
 from tray_app.engine.report import ModelReport
 from tray_app.engine.resource_usage import ResourceUsage
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.public_client import ChatPiece, Embeddings
 from tray_app.models.catalog import CatalogEntry
@@ -45,8 +45,8 @@ from tray_app.models.disk_use import DiskUse
 from tray_app.models.header import Heads, ModelHeader, Purpose
 from tray_app.models.hub import SearchPage, Sort
 from tray_app.models.integrity import Check
-from tray_app.models.library import Contents, Model
 from tray_app.models.memory import Fit, MemoryBudget, MemoryEstimate, Verdict
+from tray_app.models.model import Contents, Model
 from tray_app.models.outdated import Freshness
 from tray_app.models.recommend import Recommendation
 from tray_app.models.references import NotInstalledError
@@ -55,14 +55,15 @@ from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
 from tray_app.settings.model_settings import effective
 from tray_app.settings.schema import Settings
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
-from tray_app.system.host import Gpu, Host, System
+from tray_app.system.host import Host, System
 from tray_app.system.logs import Lines
+from tray_app.system.nvidia import Gpu
 from tray_app.system.paths import AppPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from tray_app.app.diagnostic_report import FoundProblem
+    from tray_app.app.diagnostic_findings import FoundProblem
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.tuning import EngineOption
     from tray_app.chats.conversation import Conversation
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
-    from tray_app.models.library import Unusable
+    from tray_app.models.model import Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
     from tray_app.settings.keys import KeyChanges

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes.file_server import Stall
 from tray_app.download.connection_pool import TransferLimits
-from tray_app.download.network_errors import Interrupted
+from tray_app.download.faults import Interrupted
 from tray_app.download.part import read_journal
 from tray_app.download.retry import RetryPolicy
 from tray_app.download.session import Session

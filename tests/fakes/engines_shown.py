@@ -21,7 +21,7 @@ from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.wording import build_name, cost
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
+from tray_app.engine.program import Engine
 from tray_app.phrases import phrase
 from tray_app.system.host import System
 

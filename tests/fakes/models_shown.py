@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.fakes.app import FakeApp
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.model_files import Partial as PartialFile
 
 WORDS = "qwen3"

@@ -20,6 +20,26 @@ def bomb(levels: int = 12, each: int = 10) -> bytes:
     return _pdf([(b"/X0 Do " * each, b"/XObject << /X0 9 0 R >>")], _forms(levels, each))
 
 
+def with_half_of_a_character() -> bytes:
+    """A page that says ABC, in a font of which A means the first half of an emoji."""
+    names = (
+        b"begincmap 1 begincodespacerange <00> <FF> endcodespacerange "
+        b"1 beginbfchar <41> <D800> endbfchar endcmap"
+    )
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 10 0 R >>"
+    shown = [(b"/X0 Do", b"/XObject << /X0 11 0 R >>")]
+    drawn = b"BT /F1 12 Tf (ABC) Tj ET"
+    form = b"<< /Type /XObject /Subtype /Form /BBox [0 0 600 800] /Resources << /Font << /F1 9 0 R >> >>"
+    return _pdf(
+        shown,
+        [
+            font,
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(names), names),
+            form + b" /Length %d >>\nstream\n%s\nendstream" % (len(drawn), drawn),
+        ],
+    )
+
+
 def locked(content: bytes, password: str = "secret", algorithm: str = "RC4-128") -> bytes:  # noqa: S107
     from pypdf import PdfReader, PdfWriter
 

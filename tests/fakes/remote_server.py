@@ -27,6 +27,8 @@ class RemoteServer:
     """A status and a body that it answers everything with, but the question for its models."""
     retry_after: str = ""
     has_models: bool = True
+    missing_bytes: int = 0
+    """How many more it announces than it sends before it hangs up."""
     seen: list[tuple[str, Any]] = field(default_factory=list)
 
     def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, object]:
@@ -66,7 +68,7 @@ def remote_server(prefix: str = "/v1", port: int = 0) -> Iterator[RemoteServer]:
             self.send_header("Content-Type", "application/json")
             if remote.retry_after:
                 self.send_header("Retry-After", remote.retry_after)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content) + remote.missing_bytes))
             self.end_headers()
             self.wfile.write(content)
 

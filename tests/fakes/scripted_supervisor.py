@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from tests.fakes.app import make_snapshot
 from tray_app.engine.lifecycle import State
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 
 if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan

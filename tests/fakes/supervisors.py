@@ -12,7 +12,8 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.pool import EnginePool
 from tray_app.engine.run import HealthCheckTimeouts
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor, Timing
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor, Timing
 from tray_app.gateway.upstream import Unavailable, Upstream
 from tray_app.models.header import Purpose
 from tray_app.system.child import Launcher

@@ -14,8 +14,9 @@ from tests.fuzz.harness import Target, edited
 from tray_app.errors import AppError, ErrorCode
 from tray_app.search.exporting import export
 from tray_app.search.filling import Filling
+from tray_app.search.head import HEAD
 from tray_app.search.nearest import unit_vectors
-from tray_app.search.store import HEAD, Shelf
+from tray_app.search.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

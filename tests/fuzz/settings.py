@@ -16,10 +16,12 @@ from msgspec.structs import replace
 
 from tests.fuzz.harness import Target, edited
 from tray_app.errors import SettingsError
+from tray_app.settings.fields import FIELDS
 from tray_app.settings.model_settings import with_own
 from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin
-from tray_app.settings.schema import FIELDS, Settings, parse_value
+from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
+from tray_app.settings.value_text import parse_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,6 +23,7 @@ from tests.fakes.file_server import Drop, FileServer, ServedFile, Silence
 from tests.fakes.keychain import memory_keychain
 from tests.fakes.models import model_bytes, write_model, write_split_model
 from tests.fakes.remote_server import KEY, remote_server
+from tray_app.app import tuning
 from tray_app.app import workspace as workspace_module
 from tray_app.app.root import App
 from tray_app.app.server import ServerDelays
@@ -217,6 +218,17 @@ def test_a_remote_server_has_models_of_its_own_and_none_is_loaded_here(app: App)
         app.wait_until_ready(DEADLINE_S)
         with pytest.raises(GatewayError, check=coded(ErrorCode.APP_REFUSED), match="remote server"):
             app.load_model("test")
+
+
+def test_a_remote_server_starts_although_a_model_of_this_computer_is_kept_loaded(app: App) -> None:
+    with memory_keychain(), remote_server() as remote:
+        app.store.override(engine="remote", remote_url=remote.url)
+        app.apply(app.store.current, {"remote": KEY})
+        app.change_own("test", keep_loaded=True)
+
+        app.start_server()
+
+        assert app.wait_until_ready(DEADLINE_S)
 
 
 def test_a_download_goes_to_the_models_folder_and_is_then_a_model(app: App, tmp_path: Path) -> None:
@@ -608,7 +620,10 @@ def threads_in_use(app: App) -> list[str]:
     return [word for flag, word in itertools.pairwise(plan.argv) if flag in ("--threads", "--threads-batch")]
 
 
-def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before(app: App) -> None:
+def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "_LONG_ENOUGH_S", 0.1)  # how fast it is is not looked at
     before = threads_in_use(started(app))
     seen: list[list[str]] = []
     cancelled = threading.Event()
@@ -618,12 +633,12 @@ def test_the_number_of_threads_is_tried_on_the_running_server_and_then_as_before
         if len(found.samples) == 2:
             cancelled.set()
 
-    tuning = tune(
+    result = tune(
         app, app.store.current, replace_host(app.host, physical_cores=2, logical_cores=3), cancelled, note
     )
 
     assert seen == [["1", "1"], ["2", "2"]]
-    assert all(sample.embeddings_per_s > 0 for sample in tuning.samples)
+    assert all(sample.embeddings_per_s > 0 for sample in result.samples)
     assert threads_in_use(app) == before
     assert app.store.current.threads == "auto"
 

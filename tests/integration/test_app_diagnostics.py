@@ -20,9 +20,9 @@ import pytest
 from tests.fakes.app import make_snapshot, make_status
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
-from tests.fakes.program import command_here, powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tests.fakes.programs import elf, pe
-from tray_app.app.diagnostic_report import FoundProblem, RunningApp
+from tray_app.app.diagnostic_findings import FoundProblem, RunningApp
 from tray_app.app.diagnostics import run_diagnostics
 from tray_app.app.status import running_app
 from tray_app.app.workspace import Workspace
@@ -86,7 +86,7 @@ def test_a_default_that_no_model_has_is_told_with_its_setting(private_home: Path
 
 
 def test_people_read_lines_and_the_verdict_last() -> None:
-    result = powerinfer_tray("doctor")
+    result = command_here("doctor")
 
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("PowerInfer Tray ")

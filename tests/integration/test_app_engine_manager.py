@@ -27,7 +27,7 @@ from tray_app.engine.builds.installation import InstallPhase
 from tray_app.engine.builds.proof import Proof, Prover
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import Cancellation, InstallingEngine
@@ -468,7 +468,7 @@ def test_an_offer_that_was_put_off_stays_so_after_the_next_start(tmp_path: Path)
         assert place.manager.overview().put_off == {"b1-cpu"}
 
 
-@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{"])
+@pytest.mark.parametrize("content", [b"", b"[1, 2]", b"{", b'["\xff"]', b"[" * 100_000])
 def test_a_damaged_list_of_what_was_put_off_puts_nothing_off(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "put-off.json").write_bytes(content)
     with managing(tmp_path) as place:

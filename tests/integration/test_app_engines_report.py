@@ -13,15 +13,15 @@ from tests.fakes.builds import FakeBuilds, make_build
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.fakes.launches import PC
-from tests.fakes.program import powerinfer_tray
+from tests.fakes.program import command_here
 from tray_app.app.engines_report import engines_document, engines_text, examine_engines
 from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.devices import EngineDevice
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.graphics import Adapter, Maker
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 from tray_app.system.paths import AppPaths
 from tray_app.system.ports import free_port
 
@@ -174,14 +174,14 @@ def test_a_list_of_engines_that_cannot_be_read_is_an_error(
 
 @pytest.mark.usefixtures("private_home")
 def test_the_command_tells_what_is_here_as_text_and_as_json() -> None:
-    as_text, as_json = (powerinfer_tray("doctor", "--engines", *more) for more in ((), ("--json",)))
+    as_text, as_json = (command_here("doctor", "--engines", *more) for more in ((), ("--json",)))
 
     assert (as_text.returncode, as_json.returncode) == (0, 0), as_text.stderr + as_json.stderr
     found = json.loads(as_json.stdout)
     assert found["ok"] is True
     assert found["advice"] in as_text.stdout
     assert found["built_in"] is True
-    assert powerinfer_tray("doctor", "--engines", "--network").returncode == 2
+    assert command_here("doctor", "--engines", "--network").returncode == 2
 
 
 @needs_scripts
@@ -190,14 +190,14 @@ def test_the_doctor_tells_which_installed_engine_runs_the_model_and_which_one_ca
 ) -> None:
     private_home.joinpath("settings.toml").write_text(f"port = {free_port()}\nmodel = 'test'\n")
     build = install(private_home)
-    found = json.loads(powerinfer_tray("doctor", "--json").stdout)
+    found = json.loads(command_here("doctor", "--json").stdout)
 
     name = "llama.cpp b11194 for NVIDIA (CUDA 13.4)"
     assert [each["kind"] for each in found["engines"] if each["chosen"]] == ["llama.cpp-cuda"]
     assert found["choice"] == f"{name} is used because it is the fastest one that is installed and tested."
 
     build.program.write_text("another program")
-    found = json.loads(powerinfer_tray("doctor", "--json").stdout)
+    found = json.loads(command_here("doctor", "--json").stdout)
 
     (changed,) = (each for each in found["engines"] if each["kind"] == "llama.cpp-cuda")
     assert changed["problem"]["code"] == ErrorCode.ENGINE_CHANGED

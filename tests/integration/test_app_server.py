@@ -389,7 +389,7 @@ def test_keys_are_kept_and_forgotten(make: MakeApp) -> None:
 def test_a_mirror_has_a_token_of_its_own(make: MakeApp) -> None:
     app = make(hf_endpoint="https://mirror.example:8443")
     app.apply(app.store.current, {"mirror.example": "hf_1"})
-    tokens = [app._token(f"https://mirror.example{port}/a") for port in (":8443", "", ":8444")]
+    tokens = [app._internet.token(f"https://mirror.example{port}/a") for port in (":8443", "", ":8444")]
     assert tokens == ["hf_1", None, None]
 
 

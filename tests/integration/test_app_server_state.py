@@ -202,7 +202,10 @@ def test_stop_and_start_do_not_wait_for_a_download(monkeypatch: pytest.MonkeyPat
 
         second = people.submit(app.start_server)
         wait_for_state(app, ServerState.PREPARING)
+        restarts = threading.Event()
+        monkeypatch.setattr(app._pool, "stop_main", restarts.set)  # the last act before it waits
         people.submit(app.restart_server)
+        assert restarts.wait(SOON_S)
         people.submit(app.stop_server).result(SOON_S)
         with pytest.raises(StartCalledOffError):
             second.result(SOON_S)

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.fakes.app import make_host
 from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, Page, Silence, Status
-from tests.fakes.program import powerinfer_tray
+from tests.fakes.program import command_here
 from tray_app import __version__
 from tray_app.app.release import SIGNATURE, SUMS, PackageKind
 from tray_app.app.root import App
 from tray_app.app.status import status_document
 from tray_app.app.updates import Updates, UpdateStatus
 from tray_app.app.weekly_look import WEEK_S
-from tray_app.download.network_errors import TransientError, UnreachableError
+from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.download.queue import DownloadQueue
 from tray_app.errors import DownloadError, ErrorCode
@@ -473,14 +473,14 @@ def test_a_no_is_not_asked_again_and_neither_is_who_has_changed_the_setting(
 def test_the_terminal_tells_of_it_and_asks_nobody(app: App, releases: Releases) -> None:
     document = releases.publish()
     app.open_control(quit_app=lambda: None)
-    assert powerinfer_tray("settings", "set", "check_for_updates", "on").returncode == 0
-    assert json.loads(powerinfer_tray("status", "--json").stdout)["newer_version"] is None
-    assert powerinfer_tray("--version").stdout.strip().endswith(__version__)
+    assert command_here("settings", "set", "check_for_updates", "on").returncode == 0
+    assert json.loads(command_here("status", "--json").stdout)["newer_version"] is None
+    assert command_here("--version").stdout.strip().endswith(__version__)
     assert not document.requests
 
     app.updates.look()
 
-    assert json.loads(powerinfer_tray("status", "--json").stdout)["newer_version"] == "9.1.0"
+    assert json.loads(command_here("status", "--json").stdout)["newer_version"] == "9.1.0"
     told = f"Version 9.1.0 is available. You have version {__version__}."
-    assert told in powerinfer_tray("status").stdout
+    assert told in command_here("status").stdout
     assert len(document.requests) == 1

@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import requests
 from tests.fakes.models import HTML_PAGE, write_truncated_model
 from tests.fakes.program import COMMAND, DEADLINE_S, command_here, powerinfer_tray, running
 from tray_app import __version__
+from tray_app.gateway.control import client
 from tray_app.system.ports import free_port
 
 
@@ -86,7 +86,7 @@ def test_the_selftest_passes_and_prints_one_json_document() -> None:
 
 
 def test_embed_starts_a_server_of_its_own_when_none_runs() -> None:
-    result = powerinfer_tray("embed", "one", "two", "--json")
+    result = command_here("embed", "one", "two", "--json")
 
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)
@@ -96,7 +96,7 @@ def test_embed_starts_a_server_of_its_own_when_none_runs() -> None:
 def test_a_text_may_begin_with_a_dash() -> None:
     texts = ["-5 degrees", "- an item", "--json is an option", "-", "--", "--jsn"]
 
-    result = powerinfer_tray("embed", "--json", *texts)
+    result = command_here("embed", "--json", *texts)
 
     assert result.returncode == 0, result.stderr
     assert len(json.loads(result.stdout)["embeddings"]) == len(texts) - 1  # -- is no text
@@ -138,7 +138,7 @@ def test_a_settings_value_may_begin_with_a_dash(before: list[str]) -> None:
 def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() -> None:
     command_here("settings", "set", "extra_arguments", "--model.path /other.gguf")
 
-    result = powerinfer_tray("embed", "x")
+    result = command_here("embed", "x")
 
     assert result.returncode == 1
     assert "“Extra arguments” cannot contain --model.path" in result.stderr
@@ -148,7 +148,7 @@ def test_an_argument_that_the_app_decides_is_refused_and_the_setting_is_named() 
 def test_the_server_that_embed_starts_is_not_for_the_network() -> None:
     command_here("settings", "set", "network", "lan")
 
-    result = powerinfer_tray("embed", "one", "--json")
+    result = command_here("embed", "one", "--json")
 
     assert result.returncode == 0, result.stderr
 
@@ -157,8 +157,8 @@ def test_status_and_embed_ask_the_app_that_runs() -> None:
     port = free_port()
     with running("serve", "--model", "test", "--port", str(port)) as program:
         program.line_with("Ready")
-        status = json.loads(powerinfer_tray("status", "--json").stdout)
-        embedding = powerinfer_tray("embed", "hello")
+        status = json.loads(command_here("status", "--json").stdout)
+        embedding = command_here("embed", "hello")
         program.interrupt()
 
     assert (status["state"], status["base_url"]) == ("ready", f"http://127.0.0.1:{port}/v1")
@@ -178,11 +178,11 @@ def test_the_running_app_is_stopped_started_restarted_and_ended() -> None:
 
     with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
-        assert powerinfer_tray("stop").returncode == 0
+        assert command_here("stop").returncode == 0
         assert state() in {"stopping", "stopped"}
-        assert powerinfer_tray("start").returncode == 0
+        assert command_here("start").returncode == 0
         program.line_with("Ready")
-        assert powerinfer_tray("restart").returncode == 0
+        assert command_here("restart").returncode == 0
         program.line_with("Ready")
         assert powerinfer_tray("quit").returncode == 0
         assert program.process.wait(60) == 0
@@ -227,7 +227,7 @@ def test_settings_are_set_and_got_and_shown(private_home: Path) -> None:
 
 def fails(*arguments: str) -> str:
     """The error of a command that must fail with exit code 1 and nothing on stdout but, perhaps, progress."""
-    return error_of(powerinfer_tray(*arguments))
+    return error_of(command_here(*arguments))
 
 
 def fails_here(*arguments: str) -> str:
@@ -371,14 +371,13 @@ def test_the_port_of_another_home_is_said_to_be_another_powerinfer_tray(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process in its tracks")
-def test_an_app_that_does_not_answer_is_not_said_to_be_absent() -> None:
-    port = str(free_port())
+def test_an_app_that_does_not_answer_is_not_said_to_be_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_STATUS_S", 0.5)  # how long a command waits
     commands = (["status", "--json"], ["stop"], ["serve"], ["doctor"])
-    with running("serve", "--model", "test", "--port", port) as program:
+    with running("serve", "--model", "test", "--port", str(free_port())) as program:
         program.line_with("Ready")
         program.process.send_signal(signal.SIGSTOP)
-        with ThreadPoolExecutor(len(commands)) as people:
-            results = list(people.map(lambda command: powerinfer_tray(*command), commands))
+        results = [command_here(*command) for command in commands]
         program.process.send_signal(signal.SIGCONT)
         assert powerinfer_tray("stop").returncode == 0
 
@@ -399,7 +398,7 @@ def test_serve_outlives_its_terminal_only_if_it_was_started_with_nohup(
         program.line_with("Ready")
         program.process.send_signal(signal.SIGHUP)
         if outlives:
-            assert "dimensions" in powerinfer_tray("embed", "hello").stdout
+            assert "dimensions" in command_here("embed", "hello").stdout
             program.interrupt()
         assert program.process.wait(DEADLINE_S) == 0
 

@@ -129,7 +129,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
     with app_that_is_asked() as (app, _):
         app.change(model="test")
 
-        shown = powerinfer_tray("tune")
+        shown = command_here("tune")
         best = "engine = llama.cpp-cpu, threads = 1, threads_batch = 1"
         assert shown.stdout.splitlines() == [
             "engine                 embeddings/s  tokens/s  built-in = 1",
@@ -143,7 +143,7 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
         ]
         assert app.store.current.models == {}
 
-        told = json.loads(powerinfer_tray("tune", "--apply", "--json").stdout)
+        told = json.loads(command_here("tune", "--apply", "--json").stdout)
         assert (told["applied"], told["keep"], told["best"]["engine"]) == (True, False, "llama.cpp-cpu")
         assert [each["times_built_in"] and round(each["times_built_in"], 2) for each in told["engines"]] == [
             1.0,
@@ -211,7 +211,7 @@ def test_the_doctor_and_embed_know_the_key_that_only_the_app_has(
         program.line_with("Ready")
         monkeypatch.delenv(VARIABLE)
         found = document("doctor", run=powerinfer_tray)
-        embedded = powerinfer_tray("embed", "hello")
+        embedded = command_here("embed", "hello")
     alone = document("doctor", code=1, run=powerinfer_tray)
 
     assert found["keys"]["gateway"] == f"in the environment variable {VARIABLE}"

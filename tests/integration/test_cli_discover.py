@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.file_server import SparseContent
 from tests.fakes.hub import FakeHub
 from tests.fakes.models import model_bytes
-from tests.fakes.program import command_here, powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tests.fakes.tiny_models import BUILTIN_DIMENSIONS
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
@@ -226,7 +226,7 @@ def test_words_that_are_no_letters_are_searched_for_all_the_same(hub: FakeHub) -
 def test_without_a_network_it_is_one_sentence_and_1(private_home: Path, arguments: tuple[str, ...]) -> None:
     (private_home / "settings.toml").write_text(f'hf_endpoint = "http://127.0.0.1:{free_port()}"\n')
 
-    result = powerinfer_tray(*arguments)
+    result = command_here(*arguments)
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: The search for models is not possible")

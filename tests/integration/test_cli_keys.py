@@ -126,7 +126,7 @@ def test_a_token_of_the_environment_goes_to_hugging_face_and_to_no_mirror(
     app = App(AppPaths.from_environment(os.environ), detect_host(), overrides)
     try:
         tokens = {
-            host: app._token(f"https://{host}/a/b")
+            host: app._internet.token(f"https://{host}/a/b")
             for host in ("huggingface.co", "mirror.example", "evil.example")
         }
     finally:

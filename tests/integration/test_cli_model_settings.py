@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.models import write_model
 from tests.fakes.program import command_here, running
-from tray_app.settings.schema import MODEL_FIELDS
+from tray_app.settings.fields import MODEL_FIELDS
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:

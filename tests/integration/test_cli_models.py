@@ -357,7 +357,7 @@ def test_recommended_is_what_runs_here_and_knows_the_persons_language(
     wrong = document("models", "recommend", "--language", "French", code=1)["error"]
     assert (wrong["code"], wrong["title"]) == (ErrorCode.SETTING_VALUE_INVALID, "This is not a language code")
 
-    shown = powerinfer_tray("models", "recommend").stdout
+    shown = command_here("models", "recommend").stdout
     assert all(f"{each['id']}: {each['name']}, " in shown for each in told["recommended"])
     assert shown.endswith("To download one, run: powerinfer-tray download ID\n")
 
@@ -370,6 +370,6 @@ def test_info_says_what_the_catalogue_knows_of_a_file(folder: Path) -> None:
 
     assert info["from_catalog"]["prefix_query"] == "search_query: "
     assert (info["license"], info["languages"], info["vector_sizes"][0]) == ("Apache-2.0", ["en"], 512)
-    shown = powerinfer_tray("models", "info", str(path)).stdout
+    shown = command_here("models", "info", str(path)).stdout
     assert 'prefix_document from the catalog: "search_document: "\n' in shown
     assert "vector sizes: 512, 256, 128, 64\n" in shown

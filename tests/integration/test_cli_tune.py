@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.apps import ready, real_app
 from tests.fakes.builds import make_build
 from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.models import model_bytes
-from tests.fakes.program import DEADLINE_S, command_here, powerinfer_tray, running
+from tests.fakes.program import DEADLINE_S, command_here, running
 from tray_app.app import tuning
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.store import EngineStore
-from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,17 +40,18 @@ def test_tune_measures_and_applies_only_what_is_faster(monkeypatch: pytest.Monke
     assert json.loads(command_here("settings", "show", "--json").stdout)["threads"] == expected
 
 
-def test_the_server_of_a_running_app_rests_and_is_there_again() -> None:
-    port = str(free_port())
-    with running("serve", "--model", "test", "--port", port) as program:
-        program.line_with("Ready")
+def test_the_server_of_a_running_app_rests_and_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "_LONG_ENOUGH_S", 0.1)  # how fast it is is not looked at
+    with real_app() as app:
+        before = ready(app).status().engine
+        app.open_control(quit_app=lambda: None)
 
-        result = powerinfer_tray("tune", "--model", "test", timeout_s=110)
+        result = command_here("tune", "--model", "test")
 
         assert result.returncode == 0, result.stderr
         assert result.stdout.startswith("threads  embeddings/s  tokens/s\n")
-        program.line_with("Ready")
-        assert "dimensions" in powerinfer_tray("embed", "hello").stdout
+        assert app.wait_until_ready(DEADLINE_S) == before.plan
+        assert app.status().engine.pid != before.pid
 
 
 @posix

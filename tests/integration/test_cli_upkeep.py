@@ -25,7 +25,7 @@ from tests.fakes.other_apps import (
     in_lm_studio,
     in_ollama,
 )
-from tests.fakes.program import powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tray_app.app.root import App
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
@@ -42,7 +42,7 @@ WAIT_S = 30
 
 def document(*arguments: str, code: int = 0) -> Any:
     """The JSON that a command prints."""
-    result = powerinfer_tray(*arguments, "--json")
+    result = command_here(*arguments, "--json")
     assert result.returncode == code, result.stdout + result.stderr
     return json.loads(result.stdout)
 
@@ -134,7 +134,7 @@ def test_models_of_six_apps_are_used_where_they_are(home: Path, tmp_path: Path) 
 @pytest.mark.usefixtures("home")
 def test_a_model_that_no_app_has_is_one_sentence() -> None:
     assert document("models", "adopt", "nobody", code=1)["error"]["code"] == ErrorCode.MODEL_NOT_FOUND
-    assert "No other app on this computer has a model" in powerinfer_tray("models", "adopt").stdout
+    assert "No other app on this computer has a model" in command_here("models", "adopt").stdout
 
 
 def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
@@ -145,7 +145,7 @@ def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
     os.utime(path, (time.time() - 100 * 86400,) * 2)
     document("models", "adopt", "old")
 
-    told = powerinfer_tray("models", "space").stdout
+    told = command_here("models", "space").stdout
 
     assert "in LM Studio's folder, never used since" in told
     assert "(unused for months)" in told
@@ -159,14 +159,14 @@ def test_outdated_tells_by_digest_that_a_file_has_changed_at_its_source(folder: 
     with FileServer() as server:
         for name in ("same", "changed"):
             server.put_like_hugging_face(f"/{name}.gguf", model_bytes(name=name))
-            assert powerinfer_tray("download", f"{server.base_url}/{name}.gguf").returncode == 0
+            assert command_here("download", f"{server.base_url}/{name}.gguf").returncode == 0
         write_model(folder / "mine.gguf")
         found = {each["id"]: each["freshness"] for each in document("models", "outdated")["models"]}
         assert found == {"same": "current", "changed": "current", "mine": "unknown"}
         server.put_like_hugging_face("/changed.gguf", model_bytes(name="another"))
         arrived = [len(file.requests) for file in server.files.values()]
 
-        told = powerinfer_tray("models", "outdated").stdout
+        told = command_here("models", "outdated").stdout
 
         assert f"changed: the file has changed at {server.base_url}/changed.gguf" in told
         assert "same: up to date" in told
@@ -189,7 +189,7 @@ def test_outdated_compares_versions_where_the_source_has_no_digests(
     with FileServer() as server:
         file = server.put("/a.gguf", model_bytes())
         file.always = Headers({"ETag": '"one"'})
-        assert powerinfer_tray("download", file.url).returncode == 0
+        assert command_here("download", file.url).returncode == 0
         file.always = Headers(headers)
 
         assert document("models", "outdated")["models"][0]["freshness"] == freshness
@@ -198,10 +198,10 @@ def test_outdated_compares_versions_where_the_source_has_no_digests(
 
 def test_outdated_without_a_network_is_one_sentence(folder: Path) -> None:
     with FileServer() as server:
-        assert powerinfer_tray("download", server.put("/a.gguf", model_bytes()).url).returncode == 0
+        assert command_here("download", server.put("/a.gguf", model_bytes()).url).returncode == 0
     assert (folder / "a.gguf").exists()
 
-    result = powerinfer_tray("models", "outdated")
+    result = command_here("models", "outdated")
 
     assert (result.returncode, result.stdout) == (1, "")
     assert "Could not reach 127.0.0.1" in result.stderr
@@ -211,7 +211,7 @@ def test_an_app_that_may_looks_by_itself_and_downloads_nothing(folder: Path) -> 
     with FileServer() as server:
         address = f"{server.base_url}/a.gguf"
         server.put_like_hugging_face("/a.gguf", model_bytes())
-        assert powerinfer_tray("download", address).returncode == 0
+        assert command_here("download", address).returncode == 0
         server.put_like_hugging_face("/a.gguf", model_bytes(name="another"))
         app = App.on_this_machine({"check_for_newer": True, "port": free_port()})
         seen: queue.SimpleQueue[AppStatus] = queue.SimpleQueue()
@@ -235,7 +235,7 @@ def test_a_source_that_refuses_is_told_of_its_model_alone(folder: Path) -> None:
         for name in ("a", "b"):
             url = server.put_like_hugging_face(f"/{name}.gguf", model_bytes(name=name)).url
             assert url
-            assert powerinfer_tray("download", f"{server.base_url}/{name}.gguf").returncode == 0
+            assert command_here("download", f"{server.base_url}/{name}.gguf").returncode == 0
         del server.files["/a.gguf"]
 
         found = {each["id"]: each for each in document("models", "outdated")["models"]}
@@ -258,7 +258,7 @@ def test_space_says_what_is_unused_and_several_are_removed_at_once(folder: Path)
     assert {each["id"] for each in space["models"] if each["unused"]} == {"old-1", "old-2"}
     assert min(held.values()) >= (folder / "new.gguf").stat().st_size + 5000
     assert space["total_bytes"] == sum(held.values()) + space["partials"][0]["held_bytes"]
-    told = powerinfer_tray("models", "space").stdout
+    told = command_here("models", "space").stdout
     assert "To remove the unused models, run: powerinfer-tray models remove old-1 old-2" in told
 
     assert (

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.downloads import QUICK, fetch, interrupt, model_bytes, received
 from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer
-from tray_app.download.network_errors import TransientError
+from tray_app.download.faults import TransientError
 from tray_app.download.queue import DownloadQueue
 from tray_app.errors import DownloadError, ErrorCode
 

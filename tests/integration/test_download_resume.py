@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.downloads import IMPATIENT, Recorder, fetch, interrupt, model_bytes, received
 from tests.fakes.errors import coded
 from tests.fakes.file_server import Drop, FileServer, Node, Page, Stall, Status
-from tray_app.download.network_errors import Interrupted
+from tray_app.download.faults import Interrupted
 from tray_app.download.progress import Phase
 from tray_app.download.response_body import ResponseBody
 from tray_app.errors import DownloadError, ErrorCode

@@ -14,7 +14,7 @@ from tests.fakes.downloads import model_bytes
 from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Silence, Stall, Status
 from tray_app.download import strict_http
-from tray_app.download.network_errors import TransientError, UnreachableError
+from tray_app.download.faults import TransientError, UnreachableError
 from tray_app.download.response_body import CHUNK_BYTES, Asker
 from tray_app.download.session import Session
 from tray_app.download.source import parse_source

@@ -20,7 +20,7 @@ from tests.fakes.downloads import QUICK, fetch
 from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Headers, Silence
 from tests.fakes.models import model_bytes
-from tray_app.download.network_errors import TransientError
+from tray_app.download.faults import TransientError
 from tray_app.download.part import note_order
 from tray_app.download.private import is_private, literal_address
 from tray_app.download.queue import DownloadQueue

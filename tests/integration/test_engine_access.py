@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tray_app.engine.access import Address
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.system.child import Child, Launch, Launcher
 
 TIMEOUT_S = 60

@@ -13,11 +13,11 @@ from tests.fakes.errors import coded
 from tests.fakes.launches import PC, model
 from tray_app.engine.arguments import NAMES, argument_named
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.llamacpp_child import default_params
 from tray_app.engine.owned_arguments import check_extra
 from tray_app.engine.parameters import UsageError, apply_arguments
+from tray_app.engine.program import Engine
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings.schema import Settings
 

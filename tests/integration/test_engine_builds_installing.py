@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
@@ -17,6 +18,7 @@ from tests.fakes.engine_archives import FOLDER, LIBRARY, engine_tar, published, 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import AMX, Mode, llama_server
 from tests.fakes.file_server import Drop, FileServer, Stall
+from tests.fakes.launches import ShortLauncher, give_no_thread_named
 from tests.fakes.processes import all_ended, processes_with
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.builds import installing
@@ -379,6 +381,20 @@ def test_one_engine_is_installed_at_a_time(server: FileServer, tmp_path: Path) -
         at.installer.cancel()
 
 
+def test_a_system_that_gives_no_thread_is_told_and_asked_again(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = offered(server, {ARCHIVE: engine_tar()})
+    with place(tmp_path, build) as at:
+        with monkeypatch.context() as full:
+            give_no_thread_named("installing", full)
+            with pytest.raises(EngineError, check=coded(ErrorCode.SYSTEM_RESOURCES_EXHAUSTED)):
+                at.installer.install(build)
+        assert at.installer.installation() is None
+        at.installer.install(build)
+        assert at.installer.wait(PATIENCE_S).id == build.id
+
+
 def test_two_programs_do_not_install_at_once(server: FileServer, tmp_path: Path) -> None:
     build = offered(server, {ARCHIVE: engine_tar(Mode.HANG)})
     with place(tmp_path, build) as one, place(tmp_path, build) as other:
@@ -575,6 +591,22 @@ def test_an_engine_that_works_no_more_is_proven_again_and_its_verdicts_kept(
         again = at.store.find(build.id)
         assert not again.works_with(WeightKind.F16)
         assert "not find a graphics card" in again.verdicts[WeightKind.F16].reason
+
+
+def test_a_test_that_the_system_had_no_memory_for_changes_no_verdict(
+    server: FileServer, tmp_path: Path
+) -> None:
+    build = offered(server, {ARCHIVE: engine_tar()})
+    with place(tmp_path, build) as at:
+        at.installer.install(build)
+        installed = at.installer.wait(PATIENCE_S)
+        short = replace(PROVER, launcher=ShortLauncher(OSError(errno.ENOMEM, "no memory"), 1))
+        again = BuildInstaller(at.store, short, (), DownloadQueue)
+        again.prove(installed)
+        with pytest.raises(EngineError, check=coded(ErrorCode.SYSTEM_RESOURCES_EXHAUSTED)):
+            again.wait(PATIENCE_S)
+        again.close(10)
+        assert at.store.find(build.id).verdicts == installed.verdicts
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from tests.fakes.errors import coded
 from tests.fakes.fake_llama_server import VERSION, Mode, llama_server
+from tests.fakes.launches import ShortLauncher
 from tests.fakes.processes import all_ended, processes_with
 from tray_app.engine.builds import proof
 from tray_app.engine.builds.build import BackEnd, WeightKind
@@ -50,7 +52,10 @@ def proven(
     return (prover or Prover.on(HOST)).prove(path, back_end, cancelled or threading.Event(), tell)
 
 
-def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(tmp_path: Path) -> None:
+def test_a_build_that_computes_right_is_proven_with_each_kind_of_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "_TIMED_ROUNDS", 1)
     told: list[WeightKind] = []
 
     found = proven(program(tmp_path, Mode.RIGHT), told=told)
@@ -147,6 +152,13 @@ def test_a_proof_that_is_called_off_leaves_no_process(tmp_path: Path) -> None:
 
     assert [each.code for each in ends] == [ErrorCode.CALLED_OFF]
     assert all_ended(processes_with(str(tmp_path)))
+
+
+@pytest.mark.usefixtures("compared_with_none")
+def test_a_system_that_is_short_of_memory_says_nothing_of_a_build(tmp_path: Path) -> None:
+    short = replace(Prover.on(HOST), launcher=ShortLauncher(OSError(errno.ENOMEM, "no memory"), 2))
+    with pytest.raises(EngineError, check=coded(ErrorCode.SYSTEM_RESOURCES_EXHAUSTED)):
+        proven(program(tmp_path, Mode.RIGHT), prover=short)
 
 
 def test_what_the_app_expects_is_what_its_own_engine_computes() -> None:

@@ -17,11 +17,12 @@ from tests.fakes.gateways import post as ask_gateway
 from tests.fakes.launches import fake_plan, llamacpp_plan
 from tests.fakes.processes import all_ended
 from tests.fakes.supervisors import SupervisedEngine, quick_supervisor, until, until_back
-from tray_app.engine import supervisor as supervisor_module
+from tray_app.engine import run as run_module
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.output import file_name
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import ErrorCode, Fix
 from tray_app.system import ports
 
@@ -128,7 +129,7 @@ def test_a_port_that_is_taken_between_its_choice_and_its_use_is_chosen_anew(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = iter([other.getsockname()[1]])
-        monkeypatch.setattr(supervisor_module, "free_port", lambda: next(taken, None) or ports.free_port())
+        monkeypatch.setattr(run_module, "free_port", lambda: next(taken, None) or ports.free_port())
         supervisor.ensure(llamacpp_plan())
         stumbled = supervisor.wait_for({State.BACKOFF, State.FAILED}, TIMEOUT_S)
         assert stumbled.failure

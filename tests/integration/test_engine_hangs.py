@@ -6,11 +6,11 @@ import dataclasses
 import errno
 import shlex
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 import requests
 from openai import OpenAI
@@ -24,25 +24,25 @@ from tests.fakes.chat_templates import (
     write_with_template,
 )
 from tests.fakes.gateways import gateway_to, get, post
-from tests.fakes.launches import fake_plan, llamacpp_plan
+from tests.fakes.launches import ShortLauncher, fake_plan, give_no_thread_named, llamacpp_plan
 from tests.fakes.logged import logged
 from tests.fakes.processes import halt
 from tests.fakes.random_models import Shape, write_llama
+from tests.fakes.remote_server import KEY, remote_server
 from tests.fakes.supervisors import QUICK, SupervisedEngine, quick_supervisor, until_back
+from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.load_limits import LoadLimits
 from tray_app.errors import ErrorCode
 from tray_app.models.memory import GIB
-from tray_app.system.host import detect_system
-from tray_app.system.launcher import launcher_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
-    from tray_app.system.child import Child, Launch
+    from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 TIMEOUT_S = 120
 SILENCE_S = 0.2
@@ -60,7 +60,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     one.close()
 
 
-def run(supervisor: Supervisor, plan: LaunchPlan) -> EngineSnapshot:
+def run(supervisor: Supervisor, plan: Plan) -> EngineSnapshot:
     supervisor.ensure(plan)
     return supervisor.wait_for(SETTLED, TIMEOUT_S)
 
@@ -173,24 +173,9 @@ def test_a_model_whose_template_never_ends_is_given_up_at_once(
     assert reason in snapshot.failure.message
 
 
-class ShortLauncher:
-    """A system that is short of something when the first programs are started."""
-
-    def __init__(self, error: OSError, times: int) -> None:
-        self._launcher = launcher_for(detect_system(sys.platform))
-        self._error = error
-        self._left = times
-
-    def launch(self, launch: Launch) -> Child:
-        self._left -= 1
-        if self._left >= 0:
-            raise self._error
-        return self._launcher.launch(launch)
-
-
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"])
 def test_what_the_system_is_short_of_is_waited_for(tmp_path: Path, name: str) -> None:
-    launcher = ShortLauncher(OSError(getattr(errno, name), "short of it"), times=2)
+    launcher = ShortLauncher(OSError(getattr(errno, name), "short of it"), 1, 2)
     supervisor = quick_supervisor(tmp_path, launcher=launcher)
     try:
         snapshot = run(supervisor, fake_plan())
@@ -202,16 +187,40 @@ def test_what_the_system_is_short_of_is_waited_for(tmp_path: Path, name: str) ->
 def test_a_system_that_gives_no_threads_is_waited_for(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = threading.Thread.start
-
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name == "engine-main-1-probe":
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    give_no_thread_named("engine-main-1-probe", monkeypatch)
     snapshot = run(supervisor, fake_plan())
     assert (snapshot.state, snapshot.run) == (State.READY, 2)
+
+
+def test_so_it_is_for_a_remote_server(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_no_thread_named("engine-main-1-remote", monkeypatch)
+    with remote_server() as server:
+        snapshot = run(supervisor, RemotePlan(server.url, key=KEY))
+        assert (snapshot.state, snapshot.run) == (State.READY, 2)
+
+
+def test_an_engine_that_no_thread_can_look_at_is_kept(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = run(supervisor, fake_plan())
+    give_no_thread_named("engine-main-1-check", monkeypatch)
+    supervisor.check(snapshot.run_id)
+    assert supervisor.wait_for(SETTLED, TIMEOUT_S) == snapshot
+
+
+def test_a_drive_is_waited_for_without_a_thread(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_no_thread_named("engine-main-1-return", monkeypatch)
+    drive = tmp_path / "USB"
+    drive.mkdir()
+    (drive / "model.gguf").touch()
+    first = run(supervisor, fake_plan(path=drive / "model.gguf"))
+    drive.rename(tmp_path / "unplugged")
+    psutil.Process(first.pid).kill()
+    supervisor.wait_for({State.WAITING}, TIMEOUT_S)
+    (tmp_path / "unplugged").rename(drive)
+    assert supervisor.wait_for({State.READY, State.FAILED}, TIMEOUT_S).state is State.READY
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as Linux refuses it")

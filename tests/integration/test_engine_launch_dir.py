@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.launches import PC, fake_plan
 from tests.fakes.program import gone, running
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor

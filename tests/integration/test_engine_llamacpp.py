@@ -20,7 +20,8 @@ from tray_app.engine import llamacpp_child
 from tray_app.engine.access import Address
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import ErrorCode
 from tray_app.models.library import builtin_model
 from tray_app.system.environment import engine_environment

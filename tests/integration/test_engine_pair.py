@@ -27,7 +27,8 @@ from tray_app.system.runrecord import RunRecord, reap
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 TIMEOUT_S = 60
 FIRST, SECOND = EngineId("first"), EngineId("second")
@@ -37,7 +38,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Supervisor, Supervisor]]:
     """Both keep state and logs in the same folders."""
-    slow_restart = RestartPolicy(restart_delays_s=(0.2, 60))
+    slow_restart = RestartPolicy(restart_delays_s=(0.2, 60), grace_s=0.5)
     made = [quick_supervisor(tmp_path, slow_restart, engine_id=each) for each in (FIRST, SECOND)]
     yield made[0], made[1]
     for one in made:

@@ -17,12 +17,12 @@ from tests.fakes.launches import PC
 from tests.fakes.random_embedders import CONTEXT, Kind, write_embedder
 from tray_app.engine.access import Address
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
 from tray_app.engine.supervisor import Supervisor
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.settings.schema import AUTO, Settings
 from tray_app.system.host import detect_system
 from tray_app.system.launcher import launcher_for
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
 
 pytest.importorskip("xllamacpp", reason="there is no wheel of xllamacpp for this platform")
 

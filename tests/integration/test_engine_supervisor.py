@@ -35,7 +35,8 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import RestartPolicy, State
 from tray_app.engine.remote_engine import offered_models
-from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.engine.supervisor import Supervisor
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 
@@ -466,6 +467,13 @@ def test_so_is_one_whose_list_cannot_be_read(body: object) -> None:
     with remote_server() as server:
         server.answer = lambda *_: (200, body)  # type: ignore[method-assign]
         assert offered_models(remote_plan(server, "gpt-9")) == ("gpt-9",)
+
+
+def test_a_list_of_models_that_breaks_off_is_asked_for_again() -> None:
+    with remote_server() as server:
+        server.missing_bytes = 1
+        with pytest.raises(ConnectionError):
+            offered_models(remote_plan(server))
 
 
 def test_a_refused_key_leads_to_its_field() -> None:

@@ -101,6 +101,8 @@ class Calls(FakeCommands):
         self.names.append("restart")
 
     def show(self, source: str) -> None:
+        if source == "a fault":
+            raise RuntimeError("a fault of the app")
         self.names.append(f"show {source}")
 
     def quit(self) -> None:
@@ -201,6 +203,16 @@ def test_an_action_that_fails_raises_here_what_it_raised_there(tmp_path: Path, c
         client.start()
     assert ErrorDocument.of(here.value) == ErrorDocument.of(there.value)
     assert here.value.fix is Fix.VERIFY_MODEL
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.warns("A command failed")
+def test_a_fault_of_the_app_is_told_as_such_and_not_as_an_answer_of_another_program(tmp_path: Path) -> None:
+    client = find_running(tmp_path)
+    assert client
+    with pytest.raises(AppError, match="a fault of the app", check=coded(ErrorCode.INTERNAL_ERROR)):
+        client.show("a fault")
+    client.show("a model")
 
 
 @pytest.mark.usefixtures("control")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.fakes.gateways import gateway_to, get, post
+from tests.fakes.relay import relay
 from tests.fakes.remote_server import KEY, remote_server
 from tests.fakes.scripted_engine import engine_that_answers
+from tray_app.gateway.limits import SLICE_BYTES
 from tray_app.gateway.openai import as_base64
 from tray_app.gateway.upstream import Upstream
 
@@ -49,6 +53,18 @@ def test_a_kept_connection_that_the_engine_ends_is_not_the_clients_trouble() -> 
     with engine_that_answers(VECTOR, hangs_up_on_second=True) as engine, gateway_to(engine) as url:
         answers = [post(f"{url}/embeddings", {"input": "x"}).status_code for _ in range(5)]
     assert answers == [200] * 5
+
+
+def test_a_large_body_takes_no_thread_of_the_engine_after_its_answer() -> None:
+    with engine_that_answers(VECTOR) as engine, relay(urlsplit(engine.base_url).port) as between:
+        there = replace(engine, context_size=0, base_url=f"http://127.0.0.1:{between.port}")
+        with gateway_to(there) as url:
+            sizes = (1, 2 * SLICE_BYTES)
+            assert [post(f"{url}/embeddings", {"input": "x" * size}).status_code for size in sizes] == [
+                200
+            ] * 2
+    small, large = (sent.lower().partition(b"\r\n\r\n")[0] for sent in between.from_clients)
+    assert (b"connection: keep-alive" in small, b"connection: close" in large) == (True, True)
 
 
 @pytest.mark.parametrize(("wanted", "status"), [(2, 200), (3, 400), (0, 400), ("2", 400)])

@@ -65,6 +65,13 @@ def test_a_conversation_is_written_as_the_template_says() -> None:
     )
 
 
+def test_half_of_a_character_is_written_as_one_that_there_is() -> None:
+    assert prompt(r"{{ 'a\ud800é' }}", [HI]) == "a?é"
+    with pytest.raises(ApiError, match=r"a\?é") as refused:
+        prompt(r"{{ raise_exception('a\ud800é') }}", [HI])
+    assert refused.value.status == 400
+
+
 def test_tokens_that_the_server_adds_or_cannot_read_are_left_out() -> None:
     assert prompt(LLAMA2, [HI]) == "[INST] Hi [/INST]"
 

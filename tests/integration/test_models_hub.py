@@ -12,7 +12,7 @@ from tests.fakes.errors import coded
 from tests.fakes.hub import FakeHub, HubAnswer
 from tests.fakes.models import model_bytes
 from tray_app.download.address import Repository
-from tray_app.download.network_errors import TransientError
+from tray_app.download.faults import TransientError
 from tray_app.download.session import Session
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models.hub import PAGE_SIZE, HubModel, Sort, files, search

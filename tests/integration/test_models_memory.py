@@ -18,11 +18,11 @@ import requests
 from tests.fakes.app import make_host
 from tests.fakes.random_models import Shape, write_llama
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.program import Engine
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
 from tray_app.models.memory import MIB, ContextConfig, MemoryEstimate, estimate_memory
+from tray_app.models.model import Model
 from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.fakes.errors import coded
-from tests.fakes.pdfs import bomb, locked, pdf_of
+from tests.fakes.pdfs import bomb, locked, pdf_of, with_half_of_a_character
 from tray_app.errors import AppError, ErrorCode
 from tray_app.search.pdf import PdfLimits, pdf_pages
 from tray_app.search.reading import content_of, files_of
@@ -29,6 +29,12 @@ def test_each_page_is_read(path: Path) -> None:
     path.write_bytes(pdf_of("The first page", "", "The third page"))
 
     assert pages(path) == ["The first page", "", "The third page"]
+
+
+def test_half_of_a_character_is_read_as_one_that_there_is(path: Path) -> None:
+    path.write_bytes(with_half_of_a_character())
+
+    assert pages(path) == ["?BC"]
 
 
 def test_passages_say_on_which_page_they_stand(path: Path) -> None:

@@ -390,6 +390,32 @@ def test_what_is_kept_stays_and_each_model_has_its_own_time_to_idle() -> None:
         assert pids(app) == {"digits": kept}
 
 
+def test_what_is_kept_is_loaded_whenever_the_server_starts() -> None:
+    def everything_is_loaded(_: AppStatus) -> bool:
+        return pids(app).keys() == DIMENSIONS.keys()
+
+    with serving() as (app, _):
+        app.change_own("digits", keep_loaded=True)
+        app.start_server()
+        app.load_model("bge", keep=True)
+        wait_for_status(app, everything_is_loaded)
+        with app.without_server():
+            assert pids(app) == {}
+        wait_for_status(app, everything_is_loaded)
+        for start in (app.start_server, app.restart_server):
+            app.stop_server()
+            start()
+            wait_for_status(app, everything_is_loaded)
+
+
+def test_a_server_whose_engine_does_not_end_in_time_is_started_again() -> None:
+    with serving(delays=ServerDelays(stop_s=0)) as (app, client):
+        dimensions(client, "test")
+        with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_STILL_RUNNING)), app.without_server():
+            pytest.fail("two engines would measure each other")
+        assert dimensions(client, "test") == DIMENSIONS["test"]
+
+
 # Engines that die
 
 

@@ -22,10 +22,11 @@ import psutil
 import pytest
 
 from tests.fakes.desktop import desktop, photograph
+from tests.fakes.person import Person
 from tray_app.system.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.fakes.desktop import Desktop
 
@@ -35,7 +36,6 @@ PROGRAM = "/usr/lib/powerinfer-tray/powerinfer-tray"
 HOME = "/home/Zoë 太郎"
 PICTURE = Path(__file__).parents[1] / "artifacts" / "linux-package.png"
 START_LIMIT_S = 1.2
-PLOT_TIMEOUT_S = 30.0
 DIMENSIONS = 64
 """Of the built-in model's embeddings."""
 SIZE_LIMIT_BYTES = 250_000_000
@@ -189,9 +189,9 @@ def test_a_person_starts_it_and_clicks_its_menu(installed: SmallSystem, screen: 
                 waited_s.append(time.monotonic() - began_s)
                 used_s.append(sum(psutil.Process(app.pid).cpu_times()[:2]))
                 entries = host.menu()
-                assert {"Start Server", "Settings…", "Quit"} <= set(entries)
+                assert {"Open Window", "Settings…", "Quit"} <= set(entries)
                 host.click("Settings…")
-                screen.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "Settings")
+                Person(screen).turn_to("^Settings")
                 photograph(screen, PICTURE)
                 host.click("Quit")
                 assert app.wait(timeout=20) == 0
@@ -219,10 +219,7 @@ def test_a_person_embeds_a_text_and_saves_its_plot(
         host.wait_for_item()
         host.click("Start Server")
         host.wait_until(lambda panel: next(iter(panel.menu())).startswith("Ready"))
-        host.click("Test Embedding…")
-        window = screen.run("xdotool", "search", "--sync", "--onlyvisible", "--name", "PowerInfer Tray")
-        screen.run("xdotool", "windowfocus", "--sync", window.split()[0], "key", "alt+e")
-        save_plot(screen, picture)
+        Person(screen).embed_and_save_the_plot(host, picture)
         photograph(screen, PICTURE.with_name("linux-package-plots.png"))
         host.click("Quit")
         _, complaints = app.communicate(timeout=20)
@@ -243,38 +240,6 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
             yield app
         finally:
             app.terminate()
-
-
-def save_plot(screen: Desktop, file: Path) -> None:
-    """Have the plot drawn into a file. Its key is tried until the button, and so the plot, is there."""
-    dialog = "^Save the picture$"
-
-    def asks_for_a_name() -> bool:
-        screen.run("xdotool", "key", "alt+p")
-        return bool(titled(screen, dialog))
-
-    wait_until(asks_for_a_name, "there is a plot")
-    screen.run("xdotool", "windowfocus", "--sync", titled(screen, dialog)[0])
-    screen.run("xdotool", "key", "ctrl+a")  # the last key may have come to the dialog
-    screen.run("xdotool", "type", str(file))
-    screen.run("xdotool", "key", "Return")
-    wait_until(file.exists, "the plot is saved")
-
-
-def titled(screen: Desktop, title: str) -> list[str]:
-    """The windows on the screen whose title matches."""
-    search = ["xdotool", "search", "--onlyvisible", "--name", title]
-    return subprocess.run(
-        search, env=os.environ | screen.environ, stdout=subprocess.PIPE, check=False, text=True
-    ).stdout.split()
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Look again and again, as a person does: neither a button nor a file announces itself."""
-    deadline_s = time.monotonic() + PLOT_TIMEOUT_S
-    while not holds():
-        assert time.monotonic() < deadline_s, f"in {PLOT_TIMEOUT_S:.0f} s, it did not happen that {what}"
-        time.sleep(0.1)
 
 
 def test_removing_it_ends_a_running_app_and_leaves_what_is_the_persons(

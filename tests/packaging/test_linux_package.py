@@ -10,6 +10,7 @@ import sys
 import tarfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,15 +18,18 @@ import contents
 import linux
 from tray_app import __version__
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _DPKG_DEB = shutil.which("dpkg-deb") or ""
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-shlibdeps") is None, reason="needs Debian's tools")
 
 
-@pytest.fixture
-def frozen(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real program that needs a library of the system, and one that PyInstaller has taken from there."""
-    folder = tmp_path / "frozen"
+    folder = tmp_path_factory.mktemp("app") / "frozen"
     inside = folder / "_internal"
     inside.mkdir(parents=True)
     shutil.copy(Path(sys.executable).resolve(), folder / contents.APP)
@@ -36,21 +40,27 @@ def frozen(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(linux, "BUILD", tmp_path / "build")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    return tmp_path
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for packages, of sources with a date."""
+    folder = tmp_path_factory.mktemp("work")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(linux, "BUILD", folder / "build")
+        patched.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def deb(frozen: Path, work: Path) -> Path:
+    return linux.make_deb(frozen, work)
 
 
 def of_deb(package: Path, *command: str) -> str:
     return subprocess.run([_DPKG_DEB, *command, package], capture_output=True, check=True, text=True).stdout
 
 
-def test_the_package_describes_itself(frozen: Path, work: Path) -> None:
-    package = linux.make_deb(frozen, work)
-
-    fields = dict(line.split(": ", 1) for line in of_deb(package, "--field").splitlines() if line[0] != " ")
+def test_the_package_describes_itself(frozen: Path, deb: Path) -> None:
+    fields = dict(line.split(": ", 1) for line in of_deb(deb, "--field").splitlines() if line[0] != " ")
     assert (fields["Package"], fields["Version"]) == (contents.APP, __version__)
     assert fields["Architecture"] in {"amd64", "arm64"}
     assert int(fields["Installed-Size"]) > (frozen / contents.APP).stat().st_size // 1024
@@ -58,10 +68,8 @@ def test_the_package_describes_itself(frozen: Path, work: Path) -> None:
     assert "fonts-dejavu-core | " in fields["Depends"]
 
 
-def test_everything_lies_where_a_desktop_looks_for_it(frozen: Path, work: Path) -> None:
-    package = linux.make_deb(frozen, work)
-
-    rows = [line.split(maxsplit=5) for line in of_deb(package, "--contents").splitlines()]
+def test_everything_lies_where_a_desktop_looks_for_it(deb: Path) -> None:
+    rows = [line.split(maxsplit=5) for line in of_deb(deb, "--contents").splitlines()]
     modes = {row[5]: row[0] for row in rows}
     assert {row[1] for row in rows} == {"root/root"}
     assert "./usr/bin/powerinfer-tray -> ../lib/powerinfer-tray/powerinfer-tray" in modes
@@ -74,23 +82,22 @@ def test_everything_lies_where_a_desktop_looks_for_it(frozen: Path, work: Path) 
     assert "./usr/share/doc/powerinfer-tray/copyright" in modes
 
 
-def test_libraries_that_are_dependencies_are_not_bundled_too(frozen: Path, work: Path) -> None:
-    names = of_deb(linux.make_deb(frozen, work), "--contents")
+def test_libraries_that_are_dependencies_are_not_bundled_too(deb: Path) -> None:
+    names = of_deb(deb, "--contents")
 
     assert "libssl.so.3" not in names
     assert "libQt6Core.so.6 -> PySide6/Qt/lib/libQt6Core.so.6" in names
 
 
-def test_the_same_app_gives_the_same_bytes(frozen: Path, work: Path) -> None:
-    digests = []
-    for installed_s in (1_500_000_000, 1_600_000_000):  # when somebody has installed the libraries
-        os.utime(frozen / "_internal" / "licences.txt", (installed_s, installed_s))
-        packages = [linux.make_deb(frozen, work), linux.make_tarball(frozen, work)]
-        digests.append([hashlib.sha256(package.read_bytes()).hexdigest() for package in packages])
-        for package in packages:
-            package.unlink()
+def test_the_same_app_gives_the_same_bytes(frozen: Path, deb: Path, work: Path) -> None:
+    def digests(*packages: Path) -> list[str]:
+        return [hashlib.sha256(package.read_bytes()).hexdigest() for package in packages]
 
-    assert digests[0] == digests[1]
+    before = digests(deb, linux.make_tarball(frozen, work))
+    installed_s = 1_600_000_000  # when somebody else has installed the libraries
+    os.utime(frozen / "_internal" / "licences.txt", (installed_s, installed_s))
+
+    assert digests(linux.make_deb(frozen, work), linux.make_tarball(frozen, work)) == before
 
 
 def test_the_tarball_holds_one_folder_that_belongs_to_nobody_here(frozen: Path, work: Path) -> None:

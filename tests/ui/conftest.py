@@ -23,6 +23,7 @@ from tray_app.system.host import System
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.languages import Languages
 from tray_app.ui.look import Look
+from tray_app.ui.pages.home import HomePage
 from tray_app.ui.style import own_palette
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QPalette
     from PySide6.QtWidgets import QApplication, QWidget
+    from pytestqt.qtbot import QtBot
 
     from tests.fakes.desktop import Desktop
 
@@ -58,6 +60,15 @@ def bridge(worn: Look, fake: FakeApp) -> Iterator[Bridge]:  # noqa: ARG001 - Qt 
     made = Bridge(fake)
     yield made
     made.close(timeout_s=5)
+
+
+@pytest.fixture
+def home_page(qtbot: QtBot, bridge: Bridge) -> HomePage:
+    """The page Home by itself, shown."""
+    made = HomePage(bridge)
+    qtbot.addWidget(made)
+    made.show()
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.app import FakeApp
     from tray_app.app.status import AppStatus
-    from tray_app.models.library import Contents
+    from tray_app.models.model import Contents
 
 
 @pytest.fixture

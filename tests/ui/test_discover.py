@@ -13,7 +13,7 @@ from tests.fakes.app import make_loaded, make_model, make_progress, make_status,
 from tests.fakes.bridges import settle
 from tests.fakes.models_shown import FOUND, MORE, REPOSITORY, WORDS, fill, make_repository_report
 from tests.ui.test_accessibility import nameless, unreachable
-from tray_app.download.network_errors import UnreachableError
+from tray_app.download.faults import UnreachableError
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode

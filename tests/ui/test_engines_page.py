@@ -19,9 +19,9 @@ from tests.fakes.fake_llama_server import Mode, llama_server
 from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app.engine.builds.build import SetAside
 from tray_app.engine.builds.installation import Installation, InstallPhase
-from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import PassedOver, WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog

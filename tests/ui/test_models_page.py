@@ -21,8 +21,8 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.import_modes import How
 from tray_app.models.integrity import Check
-from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.model import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.models.outdated import Comparison, Freshness
 from tray_app.models.removal import NotDiscardedError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.app import FakeApp
-    from tray_app.models.library import Contents
+    from tray_app.models.model import Contents
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.pages.installed import InstalledPanel
     from tray_app.ui.presenters.models import ModelRow

@@ -78,14 +78,6 @@ def card(qtbot: QtBot) -> OriginCard:
 
 
 @pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> HomePage:
-    made = HomePage(bridge)
-    qtbot.addWidget(made)
-    made.show()
-    return made
-
-
-@pytest.fixture
 def window(qtbot: QtBot, bridge: Bridge) -> Window:
     made = Window(bridge)
     qtbot.addWidget(made)
@@ -117,31 +109,31 @@ def entry(tray: Tray, label: str) -> QAction:
 
 @pytest.mark.parametrize("allow", [True, False])
 def test_an_answer_on_the_page_is_the_persons_wish(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, *, allow: bool
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, *, allow: bool
 ) -> None:
-    assert page.origin.isHidden()
+    assert home_page.origin.isHidden()
     show(qtbot, bridge, fake, PAGE)
-    assert page.origin.title.text() == "app://obsidian.md wants to use the server"
+    assert home_page.origin.title.text() == "app://obsidian.md wants to use the server"
 
-    button = page.origin.allow_button if allow else page.origin.refuse_button
+    button = home_page.origin.allow_button if allow else home_page.origin.refuse_button
     qtbot.waitUntil(button.isEnabled)
     button.click()
     qtbot.waitUntil(lambda: fake.calls == [("answer_origin", PAGE, allow)])
-    assert enabled(page.origin) == [False, False]  # it has been answered
+    assert enabled(home_page.origin) == [False, False]  # it has been answered
     show(qtbot, bridge, fake)
-    assert page.origin.isHidden()
+    assert home_page.origin.isHidden()
 
 
 def test_an_answer_that_could_not_be_kept_is_told_and_can_be_given_again(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("answer_origin", SettingsError(ErrorCode.SETTINGS_NOT_SAVED, "The disk is full"))
     show(qtbot, bridge, fake, PAGE)
-    qtbot.waitUntil(page.origin.allow_button.isEnabled)
-    page.origin.allow_button.click()
+    qtbot.waitUntil(home_page.origin.allow_button.isEnabled)
+    home_page.origin.allow_button.click()
 
-    qtbot.waitUntil(lambda: page.card.accessibleName() == "The disk is full")
-    assert enabled(page.origin) == [True, True]
+    qtbot.waitUntil(lambda: home_page.card.accessibleName() == "The disk is full")
+    assert enabled(home_page.origin) == [True, True]
 
 
 @pytest.mark.usefixtures("qapp")

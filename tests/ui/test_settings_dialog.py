@@ -18,8 +18,9 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.settings.fields import ALL_FIELDS, FIELDS
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS, FIELDS, Settings
+from tray_app.settings.schema import Settings
 from tray_app.system.autostart import Login
 from tray_app.system.host import System
 from tray_app.system.ports import PortOwner
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QPushButton, QWidget
     from pytestqt.qtbot import QtBot
 
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key, KeyChanges
-    from tray_app.settings.schema import Field
     from tray_app.system.host import Host
 
 POWERINFER = make_engine(EngineKind.POWERINFER, "--model", "--port", "--vram-budget", "--n-gpu-layers")

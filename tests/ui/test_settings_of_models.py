@@ -12,8 +12,9 @@ from PySide6.QtWidgets import QDialogButtonBox
 from tests.fakes.app import FakeApp, make_engine, make_plan, make_snapshot, make_status
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.lifecycle import State
+from tray_app.settings.fields import ALL_FIELDS, FIELDS, MODEL_FIELDS
 from tray_app.settings.model_settings import with_own
-from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, Scope, Settings
+from tray_app.settings.schema import Scope, Settings
 from tray_app.ui.bridge import Bridge
 from tray_app.ui.dialogs.settings import SettingsDialog
 

@@ -15,6 +15,7 @@ import requests
 
 from tests.fakes.desktop import photograph
 from tests.fakes.file_server import FileServer
+from tests.fakes.person import Person
 from tests.fakes.program import command_here, gone, powerinfer_tray
 from tests.ui.conftest import ARTIFACTS
 from tray_app.gateway.control.client import find_running
@@ -48,31 +49,9 @@ def choose(model: str) -> None:
     assert command_here("settings", "set", "model", model).returncode == 0
 
 
-class Person:
-    """Someone who looks at the screen and presses keys."""
-
-    def __init__(self, desktop: Desktop) -> None:
-        self._desktop = desktop
-        self._pictures = 0
-
-    def turn_to(self, title: str) -> None:
-        """Wait for a window, and write in it from now on."""
-        self._desktop.run(
-            "xdotool", "search", "--sync", "--onlyvisible", "--name", title, "windowfocus", "--sync"
-        )
-
-    def press(self, *keys: str) -> None:
-        self._desktop.run("xdotool", "key", *keys)
-
-    def write(self, text: str) -> None:
-        self._desktop.run("xdotool", "type", text)
-
-    def remember(self, what: str) -> Path:
-        """Take a picture of the screen."""
-        self._pictures += 1
-        path = ARTIFACTS / f"story-{self._pictures}-{what}.png"
-        photograph(self._desktop, path)
-        return path
+@pytest.fixture
+def person(real_desktop: Desktop) -> Person:
+    return Person(real_desktop)
 
 
 def read_settings(home: Path) -> dict[str, object]:
@@ -84,25 +63,24 @@ def requests_answered() -> int:
     return count
 
 
-def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Path) -> None:
-    person = Person(real_desktop)
+def test_a_persons_first_day(real_desktop: Desktop, person: Person, port: int, private_home: Path) -> None:
     with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
         host.wait_for_item()
         assert host.tooltip() == "No model yet — choose one"
         person.turn_to("^PowerInfer Tray")
-        person.remember("first-run")
+        photograph(real_desktop, ARTIFACTS / "story-1-first-run.png")
 
         person.press("alt+t")  # Try it now
         host.wait_until(lambda panel: panel.tooltip().startswith(("Loading", "Ready")))
-        person.remember("loading")
+        photograph(real_desktop, ARTIFACTS / "story-2-loading.png")
         host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
         engines = psutil.Process(app.pid).children(recursive=True)
-        person.remember("ready")
+        photograph(real_desktop, ARTIFACTS / "story-3-ready.png")
 
         person.press("alt+e")  # Try with an Example: its texts, and then a question
         while requests_answered() < ENOUGH_REQUESTS:
             assert app.poll() is None
-        person.remember("search")
+        photograph(real_desktop, ARTIFACTS / "story-4-search.png")
 
         host.click("Settings…")
         person.turn_to("^Settings")
@@ -110,7 +88,7 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         person.write("context size")
         person.press(*TO_WHAT_WAS_FOUND, "ctrl+a")
         person.write("512")
-        person.remember("settings")
+        photograph(real_desktop, ARTIFACTS / "story-5-settings.png")
         person.press("Return")  # OK
         while read_settings(private_home).get("ctx_size") != 512:  # 2048 is there before, see `VERSION`
             assert app.poll() is None
@@ -118,12 +96,12 @@ def test_a_persons_first_day(real_desktop: Desktop, port: int, private_home: Pat
         host.click("Restart Server")
         assert gone(engines)
         host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))
-        person.remember("restarted")
+        photograph(real_desktop, ARTIFACTS / "story-6-restarted.png")
         host.click("Stop Server")
         host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
         host.click("Open Window")
         person.turn_to("^PowerInfer Tray")
-        person.remember("stopped")
+        photograph(real_desktop, ARTIFACTS / "story-7-stopped.png")
 
         processes = psutil.Process(app.pid).children(recursive=True)
         host.click("Quit")
@@ -149,7 +127,9 @@ def test_the_end_of_the_session_takes_no_more_than_five_seconds(real_desktop: De
         assert gone(engines)
 
 
-def test_start_ask_stop_and_quit_from_the_tray(real_desktop: Desktop, port: int) -> None:
+def test_start_ask_stop_and_quit_from_the_tray(
+    real_desktop: Desktop, person: Person, port: int, tmp_path: Path
+) -> None:
     choose("test")
     base_url = f"http://127.0.0.1:{port}/v1"
     with real_desktop.tray_host() as host, real_desktop.start(*APP) as app:
@@ -162,6 +142,7 @@ def test_start_ask_stop_and_quit_from_the_tray(real_desktop: Desktop, port: int)
         answer = requests.post(f"{base_url}/embeddings", json={"input": "hello"}, timeout=DEADLINE_S)
         assert len(answer.json()["data"][0]["embedding"]) == 64
         assert command_here("status").stdout.startswith("ready")
+        person.embed_and_save_the_plot(host, tmp_path / "plot.svg")
 
         host.click("Stop Server")
         host.wait_until(lambda panel: panel.tooltip() == "Stopped — Built-in test model")
@@ -209,7 +190,9 @@ def test_a_second_start_shows_the_window_of_the_first_and_ends(
         assert app.wait(DEADLINE_S) == 0
 
 
-def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: Desktop, port: int) -> None:
+def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(
+    real_desktop: Desktop, person: Person, port: int
+) -> None:
     choose("test")
     with (
         socket.create_server(("127.0.0.1", port)),
@@ -221,7 +204,6 @@ def test_a_port_that_is_taken_is_told_in_the_menu_and_the_window(real_desktop: D
         host.wait_until(lambda panel: f"Port {port} is in use by" in panel.tooltip())
         photograph(real_desktop, ARTIFACTS / "story-port-taken.png")
 
-        person = Person(real_desktop)
         person.turn_to("^PowerInfer Tray")
         person.press("alt+f")  # Choose a Free Port
         host.wait_until(lambda panel: panel.tooltip().startswith("Ready"))

@@ -24,7 +24,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
 from tray_app.models.found.found_model import FoundModel, OtherApp
 from tray_app.models.hub import HubFile, HubFiles, HubModel, HubQuantization, SearchPage
-from tray_app.models.library import Unusable
+from tray_app.models.model import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings

@@ -74,14 +74,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-@pytest.fixture
-def page(qtbot: QtBot, bridge: Bridge) -> HomePage:
-    made = HomePage(bridge)
-    qtbot.addWidget(made)
-    made.show()
-    return made
-
-
 def show(qtbot: QtBot, bridge: Bridge, fake: FakeApp, status: AppStatus) -> None:
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(status)
@@ -94,17 +86,17 @@ def actions(status: AppStatus) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_answer_to_the_question_is_the_persons_wish(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, *, wanted: bool
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, *, wanted: bool
 ) -> None:
     show(qtbot, bridge, fake, ASKING)
-    assert page.version.isVisible()
-    assert "sends only the version that you have" in page.version.text.text()
+    assert home_page.version.isVisible()
+    assert "sends only the version that you have" in home_page.version.text.text()
 
-    page.version.buttons[UpdateAction.TELL if wanted else UpdateAction.REFUSE].click()
+    home_page.version.buttons[UpdateAction.TELL if wanted else UpdateAction.REFUSE].click()
 
     qtbot.waitUntil(lambda: ("answer_update_question", wanted) in fake.calls)
     show(qtbot, bridge, fake, make_status(State.READY))
-    assert not page.version.isVisible()
+    assert not home_page.version.isVisible()
 
 
 def test_nobody_is_asked_before_there_is_a_model() -> None:
@@ -114,10 +106,10 @@ def test_nobody_is_asked_before_there_is_a_model() -> None:
 
 
 def test_a_new_version_is_told_with_its_page(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
 ) -> None:
     show(qtbot, bridge, fake, telling())
-    card = page.version
+    card = home_page.version
     assert card.title.text() == "Version 1.2.0 is available"
     assert f"You have version {__version__}." in card.text.text()
     assert [button.text() for button in card.buttons.values()] == [
@@ -135,42 +127,42 @@ def test_a_new_version_is_told_with_its_page(
 
 
 def test_a_package_that_can_be_checked_is_fetched_by_the_app(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
 ) -> None:
     show(qtbot, bridge, fake, telling(fetches=True))
-    assert "browser" not in page.version.text.text()
+    assert "browser" not in home_page.version.text.text()
 
-    page.version.buttons[UpdateAction.DOWNLOAD].click()
-    assert page.version.note.text() == "Checking the signature …"
-    assert not page.version.buttons
+    home_page.version.buttons[UpdateAction.DOWNLOAD].click()
+    assert home_page.version.note.text() == "Checking the signature …"
+    assert not home_page.version.buttons
 
-    qtbot.waitUntil(lambda: not page.updates.checking)
+    qtbot.waitUntil(lambda: not home_page.updates.checking)
     assert ("download_version",) in fake.calls
     progress = make_progress(name=PACKAGE)
     show(qtbot, bridge, fake, telling(fetches=True, download=progress))
-    assert page.version.title.text() == "Downloading version 1.2.0"
-    assert page.version.bar.isVisible()
-    page.version.buttons[UpdateAction.CANCEL].click()
+    assert home_page.version.title.text() == "Downloading version 1.2.0"
+    assert home_page.version.bar.isVisible()
+    home_page.version.buttons[UpdateAction.CANCEL].click()
     qtbot.waitUntil(lambda: ("cancel_version",) in fake.calls)
     show(qtbot, bridge, fake, telling(fetches=True, download=make_progress(Phase.DONE, name=PACKAGE)))
-    assert PACKAGE in page.version.text.text()
-    page.version.buttons[UpdateAction.REVEAL].click()
+    assert PACKAGE in home_page.version.text.text()
+    home_page.version.buttons[UpdateAction.REVEAL].click()
 
     assert opened == [progress.path.parent.as_uri()]
 
 
 def test_what_is_not_signed_is_said_and_not_hidden_by_the_next_snapshot(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     fake.refuse("download_version", UNTRUSTED)
     show(qtbot, bridge, fake, telling(fetches=True))
 
-    page.version.buttons[UpdateAction.DOWNLOAD].click()
-    qtbot.waitUntil(lambda: page.card.error is UNTRUSTED)
+    home_page.version.buttons[UpdateAction.DOWNLOAD].click()
+    qtbot.waitUntil(lambda: home_page.card.error is UNTRUSTED)
 
     show(qtbot, bridge, fake, telling(fetches=True, state=State.STOPPED))
-    assert page.card.error is UNTRUSTED
-    assert UpdateAction.DOWNLOAD in page.version.buttons
+    assert home_page.card.error is UNTRUSTED
+    assert UpdateAction.DOWNLOAD in home_page.version.buttons
 
 
 def test_a_download_that_failed_says_why_and_can_be_begun_again() -> None:
@@ -269,9 +261,9 @@ def what_is_new(page: HomePage, notes: str) -> WhatIsNewDialog:
     ],
 )
 def test_a_link_is_opened_only_if_it_leads_to_a_page_and_the_person_agrees(
-    page: HomePage, opened: list[str], link: str, *, asked: bool
+    home_page: HomePage, opened: list[str], link: str, *, asked: bool
 ) -> None:
-    dialog = what_is_new(page, f"[click]({link})")
+    dialog = what_is_new(home_page, f"[click]({link})")
 
     dialog.notes.text.link_clicked.emit(link)
 
@@ -282,12 +274,12 @@ def test_a_link_is_opened_only_if_it_leads_to_a_page_and_the_person_agrees(
     box.close()
 
 
-def test_a_strangers_text_loads_nothing_and_runs_nothing(page: HomePage, opened: list[str]) -> None:
+def test_a_strangers_text_loads_nothing_and_runs_nothing(home_page: HomePage, opened: list[str]) -> None:
     notes = (
         "# Hello\n<img src='http://tracker.example/x.png'><script>alert(1)</script>\n\n"
         "![a](http://tracker.example/y.png)\n\n<b>bold</b> \x1b[31m"
     )
-    dialog = what_is_new(page, notes)
+    dialog = what_is_new(home_page, notes)
 
     shown = dialog.notes.text.toPlainText()
 
@@ -300,18 +292,18 @@ def test_a_strangers_text_loads_nothing_and_runs_nothing(page: HomePage, opened:
 @pytest.mark.parametrize(
     "notes", ["a" * 20_000, "# a\n" * 5000, "|a" * 10_000, "[](" * 7000, ">" * 20_000, ""]
 )
-def test_a_text_without_end_is_a_text(page: HomePage, notes: str) -> None:
-    dialog = what_is_new(page, notes)
+def test_a_text_without_end_is_a_text(home_page: HomePage, notes: str) -> None:
+    dialog = what_is_new(home_page, notes)
     assert dialog.notes.text.minimumHeight() >= dialog.fontMetrics().height()
     assert dialog.notes.text.width() <= dialog.width()
 
 
 def test_the_page_is_opened_from_the_news(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
 ) -> None:
     show(qtbot, bridge, fake, telling())
-    page.version.buttons[UpdateAction.NEWS].click()
-    dialog = page.updates.dialog
+    home_page.version.buttons[UpdateAction.NEWS].click()
+    dialog = home_page.updates.dialog
     assert dialog
     assert "twice as fast" in dialog.notes.text.toPlainText()
 
@@ -322,13 +314,13 @@ def test_the_page_is_opened_from_the_news(
 
 
 def test_all_of_it_has_names_and_can_be_reached_by_the_keyboard(
-    qtbot: QtBot, page: HomePage, bridge: Bridge, fake: FakeApp
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp
 ) -> None:
     for status in (ASKING, telling()):
         show(qtbot, bridge, fake, status)
-        assert not nameless(page)
-        assert not unreachable(page)
-        buttons = list(page.version.buttons.values())
+        assert not nameless(home_page)
+        assert not unreachable(home_page)
+        buttons = list(home_page.version.buttons.values())
         assert by_tab(buttons[0], buttons[-1]) == [each.accessibleName() for each in buttons]
 
 

@@ -13,8 +13,8 @@ from tests.fakes.builds import make_build
 from tray_app.app.status import ProblemSource, notices_of, status_document
 from tray_app.cli.progress import ServeView
 from tray_app.engine.builds.build import BackEnd
-from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import PassedOver, WhyPassedOver
 from tray_app.errors import ErrorCode, Fix
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.fakes.builds import FakeBuilds
 from tests.fakes.launches import FAKE_ENGINE, PC
 from tray_app.app import model_manager
 from tray_app.app.model_manager import ModelManager
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.models.catalog import load_catalog
 from tray_app.models.library import Library, builtin_model
 from tray_app.settings.schema import Settings

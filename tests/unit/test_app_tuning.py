@@ -25,8 +25,8 @@ from tray_app.app.tuning import (
 from tray_app.engine.builds.build import BackEnd, InstalledBuild, Verdict, WeightKind
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_remote
+from tray_app.engine.program import Engine
 from tray_app.errors import EngineError, ErrorCode, GatewayError
 from tray_app.gateway.public_client import Embeddings
 from tray_app.settings.schema import Settings

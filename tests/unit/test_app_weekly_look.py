@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tray_app.app.weekly_look import WEEK_S, Look, WeeklyLook
-from tray_app.download.network_errors import TransientError
+from tray_app.download.faults import TransientError
 from tray_app.errors import DownloadError, ErrorCode
 
 if TYPE_CHECKING:

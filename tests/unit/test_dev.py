@@ -1,8 +1,11 @@
 """What `dev.py` says before anything is installed."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,17 +57,113 @@ def test_a_tool_lies_beside_python(python: str, tool: str, monkeypatch: pytest.M
     assert dev.tool("ruff") == Path(tool)
 
 
-def test_without_rights_the_one_command_to_type_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/dpkg-query")
+@pytest.fixture
+def bare_debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of all programs of a system that has `apt-get` and `dpkg-query`, and no package.
+
+    `apt-get` notes how it was called, and what proxies it was told, and fails if the file `broken` is there.
+    """
+    note = 'echo "$* http=$http_proxy" >> "$0.log"; ! test -e "$0.broken"'
+    for name, does in [("apt-get", note), ("dpkg-query", "true")]:
+        program(tmp_path / name, does)
+    for name in ("sh", "env", "test"):
+        (tmp_path / name).symlink_to(shutil.which(name) or pytest.skip(f"no {name}"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def program(path: Path, does: str) -> None:
+    path.write_text(f"#!/bin/sh\n{does}\n")
+    path.chmod(0o755)
+
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="there is no apt")
+
+
+@POSIX
+@pytest.mark.parametrize(("sudo", "way"), [(True, "sudo sh -c"), (False, "su - -c")])
+def test_without_rights_the_one_command_to_type_is_printed(
+    sudo: bool, way: str, bare_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dev, "installed_packages", lambda: {"libgl1"})
-    monkeypatch.setattr(dev, "privileges", lambda: None)
+    if sudo:
+        program(bare_debian / "sudo", "exit 1")
 
     with pytest.raises(SystemExit) as caught:
         dev.install_packages(["libgl1", "libegl1", "libgomp1"])
 
-    assert "sudo apt-get install" in str(caught.value)
-    assert "libegl1 libgomp1" in str(caught.value)
-    assert "libgl1" not in str(caught.value)
+    # The lists of packages are updated as well: on a new system there are none.
+    command = f'{way} "apt-get update; apt-get install --yes --no-install-recommends libegl1 libgomp1"'
+    assert f"\n    {command}\n" in str(caught.value)
+
+
+@POSIX
+def test_the_printed_command_works_as_it_is(bare_debian: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hands on the person's proxy, which root's shell does not know, and shows no password."""
+    monkeypatch.setenv("HTTP_PROXY", "http://zoe:secret@proxy:3128")
+    with pytest.raises(SystemExit) as caught:
+        dev.install_packages(["libgl1"])
+    program(bare_debian / "su", 'shift; unset HTTP_PROXY; exec sh "$@"')
+
+    typed = str(caught.value).splitlines()[2].strip()
+    subprocess.run([bare_debian / "sh", "-c", typed], check=True)
+
+    assert "secret" not in typed
+    asked, installed = (bare_debian / "apt-get.log").read_text().splitlines()
+    assert asked == "update http=http://zoe:secret@proxy:3128"
+    assert installed == ("install --yes --no-install-recommends libgl1 http=http://zoe:secret@proxy:3128")
+
+
+@POSIX
+def test_apt_is_told_the_proxy_whose_name_is_in_capitals(
+    bare_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    # As sudo does, this one keeps nothing but what it is told to.
+    program(
+        bare_debian / "sudo",
+        'case "$1" in --n*) exit;; --preserve-env=http_proxy) shift;; *) unset http_proxy;; esac\nexec "$@"',
+    )
+
+    dev.install_packages(["libgl1"])
+
+    assert (
+        "install --yes --no-install-recommends libgl1 http=http://proxy:3128"
+        in (bare_debian / "apt-get.log").read_text()
+    )
+
+
+@POSIX
+def test_whoever_may_not_use_sudo_is_told_the_command_for_root(
+    bare_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(bare_debian / "sudo", "exit 1")
+    monkeypatch.setattr(dev, "privileges", lambda: ["sudo"])  # there is a terminal to ask for the password
+
+    with pytest.raises(SystemExit, match=r'su - -c "apt-get update; apt-get install .*libgl1"'):
+        dev.install_packages(["libgl1"])
+
+
+@POSIX
+def test_where_apt_fails_its_messages_are_referred_to(
+    bare_debian: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    (bare_debian / "apt-get.broken").touch()
+
+    with pytest.raises(SystemExit, match=r"not installed \(apt-get: 1\).*internet connection"):
+        dev.install_packages(["libgl1"])
+
+
+@POSIX
+def test_a_system_with_dpkg_alone_is_left_alone(bare_debian: Path) -> None:
+    """Fedora has dpkg as a tool, and small images of Ubuntu have no apt."""
+    (bare_debian / "apt-get").unlink()
+
+    dev.install_packages(["libgl1"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no sudo")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.fakes.app import make_report
-from tray_app.app.diagnostic_report import (
+from tray_app.app.diagnostic_findings import (
     EngineFinding,
     FolderFinding,
     FoundProblem,
@@ -14,10 +14,9 @@ from tray_app.app.diagnostic_report import (
     PortFinding,
     RunningApp,
     SettingsFinding,
-    document,
-    redact,
-    report,
 )
+from tray_app.app.diagnostic_report import document, report
+from tray_app.app.redaction import redact
 from tray_app.engine.devices import Device
 from tray_app.engine.lastfailure import NotedFailure
 from tray_app.errors import EngineError, ErrorCode

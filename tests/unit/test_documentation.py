@@ -35,7 +35,7 @@ from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
 from tray_app.errors import ErrorCode
 from tray_app.gateway import refusals
 from tray_app.gateway.upstream import ENGINE_UNAVAILABLE
-from tray_app.settings.schema import field_named
+from tray_app.settings.fields import field_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

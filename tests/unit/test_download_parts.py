@@ -17,17 +17,12 @@ import requests
 
 from tests.fakes.errors import coded
 from tray_app.download import part as part_module
-from tray_app.download.network_errors import (
-    LONGEST_RETRY_AFTER_S,
-    OfflineError,
-    TransientError,
-    UnreachableError,
-    disk_fault,
-    no_answer,
-    refusal,
-)
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import OfflineError, TransientError, UnreachableError
+from tray_app.download.network_errors import no_answer
 from tray_app.download.part import PartFile, find_journals, forget_order, note_order
 from tray_app.download.progress import RateMeter
+from tray_app.download.refusals import LONGEST_RETRY_AFTER_S, refusal
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import DownloadSource, RemoteFile
 from tray_app.download.verify import Follower, refuse_foreign

@@ -23,7 +23,8 @@ from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.phrases import Translate
 from tray_app.system.graphics import Adapter, Maker
-from tray_app.system.host import Gpu, System
+from tray_app.system.host import System
+from tray_app.system.nvidia import Gpu
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.build import PublishedBuild

@@ -14,6 +14,7 @@ from tray_app.errors import EngineError, ErrorCode
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -77,6 +78,24 @@ def test_a_folder_that_was_chosen_by_mistake_is_not_copied(
     with pytest.raises(EngineError, check=coded(ErrorCode.ARCHIVE_TOO_LARGE)):
         copy_given(tmp_path / "home", tmp_path / "new", threading.Event())
     assert not (tmp_path / "new").exists()
+
+
+def test_the_search_through_a_folder_that_was_chosen_by_mistake_ends_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, *(f"home/{letter}/letter.txt" for letter in "abcdefgh"))
+    monkeypatch.setattr(contents, "_MOST_FILES", 2)
+    listed: list[Path] = []
+    listing = type(tmp_path).iterdir
+
+    def note(folder: Path) -> Iterator[Path]:
+        listed.append(folder)
+        return listing(folder)
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", note)
+    with pytest.raises(EngineError, check=coded(ErrorCode.ARCHIVE_TOO_LARGE)):
+        copy_given(tmp_path / "home", tmp_path / "new", threading.Event())
+    assert [folder.name for folder in listed] == ["home", "a", "b", "c"]
 
 
 def test_a_copy_that_is_called_off_goes_no_further(tmp_path: Path) -> None:

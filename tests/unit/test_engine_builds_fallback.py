@@ -12,9 +12,9 @@ from tests.fakes.builds import FakeBuilds, make_build
 from tray_app.engine.builds.build import BackEnd, SetAside
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_plan import plan_launch
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import Engine
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.settings.schema import Settings
 
@@ -76,6 +76,12 @@ def test_two_builds_that_fail_one_after_the_other_are_both_set_aside(
     fallbacks.suspect(plan_on(CPU), CRASH)
     fallbacks.note(make_snapshot(State.READY, plan=plan_on(None)))
     assert [each.build_id for each in store.aside] == [CUDA.id, CPU.id]
+
+
+def test_a_build_that_runs_the_model_after_all_is_not_set_aside(fallbacks: Fallbacks) -> None:
+    fallbacks.suspect(plan_on(CUDA), CRASH)
+    fallbacks.note(make_snapshot(State.READY, plan=plan_on(CUDA)))
+    assert fallbacks.set_asides() == ()
 
 
 def test_other_models_and_other_states_say_nothing(store: FakeBuilds, fallbacks: Fallbacks) -> None:

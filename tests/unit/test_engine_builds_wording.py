@@ -10,7 +10,8 @@ from tests.fakes.builds import make_build
 from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.builds.wording import build_name, in_words, why_it_runs
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine, PassedOver, WhyPassedOver, engine_setting
+from tray_app.engine.engine_setting import engine_setting
+from tray_app.engine.program import Engine, PassedOver, WhyPassedOver
 from tray_app.phrases import Translate
 
 CUDA = make_build(BackEnd.CUDA, id="b11194-cuda-13.4")
@@ -119,6 +120,7 @@ def test_builds_have_names() -> None:
     ]
     powerinfer = make_build(BackEnd.CUDA, EngineKind.POWERINFER, release="d3ebd7c", id="own")
     assert str(build_name(powerinfer)) == "PowerInfer d3ebd7c for NVIDIA (CUDA)"
+    assert str(build_name(replace(powerinfer, release=""))) == "PowerInfer for NVIDIA (CUDA)"
 
 
 def test_cards_that_are_alike_are_counted() -> None:

@@ -15,7 +15,9 @@ from tray_app.engine.builds.build import BackEnd, SetAside, Verdict, WeightKind
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.diagnosis import ShortageError
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine, EngineFinder, WhyPassedOver, engine_setting
+from tray_app.engine.engine_setting import engine_setting
+from tray_app.engine.finding import EngineFinder
+from tray_app.engine.program import Engine, WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.header import ModelHeader
 from tray_app.settings.schema import AUTO

@@ -7,7 +7,7 @@ from tray_app.engine.devices import Card, Device, EngineDevice, cards_of, merge_
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.sizing import memory_budget
 from tray_app.system.graphics import Adapter, Maker
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 
 LLAMA_SERVER = """ggml_cuda_init: found 2 CUDA devices:
   Device 0: NVIDIA GeForce RTX 3090, compute capability 8.6, VMM: yes

@@ -318,7 +318,7 @@ class Pool:
         if self.takes_requests(model):
             self.engines[model].requests.append(self.now_s)
             self.engines[model].used_s = self.now_s
-        elif all(wish.model_id != model for wish in self.wishes):
+        elif all(wish.engine != model for wish in self.wishes):
             self.wishes.append(Wish(model, SIZES[model]))
 
     def insist(self, model: str) -> None:
@@ -332,7 +332,7 @@ class Pool:
         return engine is not None and not engine.draining and engine.leaves_at_s is None
 
     def give_up(self, model: str) -> None:
-        self.wishes = [wish for wish in self.wishes if wish.model_id != model]
+        self.wishes = [wish for wish in self.wishes if wish.engine != model]
 
     def end(self, model: str) -> None:
         """The oldest request of this model has its answer."""
@@ -389,8 +389,8 @@ class Pool:
         for wish, decision in zip(self.wishes, decisions, strict=True):
             match decision:
                 case Load(unload=going):
-                    self.granted.append(wish.model_id)
-                    engine = self.engines.setdefault(wish.model_id, Engine(wish.size, self.now_s, []))
+                    self.granted.append(wish.engine)
+                    engine = self.engines.setdefault(wish.engine, Engine(wish.size, self.now_s, []))
                     engine.requests.append(self.now_s)
                     engine.used_s = self.now_s
                     self.unload(going)
@@ -426,7 +426,7 @@ def check(
     holders: list[Holder], wishes: list[Wish], budget: MemoryAmount, decisions: Sequence[Decision]
 ) -> None:
     """That these decisions keep to the rules."""
-    by_id = {holder.model_id: holder for holder in holders if not holder.leaving}
+    by_id = {holder.engine: holder for holder in holders if not holder.leaving}
     going = {model for d in decisions for model in _going(d)}
     staying = by_id.keys() - going
     assert decide(holders[::-1], wishes, budget) == tuple(decisions), "depends on the order of the holders"
@@ -437,7 +437,7 @@ def check(
     if wishes and not any(wish.forced for wish in wishes):
         earlier = decide(holders, wishes[:-1], budget)
         assert earlier == tuple(decisions[:-1]), "the last wish changes the decisions for earlier ones"
-        if wishes[0].model_id not in by_id and not isinstance(decisions[0], Refuse):
+        if wishes[0].engine not in by_id and not isinstance(decisions[0], Refuse):
             _check_first_choice(holders, wishes[0], budget, decisions[0])
 
 
@@ -467,9 +467,9 @@ def _check_what_is_loaded(
     decisions: Sequence[Decision],
 ) -> None:
     granted = [wish for wish, d in zip(wishes, decisions, strict=True) if isinstance(d, Load)]
-    loaded = [wish for wish in granted if wish.model_id not in staying]
-    present = {holder.model_id for holder in holders}
-    assert not any(wish.model_id in present for wish in loaded), "two engines of one model"
+    loaded = [wish for wish in granted if wish.engine not in staying]
+    present = {holder.engine for holder in holders}
+    assert not any(wish.engine in present for wish in loaded), "two engines of one model"
     # What a forced one has too much of one kind of memory is no matter to those that need the other alone.
     unforced = _total(wish for wish in loaded if not wish.forced)
     lacking = _total(loaded).lacking_in(budget - _total(holders))
@@ -489,7 +489,7 @@ def _check_refusals(
     free = budget - sum(kept.values(), NOTHING)
     for wish, decision in zip(wishes, decisions, strict=True):
         lacks = wish.size.lacking_in(free) != NOTHING
-        hopeless = lacks and not wish.forced and wish.model_id not in staying
+        hopeless = lacks and not wish.forced and wish.engine not in staying
         assert isinstance(decision, Refuse) == hopeless
         if isinstance(decision, Refuse) and wish.size.lacking_in(budget) != NOTHING:
             assert not decision.in_the_way
@@ -505,9 +505,7 @@ def _check_first_choice(holders: list[Holder], wish: Wish, budget: MemoryAmount,
 
     With the engines in the order in which they go as the digits of a binary number, that is the smallest.
     """
-    may_go = sorted(
-        (h for h in holders if not h.leaving and not h.kept), key=lambda h: (h.used_s, h.model_id)
-    )
+    may_go = sorted((h for h in holders if not h.leaving and not h.kept), key=lambda h: (h.used_s, h.engine))
     in_turn = [
         *(h for h in may_go if not h.busy),
         *(h for h in may_go if h.busy and h.draining),
@@ -515,7 +513,7 @@ def _check_first_choice(holders: list[Holder], wish: Wish, budget: MemoryAmount,
     ]
     leaving = _total(h for h in holders if h.leaving)
     free = budget - _total(holders)
-    own_is_leaving = any(holder.model_id == wish.model_id for holder in holders)
+    own_is_leaving = any(holder.engine == wish.engine for holder in holders)
     if wish.size.lacking_in(free) == NOTHING and not own_is_leaving:
         assert decision == Load()
         return
@@ -523,8 +521,8 @@ def _check_first_choice(holders: list[Holder], wish: Wish, budget: MemoryAmount,
         chosen = [holder for digit, holder in enumerate(in_turn) if number >> digit & 1]
         if _total(chosen).holds(wish.size.lacking_in(free + leaving)):
             assert decision == Wait(
-                unload=tuple(holder.model_id for holder in chosen if not holder.busy),
-                drain=tuple(holder.model_id for holder in chosen if holder.busy),
+                unload=tuple(holder.engine for holder in chosen if not holder.busy),
+                drain=tuple(holder.engine for holder in chosen if holder.busy),
             )
             return
     pytest.fail("a wish waits for what can never be")
@@ -585,7 +583,7 @@ def test_no_wish_waits_forever_whatever_is_asked_for_meanwhile(
     history: list[tuple[str, str]], leaving_s: int, length_s: int, asked: set[str]
 ) -> None:
     pool = pool_after(history, leaving_s)
-    waiting = {wish.model_id for wish in pool.wishes}
+    waiting = {wish.engine for wish in pool.wishes}
     pool.granted.clear()
     for _ in range(200):
         if waiting <= {*pool.granted}:

@@ -12,8 +12,9 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import recognize
 from tray_app.engine.ineffective_settings import ONE_THREAD, ignored_settings, without_effect
-from tray_app.engine.kinds import Engine, recognise
+from tray_app.engine.program import Engine
 from tray_app.settings.model_settings import effective, with_own
 from tray_app.settings.schema import Settings
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 
-POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
-POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
-LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+POWERINFER = recognize(Path("/opt/server"), HELP["powerinfer"])
+POWERINFER_FOR_CUDA = recognize(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
+LLAMA_SERVER = recognize(Path("/opt/llama-server"), HELP["llama-server"])
 LLAMA_WITH_CARD = replace(
     LLAMA_SERVER,
     flags=LLAMA_SERVER.flags | {"--fit-target"},

@@ -5,6 +5,7 @@ import pytest
 
 from tests.fakes.app import make_snapshot
 from tests.fakes.launches import fake_plan
+from tray_app.engine import lastfailure
 from tray_app.engine.lastfailure import FailureKeeper, read
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ErrorDocument
@@ -21,16 +22,6 @@ def test_a_failure_is_there_for_whoever_asks_later(tmp_path: Path) -> None:
     (noted,) = read(tmp_path).values()
     assert FAILED.failure
     assert ErrorDocument.of(noted.error()) == ErrorDocument.of(FAILED.failure)
-
-
-def test_a_note_of_before_there_were_codes_is_read(tmp_path: Path) -> None:
-    FailureKeeper(tmp_path).note(FAILED)
-    (file,) = tmp_path.iterdir()
-    file.write_text('{"title": "It crashed", "message": "By chance.", "hint": "Try again.", "at_s": 7.5}')
-
-    (noted,) = read(tmp_path).values()
-
-    assert (noted.code, noted.title, noted.at_s) == (ErrorCode.UNKNOWN, "It crashed", 7.5)
 
 
 def test_a_failure_is_noted_once_and_outlives_the_next_start(tmp_path: Path) -> None:
@@ -58,13 +49,14 @@ def test_each_model_has_its_own_last_failure_whichever_engine_ran_it(tmp_path: P
     }
 
 
-def test_the_file_has_the_newest_failures_alone(tmp_path: Path) -> None:
+def test_the_file_has_the_newest_failures_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lastfailure, "_MOST_MODELS", 2)
     keeper, plan = FailureKeeper(tmp_path), fake_plan()
-    for number in range(50):
-        model = replace(plan.model, id=str(number))
+    for name in "abcd":
+        model = replace(plan.model, id=name)
         failure = EngineError(ErrorCode.ENGINE_CRASHED, "It crashed", "By chance.")
         keeper.note(replace(FAILED, plan=replace(plan, model=model), failure=failure))
-    assert list(read(tmp_path)) == [str(number) for number in range(30, 50)]
+    assert list(read(tmp_path)) == ["c", "d"]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"title": "\xff", "message": "", "hint": "", "at_s": 0}'])

@@ -119,6 +119,22 @@ def test_a_name_left_by_an_earlier_run_is_made_anew(run: RunFolder, model: Path)
     assert launch_dir.link.samefile(model)
 
 
+def test_a_name_that_another_process_of_the_model_has_open_is_used(
+    run: RunFolder, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launch_dir = launch_dir_for(model, EngineKind.POWERINFER, System.WINDOWS)
+    prepare(launch_dir, model, run)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "The process cannot access the file")
+
+    with monkeypatch.context() as windows:
+        windows.setattr(type(model), "unlink", refuse)
+        assert prepare(launch_dir, model, RunFolder.make(tmp_path / "runs")) == model.parent
+    assert launch_dir.link
+    assert launch_dir.link.samefile(model)
+
+
 def test_a_log_that_was_there_before_is_not_ours_to_remove(run: RunFolder, model: Path) -> None:
     log = model.parent / "llama.log"
     log.write_text("of somebody else")

@@ -10,20 +10,21 @@ from tests.fakes.engine import HELP
 from tests.fakes.launches import MAC, PC, PC_WITH_NVIDIA, model
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import recognize
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import Engine, recognise
 from tray_app.engine.launch_plan import plan_launch
+from tray_app.engine.program import Engine
 from tray_app.errors import SettingsError
 from tray_app.models.header import Pooling, Projection
-from tray_app.models.library import Model
 from tray_app.models.memory import GIB
+from tray_app.models.model import Model
 from tray_app.models.projectors import Projector
 from tray_app.settings.schema import Settings
-from tray_app.system.host import Gpu
+from tray_app.system.nvidia import Gpu
 
-POWERINFER = recognise(Path("/opt/server"), HELP["powerinfer"])
-POWERINFER_FOR_CUDA = recognise(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
-LLAMA_SERVER = recognise(Path("/opt/llama-server"), HELP["llama-server"])
+POWERINFER = recognize(Path("/opt/server"), HELP["powerinfer"])
+POWERINFER_FOR_CUDA = recognize(Path("/opt/server"), f"{HELP['powerinfer']}\n  -ngl N, --n-gpu-layers N\n")
+LLAMA_SERVER = recognize(Path("/opt/llama-server"), HELP["llama-server"])
 LLAMA_CPP = Engine(EngineKind.LLAMA_CPP, ("/usr/bin/python", "child.py"), "1")
 
 

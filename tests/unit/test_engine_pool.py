@@ -97,16 +97,12 @@ class Pool:
 
     def ask(self, model_id: str) -> EngineLease | Future[EngineLease]:
         """As a request does; returns when the pool has made up its mind."""
-        asked = threading.Event()
-        planned = threading.active_count()
 
         def make_plan_of() -> LaunchPlan:
             self.planned.append(model_id)
-            asked.set()
             return self.plan(model_id)
 
         wait = self.pool.acquire(model_id, make_plan_of)
-        del planned
         join_plans()
         return wait
 
@@ -260,6 +256,22 @@ def test_a_plan_that_cannot_be_made_is_told_to_all_who_wait_and_to_nobody_else()
     assert isinstance(pool.ask("a"), EngineLease)
 
 
+def test_a_system_that_gives_no_thread_for_a_plan_is_told_and_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Pool(a=10)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        error = waiting(pool.ask("a")).exception(0)
+    assert isinstance(error, EngineError)
+    assert error.code is ErrorCode.SYSTEM_RESOURCES_EXHAUSTED
+    pool.loaded("a").release()
+
+
 def test_an_engine_that_fails_tells_those_who_wait_and_is_started_by_the_next_request() -> None:
     pool = Pool(a=10)
     wait = waiting(pool.ask("a"))
@@ -323,6 +335,38 @@ def test_a_changed_plan_of_one_model_restarts_that_one_alone() -> None:
     pool.pool.run_again("b", changed)
     assert pool["b"].wanted == changed
     assert pool.main.snapshot().state is State.READY
+
+
+def test_a_plan_that_changes_while_its_model_waits_for_memory_is_the_one_that_runs() -> None:
+    pool = Pool(a=60, b=60, c=60)
+    busy = pool.loaded("a")
+    for_b = waiting(pool.ask("b"))
+    waiting(pool.ask("c"))
+    changed = replace(pool.plan("b"), context_size=1234)
+    pool.pool.run_again("b", changed)
+    busy.release()
+    pool["a"].becomes(State.STOPPED)
+    assert pool.told() == {"b"}  # which was asked for before c
+    pool["b"].becomes(State.READY)
+    assert for_b.result(0).engine.plan == changed
+
+
+def test_a_plan_that_changes_while_the_first_one_is_being_made_is_the_one_that_runs() -> None:
+    pool = Pool(a=10)
+    has_changed = threading.Event()
+
+    def slowly() -> LaunchPlan:
+        assert has_changed.wait(DEADLINE_S)
+        return pool.plan("a")
+
+    wait = waiting(pool.pool.acquire("a", slowly))
+    changed = replace(pool.plan("a"), context_size=1234)
+    pool.pool.run_again("a", changed)
+    has_changed.set()
+    join_plans()
+    assert pool["a"].wanted == changed
+    pool["a"].becomes(State.READY)
+    wait.result(0).release()
 
 
 def test_a_stop_ends_all_engines_and_tells_all_who_wait() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.app import make_host
 from tray_app.engine import resource_usage as resource_usage_module
 from tray_app.engine.resource_usage import resource_usage, usage_together
-from tray_app.system import host
+from tray_app.system import nvidia
 from tray_app.system.process import ProcessUsage
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def test_a_process_that_has_ended_takes_nothing() -> None:
 def test_graphics_memory_is_that_of_our_processes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_driver(monkeypatch, process(1, 100), process(2, 20), process(3, 3))
 
-    assert host.graphics_memory_of({1, 3}) == 103
+    assert nvidia.graphics_memory_of({1, 3}) == 103
 
 
 def test_graphics_memory_that_the_driver_hides_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_driver(monkeypatch, process(1, None))
 
-    assert host.graphics_memory_of({1}) is None
+    assert nvidia.graphics_memory_of({1}) is None
 
 
 def test_a_driver_that_fails_meanwhile_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_a_driver_that_fails_meanwhile_tells_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lost)
     monkeypatch.setattr(pynvml, "nvmlShutdown", lost)
 
-    assert host.graphics_memory_of({1}) is None
+    assert nvidia.graphics_memory_of({1}) is None
 
 
 def test_with_a_device_the_graphics_memory_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.launches import PC, PC_WITH_NVIDIA, model
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import Engine
+from tray_app.engine.program import Engine
 from tray_app.engine.sizing import (
     context_config,
     memory_budget,
@@ -26,7 +26,7 @@ from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
     from tray_app.models.header import ModelHeader
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 LLAMA_CPP, POWERINFER = EngineKind.LLAMA_CPP, EngineKind.POWERINFER
 PLENTY = MemoryBudget(256 * GIB)

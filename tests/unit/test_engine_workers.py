@@ -16,7 +16,8 @@ from tray_app.system.engine_id import MAIN_ENGINE, EngineId, RunId
 
 if TYPE_CHECKING:
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.supervisor import EngineSnapshot, Supervisor
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.engine.supervisor import Supervisor
 
 BROKEN = EngineError(ErrorCode.ENGINE_CRASHED, "The engine has crashed")
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tray_app.gateway.multiple_choices import Tally, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def chunk(index: int, **delta: Any) -> dict[str, Any]:
@@ -41,3 +44,24 @@ def test_usage_that_an_engine_does_not_tell_counts_nothing() -> None:
     assert tally.take({"choices": [{"text": "a"}], "usage": {}}) == {"choices": [{"text": "a"}]}
     assert tally.take({"choices": [], "usage": {"completion_tokens": 3}}) is None
     assert tally.usage() == {"prompt_tokens": 0, "completion_tokens": 3, "total_tokens": 3}
+
+
+def test_probabilities_of_tokens_are_appended_without_a_look_at_those_before() -> None:
+    looks = 0
+
+    class Tokens(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            nonlocal looks
+            looks += 1
+            return super().__iter__()
+
+    whole = Whole()
+    for number in range(100):
+        event = chunk(0, content="a")
+        tokens = [{"token": "a", "logprob": -number}]
+        event["choices"][0]["logprobs"] = {"content": tokens if number else Tokens(tokens)}
+        whole.add(event)
+
+    (choice,) = whole.answer({})["choices"]
+    assert looks == 0
+    assert [token["logprob"] for token in choice["logprobs"]["content"]] == [-number for number in range(100)]

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.models.header import Pooling
+from tray_app.settings.fields import ALL_FIELDS, MODEL_FIELDS, field_named
 from tray_app.settings.model_settings import (
     aliases_of,
     effective,
@@ -25,7 +26,7 @@ from tray_app.settings.model_settings import (
     with_own,
     with_values,
 )
-from tray_app.settings.schema import ALL_FIELDS, MODEL_FIELDS, Scope, Settings, field_named
+from tray_app.settings.schema import Scope, Settings
 from tray_app.settings.store import SettingsStore
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -11,8 +11,8 @@ from tray_app.download.source import parse_source
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.catalog import CatalogEntry, load_catalog, load_own_models
 from tray_app.models.header import Purpose
+from tray_app.settings.fields import field_named
 from tray_app.settings.model_settings import check_own
-from tray_app.settings.schema import field_named
 from tray_app.system.paths import resources
 
 if TYPE_CHECKING:

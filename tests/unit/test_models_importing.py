@@ -107,6 +107,34 @@ def test_all_files_of_a_split_model_are_imported(outside: Path, folder: Path) ->
     assert [path.name for path in imported] == [part.name for part in parts]
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_file_that_another_program_makes_meanwhile_is_neither_replaced_nor_deleted(
+    outside: Path, folder: Path, number: int
+) -> None:
+    parts = write_split_model(outside, "big", 3)
+    theirs = folder / parts[number - 1].name
+
+    def download(_done: int, _total: int) -> None:
+        theirs.write_bytes(b"another program's")
+
+    with pytest.raises(ModelError, check=coded(ErrorCode.FILE_EXISTS)):
+        import_model(parts[0], folder, How.COPY, download)
+
+    assert theirs.read_bytes() == b"another program's"
+    assert names(folder) == {theirs.name}
+
+
+def test_the_progress_of_an_import_ends_with_its_total(outside: Path, folder: Path) -> None:
+    source = write_sparse_with_statistics(outside)
+    (outside / "activation" / "notes").mkdir()
+    (outside / "activation" / "notes" / "not-copied.txt").write_text("long")
+    told: list[tuple[int, int]] = []
+
+    import_model(source, folder, How.COPY, lambda done, total: told.append((done, total)))
+
+    assert told[-1][0] == told[-1][1]
+
+
 def test_what_is_no_model_is_not_imported(outside: Path, folder: Path) -> None:
     with pytest.raises(ModelError, check=coded(ErrorCode.MODEL_FILE_INCOMPLETE)):
         import_model(write_truncated_model(outside / "half.gguf"), folder, How.COPY, ignore)

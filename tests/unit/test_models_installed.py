@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.models.header import ModelHeader
-    from tray_app.models.library import Installed
+    from tray_app.models.model import Installed
 
 TEST = CatalogEntry(id="test", name="Built-in", file_name="test.gguf", size_bytes=1, note="Checks.")
 BAMBOO = CatalogEntry(

@@ -17,6 +17,7 @@ from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType, Projection
 from tray_app.models.library import Library
 from tray_app.models.memory import projector_bytes
+from tray_app.models.model_reader import read_projector
 from tray_app.models.projectors import name_beside, projector_to_fetch
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.models import Value
+    from tray_app.models.headers import Headers
+    from tray_app.models.projectors import Projector
 
 LENGTH = 32
 """Of the vectors of the fake models."""
@@ -157,6 +160,27 @@ def test_one_that_comes_or_goes_is_seen_at_the_next_look(library: Library) -> No
     assert [model.sees for model in library.installed().models if model.id == "a"] == [True]
     projector.unlink()
     assert [model.sees for model in library.installed().models if model.id == "a"] == [False]
+
+
+def test_a_projector_is_read_once_for_all_the_models_of_its_folder(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        write_model(library.folder / f"model-{number}-Q4_0.gguf", name=f"Model {number}")
+        write_projector(library.folder / f"mmproj-model-{number}-F16.gguf", f"Model {number}")
+    read: list[Path] = []
+
+    def note(path: Path, headers: Headers) -> Projector | None:
+        read.append(path)
+        return read_projector(path, headers)
+
+    monkeypatch.setattr("tray_app.models.model_reader.read_projector", note)
+    models = [each for each in library.contents().models if each.path != library.builtin]
+
+    assert {each.path.name: each.projector and each.projector.path.name for each in models} == {
+        f"model-{number}-Q4_0.gguf": f"mmproj-model-{number}-F16.gguf" for number in range(20)
+    }
+    assert len(read) == 20
 
 
 def test_a_setting_names_another_one_or_none(library: Library, tmp_path: Path) -> None:

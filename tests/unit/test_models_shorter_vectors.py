@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.shorter_vectors import are_trained_for
 
 

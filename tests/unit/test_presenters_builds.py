@@ -34,9 +34,9 @@ from tray_app.engine.builds.choice import Advice
 from tray_app.engine.builds.installation import Installation, InstallPhase
 from tray_app.engine.builds.store import BrokenBuild
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import PassedOver, WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import PassedOver, WhyPassedOver
 from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.settings.schema import Settings
 from tray_app.system.host import System

@@ -12,9 +12,10 @@ from tests.fakes.languages import ENGLISH
 from tray_app.app.server_status import ServerStatus
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode
+from tray_app.settings.fields import FIELDS
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE
 from tray_app.settings.keystore import Keeper, KeptKeys, KeyLocation
-from tray_app.settings.schema import FIELDS, Settings
+from tray_app.settings.schema import Settings
 from tray_app.system.keychain import KeychainError
 from tray_app.ui.presenters.keys import (
     kept_text,

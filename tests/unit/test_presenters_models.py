@@ -22,8 +22,8 @@ from tray_app.app.server_status import ServerState, ServerStatus
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, EngineError, ErrorCode, ModelError
-from tray_app.models.library import Unusable
 from tray_app.models.memory import Fit
+from tray_app.models.model import Unusable
 from tray_app.models.model_files import Partial
 from tray_app.ui.presenters.menu import MOST_CHOICES, model_choices
 from tray_app.ui.presenters.model_facts import ModelFacts, facts_key

@@ -19,7 +19,9 @@ from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.launch_plan import HOST, LaunchPlan, plan_remote
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, ModelError
-from tray_app.settings.schema import FIELDS, Settings, parse_value, value_text
+from tray_app.settings.fields import FIELDS
+from tray_app.settings.schema import Settings
+from tray_app.settings.value_text import parse_value, value_text
 from tray_app.system.host import Host, System
 from tray_app.ui.presenters.engine_names import ENGINES, engine_title
 from tray_app.ui.presenters.settings import (

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from tests.fakes.embedders import WordEmbedder, vector_of
 from tests.fakes.errors import coded
 from tray_app.errors import AppError, ErrorCode, GatewayError
-from tray_app.search import filling, store
+from tray_app.search import filling, writer
 from tray_app.search.collection import PASTED, AddReport
 from tray_app.search.filling import Filling
 from tray_app.search.nearest import unit_vectors
 from tray_app.search.reading import content_of
-from tray_app.search.store import Shelf
+from tray_app.search.shelf import Shelf
+from tray_app.search.writer import Writer
 from tray_app.system.disk import DiskSpace
 
 
@@ -54,7 +55,7 @@ class Library:
         with self.shelf.writing(self.id) as writer:
             return self._filling(writer).add_texts(lines)
 
-    def _filling(self, writer: store.Writer) -> Filling:
+    def _filling(self, writer: Writer) -> Filling:
         return Filling(
             writer, self.embed, lambda done, total: self.told.append((done, total)), self.cancelled
         )
@@ -309,11 +310,30 @@ def test_a_full_collection_takes_no_more(library: Library, monkeypatch: pytest.M
     assert (pasted.added, [each.error.code for each in pasted.skipped]) == (1, [ErrorCode.COLLECTION_FULL])
 
 
+def test_in_a_full_collection_texts_may_take_the_place_of_others(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "MOST_TEXTS", 4)
+    library.write("a.txt", "one")
+    library.write("b.txt", "two")
+    library.write("c.txt", "three", "four")
+    library.add()
+    library.write("a.txt", "five", "six")
+    (library.files / "b.txt").unlink()
+    library.write("d.txt", "seven")
+
+    report = library.add()
+
+    assert (report.added, report.removed) == (2, 2)
+    assert [each.error.code for each in report.skipped] == [ErrorCode.COLLECTION_FULL]
+    assert library.texts() == ["five", "four", "six", "three"]
+
+
 def test_a_full_disk_is_told_of_and_what_was_there_stays(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.paste("one")
-    monkeypatch.setattr(store, "disk_space", lambda _: DiskSpace(1000, 1000))
+    monkeypatch.setattr(writer, "disk_space", lambda _: DiskSpace(1000, 1000))
 
     with pytest.raises(AppError, check=coded(ErrorCode.NOT_ENOUGH_SPACE)):
         library.paste("two")
@@ -379,7 +399,7 @@ def test_whatever_happens_in_the_end_the_collection_has_what_the_files_say(
     library = Library(tmp_path_factory.mktemp("library"))
     files: dict[str, list[str]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_MANY_PARTS", 2)
+        patch.setattr(writer, "_MANY_PARTS", 2)
         patch.setattr(filling, "KEPT_AT_ONCE", 3)
         for serial, (action, name, number) in enumerate(done):
             if action == "write":

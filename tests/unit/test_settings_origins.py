@@ -6,9 +6,10 @@ import pytest
 
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, SettingsError
+from tray_app.settings.fields import EntriesError
 from tray_app.settings.origins import can_be_allowed, is_allowed, read_origin, to_ask_about
-from tray_app.settings.schema import EntriesError, list_text, parse_value
 from tray_app.settings.store import SettingsStore
+from tray_app.settings.value_text import list_text, parse_value
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import pytest
 
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, SettingsError
-from tray_app.settings.schema import FIELDS, Field, Settings, field_named, parse_value
+from tray_app.settings.fields import FIELDS, Field, field_named
+from tray_app.settings.schema import Settings
+from tray_app.settings.value_text import parse_value
 
 
 def test_every_field_has_a_title_a_help_text_and_a_group() -> None:
@@ -71,6 +73,9 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
         ("models_folder", "./models", "the full path of a folder, or empty for the usual one"),
         ("models_folder", "~nobody-here/x", "the full path of a folder, or empty for the usual one"),
         ("models_folder", "$NOBODY_SET_THIS/x", "the full path of a folder, or empty for the usual one"),
+        ("hf_endpoint", "http://[", "a valid URL"),
+        ("remote_url", "http://box:port/v1", "a valid URL"),
+        ("engines_address", "https://box:99999", "a valid URL"),
         ("models_folder", "file://box/x", "the full path of a folder, or empty for the usual one"),
     ],
 )

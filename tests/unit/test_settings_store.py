@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from tests.fakes.errors import coded
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.settings import store as store_module
+from tray_app.settings import toml_text
 from tray_app.settings.schema import Settings
 from tray_app.settings.store import SettingsStore
 
@@ -115,6 +117,40 @@ def test_saving_over_a_broken_file_keeps_a_copy_of_it(file: Path) -> None:
     assert file.with_name("settings.toml.broken").read_text() == "[[["
     assert SettingsStore(file).current == Settings(port=9001)
     assert store.problem is None
+
+
+def test_a_file_is_read_once_for_the_lines_of_all_its_wrong_values(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    statements = toml_text._statements
+
+    def note(text: str) -> Iterator[object]:
+        read.append(text)
+        return statements(text)
+
+    monkeypatch.setattr(toml_text, "_statements", note)
+
+    store = written(file, "".join(f'[models."m{number}"]\nthreads = 0\n' for number in range(50)))
+
+    assert store.problem
+    assert "line 2, model m0:" in store.problem.message
+    assert "line 100, model m49:" in store.problem.message
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[models]\na = 1\nm = { engine = 'auto', threads = 0 }\n", 3),
+        ("models.m.threads = 0\n", 1),
+        ("[models.o]\nthreads = 2\n\n[models.m]\nthreads = 0\n", 5),
+        ("[models]\n# none\no.threads = 2\nm.threads = 0\n", 4),
+        ("models = { o = {}, m = { threads = 0 } }", 1),
+    ],
+)
+def test_the_line_of_a_value_is_named_however_its_table_is_written(text: str, line: int) -> None:
+    assert toml_text.Lines(text).of(("models", "m", "threads")) == line
 
 
 def test_choosing_the_default_mends_a_wrong_value(file: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.launches import FAKE_ENGINE, PC
+from tray_app.engine import finding as finding_module
 from tray_app.engine import inspection
-from tray_app.engine import kinds as kinds_module
 from tray_app.engine.diagnosis import ShortageError, failure_to_start
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.errors import Fix
 from tray_app.system.shortage import passes
 
@@ -46,7 +46,7 @@ def test_an_engine_that_cannot_be_asked_now_is_not_called_unusable(
 
     with monkeypatch.context() as patch:
         patch.setattr(inspection, ask, short)
-        patch.setattr(kinds_module, "find_on_path", lambda _: path)
+        patch.setattr(finding_module, "find_on_path", lambda _: path)
         for look in (lambda: finder.probe(path), finder.powerinfer):
             with pytest.raises(ShortageError) as told:
                 look()

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from tests.fakes.models import header_bytes
 from tests.fakes.strangers import CORPUS, INVISIBLE, harm_in
 from tray_app.download.file_names import safe_name
-from tray_app.download.network_errors import no_answer, refusal
+from tray_app.download.network_errors import no_answer
+from tray_app.download.refusals import refusal
 from tray_app.errors import AppError, ErrorCode
 from tray_app.gateway.openai import ApiError
 from tray_app.gateway.refusals import read_refusal, remote_error

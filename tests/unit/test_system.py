@@ -12,16 +12,8 @@ import pytest
 
 from tray_app.system.files import write_atomically
 from tray_app.system.graphics import Adapter, Maker
-from tray_app.system.host import (
-    Gpu,
-    Host,
-    System,
-    detect_host,
-    detect_system,
-    normalise_machine,
-    nvidia_gpus,
-    windows_machine,
-)
+from tray_app.system.host import Host, System, detect_host, detect_system, normalise_machine, windows_machine
+from tray_app.system.nvidia import Gpu, nvidia_gpus
 from tray_app.system.paths import AppPaths, expanded, resources
 
 

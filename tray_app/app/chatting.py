@@ -12,7 +12,7 @@ from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
     from tray_app.chats.conversation import Conversation
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
 
 _TEMPLATES = ("chat_template", "chat_template_file")

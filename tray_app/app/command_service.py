@@ -16,35 +16,27 @@ from msgspec.structs import replace
 
 from tray_app.app import engine_commands
 from tray_app.app.workspace import TEST_MODEL
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import is_remote
 from tray_app.engine.lifecycle import State
-from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
+from tray_app.errors import DownloadError, EngineError, ErrorCode
 from tray_app.gateway.control.commands import (
     Arriving,
     Changed,
-    EngineSpeed,
     Examined,
     FileArriving,
     Loaded,
-    Measured,
     Removed,
-    SpeedSample,
     TextEmbeddings,
-    ThreadCounts,
-    Tuned,
     Unloaded,
 )
-from tray_app.models.references import NotInstalledError
 from tray_app.settings.model_settings import typed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tray_app.app.temporary_server import TemporaryServer
-    from tray_app.app.tuning import EngineMeasurement, Threads, Tuning
     from tray_app.app.workspace import Workspace
     from tray_app.download.progress import Progress
+    from tray_app.errors import AppError
     from tray_app.gateway.control.commands import (
         AllowingEngine,
         Cancellation,
@@ -64,10 +56,10 @@ if TYPE_CHECKING:
         RemovingEngine,
         Tell,
         TextsToEmbed,
+        Tuned,
         Unloading,
     )
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.settings.schema import Settings
 
 
 class CommandService:
@@ -91,7 +83,7 @@ class CommandService:
         if answer := self._workspace.embed_if_open(wish.texts):
             return _embedded(answer, by_test_model=False)
         settings = self._workspace.store.current
-        meaningless = not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE
+        meaningless = not settings.model and not is_remote(settings)
         chosen = replace(settings, model=TEST_MODEL) if meaningless else settings
         with self._workspace.temporary_server(chosen) as server:
             server.start()
@@ -192,6 +184,8 @@ class CommandService:
 
     def tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
         """See `AppCommands`."""
+        from tray_app.app import tune_command
+
         if not self._measures.acquire(blocking=False):
             raise EngineError(
                 ErrorCode.TUNING_UNDER_WAY,
@@ -200,64 +194,9 @@ class CommandService:
                 "Wait until it has finished.",
             )
         try:
-            return self._tune(wish, tell, cancelled)
+            return tune_command.tune(self._workspace, wish, tell, cancelled)
         finally:
             self._measures.release()
-
-    def _tune(self, wish: Measuring, tell: Tell, cancelled: Cancellation) -> Tuned:
-        workspace = self._workspace
-        settings = replace(workspace.store.current, **({"model": wish.model} if wish.model else {}))
-        self._refuse_what_cannot_be_tuned(settings)
-        with workspace.without_server():
-            with workspace.temporary_server(settings) as server:
-                tuning = self._measure(server, workspace.in_force(settings), tell, cancelled)
-            applied = wish.apply and tuning.complete and not tuning.keeps
-            if applied:
-                self._apply(tuning, workspace.chosen_id(settings))
-        return _tuned(tuning, applied=applied)
-
-    def _apply(self, tuning: Tuning, model_id: str | None) -> None:
-        """Keep what is best. The engine is the model's own: those of other kinds may need another one."""
-        best = tuning.advice
-        if best != tuning.present:
-            self._workspace.change(model_id, threads=best.generation, threads_batch=best.prompt)
-        if tuning.engine != tuning.present_engine:
-            if model_id:
-                self._workspace.change_own(model_id, engine=tuning.engine)
-            else:
-                self._workspace.change(engine=tuning.engine)
-
-    def _measure(
-        self, server: TemporaryServer, settings: Settings, tell: Tell, cancelled: Cancellation
-    ) -> Tuning:
-        from tray_app.app.tuning import Tuning, threads_of, tune
-
-        host = self._workspace.host
-
-        def measured(found: Tuning, total: int) -> None:
-            tell(Measured(len(found.engines) + len(found.samples), total))
-
-        try:
-            with cancelled.calling(server.stop):  # its start may wait for a download of hours
-                server.start()
-        except AppError:
-            if not cancelled.is_set():
-                raise
-        if cancelled.is_set():
-            return Tuning(threads_of(settings, host), (), complete=False)
-        options = self._workspace.engine_options(settings)
-        return tune(server, settings, host, cancelled, measured, options)
-
-    def _refuse_what_cannot_be_tuned(self, settings: Settings) -> None:
-        """Before a server is stopped, or a model downloaded, for nothing. `AppError` says why."""
-        from tray_app.app.tuning import one_thread_only, tuning_obstacle
-
-        try:
-            obstacle = tuning_obstacle(self._workspace.preview(settings))
-        except NotInstalledError as exc:
-            obstacle = one_thread_only() if exc.entry.sparse else None
-        if obstacle:
-            raise obstacle
 
     def _paused(self, numbers: Iterable[int]) -> DownloadError:
         queue = self._workspace.downloads
@@ -265,12 +204,7 @@ class CommandService:
             with suppress(DownloadError):
                 queue.wait(number)
         arrived = sum(each.received_bytes for each in queue.snapshot() if each.id in numbers)
-        return DownloadError(
-            ErrorCode.DOWNLOAD_PAUSED,
-            "Paused",
-            f"{arrived:,} bytes have been downloaded.",
-            "Run the same command again to continue.",
-        )
+        return engine_commands.paused(arrived)
 
 
 def _embedded(answer: Embeddings, *, by_test_model: bool) -> TextEmbeddings:
@@ -294,33 +228,3 @@ def _file(progress: Progress) -> FileArriving:
         sha256=progress.sha256,
         trouble=progress.error.title if progress.error else "",
     )
-
-
-def _tuned(tuning: Tuning, *, applied: bool) -> Tuned:
-    return Tuned(
-        complete=tuning.complete,
-        samples=tuple(
-            SpeedSample(each.threads, each.embeddings_per_s, each.tokens_per_s) for each in tuning.samples
-        ),
-        present=_counts(tuning.present),
-        best=_counts(tuning.advice),
-        applied=applied,
-        engines=tuple(_speed(tuning, each) for each in tuning.engines),
-        present_engine=tuning.present_engine,
-        best_engine=tuning.engine,
-    )
-
-
-def _speed(tuning: Tuning, each: EngineMeasurement) -> EngineSpeed:
-    return EngineSpeed(
-        engine=each.option.setting,
-        release=each.option.release,
-        embeddings_per_s=each.embeddings_per_s,
-        tokens_per_s=each.tokens_per_s,
-        times_built_in=tuning.times_built_in(each),
-        failure=str(each.failure),
-    )
-
-
-def _counts(threads: Threads) -> ThreadCounts:
-    return ThreadCounts(threads.generation, threads.prompt)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from tray_app.download.address import Repository, is_address, read_address
 from tray_app.download.file_names import safe_name
 from tray_app.download.repository import address_of_file, choose_file
-from tray_app.engine.choosing import ModelNeeds
-from tray_app.engine.report import look_for_engine, report_on
+from tray_app.download.source import parse_source
+from tray_app.engine.report import Reporter
 from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models import hub
 from tray_app.models.best_file import JudgedQuantization, best_file
-from tray_app.models.library import Model
 from tray_app.models.memory import GIB
+from tray_app.models.model import Model
 from tray_app.models.model_names import plain_id
-from tray_app.models.projectors import projector_to_fetch
+from tray_app.models.projectors import name_beside, projector_to_fetch
 from tray_app.models.remote_header import fetch_remote_header
 from tray_app.phrases import phrase, presentable
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tray_app.download.session import Session
-    from tray_app.engine.kinds import EngineFinder
-    from tray_app.engine.report import EngineChoice, ModelReport
+    from tray_app.engine.finding import EngineFinder
+    from tray_app.engine.report import ModelReport
     from tray_app.errors import AppError
     from tray_app.models.best_file import BestFile
     from tray_app.models.header import ModelHeader
@@ -180,17 +180,9 @@ class Discovery:
         return OfferedModel(group, reports, best_file(judged, header))
 
     def _reports(self, group: Sequence[HubQuantization], header: ModelHeader) -> tuple[ModelReport, ...]:
-        choices: dict[tuple[str, ModelNeeds], EngineChoice] = {}
-
-        def report(each: HubQuantization) -> ModelReport:
-            model = _foreseen(each, header)
-            settings = model.settings_in(self._settings())
-            wish = settings.engine, ModelNeeds.of(model.header, model.id)
-            if wish not in choices:
-                choices[wish] = look_for_engine(settings, self._engines, wish[1])
-            return report_on(model, settings, choices[wish], self._host)
-
-        return tuple(map(report, group))
+        reporter, settings = Reporter(self._engines, self._host), self._settings()
+        models = (_foreseen(each, header) for each in group)
+        return tuple(reporter.report(model, model.settings_in(settings)) for model in models)
 
 
 def _foreseen(each: HubQuantization, header: ModelHeader) -> Model:
@@ -215,9 +207,15 @@ def projector_of(files: HubFiles, path: str) -> HubFile | None:
 
 
 def _projector(files: HubFiles, path: str) -> str:
-    """The address of that."""
+    """The address of `projector_of`; empty if there is none."""
     found = projector_of(files, path)
     return files.repository.address(found.path) if found else ""
+
+
+def projector_name(projector: str, model: str) -> str:
+    """What the projector at an address is to be called beside the model at another one."""
+    names = (PurePosixPath(parse_source(each).file_name) for each in (projector, model))
+    return name_beside(*names)
 
 
 def _why(best: BestFile, count: int) -> Text:

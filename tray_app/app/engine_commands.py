@@ -128,18 +128,19 @@ def _done(
     except AppError as exc:
         if exc.code is not ErrorCode.DOWNLOAD_PAUSED:
             raise
-        raise _paused(engines) from None
+        shown = engines.installation()
+        raise paused(shown.received_bytes if shown else 0) from None
     finally:
         engines.changed.disconnect(show)
     return _build(build)
 
 
-def _paused(engines: EngineManager) -> DownloadError:
-    shown = engines.installation()
+def paused(received_bytes: int) -> DownloadError:
+    """The error of a command whose download was paused."""
     return DownloadError(
         ErrorCode.DOWNLOAD_PAUSED,
         "Paused",
-        phrase("{size:,} bytes have been downloaded.", size=shown.received_bytes if shown else 0),
+        phrase("{size:,} bytes have been downloaded.", size=received_bytes),
         "Run the same command again to continue.",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.installation import Installation
     from tray_app.engine.builds.installing import BuildInstaller
     from tray_app.engine.builds.store import BrokenBuild, EngineStore
-    from tray_app.engine.kinds import Engine, EngineFinder
+    from tray_app.engine.finding import EngineFinder
+    from tray_app.engine.program import Engine
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 
@@ -258,14 +260,15 @@ class EngineManager:
             self._later(self.clean_up)
 
     def close(self, timeout_s: float) -> None:
-        """Pause an installation, which goes on next time, and end all threads."""
+        """Pause an installation, which goes on next time, and end all threads; within so many seconds."""
         with self._guard:
             self._closing = True
             made, threads = self._made, tuple(self._threads)
+        deadline_s = time.monotonic() + timeout_s
         if made:
             made.close(timeout_s)
         for thread in threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, deadline_s - time.monotonic()))
 
     # How
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tray_app.app.diagnostic_report import FoundProblem, machine_line, redact, redacted, rows
+from tray_app.app.diagnostic_findings import FoundProblem
+from tray_app.app.diagnostic_report import machine_line, rows
 from tray_app.app.diagnostics import versions
+from tray_app.app.redaction import redact, redacted
 from tray_app.engine.builds.choice import advise
 from tray_app.engine.builds.offers import published_builds
 from tray_app.engine.builds.wording import build_name, by_hand, cost, dotted
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.kinds import EngineFinder
+    from tray_app.engine.finding import EngineFinder
     from tray_app.phrases import Text
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _MB, _GIB = 1e6, 1 << 30
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import is_address
-from tray_app.download.network_errors import disk_fault
+from tray_app.download.disk_errors import disk_fault
 from tray_app.download.part import PartFile
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
 from tray_app.download.source import DownloadSource
 from tray_app.engine.choosing import ModelNeeds
-from tray_app.engine.report import foreseen, look_for_engine, report_on
+from tray_app.engine.report import Reporter, foreseen, look_for_engine
 from tray_app.engine.sizing import memory_budget
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.header import ModelHeader
@@ -41,14 +41,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tray_app.download.progress import Progress
-    from tray_app.engine.kinds import EngineFinder
-    from tray_app.engine.report import EngineChoice, ModelReport
+    from tray_app.engine.finding import EngineFinder
+    from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
     from tray_app.models.memory import MemoryBudget
+    from tray_app.models.model import Model
     from tray_app.models.quantize import Quantizer
     from tray_app.models.recommend import Recommendation
     from tray_app.settings.schema import Settings
@@ -105,36 +106,31 @@ class ModelManager:
         self._engines = engines
         self._host = host
         self._forget = forget
-        # numbers of downloads whose digest is written; used by the downloads thread alone
+        # numbers of downloads whose digest is written; the queue tells of one change at a time
         self._noted: set[int] = set()
 
     def report(self, reference: str) -> ModelReport:
-        """The report on a model that is installed, in the catalogue or at an address. `AppError`."""
+        """The report on a model that is installed, in the catalog or at an address. `AppError`."""
         try:
             model = self._fetch_model(reference) if is_address(reference) else self._library().find(reference)
         except NotInstalledError as exc:
             model = self._fetch_model(exc.entry.source)
         settings = model.settings_in(self._settings())
         model = self._library().with_projector(model, settings.projector)
-        choice = look_for_engine(settings, self._engines, ModelNeeds.of(model.header, model.id))
-        return report_on(model, settings, choice, self._host)
+        return Reporter(self._engines, self._host).report(model, settings)
 
     def survey(self, models: Iterable[Model], offers: Iterable[CatalogEntry]) -> dict[str, ModelReport]:
         """The same of models that are here and of those on offer, by id; engines are looked for once.
 
-        Models of the catalogue are judged by its data alone; those without a size are left out.
+        Models of the catalog are judged by its data alone; those without a size are left out.
         """
-        choices: dict[tuple[str, ModelNeeds], EngineChoice] = {}
+        reporter = Reporter(self._engines, self._host)
 
         def report(model: Model) -> ModelReport:
             settings = model.settings_in(self._settings())
-            needs = ModelNeeds.of(model.header, model.id)
             with suppress(ModelError):  # the start will say what is wrong
                 model = self._library().with_projector(model, settings.projector)
-            wish = settings.engine, needs
-            if wish not in choices:
-                choices[wish] = look_for_engine(settings, self._engines, needs)
-            return report_on(model, settings, choices[wish], self._host)
+            return reporter.report(model, settings)
 
         on_offer = {entry.id: report(foreseen(entry)) for entry in offers if entry.size_bytes}
         return on_offer | {model.id: report(model) for model in models}
@@ -310,8 +306,8 @@ class ModelManager:
         return self._library().lists(parts_of(path)[0])
 
     def _fetch_model(self, address: str) -> Model:
-        """The model at an address; one of the catalogue has its id there, by which it may have settings, and
-        what the catalogue says of it.
+        """The model at an address; one of the catalog has its id there, by which it may have settings, and
+        what the catalog says of it.
         """
         model = self._fetch(address)
         entry = next((entry for entry in self._library().catalog if entry.source == address), None)

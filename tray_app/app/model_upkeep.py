@@ -14,7 +14,7 @@ from tray_app.download.progress import Phase
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models.adopted import AdoptedModels, adopted_id
 from tray_app.models.last_use import LastUse
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.naming import AmbiguousError
 from tray_app.models.sources import FileSource, FileSources
 from tray_app.phrases import phrase
@@ -53,7 +53,7 @@ class ModelUpkeep:
         self.adopted = AdoptedModels(state)
         self.last_use = LastUse(state)
         self._sources = FileSources(state)
-        # numbers of downloads whose source is noted; used by the downloads thread alone
+        # numbers of downloads whose source is noted; the queue tells of one change at a time
         self._noted: set[int] = set()
 
     def found(self) -> tuple[FoundModel, ...]:
@@ -118,7 +118,7 @@ class ModelUpkeep:
         return newer_models(self._state)
 
     def last_look_s(self) -> float:
-        """When `outdated` has looked last, as `time.time` has it; 0 if it never has."""
+        """When `outdated` looked last, as `time.time` counts; 0 if it never did."""
         from tray_app.models.outdated import last_look_s
 
         return last_look_s(self._state)

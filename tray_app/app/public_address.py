@@ -147,7 +147,7 @@ class PublicAddress:
             if place:
                 self._bind(place)
         except OSError:
-            _logger.exception("The address of before cannot be had again either")
+            _logger.exception("The previous address cannot be opened again either")
 
     def _place(self) -> _Place:
         """The address and rules of the present settings.

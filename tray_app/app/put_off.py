@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tray_app.system.files import read_regular, write_atomically
+from tray_app.system.files import NOT_JSON, read_regular, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ class PutOff:
         self._lock = threading.Lock()
         try:
             self.ids = msgspec.json.decode(read_regular(path), type=frozenset[str])
-        except (OSError, msgspec.MsgspecError):  # of a first start, or not written by us: then it is offered
+        except (OSError, *NOT_JSON):  # of a first start, or not written by us: then it is offered
             self.ids = frozenset()
 
     def add(self, build_id: str) -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase, visible
-from tray_app.settings.schema import is_safe_address
+from tray_app.settings.addresses import is_safe_address
 from tray_app.system.host import System
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
 _DEBIAN_MACHINES = {"x86_64": "amd64"}
+"""Those that have another name than in `Host`."""
 _KERNEL_MACHINES = {"arm64": "aarch64"}
 _DEB_FOLDER = "/usr/lib/powerinfer-tray"
 """Where the Debian package puts the app."""
@@ -134,7 +135,7 @@ def package_name(version: str, kind: PackageKind, machine: str) -> str:
     """What a package is called, also by those who make it. `machine` is as in `Host`."""
     match kind:
         case PackageKind.DEB:
-            return f"powerinfer-tray_{version}_{_DEBIAN_MACHINES.get(machine, machine)}.deb"
+            return f"powerinfer-tray_{version}_{debian_machine(machine)}.deb"
         case PackageKind.TARBALL:
             return f"powerinfer-tray-{version}-linux-{machine}.tar.xz"
         case PackageKind.APPIMAGE:
@@ -143,6 +144,11 @@ def package_name(version: str, kind: PackageKind, machine: str) -> str:
             return f"powerinfer-tray-{version}-macos-{machine}.dmg"
         case PackageKind.SETUP:
             return f"powerinfer-tray-{version}-setup.exe"
+
+
+def debian_machine(machine: str) -> str:
+    """What Debian calls a machine. `machine` is as in `Host`."""
+    return _DEBIAN_MACHINES.get(machine, machine)
 
 
 def package_kind(system: System, bundle: Path | None, mounted: str = "") -> PackageKind | None:

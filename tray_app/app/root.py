@@ -11,12 +11,12 @@ import logging
 import os
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
 from psygnal import Signal
 
+from tray_app.app.loaded_models import LoadedModels
 from tray_app.app.public_address import listening_address
 from tray_app.app.served_models import ServedModels
 from tray_app.app.server import Server, ServerDelays
@@ -26,8 +26,7 @@ from tray_app.app.status import AppStatus, ProblemSource, problems_of, running_a
 from tray_app.app.updates import Updates
 from tray_app.app.weekly_look import Look, WeeklyLook
 from tray_app.app.workspace import Workspace
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import is_remote
 from tray_app.engine.lastfailure import FailureKeeper
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
@@ -35,14 +34,12 @@ from tray_app.engine.pool import EnginePool
 from tray_app.engine.resource_usage import resource_usage
 from tray_app.engine.sizing import engine_budget
 from tray_app.engine.supervisor import Supervisor
-from tray_app.errors import EngineError, ErrorCode, GatewayError, ModelError
+from tray_app.errors import ErrorCode, GatewayError, ModelError
 from tray_app.gateway.control.client import find_running
 from tray_app.gateway.loopback import SlowAnswerError
 from tray_app.gateway.public_client import complete, request_embeddings, stream_chat
 from tray_app.gateway.upstream import public_id
-from tray_app.models.model_files import parts_of
 from tray_app.models.watch import FolderWatch
-from tray_app.phrases import phrase
 from tray_app.settings.model_settings import aliases_of, effective, with_own
 from tray_app.system.descriptors import raise_limit
 from tray_app.system.heap import keep_less
@@ -55,22 +52,20 @@ from tray_app.system.single_instance import SingleInstanceLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
     from pathlib import Path
 
-    from tray_app.app.diagnostic_report import RunningApp
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import RunningApp
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.app.search_manager import SearchManager
     from tray_app.chats.conversation import Conversation
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.pooled_engine import EngineLease
     from tray_app.engine.resource_usage import ResourceUsage
-    from tray_app.engine.supervisor import EngineSnapshot
-    from tray_app.errors import AppError
+    from tray_app.engine.snapshot import EngineSnapshot
+    from tray_app.errors import AppError, EngineError
     from tray_app.gateway.control.documents import StatusDocument
     from tray_app.gateway.control.routes import Control
     from tray_app.gateway.public_client import ChatPiece, Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.removal import Removal
     from tray_app.settings.keys import KeyChanges
     from tray_app.settings.keystore import KeyStore
@@ -79,8 +74,6 @@ if TYPE_CHECKING:
     from tray_app.system.ports import PortOwner
 
 _log = logging.getLogger(__name__)
-
-_STOP_TIMEOUT_S = 10.0
 
 
 class App(Workspace):
@@ -109,7 +102,7 @@ class App(Workspace):
         if logs is None:
             _log.warning("Another PowerInfer Tray writes the log files: the lines of this one stay in memory")
         super().__init__(paths, host, overrides, secrets)
-        self._delays = delays or ServerDelays()
+        delays = delays or ServerDelays()
         self._folder_changes = 0
         self._trial: Mapping[str, Any] = {}
         self._watch = FolderWatch(
@@ -121,7 +114,7 @@ class App(Workspace):
             paths,
             host,
             settings=lambda: self.store.current,
-            new_queue=self._new_engine_queue,
+            new_queue=self._internet.new_queue,
             announce=self._announce,
         )
         self._weekly = WeeklyLook(
@@ -139,7 +132,6 @@ class App(Workspace):
             ),
         )
         self._newer: Mapping[str, str] = {}
-        self._kept_for_this_run: frozenset[str] = frozenset()
         launcher = launcher_for(host.system)
         self._pool = EnginePool(
             lambda engine_id: Supervisor(
@@ -150,7 +142,7 @@ class App(Workspace):
                 check_engine=self._fallbacks.check_engine,
             ),
             budget=lambda own_bytes: engine_budget(self.store.current, host, free_memory() + own_bytes),
-            is_kept=self._is_kept,
+            is_kept=lambda model_id: self._loaded.is_kept(model_id),  # noqa: PLW0108 - made below
             called_off=StartCalledOffError,
             instead_of=self._plan_instead,
         )
@@ -165,7 +157,15 @@ class App(Workspace):
             secrets=self._secrets,
             plan=lambda start: self.preview(self._with_trial(), start=start),
             announce=self._announce,
-            delays=self._delays,
+            delays=delays,
+        )
+        self._loaded = LoadedModels(
+            self._server,
+            self._pool,
+            library=lambda: self.library,
+            settings=lambda: self.store.current,
+            announce=self._announce,
+            stop_s=delays.stop_s,
         )
         self.app_lines = self._log.lines
         self.engine_lines = self._pool.supervisors()[0].lines
@@ -251,7 +251,7 @@ class App(Workspace):
         settings = self.store.current
         if settings.start_server_with_app:
             self.start_server()
-        elif settings.start_on_demand and (settings.model or _is_remote(settings)):
+        elif settings.start_on_demand and (settings.model or is_remote(settings)):
             self._server.stand_by()
 
     def start_server(self) -> None:
@@ -264,7 +264,7 @@ class App(Workspace):
         self._wishes += 1
         self._watch.start()
         self._server.start()
-        self._load_kept()
+        self._loaded.load_kept()
 
     def stop_server(self) -> None:
         """Stop the engine and free the public port; also calls off a start that is under way."""
@@ -272,9 +272,11 @@ class App(Workspace):
         self._server.stop()
 
     def restart_server(self) -> None:
-        """Stop the engine if it runs, then `start_server`."""
+        """Stop the chosen model's engine if it runs, then `start_server`."""
         self._wishes += 1
+        self._watch.start()
         self._server.restart()
+        self._loaded.load_kept()
 
     def wait_until_ready(self, timeout_s: float = threading.TIMEOUT_MAX) -> Plan:
         """The plan that runs, once the engine answers; `EngineError` if it was given up or stopped, or after
@@ -317,7 +319,7 @@ class App(Workspace):
             allowed += (origin,)
         else:
             refused += (origin,)
-        self.apply(replace(settings, allowed_origins=allowed, refused_origins=refused))
+        self.change(allowed_origins=allowed, refused_origins=refused)
 
     def answer_update_question(self, *, wanted: bool) -> None:
         """Tell the person of new versions from now on, or not; they are not asked again. `AppError` as
@@ -346,46 +348,15 @@ class App(Workspace):
 
     def load_model(self, reference: str, *, force: bool = False, keep: bool = False) -> str:
         """See `Workspace`."""
-        model = self.library.find(reference)
-        installed = {each.path.resolve(): each.id for each in self.library.installed().models}
-        model_id = installed.get(model.path.resolve(), model.id)  # a path may lead there by a detour
-        if model_id not in installed.values() and model.path != self._served_path():
-            raise ModelError(
-                ErrorCode.MODEL_NOT_IN_FOLDER,
-                phrase("{name} is not in the models folder", name=model.name),
-                "Only the model chosen in the setting “Model” may be in another folder. Requests "
-                "could not name any other.",
-                "Import it: powerinfer-tray models import PATH",
-            )
-        if keep:
-            self._kept_for_this_run |= {model_id}
-        wait = self._server.load(model_id, forced=force)
-        self._announce()  # that it waits for memory is no change of an engine
-        if wait is None:
-            self.wait_until_ready()
-        else:
-            wait.result().release()
-        return model_id
+        return self._loaded.load(reference, force=force, keep=keep)
 
     def unload_model(self, reference: str) -> str:
         """See `Workspace`."""
-        model_id = self._loaded_id(reference)
-        self._kept_for_this_run -= {model_id}
-        if not self._server.unload(model_id):
-            raise EngineError(
-                ErrorCode.MODEL_NOT_LOADED,
-                phrase("{model} is not loaded", model=model_id),
-                "No engine is running it.",
-                "To list the loaded models, run: powerinfer-tray ps",
-            )
-        self._announce()
-        self._wait_until_gone(model_id)
-        return model_id
+        return self._loaded.unload(reference)
 
     def move_to_free_port(self) -> None:
         """Change the port to the nearest free one. `AppError`."""
-        settings = self.store.current
-        self.apply(replace(settings, port=nearest_free_port(settings.port)))
+        self.change(port=nearest_free_port(self.store.current.port))
 
     def remove_model(self, reference: str, *, for_good: bool = False, anywhere: bool = False) -> Removal:
         """Put a model into the trash or delete it, see `ModelManager.remove_model`. Returns what was removed.
@@ -397,32 +368,11 @@ class App(Workspace):
         stops = self.models.is_served(path)
         if stops:
             self.stop_server()
-            self._wait_until_gone(None)
+            self._loaded.wait_until_gone(None)
         else:
-            self._unload_file(path)
+            self._loaded.unload_file(path)
         removal = super().remove_model(reference, for_good=for_good, anywhere=anywhere)
         return dataclasses.replace(removal, stopped_server=stops)
-
-    def _unload_file(self, path: Path) -> None:
-        """Stop the engine, besides the chosen model's, that has this file open."""
-        first = parts_of(path)[0].resolve()
-        for each in self._server.snapshot()[1].others:
-            plan = each.told
-            if isinstance(plan, LaunchPlan) and plan.model.path.resolve() == first:
-                self._server.unload(plan.model.id)
-                self._wait_until_gone(plan.model.id)
-
-    def _wait_until_gone(self, model_id: str | None) -> None:
-        """Wait for the end of a model's engine, which has its file open; None: of all engines."""
-        try:
-            self._pool.wait_until_gone(model_id, self._delays.stop_s)
-        except TimeoutError as exc:
-            raise EngineError(
-                ErrorCode.ENGINE_STILL_RUNNING,
-                "The engine did not stop in time",
-                "It is still using the model file.",
-                "Try again in a moment.",
-            ) from exc
 
     def port_owners(self, port: int) -> tuple[PortOwner, ...]:
         """The programs that have this port, so that the server could not; empty if it is free or this server
@@ -448,17 +398,17 @@ class App(Workspace):
 
     def embed_if_open(self, texts: tuple[str, ...]) -> Embeddings | None:
         """See `Workspace`."""
-        return self.embed(texts) if self.status().server.base_url else None
+        return self.embed(texts) if self._server.snapshot()[0].base_url else None
 
     @contextmanager
     def without_server(self) -> Iterator[None]:
         """See `Workspace`. Afterwards the server is as before, unless somebody has started or stopped it."""
         server, _ = self._server.snapshot()
         wishes = self._wishes
-        if server.base_url:
-            self._server.stop()
-            self._wait_until_stopped()
         try:
+            if server.base_url:
+                self._server.stop()
+                self._loaded.wait_until_gone(None)
             yield
         finally:
             if server.base_url and self._wishes == wishes:
@@ -466,6 +416,7 @@ class App(Workspace):
                     self._server.stand_by()
                 else:
                     self._server.start()
+                    self._loaded.load_kept()
 
     def embed(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts as any client would, through the public address. `GatewayError`."""
@@ -478,7 +429,7 @@ class App(Workspace):
         """
         base_url, key = self._server.access()
         # Another server may refuse a request with fields that it does not know.
-        kind = {} if _is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
+        kind = {} if is_remote(self.store.current) else {"input_type": input_type, "truncate": True}
         return request_embeddings(base_url, texts, key=key, model=model, more=kind)
 
     def complete(self, prompt: str, max_tokens: int, cancelled: threading.Event) -> Iterator[str]:
@@ -503,7 +454,7 @@ class App(Workspace):
         check_message(conversation)
         base_url, key = self._server.access()
         settings = self.store.current
-        if not _is_remote(settings):
+        if not is_remote(settings):
             model = self._served.answering(conversation.model_id)
             check_model(conversation, model, model.settings_in(settings), sees=self._sees(model))
         return stream_chat(base_url, chat_body(conversation), cancelled, key=key)
@@ -513,7 +464,7 @@ class App(Workspace):
 
         True of a remote server's: only an answer tells.
         """
-        if _is_remote(self.store.current):
+        if is_remote(self.store.current):
             return True
         try:
             return self._sees(self._served.answering(model_id))
@@ -582,9 +533,6 @@ class App(Workspace):
         self._pool.measure()
         return status_document(self.status(), apple_silicon=self.host.apple_silicon)
 
-    def _wait_until_stopped(self) -> None:
-        self._pool.wait_until_gone(None, _STOP_TIMEOUT_S)
-
     def _another_is_asked(self) -> bool:
         """Whether another app answers; if none does, only a command that looked at the lock held it."""
         try:
@@ -619,53 +567,18 @@ class App(Workspace):
             raise StartCalledOffError  # another model has been chosen meanwhile
         return plan
 
-    def _is_kept(self, model_id: str | None) -> bool:
-        """Whether a model is never unloaded for another, or because nobody asks."""
-        if model_id is None:
-            return False
-        own = self.store.current.models.get(model_id, {})
-        return bool(own.get("keep_loaded")) or model_id in self._kept_for_this_run
-
-    def _loaded_id(self, reference: str) -> str:
-        """The id of the model that is meant; that of a loaded one also if its file is gone."""
-        if self._server.snapshot()[1].of(reference):
-            return reference
-        return self.library.id_of(reference)
-
-    def _load_kept(self) -> None:
-        """Load the models that are kept loaded, besides the chosen one."""
-        for model_id in self.store.current.models:
-            if self._is_kept(model_id) and self.library.known().names.resolve(model_id):
-                wait = self._server.load(model_id)
-                if wait:
-                    wait.add_done_callback(_let_go)
-
     def _model_name(self, settings: Settings) -> str | None:
-        if _is_remote(settings):
+        if is_remote(settings):
             return settings.remote_model or settings.remote_url or None
         return self.library.name_of(settings.model) if settings.model else None
 
     def _served_path(self) -> Path | None:
-        """The first file of the model that an engine has open, or that a sleeping server would load."""
-        server, pool = self._server.snapshot()
-        engine = pool.main.engine
-        if isinstance(engine.plan, LaunchPlan) and engine.pid:
-            return engine.plan.model.path
-        settings = self.store.current
-        if server.base_url and not _is_remote(settings):
-            with suppress(ModelError):  # no model is chosen, or it is not installed
-                return parts_of(self.library.locate(settings.model))[0]
-        return None
+        """See `Workspace`."""
+        return self._loaded.served_path()
 
     def _builds_in_use(self) -> Mapping[str, tuple[str, ...]]:
         """See `Workspace`."""
-        used: dict[str, tuple[str, ...]] = {}
-        for each in self._pool.snapshot().engines:
-            plan = each.told or each.engine.plan
-            if isinstance(plan, LaunchPlan) and plan.engine.build:
-                build_id = plan.engine.build.id
-                used[build_id] = (*used.get(build_id, ()), plan.model.name)
-        return used
+        return self._loaded.builds_in_use()
 
     def _let_old_builds_go(self, engine: EngineSnapshot) -> None:
         if engine.state is State.READY and isinstance(engine.plan, LaunchPlan) and engine.plan.engine.build:
@@ -688,24 +601,10 @@ class App(Workspace):
 
     def _folder_changed(self) -> None:
         self._folder_changes += 1
-        self._look_at_folder()
+        self._served.look()  # requests can name what is there now
+        self._loaded.unload_what_has_gone()
         self._newer = self.upkeep.newer()
         self._announce()
-
-    def _look_at_folder(self) -> None:
-        """Let requests name what is in the models folder now; unload what is no more, or another file."""
-        self._served.look()
-        installed = {each.id: each for each in self.library.known().models}
-        pool = self._server.snapshot()[1]
-        for each in (pool.main, *pool.others):
-            plan = each.told
-            if not isinstance(plan, LaunchPlan):
-                continue
-            now = installed.get(plan.model.id)
-            if each is pool.main and (now is None or now.path != plan.model.path):
-                continue  # the chosen model may be elsewhere, and goes on without its file
-            if now is None or not _is_same_file(plan.model, now):
-                self._server.unload(plan.model.id)
 
     def _announce(self, *_: object) -> None:
         self.changed.emit(self.status())
@@ -713,20 +612,3 @@ class App(Workspace):
 
 def _no_window(_source: str) -> None:
     raise GatewayError(ErrorCode.NO_WINDOW, "There is no window to show", "The app is running in a terminal.")
-
-
-def _is_same_file(model: Model, now: Model) -> bool:
-    """Whether what an engine has loaded is what its file is now; its projector may be of a setting."""
-    return (model.path, model.size_bytes, model.header) == (now.path, now.size_bytes, now.header)
-
-
-def _let_go(loaded: Future[EngineLease]) -> None:
-    """Of a model that is to be there, but is not used yet."""
-    if error := loaded.exception():
-        _log.warning("A model that is kept loaded could not be loaded: %s", error)
-    else:
-        loaded.result().release()
-
-
-def _is_remote(settings: Settings) -> bool:
-    return engine_setting(settings.engine) is EngineKind.REMOTE

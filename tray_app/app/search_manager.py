@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import is_remote
 from tray_app.errors import AppError, ErrorCode, ModelError
 from tray_app.models.fingerprint import Fingerprints
 from tray_app.search.collection import Hit, MapOfTexts
 from tray_app.search.exporting import export
 from tray_app.search.filling import Embedded, Filling, changed_model
+from tray_app.search.head import HEAD, Head, read_head, write_head
 from tray_app.search.nearest import unit_vectors
-from tray_app.search.store import HEAD, Head, Shelf, Writer, read_head, write_head
+from tray_app.search.shelf import Shelf
+from tray_app.search.writer import Writer
 from tray_app.system.files import private_folder, unwritable
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from threading import Event
 
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.search.collection import AddReport, Collection, Skipped
     from tray_app.search.nearest import Vectors
     from tray_app.settings.schema import Settings
@@ -240,7 +242,7 @@ class SearchManager:
         Of a remote server's model nothing is known but where it is.
         """
         settings = self._settings()
-        if engine_setting(settings.engine) is EngineKind.REMOTE:
+        if is_remote(settings):
             return _digest_of(settings.remote_url)
         for model in self._models(model_id, settings.model):
             if model.id == model_id:

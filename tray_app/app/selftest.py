@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import psutil
 
-from tray_app.app.diagnostics import ask_again, differing_answers
+from tray_app.app.engine_checks import ask_again, differing_answers
 from tray_app.app.root import App
 from tray_app.app.workspace import Workspace
 from tray_app.download.queue import DownloadQueue
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.report import EngineChoice, report_on
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.models.header import ModelHeader
@@ -40,11 +40,11 @@ from tray_app.system.ports import LOOPBACK, free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tray_app.app.diagnostic_report import Repetition
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import Repetition
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.download.progress import Progress
-    from tray_app.engine.kinds import Engine
-    from tray_app.models.library import Model
+    from tray_app.engine.program import Engine
+    from tray_app.models.model import Model
     from tray_app.system.host import Host
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
@@ -107,16 +107,16 @@ class SelfTestObserver(Protocol):
         """Bytes of the download have arrived. Called by the downloads thread."""
 
 
-def run_selftest(host: Host, listener: SelfTestObserver) -> Report:
+def run_selftest(host: Host, observer: SelfTestObserver) -> Report:
     """Run every step; `AppError` from the step that failed."""
     # The folder's name has a space and a letter outside of ASCII, because real home folders have them.
     with tempfile.TemporaryDirectory(prefix="powerinfer selftest é ") as folder:
         paths = AppPaths.below(Path(folder))
-        download = _prove_download(paths.models, listener)
-        engine, embedding = _prove_server(paths, host, listener)
-        powerinfer = _prove_powerinfer(paths, host, listener)
+        download = _prove_download(paths.models, observer)
+        engine, embedding = _prove_server(paths, host, observer)
+        powerinfer = _prove_powerinfer(paths, host, observer)
         orphans = len(psutil.Process().children(recursive=True))
-        listener.step(f"The server has stopped. Processes left over: {orphans}")
+        observer.step(f"The server has stopped. Processes left over: {orphans}")
     return Report(
         ok=orphans == 0 and (powerinfer is None or powerinfer.same),
         download=download,
@@ -127,31 +127,31 @@ def run_selftest(host: Host, listener: SelfTestObserver) -> Report:
     )
 
 
-def _prove_download(folder: Path, listener: SelfTestObserver) -> DownloadProof:
+def _prove_download(folder: Path, observer: SelfTestObserver) -> DownloadProof:
     model = builtin_model().read_bytes()
     digest = hashlib.sha256(model).hexdigest()
     with _serve(model) as server:
-        listener.step(f"Downloading the test model from {server.url}")
-        arrived_bytes = _download_part(server, folder, digest, listener)
-        listener.step(f"Interrupted after {arrived_bytes:,} bytes, resuming")
+        observer.step(f"Downloading the test model from {server.url}")
+        arrived_bytes = _download_part(server, folder, digest, observer)
+        observer.step(f"Interrupted after {arrived_bytes:,} bytes, resuming")
         queue = DownloadQueue()
-        queue.changed.connect(lambda downloads: listener.progress(downloads[-1]))
+        queue.changed.connect(lambda downloads: observer.progress(downloads[-1]))
         try:
             download = queue.add(server.url, folder, sha256=digest)
             path = queue.wait(download, _TIMEOUT_S)
             result = queue.snapshot()[-1]
         finally:
             queue.close(timeout_s=5)
-    listener.step(f"Downloaded and verified: {path.stat().st_size:,} bytes, SHA-256 {digest}")
+    observer.step(f"Downloaded and verified: {path.stat().st_size:,} bytes, SHA-256 {digest}")
     return DownloadProof(path.stat().st_size, result.resumed, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _download_part(server: _Server, folder: Path, digest: str, listener: SelfTestObserver) -> int:
+def _download_part(server: _Server, folder: Path, digest: str, observer: SelfTestObserver) -> int:
     """Begin the download and close the queue in the middle, as when a person quits; the bytes so far."""
     some_arrived = threading.Event()
 
     def watch(downloads: tuple[Progress, ...]) -> None:
-        listener.progress(downloads[-1])
+        observer.progress(downloads[-1])
         if downloads[-1].received_bytes > 0 or not downloads[-1].phase.active:
             some_arrived.set()
 
@@ -172,20 +172,20 @@ def _download_part(server: _Server, folder: Path, digest: str, listener: SelfTes
 
 
 def _prove_server(
-    paths: AppPaths, host: Host, listener: SelfTestObserver
+    paths: AppPaths, host: Host, observer: SelfTestObserver
 ) -> tuple[EngineProof, EmbeddingProof]:
     app = App(paths, host, overrides={"model": str(paths.models / "test.gguf"), "port": free_port()})
     try:
-        listener.step("Starting the engine")
+        observer.step("Starting the engine")
         app.start_server()
         engine = app.wait_until_ready(_TIMEOUT_S).engine
-        listener.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().server.base_url}")
+        observer.step(f"{engine.kind} {engine.version or ''} is ready at {app.status().server.base_url}")
         answer = app.embed([SENTENCE])
         vector = answer.vectors[0]
         norm = math.sqrt(math.fsum(x * x for x in vector))
         first = ", ".join(f"{x:+.4f}" for x in vector[:4])
-        listener.step(f"Embedding of {SENTENCE!r}:")
-        listener.step(f"{len(vector)} dimensions, norm {norm:.4f}, {answer.elapsed_ms:.1f} ms: {first}, …")
+        observer.step(f"Embedding of {SENTENCE!r}:")
+        observer.step(f"{len(vector)} dimensions, norm {norm:.4f}, {answer.elapsed_ms:.1f} ms: {first}, …")
     finally:
         app.close()
     return (
@@ -194,25 +194,25 @@ def _prove_server(
     )
 
 
-def _prove_powerinfer(paths: AppPaths, host: Host, listener: SelfTestObserver) -> Repetition | None:
+def _prove_powerinfer(paths: AppPaths, host: Host, observer: SelfTestObserver) -> Repetition | None:
     """Whether PowerInfer answers one text in one way, as it does with a single thread alone."""
     inputs = Workspace.of_environment(os.environ).diagnostic_inputs()
     engine = _powerinfer(inputs)
     model = _smallest_sparse(inputs, engine) if engine else None
     if engine is None or model is None:
         missing = "no sparse model that fits this computer" if engine else "no PowerInfer engine"
-        listener.step(f"PowerInfer is not tested: there is {missing} on this computer")
+        observer.step(f"PowerInfer is not tested: there is {missing} on this computer")
         return None
     overrides = {"model": str(model.path), "engine": engine.command[0], "port": free_port()}
     app = App(paths, host, overrides=overrides)
     try:
-        listener.step(f"Starting PowerInfer with {model.name}")
+        observer.step(f"Starting PowerInfer with {model.name}")
         app.start_server()
         app.wait_until_ready(_TIMEOUT_S)
         found = ask_again(app.embed)
     finally:
         app.close()
-    listener.step(f"PowerInfer: {found}")
+    observer.step(f"PowerInfer: {found}")
     return found
 
 

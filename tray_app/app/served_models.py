@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
     from tray_app.models.header import ModelHeader
-    from tray_app.models.library import Installed, Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Installed, Model
     from tray_app.settings.schema import Settings
 
 _LOADING = (State.STARTING, State.LOADING, State.BACKOFF)

@@ -26,8 +26,7 @@ from tray_app.app.public_address import PublicAddress
 from tray_app.app.server_status import ServerState, ServerStatus, Wishes, server_state
 from tray_app.app.start_job import StartCalledOffError, StartJob
 from tray_app.app.upstreams import ServedLease, after, failed, leased, upstream_of
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import is_remote
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.engine.pooled_engine import EngineLease
@@ -46,10 +45,10 @@ if TYPE_CHECKING:
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pool import EnginePool, PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.counters import Traffic
     from tray_app.gateway.upstream import Lease, OfferedModel, Upstream
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.settings.keystore import KeyStore
     from tray_app.settings.schema import Settings
     from tray_app.system.engine_id import RunId
@@ -255,7 +254,7 @@ class Server:
                     "A model can be loaded only while the server is running.",
                     "Start the server first.",
                 )
-            if self._is_remote():
+            if is_remote(self._settings()):
                 raise GatewayError(
                     ErrorCode.APP_REFUSED,
                     "The engine is a remote server",
@@ -306,7 +305,7 @@ class Server:
 
     def acquire(self, asked: str, task: Purpose) -> Lease | Unavailable | Future[Lease | Unavailable]:
         """See `Backend`."""
-        if not self._is_remote() and (look := self._models.look_if_unknown(asked, self._chosen_id)):
+        if not is_remote(self._settings()) and (look := self._models.look_if_unknown(asked, self._chosen_id)):
             return after(look, lambda: self._acquire(asked, task))
         return self._acquire(asked, task)
 
@@ -535,7 +534,7 @@ class Server:
         _, pool = self.snapshot()
         error: AppError | None = None
         for each in pool.others:
-            if each.told is None or each.model_id is None:
+            if each.model_id is None or not (each.told or each.queued):
                 continue
             try:
                 self._pool.run_again(each.model_id, self._models.plan(each.model_id))
@@ -570,10 +569,7 @@ class Server:
 
     def _meant(self, asked: str, task: Purpose) -> str | Unavailable | None:
         """See `Models.meant`. A remote server has models of its own."""
-        return None if self._is_remote() else self._models.meant(asked, task, self._chosen_id)
-
-    def _is_remote(self) -> bool:
-        return engine_setting(self._settings().engine) is EngineKind.REMOTE
+        return None if is_remote(self._settings()) else self._models.meant(asked, task, self._chosen_id)
 
 
 def _runs_on(model_id: str, why: AppError) -> EngineError:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from tray_app.engine.lifecycle import State
 
 if TYPE_CHECKING:
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.settings.schema import Settings
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tray_app.errors import EngineError, ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from tray_app.download.queue import DownloadQueue
 
@@ -50,7 +50,7 @@ class StartJob:
             newer = end.result(max(0.0, deadline_s - time.monotonic()))
             end = newer.end if newer else None
 
-    def wait_for_downloads(self, queue: DownloadQueue, numbers: Iterable[int]) -> None:
+    def wait_for_downloads(self, queue: DownloadQueue, numbers: Collection[int]) -> None:
         """Wait until all these downloads are finished, or this start is over; the downloads continue in any
         case.
 
@@ -79,7 +79,7 @@ class StartJob:
             raise StartCalledOffError
 
 
-def _are_finished(queue: DownloadQueue, numbers: Iterable[int]) -> bool:
+def _are_finished(queue: DownloadQueue, numbers: Collection[int]) -> bool:
     try:
         for number in numbers:
             queue.wait(number, timeout_s=0)

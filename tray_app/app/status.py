@@ -10,9 +10,9 @@ from tray_app import __version__
 from tray_app.app.server_status import ServerState
 from tray_app.app.updates import UpdateStatus
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import WhyPassedOver
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.engine.lifecycle import State
+from tray_app.engine.program import WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.gateway.control.documents import (
     Chosen,
@@ -30,14 +30,14 @@ from tray_app.system.autostart import Login
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tray_app.app.diagnostic_report import RunningApp
+    from tray_app.app.diagnostic_findings import RunningApp
     from tray_app.app.server_status import ServerStatus
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
-    from tray_app.engine.kinds import PassedOver
     from tray_app.engine.pool import PoolSnapshot
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.program import PassedOver
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import AppError
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
@@ -172,7 +172,7 @@ def _not_used(passed: PassedOver, model_name: str) -> EngineError:
 
 def running_app(status: AppStatus, pid: int) -> RunningApp:
     """The app as the doctor sees it. Of what is wrong, only a failure of the engine that stays is told."""
-    from tray_app.app.diagnostic_report import FoundProblem, RunningApp
+    from tray_app.app.diagnostic_findings import FoundProblem, RunningApp
 
     base_url, engine = status.server.base_url, status.engine
     failed = engine.failure if engine.state is State.FAILED else None

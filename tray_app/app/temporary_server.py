@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 _NO_RESTART = Timing(policy=RestartPolicy(restart_delays_s=()))
-"""Whoever waits for one answer hears at once why there is none."""
+"""An engine that ends is not started again: the command that waits for it hears the reason at once."""
 _FOLDER = "temporary-server"
-"""Below the state folder: both servers have an engine of the same name, and each a record of its own."""
+"""Below the state folder: both servers have an engine of the same name, so each keeps its own records."""
 
 
 class TemporaryServer:
@@ -85,7 +85,7 @@ class TemporaryServer:
         self._serving.wait_until_ready()
 
     def stop(self) -> None:
-        """Stop it, or call off its start, which then fails."""
+        """Stop it, or cancel its start, which then fails."""
         self._serving.stop()
 
     def try_settings(self, values: Mapping[str, Any]) -> None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import weight_kind_of
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import BuildSetting
 from tray_app.engine.ineffective_settings import ONE_THREAD
-from tray_app.engine.kinds import BuildSetting
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.errors import AppError, EngineError, ErrorCode
 from tray_app.phrases import phrase
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tray_app.engine.builds.build import InstalledBuild
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import Plan
+    from tray_app.engine.program import Engine
     from tray_app.gateway.public_client import Embeddings
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
@@ -253,10 +253,10 @@ def tune(
     """Measure the running server on each engine and with each number of threads; afterwards it runs as its
     settings say again, also after an error.
 
-    `tell` is called with what was measured so far, and which engine comes next, and with how much there is
-    to measure. An engine that fails
-    is told among the others, with the reason. `AppError` if the server is not running, if the engine that was
-    the fastest fails meanwhile, or if the model cannot be tuned (then nothing was changed).
+    `tell` is called with what was measured so far and which engine comes next, and with how many measurements
+    there are in all. An engine that fails is told among the others, with the reason. `AppError` if the server
+    is not running, if the engine that was the fastest fails meanwhile, or if the model cannot be tuned (then
+    nothing was changed).
     """
     plan = server.wait_until_ready(_READY_TIMEOUT_S)
     if obstacle := tuning_obstacle(plan):

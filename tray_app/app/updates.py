@@ -29,7 +29,7 @@ from tray_app.app.release import (
     read_release,
     signed_digest,
 )
-from tray_app.download.network_errors import RefusedError
+from tray_app.download.faults import RefusedError
 from tray_app.system.environment import bundle_folder
 from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, read_regular, write_atomically
 from tray_app.system.paths import resources
@@ -70,14 +70,14 @@ class UpdateStatus:
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What the state folder has of it."""
+    """What is kept in the state folder."""
 
     asked: bool = False
     """Whether the person has answered."""
     looked_at_s: float = 0.0
-    """As `time.time` has it; 0 if nobody was asked yet."""
+    """When a server was asked last, as `time.time` counts; 0 if none was."""
     address: str = ""
-    """Who was asked."""
+    """The address that was asked."""
     release: Release | None = None
     """The latest one, if it is newer than this app was then."""
     skipped: str = ""
@@ -127,7 +127,7 @@ class Updates:
         return self._settings().check_for_updates and bool(self._address())
 
     def last_look_s(self) -> float:
-        """When it was looked last at the address of now, as `time.time` has it; 0 if it never was."""
+        """When the present address was asked last, as `time.time` counts; 0 if it never was."""
         return self._kept.looked_at_s if self._kept.address == self._address() else 0.0
 
     def look(self) -> None:
@@ -251,7 +251,7 @@ def _own_key() -> bytes | None:
 
 
 def _fetch(address: str, most_bytes: int) -> bytes:
-    """A small document; of a larger one so much that it is none. `DownloadError` if it does not come."""
+    """A document of at most so many bytes; a larger one is cut a little after them. `DownloadError`."""
     from tray_app.download.response_body import pieces_of
 
     with _session() as session, closing(session.get_hops(address, _HEADERS, _TIMEOUT_S)[-1]) as answer:

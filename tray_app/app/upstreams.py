@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.pooled_engine import EngineStatus
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.gateway.upstream import Lease
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
 
     Got = Lease | Unavailable
@@ -47,7 +47,7 @@ class ServedLease:
 def leased(
     wait: EngineLease | Future[EngineLease], serve: Callable[[EngineLease], ServedLease]
 ) -> Lease | Future[Got]:
-    """The pool's lease as the gateway's, now or later. Who cancels the later one gives up the place."""
+    """The pool's lease as the gateway's, now or later. To cancel the future gives up its place."""
     if isinstance(wait, EngineLease):
         return serve(wait)
     served: Future[Got] = Future()
@@ -62,17 +62,17 @@ def after(look: Future[None], acquire: Callable[[], Got | Future[Got]]) -> Futur
     def ask(_: Future[None]) -> None:
         if served.cancelled():
             return
-        at_once: Future[Got] = Future()
+        coming: Future[Got] = Future()
         try:
             got = acquire()
         except Exception as exc:  # noqa: BLE001 - a request waits for it
-            at_once.set_exception(exc)
+            coming.set_exception(exc)
         else:
             if isinstance(got, Future):
-                _hand_on(got, served, lambda same: same)
-                return
-            at_once.set_result(got)
-        _hand_on(at_once, served, lambda same: same)
+                coming = got
+            else:
+                coming.set_result(got)
+        _hand_on(coming, served, lambda same: same)
 
     look.add_done_callback(ask)
     return served

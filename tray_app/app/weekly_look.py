@@ -34,7 +34,7 @@ class Look:
     """Asks. `AppError` if nobody answers: then `last_s` stays as it was."""
     is_on: Callable[[], bool]
     last_s: Callable[[], float]
-    """When it was looked last, as the clock has it."""
+    """When the last look was, as `WeeklyLook`'s clock counts; 0 if there was none."""
 
 
 class WeeklyLook:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,26 +20,25 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from tray_app.app.engine_manager import EngineManager
+from tray_app.app.internet import Internet
 from tray_app.app.model_upkeep import ModelUpkeep
 from tray_app.app.put_off import PutOff
 from tray_app.engine.builds.fallback import Fallbacks
 from tray_app.engine.builds.store import EngineStore
 from tray_app.engine.choosing import ModelNeeds, choose_engine
-from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import EngineFinder, engine_setting
-from tray_app.errors import AppError, DownloadError, ErrorCode, ModelError
+from tray_app.engine.engine_setting import engine_setting, is_remote
+from tray_app.engine.finding import EngineFinder
+from tray_app.errors import DownloadError, ErrorCode, ModelError
 from tray_app.models.catalog import load_all
 from tray_app.models.file_errors import none_chosen
 from tray_app.models.library import Library, builtin_model, models_folder
 from tray_app.models.references import NotInstalledError
 from tray_app.phrases import phrase
-from tray_app.settings.keys import REMOTE, token_name
+from tray_app.settings.keys import REMOTE
 from tray_app.settings.keystore import KeyStore
 from tray_app.settings.model_settings import aliases_of, effective
-from tray_app.settings.schema import AUTO
 from tray_app.settings.store import SettingsStore
 from tray_app.system.autostart import Login, app_command, autostart_for, login_state, switch
-from tray_app.system.awake import keep_awake_on
 from tray_app.system.drives import DriveGoneError, is_drive, missing_place
 from tray_app.system.host import detect_host
 from tray_app.system.paths import AppPaths, expanded, resources
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from tray_app.app.diagnostic_report import DiagnosticReport, RunningApp
-    from tray_app.app.diagnostics import DiagnosticInputs
+    from tray_app.app.diagnostic_findings import DiagnosticReport, RunningApp
+    from tray_app.app.diagnostic_inputs import DiagnosticInputs
     from tray_app.app.discovery import Discovery, Picked
     from tray_app.app.engines_report import EnginesReport
     from tray_app.app.model_manager import ModelManager
@@ -62,8 +62,9 @@ if TYPE_CHECKING:
     from tray_app.download.queue import DownloadQueue
     from tray_app.download.session import Session
     from tray_app.engine.launch_plan import Plan
+    from tray_app.errors import AppError
     from tray_app.gateway.public_client import Embeddings
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.removal import Removal
     from tray_app.phrases import Text
     from tray_app.settings.keys import KeyChanges
@@ -76,7 +77,7 @@ _log = logging.getLogger(__name__)
 _CLOSE_S = 5.0
 
 TEST_MODEL = "test"
-"""The catalogue's id of the model that comes with the app."""
+"""The catalog's ID of the model that comes with the app."""
 
 
 class Workspace:
@@ -93,6 +94,7 @@ class Workspace:
         self.host = host
         self.store = SettingsStore(paths.settings_file, overrides)
         self._secrets = secrets or KeyStore(paths.keys, os.environ)
+        self._internet = Internet(lambda: self.store.current, self._secrets, host.system)
         self._downloads: DownloadQueue | None = None
         self._making = threading.Lock()  # held while one of the following is made, when it is first asked for
         self._discovery: Discovery | None = None
@@ -105,7 +107,7 @@ class Workspace:
             paths.state,
             library=lambda: self.library,
             settings=lambda: self.store.current,
-            session=self._session,
+            session=self._internet.session,
             system=host.system,
         )
         self._library = self._library_of(self.models_folder)
@@ -118,7 +120,7 @@ class Workspace:
             self._finder,
             host,
             settings=lambda: self.store.current,
-            new_queue=self._new_engine_queue,
+            new_queue=self._internet.new_queue,
             in_use=self._builds_in_use,
             act_on_change=self._act_on_engines,
             put_off=PutOff(paths.state / "put-off.json"),
@@ -132,15 +134,19 @@ class Workspace:
 
     def close(self, timeout_s: float = _CLOSE_S) -> None:
         """Pause every download and an installation; they go on next time."""
+        deadline_s = time.monotonic() + timeout_s
         self.engines.close(timeout_s)
         if self._downloads:
-            self._downloads.close(timeout_s)
+            self._downloads.close(max(0.0, deadline_s - time.monotonic()))
 
     @property
     def downloads(self) -> DownloadQueue:
         """Made when it is first asked for, which an app does as it starts: before other threads could."""
         if self._downloads is None:
-            self._downloads = self._new_queue()
+            queue = self._internet.new_model_queue()
+            queue.changed.connect(self._note_checksums)
+            queue.changed.connect(self.upkeep.note_sources)
+            self._downloads = queue
         return self._downloads
 
     @property
@@ -152,7 +158,7 @@ class Workspace:
 
                 self._discovery = Discovery(
                     settings=lambda: self.store.current,
-                    session=self._session,
+                    session=self._internet.session,
                     engines=self._finder,
                     host=self.host,
                 )
@@ -208,7 +214,7 @@ class Workspace:
         of its own.
         """
         settings = settings or self.store.current
-        if not settings.model or engine_setting(settings.engine) is EngineKind.REMOTE:
+        if not settings.model or is_remote(settings):
             return None
         try:
             return self.library.id_of(settings.model)
@@ -262,7 +268,7 @@ class Workspace:
         """
         from tray_app.engine.launch_plan import plan_launch, plan_remote
 
-        if engine_setting(settings.engine) is EngineKind.REMOTE:
+        if is_remote(settings):
             key = keys[REMOTE.name] if keys and REMOTE.name in keys else self._secrets.get(REMOTE.name)
             return plan_remote(settings, key or "")
         model = self._model(settings, start)
@@ -282,7 +288,7 @@ class Workspace:
         connections: int | None = None,
         bytes_per_s: float | None = None,
     ) -> tuple[int, ...]:
-        """Queue a download of an address (see `download/address.py`) or of a catalogue id.
+        """Queue a download of an address (see `download/address.py`) or of an ID of the catalog.
 
         Returns the numbers of its files in the queue, in order: several for a split model, the last one its
         projector's where the catalog names one, its repository has one, or `projector` is the address of one.
@@ -290,6 +296,7 @@ class Workspace:
         `sha256` is that of the file that `source` names. `connections` and `bytes_per_s` limit this download;
         without them the settings do.
         """
+        from tray_app.app.discovery import projector_name
         from tray_app.download.connection_pool import TransferLimits
         from tray_app.models.remote_header import all_parts
 
@@ -305,7 +312,7 @@ class Workspace:
         if entry and entry.projector:
             files.append((self.discovery.pick(entry.projector).address, ""))
         elif sight := projector or picked.projector:
-            files.append((sight, self._name_beside(sight, picked.address)))
+            files.append((sight, projector_name(sight, picked.address)))
 
         def limits(usual: TransferLimits) -> TransferLimits:
             return TransferLimits(connections or usual.connections, bytes_per_s or usual.bytes_per_s)
@@ -321,18 +328,8 @@ class Workspace:
             for part, name in files
         )
 
-    def _name_beside(self, projector: str, model: str) -> str:
-        """What the projector at an address is to be called beside the model at another one."""
-        from pathlib import PurePath
-
-        from tray_app.download.source import parse_source
-        from tray_app.models.projectors import name_beside
-
-        projector, model = (parse_source(each).file_name for each in (projector, model))
-        return name_beside(PurePath(projector), PurePath(model))
-
     def pick(self, source: str) -> Picked:
-        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalogue is known."""
+        """Which file a download of `source` brings, see `Discovery.pick`; that of the catalog is known."""
         from tray_app.app.discovery import Picked
 
         in_catalog = any(entry.id == source for entry in self._catalog)
@@ -360,7 +357,7 @@ class Workspace:
         self, running: RunningApp | None = None, *known_errors: AppError
     ) -> DiagnosticInputs:
         """What is checked; `known_errors` were found before, besides those of files."""
-        from tray_app.app.diagnostics import DiagnosticInputs
+        from tray_app.app.diagnostic_inputs import DiagnosticInputs
 
         known = (self.store.problem, self.catalog_problem, *known_errors)
         return DiagnosticInputs(
@@ -484,50 +481,9 @@ class Workspace:
     def _act_on_engines(self) -> None:
         """Do what follows from another engine being the best one now. `AppError`."""
 
-    def _new_engine_queue(self) -> DownloadQueue:
-        """That of engines: none of them waits for a model of 40 GB."""
-        from tray_app.download.queue import DownloadQueue
-
-        return DownloadQueue(
-            self._session,
-            limits=lambda: _limits(self.store.current),
-            keep_awake=keep_awake_on(self.host.system),
-        )
-
-    def _new_queue(self) -> DownloadQueue:
-        from tray_app.download.queue import DownloadQueue
-        from tray_app.models.gguf import implied_size
-
-        queue = DownloadQueue(
-            self._session,
-            limits=lambda: _limits(self.store.current),
-            endpoint=lambda: self.store.current.hf_endpoint,
-            keep_awake=keep_awake_on(self.host.system),
-            measure=implied_size,
-        )
-        queue.changed.connect(self._note_checksums)
-        queue.changed.connect(self.upkeep.note_sources)
-        return queue
-
     def _note_checksums(self, downloads: tuple[Progress, ...]) -> None:
         if downloads:
             self.models.note_checksums(downloads)
-
-    def _session(self) -> Session:
-        from tray_app.download.session import Session
-
-        return Session(self._token)
-
-    def _token(self, address: str) -> str | None:
-        """The access token for Hugging Face or its mirror; None if there is none, or if it cannot be read."""
-        name = token_name(address, self.store.current)
-        if name is None:
-            return None
-        try:
-            return self._secrets.get(name)
-        except AppError as exc:
-            _log.info("No access token: %s. %s", exc.title, exc.message)
-            return None
 
     def _library_of(self, folder: Path) -> Library:
         return Library(
@@ -541,14 +497,3 @@ class Workspace:
     def _served_path(self) -> Path | None:
         """The first file of the model that an engine has open, or that a sleeping server would load."""
         return None
-
-
-def _limits(settings: Settings) -> TransferLimits:
-    from tray_app.download.connection_pool import TransferLimits
-    from tray_app.download.connection_scaler import MOST_CONNECTIONS
-
-    connections = settings.connections
-    return TransferLimits(
-        MOST_CONNECTIONS if connections == AUTO else connections,
-        settings.speed_limit * 1e6 or None,
-    )

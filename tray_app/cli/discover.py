@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from tray_app.cli.common import open_workspace
@@ -13,8 +12,8 @@ from tray_app.cli.output import (
     echo,
     print_json,
     print_table,
+    problem_document,
 )
-from tray_app.errors import ErrorDocument
 from tray_app.phrases import Translate
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def _offered(model: OfferedModel) -> Any:
         "best": model.best.quantization.path if model.best else None,
         "reason": str(model.best.reason) if model.best else None,
         "engine": model.reports[0].kind if model.reports else None,
-        "problem": msgspec.to_builtins(ErrorDocument.of(model.problem)) if model.problem else None,
+        "problem": problem_document(model.problem),
     }
 
 

@@ -109,7 +109,7 @@ def engines_prove(engine: EngineId, *, as_json: Json = False) -> None:
     from tray_app.gateway.control.commands import ProvingEngine
 
     with app_commands() as app:
-        _print_result(_follow(app.prove_engine, ProvingEngine(engine)), "Proven", as_json=as_json)
+        _print_result(_follow(app.prove_engine, ProvingEngine(engine)), "Tested", as_json=as_json)
 
 
 @engine_commands.command("allow", cls=TakesTexts)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 import msgspec
 import typer
 
-from tray_app.errors import AppError, ErrorCode
+from tray_app.errors import AppError, ErrorCode, ErrorDocument
 from tray_app.phrases import Translate, phrase, visible
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def print_json(document: object) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
 
 
+def problem_document(error: AppError | None) -> Any:
+    """An error as a part of a document; None if there is none."""
+    return msgspec.to_builtins(ErrorDocument.of(error)) if error else None
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str] = ()) -> None:
     """Print rows of one line each below their headings; the columns `right` are of numbers.
 
@@ -60,6 +65,11 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: C
             blanks = " " * (width - cell_len(cell))
             cells.append(blanks + cell if heading in right else cell + blanks)
         echo("  ".join(cells).rstrip())
+
+
+def below(path: Path, folder: Path) -> Path:
+    """A path without the folder that it is in; as it is if it is elsewhere."""
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def memory_words(size_bytes: int) -> str:

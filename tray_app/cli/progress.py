@@ -199,11 +199,11 @@ class SelftestView(ProgressBars):
     """The steps of the self-test, with a bar while it downloads."""
 
     def step(self, text: str) -> None:
-        """See `selftest.Listener`."""
+        """See `SelfTestObserver`."""
         self.say(text)
 
     def progress(self, progress: Progress) -> None:
-        """See `selftest.Listener`."""
+        """See `SelfTestObserver`."""
         self.show((progress,))
 
 

@@ -1,4 +1,7 @@
-"""The terminal commands for the app that runs: what it does, which models it has loaded, start and end."""
+"""The terminal commands for the app that runs: what it does, which models it has loaded, start and end.
+
+Main thread.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from tray_app.gateway.control.documents import EngineRow, ProblemDocument, StatusDocument
 
 _NOT_RUNNING = "Not running. Start it with: powerinfer-tray serve"
+_MINUTE_S = 60
+_HOUR_S = 3600
 
 
 def status(*, as_json: Json = False) -> None:
@@ -124,10 +129,6 @@ def _duration(seconds: float) -> str:
     if seconds < _HOUR_S:
         return f"{seconds // _MINUTE_S:.0f} min"
     return f"{seconds // _HOUR_S:.0f} h"
-
-
-_MINUTE_S = 60
-_HOUR_S = 3600
 
 
 def load(

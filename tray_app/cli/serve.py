@@ -183,11 +183,10 @@ def _loaded(app: App, name: str) -> str:
 
 def _choose_test_model_if_none(app: App) -> None:
     from tray_app.app.workspace import TEST_MODEL
-    from tray_app.engine.engine_kind import EngineKind
-    from tray_app.engine.kinds import engine_setting
+    from tray_app.engine.engine_setting import is_remote
 
     settings = app.store.current
-    if not settings.model and engine_setting(settings.engine) is not EngineKind.REMOTE:
+    if not settings.model and not is_remote(settings):
         tell_of_test_model()
         with suppress(ModelError):  # the space for models cannot be told
             for each in app.models.recommended([person_language(settings)]):

@@ -57,7 +57,7 @@ def settings_show(model: OneModel = None, *, as_json: Json = False) -> None:
 
 def _show_all(workspace: Workspace, *, as_json: bool) -> None:
     """What holds for all models, and what models have of their own."""
-    from tray_app.settings.schema import FIELDS
+    from tray_app.settings.fields import FIELDS
 
     settings = workspace.store.current
     if as_json:
@@ -75,8 +75,9 @@ def _show_all(workspace: Workspace, *, as_json: bool) -> None:
 
 
 def _show_model(workspace: Workspace, model_id: str, *, as_json: bool) -> None:
-    """What holds for one model, which of it is its own, and which of it the catalogue knows."""
-    from tray_app.settings.schema import MODEL_FIELDS, Scope
+    """What holds for one model, which of it is its own, and which of it the catalog knows."""
+    from tray_app.settings.fields import MODEL_FIELDS
+    from tray_app.settings.schema import Scope
 
     values, own = workspace.settings_of(model_id), workspace.store.current.models.get(model_id, {})
     known = workspace.library.known_defaults(model_id).keys() - own.keys()

@@ -9,6 +9,7 @@ import typer
 from tray_app.cli.common import open_workspace
 from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
+    below,
     echo,
     print_json,
 )
@@ -118,8 +119,7 @@ def space(*, as_json: Json = False) -> None:
     for each in use.models:
         echo(f"{each.id}: {decimal(each.held_bytes)}{_place(each)}, {_use(each)}")
     for partial in use.partials:
-        name = partial.final.relative_to(folder) if partial.final.is_relative_to(folder) else partial.final
-        echo(f"unfinished: {presentable(name)}, {decimal(partial.held_bytes)}")
+        echo(f"unfinished: {presentable(below(partial.final, folder))}, {decimal(partial.held_bytes)}")
     if use.unusable_bytes:
         echo(f"files that cannot be used: {decimal(use.unusable_bytes)}")
     echo(f"Total: {decimal(use.total_bytes)}. Free for models: {decimal(use.free_bytes)}")

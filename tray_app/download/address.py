@@ -1,4 +1,4 @@
-"""Addresses of models as people write, copy and paste them: from browsers, chats and terminals. Pure."""
+"""URLs of models as people type them or copy them from browsers, chats and terminals. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HUGGING_FACE = "https://huggingface.co"
 HINT = "Enter the URL of a file (https://…/model.gguf) or hf:owner/repository/file.gguf."
 
-# These are known without https:// in front. Any other host could as well be a folder of this computer.
+# Known without https:// in front. Any other host could also be a folder on this computer.
 _KNOWN_HOSTS = (
     "huggingface.co",
     "hf.co",
@@ -38,12 +38,12 @@ _SHORT = re.compile(r"hf:/{0,2}|hf\.co/", re.IGNORECASE)
 _COMMAND = re.compile(r"[$>]?\s*ollama\s+(?:run|pull)\s+(\S+).*", re.DOTALL)
 _MARKDOWN = re.compile(r"\[[^\]]*\]\((\S+)\)")
 _AROUND = "\"'`<>"
-"""Characters around an address in a text, in addition to brackets and quotation marks of every language."""
+"""Characters around a URL in a text, in addition to brackets and quotation marks of every language."""
 _IN_ADDRESSES = ")/%&*@#\\"
-"""Punctuation that an address may end in."""
+"""Punctuation that a URL may end with."""
 
 _LONGEST = 8192
-"""The longest address in characters; most servers accept no more (RFC 9110, 4.1)."""
+"""The longest URL in characters. RFC 9110 (4.1) recommends supporting 8,000 octets."""
 
 _ROUTES = frozenset({"blob", "raw", "resolve", "tree"})
 _FILE = re.compile(r"(?P<repo>[^/@:]+/[^/@:]+)/(?P<path>[^@]*[^/@])(?:@(?P<revision>[^@]+))?")
@@ -57,39 +57,39 @@ class Repository:
     """A repository of Hugging Face or a mirror, given without a file."""
 
     site: str
-    """As `https://huggingface.co`."""
+    """Such as `https://huggingface.co`."""
     name: str
     """`owner/repository`."""
     tag: str = ""
     """The quantization, such as `Q4_K_M`, or a file's name; empty if none was given."""
     revision: str = "main"
     folder: str = ""
-    """The folder of the model in the repository; empty: anywhere."""
+    """The folder of the model in the repository; empty for any."""
 
     @property
     def prefix(self) -> str:
-        """What the paths of all files begin with that may be meant."""
+        """The beginning of the paths of all files in `folder`."""
         return f"{self.folder}/" if self.folder else ""
 
     def address(self, path: str) -> str:
-        """Where a file of it is downloaded from."""
+        """The URL of a file in the repository."""
         revision = quote(self.revision, safe="")
         return f"{self.site}/{quote(self.name)}/resolve/{revision}/{quote(path)}"
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an address, and not a file or model on this computer."""
+    """Whether a text is a URL or starts with `hf:`, and is not a file or model on this computer."""
     return _START.match(_bare(text)) is not None
 
 
 def address_in(text: str) -> str:
-    """The address that a text consists of, without quotes and the like around it; empty if it is none."""
+    """The URL that a text consists of, without quotes or brackets around it; empty if it is not one."""
     bare = _bare(text)
     return bare if _START.match(bare) else ""
 
 
 def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repository:
-    """The address of a file, or the repository that has it; DownloadError if `text` is neither.
+    """The URL of a file, or the repository that contains it; `DownloadError` if `text` is neither.
 
     `endpoint`: where `hf:` and `hf.co/` lead, Hugging Face or a mirror of it.
     """
@@ -128,13 +128,13 @@ def read_address(text: str, endpoint: str = HUGGING_FACE) -> SplitResult | Repos
 
 
 def has_odd_letters(text: str) -> bool:
-    """Whether it has characters that no address can have (also undecodable bytes), or is too long."""
+    """Whether a text has characters that no URL can have (including undecodable bytes), or is too long."""
     return len(text) > _LONGEST or any(unicodedata.category(letter) in {"Cc", "Cs"} for letter in text)
 
 
 def _bare(text: str) -> str:
-    """What is left of a pasted text without what stands around an address in chats, mails and commands."""
-    if len(text) > _LONGEST:  # that is none, and to take it apart would take long
+    """A pasted text without the characters and commands around a URL in chats, mails and terminals."""
+    if len(text) > _LONGEST:  # not a URL, and parsing it would take long
         return text
     for pattern in (_COMMAND, _MARKDOWN):
         if found := pattern.fullmatch(text.strip()):
@@ -152,7 +152,7 @@ def _leads_in(letter: str) -> bool:
 
 
 def _leads_out(text: str) -> bool:
-    """Whether the last letter does not belong to the address; a closing bracket does if it was opened."""
+    """Whether the last character does not belong to the URL; a closing bracket does if it was opened."""
     last = text[-1]
     if last == ")":
         return text.count(")") > text.count("(")
@@ -161,7 +161,7 @@ def _leads_out(text: str) -> bool:
 
 
 def _read_short(text: str, site: str) -> str | Repository | None:
-    """`owner/repository/file@revision` as an address, `owner/repository:TAG` as a repository."""
+    """`owner/repository/file@revision` as a URL, `owner/repository:TAG` as a repository."""
     if found := _REPOSITORY.fullmatch(text):
         return Repository(site, found["repo"], _tag(found["tag"]), found["revision"] or "main")
     found = _FILE.fullmatch(text)
@@ -178,7 +178,7 @@ def _checked(url: str, text: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host = parts.hostname
-        _ = parts.port  # looked at here, so that a bad one fails here
+        _ = parts.port  # raises here if it is invalid
     except ValueError as exc:
         raise DownloadError(
             ErrorCode.ADDRESS_INVALID,
@@ -197,7 +197,7 @@ def _checked(url: str, text: str) -> SplitResult:
 
 
 def _behind_page(parts: SplitResult, site: str) -> SplitResult | Repository:
-    """The address of the file, where the person has copied the address of a web page that shows it."""
+    """The URL of the file itself, if a URL is that of a web page about the file."""
     host = parts.hostname or ""
     if host in _LIKE_HUGGING_FACE or parts.netloc == urlsplit(site).netloc:
         return _behind_hugging_face(parts)

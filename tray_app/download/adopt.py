@@ -1,7 +1,7 @@
-"""Handles a file that has the final name already: a complete one is used, the beginning of one is completed.
+"""Handles an existing file with the final name: a complete one is used, an incomplete one is continued.
 
-The 4D component leaves both. Any other file of that name belongs to the person and is not touched. Runs on
-the downloads thread.
+The 4D component leaves both behind. Any other file with that name belongs to the user and is not touched.
+Runs on the downloads thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import RangeRefusedError
+from tray_app.download.faults import RangeRefusedError
 from tray_app.download.progress import Phase
 from tray_app.download.segments import Span
 from tray_app.download.verify import HEAD_BYTES, refuse_foreign, sha256_of
@@ -30,16 +30,16 @@ _SAMPLE_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the source has."""
+    """The source's file, compared with the existing one."""
 
     remote: RemoteFile
     same_end: bool
-    """Whether the last bytes of the file that is here stand at that place of the source's, too; False: it
-    gives no pieces to compare."""
+    """Whether the last bytes of the existing file are at the same place in the source's. False if the server
+    does not send parts that could be compared."""
 
 
 class Existing:
-    """The file at the final name."""
+    """The existing file with the final name."""
 
     def __init__(self, path: Path, observer: Observer, keep_going: Callable[[], None]) -> None:
         self._path = path
@@ -54,7 +54,7 @@ class Existing:
         return sha256_of(self._path, self._keep_going) == sha256
 
     def compare(self, ask: Callable[[Span], ResponseBody]) -> Offer:
-        """Ask the source for the end of what is here. DownloadError if that is another."""
+        """Compare the end of the file with the source's bytes. `DownloadError` if they differ."""
         start = max(0, self._size - _SAMPLE_BYTES)
         try:
             answer = ask(Span(start, max(self._size, 1)))
@@ -67,9 +67,9 @@ class Existing:
             return Offer(answer.remote, same_end=answer.is_piece)
 
     def is_complete(self, offer: Offer, sha256: str | None) -> bool:
-        """Whether the file is all that the source offers; DownloadError if it is something else.
+        """Whether the file is the complete one of the source; `DownloadError` if it is something else.
 
-        `sha256`: the digest that a person gave, which the file does not have.
+        `sha256`: the digest that the user has given, which the file does not have.
         """
         if self._size != offer.remote.size_bytes:
             return False
@@ -85,9 +85,9 @@ class Existing:
         return True
 
     def adopt(self, part: PartFile, offer: Offer, sha256: str | None) -> None:
-        """Make the file the beginning of the download, or DownloadError.
+        """Make the file the beginning of the download; `DownloadError` if it may be something else.
 
-        Only where a digest will tell in the end whether that was right.
+        Only if a digest will show at the end whether that was right.
         """
         remote = offer.remote
         shorter = remote.size_bytes is not None and self._size < remote.size_bytes

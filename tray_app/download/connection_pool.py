@@ -1,6 +1,6 @@
 """The connections of one download: how many there are, and how their failures are handled.
 
-Runs on the downloads thread, which writes the journal meanwhile; each connection has its own thread.
+Runs on the downloads thread, which also writes the journal; each connection has its own thread.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tray_app.download.connection_scaler import MOST_CONNECTIONS, ConnectionScaler
-from tray_app.download.network_errors import ChangedError, OverlongError, TransientError, broken_transfer
+from tray_app.download.faults import ChangedError, OverlongError, TransientError, broken_transfer
 from tray_app.download.throttle import Throttle
 from tray_app.download.worker import FetchContext, Worker
 
@@ -39,7 +39,7 @@ class TransferLimits:
 
 
 class ConnectionPool:
-    """Receives the missing bytes of a part. To end it early, set `stop` and abort the session."""
+    """Downloads the missing bytes of a part. To end it early, set `stop` and abort the session."""
 
     def __init__(  # noqa: PLR0913 - what one download consists of
         self,
@@ -56,7 +56,7 @@ class ConnectionPool:
         answer_s: float,
         on_tick: Callable[[], None],
     ) -> None:
-        assert part.remote is not None  # noqa: S101 - an answer has said which file it is
+        assert part.remote is not None  # noqa: S101 - known since the first answer
         self._part = part
         self._session = session
         self._limits = limits
@@ -70,7 +70,7 @@ class ConnectionPool:
         self._last_fault: DownloadError = broken_transfer("All connections were closed.")
         self._checkpoint_s = clock()
         self._ended = threading.Event()
-        self._errand = FetchContext(
+        self._context = FetchContext(
             part=part,
             room=room,
             remote=part.remote,
@@ -85,23 +85,22 @@ class ConnectionPool:
         )
 
     def run(self, answer: ResponseBody, *, splittable: bool) -> None:
-        """Fetch everything; `answer` is the first body. DownloadError, or OSError, if it cannot go on.
+        """Download everything; `answer` is the first body. `DownloadError` or `OSError` if it cannot go on.
 
-        `splittable`: whether other connections may fetch other pieces.
-        What `on_tick` raises, which is called often, ends it, too.
+        `splittable`: whether other connections may fetch other parts. `on_tick` is called often; what it
+        raises also ends the download.
         """
         limits = self._limits()
-        self._errand.throttle.limit_bytes_per_s = limits.bytes_per_s
+        self._context.throttle.limit_bytes_per_s = limits.bytes_per_s
         plan = self._part.plan
         start, end = answer.span or (0, None)
         claim = plan.claim_run(end - start) if answer.is_piece and end else plan.claim_run()
         if claim is None:  # an empty file
             answer.response.close()
             return
-        self._start(Worker(1, self._errand, claim, answer))
+        self._start(Worker(1, self._context, claim, answer))
         try:
-            # If all pieces are complete, a stalled connection whose bytes another one has fetched is not
-            # waited for.
+            # Once all bytes are here, a stalled connection whose bytes another has fetched is not awaited.
             while self._workers and not (answer.is_piece and plan.complete):
                 self._news.wait(TICK_S)
                 self._news.clear()
@@ -109,7 +108,7 @@ class ConnectionPool:
         finally:
             self._end()
         self._on_tick()
-        if not plan.complete:  # the last two connections have ended at the same moment
+        if not plan.complete:  # the last connections have ended at the same moment
             raise self._last_fault
 
     def _tick(self, *, splittable: bool) -> None:
@@ -118,17 +117,17 @@ class ConnectionPool:
         now_s = self._clock()
         if now_s - self._checkpoint_s >= CHECKPOINT_INTERVAL_S:
             self._part.checkpoint()
-            self._checkpoint_s = self._clock()  # a slow disk is not asked without a pause
+            self._checkpoint_s = self._clock()  # after it, so that a slow disk gets a pause
         limits = self._limits()
-        self._errand.throttle.limit_bytes_per_s = limits.bytes_per_s
+        self._context.throttle.limit_bytes_per_s = limits.bytes_per_s
         if splittable:
             self._adjust(limits.connections, now_s)
 
     def _collect(self) -> None:
         """Handle connections that have ended.
 
-        One that has received bytes is replaced; one that has received none was more than the server allows.
-        Only the error of the last connection ends the download.
+        One that has received bytes is replaced; one that has not was probably one too many for the server.
+        The download ends only with the error of the last connection, or with one that affects all.
         """
         for worker in [worker for worker in self._workers if worker.has_ended]:
             worker.join()
@@ -160,13 +159,13 @@ class ConnectionPool:
             self._add(claim)
 
     def _relieve(self, now_s: float, most: int) -> None:
-        """Fetch the last bytes again over another connection if theirs receives nothing; they are too few to
-        be halved.
+        """Fetch the last bytes, which are too few to be halved, over another connection if theirs receives
+        nothing.
 
         The stalled connection ends with all others; bytes that it still receives are ignored.
         """
-        if self._errand.throttle.limit_bytes_per_s is not None:
-            return  # with a speed limit, a connection may only be waiting for that
+        if self._context.throttle.limit_bytes_per_s is not None:
+            return  # a connection may be waiting only because of the speed limit
         for worker in self._workers[: most - len(self._workers)]:
             claim = worker.standing_still(now_s - self._standstill_s)
             if claim and (rest := self._part.plan.take_over(claim)):
@@ -175,16 +174,16 @@ class ConnectionPool:
     def _add(self, claim: Claim) -> None:
         numbers = {worker.number for worker in self._workers}
         free = next(number for number in itertools.count(1) if number not in numbers)
-        self._start(Worker(free, self._errand, claim))
+        self._start(Worker(free, self._context, claim))
 
     def _start(self, worker: Worker) -> None:
         self._workers.append(worker)
         worker.start()
 
     def _end(self) -> None:
-        """Wait until no connection can write any more."""
+        """Wait until no connection writes any more."""
         self._ended.set()
         for worker in self._workers:
             while worker.is_alive():
-                self._session.hang_up()  # repeatedly: it may just have been connecting
+                self._session.hang_up()  # repeatedly, because it may only now have connected
                 worker.join(TICK_S / 2)

@@ -1,4 +1,4 @@
-"""How many connections a download uses: few at first, more while that makes it faster. Pure."""
+"""The number of connections of a download: few at first, more as long as that makes it faster. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _FIRST_CONNECTIONS = 4
 _SHORTEST_WINDOW_S = 0.15
 _LONGEST_WINDOW_S = 2.0
 _WORTHWHILE = 1.15
-"""Additional connections are kept if the total rate has grown by this factor."""
+"""More connections are kept if the total rate has grown by this factor."""
 _SHORTEST_HOLD_S = 10.0
 _LONGEST_HOLD_S = 160.0
 
@@ -24,10 +24,9 @@ class _Trial:
 
 
 class ConnectionScaler:
-    """Doubles the connections while the total rate grows; otherwise goes back and waits before the next try.
+    """Doubles the connections while the total rate grows; otherwise goes back, and tries again later.
 
-    More connections may help later (the network may have changed), so they are tried again, more and more
-    rarely.
+    More connections may help later, when the network has changed, but the tries become rarer.
     """
 
     def __init__(self, answer_s: float) -> None:
@@ -40,10 +39,12 @@ class ConnectionScaler:
         self._hold_s = _SHORTEST_HOLD_S
 
     def observe(self, received_bytes: int, now_s: float, *, settled: bool, most: int) -> None:
-        """So much has arrived by now. `settled`: all connections are receiving; `most`: how many may be."""
+        """Take note of the bytes received so far. `settled`: whether all connections are receiving; `most`:
+        the limit of connections.
+        """
         if self.wanted > most:
             self.wanted, self._trial = most, None
-        if not settled:  # a connection that is being made has no rate yet
+        if not settled:  # a new connection has no rate yet
             self._window = None
         elif self._window is None:
             self._window = (now_s, received_bytes)
@@ -54,7 +55,9 @@ class ConnectionScaler:
             self._try_more(rate, now_s, most)
 
     def refuse(self, working: int, now_s: float, wait_s: float) -> None:
-        """The server has refused a connection, for at least `wait_s`, while `working` ones were receiving."""
+        """The server has refused a further connection for at least `wait_s`, while `working` ones are
+        open.
+        """
         self.wanted, self._trial = max(1, working), None
         self._hold(now_s)
         self._hold_until_s = max(self._hold_until_s, now_s + wait_s)

@@ -1,7 +1,7 @@
-"""The name of a downloaded file: from its address or from the server, made safe for every system. Pure.
+"""The name of a downloaded file, from its URL or from the server, made safe for every system. Pure.
 
-Many addresses have no file name: `…/api/download/models/1`, `…/repo?FilePath=x.gguf`, `…/blobs/sha256:…`.
-Then the server is asked. A name without the ending of a model gets one, or the file would not be found again.
+Many URLs have no file name: `…/api/download/models/1`, `…/repo?FilePath=x.gguf`, `…/blobs/sha256:…`. Then the
+server is asked. A model's name without `.gguf` gets it, or the file would not be found among the models.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 MODEL_SUFFIX = ".gguf"
+"""The ending of every model file, in any case."""
 NAME_LIMIT_BYTES = 200
-"""File systems allow 255; the names of the partial file and its journal are a little longer."""
+"""File systems allow 255, and the names of the partial file and its journal are a little longer."""
 
 _LONGEST_HEADER = 4096
-"""The longest header that is read for a name."""
+"""The most characters of a header that are searched for a name."""
 
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 WINDOWS_DEVICES = re.compile(
     r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE
 )
-"""Names that mean a device on Windows, with whatever ending."""
-# One parameter of a header, as RFC 6266 has it, and as servers write it that have not read that.
+"""Names that mean a device on Windows, with any ending."""
+# One parameter of a header, as in RFC 6266 and as servers write it that do not follow it.
 _PARAMETER = re.compile(r'(?:^|;)\s*([\w!#$&+.^`|~-]+\*?)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _EXTENDED = re.compile(r"([\w.:-]+)'[^']*'(.*)", re.DOTALL)
 
@@ -43,10 +44,10 @@ def names_a_model(name: str) -> bool:
 
 
 def first_name(url: str) -> tuple[str, bool]:
-    """The name of what is at an address, before anybody was asked, and whether it is the last word.
+    """The file name in a URL, and whether it is final, so that the server need not be asked.
 
-    While it is not, it is another for every address, so that two downloads never share a partial file. Empty
-    if the address names nothing.
+    A name that is not final has a hash of the URL, unless the URL's query names a model, so that two
+    downloads do not share a partial file. Empty if the URL contains no name.
     """
     own = _last_part(urlsplit(url).path)
     if names_a_model(own):
@@ -59,7 +60,9 @@ def first_name(url: str) -> tuple[str, bool]:
 
 
 def told_name(url: str, answers: Sequence[Mapping[str, str]]) -> str | None:
-    """What the file is called by the headers of all answers on the way to it; None: nobody says."""
+    """The file's name in the headers of all answers on the way to it, or in their URLs; None if there is
+    none.
+    """
     dispositions = (answer.get("Content-Disposition", "") for answer in reversed(answers))
     targets = [answer["Location"] for answer in reversed(answers) if answer.get("Location")]
     by_address = (_last_part(_parts(target).path) for target in targets)
@@ -73,7 +76,9 @@ def told_name(url: str, answers: Sequence[Mapping[str, str]]) -> str | None:
 
 
 def last_name(url: str, told: str | None, *, is_model: bool) -> str:
-    """The name for good, once the server was asked; that of a model if the file begins as one."""
+    """The final name, once the server was asked; with `.gguf` if the file starts like a model
+    (`is_model`).
+    """
     name = told or _last_part(urlsplit(url).path)
     if is_model and not names_a_model(name.lstrip(". ")):
         name += MODEL_SUFFIX
@@ -81,7 +86,7 @@ def last_name(url: str, told: str | None, *, is_model: bool) -> str:
 
 
 def disposition_name(header: str) -> str:
-    """The file name in a Content-Disposition, without folders; empty if there is none that can be read."""
+    """The file name in a Content-Disposition header, without folders; empty if there is no valid one."""
     parameters = _PARAMETER.findall(header[:_LONGEST_HEADER])
     found = {name.lower(): text.strip() for name, text in parameters}
     for text in (_extended(found.get("filename*", "")), _plain(found.get("filename", ""))):
@@ -92,9 +97,10 @@ def disposition_name(header: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """`name` as every file system takes it: no separator, no device name, not too long, with its ending.
+    """`name` as every file system accepts it: without separators and device names, not too long, with its
+    ending.
 
-    Nothing in it is hidden, and neither is the file, which a dot in front would do.
+    Without invisible characters, and without a dot at the beginning, which would hide the file.
     """
     name = rewritten(unicodedata.normalize("NFC", name), _seen)
     name = _UNSAFE.sub("_", name).strip(". ")
@@ -104,12 +110,12 @@ def safe_name(name: str) -> str:
 
 
 def _seen(harmful: str) -> str:
-    """What stands for a character that no name may have: nothing, if nobody could see it."""
+    """The replacement for a character that is not allowed in names: nothing if it is invisible anyway."""
     return "_" if unicodedata.category(harmful) in {"Cc", "Cs"} else ""
 
 
 def _in_query(url: str) -> Iterator[str]:
-    """Names of models in what follows the `?`: `FilePath=sub/x.gguf`, `file=x.gguf`."""
+    """Names of models in the query of a URL: `FilePath=sub/x.gguf`, `file=x.gguf`."""
     for _, value in parse_qsl(_parts(url).query):
         name = re.split(r"[/\\]", value)[-1]
         if names_a_model(name):
@@ -117,7 +123,7 @@ def _in_query(url: str) -> Iterator[str]:
 
 
 def _parts(url: str) -> SplitResult:
-    """An address in its parts; empty ones if it is none: a server may say anything."""
+    """The parts of a URL from a server; empty ones if it is invalid."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -129,28 +135,30 @@ def _last_part(path: str) -> str:
 
 
 def _extended(text: str) -> str:
-    """A value as RFC 8187 has it: `UTF-8''na%C3%AFve.gguf`; or what servers take for that."""
+    """The value of an RFC 8187 parameter, such as `UTF-8''na%C3%AFve.gguf`, or of an attempt at one."""
     text = text.strip("\"'") if text.startswith(('"', "'")) else text
     charset, value = found.groups() if (found := _EXTENDED.fullmatch(text)) else ("utf-8", text)
     try:
         return unquote_to_bytes(_bytes(value)).decode(charset, errors="replace")
-    except (LookupError, UnicodeError):  # there is no such charset, or it is none for texts
+    except (LookupError, UnicodeError):  # an unknown charset, or a codec that is not for texts
         return ""
 
 
 def _plain(text: str) -> str:
-    """A value between quotes or not; in UTF-8, percent or RFC 2047's letters, which all are seen."""
+    """A value with or without quotes, in UTF-8, percent-encoding or RFC 2047's encoding: servers send all of
+    them.
+    """
     text = re.sub(r'\\(["\\])', r"\1", text.strip("\"'"))
     try:
         if "=?" in text:
             return str(make_header(decode_header(text)))
         return unquote_to_bytes(_bytes(text)).decode()
-    except (MessageError, LookupError, ValueError):  # there is no such charset, or it is none for texts
+    except (MessageError, LookupError, ValueError):  # an unknown charset, or a codec that is not for texts
         return text
 
 
 def _bytes(text: str) -> bytes:
-    """What was sent: headers arrive as Latin-1, whatever they are in."""
+    """The bytes that were sent: the library decodes headers as Latin-1, whatever their encoding is."""
     return text.encode("latin-1") if all(ord(letter) < 256 for letter in text) else text.encode()  # noqa: PLR2004
 
 

@@ -52,13 +52,13 @@ class Job:
         self.error: DownloadError | None = None
         self.run: JobRun | None = None
         self.limits: Callable[[TransferLimits], TransferLimits] | None = None
-        """What makes the limits of this download of those that hold for all; None: the same."""
+        """Computes the limits of this download from those of all; None if they are the same."""
         self._shown: Progress | None = None
         self._shown_state: tuple[object, ...] = ()
 
     @classmethod
     def left_behind(cls, number: int, folder: Path, journal: Journal) -> Job:
-        """A job that an earlier run of the app has left; it is paused until somebody resumes it."""
+        """An unfinished download of an earlier run of the app; paused until the user resumes it."""
         job = cls(number, Order(journal.source, folder, journal.sha256))
         job.phase = Phase.PAUSED
         job.received_bytes = sum(span.end - span.start for span in journal.done)
@@ -66,14 +66,14 @@ class Job:
         return job
 
     def start(self) -> None:
-        """Wait for the thread; a run that is being stopped will be followed by another."""
+        """Wait for the thread. A run that is just being stopped is followed by another."""
         if self.run is not None:
             self.run.next_phase, self.run.discard = Phase.WAITING, False
         elif self.phase is not Phase.DONE:
             self.phase, self.error = Phase.WAITING, None
 
     def stop(self, phase: Phase, *, discard: bool = False) -> None:
-        """Be paused or cancelled. A failed download is not paused, a finished one neither."""
+        """Pause or cancel. A failed download cannot be paused; a finished one is not changed."""
         if self.run is not None:
             self.run.stop(phase, discard=discard)
         elif self.phase is Phase.WAITING or (phase is Phase.CANCELLED and self.phase is not Phase.DONE):
@@ -82,22 +82,24 @@ class Job:
             self.phase, self.error = phase, None
 
     def begin(self, session: Session) -> JobRun:
-        """The thread begins with it."""
+        """The downloads thread starts this job."""
         self.phase = Phase.CONNECTING
         self.run = JobRun(session)
         return self.run
 
     def end(self, phase: Phase, *, error: DownloadError | None = None, sha256: str | None = None) -> None:
-        """The thread has ended with it. `OSError`, `DownloadError` if its bytes could not be deleted."""
+        """The downloads thread has finished this job. `OSError`, `DownloadError` if its bytes cannot be
+        deleted.
+        """
         discard = self.run is not None and self.run.discard
         self.phase, self.error, self.sha256, self.run = phase, error, sha256, None
         if not phase.active:
-            self.limits = None  # they were those of whoever asked for it
+            self.limits = None  # those of the caller who has started it
         if discard and phase is not Phase.DONE:
             self._remove_part()
 
     def progress(self) -> Progress:
-        """The job as a frozen value; the same one until something changes."""
+        """The job as a frozen value; the same object until something changes."""
         rate = self.meter.bytes_per_s if self.phase is Phase.DOWNLOADING else 0.0
         numbers = (self.received_bytes, self.total_bytes, rate)
         state = (self.order, self.phase, *numbers, self.resumed, self.sha256, self.validator, self.error)
@@ -124,8 +126,7 @@ class Job:
         )
 
     def _remove_part(self) -> None:
-        # another program may be downloading it: then its bytes are not deleted
-        # another program may be downloading it: then its bytes are not deleted
+        # Another program may be downloading it: then its bytes are not deleted.
         with sole_writer(self.order.path):
             PartFile(self.order.path, self.order.source).discard()
         self.received_bytes, self.resumed = 0, False

@@ -1,9 +1,9 @@
-"""The partial file and its journal: what survives a quit, a crash or a power cut.
+"""The partial file and its journal, which survive a quit, a crash or a power cut.
 
-`<name>.part` holds the bytes in place, and grows as they come; `<name>.part.json` says which of them are
-safely on the disk, and which file they belong to. It is written after the data was synced: it may be behind
-the data, but never ahead of it. In a folder that others may write to, either may have been replaced by a link
-to another file: then nothing is written (`NotOurFileError`). On the downloads thread; `writer` on any.
+`<name>.part` has the bytes at their final offsets and grows as they arrive; `<name>.part.json` says which of
+them are safely on the disk, and which file they belong to. It is written after the data was synced, so it may
+be behind the data but never ahead of it. In a shared folder, another user may replace either by a link to
+another file; then nothing is written (`NotOurFileError`). Runs on the downloads thread; `writer` on any.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tray_app.download.disk_errors import DISK_FULL
 from tray_app.download.file_names import safe_name
-from tray_app.download.network_errors import DISK_FULL
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.segments import Plan, Span
 from tray_app.download.source import DownloadSource, RemoteFile
@@ -49,20 +49,21 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class Journal(msgspec.Struct, frozen=True):
-    """What is known of the partial file."""
+    """What is known about the partial file."""
 
     source: DownloadSource
     sha256: str | None
-    """What a person says the file's SHA-256 is."""
+    """The file's SHA-256 according to the user."""
     ordered_at_s: float
-    """Seconds since 1970: the place in the queue."""
+    """When it was queued, in seconds since 1970; determines its place in the queue."""
     remote: RemoteFile | None = None
-    """None: nothing was received yet."""
+    """None if nothing was received yet."""
     done: tuple[Span, ...] = ()
+    """The bytes that are safely on the disk."""
 
 
 class PartFile:
-    """The bytes of one download that are here already."""
+    """The bytes of one download that have arrived."""
 
     def __init__(self, final: Path, source: DownloadSource, sha256: str | None = None) -> None:
         self.path = final.with_name(final.name + PART_ENDING)
@@ -73,16 +74,16 @@ class PartFile:
         self._journal = Journal(source, sha256, time.time())
         self._sync_file: FileIO | None = None
         self._sync_failed = False
-        self._journal_is_blank = False  # whether that on the disk is `note_order`'s: it knows of no byte
+        self._journal_is_blank = False  # whether the one on the disk is still that of `note_order`
 
     @property
     def whole(self) -> bool:
-        """Whether every byte of the file is here."""
+        """Whether every byte of the file has arrived."""
         return self.remote is not None and self.plan.complete
 
     @property
     def occupied_bytes(self) -> int:
-        """How much room on the disk it has taken already; more than the journal knows after a crash."""
+        """The bytes that it occupies on the disk; after a crash, more than the journal knows of."""
         try:
             occupied = bytes_on_disk(self.path.stat())
         except FileNotFoundError:
@@ -90,7 +91,9 @@ class PartFile:
         return max(self.plan.received_bytes, occupied)
 
     def load(self) -> None:
-        """Take up what an earlier run left, if anything. `NotOurFileError` if it must not be written to."""
+        """Continue with what an earlier run has left, if anything. `NotOurFileError` if it must not be
+        written.
+        """
         there = is_own(self.path)
         journal = read_journal(self._journal_path) if is_own(self._journal_path) else None
         if journal is None:
@@ -104,18 +107,19 @@ class PartFile:
             self.plan = Plan(journal.remote.size_bytes, journal.done)
 
     def start_over(self, remote: RemoteFile) -> None:
-        """Forget all bytes; those that follow belong to `remote`."""
+        """Discard all bytes; the following ones belong to `remote`."""
         self.close()
         self.remote, self.plan = remote, Plan(remote.size_bytes)
         if not self._journal_is_blank:
-            self._write_journal(())  # first: the old one must not vouch for new bytes
-        # It is not given its size: Windows and exFAT would write zeros up to there before anything can come.
+            self._write_journal(())  # first, because the old one must not count for new bytes
+        # It is not given its full size: Windows and exFAT would first fill it with zeros.
         make_own(self.path)
 
     def adopt(self, existing: Path, remote: RemoteFile) -> None:
-        """Go on from a file that holds the first bytes of `remote`; it becomes the partial file.
+        """Make a file that contains the first bytes of `remote` the partial file.
 
-        `NotOurFileError` if it is a link, or has another name elsewhere: what follows would go there, too.
+        `NotOurFileError` if it is a link or has a hard link elsewhere, because that file would be changed,
+        too.
         """
         is_own(existing)
         size = existing.stat().st_size
@@ -124,11 +128,13 @@ class PartFile:
         existing.replace(self.path)
 
     def writer(self) -> FileIO:
-        """A file of the caller's own: Windows has no way to write at an offset through a shared one."""
+        """The partial file, opened for this caller only: Windows cannot write at an offset through a shared
+        one.
+        """
         return open_own(self.path)
 
     def head(self) -> bytes | None:
-        """The first bytes, which tell what the file is; None if they are not here yet."""
+        """The first `HEAD_BYTES`, which tell what the file is; None if they have not arrived yet."""
         needed = HEAD_BYTES if self.plan.size_bytes is None else min(HEAD_BYTES, self.plan.size_bytes)
         if self.plan.prefix_bytes < needed:
             return None
@@ -136,22 +142,24 @@ class PartFile:
             return file.read(min(HEAD_BYTES, self.plan.prefix_bytes))
 
     def checkpoint(self) -> None:
-        """Make sure that a later run finds every byte received so far. OSError if that is impossible."""
+        """Sync every byte received so far and note it in the journal, so that a later run finds it.
+        `OSError`.
+        """
         if self.remote is None or self._sync_failed:
             return
         done = self.plan.done  # what arrives from now on is not covered by the sync
         self.sync()
-        self.path.stat()  # a file whose folder has been deleted can still be written, to no avail
+        self.path.stat()  # raises if its folder was deleted; the open file could still be written, in vain
         self._write_journal(done)
 
     def sync(self) -> None:
-        """Bring what was received so far to the disk, without noting it. OSError if that is impossible."""
+        """Sync what was received so far to the disk, without noting it in the journal. `OSError`."""
         try:
             if self._sync_file is None:
                 self._sync_file = self.writer()
             _sync_data(self._sync_file.fileno())
         except OSError:
-            # The system reports a lost write once: the next sync would succeed, and the journal would lie.
+            # The system reports a lost write only once: the next sync would succeed, the journal be wrong.
             self._sync_failed = True
             raise
 
@@ -174,14 +182,14 @@ class PartFile:
         return damaged
 
     def discard(self) -> None:
-        """Delete what is here."""
+        """Delete the partial file and its journal."""
         self.close()
         self._journal_path.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
         self.remote, self.plan = None, Plan(None)
 
     def close(self) -> None:
-        """Let go of the file; what was not checkpointed may be lost."""
+        """Close the file that `sync` has opened."""
         if self._sync_file is not None:
             self._sync_file.close()
             self._sync_file = None
@@ -194,25 +202,25 @@ class PartFile:
         except OSError as exc:
             if exc.errno not in DISK_FULL or not self._journal_path.exists():
                 raise
-            # There is no room for a second journal, but this one has its block on the disk already.
+            # There is no space for a second journal, but the first one already has its block on the disk.
             _overwrite(self._journal_path, msgspec.json.encode(self._journal))
 
 
 def note_order(final: Path, source: DownloadSource, sha256: str | None) -> None:
-    """Leave word that a file is wanted, so that a later run knows. OSError if that is impossible.
+    """Write a journal for a queued file, so that a later run knows of it. `OSError`.
 
-    A power cut may take it back: to wait for the disk with each of a thousand files would take long.
+    Not synced, because that would take long for a thousand files; a power cut may undo it.
     """
     path = final.with_name(final.name + JOURNAL_ENDING)
-    if not (os.path.lexists(path) or final.exists()):  # else it is known already, perhaps to another program
+    if not (os.path.lexists(path) or final.exists()):  # otherwise it is known, perhaps to another program
         with open(path, "xb", opener=open_private) as file:
             file.write(msgspec.json.encode(Journal(source, sha256, time.time())))
 
 
 def note_name(ordered: Path, final: Path, source: DownloadSource) -> None:
-    """Keep under the final name what `note_order` noted while it was not known yet.
+    """Move the journal of `note_order` to the final name, which was not known when it was written.
 
-    DownloadError if another download has that name: what has arrived of it is not this one's to replace.
+    `DownloadError` if another download has that name, whose bytes must not be replaced.
     """
     noted, path = (each.with_name(each.name + JOURNAL_ENDING) for each in (ordered, final))
     there = read_journal(path) if path != noted else None
@@ -231,7 +239,7 @@ def note_name(ordered: Path, final: Path, source: DownloadSource) -> None:
 
 
 def named_before(folder: Path, source: DownloadSource) -> DownloadSource:
-    """The same source with the name that its file got in an earlier run, if there was one."""
+    """The same source with the file name that it got in an earlier run, if there was one."""
     if source.settled:
         return source
     known = (journal.source for _, journal in find_journals(folder))
@@ -239,7 +247,9 @@ def named_before(folder: Path, source: DownloadSource) -> DownloadSource:
 
 
 def forget_order(final: Path) -> None:
-    """Take back what `note_order` left, unless something has arrived since or another program is at it."""
+    """Delete the journal of `note_order`, unless bytes have arrived or another program is downloading the
+    file.
+    """
     path = final.with_name(final.name + JOURNAL_ENDING)
     if (journal := read_journal(path)) and not journal.done:
         with suppress(DownloadError), sole_writer(final):
@@ -248,9 +258,9 @@ def forget_order(final: Path) -> None:
 
 
 def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
-    """What earlier runs have left unfinished: final paths, in the order of the queue.
+    """The unfinished downloads in a folder, as final paths with journals, in the order of the queue.
 
-    Nothing if the folder cannot be read.
+    Empty if the folder cannot be read.
     """
     paths: list[Path] = []
     with suppress(OSError):
@@ -264,7 +274,7 @@ def find_journals(folder: Path) -> list[tuple[Path, Journal]]:
 
 
 def read_journal(path: Path) -> Journal | None:
-    """The journal at `path`; None if there is none that can be read, or none that this app has written."""
+    """The journal at `path`; None if there is none, or it is damaged or invalid."""
     try:
         journal = msgspec.json.decode(read_regular(path), type=Journal)
     except (OSError, *NOT_JSON):
@@ -273,9 +283,9 @@ def read_journal(path: Path) -> Journal | None:
 
 
 def _is_sound(journal: Journal) -> bool:
-    """Whether the file stays in its folder, and the spans are in order and within it.
+    """Whether the file name leads to no other folder, and the spans are in order and within the file.
 
-    Where several people share a folder, anybody may have written the journal.
+    In a shared folder, anyone may have written the journal.
     """
     size_bytes = journal.remote.size_bytes if journal.remote else None
     offsets = [0, *(offset for span in journal.done for offset in span)]
@@ -289,13 +299,13 @@ def _is_filled(span: Span) -> bool:
 
 
 def _store(path: Path, journal: Journal) -> None:
-    # Private, as by default: an address may hold a password.
+    # Private by default, because a URL may contain a password.
     write_atomically(path, msgspec.json.encode(journal), through_links=False)
     _sync_folder(path.parent)
 
 
 def _overwrite(path: Path, content: bytes) -> None:
-    """Not atomic: a crash in this very moment leaves a journal that nobody can read, and so no wrong one."""
+    """Not atomic: a crash at this moment leaves an unreadable journal, but not a wrong one."""
     with io.BufferedRandom(open_own(path)) as file:
         file.write(content)
         file.truncate()

@@ -1,4 +1,4 @@
-"""Keeps two programs from writing the same file. On the thread that writes."""
+"""Keeps two programs from downloading the same file. Runs on the thread that writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def sole_writer(final: Path) -> Iterator[None]:
     """Hold the lock for downloading to `final`; `DownloadError` if another program has it.
 
-    The system frees the lock of a program that has ended, however it did.
+    The system releases the lock when a program ends in any way.
     """
     try:
         with locked(final.with_name(f"{final.name}.part.lock")):

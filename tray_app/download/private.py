@@ -1,7 +1,7 @@
-"""Whether an address leads into a private network: this computer, a home's or a company's. Asks the resolver.
+"""Whether an IP address is in a private network: this computer's, a home's or a company's.
 
-A server on the internet must not redirect there: the app would then fetch for it what it cannot reach itself.
-Any thread; a name takes as long as the system's resolver does.
+A server on the internet must not redirect there, because the app would make requests that the server itself
+cannot make. Any thread; names are resolved by the system, which may take long.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ if TYPE_CHECKING:
     Address = IPv4Address | IPv6Address
 
 _IPV4_INSIDE = (IPv6Network("::/96"), IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-"""Addresses of IPv6 whose last 32 bits are one of IPv4: compatible, mapped, and behind a NAT64."""
+"""IPv6 networks whose last 32 bits are an IPv4 address: compatible, mapped, and NAT64."""
 _LOOPBACK = IPv4Address("127.0.0.1")
 
 
 def is_private(address: Address) -> bool:
-    """Whether it is not of the public internet: loopback, private, link-local, shared, multicast, …"""
+    """Whether an address is not on the public internet: loopback, private, link-local, shared, multicast,
+    …
+    """
     address = _plain(address)
     site_local = isinstance(address, IPv6Address) and address.is_site_local
     return not address.is_global or address.is_multicast or address.is_reserved or site_local
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that a host is written as: also 2130706433, 0x7f.1, localhost; None: it is a name."""
+    """The address in a host that is not a name, in forms such as 2130706433 and 0x7f.1, or localhost; else
+    None.
+    """
     host = host.strip("[]").rstrip(".").partition("%")[0].lower()
     if host == "localhost" or host.endswith(".localhost"):
         return _LOOPBACK
@@ -44,23 +48,23 @@ def literal_address(host: str) -> Address | None:
 
 
 def resolved(host: str) -> tuple[Address, ...]:
-    """All addresses of a host; none if its name is not known."""
+    """All addresses of a host; none if its name is unknown."""
     if address := literal_address(host):
         return (address,)
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, ValueError):  # ValueError: it cannot be a name
+    except (OSError, ValueError):  # ValueError: an invalid name
         return ()
     return tuple(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found)
 
 
 def first_private(addresses: Iterable[Address]) -> Address | None:
-    """The first that is of a private network, if any is."""
+    """The first address in a private network, if there is one."""
     return next(filter(is_private, addresses), None)
 
 
 def peer_of(connection: socket.socket) -> Address | None:
-    """Whom a connection leads to; None if that is no address of the internet's protocols."""
+    """The address at the other end of a connection; None if it is closed or not an IP connection."""
     try:
         return ipaddress.ip_address(str(connection.getpeername()[0]).partition("%")[0])
     except (OSError, ValueError, IndexError):
@@ -68,7 +72,7 @@ def peer_of(connection: socket.socket) -> Address | None:
 
 
 def _plain(address: Address) -> Address:
-    """The address that is meant by one which carries another."""
+    """The IPv4 address in an IPv6 address that contains one; otherwise the address itself."""
     if not isinstance(address, IPv6Address):
         return address
     if any(address in network for network in _IPV4_INSIDE):

@@ -18,7 +18,7 @@ REPORT_INTERVAL_S = 0.1
 
 
 class Phase(StrEnum):
-    """What a download is doing, or how it ended."""
+    """The state of a download."""
 
     WAITING = auto()
     CONNECTING = auto()
@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
     @property
     def active(self) -> bool:
-        """Whether it goes on without the person."""
+        """Whether it goes on without the user."""
         return self in {Phase.WAITING, Phase.CONNECTING, Phase.DOWNLOADING, Phase.VERIFYING}
 
 
@@ -45,46 +45,47 @@ class Progress:
     phase: Phase
     received_bytes: int
     total_bytes: int | None
-    """None: not known (yet)."""
+    """None if it is not known yet, or at all."""
     rate_bytes_per_s: float
     """Over the last five seconds; 0 unless downloading."""
     remaining_s: float | None
+    """The estimated time to the end; None if it is unknown."""
     path: Path
-    """Where the file is, or will be."""
+    """The path of the file, also before it exists."""
     resumed: bool
-    """Whether it went on from a part that was there."""
+    """Whether it has continued an earlier run."""
     sha256: str | None
-    """Of the finished file, where it was computed."""
+    """Of the finished file, if it was computed."""
     error: AppError | None
-    """Why it failed; while it is active: what it is waiting to pass before it goes on by itself."""
+    """Why it failed, or, while it is active, the problem after which it will try again."""
     source: str = ""
-    """The address that it comes from."""
+    """Its URL."""
     validator: str | None = None
-    """What the server calls this version of the file, once it has said so."""
+    """The server's ETag or date for this version of the file, once it is known."""
 
     @property
     def trouble(self) -> str:
-        """The same in a line; empty for nothing."""
+        """The title of the error; empty without one."""
         return self.error.title if self.error else ""
 
 
 class Observer(Protocol):
-    """Is told about the progress of a download. Called on the thread that downloads."""
+    """Gets the progress of a download. Called on the downloads thread."""
 
     def on_name(self, source: DownloadSource) -> None:
-        """The file is called so: the server was asked, as the address does not tell."""
+        """The server has given the file's name, which the URL does not contain."""
 
     def on_phase(self, phase: Phase) -> None:
-        """Something else is being done from now on."""
+        """A phase has begun."""
 
     def on_bytes(self, received_bytes: int, total_bytes: int | None) -> None:
-        """So much of the file is here, in the part file."""
+        """The number of bytes in the partial file has changed."""
 
     def on_trouble(self, error: DownloadError) -> None:
-        """It cannot go on now, and will try again by itself."""
+        """An attempt has failed, and there will be another."""
 
     def on_start(self, offset_bytes: int) -> None:
-        """So many bytes are there already; 0: the file is received from its start."""
+        """An attempt continues after this number of bytes; 0 if it begins at the start of the file."""
 
 
 class RateMeter:
@@ -94,7 +95,7 @@ class RateMeter:
         self._samples: deque[tuple[float, int]] = deque()
 
     def sample(self, received_bytes: int, now_s: float) -> bool:
-        """Take note of how much is there; True if the sample counted: at most ten times a second."""
+        """Note the bytes received so far; False if the last sample is less than a tenth of a second old."""
         if self._samples and now_s - self._samples[-1][0] < REPORT_INTERVAL_S:
             return False
         self._samples.append((now_s, received_bytes))

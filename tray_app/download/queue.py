@@ -1,6 +1,6 @@
 """The list of downloads: one is active, the others wait in order. Owns the thread `downloads`.
 
-Public methods may be called from any thread; they note what is wanted and wake the thread.
+Public methods may be called from any thread; they note the request and wake the thread.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from psygnal import EmitLoopError, Signal
 
 from tray_app.download.address import HUGGING_FACE
 from tray_app.download.connection_pool import TransferLimits
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import Interrupted
 from tray_app.download.file_names import safe_name
 from tray_app.download.job import Job
-from tray_app.download.network_errors import Interrupted, disk_fault
 from tray_app.download.part import find_journals, forget_order, named_before, note_order
 from tray_app.download.progress import Phase, RateMeter
 from tray_app.download.retry import RetryPolicy
@@ -42,10 +43,11 @@ _log = logging.getLogger(__name__)
 
 
 class DownloadQueue:
-    """Downloads, one after the other. `changed` carries `snapshot()`, on the thread that caused it.
+    """Runs downloads one after the other. `changed` emits `snapshot()` on the thread that has caused the
+    change.
 
-    What is unfinished when the app ends is found again by `restore`: each download leaves its journal where
-    its file will be.
+    Each download has a journal beside its future file, so that `restore` finds unfinished ones in a later
+    run.
     """
 
     changed = Signal(tuple)
@@ -61,9 +63,10 @@ class DownloadQueue:
         keep_awake: Callable[[], AbstractContextManager[None]] = nullcontext,
         measure: Measure = lambda _path, _bytes: None,
     ) -> None:
-        """`limits` is asked often; `endpoint`: where `hf:` leads; `keep_awake` surrounds each run.
+        """`limits` is called often; `endpoint` returns where `hf:` leads; `keep_awake` is entered for each
+        run.
 
-        `measure`: how large a model is whose size the server does not say.
+        `measure`: see `size_limits.Measure`.
         """
         self._session_factory = session_factory
         self._clock = clock
@@ -87,17 +90,18 @@ class DownloadQueue:
         limits: Callable[[TransferLimits], TransferLimits] | None = None,
         file_name: str = "",
     ) -> int:
-        """Queue a file; the id of its download. What is queued already goes on. DownloadError: no source.
+        """Queue a file, or resume it if it is in the list; returns the id of its download. `DownloadError` if
+        the source or the digest is invalid.
 
-        `file_name` is what it is to be called here, in place of its name at the source.
-        `limits` makes those of this download, until it ends, of those that hold for all.
+        `file_name` replaces the file's name at the source. `limits` computes the limits of this download,
+        until it ends, from those of all.
         """
         digest = checked_digest(sha256) if sha256 else None
         named = named_before(folder, parse_source(source, self._endpoint()))
         if file_name:
             named = replace(named, file_name=safe_name(file_name), settled=True)
         order = Order(named, folder, digest)
-        with suppress(OSError):  # the transfer will meet the same fault, and say so
+        with suppress(OSError):  # the transfer will report the same error
             folder.mkdir(parents=True, exist_ok=True)
             note_order(order.path, order.source, digest)
         with self._state:
@@ -111,7 +115,7 @@ class DownloadQueue:
         return job.number
 
     def restore(self, folder: Path) -> None:
-        """List what earlier runs have left unfinished in a folder, paused, in the order of then."""
+        """List the unfinished downloads of earlier runs in a folder, paused and in their earlier order."""
         with self._state:
             listed = {job.order.path for job in self._jobs.values()}
             for path, journal in find_journals(folder):
@@ -121,28 +125,32 @@ class DownloadQueue:
         self._publish()
 
     def resume(self, download: int) -> None:
-        """Go on with a download that was stopped or has failed."""
+        """Continue a download that was stopped or has failed."""
         with self._state:
             self._start(self._jobs[download])
         self._publish()
 
     def pause(self, download: int) -> None:
-        """Stop for now; what has arrived is kept."""
+        """Pause a download; its bytes are kept."""
         self._stop(download, Phase.PAUSED)
 
     def cancel(self, download: int) -> None:
-        """Stop; what has arrived is kept."""
+        """Cancel a download; its bytes are kept."""
         self._stop(download, Phase.CANCELLED)
 
     def discard(self, download: int) -> None:
-        """Stop and delete what has arrived; a finished file stays. DownloadError if that is impossible."""
+        """Cancel a download and delete its bytes; a finished file stays. `DownloadError` if that is
+        impossible.
+        """
         try:
             self._stop(download, Phase.CANCELLED, discard=True)
         except OSError as exc:
             raise disk_fault(exc, self._jobs[download].order.path) from exc
 
     def wait(self, download: int, timeout_s: float | None = None) -> Path:
-        """The finished file. DownloadError if it failed or was stopped, TimeoutError if not yet done."""
+        """Wait for the finished file. `DownloadError` if it failed or was stopped, `TimeoutError` if it takes
+        longer.
+        """
         with self._state:
             job = self._jobs[download]
             if not self._state.wait_for(lambda: not job.phase.active, timeout_s):
@@ -168,8 +176,8 @@ class DownloadQueue:
     def close(self, timeout_s: float) -> None:
         """Pause everything and end the thread.
 
-        Reads end at once. Only a name look-up or a connection being made can outlast `timeout_s`; then the
-        thread ends by itself later, or with the process.
+        Reads end at once. Only a name look-up or a new connection can take longer than `timeout_s`; the
+        thread then ends later, or with the process.
         """
         with self._state:
             self._closing = True
@@ -182,7 +190,7 @@ class DownloadQueue:
         self._publish()
 
     def _unfinished(self, order: Order) -> Job | None:
-        """The job for the same file; one that does not run may be given another source for it."""
+        """The unfinished job for the same file; one that is not running may also have another source."""
         for job in self._jobs.values():
             same = job.order.is_like(order) if job.run else job.order.has_place_of(order)
             if same and job.phase is not Phase.DONE:
@@ -206,7 +214,7 @@ class DownloadQueue:
         self._publish()
 
     def _run(self) -> None:
-        # What HTTP takes to load is loaded for the first download, and while nothing waits for the lock.
+        # The libraries for HTTP are imported for the first download, while nothing waits for the lock.
         from tray_app.download.session import Session
 
         new_session = self._session_factory or Session
@@ -262,7 +270,7 @@ class DownloadQueue:
                 job.end(phase, error=error, sha256=sha256)
                 if not (phase is Phase.PAUSED or phase.active):
                     forget_order(job.order.path)
-            except DownloadError as exc:  # what had arrived was to be deleted
+            except DownloadError as exc:  # its bytes could not be deleted
                 job.end(Phase.FAILED, error=exc)
             except OSError as exc:
                 job.end(Phase.FAILED, error=disk_fault(exc, job.order.path))
@@ -278,7 +286,7 @@ class DownloadQueue:
 
 
 class _Reporter:
-    """Notes in a job what its transfer observes; publishes phases at once and bytes ten times a second."""
+    """Writes a transfer's progress into its job; publishes phases at once, and bytes ten times a second."""
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
-"""Finds the file of a model in a repository of Hugging Face, or of a mirror: by its quantization. Blocks.
+"""Finds the file of a model in a repository of Hugging Face or a mirror by its quantization. Any thread;
+blocks.
 
-Any thread. Nobody is asked but the site that the repository is on.
+Only the site of the repository is asked.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = (10.0, 30.0)
 _LONGEST_LIST_BYTES = 16 << 20
-"""The largest repositories have some 100,000 files, each of which takes a line."""
+"""The largest repositories have about 100,000 files, each of which takes a line."""
 _LONGEST_LIST_S = 60.0
 LONGEST_PATH = 500
-"""Letters of a file's path that is looked at; longer ones only take time."""
+"""In characters; files with longer paths are ignored."""
 _LONGEST_LABEL = 60
-"""Letters at the end of a name that are looked at for the quantization."""
+"""The number of characters at the end of a name that are searched for the quantization."""
 _MOST_NAMED = 40
-"""So many names still fit into a message."""
+"""The most names that are listed in a message."""
 
 _SPLIT = re.compile(r"-(\d{5})-of-\d{5}$")
 _QUANTIZATION = re.compile(r"(?:^|[-._/])((?:UD-)?(?:I?Q|TQ|BF|F|FP|MXFP|NVFP)\d\w*)$", re.IGNORECASE)
 _NO_MODEL = ("mmproj", "imatrix")
-"""In the names of files that go with a model."""
+"""Words in the names of files that are not models themselves."""
 
 
 class _File(msgspec.Struct, gc=False):
@@ -45,7 +46,7 @@ class _File(msgspec.Struct, gc=False):
 
 
 class _Listing(msgspec.Struct):
-    """What Hugging Face's `/api/models/…` says of a repository, as far as it is used."""
+    """The used properties in Hugging Face's answer to `/api/models/…`."""
 
     siblings: tuple[_File, ...]
 
@@ -53,10 +54,10 @@ class _Listing(msgspec.Struct):
 def address_of_file(
     text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE
 ) -> str:
-    """`text` as it is if it names a file; if it names a repository, the address of the file that is meant.
+    """`text` itself if it names a file; the URL of the file that is meant if it names a repository.
 
-    DownloadError if it is no address, nobody answers, or it is not clear which file is meant: then its
-    message lists what there is.
+    `DownloadError` if it is not a URL, there is no answer, or it is not clear which file is meant; then its
+    message lists the files.
     """
     found = read_address(text, endpoint)
     if not isinstance(found, Repository):
@@ -66,7 +67,9 @@ def address_of_file(
 
 
 def choose_file(repository: Repository, paths: Iterable[str]) -> str:
-    """Which of a repository's files is meant: the only one that fits. DownloadError names what there is."""
+    """The only one of a repository's files that fits. `DownloadError`, which lists the files, if there is not
+    exactly one.
+    """
     models = [path for path in paths if is_model_file(path) and path.startswith(repository.prefix)]
     if not models:
         raise DownloadError(
@@ -97,7 +100,7 @@ def _paths(session: Session, repository: Repository) -> list[str]:
 
 
 def not_listed(repository: Repository) -> DownloadError:
-    """What came in place of the list of a repository's files is none."""
+    """The error for an answer that is not a list of a repository's files."""
     return DownloadError(
         ErrorCode.REPOSITORY_NOT_LISTED,
         phrase("The files of {repository} could not be listed", repository=repository.name),
@@ -107,7 +110,7 @@ def not_listed(repository: Repository) -> DownloadError:
 
 
 def is_model_file(path: str) -> bool:
-    """Whether a file of a repository is a model, or the first file of one that is split."""
+    """Whether a file of a repository is a model, or the first file of a split one."""
     name = path.rpartition("/")[2].lower()
     split = _SPLIT.search(_stem(name))
     goes_with_one = any(word in name for word in _NO_MODEL)
@@ -115,7 +118,7 @@ def is_model_file(path: str) -> bool:
 
 
 def _fits(path: str, tag: str) -> bool:
-    """Whether a file is what a tag says: by the end of its name, by its folder, or by its whole name."""
+    """Whether a file matches a tag: by the end of its name, by its folder, or by its whole name."""
     if not tag:
         return True
     folder, _, name = path.rpartition("/")
@@ -126,7 +129,7 @@ def _fits(path: str, tag: str) -> bool:
 
 
 def quantization_of(path: str) -> str:
-    """The quantization of a file by its name, or else its folder's; empty if neither tells."""
+    """The quantization in the name of a file, or else of its folder; empty if there is none."""
     folder, _, name = path.rpartition("/")
     for text in (_SPLIT.sub("", _stem(name)), folder):
         if found := _QUANTIZATION.search(text[-_LONGEST_LABEL:]):

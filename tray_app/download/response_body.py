@@ -1,4 +1,6 @@
-"""Answers whose body is the file or a piece of it: which bytes, and whether to take them. Any thread."""
+"""Answers whose body is a file or a part of it: which bytes they have, and whether to accept them. Any
+thread.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import RefusedError, broken_body, broken_transfer
+from tray_app.download.faults import RefusedError, broken_transfer
+from tray_app.download.network_errors import broken_body
 from tray_app.download.source import answered_span, describe_file, full_size
 from tray_app.download.strict_http import StrictResponse
 from tray_app.download.verify import refuse_wrong_digest, web_page_error
@@ -26,33 +29,34 @@ if TYPE_CHECKING:
     from tray_app.download.source import DownloadSource, RemoteFile
 
 CHUNK_BYTES = 96 * 1024
-"""Larger ones are hardly faster, but the C library keeps some for each thread."""
+"""Larger ones are hardly faster, and the C library keeps some for each thread."""
 _LONGEST_SAMPLE_S = 60.0
-"""A few kilobytes take less on any line that could bring a model."""
+"""For a few kilobytes, which take less on any line that is fast enough for a model."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseBody:
-    """A body that is still to be read."""
+    """An answer whose body has not been read yet."""
 
     response: Response
     remote: RemoteFile
     span: tuple[int, int | None] | None
-    """Its bytes in the file, the end None if that is not known; None: a piece that was not asked for."""
+    """The offsets of its first byte and after its last one, the latter None if it is not known; None if the
+    body is not the requested part."""
 
     @property
     def is_piece(self) -> bool:
-        """Whether the server gave a range: then others can be had, too."""
+        """Whether the server has sent a range, so that others can be requested, too."""
         return self.response.status_code == HTTPStatus.PARTIAL_CONTENT
 
     def continues(self, remote: RemoteFile, offset: int) -> bool:
-        """Whether its bytes may follow the first `offset` ones of `remote`."""
+        """Whether its bytes are those of `remote` from `offset` on."""
         return self.span is not None and self.span[0] == offset and self.remote.is_same_as(remote)
 
     def refuse_unusable(self, sha256: str | None) -> None:
-        """DownloadError if the headers show that the body is not the file, or could not be checked.
+        """`DownloadError` if the headers show that the body is not the file, or could not be checked.
 
-        `sha256`: what the file must have, where a person said so.
+        `sha256`: the digest that the user has given, if any.
         """
         headers, remote = self.response.headers, self.remote
         if headers.get("Content-Type", "").lower().startswith("text/html"):
@@ -87,11 +91,15 @@ class ResponseBody:
             )
 
     def read(self, most: int) -> bytes:
-        """What has arrived, at most so many bytes; empty at the end. TransientError if the body was cut."""
+        """The bytes that have arrived, at most `most`; empty at the end. `TransientError` if the body breaks
+        off.
+        """
         return _read(self.response, most)
 
     def read_into(self, buffer: memoryview) -> int:
-        """Put what has arrived into the buffer; how much that is, 0 at the end. Errors as `read`."""
+        """Read the bytes that have arrived into the buffer; their number, 0 at the end. Errors as in
+        `read`.
+        """
         raw = self.response.raw
         wire = raw._original_response  # noqa: SLF001 - `requests` itself finds the headers there
         if not (isinstance(wire, StrictResponse) and wire.tells_its_length):
@@ -107,7 +115,7 @@ class ResponseBody:
         return count
 
     def read_exactly(self, size: int) -> bytes:
-        """So many bytes; fewer if the body has no more. TransientError if it was cut."""
+        """`size` bytes, or fewer if the body ends. `TransientError` if it breaks off."""
         return b"".join(pieces_of(self.response, size, _LONGEST_SAMPLE_S))
 
     @property
@@ -116,9 +124,10 @@ class ResponseBody:
 
 
 def pieces_of(response: Response, most_bytes: int, limit_s: float) -> Iterator[bytes]:
-    """A body as it arrives, up to so many bytes. TransientError if it was cut, or takes longer than that.
+    """A body in pieces as they arrive, up to `most_bytes`. `TransientError` if it breaks off, or takes longer
+    than `limit_s`.
 
-    The time-out of a connection bounds each silence alone: a byte every few seconds would never end.
+    The connection's time-out only limits each pause: a byte every few seconds would go on forever.
     """
     end_s = time.monotonic() + limit_s
     while most_bytes > 0 and (piece := _read(response, min(most_bytes, CHUNK_BYTES))):
@@ -132,7 +141,7 @@ def _read(response: Response, most: int) -> bytes:
     try:
         data: bytes = response.raw.read1(most, decode_content=False)
     except Exception as exc:
-        from urllib3.exceptions import HTTPError  # those who ask have loaded it, an app that starts has not
+        from urllib3.exceptions import HTTPError  # loaded already by whoever has made the request
 
         if isinstance(exc, HTTPError):
             raise broken_body(exc) from exc
@@ -142,21 +151,21 @@ def _read(response: Response, most: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Where the redirects led, and what they said about the file."""
+    """The end of the redirects, and their headers about the file."""
 
     url: str
     facts: tuple[Mapping[str, str], ...]
 
 
 class Asker:
-    """Asks for pieces of one source; shared by all connections of a download.
+    """Requests parts of one source; shared by all connections of a download.
 
-    Remembers where the redirects led, so that they are followed once and not for each piece. The signed
-    addresses that they lead to expire: then the way is asked for anew.
+    Remembers the end of the redirects, so that they are followed once and not for each part. It is often a
+    signed URL that expires; then the redirects are followed again.
     """
 
     def __init__(self, session: Session, source: DownloadSource, timeout_s: tuple[float, float]) -> None:
-        """`timeout_s`: for connecting, and for each silence."""
+        """`timeout_s`: the limits for connecting and for each pause."""
         self._session = session
         self._source = source
         self._timeout_s = timeout_s
@@ -164,14 +173,14 @@ class Asker:
         self._route: _Route | None = None
 
     def ask(self, span: Span | None) -> ResponseBody:
-        """Ask for a piece, or for the whole file. DownloadError if there is no answer with a body."""
+        """Request a part, or the whole file. `DownloadError` if there is no answer with a body."""
         headers = {"Range": f"bytes={span.start}-{span.end - 1}"} if span else {}
         route = self._route
         if route is not None:
             try:
                 return self._request(route, headers, span)
             except RefusedError:
-                self._forget(route)  # and ask the source itself, which knows better
+                self._forget(route)  # and ask the source itself below
             except DownloadError:
                 self._forget(route)
                 raise

@@ -13,13 +13,13 @@ class RetryPolicy:
     silence_s: float = 30.0
     stall_window_s: float = 30.0
     stall_bytes: int = 64 * 1024
-    """Less than this in one window is a stall: a read time-out alone never ends one byte a second."""
+    """Fewer bytes in one window are a stall; the read time-out would not notice one byte per second."""
     standstill_s: float = 0.3
-    """At the end, the bytes of a connection that receives nothing for so long are fetched over another
-    one."""
+    """Near the end of a file, the bytes of a connection that receives nothing for this long are fetched over
+    another one."""
     waits_s: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-    """The waits before further attempts; they begin anew whenever more of the file has arrived."""
+    """The waits before further attempts; they start again whenever more of the file has arrived."""
     unreachable_waits_s: tuple[float, ...] = (0.5, 1.0)
-    """The same while no server has answered yet: the address may be misspelt, so an error must come soon."""
+    """The same before any server has answered: the URL may be misspelled, so an error must come soon."""
     offline_wait_s: float = 3.0
-    """Between two looks whether the network is back; they are not counted."""
+    """The wait while this computer is offline; these attempts are not counted."""

@@ -1,8 +1,8 @@
-"""Which bytes of a file are received, which are being fetched, and which are missing. Pure; any thread.
+"""Which bytes of a file have arrived, which are being fetched, and which are missing. Pure; any thread.
 
-Connections claim spans from the file's start on, so that the SHA-256 can follow close behind and a file
-system without holes has little to fill. When no bytes are left to claim, an idle connection takes half of the
-largest remaining claim, so that a slow connection does not delay the end.
+Connections claim spans from the start of the file, so that the SHA-256 can be computed close behind, and a
+file system without holes has little to fill with zeros. When no bytes are left to claim, an idle connection
+takes half of the largest remaining claim, so that a slow connection does not delay the end.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ MIB = 1 << 20
 SMALLEST_CLAIM_BYTES = 2 * MIB
 LARGEST_CLAIM_BYTES = 64 * MIB
 FIRST_CLAIM_BYTES = 4 * MIB
-"""Small: the SHA-256 follows the bytes from the start on, and waits for the slowest of the first claims."""
+"""Small, because the SHA-256 is computed from the start of the file and waits for the slowest first claim."""
 SMALLEST_HALF_BYTES = 128 * 1024
 """A claim is halved only if each half is worth a request."""
 
 _SHORTEST_CLAIM_S = 0.1
 _LONGEST_CLAIM_S = 4.0
 _SHARES = 16
-"""No claim is larger than the missing bytes divided by this, so that all connections end together."""
+"""A claim is at most this fraction of the missing bytes, so that all connections end at about the same
+time."""
 
 
 class Span(NamedTuple):
@@ -38,10 +39,10 @@ class Span(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """Bytes that one connection is fetching. Only its plan changes it; its end may come nearer meanwhile."""
+    """Bytes that one connection is fetching. Only its plan changes it; the end may move closer meanwhile."""
 
     next: int
-    """Everything of the claim before this offset is here."""
+    """The offset of the next byte; everything before it in the claim has arrived."""
     end: int
 
     @property
@@ -51,9 +52,9 @@ class Claim:
 
 
 class Plan:
-    """The spans of one file: done, claimed and missing. Together they are always the whole file, once.
+    """The spans of one file, done, claimed and missing, which never overlap and together are the whole file.
 
-    `size_bytes` None: the size is not known, and one claim takes everything until `end_at`.
+    `size_bytes`: None if the size is not known; then one claim takes everything until `end_at`.
     """
 
     def __init__(self, size_bytes: int | None, done: Iterable[Span] = ()) -> None:
@@ -64,38 +65,38 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Whether every byte is here."""
+        """Whether every byte has arrived."""
         with self._lock:
             return not self._missing and not any(claim.rest_bytes for claim in self._claims)
 
     @property
     def done(self) -> tuple[Span, ...]:
-        """What is here, in order."""
+        """The spans that have arrived, in order."""
         with self._lock:
             return self._done()
 
     @property
     def received_bytes(self) -> int:
-        """How much is here."""
+        """The number of bytes that have arrived."""
         with self._lock:
             missing = sum(span.end - span.start for span in self._missing)
             return self._end - missing - sum(claim.rest_bytes for claim in self._claims)
 
     @property
     def prefix_bytes(self) -> int:
-        """How much is here from the file's start on without a gap."""
+        """The number of bytes that have arrived at the start of the file without a gap."""
         with self._lock:
             claimed = [claim.next for claim in self._claims if claim.rest_bytes]
             return min([self._end, *claimed, *(span.start for span in self._missing[:1])])
 
     @property
     def first_missing(self) -> int:
-        """Where a new connection would begin; the size if nothing is unclaimed."""
+        """The offset at which a new connection would begin; the size of the file if nothing is unclaimed."""
         with self._lock:
             return self._missing[0].start if self._missing else self._end
 
     def claim(self, wanted_bytes: int = FIRST_CLAIM_BYTES) -> Claim | None:
-        """The next bytes to fetch, about as many as wanted; None if there is nothing left worth a request."""
+        """The next bytes to fetch, about `wanted_bytes`; None if nothing is left that is worth a request."""
         with self._lock:
             if not self._missing:
                 return self._claim_half()
@@ -103,12 +104,14 @@ class Plan:
             return self._claim_missing(min(wanted_bytes, max(missing // _SHARES, SMALLEST_CLAIM_BYTES)))
 
     def claim_run(self, most_bytes: int = sys.maxsize) -> Claim | None:
-        """Everything from the first missing byte up to the next that is here, or as much as is on its way."""
+        """Everything from the first missing byte up to the next one that has arrived, but about `most_bytes`
+        at most.
+        """
         with self._lock:
             return self._claim_missing(most_bytes) if self._missing else None
 
     def take_over(self, claim: Claim) -> Claim | None:
-        """Everything that is still to come of another's claim; None if that is nothing."""
+        """The missing bytes of another connection's claim; None if there are none."""
         with self._lock:
             if claim not in self._claims or not claim.rest_bytes:  # it has just ended
                 return None
@@ -116,19 +119,21 @@ class Plan:
             return self._new_claim(claim.next, end)
 
     def advance(self, claim: Claim, count: int) -> None:
-        """`count` more bytes of the claim are here; those beyond its end are another's and do not count."""
+        """`count` more bytes of the claim have arrived; those after its end belong to another and do not
+        count.
+        """
         with self._lock:
             claim.next = min(claim.next + count, claim.end)
 
     def release(self, claim: Claim) -> None:
-        """Its connection has ended: what is still to come is missing again."""
+        """The connection has ended: the claim's missing bytes can be claimed again."""
         with self._lock:
             self._claims.remove(claim)
             if claim.rest_bytes:
                 self._missing = sorted([*self._missing, Span(claim.next, claim.end)])
 
     def end_at(self, size_bytes: int) -> None:
-        """The size turned out to be this: everything before it is here."""
+        """The body has ended, which shows the size: everything before it has arrived."""
         with self._lock:
             self.size_bytes = size_bytes
             self._missing = []
@@ -146,7 +151,7 @@ class Plan:
 
     def _claim_missing(self, wanted_bytes: int) -> Claim:
         start, end = self._missing.pop(0)
-        if end - start > wanted_bytes + SMALLEST_CLAIM_BYTES:  # else the crumb behind it is taken along
+        if end - start > wanted_bytes + SMALLEST_CLAIM_BYTES:  # otherwise a small rest is included
             self._missing.insert(0, Span(start + wanted_bytes, end))
             end = start + wanted_bytes
         return self._new_claim(start, end)
@@ -166,17 +171,17 @@ class Plan:
 
 
 def claim_bytes(rate_bytes_per_s: float, answer_s: float) -> int:
-    """How much a connection of this rate claims at once, if the server takes `answer_s` to answer.
+    """The bytes that a connection with this rate claims at once, if the server takes `answer_s` to answer.
 
-    As little as makes the wait for the answer a fortieth of the time: what is claimed last ends late, and
-    many servers send the first second's worth of each answer faster than what follows.
+    Just enough that waiting for answers takes one fortieth of the time: large claims end late, and many
+    servers send the first second of each answer faster than the rest.
     """
     seconds = min(max(40 * answer_s, _SHORTEST_CLAIM_S), _LONGEST_CLAIM_S)
     return int(min(max(seconds * rate_bytes_per_s, SMALLEST_CLAIM_BYTES), LARGEST_CLAIM_BYTES))
 
 
 def _between(spans: Iterable[Span], end: int) -> Iterator[Span]:
-    """What the given spans, which are in order, leave open before `end`."""
+    """The gaps between these ordered spans, from 0 up to `end`."""
     start = 0
     for span in spans:
         if span.start > start:

@@ -1,10 +1,10 @@
-"""HTTP for downloads: the system's certificates and proxies, redirects by hand, reads that end when told.
+"""HTTP for downloads: the system's certificates and proxies, own handling of redirects, reads that can be
+ended.
 
-Where a redirect may lead: never from https to http, for what was asked for safely is not to come unsafely,
-and not every file has a digest that was known before; never from the internet into a private network. A
-person who wants that gives the other address itself.
+Redirects are refused if they lead from https to http, because not every file has a known digest, or from the
+internet into a private network. A user who wants that can enter the other URL.
 
-A session belongs to one download and is shared by its threads; `abort` may be called from any other.
+A session belongs to one download and is shared by its threads; `abort` may be called from any thread.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tray_app import __version__
 from tray_app.download.address import has_odd_letters
-from tray_app.download.network_errors import no_answer, refusal
+from tray_app.download.network_errors import no_answer
 from tray_app.download.private import first_private, is_private, literal_address, peer_of, resolved
+from tray_app.download.refusals import refusal
 from tray_app.download.strict_http import StrictResponse
 from tray_app.errors import DownloadError, ErrorCode
 from tray_app.phrases import phrase
@@ -47,46 +48,46 @@ _ASSET = re.compile(r"/repos/[^/]+/[^/]+/releases/assets/\d+$")
 
 
 class Session(requests.Session):
-    """A session that never sends .netrc passwords, trusts what the system trusts, and can be aborted."""
+    """A session that never sends passwords from .netrc, trusts what the system trusts, and can be aborted."""
 
     def __init__(self, token: Callable[[str], str | None] = lambda _address: None) -> None:
-        """`token`: the access token that may be sent to an address, if there is one."""
+        """`token` returns the access token that may be sent to a URL, or None."""
         super().__init__()
         self._token = token
         self._private_homes: dict[str, bool] = {}
-        """Of the hosts that a person named: whether each is in a private network."""
-        self.trust_env = False  # .netrc would override what a person gave; proxies are added in `get_hops`
+        """Whether each host that the user has named is in a private network."""
+        self.trust_env = False  # .netrc would override the token; `get_hops` adds proxies
         self.headers["User-Agent"] = f"PowerInferTray/{__version__}"
-        self.headers["Accept-Encoding"] = "identity"  # a packed answer fits neither ranges nor digests
+        self.headers["Accept-Encoding"] = "identity"  # ranges and digests are of the uncompressed file
         self._sockets = _Sockets()
         adapter = _Adapter(self._sockets)
         for scheme in ("http://", "https://"):
             self.mount(scheme, adapter)
 
     def abort(self) -> None:
-        """End every read that is blocked now, and every later one at once."""
+        """End all reads that are blocked now, and all later ones at once."""
         self._sockets.shut(for_good=True)
 
     def hang_up(self) -> None:
-        """End every read that is blocked now; connections made later are not concerned."""
+        """End all reads that are blocked now; later connections are not affected."""
         self._sockets.shut(for_good=False)
 
     def get_redirect_target(self, _resp: Response) -> None:
-        """No redirect is for `requests` to follow: it reads their bodies, which may be endless."""
+        """None, so that `requests` follows no redirect: it would read their bodies, which may be endless."""
 
     def get_hops(
         self, url: str, headers: Mapping[str, str], timeout_s: tuple[float, float], *, named: str = ""
     ) -> tuple[Response, ...]:
-        """GET, following redirects: every answer on the way, the last with its body unread.
+        """Make a GET request and follow redirects; all answers, the last with its body unread.
 
-        DownloadError if the file is refused or nobody answers. `timeout_s`: for connecting, for each silence.
-        `named`: the address that a person gave, if `url` is where that once led.
-        Redirects are followed here because `requests` loses the headers of the first answer.
+        `DownloadError` if the request is refused or there is no answer. `timeout_s`: the limits for
+        connecting and for each pause. `named`: the URL that the user has given, if `url` is where it has led
+        before. Redirects are followed here because `requests` drops the headers of the first answer.
         """
         _require_address(url)
         hops: list[Response] = []
         named = named or url
-        at_home = True  # whether nobody else's host was on the way
+        at_home = True  # whether all requests so far went to the host that the user has named
         while len(hops) <= MAX_REDIRECTS:
             at_home = at_home and place_of(url) == place_of(named)
             answer = self._get(url, {**headers, **(self._authorization(url) if at_home else {})}, timeout_s)
@@ -118,11 +119,11 @@ class Session(requests.Session):
             )
         except requests.RequestException as exc:
             raise no_answer(exc, _host(url)) from exc
-        except ValueError as exc:  # an address that the libraries do not take
+        except ValueError as exc:  # a URL that the libraries do not accept
             raise _broken_address(url, str(exc)) from exc
 
     def _authorization(self, url: str) -> dict[str, str]:
-        """The token of exactly this host and port, and only where nobody can listen."""
+        """The token for exactly this host and port, and only for https or this computer."""
         parts = urlsplit(url)
         if parts.scheme != "https" and not _is_loopback(parts.hostname or ""):
             return {}
@@ -130,7 +131,7 @@ class Session(requests.Session):
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _refuse_wrong_way(self, url: str, target: str, named: str) -> None:
-        """DownloadError if a redirect leads where none may. `named`: the address that a person gave."""
+        """`DownloadError` for a redirect that is not allowed. `named`: the URL that the user has given."""
         scheme, host = urlsplit(target).scheme, urlsplit(target).hostname or ""
         if urlsplit(url).scheme == "https" and scheme == "http":
             raise DownloadError(
@@ -159,7 +160,7 @@ class Session(requests.Session):
 
 
 class _Sockets:
-    """The connections of one session, kept so that another thread can end a blocked read."""
+    """The open connections of one session, so that another thread can end a blocked read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -168,14 +169,14 @@ class _Sockets:
         self._public_only: set[str] = set()
 
     def keep_public(self, host: str) -> None:
-        """Let no request reach this host at an address of a private network.
+        """Allow no connection to this host at an address in a private network.
 
-        Its name may be resolved to another address for the connection than it was when it was looked at.
+        Its name may be resolved again for the connection, to another address than before.
         """
         self._public_only.add(host)
 
     def check(self, host: str, connection: object) -> None:
-        """DownloadError if this new connection must not be used; it is closed then."""
+        """Close a new connection that must not be used, and raise `DownloadError`."""
         if host not in self._public_only or not isinstance(connection, socket.socket):
             return
         if (peer := peer_of(connection)) and is_private(peer):
@@ -184,7 +185,7 @@ class _Sockets:
 
     def add(self, connection: object) -> None:
         if not isinstance(connection, socket.socket):
-            return  # TLS inside TLS, through a proxy: its reads end by their time-out
+            return  # TLS in TLS, through a proxy: its reads only end with their time-out
         with self._lock:
             self._open.add(connection)
             if self._shut:
@@ -211,7 +212,9 @@ class _Sockets:
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that trust what the system trusts, and certifi's list, and are known to `_Sockets`."""
+    """Makes connections that trust the system's certificates and certifi's, and registers them in
+    `_Sockets`.
+    """
 
     def __init__(self, sockets: _Sockets) -> None:
         self._sockets = sockets
@@ -231,12 +234,12 @@ class _Adapter(HTTPAdapter):
 
 
 def _target(answer: Response) -> str:
-    """Where a redirect leads. DownloadError if that is no address."""
+    """The target of a redirect. `DownloadError` if it is not a valid URL."""
     url = answer.url
     try:
-        location = answer.headers["Location"].encode("latin-1").decode()  # as headers arrive, and as they are
+        location = answer.headers["Location"].encode("latin-1").decode()  # UTF-8, decoded as Latin-1
         target = urljoin(url, requote_uri(location))
-        _ = urlsplit(target).port  # looked at here, so that a bad one fails here
+        _ = urlsplit(target).port  # raises here if it is invalid
     except ValueError as exc:
         raise _broken_address(url, str(exc)) from exc
     if has_odd_letters(location):
@@ -245,7 +248,7 @@ def _target(answer: Response) -> str:
 
 
 def _require_address(url: str) -> None:
-    """DownloadError if it cannot even be taken apart: what an earlier run has noted may be damaged."""
+    """`DownloadError` for an invalid URL, which may come from a damaged journal."""
     try:
         _ = urlsplit(url).port
     except ValueError as exc:
@@ -266,7 +269,7 @@ def _broken_address(url: str, reason: Text) -> DownloadError:
 
 
 def _known_addresses(url: str) -> tuple[Address, ...]:
-    """What its host is here. A name is the proxy's to resolve where there is one: then none is known."""
+    """The addresses of a URL's host; none if a proxy would resolve the name."""
     host = urlsplit(url).hostname or ""
     if address := literal_address(host):
         return (address,)
@@ -289,13 +292,13 @@ def _private_target(sender: str, host: str, address: Address) -> DownloadError:
 
 
 def _wanted_form(url: str) -> dict[str, str]:
-    """GitHub's own addresses of assets give a description of the file, unless its bytes are asked for."""
+    """The header with which GitHub's API sends an asset itself instead of a description of it."""
     return {"Accept": "application/octet-stream"} if _ASSET.search(urlsplit(url).path) else {}
 
 
 def _end(connection: socket.socket) -> None:
-    with suppress(OSError):  # it may just have been closed
-        # Not SSLSocket's own shutdown: that takes the TLS state away from under a thread which reads.
+    with suppress(OSError):  # closed meanwhile
+        # Not SSLSocket's shutdown, which removes the TLS state while another thread reads.
         socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
@@ -304,7 +307,9 @@ def _host(url: str) -> str:
 
 
 def _proxies(url: str) -> dict[str, str]:
-    """Those of the environment, else of the system's settings; DownloadError if that for `url` is no use."""
+    """The proxies of the environment, or else of the system; `DownloadError` if the one for `url` is
+    invalid.
+    """
     if _is_loopback(urlsplit(url).hostname or ""):
         return {}
     proxies = get_environ_proxies(url)
@@ -315,7 +320,7 @@ def _proxies(url: str) -> dict[str, str]:
             "The proxy cannot be used",
             phrase(
                 "{proxy} is not a valid HTTP proxy address (http://host:port).",
-                proxy=re.sub("//.*@", "//", proxy),  # its password is nobody's business
+                proxy=re.sub("//.*@", "//", proxy),  # without its password
             ),
             "Check the proxy in the system settings.",
         )

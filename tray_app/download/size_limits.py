@@ -1,6 +1,6 @@
-"""How much may come of a file: what the disk has room for, and what a model of unknown size can have.
+"""How many bytes of a file are accepted: as many as the disk has space for, and as a model can have.
 
-Both are asked while the bytes come, for a server may send what it likes, and other programs write, too.
+Both are checked during the download, because servers may send anything, and other programs write, too.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ if TYPE_CHECKING:
     from tray_app.system.disk import DiskSpace
 
     Measure = Callable[[Path, int], int | None]
-    """Gives the size of a model by its header, of which so many bytes are in a file; None: it takes more of
-    them. `ModelError` if that is no model's."""
+    """Returns the size in bytes of a model by its header, from the first bytes, of the given number, in a
+    file; None if more are needed. `ModelError` if it is not the header of a model."""
 
 _NO_SPACE: Text = (
     "What was downloaded is kept. Free some space and choose Resume, or choose another models folder."
 )
-_GB = 1e9  # as disks and download pages count
+_GB = 1e9  # disks and download pages use decimal units
 _SHARE_BYTES = 8 << 20
-"""So much is written before the disk is asked again, which is a hundred times a second at the most."""
+"""The bytes that are written before the disk is checked again, so that this happens at most 100 times a
+second."""
 _BEHIND_BYTES = 64 << 20
-"""So much may follow the last weight: converters fill up the end, and some append what is theirs."""
+"""The bytes that may follow the last weight: converters add padding, and some append data."""
 
 
 class NoRoomError(DownloadError):
-    """What is free on the disk is left to other programs."""
+    """The free space on the disk is reserved for other programs."""
 
 
 class DiskRoom:
-    """The disk that a download is written to; shared by its connections."""
+    """The space on the disk of a download; shared by its connections."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -47,20 +48,20 @@ class DiskRoom:
         self._left_bytes = 0
 
     def require(self, missing_bytes: int) -> None:
-        """NoRoomError if there is no room for so much."""
+        """`NoRoomError` if there is not enough space for `missing_bytes`."""
         room = disk_space(self._folder)
         if missing_bytes > max(0, room.usable_bytes):
             raise self._too_little(room, missing_bytes)
 
     def take(self, count: int) -> None:
-        """So many bytes are about to be written; NoRoomError if there is no room for them."""
+        """Call before writing `count` bytes; `NoRoomError` if there is not enough space for them."""
         with self._lock:
             if count > self._left_bytes:
                 self._left_bytes = min(self._usable(at_least=count), _SHARE_BYTES)
             self._left_bytes -= count
 
     def look(self) -> None:
-        """NoRoomError if others have taken what was left to them, and more."""
+        """`NoRoomError` if other programs have used up even their reserve."""
         self._usable(at_least=0)
 
     def _usable(self, at_least: int) -> int:
@@ -74,7 +75,7 @@ class DiskRoom:
 
 
 class UnknownSize:
-    """A model that a server sends without saying how large it is: its header says so once it is here."""
+    """Limits a model of which the server does not give the size, once its header has arrived."""
 
     def __init__(self, path: Path, measure: Measure) -> None:
         self._path = path
@@ -83,7 +84,9 @@ class UnknownSize:
         self._most_bytes: int | None = None
 
     def check(self, received_bytes: int) -> None:
-        """ForeignContentError if that is more than the model can have, or no model begins so."""
+        """`ForeignContentError` if the model cannot have so many bytes, or the header is not that of a
+        model.
+        """
         if self._most_bytes is None and received_bytes >= self._look_at_bytes:
             self._look_at_bytes = 4 * received_bytes
             try:

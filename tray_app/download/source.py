@@ -1,7 +1,7 @@
-"""Where a model comes from: reads what a person typed, and what a server says about the file. Pure.
+"""Where a file comes from: reads what a person typed, and what a server says about the file. Pure.
 
-Facts about Hugging Face: its `/resolve/` address answers with a redirect to a signed address elsewhere. The
-size (`X-Linked-Size`), SHA-256 (`X-Linked-ETag`) and commit (`X-Repo-Commit`) stand on that redirect only.
+Hugging Face answers `/resolve/` URLs with a redirect to a signed URL elsewhere. Only that redirect has the
+size (`X-Linked-Size`), SHA-256 (`X-Linked-ETag`) and commit (`X-Repo-Commit`).
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHOWN_LETTERS = 60
 _NUMBER = re.compile(r"[0-9]{1,19}")
-"""So many digits count all the bytes that a file system can; more only cost time."""
+"""19 digits are enough for the largest files of all file systems; converting more would only take time."""
 _CONTENT_RANGE = re.compile(rf"bytes ({_NUMBER.pattern})-({_NUMBER.pattern})/({_NUMBER.pattern}|\*)")
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadSource:
-    """The address of a file and the name it gets here, safe on every system."""
+    """The URL of a file and its name here, which is safe on every system."""
 
     url: str
     file_name: str
     settled: bool = True
-    """False: the address names no model, and the server is still to be asked what the file is called."""
+    """Whether the name is final. False if the URL names no model, and the server was not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """What a server said about a file. None: it did not say."""
+    """What a server has said about a file; None for what it has not."""
 
     source: DownloadSource
     size_bytes: int | None
     sha256: str | None
     revision: str | None
-    """The commit it belongs to."""
+    """Its commit."""
     validator: str | None
-    """Its ETag, else the time of its last change: a text that changes when the file does."""
+    """Its ETag, or else its modification date: a text that changes with the file."""
     name: str | None = None
-    """What it is called, where the address does not say."""
+    """Its name, if the URL does not contain one."""
 
     @property
     def can_be_recognised(self) -> bool:
-        """Whether two answers can be told to belong to the same file."""
+        """Whether it is possible to decide if another answer belongs to the same file."""
         return self.size_bytes is not None and bool(self.sha256 or self.revision or self.validator)
 
     def is_same_as(self, other: RemoteFile) -> bool:
-        """Whether both are surely the same bytes. Without any evidence they are not."""
+        """Whether both certainly have the same bytes; False without any evidence."""
         if self.sha256 and other.sha256:
             return self.sha256 == other.sha256
         if (self.source.url, self.size_bytes) != (other.source.url, other.size_bytes):
@@ -66,14 +66,17 @@ class RemoteFile:
         return bool(evidence) and all(evidence)
 
     def may_be(self, other: RemoteFile) -> bool:
-        """Whether only their validators tell them apart, which each computer of a mirror makes for itself."""
+        """Whether they differ at most in their validators, which each computer of a mirror may make in its
+        own way.
+        """
         known = ((self.sha256, other.sha256), (self.revision, other.revision))
         differ = any(mine != theirs for mine, theirs in known if mine and theirs)
         return not differ and (self.source.url, self.size_bytes) == (other.source.url, other.size_bytes)
 
 
 def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
-    """The source a person named: `http(s)://…` or `hf:owner/repo/path[@revision]`; else DownloadError.
+    """The source that a person has named: `http(s)://…` or `hf:owner/repo/path[@revision]`. `DownloadError`
+    for anything else.
 
     `endpoint`: where `hf:` leads, Hugging Face or a mirror of it.
     """
@@ -98,7 +101,7 @@ def parse_source(text: str, endpoint: str = HUGGING_FACE) -> DownloadSource:
 
 
 def checked_digest(text: str) -> str:
-    """A SHA-256 that a person gave, in the form that hashlib prints. DownloadError if it is none."""
+    """A SHA-256 that a person has typed, in `hashlib`'s form. `DownloadError` if it is not one."""
     digest = text.strip().lower()
     if not _SHA256.fullmatch(digest):
         raise DownloadError(
@@ -110,9 +113,10 @@ def checked_digest(text: str) -> str:
 
 
 def describe_file(source: DownloadSource, answers: Sequence[Mapping[str, str]]) -> RemoteFile:
-    """The file as the headers of all answers on the way describe it, the redirects' before the last one's.
+    """The file as the headers of all answers describe it; `answers`: those of the redirects, then of the last
+    one.
 
-    DownloadError if one of its numbers is none.
+    `DownloadError` if a number in them is invalid.
     """
     tags = [tag.removeprefix("W/").strip('"') for tag in _values(answers, "X-Linked-ETag")]
     size = next(_values(answers, "X-Linked-Size"), "")
@@ -128,7 +132,9 @@ def describe_file(source: DownloadSource, answers: Sequence[Mapping[str, str]]) 
 
 
 def full_size(headers: Mapping[str, str]) -> int | None:
-    """The size of the whole file, as one answer with a body says it. DownloadError if that is no number."""
+    """The size of the whole file in the headers of an answer with a body. `DownloadError` if it is not a
+    number.
+    """
     if found := _range_of(headers):
         return None if found[3] == "*" else int(found[3])
     length = headers.get("Content-Length", "").strip(" \t")
@@ -136,7 +142,9 @@ def full_size(headers: Mapping[str, str]) -> int | None:
 
 
 def answered_span(headers: Mapping[str, str]) -> tuple[int, int] | None:
-    """Offsets of a partial answer's first byte and of the one after its last; None if they are not clear."""
+    """The offsets of a partial answer's first byte and after its last one; None if the header is missing or
+    invalid.
+    """
     found = _range_of(headers)
     return (int(found[1]), int(found[2]) + 1) if found else None
 
@@ -146,12 +154,12 @@ def _values(answers: Sequence[Mapping[str, str]], name: str) -> Iterator[str]:
 
 
 def _strong(validator: str | None) -> str | None:
-    """An ETag without the mark that some computer on the way puts before it when it packs other answers."""
+    """An ETag without the mark for weak ones, which proxies add if they compress other answers."""
     return validator.removeprefix("W/") if validator else None
 
 
 def _range_of(headers: Mapping[str, str]) -> re.Match[str] | None:
-    """The numbers of a Content-Range; None if there is none that can be read: any piece may have come."""
+    """The numbers in a Content-Range header; None if it is missing or invalid."""
     return _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip(" \t"))
 
 

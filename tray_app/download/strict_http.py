@@ -1,4 +1,4 @@
-"""How an answer is read off the wire: as `http.client` does, but strictly where that trusts the server."""
+"""Reads HTTP answers like `http.client`, but strictly where that trusts the server."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     import socket
 
 _MOST_INTERIM = 20
-"""Answers that announce another one (100 Continue, 103 Early Hints); servers send one or two."""
+"""Interim answers (100 Continue, 103 Early Hints) before the final one; servers send one or two."""
 _MOST_TRAILERS = 100
-"""Lines behind a chunked body; as many as `http.client` takes of headers."""
+"""Lines after a chunked body; the same limit as `http.client` has for headers."""
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 _LONGEST_LINE = 65_536  # as for headers
 
 
 class _Line(io.RawIOBase):
-    """What comes over a connection, for a limited time at first.
+    """The bytes from a connection, at first within a time limit.
 
-    A time-out bounds each silence alone: headers that come byte by byte would never end.
+    The connection's time-out only limits each pause: headers that arrive byte by byte would go on forever.
     """
 
     def __init__(self, source: io.RawIOBase, limit_s: float | None) -> None:
@@ -30,7 +30,7 @@ class _Line(io.RawIOBase):
         self._end_s = None if limit_s is None else time.monotonic() + limit_s
 
     def lift_limit(self) -> None:
-        """Let the rest come as it likes."""
+        """Do not limit the time for the rest."""
         self._end_s = None
 
     def readable(self) -> bool:
@@ -47,15 +47,17 @@ class _Line(io.RawIOBase):
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """Passes over interim answers, takes no chunk size but a plain one, and bounds the time for headers."""
+    """Skips a limited number of interim answers, accepts only valid chunk sizes, and limits the time for
+    headers.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        """Let the headers take twice as long as a silence may."""
+        """Allow the headers twice the time of the longest pause."""
         super().__init__(sock, *args, **kwargs)
         timeout_s = sock.gettimeout()
         self._line = _Line(self.fp.detach(), 2 * timeout_s if timeout_s else None)
         self.fp = io.BufferedReader(self._line)
-        self._most_ahead = io.DEFAULT_BUFFER_SIZE  # so much of the body may be there along with the headers
+        self._most_ahead = io.DEFAULT_BUFFER_SIZE  # bytes of the body that were read along with the headers
 
     def begin(self) -> None:
         """See `http.client.HTTPResponse.begin`."""
@@ -64,19 +66,19 @@ class StrictResponse(http.client.HTTPResponse):
 
     @property
     def tells_its_length(self) -> bool:
-        """Whether the body is the next so many bytes on the line: then `receive` can read it."""
+        """Whether the length of the body is known and it is not chunked, so that `receive` can read it."""
         return self.length is not None and not self.chunked
 
     def receive(self, buffer: memoryview) -> int:
-        """Put what has arrived of the body into the buffer; how much that is, 0 at the end.
+        """Read the bytes of the body that have arrived into the buffer; their number, 0 at the end.
 
-        `http.client.IncompleteRead` if the body was cut, `OSError` if the connection has a fault.
-        As `read1`, but without a new object for each piece: that would take more time than all else here.
+        `http.client.IncompleteRead` if the body breaks off, `OSError` if the connection fails. Like `read1`,
+        but without a new object for each piece, which would take more time than everything else here.
         """
         if self.isclosed() or not self.length:
             return 0
         if ahead := min(len(buffer), self.length, self._most_ahead):
-            data = self.fp.read1(ahead)  # never waits for more than that, as `readinto1` would
+            data = self.fp.read1(ahead)  # unlike `readinto1`, does not wait for more
             count = len(data)
             buffer[:count] = data
             self._most_ahead = 0 if count < ahead else self._most_ahead - count
@@ -100,8 +102,8 @@ class StrictResponse(http.client.HTTPResponse):
     def _read_next_chunk_size(self) -> int:
         line = self.fp.readline(_LONGEST_LINE + 1)
         if not _CHUNK_SIZE.fullmatch(line):
-            self.close()  # nobody knows where the next chunk begins
-            raise ValueError(line[:40])  # `http.client` takes that for a body that was cut
+            self.close()  # it is not known where the next chunk begins
+            raise ValueError(line[:40])  # `http.client` treats this as a body that breaks off
         return int(line.partition(b";")[0], 16)
 
     def _read_and_discard_trailer(self) -> None:

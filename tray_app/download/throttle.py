@@ -13,31 +13,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BURST_S = 0.25
-"""So much of a second may come at once, after a pause."""
+"""After a pause, this many seconds' worth may be received at once."""
 _PIECES_PER_S = 20
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg])b?(?:/s)?", re.IGNORECASE)
 _UNITS = {"k": 1e3, "m": 1e6, "g": 1e9}
 
 
 class Throttle:
-    """A token bucket: `pace` returns when what was received fits the limit."""
+    """A token bucket: `pace` returns when the received bytes are within the limit."""
 
     def __init__(self, wait: Callable[[float], object], clock: Callable[[], float]) -> None:
-        """`wait` sleeps so many seconds, but ends early when the download is stopped."""
+        """`wait` sleeps for a number of seconds, but returns early when the download is stopped."""
         self.limit_bytes_per_s: float | None = None
-        """May be changed at any time; None: no limit."""
+        """May be changed at any time; None for no limit."""
         self._wait = wait
         self._clock = clock
         self._lock = threading.Lock()
         self._free_at_s = clock()
 
     def piece_bytes(self, most: int) -> int:
-        """How much to read at once, so that a low limit does not come in jerks."""
+        """The bytes to read at once, at most `most`: less with a low limit, so that the progress is
+        smooth.
+        """
         limit = self.limit_bytes_per_s
         return most if limit is None else max(1024, min(most, int(limit / _PIECES_PER_S)))
 
     def pace(self, count: int) -> None:
-        """So many bytes have been received: wait until the next may be."""
+        """Call after receiving `count` bytes: waits until the next ones are allowed."""
         limit = self.limit_bytes_per_s
         if limit is None:
             return
@@ -50,7 +52,7 @@ class Throttle:
 
 
 def parse_rate(text: str) -> float:
-    """Bytes per second from `500k`, `2.5 MB/s`, `1G`; DownloadError if it is no rate or has no unit."""
+    """The bytes per second in `500k`, `2.5 MB/s` or `1G`; `DownloadError` if it is not a rate with a unit."""
     found = _RATE.fullmatch(text.strip())
     if not found or not float(found[1]):
         raise DownloadError(

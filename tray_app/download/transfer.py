@@ -1,4 +1,4 @@
-"""One download from its source to a verified file: receives, goes on after faults, checks, gives the name.
+"""One download from its source to a verified file: receives, retries, checks, and renames it.
 
 Runs on the downloads thread.
 """
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tray_app.download.adopt import Existing
 from tray_app.download.connection_pool import ConnectionPool
-from tray_app.download.file_names import last_name
-from tray_app.download.network_errors import (
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import (
     Interrupted,
     NodesDifferError,
     OfflineError,
@@ -20,8 +20,8 @@ from tray_app.download.network_errors import (
     RangeRefusedError,
     TransientError,
     UnreachableError,
-    disk_fault,
 )
+from tray_app.download.file_names import last_name
 from tray_app.download.part import PartFile, note_name
 from tray_app.download.part_lock import sole_writer
 from tray_app.download.progress import Phase
@@ -56,22 +56,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NODES_ASKED = 6
-"""A request each costs little beside what has arrived of a model; most mirrors have fewer computers."""
+"""How often a mirror is asked again for the computer with which the download was begun; most have fewer. A
+request costs little compared to starting over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be fetched, and where to."""
+    """What is to be downloaded, and where to."""
 
     source: DownloadSource
     folder: Path
     sha256: str | None = None
-    """What a person says the file's SHA-256 is; then any content is taken, not only models."""
+    """The file's SHA-256 according to the user; with it, any content is accepted, not only models."""
     path: Path = field(init=False, compare=False)
-    """Where the file will be."""
+    """The path of the finished file."""
 
     def __post_init__(self) -> None:
-        """Made once: with a thousand downloads, it is asked for a million times."""
+        """Compute the path once: with a thousand downloads, it is used a million times."""
         object.__setattr__(self, "path", self.folder / self.source.file_name)
 
     def has_place_of(self, other: Order) -> bool:
@@ -79,13 +80,13 @@ class Order:
         return self.source.file_name == other.source.file_name and self.folder == other.folder
 
     def is_like(self, other: Order) -> bool:
-        """Whether both want the same, though the file's name may be known to one of them alone."""
+        """Whether both are the same order, even if only one of them knows the final name."""
         mine, theirs = ((each.source.url, each.folder, each.sha256) for each in (self, other))
         return mine == theirs
 
 
 class Transfer:
-    """Fetches one order, once. Setting `stop` and aborting the session ends `run` with Interrupted."""
+    """Carries out one order, once. Setting `stop` and aborting the session ends `run` with `Interrupted`."""
 
     def __init__(  # noqa: PLR0913 - what one download consists of
         self,
@@ -99,7 +100,7 @@ class Transfer:
         limits: Callable[[], TransferLimits],
         measure: Measure = lambda _path, _bytes: None,
     ) -> None:
-        """`measure`: how large a model is whose size the server does not say."""
+        """`measure`: see `size_limits.Measure`."""
         self._order = order
         self._session = session
         self._observer = observer
@@ -113,18 +114,18 @@ class Transfer:
         self._asker = Asker(session, order.source, self._timeout_s)
         self._follower: Follower | None = None
         self._recognised: Plan | None = None
-        self._in_one_piece = False  # set once the pieces could not be told to belong together
+        self._in_one_piece = False  # True once parts have turned out to come from different files
         self._answered = False
         self._answer_s = 0.0
         self._failures = 0
         self._most_bytes = 0
         self.validator: str | None = None
-        """What the server called the file that has come."""
+        """The server's ETag or date for the file, after `run`."""
 
     def run(self) -> str | None:
-        """Put the file at its path; its SHA-256, or None if it was there and nobody knows what it should be.
+        """Download the file to its path; its SHA-256, or None if it existed already and has no known digest.
 
-        DownloadError says what is in the way.
+        `DownloadError` if that is not possible, `Interrupted` if it was stopped.
         """
         try:
             self._order.folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,7 @@ class Transfer:
             self._stop_following()
 
     def _settle_name(self) -> None:
-        """Ask the server for the file's name where the address does not tell it."""
+        """Ask the server for the file's name, unless it is final."""
         order = self._order
         if order.source.settled:
             return
@@ -152,10 +153,10 @@ class Transfer:
         self._observer.on_name(source)
 
     def _introduce(self) -> tuple[str | None, bytes]:
-        """What the server calls the file, and how it begins."""
+        """The server's name for the file, and its first bytes."""
         try:
             answer = self._ask(Span(0, HEAD_BYTES))
-        except RangeRefusedError:  # it is empty
+        except RangeRefusedError:  # the file is empty
             return None, b""
         with answer.response:
             answer.refuse_unusable(self._order.sha256)
@@ -182,7 +183,7 @@ class Transfer:
         self._observer.on_start(part.plan.received_bytes)
         self._note_progress(part)
         try:
-            # What is whole needs no server, if it came from the same.
+            # A complete part from the same source needs no server.
             if not (part.whole and part.remote and part.remote.source == self._order.source):
                 self._persistently(lambda: self._attempt(part))
             self._observer.on_phase(Phase.VERIFYING)
@@ -196,12 +197,12 @@ class Transfer:
         return sha256
 
     def _persistently(self, attempt: Callable[[], T]) -> T:
-        """The result of `attempt`, made again after faults that may pass."""
+        """The result of `attempt`, which is repeated after faults that may be temporary."""
         while True:
             try:
                 return attempt()
             except DownloadError as error:
-                self._keep_going()  # an aborted connection may look like any fault
+                self._keep_going()  # an aborted connection can look like any fault
                 wait_s = self._next_wait_s(error)
                 if wait_s is None:
                     raise
@@ -222,7 +223,7 @@ class Transfer:
         return max(waits_s[self._failures - 1], error.retry_after_s)
 
     def _attempt(self, part: PartFile) -> None:
-        """Receive what is missing. TransientError if that ended early."""
+        """Receive the missing bytes. `TransientError` if that ended early."""
         self._observer.on_phase(Phase.CONNECTING)
         answer = self._connect(part)
         with answer.response:
@@ -230,17 +231,18 @@ class Transfer:
             same = part.remote is not None and answer.continues(part.remote, part.plan.first_missing)
             self._require_space(answer.remote, part.occupied_bytes)
             if not (same and answer.is_piece):
-                self._stop_following()  # Windows gives up no file that somebody reads
+                self._stop_following()  # Windows cannot replace a file that is open
                 part.start_over(answer.remote)
             self._observer.on_start(part.plan.received_bytes)
             self._observer.on_phase(Phase.DOWNLOADING)
             self._receive(part, answer)
 
     def _connect(self, part: PartFile) -> ResponseBody:
-        """An answer that goes on where something is missing; if there is none, one from the file's start.
+        """An answer that begins at the first missing byte, or else one from the start of the file.
 
-        Each computer of a mirror may vouch for the file in its own way; then the next request, on another
-        connection, may reach the one that we have begun with. Pieces of two of them are never put together.
+        Each computer of a mirror may give the file another ETag; then the next request, on another
+        connection, may reach the computer with which the download was begun. Parts from two of them are never
+        combined.
         """
         remote = part.remote
         if not (remote and remote.can_be_recognised and part.plan.done and not part.whole):
@@ -256,11 +258,11 @@ class Transfer:
                 return answer
             answer.response.close()
             if answer.remote.is_same_as(remote) or not answer.remote.may_be(remote):
-                break  # it gives another piece, or surely has another file
+                break  # it sends another part, or certainly has another file
         return self._ask_from_start()
 
     def _ask_from_start(self) -> ResponseBody:
-        """The first piece, or everything if the pieces of this file could not be told to belong together."""
+        """The first part, or the whole file if parts of it cannot be recognized as belonging together."""
         if self._in_one_piece:
             return self._ask(None)
         try:
@@ -304,7 +306,7 @@ class Transfer:
         except (DownloadError, Interrupted, OSError) as exc:
             self._in_one_piece = self._in_one_piece or isinstance(exc, NodesDifferError)
             self._note_progress(part)
-            with suppress(OSError):  # then the last journal holds
+            with suppress(OSError):  # the last journal stays valid
                 part.checkpoint()
             raise
 
@@ -320,11 +322,13 @@ class Transfer:
             self._follower = None
 
     def _discard(self, part: PartFile) -> None:
-        self._stop_following()  # Windows deletes no file that somebody reads
+        self._stop_following()  # Windows cannot delete a file that is open
         part.discard()
 
     def _has_no_size(self, part: PartFile) -> bool:
-        """Whether nobody says how large the file is; a person's digest stands for any content."""
+        """Whether the size of the file has to be limited: the server does not give it, and neither is there a
+        digest from the user.
+        """
         return part.plan.size_bytes is None and self._order.sha256 is None
 
     def _on_tick(self, part: PartFile, unknown: UnknownSize | None) -> None:
@@ -344,13 +348,15 @@ class Transfer:
         self._observer.on_bytes(received, part.plan.size_bytes)
 
     def _require_space(self, remote: RemoteFile, occupied_bytes: int) -> None:
-        """What the part occupies counts as free: it is kept, or given back before the file starts over."""
+        """The space that the part occupies counts as free: it is kept, or freed before the file starts
+        over.
+        """
         if remote.size_bytes is not None:
             self._room.require(max(0, remote.size_bytes - occupied_bytes))
 
     def _verify(self, part: PartFile) -> str:
         follower = self._follow(part)
-        part.sync()  # which takes as long as what is left to the follower, as a rule
+        part.sync()  # usually takes as long as the follower still needs
         if not follower.has_ended:
             part.checkpoint()
         actual = follower.hexdigest(self._keep_going)

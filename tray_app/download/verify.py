@@ -1,4 +1,4 @@
-"""Whether received bytes are the model that was asked for: what they begin with, and their SHA-256."""
+"""Whether received bytes are the requested model: by their beginning and their SHA-256. Any thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 HEAD_BYTES = 512
-"""So many bytes tell what a file is."""
+"""The number of first bytes that show what a file is."""
 
 _BLOCK_BYTES = 1 << 20
 _POLL_S = 0.05
@@ -29,24 +29,26 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class ForeignContentError(DownloadError):
-    """What has arrived is no model."""
+    """The received bytes are not those of a model."""
 
 
 def web_page_error(kind: type[DownloadError] = DownloadError) -> DownloadError:
-    """A server gave a page for people where a file was expected."""
+    """The error for a web page that a server has sent instead of a file."""
     title: Text = "The URL leads to a web page, not a file"
     cause: Text = "The server sent HTML: perhaps a sign-in page, a Wi-Fi login, or a page about the file."
     hint: Text = "Open the URL in a browser, then copy the link of the download button."
     return kind(ErrorCode.SOURCE_SENDS_WEB_PAGE, title, cause, hint)
 
 
-def begins_as_model(head: bytes) -> bool:
-    """Whether this is the beginning of a model that this app knows."""
+def begins_as_model(head: bytes | bytearray) -> bool:
+    """Whether a file with these first bytes is a model in GGUF or PowerInfer's PWRI."""
     return head.startswith(_MODEL_MAGICS)
 
 
 def refuse_foreign(head: bytes, *, any_content: bool) -> None:
-    """ForeignContentError if what begins so is no model; with `any_content` only if it is a stand-in."""
+    """`ForeignContentError` if a file with these first bytes is not a model; with `any_content`, only if it
+    is a web page or a Git LFS pointer.
+    """
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS):
         raise web_page_error(ForeignContentError)
     if head.startswith(_LFS_POINTER):
@@ -66,7 +68,7 @@ def refuse_foreign(head: bytes, *, any_content: bool) -> None:
 
 
 def refuse_wrong_digest(expected: str, actual: str) -> None:
-    """DownloadError if the two SHA-256 differ."""
+    """`DownloadError` if the two SHA-256 differ."""
     if expected != actual:
         raise DownloadError(
             ErrorCode.CHECKSUM_DIFFERS,
@@ -77,7 +79,7 @@ def refuse_wrong_digest(expected: str, actual: str) -> None:
 
 
 def set_aside(error: DownloadError, name: str) -> DownloadError:
-    """The same error, which also says under which name what has arrived is kept."""
+    """The same error, which also gives the name under which the received bytes are kept."""
     title, message, hint = error.texts
     return DownloadError(
         error.code,
@@ -88,10 +90,10 @@ def set_aside(error: DownloadError, name: str) -> DownloadError:
 
 
 class Follower:
-    """Computes a file's SHA-256 while it is being downloaded: follows the bytes that are here without a gap.
+    """Computes a file's SHA-256 during its download, as far as bytes have arrived without a gap.
 
-    It reads them back, from the system's memory as a rule, so that they may arrive in any order. Owns the
-    thread `download-hash`.
+    Reads them back, usually from the system's cache, so that they may arrive in any order. Owns the thread
+    `download-hash`.
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
@@ -106,11 +108,13 @@ class Follower:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has come to the end of the file."""
+        """Whether the digest is complete, or reading has failed."""
         return not self._thread.is_alive()
 
     def hexdigest(self, keep_going: Callable[[], None]) -> str:
-        """The SHA-256 of the file, which is here, or OSError. `keep_going` is called often and may raise."""
+        """Wait for the SHA-256 of the file, which must be complete; `OSError` if it cannot be read.
+        `keep_going` is called often and may raise.
+        """
         self._wake.set()
         while not self.has_ended:
             keep_going()
@@ -120,7 +124,7 @@ class Follower:
         return self._sha256.hexdigest()
 
     def close(self) -> None:
-        """End the thread; it takes no longer than reading one block."""
+        """End the thread, which takes no longer than reading one block."""
         self._stop.set()
         self._wake.set()
         self._thread.join()
@@ -136,7 +140,7 @@ class Follower:
         block = memoryview(bytearray(_BLOCK_BYTES))
         hashed = 0
         while not self._stop.is_set():
-            complete = self.plan.complete  # asked before the prefix: then nothing can be added to it
+            complete = self.plan.complete  # before the prefix, which cannot grow any more if this is True
             prefix = self.plan.prefix_bytes
             while hashed < prefix and not self._stop.is_set():
                 count = file.readinto(block[: min(_BLOCK_BYTES, prefix - hashed)])
@@ -150,7 +154,7 @@ class Follower:
 
 
 def sha256_of(path: Path, keep_going: Callable[[], None]) -> str:
-    """The SHA-256 of a file. `keep_going` is called often and may raise."""
+    """The SHA-256 of a file; `OSError` if it cannot be read. `keep_going` is called often and may raise."""
     sha256 = hashlib.sha256()
     block = memoryview(bytearray(_BLOCK_BYTES))
     with path.open("rb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""One connection of a download, on a thread of its own: claims bytes, asks for them, writes them in place."""
+"""One connection of a download, on its own thread: claims bytes, requests them, and writes them in place."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.download.network_errors import (
+from tray_app.download.disk_errors import disk_fault
+from tray_app.download.faults import (
     ChangedError,
     Interrupted,
     NodesDifferError,
     OverlongError,
     broken_transfer,
     changed,
-    disk_fault,
 )
 from tray_app.download.segments import Span, claim_bytes
 from tray_app.download.size_limits import NoRoomError
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 BUFFER_BYTES = 512 * 1024
-"""Smaller ones mean more calls; with larger ones, the bytes are no longer in the processor's cache when they
-are written."""
+"""Smaller ones mean more calls; with larger ones, the bytes have left the processor's cache before they are
+written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +53,31 @@ class FetchContext:
     retry: RetryPolicy
     clock: Callable[[], float]
     is_over: Callable[[], bool]
-    """Whether no connection may write any more."""
+    """Returns whether no connection may write any more."""
     is_surplus: Callable[[], bool]
-    """Asked between two claims: whether there is one connection too many, which then ends."""
+    """Called between two claims: returns whether there is a connection too many, so that the caller has to
+    end."""
     on_news: Callable[[], None]
-    """A connection has received its first bytes, or has ended."""
+    """Called when a connection has received its first bytes, or has ended."""
 
 
 class Worker(threading.Thread):
-    """One connection. It ends when nothing is left to claim, or with a fault; what it had claimed is free."""
+    """One connection. It ends with a fault, or when nothing is left to claim; its claim is then released."""
 
     def __init__(
         self, number: int, context: FetchContext, claim: Claim, answer: ResponseBody | None = None
     ) -> None:
-        """`answer`: the first body, which begins where `claim` does, if it has been asked for already."""
+        """`answer`: the body that begins where `claim` does, if it was already requested."""
         super().__init__(name=f"download-{number}", daemon=True)
         self.number = number
         self.fault: DownloadError | None = None
-        """Why it ended, unless because nothing was left."""
+        """Why it has ended; None if nothing was left to claim."""
         self.fault_ends_all = False
-        """Whether the other connections would meet the same fault: the disk, or a bug."""
+        """Whether the fault affects all connections: the disk, or a bug."""
         self.receiving = False
         """Whether it has received anything."""
         self.has_ended = False
-        """Set at its very end."""
+        """Set last, when nothing else happens any more."""
         self._context = context
         self._plan = context.part.plan
         self._claim: Claim | None = claim
@@ -87,7 +88,7 @@ class Worker(threading.Thread):
         self._received_at_s = context.clock()
 
     def standing_still(self, since_s: float) -> Claim | None:
-        """What it is fetching, if it has received nothing since then."""
+        """Its claim, if it has received nothing since `since_s`."""
         return self._claim if self._received_at_s < since_s else None
 
     def run(self) -> None:
@@ -100,7 +101,7 @@ class Worker(threading.Thread):
             self.fault, self.fault_ends_all = exc, isinstance(exc, NoRoomError)
         except OSError as exc:
             self.fault, self.fault_ends_all = disk_fault(exc, self._context.part.path), True
-        except Exception as exc:  # noqa: BLE001 - the top of the thread: somebody must hear of it
+        except Exception as exc:  # noqa: BLE001 - the top of the thread: the pool reports it
             _log.exception("Connection %s", self.name)
             self.fault, self.fault_ends_all = (
                 DownloadError(ErrorCode.INTERNAL_ERROR, "The download failed unexpectedly", repr(exc)),
@@ -121,7 +122,7 @@ class Worker(threading.Thread):
 
     def _fetch(self, claim: Claim, file: FileIO) -> None:
         start_s, start = self._context.clock(), claim.next
-        while claim.rest_bytes:  # more than one answer if the server gives less than it was asked for
+        while claim.rest_bytes:  # more than one answer if the server sends less than requested
             answer, self._answer = self._answer or self._ask(claim), None
             with answer.response:
                 self._receive(claim, answer, file)
@@ -147,7 +148,7 @@ class Worker(threading.Thread):
         return answer
 
     def _receive(self, claim: Claim, answer: ResponseBody, file: FileIO) -> None:
-        """Write the body in place, up to its or the claim's end. TransientError if it was cut."""
+        """Write the body in place, up to its end or the claim's. `TransientError` if it breaks off."""
         clock, throttle = self._context.clock, self._context.throttle
         stall = StallTimer(self._context.retry)
         file.seek(claim.next)
@@ -155,7 +156,7 @@ class Worker(threading.Thread):
             self._keep_going()
             asked_at_s = clock()
             count = answer.read_into(self._buffer[: min(throttle.piece_bytes(BUFFER_BYTES), rest_bytes)])
-            self._keep_going()  # an aborted connection may look like the end of a body
+            self._keep_going()  # an aborted connection can look like the end of a body
             if not count:
                 self._accept_end(claim, answer)
                 return
@@ -177,7 +178,7 @@ class Worker(threading.Thread):
             )
 
     def _accept_end(self, claim: Claim, answer: ResponseBody) -> None:
-        """The body has ended before the claim."""
+        """Handle a body that has ended before the claim; `TransientError` if it has broken off."""
         if self._plan.size_bytes is None:
             self._plan.end_at(claim.next)
         elif answer.span is None or claim.next != answer.span[1]:
@@ -191,9 +192,10 @@ class Worker(threading.Thread):
 
 
 class StallTimer:
-    """Notices a connection that lives but brings next to nothing: a read time-out ends no byte a second.
+    """Notices a connection that receives almost nothing, such as a byte per second, which is no read
+    time-out.
 
-    Only time spent waiting for the server counts, not that for the disk or for a speed limit.
+    Only the time spent waiting for the server counts, not that for the disk or a speed limit.
     """
 
     def __init__(self, retry: RetryPolicy) -> None:
@@ -202,7 +204,9 @@ class StallTimer:
         self._bytes = 0
 
     def count(self, received_bytes: int, waited_s: float) -> None:
-        """So much came after so long; TransientError if the window that ends now was a stall."""
+        """Add bytes received and the time waited for them; `TransientError` if a window has ended that was a
+        stall.
+        """
         self._waited_s += waited_s
         self._bytes += received_bytes
         if self._waited_s < self._retry.stall_window_s:

@@ -7,7 +7,6 @@ so it gets a loopback address that web pages cannot guess.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field
 
 KEY_VARIABLE = "LLAMA_API_KEY"
@@ -45,4 +44,6 @@ class Address:
 
 def new_key() -> str:
     """A key for one run."""
+    import secrets  # the engine's process, which reads this module for the variable, starts sooner without
+
     return secrets.token_urlsafe(_SECRET_BYTES) + _TAIL

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from tray_app.engine.builds.build import BackEnd, weight_kind_of
 from tray_app.engine.diagnosis import ShortageError
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import BuildSetting
 from tray_app.engine.inspection import UnusableEngineError
-from tray_app.engine.kinds import BuildSetting, PassedOver, WhyPassedOver
+from tray_app.engine.program import PassedOver, WhyPassedOver
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray_app.engine.builds.build import InstalledBuild, SetAside, WeightKind
-    from tray_app.engine.kinds import Engine, EngineSetting
+    from tray_app.engine.engine_setting import EngineSetting
+    from tray_app.engine.program import Engine
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.models.memory import GIB
 from tray_app.settings.schema import AUTO
 from tray_app.system.graphics import Maker
 
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
     from tray_app.settings.schema import Auto
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _NAMES = {Maker.NVIDIA: ("nvidia",), Maker.AMD: ("amd", "radeon"), Maker.INTEL: ("intel",)}
-"""Of which a card's name has one, in small letters."""
-_GIB = 1 << 30
-_LEFT_FREE_BYTES = _GIB
-"""What llama.cpp by itself leaves free on each card (`--fit-target`)."""
+"""Words of which the name of a maker's card contains one, in lower case."""
+_LEFT_FREE_BYTES = GIB
+"""What llama.cpp leaves free on each card by default (`--fit-target`)."""
 _SHARE_LEFT_FREE = 1 / 10
 
 _LISTED = re.compile(r"^\s+(?P<id>\w+): (?P<name>.+) \((?P<mib>\d+) MiB, \d+ MiB free\)\s*$", re.MULTILINE)
@@ -61,12 +62,12 @@ class Card:
     """As in `EngineDevice`."""
     memory_bytes: int
     has_own_memory: bool
-    """Not if it is a part of the processor: what it takes is then taken of the main memory."""
+    """False if it is a part of the processor: it then takes main memory."""
 
     def usable_bytes(self, vram_budget: float | Auto) -> int:
         """What an engine may take of its memory; the budget of a person is in GiB."""
         if vram_budget != AUTO:
-            return min(self.memory_bytes, int(vram_budget * _GIB))
+            return min(self.memory_bytes, int(vram_budget * GIB))
         left_free = max(_LEFT_FREE_BYTES, int(self.memory_bytes * _SHARE_LEFT_FREE))
         return max(0, self.memory_bytes - left_free)
 
@@ -96,7 +97,7 @@ def cards_of(devices: Iterable[EngineDevice] | None, host: Host) -> tuple[Card, 
 
 
 def _is_no_part_of_processor(name: str, adapters: Iterable[Adapter]) -> bool:
-    """Whether a card has memory of its own, by what the system knows of its maker's cards."""
+    """Whether a card is not a part of the processor, by what the system knows of its maker's cards."""
     words = name.lower()
     of_maker = [each for each in adapters if any(word in words for word in _NAMES.get(each.maker, ()))]
     return bool(of_maker) and all(each.integrated is False for each in of_maker)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE, NAMED, OTHER_ENGINE, PORT_TAKEN
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.phrases import phrase
-from tray_app.settings.schema import FIELDS
+from tray_app.settings.fields import FIELDS
 from tray_app.system.drives import title_of
 from tray_app.system.shortage import passes
 
@@ -57,7 +57,7 @@ class ShortageError(EngineError):
 def diagnose(exit_code: int, lines: Sequence[str]) -> Failure:
     """Why an engine ended by itself, from its exit code (negative for a signal) and what it printed.
 
-    `EngineError.evidence` has the line that names the cause with its neighbours, or else the last ones.
+    `EngineError.evidence` has the line that names the cause and those around it, or else the last lines.
     """
     said = [line for line in lines[-LOOKED_AT_LINES:] if line]
     for pattern, cause in CAUSES_BY_LINE:
@@ -171,6 +171,16 @@ def gone(model: Path, place: Path) -> Failure:
         setting="model",
     )
     return Failure(error, permanent=False, absent=model)
+
+
+def defect(title: Text, exc: Exception, hint: Text = "See the app's log.") -> EngineError:
+    """The error about a bug in this app."""
+    return EngineError(
+        ErrorCode.INTERNAL_ERROR,
+        title,
+        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
+        hint,
+    )
 
 
 def _failure(cause: Cause, named: str, evidence: tuple[str, ...]) -> Failure:

@@ -1,4 +1,4 @@
-"""Decides which models are loaded, and which loaded ones go for them, within a memory budget. Pure.
+"""Decides which engines are loaded, and which loaded ones go for them, within a memory budget. Pure.
 
 Main memory and that of graphics cards are two amounts; what is said of memory here holds for both.
 
@@ -31,7 +31,8 @@ _NOTHING = MemoryAmount()
 class Holder:
     """An engine that holds memory: from when it is told to start until its process has exited."""
 
-    model_id: str
+    engine: str
+    """Its name, not that of its model: another engine may just be giving up the same model."""
     size: MemoryAmount
     """What it takes, or is expected to take, whichever is larger."""
     used_s: float
@@ -49,9 +50,10 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A model that is to be loaded. If its engine is leaving or draining, it is to be loaded again."""
+    """That an engine be loaded. One that is leaving or draining is to be loaded again."""
 
-    model_id: str
+    engine: str
+    """As in `Holder`."""
     size: MemoryAmount
     forced: bool = False
     """A person insists: it is loaded at once, even if that is over the budget."""
@@ -59,7 +61,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Start the model's engine now. If it is there and was draining, it gets requests again instead."""
+    """Start the engine now. If it is there and was draining, it gets requests again instead."""
 
     unload: tuple[str, ...] = ()
     """The idle engines to unload meanwhile; empty unless the wish is forced."""
@@ -77,14 +79,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """There is no room for the model, and there would be none if all other wishes were granted and over."""
+    """There is no room for the engine, and there would be none if all other wishes were granted and over."""
 
     needed: MemoryAmount
     budget: MemoryAmount
     free: MemoryAmount
     """What would be free if all engines had gone that may go."""
     in_the_way: tuple[str, ...]
-    """The kept models that would have to go; empty if the model is larger than the budget."""
+    """The kept engines that would have to go; empty if the wish alone is larger than the budget."""
 
 
 Decision = Load | Wait | Refuse
@@ -93,12 +95,12 @@ Decision = Load | Wait | Refuse
 def decide(holders: Sequence[Holder], wishes: Sequence[Wish], budget: MemoryAmount) -> tuple[Decision, ...]:
     """The decision for each wish; all of them are to be carried out.
 
-    wishes: in order of arrival, at most one for a model.
+    `wishes` are in order of arrival, at most one for an engine.
     """
     room = _Room(holders, budget)
     forced_first = sorted(wishes, key=lambda wish: not wish.forced)
-    decisions = {wish.model_id: room.grant(wish) for wish in forced_first}
-    return tuple(decisions[wish.model_id] for wish in wishes)
+    decisions = {wish.engine: room.grant(wish) for wish in forced_first}
+    return tuple(decisions[wish.engine] for wish in wishes)
 
 
 def too_many(holders: Sequence[Holder], budget: MemoryAmount) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def too_many(holders: Sequence[Holder], budget: MemoryAmount) -> tuple[str, ...]
     """
     staying = sorted((holder for holder in holders if not holder.leaving), key=_turn)
     idle = [holder for holder in staying if not (holder.busy or holder.kept)]
-    return tuple(holder.model_id for holder in _first_that_are_enough(idle, _size(staying) - budget))
+    return tuple(holder.engine for holder in _first_that_are_enough(idle, _size(staying) - budget))
 
 
 class _Room:
@@ -128,16 +130,16 @@ class _Room:
         self._going = _ids(leaving)
 
     def grant(self, wish: Wish) -> Decision:
-        if wish.model_id in self._staying:  # it was draining for a wish that is no more
-            self._may_go = [holder for holder in self._may_go if holder.model_id != wish.model_id]
+        if wish.engine in self._staying:  # it was draining for a wish that is no more
+            self._may_go = [holder for holder in self._may_go if holder.engine != wish.engine]
             return Load()
         if not wish.forced and wish.size.lacking_in(self._budget - _size(self._kept)) != _NOTHING:
             return self._refuse(wish)
         chosen = self._choose(wish)
         self._let_go(chosen)
-        unload = tuple(holder.model_id for holder in chosen if not holder.busy)
-        drain = tuple(holder.model_id for holder in chosen if holder.busy)
-        if wish.model_id not in self._going and (wish.forced or wish.size.lacking_in(self._free) == _NOTHING):
+        unload = tuple(holder.engine for holder in chosen if not holder.busy)
+        drain = tuple(holder.engine for holder in chosen if holder.busy)
+        if wish.engine not in self._going and (wish.forced or wish.size.lacking_in(self._free) == _NOTHING):
             self._free -= wish.size
             return Load(unload)
         self._claim(wish.size, _size(holder for holder in chosen if holder.busy))
@@ -180,13 +182,13 @@ class _Room:
             needed=wish.size,
             budget=self._budget,
             free=free.larger(_NOTHING),
-            in_the_way=tuple(holder.model_id for holder in in_the_way),
+            in_the_way=tuple(holder.engine for holder in in_the_way),
         )
 
 
 def _turn(holder: Holder) -> tuple[bool, bool, float, str]:
     """Sorts engines by when it is their turn to go."""
-    return holder.busy, holder.busy and not holder.draining, holder.used_s, holder.model_id
+    return holder.busy, holder.busy and not holder.draining, holder.used_s, holder.engine
 
 
 def _first_that_are_enough(holders: Sequence[Holder], missing: MemoryAmount) -> list[Holder]:
@@ -210,4 +212,4 @@ def _size(holders: Iterable[Holder]) -> MemoryAmount:
 
 
 def _ids(holders: Iterable[Holder]) -> set[str]:
-    return {holder.model_id for holder in holders}
+    return {holder.engine for holder in holders}

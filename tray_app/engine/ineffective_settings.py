@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.settings.schema import ALL_FIELDS
+from tray_app.settings.fields import ALL_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host

@@ -97,7 +97,7 @@ def ask_for_help(path: Path) -> ProgramOutput:
             "It did not answer when asked for its options.",
             CHOOSE,
         ) from exc
-    except OSError as exc:  # a text file, or a format that was not recognised
+    except OSError as exc:  # a text file, or a format that was not recognized
         _raise_if_it_passes(exc)
         raise _no_program(path, exc.strerror or str(exc)) from exc
 
@@ -116,7 +116,7 @@ def ask_for_devices(path: Path) -> str:
 
 def crash(path: Path, answer: ProgramOutput) -> EngineError | None:
     """Why a program crashed before it had printed its help; None if it did not crash."""
-    if is_quarantined(path):  # checked only after a failure: a notarised program runs although it is marked
+    if is_quarantined(path):  # checked only after a failure: a notarized program runs although it is marked
         return UnusableEngineError(
             ErrorCode.ENGINE_QUARANTINED,
             phrase("macOS blocked {name}", name=path.name),

@@ -1,6 +1,6 @@
-"""Keeps on disk, for each model, why its engine last ended by itself; it can be asked after the app has gone.
+"""Keeps on disk why the engine of each model last ended by itself, also for when the app is not running.
 
-Written by the supervisors' threads, read by any.
+Written by the supervisors' threads, read by any thread.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.errors import EngineError
     from tray_app.system.engine_id import EngineId
 
 _FILE_NAME = "last-failure.json"
+_MOST_MODELS = 20
+"""How many models have their last failure kept, so that the file does not grow."""
 _log = logging.getLogger(__name__)
 
 
@@ -35,10 +37,6 @@ class NotedFailure(ErrorDocument, frozen=True, kw_only=True):
     at_s: float
     model: str = ""
     """The id of its model, or the address of a remote server."""
-
-
-_MOST_MODELS = 20
-"""The file does not grow with every model that somebody has ever tried."""
 
 
 class FailureKeeper:
@@ -56,7 +54,7 @@ class FailureKeeper:
             if failure is None or failure is self._noted.get(snapshot.engine):
                 return
             self._noted[snapshot.engine] = failure
-            noted = NotedFailure.of(failure, at_s=time.time(), model=_served(snapshot.plan))
+            noted = NotedFailure.of(failure, at_s=time.time(), model=_name_of(snapshot.plan))
             self._write({**read(self._path.parent), noted.model: noted})
 
     def _write(self, noted: dict[str, NotedFailure]) -> None:
@@ -67,8 +65,8 @@ class FailureKeeper:
             _log.warning("The failure cannot be noted: %s", exc)
 
 
-def _served(plan: Plan | None) -> str:
-    """What failed to run: the id of a model, or the address of a remote server."""
+def _name_of(plan: Plan | None) -> str:
+    """The id of the plan's model, or the address of its remote server."""
     match plan:
         case LaunchPlan():
             return plan.model.id
@@ -85,6 +83,4 @@ def read(state_dir: Path) -> dict[str, NotedFailure]:
         return {}
     with suppress(*NOT_JSON):
         return msgspec.json.decode(content, type=dict[str, NotedFailure])
-    with suppress(*NOT_JSON):  # an earlier version noted one failure alone
-        return {"": msgspec.json.decode(content, type=NotedFailure)}
     return {}

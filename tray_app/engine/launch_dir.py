@@ -14,9 +14,10 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.errors import EngineError, ErrorCode
-from tray_app.models.model_files import ACTIVATION, GPU_INDEX, SUFFIX, parts_of, split_of
+from tray_app.models.model_files import ACTIVATION, GPU_INDEX, parts_of, split_of
 from tray_app.phrases import phrase
 from tray_app.system.host import System
 from tray_app.system.shortage import passes
@@ -103,11 +104,16 @@ def _link_files(model: Path, folder: Path) -> None:
 
 def _plain_part(part: Path) -> str:
     split = split_of(part.stem)
-    return (replace(split, stem=_PLAIN).name(split.number) if split else _PLAIN) + SUFFIX
+    return (replace(split, stem=_PLAIN).name(split.number) if split else _PLAIN) + MODEL_SUFFIX
 
 
 def _make_link(link: Path, model: Path) -> None:
+    """Make a hard link. One that is right stays: another process of the same model may have it open, and
+    Windows then refuses to delete it.
+    """
     try:
+        if link.exists() and link.samefile(model):
+            return
         link.unlink(missing_ok=True)
         os.link(model, link)
     except OSError as exc:

@@ -16,10 +16,10 @@ from tray_app.engine.arguments import argument_named
 from tray_app.engine.devices import cards_of
 from tray_app.engine.engine_kind import EngineKind
 from tray_app.engine.ineffective_settings import FIT_FLAG, LAYERS_FLAG, VRAM_FLAG, without_effect
-from tray_app.engine.kinds import Engine
 from tray_app.engine.launch_dir import launch_dir_for
 from tray_app.engine.load_limits import LoadLimits, load_limits_for
 from tray_app.engine.owned_arguments import check_extra
+from tray_app.engine.program import Engine
 from tray_app.engine.sizing import (
     PROJECTOR,
     PROJECTOR_FLAG,
@@ -44,8 +44,8 @@ from tray_app.system.ports import LOOPBACK
 if TYPE_CHECKING:
     from tray_app.engine.devices import EngineDevice
     from tray_app.engine.launch_dir import LaunchDir
-    from tray_app.models.library import Model
     from tray_app.models.memory import ContextConfig, MemoryEstimate
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Settings
     from tray_app.system.host import Host
 

@@ -250,8 +250,8 @@ def _recover(fsm: EngineFsm, failure: Failure, now_s: float) -> Outcome:
 
 
 def _makes_place(fsm: EngineFsm) -> bool:
-    """Whether an engine that has just failed is given up for another one: one that did not even load at once,
-    others when they fail again soon. What ends a process from outside is no fault that loading shows.
+    """Whether an engine that has just failed is given up, so that another one takes its place: at once if it
+    failed to load, otherwise if it fails again soon. One that was killed from outside has not failed to load.
     """
     if not (fsm.plan and fsm.plan.soon_replaceable and fsm.failure and may_be_of_engine(fsm.failure.error)):
         return False

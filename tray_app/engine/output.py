@@ -24,7 +24,7 @@ _KEPT_LINES = 100_000
 
 
 def file_name(engine: EngineId) -> str:
-    """What the log of an engine is called."""
+    """The name of an engine's log file."""
     return "engine.log" if engine == MAIN_ENGINE else f"engine-{engine}.log"
 
 

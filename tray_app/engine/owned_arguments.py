@@ -66,7 +66,7 @@ _OWNED: dict[str, Text] = {
     "sleep_idle_seconds": "Set “Stop when idle” instead.",
     "information": "It makes the engine print something and exit.",
 }
-"""For each parameter of llama.cpp, or group of parameters, why it must not be set by «Extra arguments»."""
+"""For each parameter of llama.cpp, or group of parameters, why “Extra arguments” must not set it."""
 _SOURCES = ("url", "hf_repo", "hf_file", "docker_repo")
 """Parameters that make llama.cpp download files; each exists in several groups."""
 _OWNED_BY_POWERINFER: dict[str, Text] = {

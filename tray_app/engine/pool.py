@@ -14,6 +14,7 @@ made on threads of their own, futures are settled after the lock is free.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -24,32 +25,32 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from tray_app.engine.eviction import Load, Refuse, Wait, Wish, decide, too_many
+from tray_app.engine.admission import Admission
+from tray_app.engine.diagnosis import ShortageError, defect
+from tray_app.engine.eviction import Load, Refuse, Wait
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of, needed
+from tray_app.engine.pooled_engine import EngineLease, PooledEngine, Waiter, model_of
 from tray_app.engine.resource_usage import graphics_used_by, usage_together
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 from tray_app.engine.workers import WorkerGroup
-from tray_app.errors import AppError, EngineError, ErrorCode
-from tray_app.models.memory import MemoryAmount
-from tray_app.phrases import joined, phrase
+from tray_app.errors import AppError
 from tray_app.system.engine_id import MAIN_ENGINE, EngineId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
-    from tray_app.engine.eviction import Decision, Holder
+    from tray_app.engine.eviction import Decision
     from tray_app.engine.launch_plan import Plan
     from tray_app.engine.pooled_engine import EngineStatus, Settlement
     from tray_app.engine.supervisor import Supervisor
-    from tray_app.phrases import Text
+    from tray_app.errors import EngineError
+    from tray_app.models.memory import MemoryAmount
     from tray_app.system.engine_id import RunId
     from tray_app.system.process import ProcessUsage
 
-_GIB = 2**30
 _LONGEST_STAY_S = 10.0
-"""However long an engine took to load: whoever waits for its memory waits no longer than this for nothing."""
+"""The longest time for which an engine that has just been loaded is not unloaded for another one."""
 
 _logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ class EnginePool:
         self._clock = clock
         self._longest_stay_s = longest_stay_s
         self._timer: threading.Timer | None = None
-        """Looks again when an engine that others wait for has had its time."""
+        """Runs `_advance` when an engine that others wait for may be unloaded."""
         self._lock = threading.Condition()
         self._orders = count(1)
         self._others: dict[str, PooledEngine] = {}
@@ -121,7 +122,7 @@ class EnginePool:
         """All engines now."""
         with self._lock:
             others = tuple(map(self._status, self._others.values()))
-            budget = self._memory_budget()
+            budget = self._admission().memory_budget()
             return PoolSnapshot(self._status(self._main), others, budget.main_bytes, budget.graphics_bytes)
 
     def main(self) -> EngineStatus:
@@ -165,11 +166,11 @@ class EnginePool:
         """
         with self._lock:
             main, model_id = self._main, model_of(plan)
-            twin = self._others.get(model_id) if model_id else None
-            refusal = self._refusal(plan, main, twin)
+            twins = [self._others[model_id]] if model_id in self._others else []
+            refusal = self._admission().refusal(plan, main, *twins)
             if refusal and not in_any_case:
                 raise refusal
-            if twin:
+            for twin in twins:
                 twin.stop()
                 main.waiting += twin.waiting
                 twin.waiting, twin.next = [], None
@@ -177,17 +178,24 @@ class EnginePool:
         self._settle(settled)
 
     def run_again(self, model_id: str, plan: LaunchPlan) -> None:
-        """Have a loaded engine other than the main one run this plan instead of its own.
+        """Have an engine other than the main one run this plan instead of its own.
 
-        Nothing happens if it is its own, or if the model is not loaded. `EngineError` as `run_main`.
+        One that is still to be started keeps its turn. Nothing happens if it is its own, or if the model is
+        not wanted. `EngineError` as `run_main`.
         """
         with self._lock:
             engine = self._others.get(model_id)
-            if engine is None or engine.told in (None, plan):
+            if engine is None:
                 return
-            if refusal := self._refusal(plan, engine):
+            if engine.told is None and (engine.next or engine.planning):
+                engine.queue(plan)
+                settled = self._advance()
+            elif engine.told in (None, plan):
+                return
+            elif refusal := self._admission().refusal(plan, engine):
                 raise refusal
-            settled = self._run(engine, plan, forced=False)
+            else:
+                settled = self._run(engine, plan, forced=False)
         self._settle(settled)
 
     def load(
@@ -199,9 +207,9 @@ class EnginePool:
             if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
-            self._plan_for(engine, make_plan)
+            settled = self._plan_for(engine, make_plan)
             engine.forced = engine.forced or forced
-            settled = self._advance()
+            settled += self._advance()
         self._settle(settled)
         return waiting
 
@@ -219,10 +227,7 @@ class EnginePool:
     def keep_to_budget(self) -> None:
         """Unload what is idle and too much for a budget that has become smaller; what was forced stays."""
         with self._lock:
-            engines = [each for each in self._engines() if each.holds_memory]
-            holders = [each.holder(kept=each.forced or self._is_kept(each.model_id)) for each in engines]
-            keys = too_many(holders, self._memory_budget())
-            self._make_room(keys, {each.key: each for each in engines})
+            self._make_room(self._admission().too_many(), self._by_key())
 
     def put_to_sleep(self, *, made_room: bool) -> None:
         """Stop the main engine until somebody asks for it; `made_room` as in `EngineStatus`."""
@@ -327,8 +332,8 @@ class EnginePool:
             if self._is_given_up(engine):
                 engine.stop()
             waiting = self._wait(engine)
-            self._plan_for(engine, make_plan)
-            settled = self._grant(engine)
+            settled = self._plan_for(engine, make_plan)
+            settled += self._grant(engine)
         self._settle(settled)
         return waiting
 
@@ -363,8 +368,14 @@ class EnginePool:
 
     # With the lock held
 
+    def _admission(self) -> Admission:
+        return Admission(self._engines(), self._budget, self._is_kept)
+
     def _engines(self) -> tuple[PooledEngine, ...]:
         return (self._main, *self._others.values())
+
+    def _by_key(self) -> dict[str, PooledEngine]:
+        return {each.key: each for each in self._engines()}
 
     def _engine_of(self, model_id: str) -> PooledEngine:
         engine = self._others.get(model_id)
@@ -397,28 +408,40 @@ class EnginePool:
         engine.waiting.append(waiter)
         return waiter.lease
 
-    def _plan_for(self, engine: PooledEngine, make_plan: Callable[[], LaunchPlan]) -> None:
+    def _plan_for(self, engine: PooledEngine, make_plan: Callable[[], LaunchPlan]) -> list[Settlement]:
         """Begin to make a plan, unless the engine runs, is about to or has one made already."""
         if engine.told or engine.next or engine.planning:
-            return
-        engine.planning, engine.forced = object(), False
-        threading.Thread(
-            target=self._plan,
-            args=(engine, engine.planning, make_plan),
-            name=f"plan-{engine.supervisor.id}",
-            daemon=True,
-        ).start()
+            return []
+        engine.forced = False
+        try:
+            self._begin_planning(engine, lambda token: self._plan(engine, token, make_plan))
+        except ShortageError as exc:
+            return engine.refuse(exc)
+        return []
+
+    def _begin_planning(self, engine: PooledEngine, work: Callable[[object], None]) -> None:
+        """Run `work` on a thread of its own, with the token of this attempt. `ShortageError`."""
+        token = object()
+        name = f"plan-{engine.supervisor.id}"
+        try:
+            threading.Thread(target=work, args=(token,), name=name, daemon=True).start()
+        except RuntimeError as exc:
+            raise ShortageError(OSError(errno.EAGAIN, str(exc))) from exc
+        engine.planning = token
 
     def _run(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> list[Settlement]:
         """Have an engine run a plan, as soon as there is memory."""
         engine.model_id = model_of(plan)
         engine.asleep = engine.made_room = engine.awaited = False
         engine.planning = None
+        admission = self._admission()
         if engine.told == plan:
             engine.next = None
             engine.supervisor.ensure(plan)
         elif (
-            engine.holds_memory and engine.told and (size := self._size_in_place(engine, plan, forced=forced))
+            engine.told
+            and engine.holds_memory
+            and (size := admission.size_in_place(engine, plan, forced=forced))
         ):
             engine.tell(plan, self._clock(), size)
         else:
@@ -428,57 +451,6 @@ class EnginePool:
         engine.forced = forced
         return self._advance()
 
-    def _size_in_place(self, engine: PooledEngine, plan: Plan, *, forced: bool) -> MemoryAmount | None:
-        """What a plan takes that may replace the engine's own without others having to go first; None if it
-        may not.
-        """
-        size, decision = self._decision(plan, forced, engine)
-        return size if isinstance(decision, Load) else None
-
-    def _refusal(
-        self, plan: Plan, engine: PooledEngine, twin: PooledEngine | None = None
-    ) -> EngineError | None:
-        """Why a plan can never replace the engine's own, and that of its twin; None if it can."""
-        _, decision = self._decision(plan, False, engine, twin)
-        if not isinstance(decision, Refuse):
-            return None
-        by_key = {each.key: each for each in self._engines()}
-        return does_not_fit(plan, decision, _names(decision.in_the_way, by_key))
-
-    def _decision(
-        self,
-        plan: Plan,
-        forced: bool,  # noqa: FBT001
-        *gone: PooledEngine | None,
-    ) -> tuple[MemoryAmount, Decision]:
-        """What a plan would take, and what would be decided, if these engines had gone and it were the newest
-        wish.
-        """
-        holders, queue = self._view(gone)
-        budget = self._memory_budget(plan)
-        left_bytes = _left_of_cards(budget, holders)
-        size = needed(plan).with_graphics_within(left_bytes)
-        wishes = [*(each.wish(left_bytes) for each in queue), Wish("", size, forced=forced)]
-        return size, decide(holders, wishes, budget)[-1]
-
-    def _view(self, gone: Container[PooledEngine | None] = ()) -> tuple[list[Holder], list[PooledEngine]]:
-        """The engines that hold memory, and those that are to be loaded in order of arrival.
-
-        One that gets no more leases is to be loaded, too, if somebody waits for it.
-        """
-        engines = [each for each in self._engines() if each not in gone]
-        holders = [each.holder(kept=self._is_kept(each.model_id)) for each in engines if each.holds_memory]
-        queue = [each for each in engines if each.next or (each.drain_order is not None and each.waiting)]
-        return holders, sorted(queue, key=lambda each: each.order_of_wish)
-
-    def _memory_budget(self, *plans: Plan) -> MemoryAmount:
-        """What all engines may take, these plans included. Only who plans an engine knows its cards."""
-        engines = self._engines()
-        all_plans = (*plans, *(plan for each in engines for plan in (each.told, each.next)))
-        rooms = (plan.graphics_room_bytes for plan in all_plans if isinstance(plan, LaunchPlan))
-        own_bytes = sum(each.private_bytes for each in engines if each.holds_memory)
-        return MemoryAmount(self._budget(own_bytes), max(rooms, default=0))
-
     def _advance(self) -> list[Settlement]:
         """Do what can be done now: load, unload, give leases. Returns what is to be settled afterwards."""
         settled: list[Settlement] = []
@@ -486,41 +458,37 @@ class EnginePool:
             engine.waiting = [each for each in engine.waiting if not each.lease.cancelled()]
             if engine is not self._main and not engine.waiting:
                 engine.next = None  # those who have asked for it have left
-        holders, queue = self._view()
-        budget = self._memory_budget()
-        wishes = [each.wish(_left_of_cards(budget, holders)) for each in queue]
-        decisions = decide(holders, wishes, budget) if queue else ()
-        by_key = {each.key: each for each in self._engines()}
-        for engine in by_key.values():
+        decisions = self._admission().decisions()
+        engines = self._engines()
+        for engine in engines:
             engine.drain_order = None
-        for engine, wish, decision in zip(queue, wishes, decisions, strict=True):
-            settled += self._carry_out(engine, wish.size, decision, by_key)
-        for engine in by_key.values():
+        for engine, size, decision in decisions:
+            settled += self._carry_out(engine, size, decision)
+        for engine in engines:
             settled += self._grant(engine)
         self._lock.notify_all()
         return settled
 
-    def _carry_out(
-        self, engine: PooledEngine, size: MemoryAmount, decision: Decision, by_key: dict[str, PooledEngine]
-    ) -> list[Settlement]:
+    def _carry_out(self, engine: PooledEngine, size: MemoryAmount, decision: Decision) -> list[Settlement]:
+        by_key = self._by_key()
         match decision:
             case Load(unload):
                 self._make_room(unload, by_key)
                 if engine.next:
                     engine.tell(engine.next, self._clock(), size)
             case Wait(unload, drain):
-                self._make_room([key for key in unload if self._has_had_its_time(by_key[key])], by_key)
+                self._make_room([key for key in unload if self._may_go_now(by_key[key])], by_key)
                 for key in drain:
-                    if self._has_had_its_time(by_key[key]):
+                    if self._may_go_now(by_key[key]):
                         by_key[key].drain_order = engine.order_of_wish
             case Refuse() if engine.next:
-                error = does_not_fit(engine.next, decision, _names(decision.in_the_way, by_key))
+                error = self._admission().does_not_fit(engine.next, decision)
                 engine.next = None
                 return engine.refuse(error)
         return []
 
-    def _has_had_its_time(self, engine: PooledEngine) -> bool:
-        """Whether an engine may go for a wish now; if not, there will be another look when it may.
+    def _may_go_now(self, engine: PooledEngine) -> bool:
+        """Whether an engine may be unloaded for another one now; if not, `_advance` is run again when it may.
 
         One that has just been loaded stays for as long as that took. Else models that do not fit side by side
         would be loaded for every single request, where their clients take turns.
@@ -560,8 +528,9 @@ class EnginePool:
             granted = [each for each in engine.waiting if first is None or each.order < first]
             engine.waiting = [each for each in engine.waiting if each not in granted]
             return [(each.lease, self._lease(engine)) for each in granted]
-        if failure := self._failure_to_replace(engine):
-            self._replace(engine, failure)
+        failure = self._failure_to_replace(engine)
+        if failure and isinstance(engine.told, LaunchPlan):
+            self._replace(engine, engine.told, failure)
         if engine.waiting and self._is_given_up(engine) and not engine.awaited:
             return engine.refuse(engine.supervisor.snapshot().failure or self._called_off())
         return []
@@ -577,7 +546,7 @@ class EnginePool:
             error: AppError | None = exc
         except Exception as exc:  # the top of a thread: requests wait for it
             _logger.exception("The start of %s cannot be planned", engine.model_id)
-            error = _defect(exc)
+            error = defect("The model could not be loaded", exc)
         else:
             error = None
         with self._lock:
@@ -587,22 +556,20 @@ class EnginePool:
             if plan is None:
                 settled = engine.refuse(error or self._called_off())
             else:
-                engine.next = plan
-                engine.order = engine.waiting[0].order if engine.waiting else next(self._orders)
+                engine.queue(plan)
                 settled = self._advance()
         self._settle(settled)
 
-    def _replace(self, engine: PooledEngine, failure: EngineError) -> None:
+    def _replace(self, engine: PooledEngine, failed: LaunchPlan, failure: EngineError) -> None:
         """Begin to have another engine run the model with which one has failed. With the lock held."""
-        engine.planning, engine.failure = object(), failure
+        engine.failure = failure
+        try:
+            self._begin_planning(engine, lambda token: self._plan_instead(engine, token, failed, failure))
+        except ShortageError as exc:
+            _logger.info("No other engine can be looked for: %s", exc)
+            return
         if not engine.waiting:  # it was loaded, so the other one is to be
             self._wait(engine).add_done_callback(_let_go)
-        threading.Thread(
-            target=self._plan_instead,
-            args=(engine, engine.planning, engine.told, failure),
-            name=f"plan-{engine.supervisor.id}",
-            daemon=True,
-        ).start()
 
     def _plan_instead(
         self, engine: PooledEngine, token: object, failed: LaunchPlan, failure: EngineError
@@ -646,7 +613,7 @@ class EnginePool:
         self._settle(settled)
 
     def _on_done(self, lease: Future[EngineLease]) -> None:
-        """What nobody waits for any more need not be loaded, and nobody has to go for it."""
+        """A model that nobody waits for any more is not loaded, and no other one is unloaded for it."""
         if lease.cancelled():
             with self._lock:
                 settled = self._advance()
@@ -672,7 +639,7 @@ class EnginePool:
         return used
 
     def _settle(self, settled: list[Settlement]) -> None:
-        """Without the lock: whoever waits may call back."""
+        """Give those who wait what they wait for. Without the lock, as they may call the pool."""
         for waiting, outcome in settled:
             if not waiting.set_running_or_notify_cancel():  # its client has disconnected
                 if isinstance(outcome, EngineLease):
@@ -683,55 +650,7 @@ class EnginePool:
                 waiting.set_exception(outcome)
 
 
-def _left_of_cards(budget: MemoryAmount, holders: Sequence[Holder]) -> int:
-    """What kept engines leave of the cards. Others put into main memory what does not fit there."""
-    kept = (each.size.graphics_bytes for each in holders if each.kept and not each.leaving)
-    return max(0, budget.graphics_bytes - sum(kept))
-
-
 def _let_go(loaded: Future[EngineLease]) -> None:
-    """Of an engine that is to be there, but that nobody uses yet."""
+    """Give back the lease of an engine that was loaded although nobody waits for it."""
     if not loaded.cancelled() and loaded.exception() is None:
         loaded.result().release()
-
-
-def _names(keys: Sequence[str], by_key: dict[str, PooledEngine]) -> list[Text]:
-    return [by_key[key].model_id or key for key in keys]
-
-
-def does_not_fit(plan: Plan, refusal: Refuse, in_the_way: Sequence[Text]) -> EngineError:
-    """The error about a model for which there is no memory; `in_the_way` are kept models."""
-    name = plan.model.name if isinstance(plan, LaunchPlan) else plan.url
-    message = phrase(
-        "It needs {needed:.2f} GiB, but the limit for all models together is {budget:.2f} GiB.",
-        needed=refusal.needed.main_bytes / _GIB,
-        budget=refusal.budget.main_bytes / _GIB,
-    )
-    hint: Text = phrase(
-        "Choose a smaller model or context size, or raise the memory limit: powerinfer-tray "
-        "settings set memory_budget GIB"
-    )
-    if in_the_way:
-        message = phrase(
-            "{numbers} Models that are kept loaded leave {free:.2f} GiB of this, so these would "
-            "have to be unloaded: {models}.",
-            numbers=message,
-            free=refusal.free.main_bytes / _GIB,
-            models=joined(", ", in_the_way),
-        )
-        hint = phrase("Unload one of them: powerinfer-tray unload {model}", model=in_the_way[0])
-    return EngineError(
-        ErrorCode.MODEL_DOES_NOT_FIT,
-        phrase("{name} does not fit in the memory for models", name=name),
-        message,
-        hint,
-    )
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "The model could not be loaded",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "See the app's log.",
-    )

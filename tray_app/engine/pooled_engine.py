@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tray_app.engine.launch_plan import Plan
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.engine.workers import WorkerGroup
     from tray_app.errors import AppError, EngineError
     from tray_app.system.engine_id import RunId
@@ -47,6 +47,7 @@ class EngineStatus:
     leases: int = 0
     """Requests that use it now."""
     kept: bool = False
+    """Whether it is never unloaded for another one."""
     expected_bytes: int = 0
     """The main memory it is counted with: what was estimated, or what its processes have if that is more."""
     expected_graphics_bytes: int = 0
@@ -112,6 +113,7 @@ class PooledEngine:
     order: int = 0
     """When `next` was asked for, among all that wait."""
     forced: bool = False
+    """Whether a person wants it loaded even if that takes more than the budget."""
     awaited: bool = False
     """Whether somebody has promised to say soon what it is to run."""
     planning: object = None
@@ -122,18 +124,23 @@ class PooledEngine:
     made_room: bool = False
     leases: int = 0
     used_s: float = 0.0
+    """When it was last used or told to run, by the pool's clock."""
     told_s: float = 0.0
+    """When it was last told to run, by the same clock."""
     stays_until_s: float = 0.0
-    """Until then nobody's wish unloads it: it was loaded for those who ask now."""
+    """Until then it is not unloaded for another one, as it was loaded for requests that are still coming."""
     ready_run: RunId | None = None
-    """The run for whose readiness `used_s` was set; until it is, that tells when the engine began to load."""
+    """The run since whose readiness `used_s` counts; before that, `used_s` is when it was told to load."""
     granted: MemoryAmount = MemoryAmount()  # noqa: RUF009  immutable
     """What was counted for it when it was told to run."""
     memory_bytes: int = 0
+    """The main memory that its processes had when they were last measured; 0 if that has not been done."""
     private_bytes: int = 0
+    """The part of it that is not shared with the file of the model."""
     graphics_bytes: int | None = None
+    """As in `EngineStatus`."""
     drain_order: int | None = None
-    """Of the wish for whose sake it gets no more leases; those who came before that still get theirs."""
+    """The order of the wish for which it is to go: requests that came later get no lease of it."""
     waiting: list[Waiter] = field(default_factory=list)
 
     @property
@@ -165,7 +172,7 @@ class PooledEngine:
 
     @property
     def key(self) -> str:
-        """Names it in decisions: its model may be one that another engine is just giving up."""
+        """Its name in decisions, see `Holder.engine`."""
         return str(self.supervisor.id)
 
     @property
@@ -175,13 +182,13 @@ class PooledEngine:
         return self.told is not None and heard and self.supervisor.snapshot().state in _HOPELESS
 
     def wish(self, most_graphics_bytes: int) -> Wish:
-        """That it be loaded, or loaded again; what is more than that on the cards goes into main memory."""
+        """That it be loaded, or loaded again; what exceeds this on the cards counts as main memory."""
         size = needed(self.next) if self.next else self.expected
         size = size.with_graphics_within(most_graphics_bytes)
         return Wish(self.key, size, forced=self.forced and self.next is not None)
 
     def holder(self, *, kept: bool) -> Holder:
-        """What it holds. A remote server takes nothing here, and goes for nobody."""
+        """What it holds. A remote server takes no memory here, and is never unloaded for another engine."""
         loading = self.told is not None and not self.is_ready
         draining = self.drain_order is not None  # those who wait for it wait for another start
         return Holder(
@@ -195,7 +202,7 @@ class PooledEngine:
         )
 
     def status(self, now_s: float, *, kept: bool, is_replaced: bool) -> EngineStatus:
-        """It at this moment. `is_replaced`: whether another engine is about to take its place."""
+        """The engine at this moment. `is_replaced`: whether another one is about to take its place."""
         heard = self.supervisor.has_heard
         snapshot = self.supervisor.snapshot()  # after `has_heard`, so that it shows what was heard
         busy = self.leases > 0
@@ -215,6 +222,12 @@ class PooledEngine:
             graphics_bytes=self.graphics_bytes,
             idle_s=None if busy else now_s - self.used_s,
         )
+
+    def queue(self, plan: Plan) -> None:
+        """Have it run this plan as soon as there is memory, in the turn of the first who waits for it."""
+        if self.next is None and self.waiting:
+            self.order = self.waiting[0].order
+        self.next, self.planning = plan, None
 
     def tell(self, plan: Plan, now_s: float, size: MemoryAmount) -> None:
         """Have it run this plan, for which so much memory is counted."""

@@ -108,7 +108,10 @@ def answers_probe(probe: ProbeRequest, address: Address) -> bool:
         numbers = probe.numbers(body)
     except NOT_JSON as exc:
         raise _useless(probe, "Its answer is not valid.") from exc
-    return numbers is not None and _checked(probe, numbers)
+    if numbers is None:
+        return False
+    _require_result(probe, numbers)
+    return True
 
 
 def request_vectors(
@@ -119,23 +122,23 @@ def request_vectors(
     `OSError` or `HTTPException` if it gives no answer, `EngineError` if it gives none that can be used.
     """
     if kind is EngineKind.POWERINFER:
-        return [_patiently(text, address, timeout_s) for text in texts]
+        return [_powerinfer_vector(text, address, timeout_s) for text in texts]
     status, body = _ask("POST", "/v1/embeddings", msgspec.json.encode({"input": texts}), address, timeout_s)
-    return [_whole(each.embedding) for each in _understood(status, body, _Vectors).data]
+    return [_with_nan(each.embedding) for each in _decoded(status, body, _Vectors).data]
 
 
-def _patiently(text: str, address: Address, timeout_s: float) -> list[float]:
-    """PowerInfer's vector: for a moment after each request it says that it is busy."""
+def _powerinfer_vector(text: str, address: Address, timeout_s: float) -> list[float]:
+    """The vector that PowerInfer makes of a text; it is asked again while it is busy after a request."""
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
         status, body = _ask("POST", "/embedding", msgspec.json.encode({"content": text}), address, timeout_s)
-        if (vector := _understood(status, body, _Vector).embedding) is not None:
-            return _whole(vector)
+        if (vector := _decoded(status, body, _Vector).embedding) is not None:
+            return _with_nan(vector)
         time.sleep(_BUSY_S)
     raise TimeoutError
 
 
-def _understood(status: int, body: bytes, of_type: type[T]) -> T:
+def _decoded(status: int, body: bytes, of_type: type[T]) -> T:
     try:
         if status == http.HTTPStatus.OK:
             return msgspec.json.decode(body, type=of_type)
@@ -145,8 +148,8 @@ def _understood(status: int, body: bytes, of_type: type[T]) -> T:
     raise EngineError(ErrorCode.MODEL_NOT_USABLE, _NO_VECTOR, reason, _OTHER)
 
 
-def _whole(vector: Sequence[float | None] | None) -> list[float]:
-    """The vector, with NaN for what is no number, as JSON cannot say that."""
+def _with_nan(vector: Sequence[float | None] | None) -> list[float]:
+    """The vector with NaN where there is `null`, which servers write because JSON has no NaN."""
     return [math.nan if number is None else number for number in vector or ()]
 
 
@@ -209,12 +212,11 @@ def _scores(body: bytes) -> Sequence[float | None]:
     return [each.relevance_score for each in msgspec.json.decode(body, type=_Scores).results]
 
 
-def _checked(probe: ProbeRequest, numbers: Sequence[float | None]) -> bool:
+def _require_result(probe: ProbeRequest, numbers: Sequence[float | None]) -> None:
     if any(number is None or not math.isfinite(number) for number in numbers):
         raise _useless(probe, "Its answers contain values that are not numbers.")
     if not any(numbers):
         raise _useless(probe, "Its answers contain only zeros.")
-    return True
 
 
 def _reason(body: bytes) -> str:

@@ -7,6 +7,7 @@ settings is used unchecked.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import threading
 import time
@@ -73,11 +74,18 @@ class RemoteRun:
     def watch(
         self, report: Callable[[Event], None], clock: Callable[[], float], timeouts: HealthCheckTimeouts
     ) -> None:
-        """Start the thread. It ends with the run, at the latest when its last request has timed out."""
+        """Start the thread. It ends with the run, at the latest when its last request has timed out.
+
+        `OSError` if it cannot be started.
+        """
         self._report = report
-        threading.Thread(
+        thread = threading.Thread(
             target=self._ask_on, args=(clock, timeouts), name=f"engine-{self.id}-remote", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def terminate(self) -> None:
         """Stop asking; there is no process to end."""
@@ -183,12 +191,14 @@ def _get_models(plan: RemotePlan) -> tuple[int, bytes]:
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """The body of a list of models; `OSError` if it is too large or takes too long."""
+    """The body of a list of models; `OSError` if it is too large, takes too long, or is incomplete."""
     began_s, read = time.monotonic(), bytearray()
     while piece := response.read1(_PIECE_BYTES):
         read += piece
         if len(read) > _MAX_LIST_BYTES or time.monotonic() - began_s > _LIST_TIMEOUT_S:
             raise ConnectionError("its list of models does not end")
+    if response.length:  # `read1` returns nothing where the connection was closed early, too
+        raise ConnectionError("its list of models breaks off")
     return bytes(read)
 
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.engine.choosing import choose_engine
+from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.sizing import as_loaded, context_config, memory_budget, usual_workers
 from tray_app.errors import EngineError
 from tray_app.models.header import ModelHeader
-from tray_app.models.library import Model
 from tray_app.models.memory import judge
+from tray_app.models.model import Model
 
 if TYPE_CHECKING:
-    from tray_app.engine.choosing import Finder, ModelNeeds
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.choosing import Finder
+    from tray_app.engine.program import Engine
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.memory import Verdict
     from tray_app.settings.schema import Settings
@@ -65,8 +65,25 @@ def report_on(model: Model, settings: Settings, choice: EngineChoice, host: Host
     return ModelReport(model, kind, choice.engine, choice.obstacle, verdict)
 
 
+class Reporter:
+    """Reports on models of this machine; for each kind of models, the engine is looked for once."""
+
+    def __init__(self, finder: Finder, host: Host) -> None:
+        self._finder = finder
+        self._host = host
+        self._choices: dict[tuple[str, ModelNeeds], EngineChoice] = {}
+
+    def report(self, model: Model, settings: Settings) -> ModelReport:
+        """The report on a model, with the settings in force for it; may run programs as `look_for_engine`."""
+        needs = ModelNeeds.of(model.header, model.id)
+        kind = settings.engine, needs
+        if kind not in self._choices:
+            self._choices[kind] = look_for_engine(settings, self._finder, needs)
+        return report_on(model, settings, self._choices[kind], self._host)
+
+
 def foreseen(entry: CatalogEntry) -> Model:
-    """A model as the catalogue describes it: size and kind. Weights are by far the largest part of the memory
+    """A model as the catalog describes it: size and kind. Weights are by far the largest part of the memory
     that an engine needs; the other parts are known once the header has been read.
     """
     header = ModelHeader(sparse=entry.sparse)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.system.host import graphics_memory_of
+from tray_app.system.nvidia import graphics_memory_of
 from tray_app.system.process import ProcessUsage, descendants, usage
 
 if TYPE_CHECKING:
@@ -63,6 +63,6 @@ def usage_together(pids: Sequence[int], weights_bytes: int) -> ProcessUsage:
 
 
 def _own_bytes(used: ProcessUsage, weights_bytes: int) -> int:
-    """What a process has besides what it shares. Only Linux tells; elsewhere the weights are taken for it."""
+    """What a process has besides the weights. Only Linux tells; elsewhere their size is subtracted."""
     tells = used.private_bytes < used.memory_bytes
     return used.private_bytes if tells else max(0, used.memory_bytes - weights_bytes)

@@ -12,6 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tray_app.engine.access import Address, new_key
 from tray_app.engine.diagnosis import (
     Failure,
     diagnose,
@@ -23,17 +24,18 @@ from tray_app.engine.diagnosis import (
     will_not_recover,
 )
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.launch_plan import HOST
 from tray_app.engine.lifecycle import Answered, Exited
 from tray_app.engine.load_limits import LoadWatch, SpinWatch
 from tray_app.engine.probe import QuietWatch, answers_probe, last_tasks, probe_request_for, shows_life
 from tray_app.errors import EngineError
 from tray_app.system.drives import device_of, missing_place
+from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.process import listens, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tray_app.engine.access import Address
     from tray_app.engine.launch_plan import LaunchPlan
     from tray_app.engine.lifecycle import Event
     from tray_app.engine.output import EngineOutput
@@ -50,7 +52,9 @@ class HealthCheckTimeouts:
     """How an engine that loads, or seems to hang, is watched."""
 
     ask_every_s: float = 0.05
+    """How often an engine that loads is asked for an answer."""
     look_every_s: float = 1.0
+    """How often it is measured what its process uses."""
     quiet_limit_s: float = 120.0
     """While it loads, an engine that prints, reads and computes nothing for so long counts as hung."""
     hang_limit_s: float = 10.0
@@ -58,15 +62,24 @@ class HealthCheckTimeouts:
     slow_limit_s: float = 180.0
     """How long an engine that computes may leave the probe unanswered: a long prompt is one step for it."""
     probe_timeout_s: float = 5.0
+    """How long to wait for each answer of an engine that seems to hang."""
     spin_limit_s: float = 60.0
     """An engine that computes for so long and works on no request is stuck on one whose chat template never
     ends."""
     return_look_s: float = 1.0
     """How often it is checked whether a model's drive is back."""
     remote_every_s: float = 10.0
+    """How often a remote server is asked whether it is there."""
     remote_again_s: float = 1.0
+    """When it is asked again if it does not answer."""
     remote_limit_s: float = 60.0
     """If a remote server cannot be reached for so long, this run of it ends."""
+
+
+def address_for(plan: LaunchPlan) -> Address:
+    """A new address for one run of a plan: a free port, and a key if its engine takes one. `OSError`."""
+    key = new_key() if plan.engine.kind.takes_key else ""
+    return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
 
 class EngineRun:
@@ -121,9 +134,15 @@ class EngineRun:
             raise OSError(errno.EAGAIN, str(exc)) from exc
 
     def check(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
-        """Find out whether the engine hangs, and end it if so; returns at once. For one caller."""
+        """Find out whether the engine hangs, and end it if so; returns at once. For one caller.
+
+        Nothing happens if no thread can be started: whoever suspects the engine does so again.
+        """
         if self._check is None or not self._check.is_alive():
-            self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            try:
+                self._check = self._thread("check", lambda: self._end_if_it_hangs(clock, timeouts))
+            except RuntimeError as exc:
+                _logger.info("The engine of run %s cannot be checked now: %s", self.id, exc)
 
     def _thread(self, what: str, work: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"engine-{self.id}-{what}", daemon=True)

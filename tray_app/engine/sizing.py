@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tray_app.engine.devices import Card, EngineDevice
-    from tray_app.engine.kinds import Engine
-    from tray_app.models.library import Model
+    from tray_app.engine.program import Engine
     from tray_app.models.memory import MemoryEstimate
+    from tray_app.models.model import Model
     from tray_app.settings.schema import Auto, Settings
     from tray_app.system.host import Host
 
@@ -32,8 +32,8 @@ MOST_SLOTS = 4
 POWERINFER_MAX_BATCH = 512
 """PowerInfer silently reduces larger batches to this."""
 LEAST_FOR_PICTURES = 2048
-"""The batch of a model that sees: there are projectors whose tokens of a picture all see each other, and
-llama.cpp aborts where such a picture is not in one batch. A picture has some hundred tokens."""
+"""The least batch size of a model with a projector: with some of them, llama.cpp aborts if a picture is not
+in one batch. A picture has some hundred tokens."""
 AUTOMATIC_CONTEXTS = (8192, 4096, 2048, 1024, 512)
 """The context sizes that are tried for `auto`. Larger ones must be chosen by the person: few texts are so
 long, every slot needs memory for them, and a processor reads such a text for minutes."""
@@ -51,6 +51,7 @@ PROJECTOR = "mmproj.path"
 PROJECTOR_FLAG = "--mmproj"
 _PROJECTORS = (PROJECTOR_FLAG, "-mm", "--mmproj.path")
 _WITHOUT_LAYERS = 1.25
+"""How many times its compute buffer llama.cpp takes of a card without layers, see `least_on_card`."""
 _CORES_FOR_A_WORKER = 2
 """So that other engines and programs have some."""
 

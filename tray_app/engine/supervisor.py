@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.engine.access import Address, new_key
-from tray_app.engine.diagnosis import failure_to_start, with_other_engine
+from tray_app.engine.diagnosis import defect, failure_to_start, with_other_engine
 from tray_app.engine.failure_patterns import may_be_of_engine
 from tray_app.engine.launch_dir import prepare
-from tray_app.engine.launch_plan import HOST, RemotePlan
+from tray_app.engine.launch_plan import RemotePlan
 from tray_app.engine.lifecycle import (
     Await,
     Due,
@@ -42,16 +41,15 @@ from tray_app.engine.lifecycle import (
 )
 from tray_app.engine.output import EngineOutput
 from tray_app.engine.remote_engine import RemoteRun
-from tray_app.engine.run import EngineRun, HealthCheckTimeouts
-from tray_app.errors import EngineError, ErrorCode
-from tray_app.phrases import phrase
+from tray_app.engine.run import EngineRun, HealthCheckTimeouts, address_for
+from tray_app.engine.snapshot import EngineSnapshot
+from tray_app.errors import EngineError
 from tray_app.system import runfolder, runrecord
 from tray_app.system.child import Launch
 from tray_app.system.drives import PathWatcher
 from tray_app.system.engine_id import MAIN_ENGINE, RunId
 from tray_app.system.environment import engine_environment
 from tray_app.system.files import unwritable
-from tray_app.system.ports import LOOPBACK, free_port, own_loopback
 from tray_app.system.runfolder import RunFolder
 from tray_app.system.shortage import passes
 from tray_app.system.sleep import SleepWatch, wall_clock_s
@@ -60,9 +58,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from pathlib import Path
 
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan, Plan
     from tray_app.engine.lifecycle import Effect, Event
+    from tray_app.engine.program import Engine
     from tray_app.system.child import Child, Launcher
     from tray_app.system.engine_id import EngineId
     from tray_app.system.logs import Lines
@@ -72,71 +70,6 @@ _JITTER = (0.8, 1.2)
 _RUN_FOLDERS = "engine-runs"
 """The folder, below the state folder, in which each run has a folder of its own. PowerInfer writes its log
 there."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSnapshot:
-    """The engine at one moment."""
-
-    engine: EngineId
-    state: State
-    plan: Plan | None
-    run: int
-    """How many processes it has had, this one included."""
-    address: Address | None
-    """Where the engine's process listens; None if there is no process on this machine."""
-    pid: int | None
-    since_s: float
-    """When this state began, as `time.time`."""
-    restarts: int
-    """The number of restarts since it last ran steadily."""
-    failure: EngineError | None
-    """Why it last ended by itself."""
-    models: tuple[str, ...] = ()
-    """The names of the models that the engine offers."""
-    gave_up: bool = False
-    """Whether it failed because it ended too often, without a permanent reason: a later start may help."""
-    workers: tuple[EngineSnapshot, ...] = ()
-    """Each of its processes where it has several, see `WorkerGroup`. All else is of the best of them, but for
-    the restarts, which are of all, and the failure, which any of them may have had."""
-
-    @property
-    def processes(self) -> tuple[EngineSnapshot, ...]:
-        """Each of its processes."""
-        return self.workers or (self,)
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Of all processes that it has on this machine."""
-        return tuple(each.pid for each in self.processes if each.pid is not None)
-
-    @property
-    def weights_bytes(self) -> int:
-        """The size of its model's file, which all its processes share; 0 if it has none here."""
-        return 0 if self.plan is None or isinstance(self.plan, RemotePlan) else self.plan.model.size_bytes
-
-    @property
-    def makes_place(self) -> bool:
-        """Whether another engine is to run the model, with which this one has failed."""
-        if self.state is not State.FAILED or self.plan is None or self.failure is None:
-            return False
-        return self.plan.engine.replaceable and may_be_of_engine(self.failure)
-
-    @property
-    def run_id(self) -> RunId:
-        """The process, among those of all engines."""
-        return RunId(self.engine, self.run)
-
-    @property
-    def base_url(self) -> str | None:
-        """The URL of a ready engine; None if it is not ready, or runs on another machine."""
-        return self.address.base_url if self.state is State.READY and self.address else None
-
-
-def address_for(plan: LaunchPlan) -> Address:
-    """A new address for one run of a plan."""
-    key = new_key() if plan.engine.kind.takes_key else ""
-    return Address(own_loopback() if HOST in plan.argv else LOOPBACK, free_port(), key)
 
 
 def _spread(delay_s: float) -> float:
@@ -275,7 +208,8 @@ class Supervisor:
                 self._take(self._next())
         except Exception as exc:
             _logger.exception("The supervisor cannot go on")
-            self._publish(replace(self._snapshot, state=State.FAILED, failure=_defect(exc)))
+            failure = defect("Monitoring of the engine failed", exc, "Restart the app.")
+            self._publish(replace(self._snapshot, state=State.FAILED, failure=failure))
         finally:
             if self._run:
                 self._run.kill()
@@ -358,36 +292,39 @@ class Supervisor:
             case WakeLater(number, delay_s):
                 self._wake = self._timing.clock() + delay_s, Due(number)
             case Await(number, path):
-                self._path_watcher = PathWatcher(
-                    f"engine-{RunId(self.id, number)}-return",
-                    path,
-                    lambda: self._inbox.put(Due(number)),
-                    self._timing.timeouts.return_look_s,
-                )
+                self._await(number, path)
+
+    def _await(self, number: int, path: Path) -> None:
+        look_s = self._timing.timeouts.return_look_s
+        name = f"engine-{RunId(self.id, number)}-return"
+        try:
+            self._path_watcher = PathWatcher(name, path, lambda: self._inbox.put(Due(number)), look_s)
+        except RuntimeError:  # no thread can be started now: the next run finds out whether the path is there
+            self._wake = self._timing.clock() + look_s, Due(number)
 
     def _spawn(self, number: int, plan: Plan) -> Event:
-        if isinstance(plan, RemotePlan):
-            self._output.add(f"[run {number}] {plan.url}")
-            self._run = RemoteRun(RunId(self.id, number), plan, self._output)
-            self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
-            return Spawned(number)
-        return self._launch(number, plan)
-
-    def _launch(self, number: int, plan: LaunchPlan) -> Event:
         try:
-            self._check_engine(plan.engine)
-            address = address_for(plan)
-            self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
-            command = plan.command(address.port, address.host)
-            env = {**self._environ, **address.environment}
-            child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
-            self._record = self._remember(child, address.port)
-            self._run = EngineRun(RunId(self.id, number), plan, address, child, self._output)
+            if isinstance(plan, RemotePlan):
+                self._output.add(f"[run {number}] {plan.url}")
+                self._run = RemoteRun(RunId(self.id, number), plan, self._output)
+            else:
+                self._run = self._launch(number, plan)
             self._run.watch(self._inbox.put, self._timing.clock, self._timing.timeouts)
         except (OSError, EngineError) as exc:
             self._forget_run()
             return Exited(number, failure_to_start(exc))
         return Spawned(number)
+
+    def _launch(self, number: int, plan: LaunchPlan) -> EngineRun:
+        """Start a process. `OSError`, `EngineError`."""
+        self._check_engine(plan.engine)
+        address = address_for(plan)
+        self._output.add(f"[run {number}] {plan.display(address.port, address.host)}")
+        command = plan.command(address.port, address.host)
+        env = {**self._environ, **address.environment}
+        child = self._launcher.launch(Launch(command, env, self._make_folder(plan)))
+        self._record = self._remember(child, address.port)
+        return EngineRun(RunId(self.id, number), plan, address, child, self._output)
 
     def _make_folder(self, plan: LaunchPlan) -> Path:
         """Make the private folder of a run.
@@ -450,12 +387,3 @@ class Supervisor:
             self.changed.emit(snapshot)
         except EmitLoopError:  # a defect in a listener must not end this thread
             _logger.exception("A listener has failed")
-
-
-def _defect(exc: Exception) -> EngineError:
-    return EngineError(
-        ErrorCode.INTERNAL_ERROR,
-        "Monitoring of the engine failed",
-        phrase("This is a bug in the app: {reason}", reason=repr(exc)),
-        "Restart the app.",
-    )

@@ -1,7 +1,7 @@
-"""The processes that compute one engine's model, behind the face of a single supervisor. Any thread.
+"""The processes that compute one engine's model, used like a single supervisor. Any thread.
 
 A sparse model has one or several, each with a supervisor, record, log and restarts of its own; any other
-engine has one. The engine is as well as its best process: it is ready when the first one is, and has failed
+model has one. The engine has the state of its best process: it is ready when the first one is, and has failed
 when all have.
 """
 
@@ -16,7 +16,7 @@ from psygnal import Signal
 
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
-from tray_app.engine.supervisor import EngineSnapshot
+from tray_app.engine.snapshot import EngineSnapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -33,9 +33,10 @@ _BEST_FIRST = (
 
 
 class WorkerGroup:
-    """Has an engine's plan run by as many processes as it says; see `Supervisor` for what is not told here.
+    """Runs an engine's plan in as many processes as it says. Methods without an explanation are as those of
+    `Supervisor`.
 
-    `ensure`, `stop` and `close` are for its owner, one call at a time; the others for anybody.
+    `ensure`, `stop` and `close` are for its owner, one call at a time; the others for any thread.
     """
 
     changed = Signal(EngineSnapshot)

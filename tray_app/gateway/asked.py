@@ -15,14 +15,7 @@ from msgspec import Raw, Struct
 from tray_app.gateway.bodies import address_within, letters_in, letters_of, with_stops, without_nulls
 from tray_app.gateway.known_fields import known
 from tray_app.gateway.limits import MAX_BODY_BYTES
-from tray_app.gateway.openai import (
-    NULL,
-    ApiError,
-    check_abilities,
-    decode_part,
-    raw_texts,
-    wanted_dimensions,
-)
+from tray_app.gateway.openai import NULL, ApiError, check_abilities, decode_part, raw_texts, wanted_dimensions
 from tray_app.gateway.text_lengths import check_letters, most_letters
 from tray_app.gateway.tools import with_chosen_tools
 

@@ -1,4 +1,4 @@
-"""Checks every request first: who may send it. Also gives all errors one form. Runs on the event loop.
+"""Checks every request first: who may send it. Runs on the event loop.
 
 A web page that a person visits can send requests to loopback addresses. Two checks keep it out. It has no
 key; where no key is needed, the `Host` header must name this machine. And a request with an `Origin` must
@@ -8,22 +8,21 @@ come from a page of this server or from one that the person allows. The engine's
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from tray_app.gateway.key_guesses import Guesses, shows_key, wrong_key
+from tray_app.gateway.key_guesses import Guesses
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.replies import REQUEST_ID, new_id
 from tray_app.gateway.rules import Rules
 from tray_app.settings.origins import OPAQUE, can_be_allowed, to_ask_about
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from aiohttp.typedefs import Middleware
+    from tray_app.gateway.replies import Handler
+
 
 _SENDER = "Sec-Fetch-Site"
 _OWN_SENDERS = ("none", "same-origin")
@@ -33,48 +32,7 @@ _BROWSER = "Mozilla/"
 _MOST_QUOTED = 200
 """How many characters of a header are quoted in an error."""
 
-_REQUEST_ID = "x-request-id"
-"""Of each answer, as OpenAI has it: made here, whatever a client sends under this name."""
-_READ_BY_CLIENTS = f"{_REQUEST_ID}, Retry-After, x-should-retry"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def errors_as(body_of: Callable[[ApiError], bytes]) -> Middleware:
-    """What turns every error, also those of the HTTP library, into the JSON that clients of an API read."""
-
-    @web.middleware
-    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-        def response(error: ApiError, **headers: str) -> web.Response:
-            return error_response(error, body_of(error), **headers)
-
-        try:
-            return await handler(request)
-        except ApiError as error:
-            return response(error)
-        except web.HTTPMethodNotAllowed as exc:
-            return response(ApiError(405, exc.text or ""), Allow=exc.headers["Allow"])
-        except web.HTTPNotFound:
-            return response(ApiError(404, f"There is nothing at {request.path}.", code="unknown_url"))
-        except web.HTTPRequestEntityTooLarge:
-            return response(ApiError(413, "The body is too large."))
-        except web.RequestPayloadError:
-            return response(ApiError(400, "The body does not match the encoding in its headers."))
-
-    return told
-
-
-def errors_below(forms: Mapping[str, Callable[[ApiError], bytes]]) -> Middleware:
-    """What turns errors at these paths, and below them, into the JSON that clients of other APIs read."""
-    middlewares = {path: errors_as(body_of) for path, body_of in forms.items()}
-
-    async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
-        for path, middleware in middlewares.items():
-            if f"{request.path}/".startswith(f"{path}/"):
-                return await middleware(request, handler)
-        return await handler(request)
-
-    return told
+_READ_BY_CLIENTS = f"{REQUEST_ID}, Retry-After, x-should-retry"
 
 
 @web.middleware
@@ -121,40 +79,13 @@ class Guard:
 
     async def tell_origin(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add the answer's id, and what lets a permitted web page read it. For `on_response_prepare`."""
-        response.headers.setdefault(_REQUEST_ID, _new_id())
+        response.headers.setdefault(REQUEST_ID, new_id())
         origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
         if origin not in (None, f"http://{host}") and self._rules().permits_origin(origin, host):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _READ_BY_CLIENTS
         # otherwise a cache could give one page the headers for another
         response.headers.add("Vary", "Origin")
-
-
-def error_response(error: ApiError, body: bytes | None = None, **headers: str) -> web.Response:
-    """An error as an HTTP response, with the body that OpenAI's clients expect unless another is given.
-
-    It has an id also where no application answers.
-    """
-    headers[_REQUEST_ID] = _new_id()
-    if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    if error.final:
-        headers["x-should-retry"] = "false"  # otherwise OpenAI's clients and AI Kit would try twice more
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return web.Response(
-        status=error.status, body=body or error.body(), content_type="application/json", headers=headers
-    )
-
-
-openai_errors = errors_as(ApiError.body)
-"""As OpenAI's clients read them."""
-
-
-def check_request_key(key: str, request: web.Request) -> None:
-    """Refuse requests without the right key, in a time that does not depend on the key."""
-    if not shows_key(key, request):
-        raise wrong_key()
 
 
 def _check_host(rules: Rules, request: web.Request) -> None:
@@ -234,10 +165,6 @@ def _how_to_allow(origin: str, told: tuple[str, ...]) -> str:
         f"To allow them{whose}, add them to the setting allowed_origins: "
         f'powerinfer-tray settings set allowed_origins "{entries}"'
     )
-
-
-def _new_id() -> str:
-    return f"req_{token_hex(16)}"
 
 
 def _quoted(text: str) -> str:

@@ -10,17 +10,12 @@ import asyncio
 from typing import Any, cast
 
 from aiohttp import web
-from aiohttp.http_exceptions import (
-    BadHttpMethod,
-    HttpProcessingError,
-    LineTooLong,
-    PayloadEncodingError,
-)
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError, LineTooLong, PayloadEncodingError
 
-from tray_app.gateway.guard import error_response
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.limits import READ_AT_ONCE_BYTES
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.replies import error_response
 
 
 class WireRunner(web.AppRunner):

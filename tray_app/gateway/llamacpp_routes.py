@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
-from aiohttp import web
 from msgspec import Raw
 
 from tray_app.gateway.asked import check_pictures, size_of
@@ -18,6 +17,7 @@ from tray_app.gateway.known_fields import known
 from tray_app.gateway.native_lists import EMBEDDINGS, check_natively, joined_natively, native_list
 from tray_app.gateway.portions import in_order
 from tray_app.gateway.refusals import clients_error, local_error, told_refusal
+from tray_app.gateway.replies import json_response
 from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import too_long_error
 from tray_app.models.header import Purpose
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     import aiohttp
+    from aiohttp import web
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.native_lists import NativeList
@@ -70,7 +71,7 @@ class LlamaCppRoutes:
                 return await write_events(request, _json_alone(engine_payloads(answer.content)))
             whole = await whole_answer(answer)
             check_natively(path, whole)
-            return _json(bytes(decode_answer(whole, Raw)))
+            return json_response(bytes(decode_answer(whole, Raw)))
 
     async def _list(
         self, upstream: Upstream, path: str, fields: Fields, texts: NativeList
@@ -84,7 +85,7 @@ class LlamaCppRoutes:
 
         answers = await in_order(ask, texts.parts)
         size = sum(map(len, answers))
-        return _json(await self._body_worker.run(size, lambda: joined_natively(texts.parts, answers)))
+        return json_response(await self._body_worker.run(size, lambda: joined_natively(texts.parts, answers)))
 
     @asynccontextmanager
     async def _asked(
@@ -116,7 +117,3 @@ async def _json_alone(payloads: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
             if payload != DONE:
                 decode_answer(payload, Raw)
             yield payload
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json")

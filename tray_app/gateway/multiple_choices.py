@@ -98,12 +98,9 @@ def _join(whole: dict[str, Any], part: dict[str, Any]) -> None:
 def _join_lists(whole: list[Any], parts: list[Any]) -> None:
     """Joins lists: tool calls come in pieces with the index of the call, other items are appended."""
     for part in parts:
-        same = [
-            one
-            for one in whole
-            if isinstance(part, dict) and "index" in part and one.get("index") == part["index"]
-        ]
-        if same:
-            _join(same[0], part)
-        else:
+        index = part.get("index") if isinstance(part, dict) else None
+        same = None if index is None else next((one for one in whole if one.get("index") == index), None)
+        if same is None:
             whole.append(part)
+        else:
+            _join(same, part)

@@ -423,7 +423,7 @@ def shorter_length(wanted: int | None, native: int, *, can_be_cut: bool) -> int 
         words = f"This model's vectors always have {native} dimensions."
         if wanted is not None and wanted < native:
             words += (
-                "If the model was trained for shorter vectors (Matryoshka), run: powerinfer-tray "
+                " If the model was trained for shorter vectors (Matryoshka), run: powerinfer-tray "
                 "settings set shorter_vectors yes --model ID"
             )
     raise ApiError(400, words, param="dimensions")

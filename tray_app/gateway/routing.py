@@ -16,7 +16,7 @@ from tray_app.gateway.openai import ApiError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.replies import Handler
     from tray_app.gateway.rules import Rules
 
 _ASKED = web.RequestKey("asked", str)

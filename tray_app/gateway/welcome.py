@@ -52,7 +52,7 @@ def as_html(server: str, routes: Sequence[tuple[str, str]]) -> str:
         "<meta name=viewport content='width=device-width'>"
         f"<title>PowerInfer Tray</title><style>{_STYLE}</style>"
         f"<h1>PowerInfer Tray</h1><p>{_WHAT}"
-        f"<h2>Base URLs for programs</h2><table>{bases}</table><p>{_KEY}"
+        f"<h2>Base URLs for apps</h2><table>{bases}</table><p>{_KEY}"
         f"<h2>Addresses</h2><table>{paths}</table></html>\n"
     )
 

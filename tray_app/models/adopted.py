@@ -1,6 +1,6 @@
-"""The models of other apps that a person uses from here, where they are; kept in a file of the state folder.
+"""The list of other apps' models that are used in place; kept in a file of the state folder.
 
-Any thread, and several programs: what one of them writes, another takes up at its next look.
+Any thread, and several programs: each reads the changes of the others at its next look.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _FILE_NAME = "adopted.toml"
 _WAIT_S = 5.0
-"""How long another program may take to write the file."""
+"""How long to wait while another program writes the file."""
 _log = logging.getLogger(__name__)
 
 
@@ -36,18 +36,19 @@ class Adopted(msgspec.Struct, frozen=True):
     """A model that belongs to another app."""
 
     id: str
-    """What programs call it here, as long as no file of the models folder is called so."""
+    """Its id here, unless a file in the models folder has the same one."""
     name: str
+    """The name that the other app uses."""
     app: str
-    """What that app is called."""
+    """The name of the other app."""
     file: str
-    """Its path; that of the first of its files where it is split. It need not be called like a model."""
+    """The path of its file, or of the first one if it is split. It need not end in `.gguf`."""
     projector_file: str = ""
-    """What it sees pictures with, where the app said so."""
+    """The path of its projector; empty if the app names none."""
 
     @property
     def path(self) -> Path:
-        """The same as `file`."""
+        """`file` as a path."""
         return Path(self.file)
 
 
@@ -56,7 +57,7 @@ class _List(msgspec.Struct):
 
 
 class AdoptedModels:
-    """The list of them, in the folder `state`."""
+    """The list, in a file of the folder `state`."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / _FILE_NAME
@@ -64,7 +65,9 @@ class AdoptedModels:
         self._read: tuple[Stamp, tuple[Adopted, ...]] | None = None
 
     def current(self) -> tuple[Adopted, ...]:
-        """Those of now, also of which the file is gone. Reads the list only if it has changed."""
+        """All models in the list, even if their files no longer exist. Reads the list only if it has
+        changed.
+        """
         with self._lock:
             stamp = stamp_of(self._path)
             if self._read is None or self._read[0] != stamp:
@@ -72,11 +75,13 @@ class AdoptedModels:
             return self._read[1]
 
     def add(self, found: FoundModel, model_id: str) -> None:
-        """Use a model from where it is, in place of what had its id or its file. `ModelError`."""
+        """Add a model with this id. Replaces one with the same file, or with the same id and a missing file.
+        `ModelError` if the list cannot be written.
+        """
         self.add_all([(found, model_id)])
 
     def add_all(self, wanted: Iterable[tuple[FoundModel, str]]) -> None:
-        """Use models from where they are, each by its id, as `add`: the list is written once."""
+        """As `add`, for several models with their ids; the list is written once."""
         new = [
             Adopted(model_id, found.name, str(found.app), str(found.path), str(found.projector or ""))
             for found, model_id in wanted
@@ -89,7 +94,7 @@ class AdoptedModels:
         self._change(lambda old: (*(each for each in old if not is_replaced(each)), *new))
 
     def forget(self, path: Path) -> None:
-        """Use the model of this file no more. `ModelError`."""
+        """Remove the model with this file from the list. `ModelError` if the list cannot be written."""
         self._change(lambda old: tuple(each for each in old if each.path != path))
 
     def _change(self, change: Callable[[tuple[Adopted, ...]], tuple[Adopted, ...]]) -> None:
@@ -109,7 +114,7 @@ class AdoptedModels:
             return msgspec.convert(tomllib.loads(text), _List).models
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        except (OSError, ValueError) as exc:  # msgspec's and tomllib's errors are ValueErrors, too
+        except (OSError, ValueError) as exc:  # the errors of msgspec and tomllib are ValueErrors
             _log.warning("The list of models of other apps cannot be read, and counts as empty: %s", exc)
             return ()
 
@@ -117,10 +122,10 @@ class AdoptedModels:
 def adopted_id(
     found: FoundModel, entry: CatalogEntry | None, taken: Collection[str], reserved: Collection[str]
 ) -> str:
-    """The id that a model of another app gets: that of its `entry` in the catalogue if it has one, else as a
-    file of the models folder would that had its name.
+    """The id for another app's model: that of its catalog `entry` if it has one, or else the id that a file
+    with its name would get.
 
-    `taken` are the ids of the models that are here, `reserved` those of the catalogue.
+    `taken`: the ids of known models. `reserved`: the ids of the catalog.
     """
     if entry and entry.id not in taken:
         return entry.id

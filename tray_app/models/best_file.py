@@ -1,13 +1,13 @@
-"""Which quantization of a model is the best one for a machine, and why. Pure.
+"""Which quantization of a model is the best one for this computer, and why. Pure.
 
-What counts is how much of its exactness a model loses with weights of so many bits (the documentation of
-llama.cpp's quantizer has the numbers), and that each word of an answer takes a reading of all weights: with
-half the bits it comes twice as fast.
+Fewer bits per weight make answers less exact (the documentation of llama.cpp's quantizer has the numbers),
+but faster: each token takes a reading of all weights, so half the bits are twice as fast.
 
-- With 4 bits and more, a large model loses little; with fewer, much.
-- A small model loses more by the same, and is fast anyway; and vectors are told apart by small differences.
-  Both get 8 bits, which are as good as the original.
-- Of the ways to store with as many bits, those lose least that give some to where they matter (`_K_M`).
+- A large model loses little with 4 bits or more, and much with fewer.
+- A small model loses more and is fast anyway, and vectors differ only a little from each other. Both get 8
+  bits, which are as good as the original.
+- Of several mixes with the same number of bits, those are best that give more bits to important weights
+  (`_K_M`).
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ if TYPE_CHECKING:
     from tray_app.phrases import Phrase
 
 SMALL_PARAMETERS = 2_500_000_000
-"""A model with fewer is small."""
+"""A model with fewer weights is small."""
 
 _LABEL = re.compile(r"(?:UD-)?(?P<family>I?Q|TQ|BF|FP|F|MXFP|NVFP)(?P<bits>\d+)_?(?P<mix>\w*)", re.IGNORECASE)
 _LARGE = (4, 5, 6, 8, 16, 32, 3, 2, 1)
-"""Bits of a weight, the best for a large model first."""
+"""Bits per weight, the best for a large model first."""
 _SMALL = (8, 6, 5, 16, 4, 32, 3, 2, 1)
+"""The same for a small model."""
 _MIXES = ("K_M", "K_XL", "K_L", "K", "K_S", "NL", "XL", "L", "M", "S", "XS", "XXS", "", "0", "1")
-"""Ways to mix with as many bits, the best first. The last ones are older, and stored all weights alike."""
+"""Mixes with the same number of bits, the best first. The last ones are older and store all weights alike."""
 _PLAIN_8_BITS = (8, "0")
-"""With so many bits, mixing only makes the file larger."""
+"""The best one with 8 bits: a mix only makes the file larger."""
 _FEW_BITS = 4
 _GONE = re.compile(r"Q4_0_[48]_[48]", re.IGNORECASE)
-"""llama.cpp reads these no more."""
+"""Quantizations that llama.cpp can no longer read."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuantization:
-    """A quantization, and whether it fits into this machine."""
+    """A quantization, and whether it fits into the memory of this computer."""
 
     quantization: HubQuantization
     fit: Fit
@@ -53,15 +54,16 @@ class JudgedQuantization:
 
 @dataclass(frozen=True, slots=True)
 class BestFile:
-    """The best quantization for this machine."""
+    """The best quantization for this computer."""
 
     quantization: HubQuantization
     fit: Fit
     reason: Phrase
+    """Why it is the best one, in a sentence."""
 
 
 def best_file(candidates: Sequence[JudgedQuantization], header: ModelHeader) -> BestFile | None:
-    """The best of the quantizations of one model, of which `header` is that of any; None if none fits."""
+    """The best quantization of a model; None if none fits. `header`: the header of any of them."""
     small = is_small(header)
     order = _SMALL if small else _LARGE
     for fit in (Fit.FITS, Fit.TIGHT):
@@ -73,12 +75,12 @@ def best_file(candidates: Sequence[JudgedQuantization], header: ModelHeader) -> 
 
 
 def is_small(header: ModelHeader) -> bool:
-    """Whether a model needs exact weights, and is fast also with them."""
+    """Whether a model needs exact weights and is fast even with them."""
     return header.purpose is not Purpose.CHAT or 0 < header.parameters < SMALL_PARAMETERS
 
 
 def _rank(label: str, order: tuple[int, ...]) -> tuple[int, int]:
-    """The place of a label: by its bits, then by its mix. What is not known comes last."""
+    """The rank of a label by its bits, then by its mix; smaller is better. Unknown ones come last."""
     bits, mix = _bits_and_mix(label)
     if (bits, mix) == _PLAIN_8_BITS:
         return order.index(bits), -1

@@ -1,4 +1,4 @@
-"""Models that the app knows by name before any of them is on disk. Read once, at the start."""
+"""The catalog: models that can be downloaded by their ids. Read once, at the start."""
 
 from __future__ import annotations
 
@@ -29,63 +29,63 @@ Digest = Annotated[str, msgspec.Meta(pattern=r"\A(?:[0-9a-f]{64})?\Z")]
 Size = Annotated[int, msgspec.Meta(ge=0)]
 
 MANY_LANGUAGES = "multi"
-"""In place of a list of languages: more than twenty."""
+"""Instead of a list of languages: more than twenty."""
 _ROUNDED = 0.03
-"""A size that is approximate is right within this share of it."""
+"""The largest relative error of an approximate size."""
 
 
 class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model that can be had by its id. The file's own header decides what it is once it is on disk."""
+    """A model in the catalog. Once it is downloaded, its header counts instead."""
 
     id: Id
     name: str
     file_name: FileName
     source: str = ""
-    """URL or `hf:owner/repo/file`; empty for the model that comes with the app."""
+    """A URL or `hf:owner/repo/file`; empty for the built-in model."""
     size_bytes: Size = 0
-    """Of its file, without that of a projector. 0: not known before the download."""
+    """Of its file, without the projector. 0 if it is not known before the download."""
     size_is_approximate: bool = False
     sha256: Digest = ""
-    """Of its file. Empty: not known here."""
+    """Of its file; empty if it is not known."""
     license: str = ""
-    """Empty: not known here; the publisher's page has it."""
+    """Empty if it is not known; the publisher's page has it."""
     projector: str = ""
-    """Where the file is with which the model sees pictures, as `source`; empty if it has none."""
+    """The source of its projector, as in `source`; empty if it has none."""
     projector_size_bytes: Size = 0
     gated: bool = False
-    """The publisher wants people to sign in and accept terms before the download."""
+    """Whether the publisher requires signing in and accepting terms before the download."""
     purpose: Purpose | None = None
-    """None: only its header tells."""
+    """None if only its header tells."""
     languages: tuple[Language, ...] = ()
-    """ISO 639-1, or `MANY_LANGUAGES` alone. Empty: not known."""
+    """ISO 639-1 codes, or only `MANY_LANGUAGES`. Empty if they are not known."""
     context: Size = 0
-    """Tokens that it was trained to see at once. 0: not known before the download."""
+    """The longest context that it was trained with, in tokens. 0 if it is not known before the download."""
     dimensions: Size = 0
-    """Numbers in its vectors. 0: not known before the download, or not meant for vectors."""
+    """Numbers in each of its vectors. 0 if not known before the download, or not for embeddings."""
     vector_sizes: tuple[int, ...] = ()
-    """To how many numbers its vectors may be cut, which it was trained for (Matryoshka)."""
+    """The numbers of dimensions to which its vectors may be cut, for which it was trained (Matryoshka)."""
     prefix_query: str = ""
-    """What it was trained to have before a question."""
+    """The prefix for queries that it was trained with."""
     prefix_document: str = ""
-    """The same before a text that is to be found."""
+    """The prefix for documents that it was trained with."""
     pooling: Literal["auto", "mean", "cls", "last", "rank"] = "auto"
-    """How a vector is made of a text, for files that forget to tell it."""
+    """Its pooling, if its file does not give it."""
     note: str
-    """One sentence for people."""
+    """One sentence about it for people."""
 
     @property
     def builtin(self) -> bool:
-        """Whether the model comes with the app."""
+        """Whether it is the built-in model."""
         return not self.source
 
     @property
     def projector_name(self) -> str:
-        """What the file of its projector is called; empty if it has none."""
+        """The file name of its projector; empty if it has none."""
         return parse_source(self.projector).file_name if self.projector else ""
 
     @property
     def sparse(self) -> bool:
-        """Whether it needs PowerInfer, by the name that its publishers give such files."""
+        """Whether it needs PowerInfer, according to its file name."""
         return self.file_name.endswith(".powerinfer.gguf")
 
     @property
@@ -95,12 +95,12 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def download_bytes(self) -> int:
-        """What comes with a download of it, as far as known."""
+        """The size of its download, including the projector, as far as known."""
         return self.size_bytes + self.projector_size_bytes
 
     @property
     def defaults(self) -> ModelSettings:
-        """By name, the values of its settings that hold as long as a person has chosen no others."""
+        """Its values for settings, by name, which apply until the user chooses others."""
         known = {
             "pooling": "" if self.pooling == AUTO else self.pooling,
             "shorter_vectors": "yes" if self.vector_sizes else "",
@@ -114,21 +114,19 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return MANY_LANGUAGES in self.languages or set(languages) <= set(self.languages)
 
     def has_size(self, size_bytes: int) -> bool:
-        """Whether a file of this size may be the one that is meant here."""
+        """Whether a file of this size may be this model."""
         allowed = _ROUNDED * self.size_bytes if self.size_is_approximate else 0
         return bool(self.size_bytes) and abs(size_bytes - self.size_bytes) <= allowed
 
     def describes(self, file_name: str, size_bytes: int, sha256: str | None) -> bool:
-        """Whether a file is the one that is meant here: by size and digest, or name where a digest is not
-        known.
-        """
+        """Whether a file is this model: by its size, and its digest or, if one is unknown, its name."""
         if not self.has_size(size_bytes):
             return False
         return self.sha256 == sha256 if self.sha256 and sha256 else self.file_name == file_name
 
 
 class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person has to say of a model: the rest follows from it or is found out at the download."""
+    """An entry of the user's own list: everything else follows from it, or is known after the download."""
 
     id: Id
     source: str
@@ -138,7 +136,7 @@ class _OwnEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     license: str = ""
 
     def entry(self) -> CatalogEntry:
-        """The same as an entry of the catalogue; `DownloadError` if its source is none, or names no model."""
+        """The same as a catalog entry; `DownloadError` if a source is invalid or does not name a model."""
         for address in filter(None, (self.source, self.projector)):
             if not names_a_model(parse_source(address).file_name):
                 raise DownloadError(
@@ -166,7 +164,9 @@ class _Catalog(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
-    """The entries in the file's order; `ModelError` that names the place if the file is missing or wrong."""
+    """The entries in the file's order; `ModelError`, which names the place, if the file is missing or
+    invalid.
+    """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=_Catalog).models
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -179,9 +179,9 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
 
 
 def load_all(path: Path, own_path: Path) -> tuple[tuple[CatalogEntry, ...], ModelError | None]:
-    """The catalogue with the person's own list after it, and what is wrong with that list, if anything.
+    """The catalog followed by the user's own list, and the error if that list is invalid and was left out.
 
-    The app is of use without it. `ModelError` as `load_catalog`.
+    `ModelError` as in `load_catalog`.
     """
     catalog = load_catalog(path)
     try:
@@ -191,9 +191,9 @@ def load_all(path: Path, own_path: Path) -> tuple[tuple[CatalogEntry, ...], Mode
 
 
 def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
-    """The models of a person's own list, which need not exist; no id or file may be one of `catalog`'s.
+    """The models in the user's own list; empty if the file does not exist.
 
-    `ModelError` that names the place if the list is wrong.
+    `ModelError`, which names the place, if the list is invalid or repeats an id or a file name of `catalog`.
     """
     try:
         own = msgspec.toml.decode(read_regular(path), type=_OwnList).models
@@ -201,7 +201,7 @@ def load_own_models(path: Path, catalog: tuple[CatalogEntry, ...]) -> tuple[Cata
         return ()
     except OSError as exc:
         raise _wrong_list(path, exc.strerror or str(exc)) from exc
-    except (ValueError, RecursionError) as exc:  # ValueError: what is no TOML, no list, or has no letters
+    except (ValueError, RecursionError) as exc:  # ValueError: not UTF-8, not TOML, or not such a list
         raise _wrong_list(path, str(exc)) from exc
     known = {name for entry in catalog for name in (entry.id, entry.file_name)}
     entries = []

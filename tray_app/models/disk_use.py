@@ -1,4 +1,4 @@
-"""What each model takes on the disk, and which ones nobody has used for months. Reads folders; any thread."""
+"""The disk space of each model, and which models have not been used for months. Any thread; reads folders."""
 
 from __future__ import annotations
 
@@ -14,49 +14,52 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tray_app.models.library import Library, Model
+    from tray_app.models.library import Library
+    from tray_app.models.model import Model
     from tray_app.models.model_files import Partial
 
 UNUSED_S = 90 * DAY_S
-"""A model that nobody has used for so long is one to be asked about."""
+"""A model that was not used for this long counts as unused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpace:
-    """What one model takes."""
+    """The disk space of one model."""
 
     id: str
     name: str
     path: Path
     held_bytes: int
-    """All that goes with it when it is removed; of another app's model, which stays, what it has there."""
+    """What its removal would free; for another app's model, which stays, the size of its files."""
     app: str
-    """The other app whose model it is; empty for one of this app's."""
+    """The other app that owns it; empty if this app does."""
     last_used_s: float | None
-    """When it was last loaded, as `time.time` has it; None if it was not since that is noted."""
+    """When it was last loaded, in seconds since 1970; None if that was never noted."""
     arrived_s: float
-    """When its newest file was written."""
+    """When its newest file was written, in seconds since 1970."""
     unused: bool
-    """Whether nobody has used it for `UNUSED_S`, nor brought it here since."""
+    """Whether it was neither used nor downloaded within `UNUSED_S`."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskUse:
-    """What all models take."""
+    """The disk space of all models."""
 
     models: tuple[ModelSpace, ...]
-    """The largest first; without the one that comes with the app."""
+    """The largest first, without the built-in one."""
     unusable_bytes: int
     """Of files that cannot be served, without those of other apps."""
     partials: tuple[Partial, ...]
     total_bytes: int
-    """Of all that is this app's: models, files of no use, unfinished downloads."""
+    """Of this app's models, unusable files and unfinished downloads."""
     free_bytes: int
-    """What is left for models on the disk of the models folder."""
+    """The space for models on the disk of the models folder."""
 
 
 def disk_use(library: Library, last_use: Mapping[str, float], now_s: float) -> DiskUse:
-    """What the models of a library take now. `ModelError` if its disk does not tell what is free."""
+    """The present disk space of a library's models. `last_use`: seconds since 1970 by id. `ModelError` if the
+    free space cannot be read.
+    """
     contents = library.contents()
     models = [
         _space(model, last_use.get(model.id), now_s)
@@ -91,7 +94,7 @@ def _space(model: Model, last_used_s: float | None, now_s: float) -> ModelSpace:
 
 
 def _held(path: Path) -> int:
-    """What a file takes on the disk; of a link, only the link: what it leads to stays."""
+    """The disk space of a file, or of the link itself if it is a link."""
     try:
         return bytes_on_disk(path.lstat())
     except OSError:  # gone meanwhile

@@ -1,4 +1,4 @@
-"""What is said of a file that is no whole model. Pure."""
+"""The errors for files that are not whole models. Pure. `name` is always for messages."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _KINDS = {
 
 
 def foreign(data: bytes, name: str) -> ModelError:
-    """What a file without a model's first bytes is, as far as can be told."""
-    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    """The error for a file that does not start like a model. `data`: its first `HEAD_BYTES`, or fewer."""
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not data:
         return not_a_model(name, "The file is empty.", "Download it again.")
     if start.startswith((b"<!doctype html", b"<html")):
@@ -42,7 +42,7 @@ def foreign(data: bytes, name: str) -> ModelError:
 
 
 def none_chosen() -> ModelError:
-    """There is nothing to serve."""
+    """No model is chosen."""
     return ModelError(
         ErrorCode.MODEL_NOT_CHOSEN,
         "No model is chosen",
@@ -53,7 +53,7 @@ def none_chosen() -> ModelError:
 
 
 def missing(name: str, path: Path) -> ModelError:
-    """Nothing is there."""
+    """There is no file."""
     return ModelError(
         ErrorCode.MODEL_FILE_MISSING,
         phrase("The model file {name} does not exist", name=name),
@@ -63,7 +63,7 @@ def missing(name: str, path: Path) -> ModelError:
 
 
 def taken(target: Path) -> ModelError:
-    """Something else has the name that a file is to have."""
+    """Something already exists at the path of a new file."""
     return ModelError(
         ErrorCode.FILE_EXISTS,
         phrase("{name} already exists", name=target.name),
@@ -73,7 +73,7 @@ def taken(target: Path) -> ModelError:
 
 
 def no_folder(name: str) -> ModelError:
-    """Its path ends with a slash, and there is no folder."""
+    """A path ends with a slash, and there is no such folder."""
     return ModelError(
         ErrorCode.FOLDER_MISSING,
         phrase("The folder {name} does not exist", name=name),
@@ -83,7 +83,7 @@ def no_folder(name: str) -> ModelError:
 
 
 def unreadable(path: Path, name: str, why: Text) -> ModelError:
-    """The system does not give it out."""
+    """The system does not allow the file to be read."""
     return ModelError(
         ErrorCode.MODEL_FILE_UNREADABLE,
         phrase("The model file {name} could not be read", name=name),
@@ -93,12 +93,12 @@ def unreadable(path: Path, name: str, why: Text) -> ModelError:
 
 
 def not_a_model(name: str, why: Text, hint: Text = "Choose a model in the GGUF format.") -> ModelError:
-    """It is something else."""
+    """The file is something else."""
     return ModelError(ErrorCode.NOT_A_MODEL, phrase("{name} is not a model", name=name), why, hint)
 
 
 def incomplete(name: str, why: Text) -> ModelError:
-    """Its end is missing."""
+    """The end of the file is missing."""
     return ModelError(
         ErrorCode.MODEL_FILE_INCOMPLETE,
         phrase("The model file {name} is incomplete", name=name),
@@ -108,7 +108,7 @@ def incomplete(name: str, why: Text) -> ModelError:
 
 
 def damaged(name: str, why: Text) -> ModelError:
-    """Its bytes make no sense."""
+    """The content of the file is invalid."""
     return ModelError(
         ErrorCode.MODEL_FILE_DAMAGED,
         phrase("The model file {name} is damaged", name=name),
@@ -118,14 +118,14 @@ def damaged(name: str, why: Text) -> ModelError:
 
 
 def unknown_entry(name: str, key: str, number: int) -> ModelError:
-    """An entry of its header is of a type that the format does not have."""
+    """An entry of the header has a type that the format does not know."""
     return damaged(
         name, phrase("Its entry {key} has the unknown type {number:,}.", key=repr(key[:60]), number=number)
     )
 
 
 def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelError:
-    """It ends before its last weight does."""
+    """The file ends before its last weight."""
     return incomplete(
         name,
         phrase(
@@ -138,7 +138,7 @@ def bytes_missing(name: str, present_bytes: int, implied_bytes: int) -> ModelErr
 
 
 def no_projector(model: str, wanted: str, why: Text) -> ModelError:
-    """What the setting of a model names is no projector."""
+    """The file that a model's setting names is not a projector."""
     return ModelError(
         ErrorCode.PROJECTOR_UNUSABLE,
         phrase(
@@ -150,7 +150,7 @@ def no_projector(model: str, wanted: str, why: Text) -> ModelError:
 
 
 def not_to_be_served(name: str, role: GgufFileType) -> ModelError:
-    """It is of the format of models, but goes with one."""
+    """The file has the format of models but only belongs to one."""
     return ModelError(
         ErrorCode.NOT_A_WHOLE_MODEL,
         phrase("{name} is not a model by itself", name=name),

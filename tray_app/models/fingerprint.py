@@ -1,4 +1,6 @@
-"""Tells one model file from another without reading all of it. Any thread; reads some megabytes."""
+"""Fingerprints that distinguish model files without reading all of them. Any thread; reads a few
+megabytes.
+"""
 
 from __future__ import annotations
 
@@ -17,21 +19,23 @@ if TYPE_CHECKING:
 _SAMPLES = 64
 _SAMPLE_BYTES = 64 * 1024
 _BEGINNING_BYTES = 1 << 20
-"""Header and settings of a model are at its beginning."""
+"""Read completely, because it contains the header."""
 
 
 class Fingerprints:
-    """The fingerprints that were made, which hold until a file has changed.
+    """The fingerprints that were computed; each is valid until a file changes.
 
-    Two trainings of one model, or two quantizations, differ nearly everywhere, so samples tell them apart. It
-    is no checksum: a file in which a few bytes are damaged may have the same.
+    Two trainings or quantizations of a model differ nearly everywhere, so samples distinguish them. A
+    fingerprint is not a checksum: a file with a few damaged bytes may have the same.
     """
 
     def __init__(self) -> None:
         self._made: dict[Path, tuple[tuple[Stamp, ...], str]] = {}
 
     def of(self, path: Path) -> str:
-        """That of a model whose first file this is: 64 hexadecimal digits. `OSError` if it cannot be read."""
+        """The fingerprint, 64 hexadecimal digits, of the model with this first file. `OSError` if it is
+        unreadable.
+        """
         parts = parts_of(path)
         stamps = tuple(map(stamp_of, parts))
         known = self._made.get(path)

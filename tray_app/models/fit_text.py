@@ -1,4 +1,4 @@
-"""Memory, and whether a model fits into it, in words. Pure."""
+"""Texts about amounts of memory, and about whether a model fits. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def memory_text(size_bytes: float, tr: Translate) -> str:
-    """Memory as it is sold: `4.4 GiB`, or `48 MiB`."""
+    """An amount of memory, such as `4.4 GiB` or `48 MiB`."""
     if size_bytes < GIB:
         return tr("{size} MiB").format(size=tr.number(size_bytes / MIB))
     return tr("{size} GiB").format(size=tr.number(size_bytes / GIB, 1))
 
 
 def memory_reason(verdict: Verdict, tr: Translate) -> str:
-    """What a model needs of the memory that there is."""
+    """How much memory a model needs and how much there is, and what to do if it does not fit."""
     numbers = {
         "need": memory_text(verdict.estimate.total_bytes, tr),
         "room": memory_text(verdict.budget.usable_bytes, tr),
@@ -51,5 +51,5 @@ def memory_reason(verdict: Verdict, tr: Translate) -> str:
 
 
 def fit_line(verdict: Verdict, tr: Translate) -> str:
-    """The verdict and its reason in one line, for terminal and report."""
+    """The verdict and its reason in one line, for the terminal and the diagnostic report."""
     return f"{verdict.fit}. {memory_reason(verdict, tr)}"

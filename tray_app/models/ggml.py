@@ -1,4 +1,4 @@
-"""The numbers that ggml and llama.cpp give to the ways of storing weights. Pure; from their headers."""
+"""ggml's and llama.cpp's numbers for the ways of storing weights, from ggml.h and llama.h. Pure."""
 
 from __future__ import annotations
 
@@ -88,4 +88,4 @@ FILE_TYPES = {
     39: "NVFP4",
     40: "Q1_0",
 }
-"""`general.file_type`: the mix of tensor types that a whole file was made with."""
+"""By `general.file_type`, the name of the mix of tensor types in a file."""

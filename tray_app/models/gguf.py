@@ -1,9 +1,9 @@
-"""Reads what a model file says of itself: the header of GGUF (versions 2, 3) and PowerInfer's PWRI.
+"""Reads the headers of model files: GGUF (versions 2 and 3) and PowerInfer's PWRI. Any thread.
 
-The file is not trusted. Nothing is allocated for a count or length before the bytes for it are seen to be
-there, what `header.py` does not use (vocabularies above all) is stepped over, and a header may not be longer
-than `MAX_HEADER_BYTES`: with what is kept of it, that is less than 64 MiB of memory, and some seconds.
-Whatever the bytes are, the outcome is a `ModelHeader` or a `ModelError`. Any thread may call.
+The file is not trusted. Nothing is allocated for a count or length before its bytes are known to exist,
+entries that `header.py` does not use (above all vocabularies) are skipped, and a header may have at most
+`MAX_HEADER_BYTES`. So reading takes less than 64 MiB of memory, and a few seconds at most. Whatever the bytes
+are, the result is a `ModelHeader` or a `ModelError`.
 
 Format: ggml's docs/gguf.md. PWRI is GGUF with other first bytes.
 """
@@ -18,6 +18,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from tray_app.download.part import PART_ENDING
+from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.ggml import TENSOR_TYPES
@@ -37,14 +38,10 @@ MAX_TEXT_BYTES = 1 << 20
 MAX_KEYS = 10_000
 MAX_TENSORS = 100_000
 MAX_DIMENSIONS = 4
-MAX_KEPT_NUMBERS = 4096  # of one entry: per layer, as some models give their heads
-MAX_NUMBERS = 16 * MAX_KEPT_NUMBERS  # of all entries: three of them have several numbers
-MAGICS = (b"GGUF", b"PWRI")
-"""The first bytes of a model file."""
+MAX_KEPT_NUMBERS = 4096  # in one entry: some models give the number of heads for each layer
+MAX_NUMBERS = 16 * MAX_KEPT_NUMBERS  # in all entries: usually three of them have several numbers
 FIRST_READ_BYTES = 256 << 10
 _PIECE_BYTES = 1 << 20
-_SHOWN_BYTES = 512
-"""So many tell what a file is that is no model."""
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -59,7 +56,7 @@ _WHOLE = {0, 1, 2, 3, 4, 5, 10, 11}
 
 
 class NeedMoreBytesError(Exception):
-    """The header goes on: at least `size_bytes` of the file are needed to read it."""
+    """The header is longer than the given bytes: at least `size_bytes` are needed to read it."""
 
     def __init__(self, size_bytes: int) -> None:
         super().__init__(size_bytes)
@@ -67,10 +64,10 @@ class NeedMoreBytesError(Exception):
 
 
 def read_header(path: Path) -> ModelHeader:
-    """The header of a whole model file.
+    """The header of a model file.
 
-    `ModelError` if there is none, it cannot be read, is something else, is damaged, too new, or shorter than
-    its weights (PowerInfer does not notice that and would answer nonsense).
+    `ModelError` if the file does not exist, cannot be read, is not a model, is damaged, too new or too old,
+    or ends before its last weight (PowerInfer does not notice that and would answer nonsense).
     """
     name = path.name or str(path)
     size_bytes = _file_size(path, name)
@@ -85,17 +82,16 @@ def read_header(path: Path) -> ModelHeader:
 
 
 def _read_on(file: BinaryIO, data: bytearray, wanted_bytes: int) -> None:
-    """In pieces: a read makes room for all that it is asked for, whether it is there or not."""
+    """Read in pieces, because `read` allocates as much as it is asked for, even if the file is shorter."""
     while piece := file.read(min(wanted_bytes - len(data), _PIECE_BYTES)):
         data += piece
 
 
 def read_growing(name: str, extend: Callable[[bytearray, int], object]) -> ModelHeader:
-    """The header of a model file of which `extend` fetches as much as it takes, and no more.
+    """The header of a model file, of which `extend` fetches only as many bytes as are needed.
 
-    `extend` is given the first bytes of the file that are known, and how many are wanted; it adds what is
-    missing to the former, less only where the file ends. `ModelError` as `parse_header`, or if the header
-    ends nowhere.
+    `extend(data, wanted_bytes)` appends to `data`, the first bytes of the file, until it has `wanted_bytes`,
+    or fewer only if the file ends. `ModelError` as in `parse_header`, or if the file ends within its header.
     """
     data, wanted_bytes = bytearray(), FIRST_READ_BYTES
     while True:
@@ -113,12 +109,12 @@ def read_growing(name: str, extend: Callable[[bytearray, int], object]) -> Model
 
 
 def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
-    """The header in the first bytes of a model file; `name` is for messages.
+    """The header in `data`, the first bytes of a model file; `name` is for messages.
 
-    `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not one.
+    `NeedMoreBytesError` if it does not end within `data`, `ModelError` if it is not a valid header.
     """
-    if data[:4] not in MAGICS:
-        raise file_errors.foreign(bytes(data[:_SHOWN_BYTES]), name)
+    if not begins_as_model(data):
+        raise file_errors.foreign(bytes(data[:HEAD_BYTES]), name)
     cursor = _Cursor(data, name)
     _check_version(cursor.take(_U32), name)
     tensor_count = cursor.read_count(MAX_TENSORS, "tensors")
@@ -133,9 +129,10 @@ def parse_header(data: bytes | bytearray, name: str) -> ModelHeader:
 
 
 def implied_size(path: Path, known_bytes: int) -> int | None:
-    """How long the model is whose first `known_bytes` are in a partial file; None: its header is longer.
+    """The size in bytes, by its header, of the model whose first `known_bytes` are in the file at `path`;
+    None if they are not the whole header.
 
-    `ModelError` if no header begins so, or it would be too long.
+    `ModelError` if it is not a header or is too long; `OSError` if the file cannot be read.
     """
     name = path.name.removesuffix(PART_ENDING)
     with path.open("rb") as file:
@@ -168,21 +165,21 @@ def _file_size(path: Path, name: str) -> int:
             "A model is a single file.",
             "Choose the model file in that folder.",
         )
-    if not stat.S_ISREG(info.st_mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(info.st_mode):  # opening a pipe would block
         raise file_errors.not_a_model(name, "It is not a regular file.")
     return info.st_size
 
 
 class _Cursor:
-    """Steps forward through the first bytes of a file."""
+    """Reads the first bytes of a file from front to back."""
 
     def __init__(self, data: bytes | bytearray, name: str) -> None:
         self.name = name
         self.at = 4  # behind the magic
         self.numbers_left = MAX_NUMBERS
-        """So many more may be kept."""
+        """How many more numbers in arrays may be kept."""
         self.lengths: dict[str, int] = {}
-        """How many items the arrays have that are used."""
+        """The number of items in each array that is used."""
         self._data = data
 
     def take(self, layout: struct.Struct) -> Any:
@@ -212,19 +209,19 @@ class _Cursor:
         return self._data[start : self.at].decode("utf-8", errors="replace")
 
     def skip_text(self) -> int:
-        """Step over a text; where it starts."""
+        """Skip a text; its offset."""
         length = self.read_count(MAX_TEXT_BYTES, "characters in one text")
         start = self.at
         self.skip(length)
         return start
 
     def skip_texts(self, count: int) -> None:
-        """Step over texts; a tight loop, for vocabularies have hundreds of thousands."""
+        """Skip `count` texts, in a tight loop because vocabularies have hundreds of thousands."""
         data, at, read = self._data, self.at, _U64.unpack_from
         last = len(data) - _U64.size
         if at + _U64.size * count > len(data):
             raise NeedMoreBytesError(at + _U64.size * count)
-        for _ in repeat(None, count):  # a number for each would be made for nothing
+        for _ in repeat(None, count):  # unlike `range`, makes no objects
             if at > last:
                 raise NeedMoreBytesError(at + _U64.size)
             at += _U64.size + read(data, at)[0]
@@ -232,7 +229,7 @@ class _Cursor:
 
 
 def _read_metadata(cursor: _Cursor, key_count: int) -> Metadata:
-    """The entries that are used: one number or text, or a few whole numbers. All else is stepped over."""
+    """The entries that are used, each a number, a text or a few whole numbers. All others are skipped."""
     metadata: Metadata = {}
     for _ in range(key_count):
         key = cursor.text()
@@ -243,7 +240,7 @@ def _read_metadata(cursor: _Cursor, key_count: int) -> Metadata:
 
 
 def _read_value(cursor: _Cursor, key: str) -> Any:
-    """What stands behind a key; an empty tuple for what is stepped over."""
+    """The value of a key; an empty tuple for one that is skipped."""
     number = cursor.take(_U32)
     if number == _ARRAY:
         return _read_array(cursor, key)
@@ -258,7 +255,7 @@ def _read_value(cursor: _Cursor, key: str) -> Any:
 
 
 def _read_array(cursor: _Cursor, key: str) -> tuple[int, ...]:
-    """A short array of whole numbers; nothing for others, which are stepped over."""
+    """A short array of whole numbers; empty for all other arrays, which are skipped."""
     number = cursor.take(_U32)
     count = cursor.take(_U64)
     if is_used(key):
@@ -276,7 +273,9 @@ def _read_array(cursor: _Cursor, key: str) -> tuple[int, ...]:
 
 
 def _read_tensor_infos(cursor: _Cursor, tensor_count: int) -> tuple[int, Counter[int]]:
-    """Where the last tensor ends, in bytes from the weights' start, and how many numbers have which type."""
+    """The end of the last tensor, in bytes from the start of the weights, and the number of weights by
+    type.
+    """
     end = 0
     elements: Counter[int] = Counter()
     for _ in range(tensor_count):

@@ -1,4 +1,4 @@
-"""What a model file says of itself, made from the entries of its header. Pure."""
+"""The facts about a model that the entries of its header give. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
 
-_GUESSED_FILE_TYPE = 1024  # llama.cpp's flag for a file type that it has worked out by itself
+_GUESSED_FILE_TYPE = 1024  # llama.cpp's LLAMA_FTYPE_GUESSED: added to a type that the file does not state
 
 _BOTH_DIRECTIONS = ("llama-embed", "t5", "dream", "llada", "llada-moe", "rnd1")
-"""Architectures that llama.cpp computes so without a word of it in the file; encoders do besides."""
+"""Architectures without causal attention in llama.cpp, whatever the file says, besides encoders."""
 _USED = frozenset(
     {
         "general.alignment",
@@ -49,14 +49,14 @@ _USED_OF_ARCHITECTURE = (
     ".projection_dim",
     ".vocab_size",
 )
-"""Each stands behind the name of the architecture, which may come later in the file."""
+"""Endings of keys that begin with the name of the architecture, which may come later in the file."""
 
 Metadata = dict[str, Any]
-"""Numbers, texts, and tuples of a few whole numbers."""
+"""The entries of a header: numbers, texts, and tuples of a few whole numbers."""
 
 
 class GgufFileType(StrEnum):
-    """What a file of this format is for. Only a model can be served."""
+    """What a GGUF file contains. Only models can be served."""
 
     MODEL = "model"
     PROJECTOR = "projector"
@@ -68,91 +68,96 @@ class GgufFileType(StrEnum):
 
 
 class Pooling(StrEnum):
-    """How one answer is made of the vectors of a text's tokens, in llama.cpp's words."""
+    """How the vectors of a text's tokens become one result. Names and order are those of llama.cpp's
+    numbers.
+    """
 
     NONE = "none"
     MEAN = "mean"
     CLS = "cls"
-    """The first token's."""
+    """The vector of the first token."""
     LAST = "last"
     RANK = "rank"
-    """No vector, but a score: how well a document answers a question."""
+    """Not a vector, but a score for how well a document answers a question."""
 
 
 class Purpose(StrEnum):
-    """What programs can ask a model for."""
+    """What a model was made for."""
 
     CHAT = "chat"
-    """It writes: conversations, completions. Embeddings can be made with it, too."""
+    """Conversations and completions. Such a model can also make embeddings."""
     EMBEDDING = "embedding"
     RERANK = "rerank"
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The attention of a model, as far as its cache is concerned."""
+    """The attention heads of a model, which determine the size of its cache."""
 
     query: int
-    """Heads in the layer that has most of them."""
+    """Query heads in the layer with the most."""
     kv_in_all_layers: int
     """Key-value heads of all layers together."""
     key_length: int
     """Numbers in one key."""
     value_length: int
+    """Numbers in one value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What a projector makes of a picture or a sound. `None` and 0 where its file says nothing of it."""
+    """How a projector turns a picture or a sound into vectors. `None` and 0 for what its file does not
+    say.
+    """
 
     length: int | None
-    """Numbers in each of its vectors: as many as those of the model have that it was made for."""
+    """Numbers in each of its vectors; those of its model have as many."""
     sees: bool
-    """Whether it takes pictures; others take sounds alone."""
+    """Whether it takes pictures, and not only sounds."""
     patches: int = 0
     """Pieces into which it cuts a picture."""
     width: int = 0
-    """Numbers that it has of each piece between its layers."""
+    """Numbers for each piece between two layers."""
     feed_forward: int = 0
-    """The same at the widest place of a layer."""
+    """Numbers for each piece within a layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelHeader:
-    """What a model file says of itself. `None` where it says nothing that can be understood."""
+    """The facts in the header of a model file. `None` for what it does not say, or not in a known way."""
 
     sparse: bool
-    """A PWRI file, that only PowerInfer runs."""
+    """Whether it is a PWRI file, which only PowerInfer can run."""
     architecture: str = ""
     name: str | None = None
-    """What its publisher calls it."""
+    """The publisher's name for the model."""
     context_length: int | None = None
-    """Tokens that the model was trained to see at once."""
+    """Tokens in the longest context that the model was trained with."""
     embedding_length: int | None = None
     block_count: int | None = None
     quantization: str = ""
     """How the weights are stored: `F16`, `Q4_0`, `Q4_K_M`, …"""
     chat_template: str | None = None
     implied_size_bytes: int = 0
-    """Where the last weight ends: a shorter file is incomplete."""
+    """The end of the last weight in the file: a shorter file is incomplete."""
     role: GgufFileType = GgufFileType.MODEL
     parameters: int = 0
-    """Weights in this file; see `split_count`."""
+    """Weights in this file alone; see `split_count`."""
     split_count: int = 1
-    """Files that make up the model."""
+    """Files of the model."""
     heads: Heads | None = None
     feed_forward_length: int | None = None
     expert_count: int | None = None
     experts_used: int | None = None
-    """How many of the experts work on one token."""
+    """Experts that compute one token."""
     tokenizer: str | None = None
     """`llama`, `gpt2`, `bert`, …"""
     vocabulary_size: int | None = None
     pooling: Pooling | None = None
     causal: bool | None = None
-    """Whether a token sees only those before it; False where a text is read in both directions."""
+    """Whether a token depends only on earlier ones; False if texts are read in both directions."""
     projection: Projection | None = None
-    """Only a projector's."""
+    """Only for projectors."""
 
     @property
     def kind(self) -> str:
@@ -161,7 +166,7 @@ class ModelHeader:
 
     @property
     def encoder(self) -> bool:
-        """Whether it only reads: no cache, no next token."""
+        """Whether the model only encodes texts: it has no cache and predicts no tokens."""
         return (
             "bert" in self.architecture
             or self.architecture.endswith("encoder")
@@ -170,19 +175,19 @@ class ModelHeader:
 
     @property
     def needs_whole_text(self) -> bool:
-        """Whether a text must be read in one piece, because its tokens also see those after them."""
+        """Whether a text must be processed in one batch, because its tokens also depend on later ones."""
         return self.causal is False or self.encoder or self.architecture in _BOTH_DIRECTIONS
 
     @property
     def usual_pooling(self) -> Pooling:
-        """The file's own pooling; where it tells none, what models of its kind are mostly trained with."""
+        """The file's own pooling, or else the one that most models of its kind are trained with."""
         if self.pooling not in (None, Pooling.NONE):
             return self.pooling
         return Pooling.MEAN if self.needs_whole_text else Pooling.LAST
 
     @property
     def purpose(self) -> Purpose:
-        """What it was made for: a model that says how it pools is no longer one that writes."""
+        """What the model was made for. A decoder whose file gives a pooling was trained for embeddings."""
         if self.pooling is Pooling.RANK:
             return Purpose.RERANK
         told = self.pooling not in (None, Pooling.NONE)
@@ -192,7 +197,7 @@ class ModelHeader:
 
 
 def is_used(key: str) -> bool:
-    """Whether `model_header` looks at the entry of that name: others need not be kept."""
+    """Whether `model_header` uses the entry with this key; others need not be kept."""
     return key in _USED or key.endswith(_USED_OF_ARCHITECTURE)
 
 
@@ -204,9 +209,10 @@ def model_header(
     *,
     sparse: bool,
 ) -> ModelHeader | None:
-    """The header as a value; None if it does not even name an architecture.
+    """The header as a value; None if it does not name an architecture.
 
-    `lengths`: how many items the arrays have. `elements`: how many numbers of which type the tensors have.
+    `lengths`: the number of items in each array. `elements`: the number of weights by the number of their
+    type.
     """
     architecture = _label(metadata.get("general.architecture"))
     if architecture is None:
@@ -242,7 +248,7 @@ def model_header(
 
 
 def _quantization(file_type: Any, elements: Counter[int]) -> str:
-    """The name of the mix if the file tells it, else of the type that most of its numbers have."""
+    """The name of the file's mix of types, or else of the type of most of its weights."""
     if isinstance(file_type, int) and (mix := FILE_TYPES.get(file_type & ~_GUESSED_FILE_TYPE)):
         return mix
     if not elements:
@@ -252,12 +258,14 @@ def _quantization(file_type: Any, elements: Counter[int]) -> str:
 
 
 _PROJECTORS = "clip"
-"""The architecture of all projectors, by the first one that llama.cpp had."""
+"""The architecture that llama.cpp writes into all projectors, whatever model they are for."""
 _ROLES = {"model": GgufFileType.MODEL, "mmproj": GgufFileType.PROJECTOR, "adapter": GgufFileType.ADAPTER}
 
 
 def _role(declared: Any, architecture: str) -> GgufFileType:
-    """`general.type`, which older files do not have: then a projector is known by its architecture."""
+    """By the architecture of projectors and control vectors, or else by `general.type`, which old files
+    lack.
+    """
     if architecture == _PROJECTORS:
         return GgufFileType.PROJECTOR
     if architecture == "controlvector":
@@ -282,7 +290,7 @@ def _projection(metadata: Metadata) -> Projection:
 
 
 def _heads(metadata: Metadata, architecture: str) -> Heads | None:
-    """The attention, with what llama.cpp takes for values that are not told; None if too little is."""
+    """The heads, with llama.cpp's defaults for missing values; None if the file says too little."""
     prefix = f"{architecture}.attention"
     query = _largest(metadata.get(f"{prefix}.head_count"))
     layers = _size(metadata.get(f"{architecture}.block_count"))
@@ -304,7 +312,7 @@ def _heads(metadata: Metadata, architecture: str) -> Heads | None:
 
 
 def _pooling(value: Any) -> Pooling | None:
-    """By llama.cpp's number; any other value tells nothing."""
+    """The pooling with llama.cpp's number; None for any other value."""
     number = _size(value)
     return None if number is None else dict(enumerate(Pooling)).get(number)
 
@@ -314,12 +322,12 @@ def _truth(value: Any) -> bool | None:
 
 
 def _largest(value: Any) -> int | None:
-    """A number that some models give for each layer."""
+    """A number, or the largest of several: some models give one for each layer."""
     return _size(max(value) if isinstance(value, tuple) and value else value)
 
 
 def _label(value: Any) -> str | None:
-    """A text to be shown, and for names of files: what is harmful is left out."""
+    """A text in one line without harmful characters, fit to be shown and for file names; None if empty."""
     return one_line(rewritten(value, lambda _: "")) or None if isinstance(value, str) else None
 
 

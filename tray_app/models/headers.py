@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Stamp(NamedTuple):
-    """Tells whether a file has changed."""
+    """What changes when a file does: two equal stamps of a file mean that it has not changed."""
 
     modified_ns: int
     size_bytes: int
     changed_ns: int
-    """When it got its contents, name or permissions; on Windows, when it was made."""
+    """When its content, name or permissions were last changed; on Windows, when it was created."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """The stamp of a file; of one that is not there or cannot be seen, one that no file has."""
+    """The stamp of a file; all zeros if it does not exist or cannot be accessed."""
     try:
-        info = os.stat(path)  # noqa: PTH116 a Path would take as long again
-    except (OSError, ValueError):  # reading the header will say what is wrong
+        info = os.stat(path)  # noqa: PTH116  `Path.stat` takes twice as long
+    except (OSError, ValueError):  # reading the header reports the error
         return Stamp(0, 0, 0)
     return Stamp(info.st_mtime_ns, info.st_size, info.st_ctime_ns)
 
@@ -38,7 +38,7 @@ class Headers:
         self._read: dict[Path, tuple[Stamp, ModelHeader]] = {}
 
     def of(self, path: Path, stamp: Stamp) -> ModelHeader:
-        """The header of a file that has this stamp now; `ModelError` as `read_header`."""
+        """The header of a file whose present stamp this is; `ModelError` as `read_header`."""
         known = self._read.get(path)
         if known is None or known[0] != stamp:
             known = self._read[path] = (stamp, read_header(path))

@@ -1,17 +1,18 @@
 """Finds models on Hugging Face, or on a mirror of it, and lists those of a repository. Any thread; blocks.
 
-What its API is known to do (from the pages «api» and «rate-limits» of its documentation, and from the source
-of huggingface_hub):
+Facts about its API (from the pages “api” and “rate-limits” of its documentation, and from the source of
+huggingface_hub):
 
-- `GET /api/models` finds repositories. Of what `expand` names it tells as much as it knows.
-- `GET /api/models/OWNER/NAME/tree/REVISION` lists files, 1,000 at a time. Large ones are kept apart from the
-  others (`lfs`, with size and SHA-256), also where Xet has taken the place of LFS.
-- Both go on where the header `Link: <…>; rel="next"` leads: that is, with another query at the same address.
-- A repository that was renamed answers with 307 and its new address.
-- Every answer has `RateLimit: "api";r=REQUESTS;t=SECONDS`: what is left, and when it is counted anew.
+- `GET /api/models` finds repositories. `expand` names the properties that are wanted; unknown ones are
+  missing.
+- `GET /api/models/OWNER/NAME/tree/REVISION` lists files, 1,000 at a time. Large ones have `lfs` with their
+  size and SHA-256, even if Xet stores them.
+- For both, the header `Link: <…>; rel="next"` gives the next page: the same address with another query.
+- A renamed repository answers with 307 and its new address.
+- Every answer has `RateLimit: "api";r=REQUESTS;t=SECONDS`: the requests that are left for this time.
 
-All that it tells was written by strangers: what could be no name of a repository or file is left out, and
-texts are made `presentable`.
+Strangers wrote all of it: invalid names of repositories and files are left out, and texts are made
+`presentable`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 import msgspec
 
 from tray_app.download.address import has_odd_letters
+from tray_app.download.faults import TransientError, UnreachableError, broken_transfer
 from tray_app.download.file_names import names_a_model
-from tray_app.download.network_errors import TransientError, UnreachableError, broken_transfer
 from tray_app.download.repository import LONGEST_PATH, is_model_file, not_listed, quantization_of
 from tray_app.download.response_body import pieces_of
 from tray_app.errors import DownloadError, ErrorCode
@@ -47,22 +48,23 @@ if TYPE_CHECKING:
     from tray_app.download.session import Session
 
 PAGE_SIZE = 20
-"""So many repositories come at once."""
+"""Repositories on one page of search results."""
 
 _TIMEOUT_S = (10.0, 30.0)
 _LONGEST_PAGE_BYTES = 16 << 20
-"""A repository takes a few KB, up to some hundred with a long chat template; 1,000 files take 0.4 MB."""
+"""For one answer. A repository takes a few KB, or hundreds with a long chat template; 1,000 files take 0.4
+MB."""
 _LONGEST_SEARCH_S = 60.0
 _LONGEST_LIST_S = 120.0
 _MOST_PAGES = 100
-"""The largest repositories have some 100,000 files."""
+"""Enough for 100,000 files; the largest repositories have about as many."""
 _MOST_FILES = 100_000
 _MOST_MODELS = 1000
-"""Each is judged, and nobody looks through more."""
-_MOST_WORDS = 200
-"""Letters of a search; names of repositories have fewer."""
+"""Of one repository: whether each fits into memory is computed, and people do not look through more."""
+_LONGEST_SEARCH = 200
+"""In characters; names of repositories are shorter."""
 _LARGEST = 1 << 60
-"""No file system and no counter gets as far."""
+"""The largest size or count that is believed; file systems and counters stay below it."""
 _LONGEST_WORD = 60
 _MOST_LANGUAGES = 100
 
@@ -75,7 +77,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Sort(StrEnum):
-    """What comes first; as the API calls it."""
+    """The order of search results, by the API's names."""
 
     DOWNLOADS = "downloads"
     LIKES = "likes"
@@ -85,7 +87,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """A repository as a search tells of it; what it does not tell is None or empty."""
+    """A repository in the results of a search; None or empty for what the site does not say."""
 
     repository: str
     """`owner/name`."""
@@ -95,24 +97,26 @@ class HubModel:
     modified: str = ""
     """The day of the last change, as `2026-11-29`."""
     gated: bool = False
-    """Whether its files are given only to those who have accepted its terms."""
+    """Whether its files can be downloaded only after accepting its terms."""
     license: str = ""
     languages: tuple[str, ...] = ()
     """ISO 639 codes, as its publisher gives them."""
     task: str = ""
-    """As `text-generation` or `feature-extraction`."""
+    """Such as `text-generation` or `feature-extraction`."""
     architecture: str = ""
     parameters: int | None = None
+    """The number of weights."""
     context_length: int | None = None
+    """In tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Some of the repositories that were found."""
+    """One page of search results."""
 
     repositories: tuple[HubModel, ...]
     next: str = ""
-    """What `search` takes to go on; empty at the end."""
+    """The parameter `page` of `search` for the next page; empty on the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,12 @@ class HubFile:
     path: str
     size_bytes: int
     sha256: str | None = None
-    """None if the repository keeps it with its small files, of which it tells none."""
+    """None for small files that are not in LFS: their digests are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubQuantization:
-    """A whole model of a repository: its weights stored in one way, in one file or in several."""
+    """A whole model of a repository in one quantization, in one or several files."""
 
     files: tuple[HubFile, ...]
     """In order."""
@@ -144,41 +148,41 @@ class HubQuantization:
 
     @property
     def label(self) -> str:
-        """How the weights are stored, by the name: `Q4_K_M`, `UD-Q4_K_XL`, …; empty if it does not tell."""
+        """The quantization in the file name, such as `Q4_K_M` or `UD-Q4_K_XL`; empty if there is none."""
         return quantization_of(self.path).upper()
 
     @property
     def model(self) -> str:
-        """What is stored: quantizations of one model have the same."""
+        """The file name without the quantization: the same for all quantizations of one model."""
         stem = stem_of(PurePosixPath(self.path)).casefold()
         return stem.removesuffix(self.label.casefold()).strip("-._ ")
 
 
 @dataclass(frozen=True, slots=True)
 class HubFiles:
-    """The models of a repository, and what goes with them."""
+    """The models and projectors of a repository."""
 
     repository: Repository
-    """With its present name, if it was renamed."""
+    """With its new name, if it was renamed."""
     quantizations: tuple[HubQuantization, ...]
     """The smallest first."""
     projectors: tuple[HubFile, ...]
     complete: bool = True
-    """False: it has more files than are looked at."""
+    """False if it has more files than are looked at."""
 
 
 def search(
     session: Session, site: str, words: str = "", *, sort: Sort = Sort.DOWNLOADS, page: str = ""
 ) -> SearchPage:
-    """Repositories with GGUF files whose names have these words in them; without words, any.
+    """Repositories with GGUF files whose names contain these words; without words, all.
 
-    `site`: as `https://huggingface.co`. `page`: what the page before has told as `next`, which counts alone.
-    `DownloadError` if nobody answers, or not with such a list.
+    `site`: such as `https://huggingface.co`. `page`: the `next` of the previous page; it replaces `words` and
+    `sort`. `DownloadError` if there is no answer, or it is not a list of repositories.
     """
     url = f"{site.strip().rstrip('/')}/api/models"
     query = page or urlencode(
         [
-            ("search", presentable(words.strip()[:_MOST_WORDS])),
+            ("search", presentable(words.strip()[:_LONGEST_SEARCH])),
             ("filter", "gguf"),
             ("sort", sort),
             ("direction", "-1"),
@@ -203,9 +207,9 @@ def search(
 
 
 def files(session: Session, repository: Repository) -> HubFiles:
-    """The models of a repository; of its `folder` alone, if it has one.
+    """The models of a repository, or only of its `folder` if one is given.
 
-    `DownloadError` if there is no such repository, nobody answers, or not with a list of files.
+    `DownloadError` if there is no such repository, no answer, or it is not a list of files.
     """
     end_s = time.monotonic() + _LONGEST_LIST_S
     sizes: dict[str, HubFile] = {}
@@ -235,7 +239,7 @@ def _ask(session: Session, url: str, query: str) -> Response:
     try:
         return session.get_hops(f"{url}?{query}", {}, _TIMEOUT_S)[-1]
     except UnreachableError as exc:
-        if exc.code is not ErrorCode.SOURCE_UNREACHABLE:  # a proxy: its own error says more
+        if exc.code is not ErrorCode.SOURCE_UNREACHABLE:  # an error of a proxy, which says more
             raise
         raise UnreachableError(
             exc.code,
@@ -248,12 +252,12 @@ def _ask(session: Session, url: str, query: str) -> Response:
 
 
 def _content(answer: Response, limit_s: float) -> bytes:
-    """The whole body. `DownloadError` if it is cut, too slow or too long."""
+    """The whole body. `DownloadError` if it breaks off, takes longer than `limit_s`, or is too long."""
     try:
         content = b"".join(pieces_of(answer, _LONGEST_PAGE_BYTES + 1, limit_s))
         if len(content) > _LONGEST_PAGE_BYTES:
             raise broken_transfer("The server is sending far more data than a list needs.")
-    except TransientError as exc:  # it speaks of a file, of which a part is kept
+    except TransientError as exc:  # its own texts are about a file of which a part is kept
         raise TransientError(
             exc.code, "The server's list could not be loaded", exc.texts[1], "Try again in a moment."
         ) from exc
@@ -261,10 +265,10 @@ def _content(answer: Response, limit_s: float) -> bytes:
 
 
 def _next_query(answer: Response) -> str:
-    """The query of the next page, empty if there is none.
+    """The query of the next page; empty if there is none.
 
-    Only that is taken of the link: a mirror passes on links to Hugging Face, and nobody is to be led
-    elsewhere by one.
+    Only the query of the link is used: mirrors pass on links to Hugging Face, and no link may lead to another
+    server.
     """
     try:
         query = urlsplit(answer.links.get("next", {}).get("url", "")).query
@@ -279,7 +283,7 @@ class _Lfs(msgspec.Struct, gc=False):
 
 
 class _TreeEntry(msgspec.Struct, gc=False):
-    """What a listing says of a file or folder, as far as it is used."""
+    """The used properties of a file or folder in a listing."""
 
     type: str
     path: str
@@ -288,7 +292,7 @@ class _TreeEntry(msgspec.Struct, gc=False):
 
 
 def _listed(repository: Repository, content: bytes) -> Iterator[HubFile]:
-    """The files of one page that could be downloaded."""
+    """The files on one page of a listing that can be downloaded."""
     try:
         entries = msgspec.json.decode(content, type=tuple[_TreeEntry, ...])
     except NOT_JSON as exc:
@@ -302,7 +306,7 @@ def _listed(repository: Repository, content: bytes) -> Iterator[HubFile]:
 
 
 def _is_plain(path: str) -> bool:
-    """Whether an address can be made of a path that leads to this file alone, and people can read it."""
+    """Whether a path can be part of an address without leading elsewhere, and is readable."""
     return (
         len(path) <= LONGEST_PATH
         and presentable(path) == path
@@ -312,7 +316,7 @@ def _is_plain(path: str) -> bool:
 
 
 def _quantization(first: HubFile, sizes: dict[str, HubFile]) -> HubQuantization | None:
-    """The model that begins with this file; None if some of its files are not there."""
+    """The model with this first file; None if some of its files are missing."""
     paths = (str(part) for part in parts_of(PurePosixPath(first.path)))
     parts = tuple(sizes.get(path) for path in paths)
     whole = tuple(part for part in parts if part)
@@ -320,7 +324,7 @@ def _quantization(first: HubFile, sizes: dict[str, HubFile]) -> HubQuantization 
 
 
 def _renamed(repository: Repository, url: str) -> Repository:
-    """The repository with the name under which it has answered."""
+    """The repository with its new name, if its listing came from another address."""
     found = _LISTED.search(unquote(urlsplit(url).path))
     if found is None or not _NAME.fullmatch(found[1]):
         return repository
@@ -328,7 +332,7 @@ def _renamed(repository: Repository, url: str) -> Repository:
 
 
 class _Entry(msgspec.Struct):
-    """What a search says of a repository. Publishers write most of it: everything may be of any type."""
+    """A repository in the answer to a search. Publishers write most of it, so values may have any type."""
 
     id: str
     downloads: Any = None
@@ -341,7 +345,7 @@ class _Entry(msgspec.Struct):
 
 
 def _found(entry: msgspec.Raw) -> HubModel | None:
-    """None if it is no repository that could be named in an address."""
+    """None if the entry is not a repository with a valid name."""
     try:
         told = msgspec.json.decode(entry, type=_Entry)
     except NOT_JSON:
@@ -373,6 +377,6 @@ def _count(value: object) -> int | None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    """A text, or a list of texts, each as a short line."""
+    """The texts in a value, which may be a text or a list of texts, each as a short line."""
     texts = value if isinstance(value, list) else [value]
     return tuple(one_line(text[:_LONGEST_WORD]) for text in texts[:_MOST_LANGUAGES] if isinstance(text, str))

@@ -1,4 +1,4 @@
-"""How a model file can be brought into the models folder, as a value for commands and dialogs. Pure."""
+"""The ways to import a model, as a value for commands and dialogs. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class How(StrEnum):
-    """What becomes of the file that a model is imported from."""
+    """What happens to the original file of an imported model."""
 
     COPY = "copy"
     MOVE = "move"
     LINK = "link"
-    """It stays, and is used from there: another name on the same disk, else a symbolic link."""
+    """It stays and is used in place: through a hard link on the same disk, or else a symbolic link."""

@@ -1,4 +1,4 @@
-"""Brings models of the person's own into the models folder. Any thread; slow."""
+"""Imports the user's own model files into the models folder. Any thread; slow."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tray_app.download.file_names import names_a_model, safe_name
-from tray_app.download.network_errors import is_too_large
+from tray_app.download.disk_errors import is_too_large
+from tray_app.download.file_names import MODEL_SUFFIX, names_a_model, safe_name
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_header
 from tray_app.models.header import GgufFileType
 from tray_app.models.import_modes import How
-from tray_app.models.model_files import SUFFIX, activation_of, companions_of, is_fresh, parts_of
+from tray_app.models.model_files import activation_of, companions_of, is_fresh, parts_of
 from tray_app.models.removal import for_good, is_only_sparse_model
 from tray_app.models.space import require_space
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tray_app.models.header import ModelHeader
     from tray_app.phrases import Text
@@ -43,10 +43,9 @@ _NO_SPACE = "Free some space, or link the model instead of copying it."
 def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> tuple[Path, ...]:
     """Bring a model with all that belongs to it into `folder`; the new paths, its first file first.
 
-    `on_bytes` is told how many bytes have been copied, of how many; what it raises ends the work. Until the
-    last file is there, nothing has changed. A file that has no model's name gets one: else it would never be
-    found there. `ModelError` if it is no whole model, its place is taken, or
-    the disk is full or cannot be written.
+    `on_bytes` gets the bytes copied so far and their total; what it raises ends the work. If anything fails,
+    nothing is changed. A file without the name of a model gets one, or it would not be found in the folder.
+    `ModelError` if it is not a whole model, a target exists, or the disk is full or refuses.
     """
     parts = parts_of(model.absolute())
     headers = [read_header(part) for part in parts]
@@ -58,15 +57,14 @@ def import_model(model: Path, folder: Path, how: How, on_bytes: OnProgress) -> t
     names = {part.name: _listed_name(part, header) for part, header in zip(parts, headers, strict=True)}
     targets = [folder / _renamed(source.name, names) for source in sources]
     for target in targets:
-        if _exists(target):
-            raise file_errors.taken(target)
+        _require_free(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
             bring = _Bringer(how, sources, folder, on_bytes)
             for source, target in zip(sources, targets, strict=True):
-                undo.callback(bring.take_back, source, target)
                 bring.bring(source, target)
+                undo.callback(bring.take_back, source, target)
             bring.finish()
             undo.pop_all()
     except OSError as exc:
@@ -94,29 +92,30 @@ def _advice(exc: OSError, how: How) -> Text:
 
 
 def _listed_name(part: Path, header: ModelHeader) -> str:
-    """The name under which a file is found among the models: its own, else what the file calls itself.
+    """The file's name in the models folder: its own, or one made from its header if that names no model.
 
-    An Ollama blob is called `sha256-…`. Its quantization is added, as one model often comes in several.
+    The latter is for Ollama's blobs (`sha256-…`); the quantization is added, because a model often comes in
+    several.
     """
     own = part.name.lstrip(".")
     if names_a_model(own):
         return own
-    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(SUFFIX).strip()
+    called = re.split(r"[/\\]", header.name or "")[-1].removesuffix(MODEL_SUFFIX).strip()
     if header.split_count > 1 or not _is_telling(called):
-        return safe_name(f"{own}{SUFFIX}")
+        return safe_name(f"{own}{MODEL_SUFFIX}")
     kind = header.quantization if re.fullmatch(r"\w*\d\w*", header.quantization) else ""
     if kind and kind.lower() not in called.lower():
         called = f"{called}-{kind}"
-    return safe_name(re.sub(r"\s+", "-", called) + SUFFIX)
+    return safe_name(re.sub(r"\s+", "-", called) + MODEL_SUFFIX)
 
 
 def _is_telling(name: str) -> bool:
-    """Whether this is a name of a model, and not what a converter puts where nobody told one."""
+    """Whether this names a model, and is not what converters write if they were given no name."""
     return any(map(str.isalpha, name)) and name.lower() not in _EMPTY_NAMES and len(name) <= _LONGEST_NAME
 
 
 def _renamed(name: str, names: dict[str, str]) -> str:
-    """The new name of a file, or of what goes with one and carries its name."""
+    """The new name of a file, or of one beside it whose name begins with it."""
     for old, new in names.items():
         if name.startswith(old):
             return new + name[len(old) :]
@@ -124,18 +123,20 @@ def _renamed(name: str, names: dict[str, str]) -> str:
 
 
 def _activation_to_bring(model: Path, folder: Path, how: How) -> Path | None:
-    """The statistics that go with a sparse model: never over others, nor away from another model."""
+    """The folder with the statistics of a sparse model; None if the target folder has one already, or if
+    moving it would take it from another model.
+    """
     activation = activation_of(model)
-    if activation is None or _exists(folder / activation.name):
+    if activation is None or os.path.lexists(folder / activation.name):
         return None
     return activation if how is not How.MOVE or is_only_sparse_model(model) else None
 
 
 class _Bringer:
-    """Copies, moves or links one file or folder after the other, and can take the last ones back.
+    """Copies, moves or links files and folders one after the other, and can undo that.
 
-    What is moved, but cannot be renamed, stays where it is until `finish`: then nothing has to be brought
-    back from another disk if the work ends before.
+    What is moved to another disk is copied, and removed from its old place only by `finish`, so that nothing
+    has to be copied back if the work ends earlier.
     """
 
     def __init__(self, how: How, sources: list[Path], folder: Path, on_bytes: OnProgress) -> None:
@@ -148,6 +149,10 @@ class _Bringer:
             require_space(folder, self._total_bytes, _NO_SPACE)
 
     def bring(self, source: Path, target: Path) -> None:
+        """Bring one file or folder, or leave nothing at `target`. `OSError`; `ModelError` if something is
+        there: another program may have made it while earlier files were copied.
+        """
+        _require_free(target)
         match self._how:
             case How.COPY:
                 self._copy(source, target)
@@ -157,15 +162,15 @@ class _Bringer:
                 _link(source, target)
 
     def finish(self) -> None:
-        """Remove what has been moved and is still in its old place."""
+        """Remove from its old place what was copied in order to move it."""
         for source in self._left_behind:
             for_good(source)
 
     def take_back(self, source: Path, target: Path) -> None:
-        """Undo what `bring` has done or begun."""
-        if self._how is How.MOVE and not _exists(source):
+        """Undo what `bring` has done."""
+        if self._how is How.MOVE and not os.path.lexists(source):
             shutil.move(target, source)
-        elif _exists(target):
+        else:
             for_good(target)
 
     def _move(self, source: Path, target: Path) -> None:
@@ -185,14 +190,18 @@ class _Bringer:
     def _copy(self, source: Path, target: Path) -> None:
         if source.is_dir():
             target.mkdir(mode=stat.S_IMODE(source.stat().st_mode) | stat.S_IRWXU)
-            for inner in filter(Path.is_file, source.iterdir()):  # PowerInfer looks for nothing else there
-                self._copy(inner, target / inner.name)
+            try:
+                for inner in _files_in(source):
+                    self._copy(inner, target / inner.name)
+            except BaseException:
+                shutil.rmtree(target, ignore_errors=True)
+                raise
             return
         partial = target.with_name(f".{target.name}.importing")
         _forget_interrupted(partial)
-        # Whom the original shuts out does not see the copy, either, nor while it is made.
+        # The copy is as private as the original, also while it is made.
         mode = stat.S_IMODE(source.stat().st_mode) & _NO_PROGRAM | stat.S_IWUSR
-        # If there is one, it is another's, and not to be deleted below.
+        # Outside the `try`: an existing file belongs to another import and must not be deleted.
         new = open(partial, "xb", opener=functools.partial(os.open, mode=mode))  # noqa: SIM115
         try:
             with new, source.open("rb") as old:
@@ -203,6 +212,7 @@ class _Bringer:
                     self._on_bytes(self._copied_bytes, self._total_bytes)
                 new.flush()
                 os.fsync(new.fileno())
+            _require_free(target)
             partial.replace(target)
         except BaseException:
             with suppress(OSError):
@@ -210,8 +220,14 @@ class _Bringer:
             raise
 
 
+def _require_free(target: Path) -> None:
+    """`ModelError` if something is there, even a link that leads nowhere."""
+    if os.path.lexists(target):
+        raise file_errors.taken(target)
+
+
 def _forget_interrupted(partial: Path) -> None:
-    """Remove what a killed import has left; one that is under way writes to its file all the time."""
+    """Remove the file of an import that was killed; a running one writes to its file all the time."""
     with suppress(FileNotFoundError):
         if not is_fresh(partial.stat().st_mtime, time.time()):
             partial.unlink()
@@ -219,8 +235,8 @@ def _forget_interrupted(partial: Path) -> None:
 
 def _link(source: Path, target: Path) -> None:
     try:
-        target.hardlink_to(source.resolve())  # of a link, Linux would make another name for the link
-    except OSError:  # another disk, a folder, or a file system without
+        target.hardlink_to(source.resolve())  # on Linux, a hard link to a link would be a link, too
+    except OSError:  # another disk, a folder, or a file system without hard links
         _symlink(source, target)
 
 
@@ -228,11 +244,12 @@ def _symlink(source: Path, target: Path) -> None:
     target.symlink_to(source.resolve(), target_is_directory=source.is_dir())
 
 
+def _files_in(folder: Path) -> Iterator[Path]:
+    """The files directly in a folder of statistics: PowerInfer looks for nothing else there."""
+    return filter(Path.is_file, folder.iterdir())
+
+
 def _size_bytes(path: Path) -> int:
     if path.is_dir():
-        return sum(inner.stat().st_size for inner in path.rglob("*") if inner.is_file())
+        return sum(inner.stat().st_size for inner in _files_in(path))
     return path.stat().st_size
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)

@@ -1,6 +1,6 @@
-"""Which file of the models folder, or of another app, is meant by what a person or a program calls it. Pure.
+"""Which file of the models folder, or of another app, a person or an app means by a name. Pure.
 
-Made of the files' names alone, so that it costs no look into them.
+Works on the files' names alone, so no file has to be opened.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class Index:
-    """The files of a models folder, those of other apps that are used from here, and the model that comes
-    with the app, by all that they may be called.
+    """All names of the files of a models folder, of the models of other apps that are used in place, and of
+    the built-in model.
 
-    `names` are the files below `folder`, with "/" between the parts; of a split model the first one alone.
+    `names` are the files below `folder`, with "/" between the parts; only the first file of a split model.
     """
 
     def __init__(
@@ -53,68 +53,70 @@ class Index:
         for entry in catalog:
             if entry.builtin:
                 self._ids[builtin], self._shown[builtin] = entry.id, entry.name
+        self._paths = {model_id: path for path, model_id in self._ids.items()}
         self._adopted: dict[Path, Adopted] = {}
+        names_taken = set(self._shown.values())
         for each in adopted:
-            self._add_adopted(each)
+            if each.path not in self._ids:  # else it is in the folder, too, and keeps its name there
+                self._add_adopted(each, names_taken)
 
-    def _add_adopted(self, adopted: Adopted) -> None:
-        """List a model of another app, unless its file is one of the folder, too: these keep their names."""
-        path, ids = adopted.path, self._ids.values()
-        if path in self._ids:
-            return
-        model_id = (
-            free_id(str(path), adopted.id, {*ids, *self._reserved}) if adopted.id in ids else adopted.id
-        )
-        taken = adopted.name in self._shown.values()
-        self._shown[path] = f"{adopted.name} ({model_id})" if taken else presentable(adopted.name)
-        self._ids[path] = model_id
+    def _add_adopted(self, adopted: Adopted, names_taken: set[str]) -> None:
+        path, model_id = adopted.path, adopted.id
+        if model_id in self._paths:
+            model_id = free_id(str(path), model_id, {*self._paths, *self._reserved})
+        shown = presentable(adopted.name)
+        if shown in names_taken:
+            shown = f"{shown} ({model_id})"
+        names_taken.add(shown)
+        self._shown[path], self._ids[path], self._paths[model_id] = shown, model_id, path
         self._adopted[path] = adopted
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those of the folder, by name, then those of other apps."""
+        """The files of the folder by name, then those of other apps."""
         return (*self._names, *self._adopted)
 
     def adopted(self, path: Path) -> Adopted | None:
-        """What is known of a file as one of another app; None if it is none."""
+        """The other app's model whose file this is; None if it is not one."""
         return self._adopted.get(path)
 
     def __contains__(self, path: object) -> bool:
+        """Whether this is a file of the models folder."""
         return path in self._names
 
     def neighbors_of(self, path: Path) -> Neighbors:
-        """The files in the folder of this one of the models folder, itself among them, by name."""
+        """All files in the sub-folder of a file of the models folder, including itself, by name."""
         return self._neighbors[path.parent]
 
     def id_of(self, path: Path) -> str:
-        """What programs call a file: no other here is called so. Also of one that is elsewhere."""
+        """The unique id of a file; also for a file elsewhere, which gets one that nothing here has."""
         if known := self._ids.get(path):
             return known
         wanted = plain_id(path.name, self._reserved)
-        taken = {*self._ids.values(), *self._reserved}
+        taken = {*self._paths, *self._reserved}
         return free_id(str(path), wanted, taken) if wanted in taken else wanted
 
     def file_name(self, path: Path) -> str:
-        """A file's name below the folder, with "/" between the parts; of another app's, what that calls it;
-        of one that is elsewhere, its own.
+        """A file's name below the folder, with "/" between the parts; for another app's model, the name that
+        the app uses; for a file elsewhere, its own name.
         """
         if adopted := self._adopted.get(path):
             return adopted.name
         return self._names.get(path, path.name)
 
     def name_of(self, path: Path) -> str:
-        """What people call it."""
+        """The name that people see."""
         return self._shown.get(path) or presentable(stem_of(path))
 
     def with_id(self, reference: str) -> Path | None:
-        """The file of this id."""
-        return next((path for path, known in self._ids.items() if known == reference), None)
+        """The file with exactly this id."""
+        return self._paths.get(reference)
 
     def resembling(self, reference: str) -> tuple[Path, ...]:
-        """The files that are called so in a way that need not be unique; none if there is none.
+        """The files that have this name in a way that need not be unique; empty if there are none.
 
-        The ways are tried one after the other, the nearest first, see `_ways`; then again without regard to
-        upper and lower case.
+        The first of the ways in `_ways` that finds any file counts; if none does, upper and lower case are
+        ignored.
         """
         for fold in (_composed, _caseless):
             wanted = fold(reference)
@@ -125,7 +127,9 @@ class Index:
         return ()
 
     def _ways(self, path: Path) -> tuple[tuple[str, ...], ...]:
-        """What a file may be called: by its name; as people see it; by the ids that it had or would have."""
+        """The names of a file, the nearest first: its file name; what people see; ids that it had or would
+        have.
+        """
         name = PurePosixPath(self.file_name(path))
         in_full = str(name)[: len(str(name)) - len(name.name)] + without_suffix(name)
         return (

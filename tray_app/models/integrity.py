@@ -1,4 +1,4 @@
-"""Looks again whether a model is what once arrived: by its SHA-256 where that is known. Any thread; slow."""
+"""Checks whether the files of a model are unchanged, by their SHA-256 if that is known. Any thread; slow."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ if TYPE_CHECKING:
 _BLOCK_BYTES = 1 << 20
 _LINE = re.compile(r"([0-9a-f]{64})(?: [ *].*)?\s*")
 _BLOB = re.compile(r"(?:sha256-)?([0-9a-f]{64})")
-"""The name of a file in Ollama's store, and in the cache of Hugging Face."""
+"""Names of files in Ollama's store and in Hugging Face's cache."""
 
 
 class Check(StrEnum):
-    """How sure it is that a model is in order."""
+    """How thoroughly a model could be checked."""
 
     DIGEST = "digest"
-    """Every byte is the one that was downloaded."""
+    """Every byte is as it was downloaded."""
     HEADER = "header"
-    """Header and size are right; the weights have not been looked at, as nobody knows what they should be."""
+    """Header and size are right. The weights were not checked, because no digest of a file is known."""
 
 
 def note_checksum(part: Path, sha256: str) -> None:
-    """Keep the digest of a file that has just arrived, in the form of `sha256sum`. `OSError`."""
+    """Write the digest of a file that was just downloaded into a file beside it, in `sha256sum`'s format.
+    `OSError`.
+    """
     line = f"{sha256} *{part.name}\n".encode(errors="surrogateescape")
     write_atomically(checksum_file(part), line, mode=PUBLIC, through_links=False)
 
 
 def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
-    """How sure it is that all files of a model are in order; `ModelError` says which one is not.
+    """Check all files of a model; how thoroughly that was possible. `ModelError` says which file is damaged.
 
-    `on_bytes` is told how many bytes have been read, of how many; what it raises ends the work.
+    `on_bytes` gets the bytes read so far and their total; what it raises ends the check.
     """
     parts = parts_of(model)
     for part in parts:
@@ -73,10 +75,10 @@ def verify_model(model: Path, on_bytes: Callable[[int, int], object]) -> Check:
 
 
 def known_checksum(part: Path) -> str | None:
-    """The digest that was kept for a file, that its publisher has put beside it, or that another app has made
-    its name; None if there is none.
+    """The SHA-256 that a file should have: another app's name for it, or the content of the `.sha256` file
+    beside it; None if neither exists.
     """
-    with suppress(OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
+    with suppress(OSError, RuntimeError):  # RuntimeError: a circle of links
         if found := _BLOB.fullmatch(part.resolve().name):
             return found[1]
     try:

@@ -1,6 +1,6 @@
 """When each model was last loaded, kept in a file of the state folder. Any thread.
 
-To the day: nobody removes a model for an hour's sake, and a day is written once.
+Accurate to a day, so that each model is written at most once a day.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 DAY_S = 24 * 60 * 60.0
 _LAST_S = 32e9
-"""In the year 2984; what is later, or in the first days of 1970, Windows does not take for a time."""
+"""In the year 2984. Windows converts neither later times nor those of the first day of 1970."""
 _FILE_NAME = "last-use.json"
 _MOST_MODELS = 1000
-"""The file does not grow with every model that somebody has ever tried."""
+"""More are forgotten, the longest unused first."""
 _log = logging.getLogger(__name__)
 
 
 class LastUse:
-    """The days of the models, by their ids, in the folder `state`."""
+    """When the models, by their ids, were last used, in a file of the folder `state`."""
 
     def __init__(self, state: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = state / _FILE_NAME
         self._clock = clock
         self._lock = threading.Lock()
         self._noted: dict[str, float] = {}
-        """What this process has written."""
+        """What this process has written, in seconds since 1970."""
 
     def note(self, model_id: str) -> None:
-        """The model is used now."""
+        """Note that the model is used now. If that cannot be written, it is only logged."""
         now_s = self._clock()
         with self._lock:
             if now_s - self._noted.get(model_id, 0.0) < DAY_S:
@@ -51,7 +51,7 @@ class LastUse:
                 _log.warning("The use of a model cannot be noted: %s", exc)
 
     def all(self) -> Mapping[str, float]:
-        """As `time.time` has them; nothing of models that were not used since this is noted."""
+        """The last uses in seconds since 1970, by model id; without models whose use was never noted."""
         try:
             noted = msgspec.json.decode(read_regular(self._path), type=dict[str, float])
         except (OSError, *NOT_JSON):
@@ -60,5 +60,8 @@ class LastUse:
 
 
 def calendar_s(time_s: float) -> float:
-    """A time that every system has a day for: of a file from an archive, or a damaged note, it may be any."""
+    """A time, in seconds since 1970, limited to what every system can convert into a date.
+
+    Files from archives and damaged notes may have any time.
+    """
     return min(max(time_s, DAY_S), _LAST_S)

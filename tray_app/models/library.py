@@ -1,6 +1,6 @@
-"""The models on this computer: finds one by what a person calls it, and lists those that are whole.
+"""The models on this computer: finds one by a name that a person uses, and lists those that can be served.
 
-Any thread may call. Only headers are read, and again only when a file has changed.
+Any thread. Only headers are read, and only again when a file has changed.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.download.part import PART_ENDING
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.header import GgufFileType, Pooling
 from tray_app.models.headers import Headers, Stamp, stamp_of
 from tray_app.models.index import Index
-from tray_app.models.integrity import known_checksum
-from tray_app.models.model_files import SUFFIX, Partial, is_fresh, parts_of, split_of, stem_of
+from tray_app.models.model import Contents, Installed, Unusable
+from tray_app.models.model_files import Partial, is_fresh, parts_of, split_of, stem_of
+from tray_app.models.model_reader import ModelReader, read_projector
 from tray_app.models.naming import AmbiguousError, ModelNames
-from tray_app.models.projectors import Projector, neighbors, projector_for
 from tray_app.models.references import Finder, NotInstalledError, absolute
 from tray_app.models.tree import files_below
 from tray_app.phrases import phrase, presentable
-from tray_app.settings.model_settings import effective, is_an_id
+from tray_app.settings.model_settings import is_an_id
 from tray_app.system.disk import bytes_on_disk
 from tray_app.system.paths import expanded, resources
 
@@ -36,125 +36,36 @@ if TYPE_CHECKING:
     from tray_app.errors import SettingsError
     from tray_app.models.adopted import Adopted
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.header import ModelHeader
+    from tray_app.models.model import Model
     from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.system.paths import AppPaths
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A whole model file on this computer."""
-
-    id: str
-    """What programs call it, and no other: letters and digits of every alphabet, ".", "_" and "-"."""
-    name: str
-    """What people call it, fit to be shown."""
-    path: Path
-    """Its file; the first of them where it is split."""
-    size_bytes: int
-    """Of all its files."""
-    header: ModelHeader
-    projector: Projector | None = None
-    """What it sees pictures with, or hears with."""
-    app: str = ""
-    """The other app whose file it is, and stays; empty for one of this app's."""
-    entry: CatalogEntry | None = None
-    """What the catalogue says of this very file; None if it is of another one, or of none."""
-
-    @property
-    def weights_bytes(self) -> int:
-        """What the weights take in memory, with all that its projector takes."""
-        return self.size_bytes + (self.projector.memory_bytes if self.projector else 0)
-
-    @property
-    def sees(self) -> bool:
-        """Whether requests may have pictures for it."""
-        return self.projector is not None and self.projector.sees
-
-    @property
-    def defaults(self) -> ModelSettings:
-        """By name, what the catalogue knows of its settings, and the file does not say itself."""
-        known = self.entry.defaults if self.entry else {}
-        told = {"pooling"} if self.header.pooling not in (None, Pooling.NONE) else set()
-        return {name: value for name, value in known.items() if name not in told}
-
-    def settings_in(self, settings: Settings) -> Settings:
-        """What holds for it of what a person chose, and else of what the catalogue knows."""
-        return effective(settings, self.id, self.defaults)
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A file that has the name of a model and cannot be served."""
-
-    id: str
-    """As that of a model."""
-    name: str
-    """As that of a model."""
-    path: Path
-    """The first file, where it is split."""
-    size_bytes: int
-    """Of what is there."""
-    error: ModelError
-    arriving: bool
-    """Whether it was written to a moment ago: then somebody is probably still copying it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Everything in the models folder and below that has to do with models."""
-
-    models: tuple[Model, ...]
-    """The whole models of the folder by name, those of other apps, then the one that comes with the app."""
-    unusable: tuple[Unusable, ...]
-    partials: tuple[Partial, ...]
-
-
 def models_folder(settings: Settings, paths: AppPaths) -> Path:
-    """Where models are and go."""
+    """The folder in which models are found, and into which they are downloaded."""
     return expanded(settings.models_folder) if settings.models_folder else paths.models
 
 
 def builtin_model() -> Path:
-    """The file of the model that comes with the app."""
+    """The file of the built-in model."""
     return resources() / "test-model" / "test.gguf"
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """The models that can be served, at one moment."""
-
-    models: tuple[Model, ...] = ()
-    """As in `Contents`."""
-    created: Mapping[str, int] = field(default_factory=dict)
-    """By id, when the newest of a model's files was written, in seconds since 1970."""
-    names: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
-    errors: Mapping[str, ModelError] = field(default_factory=dict)
-    """By id, why other files of the folder cannot be served: one is damaged, or still being copied."""
-    unusable: ModelNames = field(default_factory=lambda: ModelNames({}, {}))
-    """The names of these."""
-
-    def error_of(self, name: str) -> ModelError | None:
-        """Why the file that has this name cannot be served; None if there is none, or if several have it."""
-        with suppress(AmbiguousError):
-            return self.errors.get(self.unusable.resolve(name) or "")
-        return None
-
-
 NO_PROJECTOR = "none"
-"""The value of the setting for a model that is to see no pictures."""
+"""The value of the setting `projector` for a model without one."""
 
 _Indexed = tuple[list[str], tuple["Adopted", ...], Index]
 """The names of a folder's files, the files of other apps, and their index."""
 _Stamps = dict[Path, tuple[Stamp, ...]]
-"""By the first file of each model, those of all its files."""
+"""The stamps of all files of each model, by the model's first file."""
 
 
 class Library:
-    """The models of one folder, the one that comes with the app, and any other that is named by its path.
+    """The models of one folder, those of other apps that are used in place, the built-in one, and any other
+    that is named by its path.
 
-    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean;
-    `adopted` the models of other apps that are used from here, of which those count whose file is there.
+    `aliases` returns model ids by the other names that the user has chosen; `adopted` returns the models of
+    other apps, of which only those with an existing file count.
     """
 
     def __init__(
@@ -176,47 +87,51 @@ class Library:
         self._finder = Finder(folder, catalog, builtin, aliases)
         self._indexed: _Indexed | None = None
         self._named: tuple[_Indexed | None, object, str] | None = None
-        """The last answer of `name_of`, which is asked ten times a second, and what it was made of."""
+        """The last result of `name_of`, which is called ten times a second, and what it was computed from."""
         self._looking = threading.Lock()
         self._seen: tuple[Index, _Stamps] | None = None
-        """What `_installed` was made of; None if it has to be made anew in any case."""
+        """What `_installed` was read from; None if it has to be read again in any case."""
         self._installed = Installed()
         self._known = self._installed, self._installed
-        """`_installed` as it was, and the same with the aliases of that moment."""
+        """An earlier `_installed`, and the same with the aliases of that moment."""
 
     def find(self, reference: str) -> Model:
-        """The model that is meant by an id, an alias, the name of a file in the folder, or a path.
+        """The model with this id, alias, file name or path; see `locate`.
 
-        `.gguf` may be left out.
-        `NotInstalledError` if it is one of the catalogue that is not here yet, other `ModelError`s if it is
-        unknown, if several are called so, or if its file is not a whole model.
+        `NotInstalledError` if it is in the catalog but not downloaded yet, another `ModelError` if it is
+        unknown or ambiguous, or its file is not a whole model.
         """
         index = self._index()
-        return self._model(self._finder.located(reference, index), index)
+        return self._reader(index).read(self._finder.located(reference, index))
 
     def models_at(self, paths: Iterable[Path]) -> tuple[Model | ModelError, ...]:
-        """The models in these files, listed or not, after one look at the folder; or why one is no model."""
-        index = self._index()
+        """For each of these files, listed or not, the model in it, or the error that says why there is
+        none.
+        """
+        reader = self._reader(self._index())
 
         def read(path: Path) -> Model | ModelError:
             try:
-                return self._model(path, index)
+                return reader.read(path)
             except ModelError as exc:
                 return exc
 
         return tuple(map(read, paths))
 
     def locate(self, reference: str) -> Path:
-        """Where the file is that is meant, whole or not; the errors of `find` if there is none.
+        """The path of the file that is meant, even if it is not a whole model; the errors of `find` if there
+        is none.
 
-        What fits exactly goes first: an id, a file's name below the folder, a path. A single word never means
-        a file of the current folder, which is another one for each program: that takes a path, `./word`.
-        An alias counts where no model here has the name.
+        Exact matches go first: an id, a file's name below the folder, a path. `.gguf` may be left out. A
+        single word never means a file in the current folder, which differs between programs; `./word` does.
+        An alias counts only if no model has it as its name.
         """
         return self._finder.located(reference, self._index())
 
     def id_of(self, reference: str) -> str:
-        """The id of the model that is meant, here or still to be downloaded; the other errors of `find`."""
+        """The id of the model that is meant, even if it is not downloaded yet; otherwise the errors of
+        `find`.
+        """
         index = self._index()
         try:
             return index.id_of(parts_of(self._finder.located(reference, index))[0])
@@ -224,8 +139,8 @@ class Library:
             return exc.entry.id
 
     def known_defaults(self, reference: str) -> ModelSettings:
-        """By name, what the catalogue knows of the settings of the model that is meant, here or still to be
-        downloaded. Empty if there is no such model.
+        """The catalog's defaults, by name, for the settings of the model that is meant, even if it is not
+        downloaded yet. Empty if there is no such model.
         """
         try:
             return self.find(reference).defaults
@@ -235,7 +150,7 @@ class Library:
             return {}
 
     def hidden_aliases(self, aliases: Mapping[str, str]) -> dict[str, SettingsError]:
-        """Those of these aliases that mean another model, whose name they are, with an error about each."""
+        """Those of these aliases that are the name of another model, each with an error."""
         index = self._index()
         hidden: dict[str, SettingsError] = {}
         for alias, model_id in aliases.items():
@@ -246,24 +161,26 @@ class Library:
         return hidden
 
     def lists(self, path: Path) -> bool:
-        """Whether a file is one of the folder's that `contents` tells of."""
+        """Whether a file is one of the folder's files that `contents` lists."""
         return path in self._index()
 
     def adopted(self, path: Path) -> Adopted | None:
-        """What is known of a file as one of another app that is used from here; None if it is none."""
+        """The other app's model whose file this is; None if it is not one."""
         return self._index().adopted(path)
 
     def holds(self, path: Path) -> bool:
-        """Whether a file is really in the folder or below, and not only reached through a link from there."""
+        """Whether a file is in the folder or below it, and not only reached through a link to another
+        folder.
+        """
         try:
             return path.parent.resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError):  # RuntimeError: links that lead round in a circle
+        except (OSError, RuntimeError):  # RuntimeError: a circle of links
             return False
 
     def partial_named(self, reference: str) -> Partial | None:
-        """What an unfinished download of this name or path has left, if it has.
+        """The unfinished download with this file name or path; None if there is none.
 
-        `AmbiguousError` if several folders have one of this name.
+        `AmbiguousError` if several folders have one with this name.
         """
         given = absolute(reference)
         named = []
@@ -281,10 +198,10 @@ class Library:
         return next(iter(named), None)
 
     def with_projector(self, model: Model, wanted: str) -> Model:
-        """The same model with the projector that its setting wants; `ModelError` if that is none.
+        """The same model with the projector that its setting names; `ModelError` if that is not a projector.
 
-        `wanted` is a path, or one below the model's folder or the models folder; or `NO_PROJECTOR`; empty for
-        the one that was found beside the model.
+        `wanted` is a path, absolute or below the model's folder or the models folder, or `NO_PROJECTOR`; if
+        it is empty, the model keeps the projector that was found beside it.
         """
         if not wanted.strip():
             return model
@@ -297,30 +214,31 @@ class Library:
             raise file_errors.no_projector(
                 model.name, wanted, phrase("There is no file at {path}.", path=path)
             )
-        projector = self._projector(path)
+        projector = read_projector(path, self._headers)
         if projector is None:
             raise file_errors.no_projector(model.name, wanted, "It is a different kind of file.")
         return replace(model, projector=projector)
 
     def contents(self) -> Contents:
-        """What is in the folder, good or bad; and the model that comes with the app."""
+        """All models that are known here, usable or not, and the unfinished downloads."""
         names, partials = self._look()
         index = self._index_of(names)
+        reader = self._reader(index)
         models, unusable = [], []
         for path in (*index.files, self.builtin):
             try:
-                models.append(self._model(path, index))
+                models.append(reader.read(path))
             except ModelError as exc:
                 unusable.append(self._unusable(path, index, exc))
         return Contents(tuple(models), tuple(unusable), partials)
 
     def installed(self) -> Installed:
-        """The models that can be served now, by a look at the names, sizes and times of all files.
+        """The models that can be served now: looks at the names, sizes and times of all files.
 
-        Not for an event loop: a hundred models cost a millisecond or two, and those that have changed are
-        read. The same value as the last time if nothing has.
+        Not for an event loop: a hundred models take a millisecond or two, and changed ones are read. The same
+        object as last time if nothing has changed.
         """
-        with self._looking:  # or an older look might replace a newer one
+        with self._looking:  # otherwise an older look could replace a newer one
             index = self._index()
             paths = (*index.files, self.builtin)
             stamps = {path: tuple(map(stamp_of, parts_of(path))) for path in paths}
@@ -329,10 +247,10 @@ class Library:
         return self.known()
 
     def known(self) -> Installed:
-        """What `installed` has found last, with the aliases of now, and without a look at the disk.
+        """What `installed` found last, with the present aliases, without looking at the disk.
 
-        No models before its first look. Who finds a name unknown here has to ask `installed` before the name
-        may be called so: a file may have arrived since.
+        Empty before its first look. A caller that does not find a name here has to try `installed` before it
+        reports the name as unknown: a file may have arrived since.
         """
         installed, (of, known), aliases = self._installed, self._known, self._aliases()
         if of is not installed or known.names.aliases != aliases:
@@ -345,12 +263,13 @@ class Library:
         return known
 
     def _read_installed(self, index: Index, stamps: _Stamps) -> bool:
-        """Take up what is in these files; whether that holds for as long as their stamps."""
+        """Read these files into `_installed`; whether the result stays valid until a stamp changes."""
+        reader = self._reader(index)
         models: list[Model] = []
         errors: dict[Path, ModelError] = {}
         for path in stamps:
             try:
-                models.append(self._model(path, index))
+                models.append(reader.read(path))
             except ModelError as exc:
                 errors[path] = exc
         self._installed = Installed(
@@ -360,15 +279,17 @@ class Library:
             {index.id_of(path): error for path, error in errors.items()},
             ModelNames({index.id_of(path): index.file_name(path) for path in errors}, {}),
         )
-        # The folder of a file may give it out later, which nobody sees at the file.
+        # Permissions of a folder may change, which the stamps of the files in it do not show.
         return all(error.code is not ErrorCode.MODEL_FILE_UNREADABLE for error in errors.values())
 
     def partials(self) -> tuple[Partial, ...]:
-        """Downloads into the folder that have not ended, and the disk they hold."""
+        """The unfinished downloads in the folder, by path."""
         return self._look()[1]
 
     def name_of(self, reference: str) -> str:
-        """What people call the model, as `contents` does; by what is known of the folder, without a look."""
+        """The name that people see for the model that is meant, from what is known, without looking at the
+        disk.
+        """
         if entry := self._finder.entry_named(reference):
             return entry.name
         named, indexed, asked = self._named, self._indexed, (reference, self._aliases())
@@ -389,14 +310,16 @@ class Library:
         return presentable(stem_of(Path(reference)))
 
     def _look(self) -> tuple[list[str], tuple[Partial, ...]]:
-        """The names of what may be models, of split ones the first file's, and what downloads have left."""
+        """The names of possible models, by their first file if they are split, and the unfinished
+        downloads.
+        """
         names: list[str] = []
         partials: list[Partial] = []
-        with suppress(OSError):  # there is no folder, or it cannot be listed
+        with suppress(OSError):  # the folder does not exist or cannot be listed
             for found in files_below(self.folder):
                 if found.partial:
                     partials += _partial(self.folder / found.name, found.entry)
-                elif (split := split_of(found.name[: -len(SUFFIX)])) is None or split.number == 1:
+                elif (split := split_of(found.name[: -len(MODEL_SUFFIX)])) is None or split.number == 1:
                     names.append(found.name)
         return names, tuple(sorted(partials, key=lambda partial: partial.path))
 
@@ -404,7 +327,7 @@ class Library:
         return self._index_of(self._look()[0])
 
     def _index_of(self, names: list[str]) -> Index:
-        """An index of these names: the last one, if it was of the same."""
+        """An index of these names; the last one if nothing has changed."""
         names.sort()
         adopted = tuple(each for each in self._adopted() if os.path.isfile(each.file))  # noqa: PTH113 often
         known = self._indexed
@@ -413,61 +336,8 @@ class Library:
             known = self._indexed = (names, adopted, index)
         return known[-1]
 
-    def _model(self, path: Path, index: Index) -> Model:
-        parts = parts_of(path)
-        path = parts[0]
-        stamps = [stamp_of(part) for part in parts]
-        headers = [self._headers.of(part, stamp) for part, stamp in zip(parts, stamps, strict=True)]
-        header = replace(headers[0], parameters=sum(each.parameters for each in headers))
-        if header.role is not GgufFileType.MODEL:
-            raise file_errors.not_to_be_served(path.name, header.role)
-        adopted = index.adopted(path)
-        size_bytes = sum(stamp.size_bytes for stamp in stamps)
-        return Model(
-            id=index.id_of(path),
-            name=index.name_of(path),
-            path=path,
-            size_bytes=size_bytes,
-            header=header,
-            projector=self._projector_told(adopted) or self._projector_beside(path, header, index),
-            app=adopted.app if adopted else "",
-            entry=self._entry_of(path, size_bytes),
-        )
-
-    def _projector_told(self, adopted: Adopted | None) -> Projector | None:
-        """The projector that another app has with a model, if it is one."""
-        if adopted and adopted.projector_file:
-            with suppress(ModelError):  # it has been taken away, or is damaged: the model does without
-                return self._projector(Path(adopted.projector_file))
-        return None
-
-    def _entry_of(self, path: Path, size_bytes: int) -> CatalogEntry | None:
-        """What the catalogue says of this file. Few have the size of one of its models, so few are asked for
-        the digest that was kept for them.
-        """
-        alike = [entry for entry in self.catalog if entry.has_size(size_bytes)]
-        digest = known_checksum(path) if alike else None
-        return next((entry for entry in alike if entry.describes(path.name, size_bytes, digest)), None)
-
-    def _projector_beside(self, path: Path, header: ModelHeader, index: Index) -> Projector | None:
-        if path == self.builtin:
-            return None
-        beside = index.neighbors_of(path) if path in index else neighbors(_models_in(path.parent))
-        if not beside.projectors:
-            return None
-        found = []
-        for each in beside.projectors:
-            with suppress(ModelError):  # the list of models says what is wrong with it
-                found.append(self._projector(each))
-        told = next((entry.projector_name for entry in self.catalog if entry.file_name == path.name), "")
-        alone = beside.models == 1
-        return projector_for(path, header, [each for each in found if each], alone=alone, told=told)
-
-    def _projector(self, path: Path) -> Projector | None:
-        """The projector in this file; None if another kind of file is whole there, else `ModelError`."""
-        stamp = stamp_of(path)
-        header = self._headers.of(path, stamp)
-        return Projector(path, stamp.size_bytes, header) if header.role is GgufFileType.PROJECTOR else None
+    def _reader(self, index: Index) -> ModelReader:
+        return ModelReader(self._headers, self.catalog, self.builtin, index)
 
     def _unusable(self, path: Path, index: Index, error: ModelError) -> Unusable:
         stamps = [stamp_of(part) for part in parts_of(path)]
@@ -482,17 +352,8 @@ class Library:
         )
 
 
-def _models_in(folder: Path) -> list[Path]:
-    """The files of a folder that are named as models, of split ones the first; none if it cannot be seen."""
-    try:
-        names = [each for each in folder.iterdir() if each.suffix.lower() == SUFFIX]
-    except OSError:
-        return []
-    return [each for each in names if (split := split_of(each.stem)) is None or split.number == 1]
-
-
 def _partial(path: Path, entry: os.DirEntry[str]) -> Iterator[Partial]:
-    """What a download has left; nothing if it has just ended, or if a link was made there."""
+    """The unfinished download in this file; nothing if it has just ended, or if the file is a link."""
     with suppress(OSError):
         if entry.is_file(follow_symlinks=False):
             yield Partial(path, path.with_suffix(""), bytes_on_disk(entry.stat(follow_symlinks=False)))

@@ -1,7 +1,7 @@
-"""Whether a model fits into a machine: weights, cache and buffers against its memory. Pure.
+"""Whether a model fits into the memory of a computer: its weights, cache and buffers. Pure.
 
-The sizes follow what the engines allocate, as their logs and the system tell; a test compares them with
-those of llama.cpp. What they count in `float32` has four bytes a number, the cache of both has two.
+The formulas follow what the engines allocate, according to their logs and the system; a test compares them
+with llama.cpp. Buffers are float32, and the cache of both engines has two bytes for each number.
 """
 
 from __future__ import annotations
@@ -18,44 +18,45 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 GIB = 1 << 30
 SMALLEST_CONTEXT = 256
-"""Less is of no use to anybody, so it is not proposed."""
+"""In tokens: a smaller context is never suggested."""
 
-_NATIVE_BYTES = 8 << 20  # the engine itself: its program, libraries and bookkeeping
-_PYTHON_BYTES = 40 << 20  # the same of the embedded one, which runs in a Python of its own
-_CACHE_STEP = 256  # llama.cpp rounds the context up to it
+_NATIVE_BYTES = 8 << 20  # a native engine without a model: its program, libraries and bookkeeping
+_PYTHON_BYTES = 40 << 20  # the same for the built-in engine, a Python process
+_CACHE_STEP = 256  # llama.cpp rounds the context up to a multiple of it
 _CACHE_NUMBER_BYTES = 2
 _NUMBER_BYTES = 4
-_RESIDUALS = 5  # embeddings of a whole batch that are alive at the same time
+_RESIDUALS = 5  # embeddings of a whole batch that exist at the same time
 _RESIDUALS_OF_PATCHES = 3  # the same for all pieces of a picture
-_GATED, _PLAIN, _GATED_UNFUSED = 3, 1, 2  # feed-forward results that are alive at the same time
+_GATED, _PLAIN, _GATED_UNFUSED = 3, 1, 2  # feed-forward results that exist at the same time
 _MOST_KEPT_MIB = 512
 _TIGHT_SHARE = 0.8
 _SMALL_MAC_BYTES = 36 * GIB
 
 
 class Fit(StrEnum):
-    """How a model fits."""
+    """How well a model fits into memory."""
 
     FITS = "fits"
     TIGHT = "tight"
-    """It runs, but next to it little else does."""
+    """It runs, but leaves little memory for other programs."""
     TOO_LARGE = "does not fit"
 
 
 @dataclass(frozen=True, slots=True)
 class ContextConfig:
-    """What an engine is asked to hold."""
+    """The settings of an engine that determine its memory."""
 
     context_size: int
     """Tokens of one request and its answer."""
     batch_size: int
-    """Tokens that are worked on in one step."""
+    """Tokens that are processed in one step."""
     fused_attention: bool = True
-    """llama.cpp never writes down the scores of a token against all others; PowerInfer does."""
+    """Whether the scores of a token against all others are never stored: True for llama.cpp, False for
+    PowerInfer."""
     slots: int = 1
-    """Requests that are worked on at once, each with a context of its own."""
+    """Requests that are processed at once, each with its own context."""
     workers: int = 1
-    """Processes that each have all of this for themselves, but for the weights, which they share."""
+    """Processes, which share only the weights."""
 
     @property
     def all_contexts_size(self) -> int:
@@ -63,51 +64,52 @@ class ContextConfig:
         return self.context_size * self.slots
 
     def with_slots(self, slots: int) -> ContextConfig:
-        """The same for so many requests at once."""
+        """The same for this number of requests at once."""
         return replace(self, slots=slots)
 
     def with_workers(self, workers: int) -> ContextConfig:
-        """The same in so many processes."""
+        """The same for this number of processes."""
         return replace(self, workers=workers)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes that an engine takes, by what they are for."""
+    """The memory of an engine, by purpose."""
 
     weights_bytes: int
     cache_bytes: int
     """Keys and values of the tokens in the context."""
     compute_bytes: int
-    """What is worked out for one batch."""
+    """Intermediate results of one batch."""
     output_bytes: int = 0
-    """What is kept of every token of a batch; taken at the first long text, not at the start."""
+    """Results for every token of a batch; allocated for the first long text, not at the start."""
     process_bytes: int = 0
+    """The engine without a model."""
     kept_bytes: int = 0
-    """Keys and values of prompts that were answered, in case they come again; taken as they come."""
+    """Keys and values of earlier prompts, in case they come again; allocated one by one."""
 
     @property
     def total_bytes(self) -> int:
-        """All of them."""
+        """The sum of all parts."""
         buffers = self.cache_bytes + self.compute_bytes + self.output_bytes + self.kept_bytes
         return self.weights_bytes + buffers + self.process_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryBudget:
-    """The memory that an engine may use."""
+    """The memory that engines may use."""
 
     memory_bytes: int
-    """What the machine has."""
+    """The main memory of the computer."""
     graphics_bytes: int = 0
-    """What it may take of its graphics cards' memory besides, where the engine uses them."""
+    """The memory of its graphics cards that the engine may use."""
     unified: bool = False
-    """Apple Silicon: processor and graphics share one memory, of which graphics may have a part."""
+    """Whether processor and graphics share one memory, of which graphics may use a part (Apple Silicon)."""
 
     @property
     def usable_bytes(self) -> int:
-        """What is left to the engine by the system and a few programs."""
-        if self.unified:  # the limit that macOS sets
+        """The memory without what the system and a few programs need."""
+        if self.unified:  # macOS limits the memory for graphics
             share = 2 / 3 if self.memory_bytes <= _SMALL_MAC_BYTES else 3 / 4
             return int(self.memory_bytes * share)
         reserve_bytes = reserve_of(self.memory_bytes)
@@ -115,7 +117,7 @@ class MemoryBudget:
 
 
 class MemoryAmount(Struct, frozen=True):
-    """So much main memory, and so much of graphics cards that have memory of their own."""
+    """An amount of main memory, and one of the memory of graphics cards that have their own."""
 
     main_bytes: int = 0
     graphics_bytes: int = 0
@@ -127,57 +129,59 @@ class MemoryAmount(Struct, frozen=True):
         return MemoryAmount(self.main_bytes - other.main_bytes, self.graphics_bytes - other.graphics_bytes)
 
     def holds(self, other: MemoryAmount) -> bool:
-        """Whether there is at least as much of both."""
+        """Whether this is at least as much as `other`, in both kinds of memory."""
         return self.main_bytes >= other.main_bytes and self.graphics_bytes >= other.graphics_bytes
 
     def lacking_in(self, room: MemoryAmount) -> MemoryAmount:
-        """How much more room this needs. Of what it takes nothing, it needs none, however little there is."""
+        """How much is missing in `room` for this amount; nothing for a kind of memory that is not needed,
+        even if `room` is negative.
+        """
         return MemoryAmount(
             max(0, self.main_bytes - room.main_bytes) if self.main_bytes else 0,
             max(0, self.graphics_bytes - room.graphics_bytes) if self.graphics_bytes else 0,
         )
 
     def larger(self, other: MemoryAmount) -> MemoryAmount:
-        """Of each, the larger one."""
+        """The maximum for each kind of memory."""
         return MemoryAmount(
             max(self.main_bytes, other.main_bytes), max(self.graphics_bytes, other.graphics_bytes)
         )
 
     def smaller(self, other: MemoryAmount) -> MemoryAmount:
-        """Of each, the smaller one."""
+        """The minimum for each kind of memory."""
         return MemoryAmount(
             min(self.main_bytes, other.main_bytes), min(self.graphics_bytes, other.graphics_bytes)
         )
 
     def with_graphics_within(self, graphics_bytes: int) -> MemoryAmount:
-        """The same, with what is more than that on the cards in main memory instead."""
+        """The same in total, with at most `graphics_bytes` on graphics cards and the rest in main memory."""
         more_bytes = max(0, self.graphics_bytes - max(0, graphics_bytes))
         return MemoryAmount(self.main_bytes + more_bytes, self.graphics_bytes - more_bytes)
 
 
 def reserve_of(memory_bytes: int) -> int:
-    """What a machine with so much memory needs for its system and a few programs."""
+    """The part of a computer's memory that its system and a few programs need, in bytes."""
     return min(max(GIB, memory_bytes // 8), 4 * GIB)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a model fits, and what would."""
+    """Whether a model fits into memory, and with which context it would."""
 
     fit: Fit
     estimate: MemoryEstimate
     budget: MemoryBudget
     context_size: int
     slots: int
-    """Requests that are worked on at once."""
+    """Requests that are processed at once."""
     better_context: int | None = None
-    """The largest smaller context with which it would fit; only where it does not, and there is one."""
+    """The largest context with which it would fit, if it does not and there is one."""
 
 
 def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConfig) -> MemoryEstimate:
-    """What an engine takes for a model of `weights_bytes` (all its files together).
+    """The memory of an engine with a model of `weights_bytes` (all its files together).
 
-    What the header does not tell counts as nothing: the weights, by far the most, are always known.
+    What the header does not say counts as zero; the weights, by far the largest part, are always known.
     """
     return MemoryEstimate(
         weights_bytes,
@@ -190,28 +194,28 @@ def estimate_memory(header: ModelHeader, weights_bytes: int, config: ContextConf
 
 
 def projector_bytes(projection: Projection | None, weights_bytes: int) -> int:
-    """What llama.cpp takes for a projector of `weights_bytes`, which it does not map: also without pictures.
+    """The memory in bytes that llama.cpp uses for a projector of `weights_bytes`, even without pictures.
 
-    One that cuts large pictures into more pieces than its header tells takes more while it looks at one.
+    Projectors that cut large pictures into more pieces than their header says use more during a request.
     """
     if projection is None:
         return weights_bytes
     residuals = _RESIDUALS_OF_PATCHES * projection.width
     numbers = projection.patches * (residuals + projection.feed_forward)
-    halves = projection.patches * projection.feed_forward  # as the weights in F16 are multiplied with them
+    halves = projection.patches * projection.feed_forward  # converted to F16 for the product with the weights
     return weights_bytes + numbers * _NUMBER_BYTES + halves * _CACHE_NUMBER_BYTES
 
 
 def prompt_cache_mib(header: ModelHeader, config: ContextConfig) -> int:
-    """What llama.cpp may keep of earlier prompts: as much as of the present ones, within reason.
+    """The MiB that llama.cpp may use to keep earlier prompts: as much as for the present ones, up to a limit.
 
-    The engine is told so; by itself it would keep up to 8 GiB.
+    The engine gets this as an argument; its default is 8 GiB.
     """
     return min(_MOST_KEPT_MIB, -(-_cache_bytes(header, config) // MIB))
 
 
 def judge(header: ModelHeader, weights_bytes: int, config: ContextConfig, budget: MemoryBudget) -> Verdict:
-    """Whether the model fits, and with which smaller context it would."""
+    """Whether the model fits, and if not, with which smaller context it would."""
     estimate = estimate_memory(header, weights_bytes, config)
     fit = _fit(estimate, budget)
     better = _better_context(header, weights_bytes, config, budget) if fit is Fit.TOO_LARGE else None
@@ -219,7 +223,7 @@ def judge(header: ModelHeader, weights_bytes: int, config: ContextConfig, budget
 
 
 def fit_of(header: ModelHeader, weights_bytes: int, config: ContextConfig, budget: MemoryBudget) -> Fit:
-    """Whether the model fits with this load."""
+    """Whether the model fits with this configuration."""
     return _fit(estimate_memory(header, weights_bytes, config), budget)
 
 
@@ -243,7 +247,7 @@ def _better_context(
 
 
 def _cache_bytes(header: ModelHeader, config: ContextConfig) -> int:
-    """Layers that look only at the last tokens (a sliding window) need less; this is the upper bound."""
+    """An upper bound: layers with a sliding window need less."""
     if header.encoder or header.heads is None:
         return 0
     tokens = -(-config.all_contexts_size // _CACHE_STEP) * _CACHE_STEP
@@ -252,7 +256,7 @@ def _cache_bytes(header: ModelHeader, config: ContextConfig) -> int:
 
 
 def _compute_bytes(header: ModelHeader, config: ContextConfig) -> int:
-    """The largest of the steps of a batch, since each takes the place of the one before it."""
+    """The memory of the largest step of a batch; the steps use the same memory one after the other."""
     gates = _PLAIN if header.architecture == "bert" else _GATED if config.fused_attention else _GATED_UNFUSED
     widest = (header.feed_forward_length or 0) * max(1, header.experts_used or 1) * gates
     if not header.encoder:
@@ -267,6 +271,8 @@ def _compute_bytes(header: ModelHeader, config: ContextConfig) -> int:
 
 
 def _output_bytes(header: ModelHeader, config: ContextConfig) -> int:
-    """Serving embeddings, both keep the scores of each token, also of those that nobody wants."""
+    """If they can make embeddings, both engines store the scores and the embedding of every token of a
+    batch.
+    """
     numbers = (header.vocabulary_size or 0) + (header.embedding_length or 0)
     return config.batch_size * numbers * _NUMBER_BYTES

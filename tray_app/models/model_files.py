@@ -1,4 +1,6 @@
-"""Which files belong to a model: its parts, what PowerInfer puts beside it, its checksum. Any thread."""
+"""Which files belong to a model: its parts, the files that PowerInfer puts beside it, its checksums. Any
+thread.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +9,29 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
+from tray_app.download.file_names import MODEL_SUFFIX
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 AnyPath = TypeVar("AnyPath", bound=PurePath)
 
-SUFFIX = ".gguf"
 ACTIVATION = "activation"
-"""The folder in which PowerInfer expects how often each neuron of the sparse model beside it is used."""
+"""The folder, beside a sparse model, in which PowerInfer expects statistics about the use of each neuron."""
 GPU_INDEX = ".generated.gpuidx"
-"""What PowerInfer appends to a model's name for how it shares it between processor and graphics card."""
+"""The ending of the file, beside a model, in which PowerInfer stores which neurons run on the graphics
+card."""
 CHECKSUM = ".sha256"
 MAX_PARTS = 999
 FRESH_S = 4.0
-"""A file that was written to less long ago may not be at its end yet."""
+"""A file that was written to more recently may still be growing."""
 
 _SPLIT = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The place of a file among those that one model was split into, by its name."""
+    """The position of a file among the files of a split model, according to its name."""
 
     stem: str
     number: int
@@ -35,22 +39,24 @@ class Split:
     count: int
 
     def name(self, number: int) -> str:
-        """The name of another of the files, without its suffix."""
+        """The name, without suffix, of the file with this number."""
         return f"{self.stem}-{number:05}-of-{self.count:05}"
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A download that has not ended: the disk it holds, and the file it would become."""
+    """An unfinished download."""
 
     path: Path
+    """The partial file."""
     final: Path
+    """The file that it will become."""
     held_bytes: int
-    """What it takes on the disk, where the system tells; it may be made in its full size but still empty."""
+    """The space that it occupies on the disk, or its size on systems that do not tell."""
 
 
 def split_of(stem: str) -> Split | None:
-    """What `stem`, a file's name without suffix, says about a split; None if the file is a whole model."""
+    """The position in a split model that `stem`, a file name without suffix, gives; None if it gives none."""
     found = _SPLIT.fullmatch(stem)
     if not found:
         return None
@@ -59,19 +65,19 @@ def split_of(stem: str) -> Split | None:
 
 
 def stem_of(model: PurePath) -> str:
-    """What a model is called by its file: without its suffix, and without what the split has added."""
+    """The name of a model by its file: without the suffix, and without the number of a split model."""
     stem = without_suffix(model)
     split = split_of(stem)
     return split.stem if split else stem
 
 
 def without_suffix(model: PurePath) -> str:
-    """The name of a model's file without its suffix, if it has that of models."""
-    return model.name[: -len(SUFFIX)] if model.suffix.lower() == SUFFIX else model.name
+    """The file name without its suffix, if that is the one of models."""
+    return model.name[: -len(MODEL_SUFFIX)] if model.suffix.lower() == MODEL_SUFFIX else model.name
 
 
 def parts_of(model: AnyPath) -> tuple[AnyPath, ...]:
-    """The files that hold the weights of a model, in order, whether they are there or not."""
+    """The files with the weights of a model, in order, whether they exist or not."""
     split = split_of(model.stem)
     if split is None:
         return (model,)
@@ -79,25 +85,25 @@ def parts_of(model: AnyPath) -> tuple[AnyPath, ...]:
 
 
 def checksum_file(part: Path) -> Path:
-    """Where the SHA-256 of a file is kept that was known when it came."""
+    """The file that contains the SHA-256 of a downloaded file."""
     return part.with_name(part.name + CHECKSUM)
 
 
 def companions_of(model: Path) -> tuple[Path, ...]:
-    """The files that are there besides the weights and carry the model's name."""
+    """The existing files, besides the weights, whose names begin with the model's."""
     beside = (model.with_name(model.name + GPU_INDEX), *map(checksum_file, parts_of(model)))
     return tuple(path for path in beside if path.is_file())
 
 
 def activation_of(model: Path) -> Path | None:
-    """The folder beside a sparse model that holds its statistics, if there is one.
+    """The folder with the statistics beside a sparse model, if there is one.
 
-    It carries no name: with several sparse models in a folder, nobody can say whose it is.
+    Its name does not contain the model's: with several sparse models in a folder, it is unclear whose it is.
     """
     folder = model.with_name(ACTIVATION)
     return folder if folder.is_dir() else None
 
 
 def is_fresh(modified_s: float, now_s: float) -> bool:
-    """Whether somebody may still be writing a file; both times are seconds since 1970."""
+    """Whether a file modified at this time may still be growing; both times are in seconds since 1970."""
     return abs(now_s - modified_s) < FRESH_S

@@ -1,6 +1,6 @@
-"""What models are called: an id for programs and a name for people, each unique, made of their files' names.
+"""Names of models: a unique id for apps and a unique name for people, both made from their files' names.
 
-Pure. The id of a file that is called like a model stays the same whatever else comes or goes; see `ids_of`.
+Pure. The id of a file does not change when other files come or go, except as `ids_of` describes.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from collections import Counter
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
-from tray_app.models.model_files import SUFFIX, stem_of, without_suffix
+from tray_app.download.file_names import MODEL_SUFFIX
+from tray_app.models.model_files import stem_of, without_suffix
 from tray_app.phrases import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _HASH_DIGITS = 6
-"""Enough for the few files that would have one id; more are taken where these are alike."""
+"""Enough to tell a few files apart; more are used if these are equal."""
 NAMELESS = "model"
-"""Of the id of a file whose name has nothing that an id can keep."""
+"""The id, before a hash is added, of a file whose name has no characters that are allowed in an id."""
 _KEPT = re.compile(r"[A-Za-z0-9._-]")
 _KEPT_CLASSES = ("L", "M", "N", "So")
 """Unicode's letters, the marks on them, digits, and pictures (emoji)."""
@@ -30,17 +31,19 @@ _SKIN_TONES = re.compile("[\N{EMOJI MODIFIER FITZPATRICK TYPE-1-2}-\N{EMOJI MODI
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-"""Letters and marks that leave no trace on a screen."""
+"""Invisible letters and marks."""
 
 
 def ids_of(files: Sequence[str], fixed: Mapping[str, str], reserved: Collection[str]) -> dict[str, str]:
-    """An id for each file of a models folder, given as its path below that folder, with "/" between parts.
+    """An id for each file of a models folder. Files are given as paths below the folder, with "/" between
+    parts.
 
-    Usually the file's name without `.gguf`, with "-" for what clients, shells and addresses might not take.
-    Where several files would have one id, the one in the folder itself that is called exactly like that has
-    it; the others have a hash of their path added, which depends on nothing else. So has a file whose name
-    cannot be told in letters, and one whose id would be another file's name. `fixed` are the ids of files
-    that the catalogue names, `reserved` all ids of the catalogue: who is called so has `.gguf` added.
+    Usually the file's name without `.gguf`, with "-" instead of characters that clients, shells and URLs may
+    not accept. If several files would have the same id, the one in the folder itself with exactly this name
+    gets it; the others get a hash of their path added, which depends on nothing else. So does a file whose
+    name has no usable or undecodable characters, and one whose id would be another file's name. `fixed`: the
+    ids of files in the catalog. `reserved`: all ids of the catalog; other files with such a name get `.gguf`
+    added.
     """
     ids = dict(fixed)
     wanted = {name: plain_id(name, reserved) for name in files if name not in ids}
@@ -59,34 +62,34 @@ def ids_of(files: Sequence[str], fixed: Mapping[str, str], reserved: Collection[
 
 
 def free_id(name: str, wanted: str, taken: Collection[str]) -> str:
-    """`wanted` with as much of a hash of `name` as makes it none of `taken`."""
+    """`wanted` with as many digits of a hash of `name` as make it different from all `taken` ones."""
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()
     lengths = range(_HASH_DIGITS, len(digest) + 1)
     return next(each for each in (f"{wanted}-{digest[:length]}" for length in lengths) if each not in taken)
 
 
 def plain_id(name: str, reserved: Collection[str]) -> str:
-    """What the id of a file would be if there were no others."""
+    """The id that a file would have if there were no other files."""
     text = unicodedata.normalize("NFC", _stem(name))
     kept = "".join(sign if _is_kept(sign) else "" if _is_invisible(sign) else "\n" for sign in text)
     wanted = re.sub(r"\n+", "-", kept).strip("-").lstrip(".-") or NAMELESS
-    return wanted + SUFFIX if wanted in reserved else wanted
+    return wanted + MODEL_SUFFIX if wanted in reserved else wanted
 
 
 def earlier_id(name: str) -> str:
-    """The id that earlier versions gave a file: letters other than A to Z were lost."""
+    """The id that earlier versions gave a file, with only ASCII letters."""
     stem = without_suffix(PurePath(name))
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-") or NAMELESS
 
 
 def names_of(files: Mapping[str, str]) -> dict[str, str]:
-    """A name for people for each file, given as in `ids_of` with its id.
+    """A name for people for each file. `files`: the ids by file, as from `ids_of`.
 
-    Usually the file's name without `.gguf` and without what a split has added; with its folder in front where
-    another would be called the same, and with its id where even that says too little.
+    Usually the file's name without `.gguf` and without the number of a split model. If others have the same
+    name, its folder is put before it; if even that is not unique, its id is added.
     """
     names = {name: _shown(stem_of(PurePosixPath(name))) for name in files}
-    for longer in (_with_folder, _in_full):
+    for longer in (_with_folder, _shown):
         counts = Counter(names.values())
         names = {name: longer(name) if counts[shown] > 1 else shown for name, shown in names.items()}
     counts = Counter(names.values())
@@ -102,20 +105,18 @@ def _with_folder(name: str) -> str:
     return _shown(str(path.with_name(stem_of(path))))
 
 
-def _in_full(name: str) -> str:
-    return _shown(name)
-
-
 def _stem(name: str) -> str:
     return without_suffix(PurePosixPath(name))
 
 
 def _is_exact(name: str, wanted: str) -> bool:
-    return name in (wanted, f"{wanted}{SUFFIX}")
+    return name in (wanted, f"{wanted}{MODEL_SUFFIX}")
 
 
 def _says_too_little(name: str) -> bool:
-    """Whether nothing is left of a name, or bytes of it are no letters: others would be alike."""
+    """Whether a name has no characters that an id can have, or undecodable bytes, so that ids would be
+    alike.
+    """
     stem = _stem(name)
     return not any(map(_is_kept, stem)) or any(unicodedata.category(sign) == "Cs" for sign in stem)
 
@@ -129,7 +130,7 @@ def _is_kept(sign: str) -> bool:
 
 
 def _is_invisible(sign: str) -> bool:
-    """Whether a character leaves no trace: formatting, controls but for blanks, some marks."""
+    """Whether a character is invisible: formatting, control characters except blanks, some marks."""
     if sign in "\t\n\r":
         return False
     return unicodedata.category(sign) in ("Cf", "Cc") or _INVISIBLE.match(sign) is not None

@@ -1,6 +1,6 @@
-"""Whether the files of models are still what their sources offer, by digest. Blocks; nothing is downloaded.
+"""Whether the sources of models offer newer files, by digest. Any thread; blocks; nothing is downloaded.
 
-Any thread. What was found is kept in a file of the state folder, so that it can be shown without a network.
+The results are kept in a file of the state folder, so that they can be shown without a network.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tray_app.download.network_errors import UnreachableError
+from tray_app.download.faults import UnreachableError
 from tray_app.download.source import describe_file, parse_source
 from tray_app.errors import DownloadError
 from tray_app.models.headers import stamp_of
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from tray_app.download.session import Session
     from tray_app.download.source import RemoteFile
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.phrases import Text
 
 _TIMEOUT_S = (10.0, 30.0)
 _FIRST_BYTE = {"Range": "bytes=0-0"}
-"""Asked for, as the headers of the answer tell all; a whole file must not begin to come."""
+"""Only the headers of the answer are needed, so the server must not start to send the whole file."""
 _FILE_NAME = "newer-models.json"
 _log = logging.getLogger(__name__)
 
@@ -45,22 +45,23 @@ class Freshness(StrEnum):
 
     CURRENT = "current"
     NEWER = "newer"
-    """The source offers another file now."""
+    """The source offers another file."""
     UNKNOWN = "unknown"
+    """The source does not say enough, does not answer, or is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was found of one model."""
+    """The result for one model."""
 
     id: str
     name: str
     path: Path
     source: str
-    """Where its file came from; empty if nobody has noted it."""
+    """The URL that its file came from; empty if it is not known."""
     freshness: Freshness
     why: Text = ""
-    """Why it could not be told."""
+    """Why the freshness is unknown."""
 
 
 def compare(
@@ -69,9 +70,9 @@ def compare(
     session: Session,
     endpoint: str,
 ) -> tuple[Comparison, ...]:
-    """How each of these models compares with its source, as downloads have `noted` it or the catalogue tells.
+    """Compare each model with its source, which is `noted` or in the catalog; `endpoint`: where `hf:` leads.
 
-    `DownloadError` if there are sources, and none of them can be reached.
+    `DownloadError` if there are sources and none of them can be reached.
     """
     asker = _Asker(session, endpoint)
     found = []
@@ -88,17 +89,18 @@ def compare(
 
 
 class _Asker:
-    """Asks sources. A host that nobody answers at is asked once: each wait for it takes long."""
+    """Asks sources. A host that does not answer is asked only once, because each wait takes long."""
 
     def __init__(self, session: Session, endpoint: str) -> None:
         self._session = session
         self._endpoint = endpoint
         self.silent: dict[str, UnreachableError] = {}
-        """By the hosts, why they could not be reached."""
+        """The errors of the hosts that could not be reached."""
         self.answered = False
+        """Whether any host has answered."""
 
     def ask(self, address: str) -> RemoteFile:
-        """What the server says of a file. `DownloadError`."""
+        """What the server says about the file at an address. `DownloadError`."""
         source = parse_source(address, self._endpoint)
         host = urlsplit(source.url).netloc
         if host in self.silent:
@@ -117,13 +119,13 @@ class _Asker:
 
 
 def _sources_of(model: Model, noted: Mapping[Path, FileSource]) -> dict[Path, FileSource]:
-    """Where all files of a model came from; empty if that is not known of one of them."""
+    """The sources of all files of a model; empty if one of them is not known."""
     parts = parts_of(model.path)
     projector = (model.projector.path,) if model.projector and model.projector.path in noted else ()
     if all(part in noted for part in parts):
         return {file: noted[file] for file in (*parts, *projector)}
     if model.entry and model.entry.source:
-        # It brings what speaks HTTP, which an app that shows what it has found before does not need.
+        # It imports the libraries for HTTP, which are not needed to show earlier results.
         from tray_app.models.remote_header import all_parts
 
         addresses = all_parts(model.entry.source)
@@ -154,7 +156,7 @@ def _compared(model: Model, files: Mapping[Path, FileSource], asker: _Asker) -> 
 
 
 def _same(file: Path, note: FileSource, offered: RemoteFile) -> bool | None:
-    """Whether the source offers the file that is here; None if that cannot be told."""
+    """Whether the source offers the same file; None if that cannot be decided."""
     known = known_checksum(file) or note.sha256
     if known and offered.sha256:
         return known == offered.sha256
@@ -169,20 +171,20 @@ def _same(file: Path, note: FileSource, offered: RemoteFile) -> bool | None:
 class _NewerModel(msgspec.Struct, frozen=True):
     source: str
     file: str
-    """The path of the file that is here, see `path_text`."""
+    """The path of the installed file, see `path_text`."""
 
 
 class _Found(msgspec.Struct, frozen=True):
-    """What a look at all sources has found."""
+    """The results of a look at all sources."""
 
     checked_at_s: float = 0.0
-    """As `time.time` has it; 0 if there was none."""
+    """In seconds since 1970; 0 if there was no look."""
     newer: dict[str, _NewerModel] = {}
-    """By the ids of models."""
+    """By model id."""
 
 
 def keep_found(state: Path, found: Iterable[Comparison], now_s: float) -> None:
-    """Keep what a look at all sources has found in the folder `state`."""
+    """Keep the results of a look at all sources, made at `now_s`, in the folder `state`."""
     newer = {
         each.id: _NewerModel(each.source, path_text(each.path))
         for each in found
@@ -195,9 +197,9 @@ def keep_found(state: Path, found: Iterable[Comparison], now_s: float) -> None:
 
 
 def newer_models(state: Path) -> dict[str, str]:
-    """By the ids of models of which the last look has found a newer file, where that is.
+    """The URLs of the newer files that the last look found, by model id.
 
-    A model that was removed since, or has come anew, is no longer one of them.
+    Without models that were removed or replaced since.
     """
     last = _last_found(state)
     return {
@@ -208,7 +210,7 @@ def newer_models(state: Path) -> dict[str, str]:
 
 
 def last_look_s(state: Path) -> float:
-    """When all sources were looked at last, as `time.time` has it; 0 if they never were."""
+    """When all sources were last looked at, in seconds since 1970; 0 if never."""
     return _last_found(state).checked_at_s
 
 

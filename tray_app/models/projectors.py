@@ -1,7 +1,7 @@
-"""Which projector goes with a model, so that the model sees pictures. Pure.
+"""Which projector belongs to a model, so that the model can see pictures. Pure.
 
-The engine loads any projector whose vectors are of the right length, also that of another model, which then
-sees nonsense. So one is taken only where it is clear whose it is.
+The engine loads any projector whose vectors have the right length, even another model's, with which the model
+sees nonsense. So a projector is used only if it is clear which model it belongs to.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from tray_app.models.memory import projector_bytes
 from tray_app.models.model_files import stem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path, PurePath, PurePosixPath
 
     from tray_app.models.header import ModelHeader
 
 _WORD = "mmproj"
-"""What publishers put into the names of projectors, and into no other."""
+"""The word in the names of projectors, and of no other files."""
 _MARK = re.compile(rf"^{_WORD}(?:[-_. ]+|$)|[-_. ]+{_WORD}(?=$|[-_. ])", re.IGNORECASE)
 _STORED = re.compile(r"[-_. ](?:ud[-_])?(?:i?q\d\w*|b?f16|f32|fp16|fp32|mxfp4\w*)$", re.IGNORECASE)
-"""How the weights are stored, at the end of a name."""
+"""The quantization at the end of a name."""
 _FETCHED = ("F16", "FP16", "BF16", "Q8_0", "F32", "FP32")
-"""Ways to store a projector, the best first: everything computes in 16 bits of the first kind."""
+"""The quantizations of projectors, the best to download first: F16, with which every device can compute."""
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _SAY_NOTHING = frozenset({"", "model"})
 
@@ -45,16 +45,17 @@ class Projector:
 
     @property
     def memory_bytes(self) -> int:
-        """What it takes in the memory of an engine."""
+        """The memory in bytes that an engine uses for it."""
         return projector_bytes(self.header.projection, self.size_bytes)
 
 
 class Neighbors(NamedTuple):
-    """The model files of one folder, told apart by their names."""
+    """The files in one folder that have the names of models."""
 
     models: int
+    """The number of those that are not named as projectors."""
     projectors: tuple[Path, ...]
-    """Those with the name of a projector."""
+    """Those that are named as projectors."""
 
 
 def is_named_so(path: PurePath) -> bool:
@@ -63,7 +64,7 @@ def is_named_so(path: PurePath) -> bool:
 
 
 def neighbors(files: Collection[Path]) -> Neighbors:
-    """The files of one folder, told apart."""
+    """The models and projectors among the files of one folder, by their names."""
     projectors = tuple(filter(is_named_so, files))
     return Neighbors(len(files) - len(projectors), projectors)
 
@@ -71,10 +72,10 @@ def neighbors(files: Collection[Path]) -> Neighbors:
 def projector_to_fetch(
     model: PurePosixPath, beside: Iterable[PurePosixPath], *, alone: bool
 ) -> PurePosixPath | None:
-    """Which projector of a repository goes with one of its models; None if it is not clear that one does.
+    """The projector of a repository that belongs to one of its models; None if that is not clear.
 
-    It is called as the model is, or the model is `alone` there but for how its weights are stored. Of
-    several, the one in 16 bits: it is as good as the original, and half its size.
+    It has the model's name, or all models there are quantizations of this one (`alone`). Of several, the one
+    in 16 bits, which is as good as the original and half as large.
     """
     there = list(beside)
     kin = [each for each in there if _plain_name(each) == _plain_name(model)]
@@ -83,9 +84,9 @@ def projector_to_fetch(
 
 
 def name_beside(projector: PurePath, model: PurePath) -> str:
-    """What a projector is to be called beside a model of a folder that has others: as the model is.
+    """The name for a downloaded projector in a folder with several models: it contains the model's name.
 
-    Publishers call those of all their models the same.
+    Publishers use the same name for the projectors of all their models.
     """
     if _plain_name(projector) == _plain_name(model):
         return projector.name
@@ -94,52 +95,69 @@ def name_beside(projector: PurePath, model: PurePath) -> str:
     return f"{_WORD}-{stem}{f'-{stored[0][1:]}' if stored else ''}{projector.suffix}"
 
 
-def projector_for(
-    model: Path,
-    header: ModelHeader,
-    beside: Sequence[Projector],
-    *,
-    alone: bool,
-    told: str = "",
-) -> Projector | None:
-    """The one of the projectors beside a model that is certainly the model's own; None if none is.
+class FolderProjectors:
+    """The projectors of one folder by their names, so that no model has to look through all of them.
 
-    It is the one with the name that the catalogue has `told`, or one that is called as the model is, by its
-    file or by its publisher; of several such the smallest. Else, with a model that is `alone` in its folder,
-    the only one, if its vectors have the length of the model's. None whose vectors have another length.
+    `models`: how many models are in the folder.
     """
-    if header.sparse:
-        return None
-    fitting = [each for each in beside if _fits(each, header) is not False and _is_text(each.path)]
-    by_catalogue = [each for each in fitting if each.path.name == told]
-    if kin := by_catalogue or [each for each in fitting if _is_kin(each, model, header)]:
-        return min(kin, key=lambda each: (each.size_bytes, each.path.name))
-    sure = alone and len(beside) == 1 and fitting and _fits(fitting[0], header)
-    return fitting[0] if sure else None
+
+    def __init__(self, projectors: Iterable[Projector], models: int) -> None:
+        smallest_first = sorted(projectors, key=lambda each: (each.size_bytes, each.path.name))
+        usable = [each for each in smallest_first if _is_text(each.path)]
+        self._only = usable[0] if usable and len(smallest_first) == models == 1 else None
+        self._by_file_name = _grouped(usable, lambda each: each.path.name)
+        self._by_file = _grouped(usable, lambda each: _plain_name(each.path))
+        self._by_publisher = _grouped(usable, lambda each: _plain(each.header.name or ""))
+
+    def of(self, model: Path, header: ModelHeader, from_catalog: str = "") -> Projector | None:
+        """The projector that is certainly this model's own; None if none is.
+
+        It is the one with the file name that the catalog gives (`from_catalog`), or one that has the model's
+        name, by its file or by its publisher; the smallest of several. Otherwise the only projector beside
+        the only model, if its vectors have the length of the model's. Never one with vectors of another
+        length.
+        """
+        if header.sparse:
+            return None
+        named = self._by_file_name.get(from_catalog, ())
+        by_file = self._by_file.get(_plain_name(model), ())
+        by_publisher = self._by_publisher.get(_plain(header.name or ""), ())
+        if found := _first_fitting(named, header):
+            return found
+        kin = filter(None, (_first_fitting(group, header) for group in (by_file, by_publisher)))
+        if found := min(kin, key=lambda each: (each.size_bytes, each.path.name), default=None):
+            return found
+        return self._only if self._only and _fits(self._only, header) else None
+
+
+def _grouped(
+    projectors: Iterable[Projector], name_of: Callable[[Projector], str]
+) -> dict[str, list[Projector]]:
+    """The projectors by their names, in the same order; without names that say nothing."""
+    groups: dict[str, list[Projector]] = {}
+    for each in projectors:
+        if (name := name_of(each)) not in _SAY_NOTHING:
+            groups.setdefault(name, []).append(each)
+    return groups
+
+
+def _first_fitting(projectors: Iterable[Projector], header: ModelHeader) -> Projector | None:
+    return next((each for each in projectors if _fits(each, header) is not False), None)
 
 
 def _fits(projector: Projector, header: ModelHeader) -> bool | None:
-    """Whether its vectors have the length of the model's; None if one of the two does not tell."""
+    """Whether its vectors have the length of the model's; None if one of the files does not say."""
     made = projector.header.projection.length if projector.header.projection else None
     return made == header.embedding_length if made and header.embedding_length else None
 
 
-def _is_kin(projector: Projector, model: Path, header: ModelHeader) -> bool:
-    """Whether both are called the same, but for how their weights are stored."""
-    by_file = _plain_name(projector.path)
-    by_publisher = _plain(projector.header.name or "")
-    return (by_file not in _SAY_NOTHING and by_file == _plain_name(model)) or (
-        by_publisher not in _SAY_NOTHING and by_publisher == _plain(header.name or "")
-    )
-
-
 def _plain_name(path: PurePath) -> str:
-    """What a file is called, but for how its weights are stored, and that it is a projector."""
+    """A file's name without the quantization and without the word for projectors, for comparisons."""
     return _plain(_STORED.sub("", _MARK.sub("", stem_of(path))))
 
 
 def _rank(projector: PurePath) -> int:
-    """Its place among those of one model, by how its weights are stored."""
+    """The position of its quantization in `_FETCHED`; smaller is better."""
     stored = _STORED.search(stem_of(projector))
     label = stored[0][1:].upper() if stored else ""
     return _FETCHED.index(label) if label in _FETCHED else len(_FETCHED)
@@ -150,7 +168,7 @@ def _plain(name: str) -> str:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether an engine can be told of a file by its path."""
+    """Whether a path can be encoded, so that it can be passed to an engine."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

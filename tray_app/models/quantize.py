@@ -1,4 +1,4 @@
-"""Makes a smaller model of a large one with an engine's own `quantize` program. Any thread; takes minutes."""
+"""Makes a smaller model from a large one with an engine's `quantize` program. Any thread; takes minutes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SPARSE_TYPES = frozenset({"F16", "Q4_0"})
 
 _NAMES = ("quantize", "llama-quantize")
 _ON_PATH = ("powerinfer-quantize", "llama-quantize")
-"""Not `quantize`, the name of other programs too."""
+"""Without `quantize`, which is also the name of other programs."""
 _HELP_TIMEOUT_S = 10.0
 _TYPE = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.MULTILINE)
 _TENSOR = re.compile(r"\[\s*(\d+)/\s*(\d+)\]")
@@ -48,13 +48,13 @@ _REASON = "llama_model_quantize: "
 
 @dataclass(frozen=True, slots=True)
 class Quantizer:
-    """A program that quantizes, and the types that it says it can make."""
+    """A program that quantizes, and the types that its help lists."""
 
     program: Path
     types: tuple[str, ...]
 
     def types_for(self, header: ModelHeader) -> tuple[str, ...]:
-        """Those that make a model which its engine can run."""
+        """The types with which the model's engine can run the result."""
         return tuple(name for name in self.types if not header.sparse or name in SPARSE_TYPES)
 
 
@@ -78,10 +78,10 @@ def quantize(
     launcher: Launcher,
     on_tensor: Callable[[int, int], object],
 ) -> Path:
-    """Write `source` in another type to `target`, which appears only when it is whole; `target` again.
+    """Write `source` in another type to `target`, which appears only when it is complete; returns `target`.
 
-    `on_tensor` is told how many tensors are done, of how many; what it raises ends the program.
-    `ModelError` if that cannot be, or the program fails.
+    `on_tensor` gets the number of tensors done and their total; what it raises ends the program. `ModelError`
+    if the model or the type is not suitable, the disk is full, or the program fails.
     """
     header = read_header(source)
     _refuse(header, quantizer, source, target, type_name)
@@ -89,7 +89,7 @@ def quantize(
     argv = (str(quantizer.program), str(source.absolute()), str(partial.absolute()), type_name)
     _take_place(partial)
     try:
-        with tempfile.TemporaryDirectory() as folder:  # it leaves logs where it runs
+        with tempfile.TemporaryDirectory() as folder:  # it may write logs into its working folder
             child = launcher.launch(Launch(argv, engine_environment(), Path(folder)))
             _watch(child, source.name, target.parent, on_tensor)
         if read_header(partial).sparse is not header.sparse:
@@ -117,13 +117,13 @@ def quantize(
 
 
 def needed_bytes(header: ModelHeader, type_name: str) -> int:
-    """The disk that the result takes at most."""
+    """The largest expected size of the result in bytes."""
     kind = _storage_of(type_name)
     return int(header.parameters / kind.block_elements * kind.block_bytes * _MARGIN)
 
 
 def _storage_of(type_name: str) -> TensorType:
-    """How a mix stores most of its weights: `Q4_K_M` as Q4_K, `IQ3_M` as the largest IQ3, else F32."""
+    """The type of most weights in a mix: Q4_K for `Q4_K_M`, the largest IQ3 for `IQ3_M`, F32 if unknown."""
     named = [kind for kind in TENSOR_TYPES.values() if type_name.startswith(kind.name)]
     if named:
         return max(named, key=lambda kind: len(kind.name))
@@ -133,7 +133,7 @@ def _storage_of(type_name: str) -> TensorType:
 
 
 def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Path, type_name: str) -> None:
-    """`ModelError` if it is known beforehand that this will not do."""
+    """`ModelError` if it is clear in advance that this is not possible."""
     title = phrase("{name} cannot be quantized", name=source.name)
     types = quantizer.types_for(header)
     if header.role is not GgufFileType.MODEL or header.split_count > 1:
@@ -165,7 +165,7 @@ def _refuse(header: ModelHeader, quantizer: Quantizer, source: Path, target: Pat
 
 
 def _take_place(partial: Path) -> None:
-    """Make the file that the program writes: it would follow a link. `ModelError` if that cannot be."""
+    """Make the file that the program will write, because it would write through a link. `ModelError`."""
     try:
         make_own(partial)
     except OSError as exc:
@@ -179,7 +179,7 @@ def _take_place(partial: Path) -> None:
 
 
 def _watch(child: Child, name: str, folder: Path, on_tensor: Callable[[int, int], object]) -> None:
-    """Report what the program prints until it ends; `ModelError` if it fails or fills the folder's disk."""
+    """Report progress until the program ends; `ModelError` if it fails or the folder's disk gets full."""
     last: list[str] = []
     try:
         for line in lines_of(child):
@@ -202,13 +202,13 @@ def _watch(child: Child, name: str, folder: Path, on_tensor: Callable[[int, int]
 
 
 def _reason(lines: list[str]) -> Text:
-    """What it said of its failure, which stands behind the tensor that it was at; else its last line."""
+    """The reason that the program printed after the name of a tensor, or else its last line."""
     reasons = (line.partition(_REASON)[2] for line in lines if _REASON in line)
     return next(reasons, lines[-1] if lines else phrase("it gave no reason."))
 
 
 def _offered_types(program: Path) -> tuple[str, ...]:
-    """What the program's help offers, each once; nothing if it is another program of that name."""
+    """The types in the program's help, without repetitions; empty if it is another program with this name."""
     try:
         answer = ask((str(program), "--help"), _HELP_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):

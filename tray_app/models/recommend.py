@@ -1,4 +1,4 @@
-"""Which models of the catalogue suit a machine: these are offered first to someone who has none. Pure."""
+"""Which models in the catalog suit this computer: they are recommended to users who have none. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _CONFIG = ContextConfig(context_size=2048, batch_size=512)
-"""What is judged with: next to nothing, for only the weights of a model are known before its download."""
+"""The configuration that is assumed; it hardly matters, as only the weights are known before a download."""
 _QUICK_BYTES = 3 * 10**9
-"""A processor reads all weights for each token: with more than these it writes less than five in a second."""
+"""A processor reads all weights for each token: with more than this it writes fewer than five per second."""
 
 _FOR_POWERINFER = phrase("Made for PowerInfer, which is installed on this computer.")
 _WHY = {
@@ -30,7 +30,7 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a model finds here. A budget is None where no engine is for such models."""
+    """What this computer has for models. A budget is None if there is no engine for such models."""
 
     plain: MemoryBudget | None
     """Memory for models that llama.cpp runs."""
@@ -42,22 +42,22 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A model that suits the machine, in one of its two purposes: embeddings and chats."""
+    """A model that suits this computer, for embeddings or for chats."""
 
     entry: CatalogEntry
     verdict: Verdict
-    """It fits; or it is tight, where none fits better."""
+    """`FITS`, or `TIGHT` if no other model fits better."""
     reason: Text
-    """Why it is offered, in a sentence."""
+    """Why it is recommended, in one sentence."""
 
 
 def recommend(
     entries: Iterable[CatalogEntry], machine: Machine, languages: Sequence[str]
 ) -> tuple[Recommendation, ...]:
-    """One model for embeddings and one to chat with, where some run here; `languages`: ISO 639-1.
+    """An embedding model and a chat model, as far as some run here; `languages`: ISO 639-1 codes.
 
-    Of each purpose it is the first of the entries that fits and knows all these languages, else the first
-    that fits. Where a PowerInfer engine is, a sparse model goes before them, whatever it knows.
+    For each purpose, the first entry that fits and knows all these languages, or else the first that fits.
+    With a PowerInfer engine, a sparse model comes first, whatever languages it knows.
     """
     able = [each for entry in entries if (each := _judged(entry, machine))]
     spoken = [each for each in able if each.entry.speaks(languages)]
@@ -73,7 +73,9 @@ def recommend(
 
 
 def _judged(entry: CatalogEntry, machine: Machine) -> Recommendation | None:
-    """The entry with its verdict; None if it is not for this machine, or for no first step."""
+    """The entry with its verdict; None if it does not run here, needs terms to be accepted, or is neither for
+    embeddings nor for chats.
+    """
     budget = machine.sparse if entry.sparse else machine.plain
     why = _WHY.get(entry.purpose) if entry.purpose else None
     if budget is None or why is None or entry.gated or not 0 < entry.download_bytes <= machine.free_bytes:
@@ -85,8 +87,8 @@ def _judged(entry: CatalogEntry, machine: Machine) -> Recommendation | None:
 
 
 def _quick(entry: CatalogEntry, budget: MemoryBudget) -> bool:
-    """Whether it answers as fast as a person reads. An embedding takes one step, and PowerInfer leaves out
-    most of the weights; other models need a graphics card that has them all, or must be small.
+    """Whether it answers as fast as a person reads. An embedding takes only one step, and PowerInfer skips
+    most weights; other models must fit into the memory of the graphics cards, or be small.
     """
     if entry.sparse or entry.purpose is not Purpose.CHAT:
         return True
@@ -99,5 +101,5 @@ def _of(purpose: Purpose, candidates: Iterable[Recommendation]) -> Iterable[Reco
 
 
 def _first(candidates: Iterable[Recommendation]) -> Recommendation | None:
-    """The first that fits, else the first of all."""
+    """The first one that fits, or else the first one."""
     return min(candidates, key=lambda each: each.verdict.fit is not Fit.FITS, default=None)

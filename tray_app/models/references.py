@@ -1,6 +1,6 @@
-"""Finds the file that a person means by an id, an alias, the name of a file or a path. Any thread.
+"""Finds the file that a person means by an id, an alias, a file name or a path. Any thread; looks at files.
 
-What a program names in a request is found by `naming.py`: it may be no path, and has to be known at once.
+Names in requests of apps, which are never paths and must be resolved at once, are resolved by `naming.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import is_address
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.model_files import SUFFIX, parts_of
+from tray_app.models.model_files import parts_of
 from tray_app.models.naming import AmbiguousError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class NotInstalledError(ModelError):
-    """The catalogue knows the model, but it has not been downloaded yet."""
+    """The model is in the catalog but has not been downloaded yet."""
 
     def __init__(self, entry: CatalogEntry) -> None:
         super().__init__(
@@ -40,9 +41,9 @@ class NotInstalledError(ModelError):
 
 
 class Finder:
-    """Finds models in a folder by what is in its index, the one that comes with the app, and others by paths.
+    """Finds models in a folder by its index, the built-in one, and others by their paths.
 
-    `aliases` gives, by the other names that a person has chosen, the ids of the models that they mean.
+    `aliases` returns model ids by the other names that the user has chosen.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Finder:
         self._aliases = aliases
 
     def located(self, reference: str, index: Index) -> Path:
-        """Where the file is that is meant, whole or not, as `Library.locate`; `ModelError`."""
+        """The path of the file that is meant; order and errors as in `Library.locate`."""
         if not reference:
             raise file_errors.none_chosen()
         entry = self.entry_named(reference)
@@ -70,11 +71,13 @@ class Finder:
         if entry:
             raise NotInstalledError(entry)
         if _is_path(reference) and not is_address(reference):
-            return absolute(reference)  # reading it will say what is wrong
+            return absolute(reference)  # reading it reports the error
         raise self._unknown(reference)
 
     def id_named(self, reference: str, index: Index) -> str | None:
-        """The id of the model that has this name by itself, here or in the catalogue; None if none has."""
+        """The id of the model that has this name without an alias, here or in the catalog; None if there is
+        none. `AmbiguousError` if several files have it.
+        """
         entry = self.entry_named(reference)
         if entry is None:
             same = (each for each in self._catalog if same_name(each.id) == same_name(reference))
@@ -88,7 +91,7 @@ class Finder:
         return index.id_of(parts_of(found[0])[0]) if found else None
 
     def entry_named(self, reference: str) -> CatalogEntry | None:
-        """The model of the catalogue that has exactly this id, file name or source."""
+        """The catalog's entry with exactly this id, file name or source."""
         for entry in self._catalog:
             names = (entry.id,) if entry.builtin else (entry.id, entry.file_name, entry.source)
             if reference in names:
@@ -96,12 +99,12 @@ class Finder:
         return None
 
     def aliased(self, reference: str) -> str | None:
-        """The id of the model that has this alias, in small or capital letters."""
+        """The id of the model with this alias, ignoring case; None if there is none."""
         name = same_name(reference)
         return next((each for alias, each in self._aliases().items() if same_name(alias) == name), None)
 
     def _found(self, reference: str, index: Index, *, by_alias: bool) -> Path | None:
-        """The file of a model that is here; `AmbiguousError` if several may be meant."""
+        """The file of an installed model or at a path; `AmbiguousError` if several may be meant."""
         if path := index.with_id(reference) or self._path_below(reference):
             return path
         resembling = index.resembling(reference)
@@ -114,7 +117,7 @@ class Finder:
         return next(iter(resembling), None)
 
     def _path_of(self, entry: CatalogEntry) -> Path | None:
-        """Where a model of the catalogue is: in the folder itself, not below. None if it is not here."""
+        """The file of a catalog model directly in the folder, not in sub-folders; None if it is not there."""
         if entry.builtin:
             return self._builtin
         path = self._folder / entry.file_name
@@ -123,19 +126,21 @@ class Finder:
         except FileNotFoundError:
             return None
         except OSError:
-            pass  # it may be there: reading it will say what is wrong
+            pass  # it may exist: reading it reports the error
         return path
 
     def _path_below(self, reference: str) -> Path | None:
-        """The file of this name below the folder; its suffix may be left out."""
+        """The file with this name below the folder; its suffix may be left out."""
         return None if _is_path_alone(reference) else _file_at(reference, self._folder / reference)
 
     def _path_elsewhere(self, reference: str) -> Path | None:
-        """The file of this path; its suffix may be left out."""
+        """The file with this path; its suffix may be left out."""
         return _file_at(reference, absolute(reference)) if _is_path(reference) else None
 
     def _path_of_alias(self, reference: str, index: Index) -> Path | None:
-        """The file of the model that has this alias, or None, `NotInstalledError` if it can be had."""
+        """The file of the model with this alias; None if there is none. `NotInstalledError` if that model is
+        in the catalog but not downloaded.
+        """
         model_id = self.aliased(reference)
         if model_id is None:
             return None
@@ -146,7 +151,7 @@ class Finder:
         return path
 
     def _unknown(self, reference: str) -> ModelError:
-        """What is said of a name that nothing here has."""
+        """The error for a name that nothing here has."""
         if is_address(reference):
             return ModelError(
                 ErrorCode.MODEL_NOT_DOWNLOADED,
@@ -162,7 +167,7 @@ class Finder:
                 "Download it, or give this name to another model.",
             )
         hint: Text = "Check the name, enter the path of a file, or download a model."
-        if any(os.path.isfile(name) for name in (reference, f"{reference}{SUFFIX}")):  # noqa: PTH113 as below
+        if any(os.path.isfile(name) for name in (reference, f"{reference}{MODEL_SUFFIX}")):  # noqa: PTH113 as below
             hint = phrase("For the file in the current folder, type ./{name}", name=reference)
         return ModelError(
             ErrorCode.MODEL_NOT_FOUND,
@@ -173,10 +178,7 @@ class Finder:
 
 
 def absolute(reference: str) -> Path:
-    """The path that a reference is; one that ends like a folder's stays different from a file's.
-
-    `ModelError` if it ends like a folder's and is none.
-    """
+    """A reference as an absolute path. `ModelError` if it ends with a slash and is not a folder."""
     path = expanded(reference).absolute()
     if reference.endswith(("/", os.sep)) and not path.is_dir():
         raise file_errors.no_folder(reference)
@@ -184,22 +186,22 @@ def absolute(reference: str) -> Path:
 
 
 def _file_at(reference: str, path: Path) -> Path | None:
-    """The file at a path that was given as `reference`, whose suffix may have been left out."""
-    if reference.endswith(("/", os.sep)):  # a file's path would lose the slash on the way
+    """The file at `path`, which was given as `reference`; its suffix may have been left out."""
+    if reference.endswith(("/", os.sep)):  # means a folder, but `path` has lost the slash
         return None
-    for candidate in (path, Path(f"{path}{SUFFIX}")):
+    for candidate in (path, Path(f"{path}{MODEL_SUFFIX}")):
         if os.path.isfile(candidate):  # noqa: PTH113 Path's raises where permission is lacking
             return candidate
     return None
 
 
 def _is_path(reference: str) -> bool:
-    """Whether a reference can be read as a path: a single word is none."""
+    """Whether a reference can be a path: a single word cannot."""
     return Path(reference).name != reference
 
 
 def _is_path_alone(reference: str) -> bool:
-    """Whether a reference can only be a path, and no name below the models folder."""
+    """Whether a reference can only be a path, and not a name below the models folder."""
     path = expanded(reference)
     begins_here = reference.startswith(("./", f".{os.sep}"))
     return path.is_absolute() or bool(path.drive) or begins_here or ".." in path.parts

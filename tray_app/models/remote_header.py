@@ -1,4 +1,4 @@
-"""Reads the header of a model that is elsewhere, from the first bytes of its address. Any thread; blocks."""
+"""Reads the header of a model at a URL, from the first bytes of the file. Any thread; blocks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tray_app.download.address import HUGGING_FACE
+from tray_app.download.faults import broken_transfer
 from tray_app.download.file_names import last_name
-from tray_app.download.network_errors import broken_transfer
 from tray_app.download.repository import address_of_file
 from tray_app.download.response_body import pieces_of
 from tray_app.download.session import Session
@@ -20,7 +20,7 @@ from tray_app.errors import DownloadError, ErrorCode
 from tray_app.models import file_errors
 from tray_app.models.gguf import read_growing
 from tray_app.models.header import GgufFileType
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.models.model_files import split_of
 from tray_app.models.model_names import plain_id
 from tray_app.phrases import phrase, presentable
@@ -34,16 +34,17 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S = (10.0, 30.0)
 _LONGEST_READ_S = 120.0
-"""A person waits for it. The longest headers take as long at 200 KB/s."""
+"""For one answer. A person waits for it; the longest headers in use take that long at 200 KB/s."""
 MOST_PARTS = 200
-"""A name alone makes the app fetch so many files. The largest models have some sixty."""
+"""The most files of a split model, whose number comes from a name alone. The largest models have about
+sixty."""
 _PLACE_IN_SPLIT = re.compile(r"-\d{5}-of-(?=\d{5}\.gguf)")
 
 
 def all_parts(text: str) -> tuple[str, ...]:
-    """The addresses of all files of the model that one of them belongs to; only itself if it is not split.
+    """The URLs of all files of the model to which the file at `text` belongs; only `text` if it is not split.
 
-    `DownloadError` if `text` is no address, or there would be more than `MOST_PARTS`.
+    `DownloadError` if `text` is not a URL, or there would be more than `MOST_PARTS` files.
     """
     split = _split_of(parse_source(text))
     if split is None:
@@ -54,12 +55,11 @@ def all_parts(text: str) -> tuple[str, ...]:
 def fetch_remote_header(
     text: str, session_factory: Callable[[], Session] = Session, endpoint: str = HUGGING_FACE
 ) -> Model:
-    """What a model would be once it is downloaded; its path is only the name that it would have.
+    """The model at a URL as it would be after its download; its path is only a file name.
 
-    `text` may also be a repository and a quantization, see `repository.address_of_file`.
-    Reads a few hundred KB (of each of its files, if it is split), more only where the header is longer.
-    `DownloadError` if `text` is no address or nobody answers there, `ModelError` if what is there is no
-    model, goes with one, or is shorter than its weights.
+    `text` may also be a repository with a quantization, see `repository.address_of_file`. Reads a few hundred
+    KB of each file of the model, more only if the header is longer. `DownloadError` if `text` is not a URL or
+    there is no answer, `ModelError` if the file is not a model, or ends before its last weight.
     """
     source = parse_source(address_of_file(text, session_factory, endpoint), endpoint)
     with session_factory() as session:
@@ -78,7 +78,7 @@ def fetch_remote_header(
 
 
 def _parts(source: DownloadSource) -> tuple[DownloadSource, ...]:
-    """All files of the model that one of them belongs to, in order. `DownloadError` as `all_parts`."""
+    """The sources of all files of a model, in order. `DownloadError` as in `all_parts`."""
     split = _split_of(source)
     if split is None:
         return (source,)
@@ -106,13 +106,13 @@ def _split_of(source: DownloadSource) -> Split | None:
 
 
 def _numbered(text: str, number: int) -> str:
-    """The address or name of another file of a split model."""
+    """The URL or name of the file with this number in a split model."""
     return _PLACE_IN_SPLIT.sub(f"-{number:05}-of-", text)
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What is known of one file without downloading it."""
+    """What is known about a file without downloading it."""
 
     name: str
     size_bytes: int
@@ -120,7 +120,7 @@ class _File:
 
 
 def _peek_file(session: Session, source: DownloadSource) -> _File:
-    """The header of one file, and its size: as the server tells it, else as the header implies it."""
+    """The header of one file, and its size according to the server, or else to the header."""
     told: RemoteFile | None = None
 
     def fetch(data: bytearray, wanted_bytes: int) -> None:
@@ -138,12 +138,14 @@ def _peek_file(session: Session, source: DownloadSource) -> _File:
 
 
 def _fetch(session: Session, source: DownloadSource, data: bytearray, wanted_bytes: int) -> RemoteFile:
-    """Add to the first bytes of a file up to `wanted_bytes`; what the server says of it."""
+    """Append to `data`, the first bytes of the file, up to `wanted_bytes`; returns what the server says about
+    it.
+    """
     asked = {"Range": f"bytes={len(data)}-{wanted_bytes - 1}"}
     hops = session.get_hops(source.url, asked, _TIMEOUT_S)
     with closing(hops[-1]) as answer:
         if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-            data.clear()  # the server does not know ranges: it sends the file from its first byte on
+            data.clear()  # the server does not support ranges and sends the file from its first byte
         elif (answered_span(answer.headers) or (None,))[0] != len(data):
             raise broken_transfer("The server sent a different part of the file than requested.")
         for piece in pieces_of(answer, wanted_bytes - len(data), _LONGEST_READ_S):

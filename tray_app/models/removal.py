@@ -1,4 +1,4 @@
-"""Takes models away, and nothing else: a model's files, the links to them, and its statistics. Any thread."""
+"""Removes the files of models, or the links to them, and their statistics, and nothing else. Any thread."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import send2trash
 
+from tray_app.download.file_names import MODEL_SUFFIX
+from tray_app.download.verify import HEAD_BYTES, begins_as_model
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.models import file_errors
-from tray_app.models.gguf import MAGICS, read_header
-from tray_app.models.model_files import SUFFIX, activation_of, companions_of, parts_of
+from tray_app.models.gguf import read_header
+from tray_app.models.model_files import activation_of, companions_of, parts_of
 from tray_app.phrases import phrase
+from tray_app.system.files import open_without_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +28,7 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _STATISTICS = re.compile(r"activation_\d+\.pt")
-"""What PowerInfer's own tools write, one file for each layer."""
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""The files that PowerInfer's tools write, one for each layer."""
 _SORTS = (
     (stat.S_ISDIR, phrase("It is a folder.")),
     (stat.S_ISFIFO, phrase("It is a pipe.")),
@@ -37,36 +39,36 @@ _SORTS = (
 
 
 class NotDiscardedError(ModelError):
-    """The system would not take a file away: there may be no trash for its disk."""
+    """The system refused to remove a file; its disk may have no trash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What has been taken away."""
+    """What has been removed."""
 
     paths: tuple[Path, ...]
     trashed: bool
-    """Whether a person can get it back from the trash; links are always deleted."""
+    """Whether the files are in the trash; links are always deleted."""
     kept: tuple[Path, ...] = ()
-    """What links among `paths` led to: it stays where it is."""
+    """The targets of removed links; they stay where they are."""
     stopped_server: bool = False
-    """Whether a server had the model, and was stopped first."""
+    """Whether a server was using the model and was stopped first."""
     forgotten: tuple[Path, ...] = ()
-    """Files of other apps that are used no more; they stay where they are."""
+    """Files of other apps that are no longer used from here; they stay where they are."""
 
 
 class _Doomed(NamedTuple):
     path: Path
     seen: os.stat_result
-    """What was there when it was looked at."""
+    """The result of `lstat` when the file was checked."""
 
 
 def remove_model(model: Path, *, listed: bool, trash: bool) -> Removal:
-    """Take away a model with all that belongs to it alone; what is gone.
+    """Remove a model with everything that belongs only to it.
 
-    `model` is one that the models folder `listed`, or any other file that begins like a model; of a split one
-    any file stands for all. Of links only the link goes. `ModelError` if it is something else, or cannot be
-    taken away.
+    `model` is a file that the models folder lists (`listed`), or any other that starts like a model; one file
+    of a split model stands for all. Links are removed, not their targets. `ModelError` if it is something
+    else, or cannot be removed.
     """
     doomed = _files_of(model, listed=listed)
     kept = tuple(each.path.resolve() for each in doomed if stat.S_ISLNK(each.seen.st_mode))
@@ -76,17 +78,17 @@ def remove_model(model: Path, *, listed: bool, trash: bool) -> Removal:
 
 
 def require_model(model: Path, *, listed: bool) -> None:
-    """`ModelError` that says what it is unless `remove_model` would take this away."""
+    """`ModelError`, which says what the file is, unless `remove_model` would remove it."""
     _present_parts(model, listed=listed)
 
 
 def to_trash(path: Path) -> None:
-    """Put a file or folder where the person can get it back from. `OSError` if there is no such place."""
+    """Move a file or folder to the trash. `OSError` if there is none for its disk."""
     send2trash.send2trash(path)
 
 
 def for_good(path: Path) -> None:
-    """Delete a file, a link or a folder. `OSError`."""
+    """Delete a file, a link or a folder permanently. `OSError`."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -94,10 +96,10 @@ def for_good(path: Path) -> None:
 
 
 def is_only_sparse_model(model: Path) -> bool:
-    """Whether the folder with statistics beside this model can belong to no other."""
+    """Whether this is the only sparse model in its folder, so that the statistics there belong to it."""
     sparse = []
     for path in model.parent.iterdir():
-        if path.suffix.lower() == SUFFIX:
+        if path.suffix.lower() == MODEL_SUFFIX:
             with suppress(ModelError):  # a damaged file has no statistics
                 if read_header(path).sparse:
                     sparse.append(path)
@@ -105,7 +107,7 @@ def is_only_sparse_model(model: Path) -> bool:
 
 
 def _files_of(model: Path, *, listed: bool) -> list[_Doomed]:
-    """All that goes with a model, looked at one by one. `ModelError` if any of it is no model's."""
+    """Everything that is removed with a model, checked one by one. `ModelError` if a file is not a model."""
     present, first = _present_parts(model, listed=listed), parts_of(model)[0]
     more = [*companions_of(first)]
     if (activation := activation_of(first)) and _holds_statistics_of(first, activation):
@@ -132,7 +134,7 @@ def _look(path: Path) -> _Doomed | None:
 
 
 def _require_removable(part: _Doomed, *, listed: bool) -> None:
-    """`ModelError` unless it is a file, or a link to one, that is listed or begins like a model."""
+    """`ModelError` unless it is a file, or a link to one, that is listed or starts like a model."""
     path, mode = part.path, part.seen.st_mode
     if stat.S_ISLNK(mode) and not path.is_dir():
         if listed or (path.is_file() and _begins_like_a_model(part)):
@@ -140,7 +142,7 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
     elif stat.S_ISREG(mode) and (listed or _begins_like_a_model(part)):
         return
     why: Text = "It does not start like a model."
-    with suppress(OSError):  # of a link that leads nowhere, no more can be said
+    with suppress(OSError):  # a link without a target
         target = path.stat().st_mode
         why = next((words for is_such, words in _SORTS if is_such(target)), why)
     raise ModelError(
@@ -153,24 +155,25 @@ def _require_removable(part: _Doomed, *, listed: bool) -> None:
 
 def _begins_like_a_model(part: _Doomed) -> bool:
     try:
-        # Should a pipe have taken its place meanwhile, nobody waits for a writer.
-        with os.fdopen(os.open(part.path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+        with open_without_waiting(part.path) as file:  # a pipe may have taken its place
             if not stat.S_ISLNK(part.seen.st_mode) and _has_changed(part.seen, os.fstat(file.fileno())):
                 raise _changed(part.path)
-            return file.read(len(MAGICS[0])) in MAGICS
+            return begins_as_model(file.read(HEAD_BYTES))
     except OSError as exc:
         raise file_errors.unreadable(part.path, part.path.name, exc.strerror or str(exc)) from exc
 
 
 def _holds_statistics_of(model: Path, folder: Path) -> bool:
-    """Whether a folder has the statistics of this model and nothing besides; a link to one is only a link."""
+    """Whether a folder contains only the statistics of this model, or is a link, which is removed as a
+    link.
+    """
     try:
         if not is_only_sparse_model(model):
             return False
         return folder.is_symlink() or all(
             _STATISTICS.fullmatch(inner.name) and not inner.is_dir() for inner in folder.iterdir()
         )
-    except OSError:  # who may not look into it does not delete it
+    except OSError:  # a folder that cannot be checked is not deleted
         return False
 
 
@@ -190,7 +193,7 @@ def _take_away(doomed: _Doomed, discard: Callable[[Path], None]) -> None:
 
 
 def _has_changed(before: os.stat_result, now: os.stat_result) -> bool:
-    """Whether something else is there now than what was looked at."""
+    """Whether the file is no longer the one that was checked."""
 
     def identity(info: os.stat_result) -> tuple[int, int, int]:
         return info.st_dev, info.st_ino, stat.S_IFMT(info.st_mode)

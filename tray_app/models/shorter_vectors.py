@@ -1,7 +1,7 @@
-"""Which models were trained so that the first numbers of a vector are a vector by themselves. Pure.
+"""Which models were trained so that their vectors can be cut to fewer dimensions. Pure.
 
-Matryoshka training (https://arxiv.org/abs/2205.13147): a file does not tell of it, but its name does. Cut
-vectors of other models, as BGE-M3, are still vectors, but find worse.
+That is Matryoshka training (https://arxiv.org/abs/2205.13147). Headers do not mention it, so models are known
+by their names. Cut vectors of other models, such as BGE-M3, give worse results.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
 
 _FAMILIES = re.compile(
     r"nomic-embed-text-v(?:1-5|2)|embedding-?gemma|qwen3-embedding|mxbai-embed-large|jina-embeddings-v[345]"
@@ -20,6 +20,6 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
 
 def are_trained_for(model: Model) -> bool:
-    """Whether shorter vectors of this model are known to be as they should."""
+    """Whether the model is known to be trained for shorter vectors."""
     names = (model.header.name or "", model.id, model.path.stem)
     return any(_FAMILIES.search(_NOT_IN_NAMES.sub("-", name.lower())) for name in names)

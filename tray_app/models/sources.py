@@ -1,6 +1,6 @@
-"""Where the files of models came from, as their downloads have noted; kept in a file of the state folder.
+"""Where the files of models were downloaded from; kept in a file of the state folder.
 
-Any thread. Two programs may download at the same time.
+Any thread. Several programs may download at the same time.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 _FILE_NAME = "sources.json"
 _WAIT_S = 5.0
-"""How long another program may take to write the file."""
+"""How long to wait while another program writes the file."""
 _log = logging.getLogger(__name__)
 
 
 class FileSource(msgspec.Struct, frozen=True):
-    """What a download has found out about a file."""
+    """What a download has noted about a file."""
 
     url: str
     sha256: str = ""
+    """Empty if it was not computed."""
     validator: str = ""
-    """What the server called this version of the file, where it said so."""
+    """The server's ETag or date for this version of the file; empty if it gave none."""
 
 
 class FileSources:
@@ -41,7 +42,9 @@ class FileSources:
         self._path = state / _FILE_NAME
 
     def note(self, path: Path, source: FileSource) -> None:
-        """A file has arrived. What is noted of files that are gone is forgotten."""
+        """Note the source of a downloaded file, and forget files that no longer exist. A failure is only
+        logged.
+        """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with locked(self._path.with_suffix(".lock"), _WAIT_S):
@@ -52,7 +55,7 @@ class FileSources:
             _log.warning("Where %s came from cannot be noted: %s", path.name, exc)
 
     def all(self) -> Mapping[Path, FileSource]:
-        """What is noted, by the paths of the files."""
+        """The noted sources, by file."""
         try:
             noted = msgspec.json.decode(read_regular(self._path), type=dict[str, FileSource])
         except (OSError, *NOT_JSON):
@@ -61,10 +64,10 @@ class FileSources:
 
 
 def path_text(path: Path) -> str:
-    """A path in percent signs: JSON has no place for names whose bytes are no letters."""
+    """A path in percent-encoding, because JSON cannot contain undecodable bytes."""
     return quote_from_bytes(os.fsencode(path))
 
 
 def path_of(text: str) -> Path:
-    """The path that `path_text` has written."""
+    """The path for a text from `path_text`."""
     return Path(os.fsdecode(unquote_to_bytes(text)))

@@ -1,4 +1,4 @@
-"""The space for models on the disk of a folder: what is free, less what is left to others. Any thread."""
+"""The space for models on a disk: the free space without the reserve for other programs. Any thread."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def free_bytes(folder: Path) -> int:
-    """The space for models on the disk of a folder, which need not be there yet.
+    """The space for models in bytes on the disk of a folder, which need not exist yet.
 
-    `ModelError` if it cannot be told.
+    `ModelError` if the disk cannot be read.
     """
     return max(0, _space(folder).usable_bytes)
 
 
 def require_space(folder: Path, wanted_bytes: int, hint: Text) -> None:
-    """`ModelError` with this hint if there is less space than that."""
+    """`ModelError` with this hint if there is less space than `wanted_bytes`, or the disk cannot be read."""
     space = _space(folder)
     if wanted_bytes > space.usable_bytes:
         raise not_enough_space(ModelError, space, folder, wanted_bytes, hint)

@@ -6,48 +6,49 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from tray_app.download.file_names import MODEL_SUFFIX
 from tray_app.download.part import PART_ENDING
-from tray_app.models.model_files import ACTIVATION, SUFFIX
+from tray_app.models.model_files import ACTIVATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DEPTH = 5
-"""Sub-folders within one another: LM Studio has two (publisher/repository), the cache of Hugging Face three
-(models--owner--repository/snapshots/revision), a repository with a folder for each quantization one more; the
-fifth is for a models folder that is one above."""
+"""Levels of sub-folders that are searched. LM Studio has two (publisher/repository), the cache of Hugging
+Face three (models--owner--repository/snapshots/revision), and a repository with a folder for each
+quantization one more; the fifth is for a models folder that is their parent."""
 MOST_FOLDERS = 5000
-"""A limit for a models folder that is a whole disk: to look at so many takes about 0.1 s."""
+"""A limit in case the models folder is a whole disk; looking at this many takes about 0.1 s."""
 
 
 class Found(NamedTuple):
-    """A file that belongs to a model."""
+    """A file that was found below a folder."""
 
     name: str
-    """Where it is below the folder, with "/" between the parts."""
+    """Its path below the folder, with "/" between the parts."""
     entry: os.DirEntry[str]
 
     @property
     def partial(self) -> bool:
-        """Whether it is what an unfinished download holds."""
+        """Whether it is the partial file of a download."""
         return self.name.endswith(PART_ENDING)
 
 
 class _Folder(NamedTuple):
     path: str
     prefix: str
-    """What the names of its files begin with."""
+    """The beginning of the names of its files, see `Found.name`."""
     depth: int
 
 
 def files_below(folder: Path, wanted: Callable[[str], bool] | None = None) -> Iterator[Found]:
-    """Models and unfinished downloads in a folder and its sub-folders, else the files of `wanted` names.
+    """Models and partial files, or else the files with `wanted` names, in a folder and its sub-folders.
 
-    They come in no order. Links count as what they lead to. A folder that is reached in several ways counts
-    once, by its own place rather than by a link. Hidden files and folders are passed over (macOS puts a
-    `._name` beside each file on foreign drives), so are folders with statistics. `OSError` if the folder
-    itself cannot be listed; what cannot be listed below it is passed over.
+    In no order. Links count as their targets. A folder that can be reached in several ways is searched once,
+    by its own path rather than through a link. Hidden files and folders are skipped (macOS puts a `._name`
+    beside each file on foreign drives), and so are folders with statistics. `OSError` if the folder itself
+    cannot be listed; sub-folders that cannot be listed are skipped.
     """
     wanted = wanted or _belongs_to_a_model
     seen = {_identity(folder.stat())}
@@ -79,7 +80,7 @@ def _note(
     links: deque[_Folder],
     seen: set[tuple[int, int]],
 ) -> None:
-    """Put a sub-folder where it waits for its turn, if it is to be looked into."""
+    """Add a sub-folder to the folders or links that are searched later, unless it is skipped."""
     if parent.depth == DEPTH or entry.name.startswith(".") or entry.name == ACTIVATION:
         return
     found = _Folder(entry.path, f"{parent.prefix}{entry.name}/", parent.depth + 1)
@@ -98,7 +99,7 @@ def _first_new(links: deque[_Folder], seen: set[tuple[int, int]]) -> _Folder | N
 
 def _is_new(found: _Folder, seen: set[tuple[int, int]]) -> bool:
     try:
-        identity = _identity(os.stat(found.path))  # noqa: PTH116 a Path would cost more than the look
+        identity = _identity(os.stat(found.path))  # noqa: PTH116  making a Path takes longer than `stat`
     except OSError:  # gone meanwhile
         return False
     new = identity not in seen
@@ -113,11 +114,11 @@ def _identity(info: os.stat_result) -> tuple[int, int]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads round in a circle
+    except OSError:  # a circle of links
         return False
 
 
 def _belongs_to_a_model(name: str) -> bool:
     if name.endswith(PART_ENDING):
         return True
-    return name.lower().endswith(SUFFIX) and not name.startswith(".")
+    return name.lower().endswith(MODEL_SUFFIX) and not name.startswith(".")

@@ -1,9 +1,8 @@
-"""Notices what is put into the models folder, taken away or changed, and single files elsewhere. Owns the
-thread `models-watch`.
+"""Notices changes in the models folder and of single files elsewhere. Owns the thread `models-watch`.
 
-It looks once a second at names, sizes and times, also of what is in sub-folders: with a hundred models that
-costs a millisecond or two, works on every disk and share, and needs nothing of the system. Where a look takes
-long it comes more rarely.
+It compares names, sizes and times once a second, including sub-folders. With a hundred models that takes a
+millisecond or two, works on every disk and share, and needs no support by the system. If a look takes long,
+the pauses get longer.
 """
 
 from __future__ import annotations
@@ -25,13 +24,15 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0
 _REST = 50
-"""The pause between two looks, as a multiple of the time that a look took: at most two percent of a
-processor."""
+"""The shortest pause between two looks, as a multiple of the time that a look takes, so that they use at most
+two percent of a processor."""
 _log = logging.getLogger(__name__)
 
 
 class FolderWatch:
-    """Calls `on_change` on its thread after each change of what `folder` and `files` name at that moment."""
+    """Calls `on_change` on its thread after each change in the folder and files that `folder` and `files`
+    return.
+    """
 
     def __init__(
         self,
@@ -51,14 +52,14 @@ class FolderWatch:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Tell of what changes from now on; nothing if that is done already."""
+        """Start watching; does nothing if it was started before."""
         if self._thread is None:
             self._seen = self._look()
             self._thread = threading.Thread(target=self._run, name="models-watch", daemon=True)
             self._thread.start()
 
     def close(self, timeout_s: float) -> None:
-        """Look no more. A disk that does not answer is not waited for longer than `timeout_s`."""
+        """Stop watching. Waits at most `timeout_s`, because a disk may not respond."""
         self._closing.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -73,7 +74,7 @@ class FolderWatch:
                 self._seen = now
                 try:
                     self._on_change()
-                except Exception:  # noqa: BLE001 - the top of a thread: it must not go blind
+                except Exception:  # noqa: BLE001 - the top of a thread, which must go on watching
                     _log.exception("A change of the models folder could not be announced")
 
     def _look(self) -> object:
@@ -82,11 +83,11 @@ class FolderWatch:
 
 
 def picture(folder: Path, now_s: float) -> frozenset[tuple[str, int, int, bool]] | None:
-    """Another value after each change that matters; None while there is no such folder.
+    """A value that differs after each relevant change; None while the folder does not exist.
 
-    A file that has just been written to counts as another one than the same file a little later, so that
-    whoever took it for one that is still being copied looks again. Of unfinished downloads only the names
-    count: they change all the time, and tell of themselves.
+    A file that was just written to also counts as changed a few seconds later, so that a file that seemed to
+    be still growing is read again. Only the names of partial files count: they change all the time, and their
+    progress is reported elsewhere.
     """
     try:
         return frozenset(_seen(found, now_s) for found in files_below(folder))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from tray_app.search.store import Opened
+    from tray_app.search.opened import Opened
 
 SUFFIXES = (".csv", ".jsonl", ".npz")
 _FORMULA_SIGNS = (

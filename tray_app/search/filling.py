@@ -16,10 +16,10 @@ from msgspec import structs
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.search.collection import PASTED, AddReport, Skipped
+from tray_app.search.head import MOST_TEXTS, StoredText
 from tray_app.search.nearest import unit_vectors
 from tray_app.search.passages import passages_of_lines
 from tray_app.search.reading import content_of, digest_of, files_of
-from tray_app.search.store import MOST_TEXTS, StoredText
 from tray_app.system.files import unwritable
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from threading import Event
     from typing import Any
 
+    from tray_app.search.head import Source
     from tray_app.search.passages import Passage
     from tray_app.search.reading import Content, FoundFile
-    from tray_app.search.store import Source, Writer
+    from tray_app.search.writer import Writer
 
 KEPT_AT_ONCE = 1024
 """So many texts are written together, or fewer if that takes longer than this:"""
@@ -70,6 +71,7 @@ class Filling:
         self._cancelled = cancelled
         self._sources = {source.path: source for source in writer.head.sources}
         self._room = MOST_TEXTS - writer.head.texts
+        """So many texts may come, besides those that take the place of others."""
         self._unchanged = 0
         self._removed = 0
         self._skipped: list[Skipped] = []
@@ -80,6 +82,7 @@ class Filling:
         if self._cancelled.is_set():
             return self._report(0)
         gone = self._gone(paths, files)
+        self._room += self._kept(gone)
         with _Spool(self._writer.folder) as spool:
             touched = []
             for file in files:
@@ -95,9 +98,10 @@ class Filling:
                         break
                     if exc.code is ErrorCode.FILE_WITHOUT_TEXT and str(file.path) in self._sources:
                         gone.add(str(file.path))
+                        self._room += self._kept([str(file.path)])
                 self._tell(0, spool.texts)
             if gone:
-                self._removed += sum(self._sources[path].kept for path in gone)
+                self._removed += self._kept(gone)
                 self._writer.drop(gone)
             if touched:
                 self._writer.put(touched)
@@ -153,6 +157,10 @@ class Filling:
             and not any(Path(name).is_relative_to(each) for each in unseen)
         }
 
+    def _kept(self, paths: Iterable[str]) -> int:
+        """How many texts these sources have in the collection."""
+        return sum(self._sources[path].kept for path in paths)
+
     def _read(self, file: FoundFile, spool: _Spool) -> list[Source]:
         """Put what is new of a file into the spool; its source if only its time has changed."""
         known = self._sources.get(str(file.path))
@@ -166,7 +174,8 @@ class Filling:
         content = content_of(file, self._cancelled)
         if self._cancelled.is_set():
             return []
-        if spool.texts + len(content.passages) > self._room:
+        there = known.kept if known else 0  # these stay, or make room for the new ones
+        if spool.texts + len(content.passages) > self._room + there:
             raise _full()
         spool.add(self._source(file, content, known), content)
         return []
@@ -178,6 +187,7 @@ class Filling:
             return known
         if known:
             self._removed += known.kept
+            self._room += known.kept
         return self._writer.begin(
             str(file.path),
             size_bytes=file.size_bytes,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from threading import Event
 
 _LONGEST_LINE_BYTES = 16 * 2**20
-"""A page has at most a million letters, each of them at most 12 bytes in JSON."""
+"""A page has at most a million letters, each of them at most 6 bytes in JSON."""
 
 
 @dataclass(frozen=True, slots=True)

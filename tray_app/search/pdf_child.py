@@ -58,7 +58,6 @@ def _read(path: str, nowhere: Any) -> None:
         except Exception:  # noqa: BLE001  as above; the other pages may be whole
             failures += 1
             text = ""
-        # Halves of characters cannot be written as UTF-8; JSON escapes them.
         _tell(page=number, text=text)
     _tell(pages=number, unreadable=failures)
 
@@ -76,8 +75,9 @@ def _limit_memory() -> None:
 
 
 def _tell(**what: object) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
+    # Fonts may name half of a character, which is not JSON for whoever reads this.
+    sys.stdout.buffer.write(json.dumps(what, ensure_ascii=False).encode(errors="replace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

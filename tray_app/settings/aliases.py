@@ -1,4 +1,4 @@
-"""Other names of a model: what can be one, and when two names are the same. Pure."""
+"""Aliases of models: which texts can be one, and when two names are the same. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _LONGEST = 200
-"""Longer than the name of any model that is published; a client's error shows it whole."""
+"""In characters. Longer than the name of any published model; errors for clients show it in full."""
 _SEPARATORS = ",;"
-"""Between the entries of a list that is typed."""
+"""The separators in a typed list of aliases."""
 
 
 def read_alias(text: str) -> str:
-    """A name as it is kept; `SettingsError` if a model cannot be called so."""
+    """An alias as it is kept; `SettingsError` if the text cannot be one."""
     name = unicodedata.normalize("NFC", text.strip())
     if not name or not name.isprintable() or len(name) > _LONGEST:
         raise _refusal(
@@ -39,7 +39,7 @@ def read_alias(text: str) -> str:
 
 
 def same_name(text: str) -> str:
-    """Equal for two names that mean the same model: also those that differ in upper and lower case."""
+    """A form of a name that is equal for names that differ only in upper and lower case."""
     return unicodedata.normalize("NFC", text.strip()).casefold()
 
 

@@ -1,7 +1,7 @@
-"""Every key that a person can set: what it is for, what can be one, and keeping it. Any thread.
+"""Every key that a person can set: what it is for, and which texts are valid. Pure.
 
-Keys are no settings: they are in the system's keychain, or where there is none in a variable or a file of
-their own (`keystore.py`). That may take time. The dialog and the terminal commands read `KEYS`.
+Keys are not settings: `keystore.py` keeps them in the system's keychain, in a variable or in a file. The
+dialog and the terminal commands read `KEYS`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known about one key besides the key itself."""
+    """What is known about one key besides its value."""
 
     name: str
-    """In the keychain, and in the terminal; no setting has the same."""
+    """Its name in the keychain and in commands; no setting has the same name."""
     title: Text
     help: Text
     details: Text
     words: Text
-    """As those of a setting, see `schema.Field`."""
+    """These four are as in `fields.Field`."""
     setting: str
-    """The setting that it belongs to: the dialog shows it below that one."""
+    """The setting below which the dialog shows it."""
     variables: tuple[str, ...]
-    """The environment variables that may give it; the first one that is set does."""
+    """The environment variables that may contain it; the first one that is set counts."""
 
     @property
     def group(self) -> str:
-        """The group of settings that it belongs to."""
-        from tray_app.settings.schema import field_named  # which a download has no use for, and takes long
+        """The group of settings in which the dialog shows it."""
+        from tray_app.settings.fields import field_named  # slow to import, and a download does not need it
 
         return field_named(self.setting).group
 
@@ -76,16 +76,17 @@ KEYS = (GATEWAY, REMOTE, HUGGING_FACE)
 
 _WEB_PORTS = {"http": 80, "https": 443}
 _LEAST_LENGTH = 16
-"""Of the key of the local network: with letters and digits, more than anybody could ever try."""
+"""The fewest characters of the local network's key: too many combinations of letters and digits to try."""
 _LEAST_VARIETY = 6
-"""So many different characters it has, and as many different steps from one to the next."""
+"""The fewest different characters in it, and the fewest different distances between neighboring
+characters."""
 
 KeyChanges = Mapping[str, str | None]
-"""What is to be kept under these names; None: it is to be forgotten."""
+"""The new keys by name; None deletes a key."""
 
 
 def key_named(name: str) -> Key:
-    """The key of that name; `SettingsError` if there is none."""
+    """The key with this name; `SettingsError` if there is none."""
     for key in KEYS:
         if key.name == name:
             return key
@@ -97,12 +98,12 @@ def key_named(name: str) -> Key:
 
 
 def variables_of(name: str) -> tuple[str, ...]:
-    """The environment variables that may give the key of that name; a mirror's token has none."""
+    """The environment variables that may contain this key; none for a mirror's token."""
     return next((key.variables for key in KEYS if key.name == name), ())
 
 
 def read_key(text: str) -> str:
-    """`text`, if it can be a key; else `SettingsError`, in which it does not appear."""
+    """`text` if it can be a key; otherwise `SettingsError`, which does not contain it."""
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
             ErrorCode.KEY_INVALID,
@@ -113,7 +114,7 @@ def read_key(text: str) -> str:
 
 
 def read_new_key(name: str, text: str) -> str:
-    """As `read_key`, for one that is set now: that of the local network must be none that can be guessed."""
+    """As `read_key`, for a new key: that of the local network must also be hard to guess."""
     read_key(text)
     if name == GATEWAY.name and can_be_guessed(text):
         raise SettingsError(
@@ -129,21 +130,23 @@ def read_new_key(name: str, text: str) -> str:
 
 
 def can_be_guessed(key: str) -> bool:
-    """Whether somebody who tries keys would come upon this one: it is short, or built of a pattern."""
+    """Whether a key is easy to guess, because it is short or has a pattern."""
     steps = {ord(after) - ord(before) for before, after in pairwise(key)}
     repeats = key in (key + key)[1:-1]
     return len(key) < _LEAST_LENGTH or min(len(set(key)), len(steps)) < _LEAST_VARIETY or repeats
 
 
 def token_hosts(settings: Settings) -> frozenset[str | None]:
-    """Hugging Face and its mirror: each has a token of its own, kept under its name."""
+    """The hosts of Hugging Face and of its mirror; each has its own token, which is kept under the host's
+    name.
+    """
     return frozenset({HUGGING_FACE.name, urlsplit(settings.hf_endpoint).hostname})
 
 
 def token_name(address: str, settings: Settings) -> str | None:
-    """Under which name the token is kept that may be sent to an address: that of its host.
+    """The name, a host, under which the token for an address is kept.
 
-    None if it is neither Hugging Face's nor the mirror's: another port of the same host is another's.
+    None if the address is neither Hugging Face's nor the mirror's, with the same scheme, host and port.
     """
     for site in (f"https://{HUGGING_FACE.name}", settings.hf_endpoint):
         if place_of(address) == place_of(site):
@@ -152,16 +155,18 @@ def token_name(address: str, settings: Settings) -> str | None:
 
 
 def place_of(address: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port of an address: whoever has the same is the same server."""
+    """The scheme, host and port of an address, which identify a server; unlike any other for an invalid
+    one.
+    """
     try:
         parts = urlsplit(address.strip())
         return parts.scheme, parts.hostname, parts.port or _WEB_PORTS.get(parts.scheme)
-    except ValueError:  # nobody is there, and so nobody is the same
+    except ValueError:
         return address, None, None
 
 
 def check_changes(changes: KeyChanges, settings: Settings) -> None:
-    """`SettingsError` if there is no key of a name, or one of these cannot be a key."""
+    """`SettingsError` if a name is unknown, or a new key is invalid."""
     for name, key in changes.items():
         if name not in token_hosts(settings):
             key_named(name)

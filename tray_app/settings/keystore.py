@@ -1,8 +1,8 @@
-"""Where keys are looked for, and where they are kept. Any thread; a keychain may take its time.
+"""Where keys are looked for and kept. Any thread; a keychain may be slow.
 
-The environment comes first, then the system's keychain, then a file: who starts a server in a container sets
-a variable, and who sets one means it for this start. A key is kept in one place: when it is set in the
-keychain, its file is removed, and the other way round.
+The environment comes first, because a variable is set for one start, for example in a container; then the
+system's keychain, then a file. A key is kept in one place: when it is set in the keychain, its file is
+removed, and vice versa.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Keeper(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyLocation:
-    """Where a key is. `detail` is the name of the variable or the path of the file."""
+    """Where a key is kept. `detail` is the name of the variable or the path of the file."""
 
     keeper: Keeper
     detail: str = ""
 
     @property
     def words(self) -> Phrase:
-        """The place, as in «Kept in …»."""
+        """The place, as in “There is no valid key in …”."""
         match self.keeper:
             case Keeper.ENVIRONMENT:
                 return phrase("in the environment variable {name}", name=self.detail)
@@ -57,7 +57,7 @@ class KeyLocation:
 
 @dataclass(frozen=True, slots=True)
 class KeptKeys:
-    """The keys that there are, by name, and whether this machine has a keychain for new ones."""
+    """Where the existing keys are, by name, and whether this computer has a keychain for new ones."""
 
     places: Mapping[str, KeyLocation]
     has_keychain: bool = True
@@ -72,7 +72,9 @@ class KeyStore:
         self._files = KeyFiles(folder)
 
     def get(self, name: str) -> str | None:
-        """The key; None if there is none. `AppError` if the keychain refuses, or what is found is no key."""
+        """The key; None if there is none. `AppError` if the keychain refuses, or what is found is not a
+        key.
+        """
         if variable := self._variable(name):
             return _checked(self._environ[variable].strip(), KeyLocation(Keeper.ENVIRONMENT, variable))
         in_file = self._file(name)
@@ -85,7 +87,9 @@ class KeyStore:
         return _checked(self._files.get(name) or "", in_file) if key is None and in_file else key
 
     def where(self, name: str, *, ask_keychain: bool = True) -> KeyLocation | None:
-        """Where the key is that would be used; None if there is none. `KeychainError` if that is not told."""
+        """Where the key that `get` returns is kept; None if there is none. `KeychainError` if that is
+        unknown.
+        """
         if variable := self._variable(name):
             return KeyLocation(Keeper.ENVIRONMENT, variable)
         in_file = self._file(name)
@@ -100,14 +104,14 @@ class KeyStore:
         return in_file
 
     def kept(self) -> KeptKeys:
-        """Where each key is. `KeychainError` if the keychain refuses to tell."""
+        """Where each key is kept. `KeychainError` if the keychain refuses."""
         found = {key.name: place for key in KEYS if (place := self.where(key.name))}
         return KeptKeys(found, self._keychain.is_there())
 
     def keep(self, changes: KeyChanges, settings: Settings, *, in_files: bool = False) -> None:
-        """Keep and forget keys. `AppError` if one cannot be a key; then nothing has changed.
+        """Set and delete keys. `SettingsError` if one is invalid; then nothing has changed.
 
-        `KeychainError` if the keychain is not there or refuses, `KeyFileError` if a file cannot be written.
+        `KeychainError` if the keychain is missing or refuses, `KeyFileError` if a file cannot be written.
         `settings` name the mirror that may have a token.
         """
         check_changes(changes, settings)
@@ -120,13 +124,13 @@ class KeyStore:
                 self.set(name, key)
 
     def kept_place(self, name: str, *, in_file: bool) -> KeyLocation:
-        """Where `keep` keeps a key of that name."""
+        """Where `keep` puts the key with this name."""
         return (
             KeyLocation(Keeper.FILE, str(self._files.path(name))) if in_file else KeyLocation(Keeper.KEYCHAIN)
         )
 
     def set(self, name: str, key: str) -> None:
-        """Keep a key in the keychain. `KeychainError` if there is none, or it refuses."""
+        """Set a key in the keychain. `KeychainError` if there is none, or it refuses."""
         try:
             self._keychain.set(name, key)
         except NoKeychainError as exc:
@@ -134,13 +138,13 @@ class KeyStore:
         self._files.delete(name)
 
     def set_in_file(self, name: str, key: str) -> None:
-        """Keep a key in a file that only this person can read. `KeyFileError` if it cannot be written."""
+        """Set a key in a file that only this user can read. `KeyFileError` if it cannot be written."""
         self._files.set(name, key)
-        with suppress(KeychainError):  # what is locked cannot be asked for either
+        with suppress(KeychainError):  # a key in a locked keychain cannot be read, either
             self._keychain.delete(name)
 
     def delete(self, name: str) -> None:
-        """Forget a key, wherever it is kept. A variable is not for us to change. `AppError` if refused."""
+        """Delete a key from file and keychain, but not a variable. `AppError` if that is refused."""
         self._files.delete(name)
         self._keychain.delete(name)
 
@@ -149,12 +153,12 @@ class KeyStore:
         return KeyLocation(Keeper.FILE, path) if os.path.exists(path) else None  # noqa: PTH110 Path's may raise
 
     def _variable(self, name: str) -> str | None:
-        """The first environment variable that has this key."""
+        """The first environment variable that contains this key."""
         return next((each for each in variables_of(name) if self._environ.get(each, "").strip()), None)
 
 
 def no_keychain(name: str) -> NoKeychainError:
-    """There is no keychain, and how the key of that name can be given all the same."""
+    """The error for a missing keychain, which says how the key can be given in another way."""
     command = phrase("Run: powerinfer-tray key set {name} --file", name=name)
     variables = variables_of(name)
     if not variables:

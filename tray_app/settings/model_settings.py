@@ -1,4 +1,4 @@
-"""What single models have of their own of the settings: reading, changing and applying it. Pure."""
+"""The values of settings that belong to single models: reading, changing and applying them. Pure."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from msgspec.structs import replace
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import phrase
 from tray_app.settings.aliases import same_name
-from tray_app.settings.schema import ALL_FIELDS, MODEL_FIELDS, EntriesError, Scope, field_named, parse_value
+from tray_app.settings.fields import ALL_FIELDS, MODEL_FIELDS, field_named, read_values
+from tray_app.settings.schema import Scope
+from tray_app.settings.value_text import parse_value
 
 if TYPE_CHECKING:
-    from tray_app.settings.schema import Field, ModelSettings, Settings
+    from tray_app.settings.fields import Field
+    from tray_app.settings.schema import ModelSettings, Settings
 
 _REMOTE = "remote"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTables:
-    """What the tables `[models."ID"]` of a file say."""
+    """The tables `[models."ID"]` of a settings file."""
 
     usable: Mapping[str, ModelSettings] = field(default_factory=dict)
+    """The valid values, by model id."""
     faults: Mapping[tuple[str, ...], SettingsError] = field(default_factory=dict)
-    """What cannot be used, by the names that lead there below `models`: none, a model, or an entry of one."""
+    """What is invalid, by its place below `models`: (), (model,) or (model, setting)."""
 
 
 def effective(settings: Settings, model_id: str | None, known: ModelSettings | None = None) -> Settings:
-    """What holds for one model: its own values, and for the rest those for all. It has no `models`.
+    """The settings that apply to one model: its own values, or else those for all. Its `models` is empty.
 
-    `known`: what is known of the model besides, in place of a value that neither it nor all have chosen.
+    `known`: defaults of this model, which are used for settings of which it has no value of its own.
     """
     own = settings.models.get(model_id, {}) if model_id else {}
     return replace(settings, **{**(known or {}), **own}, models=MappingProxyType({}))
 
 
 def with_own(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Settings:
-    """The same with these values for one model alone; None where it is to have the one for all again."""
+    """The same settings with these values for one model; None removes the model's own value."""
     own = {**settings.models.get(model_id, {}), **values}
     kept = {name: value for name, value in own.items() if value is not None}
     others = {each: theirs for each, theirs in settings.models.items() if each != model_id}
@@ -47,7 +51,9 @@ def with_own(settings: Settings, model_id: str, values: Mapping[str, Any]) -> Se
 
 
 def with_values(settings: Settings, model_id: str | None, values: Mapping[str, Any]) -> Settings:
-    """The same with these values in force for a model: as its own where it has one already, else for all."""
+    """The same settings with these values in effect for a model: a value that the model already has is
+    changed for it alone, any other for all models.
+    """
     own = settings.models.get(model_id, {}) if model_id else {}
     for_all = replace(settings, **{name: value for name, value in values.items() if name not in own})
     its_own = {name: value for name, value in values.items() if name in own}
@@ -55,7 +61,9 @@ def with_values(settings: Settings, model_id: str | None, values: Mapping[str, A
 
 
 def for_every_model(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """The same with these values, also for models that have others of their own: for one run, or a trial."""
+    """The same settings with these values for all models, replacing their own values: for one run or a
+    test.
+    """
     models = {
         model_id: {name: value for name, value in own.items() if name not in values}
         for model_id, own in settings.models.items()
@@ -64,12 +72,14 @@ def for_every_model(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 
 def frozen(models: Mapping[str, Mapping[str, Any]]) -> Mapping[str, ModelSettings]:
-    """A value that nobody can change, without the models that have nothing of their own."""
+    """A read-only copy, without models that have no values of their own."""
     return MappingProxyType({each: MappingProxyType(dict(own)) for each, own in models.items() if own})
 
 
 def field_for(name: str, model_id: str | None) -> Field:
-    """The setting of that name, for all models or for one; `SettingsError` if it has no such value."""
+    """The setting with this name; `SettingsError` if it cannot have a value for this model, or for all if
+    `model_id` is None.
+    """
     each = field_named(name)
     if model_id is not None:
         return model_field(each)
@@ -84,10 +94,10 @@ def field_for(name: str, model_id: str | None) -> Field:
 
 
 def typed_value(name: str, text: str | None, model_id: str | None) -> Any:
-    """The value that a person has typed for all models, or for one; `SettingsError` if it cannot be.
+    """The value that a person has typed for all models or for one; `SettingsError` if it is invalid.
 
-    Without a text it is the default, or None for a model: then the value for all holds for it. That can be
-    wished of every setting, for a file may have any of them in a model's table.
+    Without a text: the default, or None for a model, which removes its own value. The latter is allowed for
+    every setting, because a file may have any of them in a model's table.
     """
     if text is None and model_id is not None:
         field_named(name)
@@ -100,7 +110,7 @@ def typed_value(name: str, text: str | None, model_id: str | None) -> Any:
 
 
 def model_field(each: Field) -> Field:
-    """The same field; `SettingsError` if a model can have no value of its own of it."""
+    """The same field; `SettingsError` if models cannot have their own values of it."""
     if each.scope is Scope.ALL:
         raise SettingsError(
             ErrorCode.SETTING_FOR_ALL_MODELS,
@@ -117,7 +127,7 @@ def model_field(each: Field) -> Field:
 
 
 def check_own(each: Field, value: object) -> Any:
-    """`value` as a model keeps it; `SettingsError` if it cannot have it."""
+    """`value` as it is kept for a model; `SettingsError` if a model cannot have it."""
     checked = model_field(each).check(value)
     if each.name == "engine" and checked == _REMOTE:
         raise SettingsError(
@@ -130,26 +140,26 @@ def check_own(each: Field, value: object) -> Any:
 
 
 def aliases_of(settings: Settings) -> dict[str, str]:
-    """By each other name of a model, its id."""
+    """The ids of models by their aliases."""
     return {alias: model_id for model_id, own in settings.models.items() for alias in own.get("aliases", ())}
 
 
 def check_aliases(settings: Settings, model_id: str) -> None:
-    """`SettingsError` that names both models if an alias of this one would mean another, too."""
+    """`SettingsError`, which names both models, if an alias of this model is also a name of another."""
     for (each, _), error in _conflicts(settings.models).items():
         if each == model_id:
             raise error
 
 
 def read_tables(value: object) -> ModelTables:
-    """What can be used of the key `models` of a file, and what is wrong with the rest."""
+    """The valid and invalid values in `value`, which a settings file has under the key `models`."""
     if not isinstance(value, Mapping):
         return ModelTables(faults={(): _no_table("models", value)})
     usable: dict[str, dict[str, Any]] = {}
     faults: dict[tuple[str, ...], SettingsError] = {}
     for model_id, table in value.items():
         if isinstance(table, Mapping):
-            usable[model_id], wrong = _read_table(table)
+            usable[model_id], wrong = read_values(table, ALL_FIELDS, check_own)
             faults |= {(model_id, name): error for name, error in wrong.items()}
         else:
             faults[model_id,] = _no_table(model_id, table)
@@ -160,23 +170,10 @@ def read_tables(value: object) -> ModelTables:
     return ModelTables(frozen(usable), faults)
 
 
-def _read_table(table: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, SettingsError]]:
-    """A model's own values, and what is wrong by name; what no version of this app knows is let be."""
-    values: dict[str, Any] = {}
-    faults: dict[str, SettingsError] = {}
-    for each in ALL_FIELDS:
-        if each.name in table:
-            try:
-                values[each.name] = check_own(each, table[each.name])
-            except SettingsError as exc:
-                if isinstance(exc, EntriesError):
-                    values[each.name] = exc.usable
-                faults[each.name] = exc
-    return values, faults
-
-
 def _conflicts(models: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], SettingsError]:
-    """By model and alias, why it cannot be one: another model has it, too, or is called so."""
+    """By model and alias, why the alias is invalid: another model has the same alias, or it is a model's
+    id.
+    """
     ids = {same_name(model_id): model_id for model_id in models}
     claims: dict[str, list[tuple[str, str]]] = {}
     for model_id, own in models.items():

@@ -1,8 +1,8 @@
-"""Web origins as people write them, and whether that of a page is among them. Pure.
+"""Web origins as people write them, and whether a page's origin is among them. Pure.
 
-An origin is what a browser tells of a page in the header `Origin`: scheme, host and port, in small letters,
-in ASCII, without a path and without the port that the scheme has anyway. An entry that is written otherwise
-is put into that form, and one that could never be equal to what a browser sends is refused.
+An origin is what a browser sends in the header `Origin`: scheme, host and port, in lower case and ASCII,
+without a path and without the default port. An entry that is written in another way is converted, and one
+that could never match is refused.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 EVERYONE = "*"
 OPAQUE = "null"
-"""What a browser sends for a page from a file, and for any page that a site puts into a sandbox."""
+"""The origin of pages from files, and of any page in a sandbox."""
 
 _WEB_PORTS = {"http": "80", "https": "443"}
 _NEW_HOST_EACH_TIME = ("vscode-webview",)
-"""Schemes of which no page has the same host twice: only all of them can be allowed."""
+"""Schemes whose pages get another host each time, so that only all of them together can be allowed."""
 _NO_PAGES = ("ws", "wss", "ftp", "data", "blob", "about", "javascript")
-"""No page has such an origin: that of a WebSocket is its page's, the others' is `null`."""
+"""No page has such an origin: a WebSocket has its page's, and the others have `null`."""
 _PARTS = re.compile(r"([^:/?#]*)://(\[[^\]/]*\]|[^:/?#]*)(?::([^/?#]*))?([/?#].*)?", re.DOTALL)
 _SENT = re.compile(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[^\s:/?#\[\]]*)(?::(\d+))?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -39,10 +39,11 @@ _HIGHEST_PORT = 65_535
 
 
 def read_origin(text: str) -> str:
-    """An entry of the setting `allowed_origins` as it is compared; `SettingsError` if it can never match.
+    """An entry of the setting `allowed_origins` in the form that is kept; `SettingsError` if it can never
+    match.
 
-    `*` stands for every page, `SCHEME://*` for all of a scheme, `*.` before a host for all below it, and
-    `:*` for every port.
+    `*` means every page, `SCHEME://*` all pages of a scheme, `*.` before a host all its subdomains, and `:*`
+    every port.
     """
     if not text.isprintable():
         raise _refusal(text, phrase("{entry} contains an invisible character.", entry=repr(text)))
@@ -61,15 +62,15 @@ def read_origin(text: str) -> str:
 
 
 def is_allowed(origin: str, entries: Iterable[str]) -> bool:
-    """Whether a page with this `Origin` header is meant by one of the entries that `read_origin` gave."""
+    """Whether this `Origin` header matches one of the entries, which `read_origin` has returned."""
     return any(_matches(origin.lower(), entry) for entry in entries)
 
 
 def to_ask_about(origin: str) -> str | None:
-    """The entry for a page that a person may be asked about: of an app, or of a server on this computer.
+    """The entry for a page of an app or of a server on this computer, about which the user may be asked.
 
-    None for all others: a page of the internet could ask just to be allowed by mistake, and what any page
-    can pretend to be says nothing.
+    None for all others: a page on the internet could ask again and again until it is allowed by mistake, and
+    `null` and `file` do not say which page it is.
     """
     if origin.lower() == OPAQUE or not can_be_allowed(origin):
         return None
@@ -91,7 +92,7 @@ def _is_here(host: str) -> bool:
 
 
 def can_be_allowed(origin: str) -> bool:
-    """Whether a header is an origin as browsers send them, so that an entry could mean it alone."""
+    """Whether a header is an origin in the form that browsers send, so that an entry can mean exactly it."""
     try:
         return "*" not in origin and read_origin(origin) == origin.lower()
     except SettingsError:
@@ -149,7 +150,7 @@ def _rest_fault(found: re.Match[str], rest: str) -> Phrase | None:
 
 
 def _read_host(text: str, scheme: str, host: str) -> str:
-    """The host as browsers send it; `SettingsError` if it can be none."""
+    """The host in the form that browsers send; `SettingsError` if it is invalid."""
     if not host:
         raise _refusal(text, phrase("{entry} has no host. Enter one, or * for any host.", entry=text.strip()))
     if host == "*":
@@ -180,20 +181,20 @@ def _web_host(text: str, name: str) -> str:
     ascii_name = name if name.isascii() else _in_ascii(text, name)
     if not _WEB_HOST.fullmatch(ascii_name):
         raise _no_host(text, name)
-    # Browsers read a host that ends in a number as an IPv4 address, and send that.
+    # Browsers read a host that ends in a number as an IPv4 address, and send it in the usual form.
     if _NUMBER.fullmatch(ascii_name.rstrip(".").rpartition(".")[2]):
         return _address(text, ascii_name)
     return ascii_name
 
 
 def _in_ascii(text: str, name: str) -> str:
-    """A name with other letters as browsers send it, in punycode."""
+    """A name with non-ASCII letters in the form that browsers send, punycode."""
     try:
         ascii_name = name.encode("idna")
         same = ascii_name.decode("idna") == name
     except UnicodeError as exc:
         raise _no_host(text, name) from exc
-    if not same:  # Python's rules of 2003 make another name of it than browsers do: ß would be ss
+    if not same:  # Python follows IDNA 2003, browsers a newer version: ß would become ss
         raise _refusal(
             text, phrase("Write {name} in ASCII as browsers send it, starting with xn--.", name=name)
         )
@@ -201,7 +202,7 @@ def _in_ascii(text: str, name: str) -> str:
 
 
 def _address(text: str, name: str) -> str:
-    try:  # browsers send no zone of an address
+    try:  # an address with a zone (%) is invalid here: browsers do not send it
         address = ipaddress.ip_address(name.strip("[]").replace("%", " "))
     except ValueError as exc:
         raise _no_host(text, name) from exc

@@ -1,75 +1,39 @@
-"""Every setting in one place: its name, type, default, range, unit and the words a person reads. Pure.
+"""Every setting in one place: its name, type, default, range, unit and the texts that people read. Pure.
 
-The dialog, the terminal commands and the documentation read `FIELDS`; the store validates with `Settings`.
-Names are those of the 4D component where it has the option (`ctx_size`, `batch_size`, …).
+`fields.py` reads all this from the annotations. Names are those of the 4D component where it has the option
+(`ctx_size`, `batch_size`, …).
 """
 
 from __future__ import annotations
 
-import re
-import shlex
-import sys
-import tomllib
-import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from tray_app.errors import ErrorCode, SettingsError
-from tray_app.phrases import joined, phrase
-from tray_app.settings.aliases import read_alias
-from tray_app.settings.origins import read_origin
-from tray_app.system.paths import expanded
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from tray_app.phrases import Phrase, Text
+    from tray_app.phrases import Text
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
 
-# NUL ends a text for systems and engines; what is no name of a file and no prompt has no line ends, either.
+# NUL ends a text for systems and engines. Only file names and prompts may contain line ends.
 Words = Annotated[str, Meta(pattern=r"\A[^\x00]*\Z")]
 Line = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
-_EXAMPLES = {
-    "allowed_origins": ["https://example.org", "http://localhost:*"],
-    "refused_origins": ["app://example"],
-    "aliases": ["gpt-4o-mini", "my-model"],
-}
-"""What says more than the default, in the error of a value that cannot be."""
-_READERS: dict[str, Callable[[str], str]] = {
-    "allowed_origins": read_origin,
-    "refused_origins": read_origin,
-    "aliases": read_alias,
-}
-"""How one entry of a list is read, for lists that take no other text; `SettingsError` if it is none."""
-
-
-_ADDRESSES = {"remote_url": "remote", "hf_endpoint": "HOST", "engines_address": "HOST"}
-"""Settings that are the address of a server, and the key that is kept for it."""
-_WITHOUT_KEY = frozenset({"updates_address"})
-"""Those of servers to which no key is ever sent."""
-_THIS_COMPUTER = ("127.0.0.1", "::1", "localhost")
-_WITH_SECRET = re.compile(r"^(?:[^/]*//)?[^/?#]*@|://[^@]*:[^@]*@|[?#]")
-"""A login, also where its password has signs in it that end the name of a host; a query, for `?key=…`."""
 
 
 class Scope(Enum):
-    """Whom a setting is for."""
+    """What a value of a setting applies to."""
 
     ALL = auto()
-    """The app as a whole."""
+    """The whole app."""
     EACH = auto()
-    """Every model, unless one has a value of its own."""
+    """Every model that does not have a value of its own."""
     ONE = auto()
-    """A single model: there is no value for all."""
+    """A single model; there is no value for all."""
 
 
 def _about(  # noqa: PLR0913 - what there is to know about a setting, each by its name
@@ -97,14 +61,14 @@ def _about(  # noqa: PLR0913 - what there is to know about a setting, each by it
 
 
 ModelSettings = Mapping[str, Any]
-"""By name, the settings of which a model has a value of its own. It is never changed, only replaced."""
+"""A model's own values, by the names of the settings. Never changed, only replaced."""
 _NONE: Mapping[str, ModelSettings] = MappingProxyType({})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user chose. `msgspec.structs.replace` makes a changed copy.
+    """What the user has chosen. `msgspec.structs.replace` makes a changed copy.
 
-    Models may have values of their own in `models`: `model_settings.effective` gives what holds for one.
+    Models may have values of their own in `models`; `model_settings.effective` gives those that apply to one.
     """
 
     language: Annotated[
@@ -587,279 +551,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     models: Mapping[str, ModelSettings] = _NONE
-    """By the ids of models, what they have of their own; also of models that are not installed."""
-
-
-class EntriesError(SettingsError):
-    """A list has entries that it cannot have; `usable` are the others."""
-
-    def __init__(self, name: str, reasons: list[Text], usable: tuple[str, ...]) -> None:
-        super().__init__(
-            ErrorCode.SETTING_ENTRIES_INVALID,
-            phrase("The setting {name} has entries that it cannot have", name=name),
-            joined("\n", reasons),
-        )
-        self.usable = usable
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What is known about one setting besides its value."""
-
-    name: str
-    title: str
-    help: str
-    """What it does, in a few words."""
-    details: str
-    """What else there is to say about it; may be empty."""
-    words: str
-    """What else people call it: whoever looks for that finds the setting."""
-    group: str
-    advanced: bool
-    """Whether few people need it."""
-    unit: str
-    default: Any
-    kind: type
-    """`int`, `float`, `bool`, `str` or `tuple` (of texts)."""
-    minimum: float | None
-    maximum: float | None
-    may_be_auto: bool
-    choices: tuple[str, ...]
-    """The only values of a `str` field; empty where any text will do."""
-    is_folder: bool
-    """Whether a text is the path of a folder, or empty."""
-    scope: Scope
-    annotation: Any
-
-    @property
-    def expectation(self) -> Phrase:
-        """What a value must be, in a sentence."""
-        if self.is_folder:
-            return phrase("It must be the full path of a folder, or empty for the usual one.")
-        if self.choices:
-            return phrase("It must be one of: {choices}.", choices=", ".join(self.choices))
-        if self.name in _WITHOUT_KEY:
-            return phrase("It must be an https address, or an http address of this computer, or empty.")
-        limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
-        return {
-            (int, False): phrase("It must be a whole number from {minimum} to {maximum}.", **limits),
-            (int, True): phrase(
-                'It must be a whole number from {minimum} to {maximum}, or "auto".', **limits
-            ),
-            (float, False): phrase("It must be a number from {minimum} to {maximum}.", **limits),
-            (float, True): phrase('It must be a number from {minimum} to {maximum}, or "auto".', **limits),
-            (bool, False): phrase("It must be true or false."),
-            (str, False): phrase("It must be a text without control characters."),
-            (tuple, False): phrase("It must be a list of texts without control characters."),
-        }[self.kind, self.may_be_auto]
-
-    def check(self, value: object) -> Any:
-        """`value` as this setting keeps it; `SettingsError` if the setting cannot have it."""
-        if self.read_entry and isinstance(value, list | tuple):
-            return self._entries(value)
-        try:
-            checked = msgspec.convert(value, self.annotation)
-        except msgspec.ValidationError as exc:
-            raise self.refusal(value) from exc
-        if self.name in (*_ADDRESSES, *_WITHOUT_KEY) and _WITH_SECRET.search(checked):
-            raise self._refusal_of_secret()
-        if self.name in _WITHOUT_KEY and checked.strip() and not is_safe_address(checked.strip()):
-            raise self.refusal(value)
-        if self.is_folder and not checked.strip():
-            return ""
-        if self.is_folder and not expanded(checked).is_absolute():  # another one in every terminal
-            raise self.refusal(value)
-        return checked
-
-    def _refusal_of_secret(self) -> SettingsError:
-        """As `refusal`, without the value: it is shown and logged wherever the address is."""
-        return SettingsError(
-            ErrorCode.SETTING_HAS_CREDENTIALS,
-            phrase("The setting {name} cannot have a login or a key in its address", name=self.name),
-            phrase("Addresses are shown and logged, and no key is sent to this one.")
-            if self.name in _WITHOUT_KEY
-            else phrase(
-                "Addresses are shown and logged; keys belong in the keychain: powerinfer-tray key set {key}",
-                key=_ADDRESSES[self.name],
-            ),
-            "Leave out what stands before an @ and after a ?, and these signs.",
-        )
-
-    @property
-    def read_entry(self) -> Callable[[str], str] | None:
-        """How one entry of the list is read; None where it may be any text, or where there is no list."""
-        return _READERS.get(self.name)
-
-    def _entries(self, entries: Iterable[object]) -> tuple[str, ...]:
-        """Every entry as it is kept, each once; `EntriesError` with the reason for each that cannot be."""
-        read: dict[str, None] = {}
-        reasons: list[Text] = []
-        for entry in entries:
-            try:
-                if not isinstance(entry, str) or self.read_entry is None:
-                    raise self.refusal(entry)
-                read[self.read_entry(entry)] = None
-            except SettingsError as exc:
-                reasons.append(exc.texts[1])
-        if reasons:
-            raise EntriesError(self.name, reasons, tuple(read))
-        return tuple(read)
-
-    def refusal(self, value: object) -> SettingsError:
-        """The error that says what a value must be in place of this one."""
-        import tomlkit  # slow to import, and seldom needed
-
-        return SettingsError(
-            ErrorCode.SETTING_VALUE_INVALID,
-            phrase("The setting {name} cannot be {value}", name=self.name, value=repr(value)),
-            self.expectation,
-            phrase(
-                "For example: {name} = {example}",
-                name=self.name,
-                example=tomlkit.item(_EXAMPLES.get(self.name, self.default)).as_string(),
-            ),
-        )
-
-
-def _field(info: msgspec.structs.FieldInfo) -> Field:
-    node = msgspec.inspect.type_info(info.type)
-    extra: dict[str, Any] = {}
-    title = help_text = ""
-    while isinstance(node, msgspec.inspect.Metadata):
-        extra |= node.extra or {}
-        schema = node.extra_json_schema or {}
-        title, help_text = schema.get("title", title), schema.get("description", help_text)
-        node = node.type
-    choices: tuple[str, ...] = ()
-    if isinstance(node, msgspec.inspect.LiteralType):
-        # `values` is sorted; a person reads them in the order of the schema.
-        choices, node = typing.get_args(typing.get_args(info.type)[0]), msgspec.inspect.StrType()
-    options = node.types if isinstance(node, msgspec.inspect.UnionType) else (node,)
-    auto = any(isinstance(option, msgspec.inspect.LiteralType) for option in options)
-    value = next(option for option in options if not isinstance(option, msgspec.inspect.LiteralType))
-    kinds: dict[type, type] = {
-        msgspec.inspect.IntType: int,
-        msgspec.inspect.FloatType: float,
-        msgspec.inspect.BoolType: bool,
-        msgspec.inspect.StrType: str,
-        msgspec.inspect.VarTupleType: tuple,
-    }
-    return Field(
-        name=info.name,
-        title=title,
-        help=help_text,
-        details=extra["details"],
-        words=extra["words"],
-        group=extra["group"],
-        advanced=extra["advanced"],
-        unit=extra["unit"],
-        default=info.default,
-        kind=kinds[type(value)],
-        minimum=getattr(value, "ge", None),
-        maximum=getattr(value, "le", None),
-        may_be_auto=auto,
-        choices=choices,
-        is_folder=extra["folder"],
-        scope=extra["scope"],
-        annotation=info.type,
-    )
-
-
-ALL_FIELDS: tuple[Field, ...] = tuple(
-    _field(info) for info in msgspec.structs.fields(Settings) if info.name != "models"
-)
-FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ONE)
-"""Those that have a value for all models."""
-MODEL_FIELDS = tuple(field for field in ALL_FIELDS if field.scope is not Scope.ALL)
-"""Those of which a model may have a value of its own."""
-
-MODEL_REFERENCES = ("model", "default_embedding", "default_chat")
-"""Settings that name a model: by its id, another name of it, or a file. It need not be installed yet."""
-
-
-def field_named(name: str) -> Field:
-    """The field of that name; `SettingsError` that names the nearest one if there is none."""
-    for field in ALL_FIELDS:
-        if field.name == name:
-            return field
-    import difflib
-
-    names = [field.name for field in ALL_FIELDS]
-    nearest = difflib.get_close_matches(name, names, n=1)
-    raise SettingsError(
-        ErrorCode.SETTING_UNKNOWN,
-        phrase("There is no setting {name}", name=repr(name)),
-        phrase("Did you mean {name}?", name=nearest[0])
-        if nearest
-        else phrase("The settings are: {names}.", names=", ".join(names)),
-        "All settings with their values: powerinfer-tray settings show",
-    )
-
-
-def parse_value(name: str, text: str) -> Any:
-    """The value that a person typed for a setting; `SettingsError` if it is none."""
-    field = field_named(name)
-    try:
-        text.encode()  # the file cannot hold bytes that are no letters
-        return field.check(_from_text(field, text))
-    except (ValueError, RecursionError) as exc:  # int, float, shlex or a reader of lists could not read it
-        raise field.refusal(text) from exc
-
-
-def _from_text(field: Field, text: str) -> object:
-    if field.may_be_auto and text == AUTO:
-        return AUTO
-    if field.kind is bool:
-        words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False}
-        return words.get(text.lower(), text)
-    if field.kind is tuple:
-        if text.strip().startswith("["):
-            return _bracketed(text.strip())
-        return _words(text, separators=",;" if field.read_entry else "")
-    return field.kind(text)
-
-
-def value_text(value: object) -> str:
-    """A setting's value as it is typed; `parse_value` reads it back."""
-    return list_text(value) if isinstance(value, tuple) else str(value)
-
-
-def is_safe_address(text: str) -> bool:
-    """Whether it is an address at which nobody else can listen: of https, or of this computer; without a
-    login.
-    """
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # looked at here, so that a bad one fails here
-    except ValueError:
-        return False
-    if re.search(r"\s", text) or not host or "@" in parts.netloc:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in _THIS_COMPUTER)
-
-
-def list_text(words: Iterable[str]) -> str:
-    """A list as it is typed; `parse_value` reads it back."""
-    return " ".join(shlex.quote(word) if _NEEDS_QUOTES.search(word) else word for word in words)
-
-
-_NEEDS_QUOTES = re.compile(r"""^$|^\[|[\s"'\\]""")
-
-
-def _words(text: str, separators: str) -> list[str]:
-    """A text's words as a shell reads them; on Windows, a backslash stands in a path and for itself."""
-    reader = shlex.shlex(text, posix=True)
-    reader.whitespace += separators
-    reader.whitespace_split = True
-    reader.commenters = ""
-    if sys.platform == "win32":
-        reader.escape = ""
-    return list(reader)
-
-
-def _bracketed(text: str) -> list[Any]:
-    """A list as JSON, TOML and `settings get` write it; `ValueError` if it is none."""
-    try:
-        return list(msgspec.json.decode(text, type=list))
-    except msgspec.DecodeError:
-        return list(tomllib.loads(f"list = {text}")["list"])
+    """The models' own values, by model id; also those of models that are not installed."""

@@ -1,7 +1,7 @@
-"""Keeps the settings in a TOML file: loads what is right, reports what is not, saves atomically. Any thread.
+"""Keeps the settings in a TOML file: loads valid values, reports invalid ones, saves atomically. Any thread.
 
-The file belongs to the person: comments, order and unknown keys stay, changes that another program made to it
-in the meantime are kept, and a file with a fault is never overwritten without a copy beside it.
+The file belongs to the user: comments, order and unknown keys stay, changes made by other programs in the
+meantime are kept, and a file with an error is never overwritten without a copy beside it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from filelock import Timeout
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
+from tray_app.settings.fields import FIELDS, read_values
 from tray_app.settings.model_settings import (
     ModelTables,
     check_aliases,
@@ -26,7 +27,7 @@ from tray_app.settings.model_settings import (
     with_own,
     with_values,
 )
-from tray_app.settings.schema import FIELDS, EntriesError, Settings
+from tray_app.settings.schema import Settings
 from tray_app.system.file_lock import locked
 from tray_app.system.files import read_regular, write_atomically
 
@@ -39,24 +40,24 @@ if TYPE_CHECKING:
 
 
 _LOCK_TIMEOUT_S = 10.0
-"""Reading and writing take milliseconds: who has the lock for so long will not give it back soon."""
+"""Reading and writing take milliseconds: a program that has the lock longer than this probably hangs."""
 VERSION = 3
-"""Of what a settings file means, told by its key `version`; a file without one is of version 1.
+"""The format of the settings file, in its key `version`; a file without the key has version 1.
 
-2: the context is `auto` where nothing else is said. 3: models may have settings of their own.
+Since 2, the default of `ctx_size` is `auto`. Since 3, models may have values of their own.
 """
 _VERSION_KEY = "version"
 _MODELS_KEY = "models"
 _CONTEXT_IN_1 = 2048
 _BROKEN = ".broken"
 _LARGEST_BYTES = 1 << 18
-"""Fifty times what all settings take, with room for the tables of thousands of models."""
+"""The largest settings file that is read: fifty times as large as one with all settings."""
 
 
 class SettingsStore:
-    """The settings in force and the file behind them.
+    """The settings in effect, and the file that contains them.
 
-    `overrides` hold for this run only and are never saved (the options of `powerinfer-tray serve`).
+    `overrides` apply to this run only and are never saved (the options of `powerinfer-tray serve`).
     """
 
     def __init__(self, path: Path, overrides: Mapping[str, Any] | None = None) -> None:
@@ -65,27 +66,27 @@ class SettingsStore:
         self._lock = threading.Lock()
         self.current = Settings()
         self.problem: SettingsError | None = None
-        """Why the file, or a part of it, could not be used; defaults stand in for that part."""
+        """Why the file, or a part of it, could not be used; that part has its default values."""
         self._adopt(_read(path))
 
     @property
     def broken_copy(self) -> Path:
-        """Where a file that could not be read as a whole is kept when it is written anew."""
+        """The copy of a file that was replaced although it had an error."""
         return self.path.with_name(f"{self.path.name}{_BROKEN}")
 
     def replace(self, new: Settings) -> None:
-        """Save `new` and make it current. `SettingsError` if it cannot be saved: then nothing has changed.
+        """Save `new` and make it current. `SettingsError` if it cannot be saved; then nothing has changed.
 
-        Only what is changed is written: what other programs have changed since stays.
+        Only differences are written, so that what other programs have changed meanwhile stays.
         """
         with self._lock:
             self._save(self.current, new)
 
     def change(self, model_id: str | None = None, /, **values: Any) -> Settings:
-        """Save these values, for good also where one held for this run only; the settings of before.
+        """Save these values; returns the earlier settings. An override with the same name ends.
 
-        With a model, each is saved where the model has it from: as its own if it has one, else for all.
-        `SettingsError` as `replace`. What others change at the same time is neither lost nor undone.
+        With a model, a value that the model already has is saved for it alone, any other for all models.
+        `SettingsError` as in `replace`. What others change at the same time is neither lost nor undone.
         """
         with self._lock:
             old = self.current
@@ -94,7 +95,7 @@ class SettingsStore:
         return old
 
     def change_own(self, model_id: str, /, **values: Any) -> Settings:
-        """The same for one model alone; None takes its own value away, whatever the file has there."""
+        """As `change`, for one model alone; None removes its own value, whatever the file contains."""
         with self._lock:
             old = self.current
             named = frozenset((_MODELS_KEY, model_id, name) for name in values)
@@ -102,7 +103,9 @@ class SettingsStore:
         return old
 
     def reload(self) -> None:
-        """Take up what another program has written. `SettingsError` if that is of no use: nothing changes."""
+        """Read the file again, which another program has changed. `SettingsError` if it has an error; then
+        nothing changes.
+        """
         with self._lock:
             content = _read(self.path)
             if content.problem:
@@ -111,13 +114,15 @@ class SettingsStore:
             self._adopt(content)
 
     def override(self, **values: Any) -> None:
-        """Let these values hold for this run only, until `replace` gets others."""
+        """Use these values for this run only, or until others are saved."""
         with self._lock:
             self._overrides |= values
             self.current = for_every_model(self.current, values)
 
     def _save(self, old: Settings, new: Settings, named: frozenset[TomlPath] = frozenset()) -> None:
-        """Write what differs from the `old`, and what is `named`; with the lock held."""
+        """Write what differs from `old`, and the `named` values even if they are equal; with the lock
+        held.
+        """
         for model_id, own in new.models.items():
             if own.get("aliases") != old.models.get(model_id, {}).get("aliases"):
                 check_aliases(new, model_id)
@@ -144,8 +149,10 @@ class SettingsStore:
 
 @contextmanager
 def _sole_writer(path: Path) -> Iterator[None]:
-    """Keep other programs from writing between our reading and our writing; what fails is a SettingsError."""
-    import tray_app.settings.toml_text  # noqa: F401 - slow to import: not while others wait
+    """Keep other programs from writing between reading and writing. `SettingsError` if a file cannot be
+    written, or another program has the lock for too long.
+    """
+    import tray_app.settings.toml_text  # noqa: F401 - slow, so it is imported before others have to wait
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,33 +184,33 @@ class _Content:
 
     text: str = ""
     plain: Mapping[str, Any] | None = field(default_factory=dict)
-    """What it says, without comments; None if it cannot be read."""
+    """Its parsed values; None if it cannot be read."""
     settings: Settings = field(default_factory=Settings)
     faulty: frozenset[str] = frozenset()
-    """The settings for all models whose value in the file cannot be used."""
+    """The names of settings with an invalid value for all models."""
     problem: SettingsError | None = None
     unsaid: Mapping[str, Any] = field(default_factory=lambda: {_VERSION_KEY: VERSION})
-    """What has to be written into it for it to mean the same as a file of today's version."""
+    """The values to add to a file of an earlier version, so that it means the same in the present one."""
     version: int = VERSION
     newer: SettingsError | None = None
-    """Why it must not be written: it may say what this app cannot understand."""
+    """The error for a file of a newer version, which must not be written."""
 
 
 def _read(path: Path) -> _Content:
     text = ""
     try:
-        text = read_regular(path, _LARGEST_BYTES).decode("utf-8-sig")  # Windows' editors put a mark first
+        text = read_regular(path, _LARGEST_BYTES).decode("utf-8-sig")  # editors on Windows add a BOM
         plain = tomllib.loads(text)
     except FileNotFoundError:
         return _Content()
     except OSError as exc:
         return _Content(plain=None, problem=_unusable(path, exc.strerror or str(exc)))
-    except (ValueError, RecursionError) as exc:  # ValueError: also bytes that are no letters
+    except (ValueError, RecursionError) as exc:  # ValueError: not TOML, or not UTF-8
         return _Content(text=text, plain=None, problem=_unusable(path, str(exc)))
-    values, faults = _general(plain)
+    values, faults = read_values(plain, FIELDS)
     tables = read_tables(plain[_MODELS_KEY]) if _MODELS_KEY in plain else ModelTables()
-    told = [_fault((name,), error, text) for name, error in faults.items()]
-    told += [_fault((_MODELS_KEY, *names), error, text) for names, error in tables.faults.items()]
+    wrong: dict[TomlPath, SettingsError] = {(name,): error for name, error in faults.items()}
+    wrong |= {(_MODELS_KEY, *names): error for names, error in tables.faults.items()}
     unsaid = _unsaid(plain, values)
     values = {name: value for name, value in unsaid.items() if name != _VERSION_KEY} | values
     newer = _newer(path, plain)
@@ -212,53 +219,43 @@ def _read(path: Path) -> _Content:
         plain=plain,
         settings=Settings(**values, models=tables.usable),
         faulty=frozenset(faults),
-        problem=newer or (_unusable(path, joined("\n", told)) if told else None),
+        problem=newer or (_unusable(path, joined("\n", _faults(wrong, text))) if wrong else None),
         unsaid=unsaid,
         version=_version(plain),
         newer=newer,
     )
 
 
-def _general(plain: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, SettingsError]]:
-    """The values for all models that can be used, and what is wrong with the others."""
-    values: dict[str, Any] = {}
-    faults: dict[str, SettingsError] = {}
-    for entry in FIELDS:
-        if entry.name in plain:
-            try:
-                values[entry.name] = entry.check(plain[entry.name])
-            except SettingsError as exc:
-                if isinstance(exc, EntriesError):
-                    values[entry.name] = exc.usable
-                faults[entry.name] = exc
-    return values, faults
+def _faults(wrong: Mapping[TomlPath, SettingsError], text: str) -> Iterator[Phrase]:
+    """For each wrong value of a file, by its place: on which line it is, and what is wrong with it."""
+    from tray_app.settings.toml_text import Lines
 
-
-def _fault(names: TomlPath, error: SettingsError, text: str) -> Phrase:
-    """Where something is wrong, and what."""
-    from tray_app.settings.toml_text import line_of
-
-    title, reason, _ = error.texts
-    line = line_of(names, text)
-    if len(names) > 1:
-        return phrase(
-            "line {number}, model {model}: {title}. {reason}",
-            number=line,
-            model=names[1],
-            title=title,
-            reason=reason,
-        )
-    return phrase("line {number}: {title}. {reason}", number=line, title=title, reason=reason)
+    lines = Lines(text)
+    for names, error in wrong.items():
+        title, reason, _ = error.texts
+        line = lines.of(names)
+        if len(names) > 1:
+            yield phrase(
+                "line {number}, model {model}: {title}. {reason}",
+                number=line,
+                model=names[1],
+                title=title,
+                reason=reason,
+            )
+        else:
+            yield phrase("line {number}: {title}. {reason}", number=line, title=title, reason=reason)
 
 
 def _version(plain: Mapping[str, Any]) -> int:
-    """What is no number from 1 on cannot be from this app, which has written none before 2."""
+    """The file's version; 1 for anything but an integer above 1, because the app did not write the key
+    then.
+    """
     told = plain.get(_VERSION_KEY)
     return told if isinstance(told, int) and not isinstance(told, bool) and told > 1 else 1
 
 
 def _unsaid(plain: Mapping[str, Any], usable: Mapping[str, Any]) -> dict[str, Any]:
-    """What an earlier version took for granted, as today's file says it; nothing for one of today."""
+    """The values to add to a file of an earlier version; empty for the present one. See `_Content.unsaid`."""
     if _version(plain) >= VERSION:
         return {}
     is_said = "ctx_size" in usable or _version(plain) > 1
@@ -292,9 +289,9 @@ def _unusable(path: Path, cause: Text) -> SettingsError:
 
 
 def _with_changes(content: _Content, old: Settings, new: Settings, named: frozenset[TomlPath]) -> str:
-    """The file's text with the changed and the `named` values set anew, every other character as it was.
+    """The file's text with the changed and the `named` values, every other character unchanged.
 
-    Where a table is written in a way that cannot be changed so, the values are kept and comments are not.
+    If a table is written in a way that cannot be edited, the file is written again without its comments.
     """
     from tray_app.settings.toml_text import edited, plain_text
 
@@ -319,7 +316,9 @@ def _differing(old: Settings, new: Settings) -> Iterator[tuple[str, Any]]:
 
 
 def _value_at(settings: Settings, path: TomlPath) -> Any:
-    """The value of a setting for all models, or of one that is a model's own; None if the model has none."""
+    """The value at a path of the file, for all models or for one; None if the model has no value of its
+    own.
+    """
     if len(path) == 1:
         return getattr(settings, path[0])
     _, model_id, name = path
@@ -327,7 +326,7 @@ def _value_at(settings: Settings, path: TomlPath) -> Any:
 
 
 def _model_changes(old: Settings, new: Settings) -> dict[TomlPath, Any]:
-    """The entries of models that are changed; None for those that go."""
+    """The changed values of models; None for those that are removed."""
     changes: dict[TomlPath, Any] = {}
     for model_id in {**old.models, **new.models}:
         before, after = old.models.get(model_id, {}), new.models.get(model_id, {})
@@ -338,7 +337,7 @@ def _model_changes(old: Settings, new: Settings) -> dict[TomlPath, Any]:
 
 
 def _with_value(values: Mapping[str, Any], path: TomlPath, value: Any) -> dict[str, Any]:
-    """The same with another value at `path`; tables that are empty then are left out."""
+    """A copy with another value at `path`, or without one if it is None; empty tables are left out."""
     name, *rest = path
     inner = values.get(name)
     if rest:
@@ -348,7 +347,7 @@ def _with_value(values: Mapping[str, Any], path: TomlPath, value: Any) -> dict[s
 
 
 def _says(text: str, wanted: Mapping[str, Any]) -> bool:
-    """Whether a text means these values."""
+    """Whether a TOML text has exactly these values."""
     try:
         return _is_same(tomllib.loads(text), wanted)
     except (ValueError, RecursionError):
@@ -356,7 +355,7 @@ def _says(text: str, wanted: Mapping[str, Any]) -> bool:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    """Whether two values of a file are equal; an empty table is as good as none."""
+    """Whether two TOML values are equal; an empty table equals a missing one, and NaN equals itself."""
     if isinstance(one, dict) and isinstance(other, dict):
         return all(_is_same(one.get(name, {}), other.get(name, {})) for name in {**one, **other})
     if isinstance(one, list) and isinstance(other, list):
@@ -366,10 +365,10 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _keep_a_copy(path: Path, content: _Content) -> None:
-    """Copy the file beside itself: `.bak` each time, `.broken` where something in it could not be read.
+    """Copy the file to `.bak`, or to `.broken` if it has an error.
 
-    One of an earlier version is kept as `.v1` or `.v2` besides, which later changes leave alone. `OSError` if
-    what is there cannot be copied: then it must not be replaced, either.
+    A file of an earlier version is also copied to `.v1` or `.v2`, which later changes do not replace.
+    `OSError` if it cannot be copied; then it must not be replaced, either.
     """
     with suppress(FileNotFoundError):
         before = read_regular(path, _LARGEST_BYTES)

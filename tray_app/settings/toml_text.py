@@ -1,7 +1,7 @@
-"""Changes single values in the text of a TOML file; every other character stays as it was. Pure.
+"""Changes single values in the text of a TOML file and leaves every other character as it is. Pure.
 
-The text is read statement by statement, so that a comment keeps its place above what it is about, and a file
-with thousands of tables is changed in a moment.
+Works on the lines of single statements, so that comments stay above what they are about, and a file with
+thousands of tables is changed quickly.
 """
 
 from __future__ import annotations
@@ -17,52 +17,63 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 TomlPath = tuple[str, ...]
-"""The names that lead to a value, from the outermost table inwards."""
+"""The keys that lead to a value, from the outermost table inwards."""
 
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}|' + r"'''.*?'{3,5}|" + r'"(?:\\.|[^"\\\n])*"|' + r"'[^'\n]*'|"
     r"""\#[^\n]*|[\[{]|[\]}]|\n|[^"'#\[\]{}\n]+|.""",
     re.DOTALL,
 )
-"""A string, a comment, a bracket, the end of a line, or what is between them."""
+"""A string, a comment, a bracket, the end of a line, or other text between these."""
 _KEY = re.compile(r"""((?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|[^"'=\n])*)=""")
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-"""A name that needs no quotes."""
+"""A key that needs no quotes."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Statement:
-    """A header of a table, or a key with its value; an inline table is one value."""
+    """The header of a table, or a key with its value, which may be an inline table."""
 
     table: TomlPath
     names: TomlPath
-    """The key within its table, of several names where it is written with dots; none for a header."""
+    """The key within its table, with several parts if it is dotted; empty for a header."""
     first: int
-    """The number of its first line, from 0 on."""
+    """The index of its first line."""
     end: int
-    """The number of the line after it."""
+    """The index of the line after it."""
 
     @property
     def path(self) -> TomlPath:
         return self.table + self.names
 
 
-def line_of(path: TomlPath, text: str) -> int:
-    """The line, from 1 on, on which the value at `path` stands, or else what is nearest to it."""
-    best, line = 0, 1
-    for statement in _statements(text):
-        shared = statement.path[: len(path)]
-        if len(shared) > best and shared == path[: len(shared)]:
-            best, line = len(shared), statement.first + 1
-    return line
+class Lines:
+    """The lines of a TOML text on which its values are. The text is read once, for however many values."""
+
+    def __init__(self, text: str) -> None:
+        self._exact: dict[TomlPath, int] = {}
+        self._within: dict[TomlPath, int] = {}
+        """The line, from 1 on, of the first statement in each table."""
+        for statement in _statements(text):
+            path, line = statement.path, statement.first + 1
+            self._exact.setdefault(path, line)
+            for length in range(1, len(path) + 1):
+                self._within.setdefault(path[:length], line)
+
+    def of(self, path: TomlPath) -> int:
+        """The line, from 1 on, of the value at `path`, or of the innermost table that contains it."""
+        if path in self._within:
+            return self._within[path]
+        around = (path[:length] for length in range(len(path) - 1, 0, -1))
+        return next((self._exact[each] for each in around if each in self._exact), 1)
 
 
 def edited(text: str, path: TomlPath, value: Any) -> str:
-    """The text with `value` at `path`: in the table that is there, or in a new one at the end.
+    """The text with `value` at `path`: in the existing table, or in a new one at the end.
 
-    Without a value, None, the entry is taken out, and with it a table that has nothing else in it. Where a
-    table is written in a way that has no place for the entry, the result is no TOML, or means something else.
+    None removes the entry, and its table if nothing else is in it. If the existing table is written in a way
+    that cannot be extended, the result is invalid or has other values, so the caller has to check it.
     """
     lines = text.split("\n")
     statements = list(_statements(text))
@@ -78,12 +89,12 @@ def edited(text: str, path: TomlPath, value: Any) -> str:
 
 
 def plain_text(values: Mapping[str, Any]) -> str:
-    """The text of a new file with these values."""
+    """The TOML text of these values."""
     return tomlkit.dumps(values)
 
 
 def _statements(text: str) -> Iterator[_Statement]:
-    """All of a file in order; what is no TOML is left out."""
+    """The statements of a file in order; invalid ones are left out."""
     table: TomlPath = ()
     depth = number = first = 0
     words = ""
@@ -110,7 +121,7 @@ def _statement(words: str, table: TomlPath, first: int, end: int) -> _Statement 
 
 
 def _names(words: str) -> TomlPath:
-    """The names in a header or a key; none if it is neither."""
+    """The path in a header or key; empty if the text is neither."""
     try:
         inner: Any = tomllib.loads(words)
     except ValueError:
@@ -124,7 +135,7 @@ def _names(words: str) -> TomlPath:
 
 
 def _changed(statement: str, path: TomlPath, value: Any) -> str:
-    """One statement with another value in it; a comment behind it stays."""
+    """One statement with another value; a comment after it stays."""
     document = tomlkit.parse(f"{statement}\n")
     inner: Any = document
     for name in path[:-1]:
@@ -139,7 +150,7 @@ def _changed(statement: str, path: TomlPath, value: Any) -> str:
 
 
 def _take_out(lines: list[str], statements: Sequence[_Statement], found: _Statement) -> None:
-    """Remove a statement, and the header above it if nothing is left between it and the next one."""
+    """Remove a statement, and the header above it if nothing is left in its table."""
     del lines[found.first : found.end]
     header = next((each for each in statements if not each.names and each.path == found.table), None)
     following = next((each for each in statements if each.first >= found.end), None)
@@ -152,7 +163,7 @@ def _take_out(lines: list[str], statements: Sequence[_Statement], found: _Statem
 
 
 def _add(lines: list[str], statements: Sequence[_Statement], path: TomlPath, value: Any) -> None:
-    """Put a new statement where its table ends; without a table, a new one at the end of the file."""
+    """Add a statement at the end of its table, or in a new table at the end of the file."""
     parent = path[:-1]
     siblings = [
         each
@@ -173,7 +184,9 @@ def _add(lines: list[str], statements: Sequence[_Statement], path: TomlPath, val
 
 
 def _top(lines: Sequence[str], statements: Sequence[_Statement]) -> int:
-    """Where the first statement goes of a file that has none but in tables: above what is about the first."""
+    """The index of the line for the first statement outside of tables: above the comments of the first
+    table.
+    """
     if not statements:
         return len(lines) - (not lines[-1].strip())
     number = statements[0].first

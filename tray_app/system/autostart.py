@@ -244,7 +244,7 @@ class RunKey:
 
     def state(self) -> Login:
         line, approved = self._read(self.KEY), self._read(self.APPROVED)
-        # The lowest bit of the first byte means «switched off»; the other bytes are the time.
+        # The lowest bit of the first byte means “switched off”; the other bytes are the time.
         if line is None or (isinstance(approved, bytes) and approved[:1] and approved[0] & 1):
             return Login.OFF
         return Login.ON if line == self._line else Login.ELSEWHERE

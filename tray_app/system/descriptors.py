@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 
 ENOUGH = 8192
-"""Enough for this app, and accepted by macOS (OPEN_MAX) where the hard limit is «no limit»."""
+"""Enough for this app, and accepted by macOS (OPEN_MAX) where the hard limit is “no limit”."""
 
 _logger = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ AnyError = TypeVar("AnyError", bound=AppError)
 def not_enough_space(
     kind: type[AnyError], space: DiskSpace, folder: Path, wanted_bytes: int, hint: Text
 ) -> AnyError:
-    """There is less space than is needed and left to other programs."""
+    """The error for too little free space without the reserve; `kind` is its class."""
     title: Text = "Not enough disk space"
     return kind(
         ErrorCode.NOT_ENOUGH_SPACE,
@@ -68,7 +68,7 @@ def not_enough_space(
 
 
 def nearest_folder(path: Path) -> Path:
-    """The path itself, or the first folder above it that exists. `OSError` if that cannot be told."""
+    """The path itself, or the nearest folder above it that exists. `OSError` if that cannot be determined."""
     whole = path.absolute()
     return next((each for each in (whole, *whole.parents) if each.exists()), whole)
 

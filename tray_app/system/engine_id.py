@@ -1,4 +1,4 @@
-"""What tells engines, and the processes of one engine, apart wherever several may run. Pure."""
+"""Names that distinguish engines, and the processes of one engine. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _MOST_LETTERS = 40
-"""Of a model's id in the name of its engine; what tells it apart comes after them."""
+"""The most characters of a model's id in the name of its engine; a hash after them makes it unique."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineId:
-    """An engine of this app: its name is part of the names of its files and threads. `ValueError`."""
+    """An engine of this app. Its name is part of the names of files and threads; `ValueError` if it cannot
+    be.
+    """
 
     name: str
 
@@ -23,13 +25,13 @@ class EngineId:
 
     @classmethod
     def of_model(cls, model_id: str) -> EngineId:
-        """The engine of a model other than the chosen one: like it, in what every file system takes."""
+        """The engine of a model other than the chosen one: the model's id in ASCII, with a hash of it."""
         plain = re.sub(r"[^A-Za-z0-9]+", "-", model_id).strip("-")[:_MOST_LETTERS]
         digest = hashlib.blake2b(model_id.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
         return cls(f"{plain}-{digest}" if plain else f"model-{digest}")
 
     def worker(self, number: int) -> EngineId:
-        """The engine's process of this number, from 1 on, where several compute for it."""
+        """The process with this number, from 1 on, of an engine with several processes."""
         return self if number == 1 else EngineId(f"{self.name}-worker{number}")
 
     def __str__(self) -> str:

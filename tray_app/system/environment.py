@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
+from tray_app.system.kernel32 import kernel32
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -154,13 +156,13 @@ def bundle_folder() -> Path | None:
 
 
 @contextmanager
-def system_libraries(bundle: Path | None, kernel32: Any = None) -> Iterator[None]:
+def system_libraries(bundle: Path | None, library: Any = None) -> Iterator[None]:
     """On Windows, let programs that are started in this block search DLLs in the system's folders.
 
-    A frozen app has set its own DLL folder, which child processes inherit. `kernel32` stands in for the
-    library in tests.
+    A frozen app has set its own DLL folder, which child processes inherit. `library` is a fake of
+    kernel32 in tests.
     """
-    library = kernel32 or _kernel32()
+    library = library or kernel32()
     if bundle is None or library is None:
         yield
         return
@@ -175,11 +177,3 @@ def _without(bundle: Path, value: str) -> str:
     entries = value.split(os.pathsep)
     outside = [entry for entry in entries if not (entry and PurePath(entry).is_relative_to(bundle))]
     return value if len(outside) == len(entries) else os.pathsep.join(outside)
-
-
-def _kernel32() -> Any:
-    if sys.platform == "win32":
-        import ctypes  # which no other system needs, and which is slow to import
-
-        return ctypes.WinDLL("kernel32")
-    return None

@@ -1,6 +1,6 @@
 """Finds a program, and reads for which machine it was built, without running it. Any thread.
 
-Formats: System V ABI (ELF), Apple's <mach-o/loader.h> and <mach-o/fat.h>, Microsoft's «PE Format».
+Formats: System V ABI (ELF), Apple's <mach-o/loader.h> and <mach-o/fat.h>, Microsoft's “PE Format”.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 
 if TYPE_CHECKING:
-    from io import FileIO
+    from io import BufferedReader, FileIO
 
     from tray_app.phrases import Text
 
@@ -68,13 +68,26 @@ def open_private(path: str | Path, flags: int) -> int:
     return os.open(path, flags, mode=PRIVATE)
 
 
+def open_without_waiting(path: Path) -> BufferedReader:
+    """Open a file for reading; a pipe in its place does not make the caller wait for a writer. `OSError`."""
+    return open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING))
+
+
+def text_of(path: Path) -> str:
+    """The text of a small file of the system, without blanks around it; empty if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def read_regular(path: Path, most_bytes: int = SMALL_FILE_BYTES) -> bytes:
     """The content of a small file. `OSError`, also if it is too large or not an ordinary file.
 
     A link is followed; its target must be an ordinary file.
     """
     _require_regular(path.stat(), path)  # before it is opened: even opening a device can have effects
-    with open(path, "rb", opener=partial(_open_with, _WITHOUT_WAITING)) as file:
+    with open_without_waiting(path) as file:
         _require_regular(os.fstat(file.fileno()), path)
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
@@ -163,20 +176,20 @@ def _require_own(info: os.stat_result, path: Path) -> None:
 
 
 def is_link(info: os.stat_result) -> bool:
-    """Also for Windows' other kinds of links, but not for a file whose content is in a cloud."""
+    """Whether it is a link, including Windows' other kinds, but not a file whose content is in a cloud."""
     if getattr(info, "st_file_attributes", 0) & _REPARSE_POINT:
         return bool(getattr(info, "st_reparse_tag", 0) & _STANDS_FOR_ANOTHER)
     return stat.S_ISLNK(info.st_mode)
 
 
 def folder_not_writable(kind: type[AnyError], cause: Text, hint: Text) -> AnyError:
-    """Nothing can be kept in a folder; `cause` names it."""
+    """The error for a folder that cannot be written to; `cause` names the folder."""
     title: Text = "Could not write to the folder"
     return kind(ErrorCode.FOLDER_NOT_WRITABLE, title, cause, hint)
 
 
 def not_saved(path: Path, exc: OSError) -> AppError:
-    """A file that a person wanted to have somewhere could not be written there."""
+    """The error for a file that the user wanted to save somewhere."""
     return AppError(
         ErrorCode.FILE_NOT_WRITABLE,
         phrase("{name} could not be saved", name=path.name),
@@ -186,7 +199,7 @@ def not_saved(path: Path, exc: OSError) -> AppError:
 
 
 def unwritable(exc: OSError, kind: type[AnyError]) -> AnyError:
-    """What a person is told where a folder of the app cannot be written: then nothing could be kept."""
+    """The error for a folder of the app that cannot be written to."""
     return folder_not_writable(
         kind,
         phrase("{path}: {reason}", path=exc.filename, reason=exc.strerror or exc)

@@ -1,6 +1,6 @@
 """The display adapters of this machine, and whether programs can compute with them by Vulkan.
 
-NVIDIA's driver tells more of NVIDIA's cards: see `host.py`. Here the system is asked, which knows all makers.
+The system is asked, which knows the cards of all makers. NVIDIA's driver knows more of its own: `nvidia.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tray_app.system.files import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -26,7 +28,7 @@ _DISPLAY = "0x03"
 _NAME_LISTS = ("usr/share/hwdata/pci.ids", "usr/share/misc/pci.ids")
 """Where systems keep the names of PCI devices, as pciutils reads them."""
 _EMULATED = {"1002:5046", "1002:5159"}
-"""Cards of AMD that QEMU makes up (its device `ati-vga`)."""
+"""AMD cards that QEMU emulates (its device `ati-vga`)."""
 _DISPLAY_CLASS = "{4d36e968-e325-11ce-bfc1-08002be10318}"
 """Windows' class of display adapters."""
 _PRESENT_OF_CLASS = 0x100 | 0x200
@@ -39,18 +41,18 @@ _BUS = re.compile(r"\((?P<bus>\d+),\d+,\d+\)\s*$")
 _PART_OF_PROCESSOR = re.compile(
     r"Radeon(?:\(TM\))? (?:RX )?(?:Vega \d+ |R\d |\d+[MS] )?Graphics\b|\b\d{3}M\b"
 )
-"""The names that AMD gives to the graphics of its processors, such as «Radeon(TM) 780M Graphics»."""
+"""The names that AMD gives to the graphics of its processors, such as “Radeon(TM) 780M Graphics”."""
 _OWN_CARD = re.compile(r"Radeon (?:RX \d{3,4}|Pro W|PRO W|VII|R9 )|Instinct")
 
 
 class Maker(StrEnum):
-    """Who made an adapter, as far as engines can compute with theirs."""
+    """The maker of an adapter, if engines can compute with it."""
 
     NVIDIA = "NVIDIA"
     AMD = "AMD"
     INTEL = "Intel"
     OTHER = "other"
-    """A maker whose adapters no engine uses, or nobody: made up for a virtual machine or a remote session."""
+    """A maker whose adapters no engine uses, or the software of a virtual machine or a remote session."""
 
 
 _MAKERS = {"10de": Maker.NVIDIA, "1002": Maker.AMD, "8086": Maker.INTEL}
@@ -58,7 +60,7 @@ _MAKERS = {"10de": Maker.NVIDIA, "1002": Maker.AMD, "8086": Maker.INTEL}
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Something that this machine can show pictures with."""
+    """A display adapter: a graphics card, or the graphics part of a processor."""
 
     name: str
     maker: Maker
@@ -73,7 +75,9 @@ class Adapter:
 def pci_adapters(root: Path = Path("/")) -> tuple[Adapter, ...]:
     """The adapters that Linux knows, in the order of their buses. `root` stands in for `/` in tests."""
     folders = sorted((root / "sys/bus/pci/devices").glob("*"))
-    found = [(folder, _pci_id(folder)) for folder in folders if _read(folder / "class").startswith(_DISPLAY)]
+    found = [
+        (folder, _pci_id(folder)) for folder in folders if text_of(folder / "class").startswith(_DISPLAY)
+    ]
     names = _pci_names({pci_id for _, pci_id in found}, root) if found else {}
     return tuple(_pci_adapter(folder, pci_id, names.get(pci_id, "")) for folder, pci_id in found)
 
@@ -87,11 +91,11 @@ def _pci_adapter(folder: Path, pci_id: str, name: str) -> Adapter:
 
 
 def _pci_id(folder: Path) -> str:
-    return ":".join(_read(folder / part).removeprefix("0x") for part in ("vendor", "device"))
+    return ":".join(text_of(folder / part).removeprefix("0x") for part in ("vendor", "device"))
 
 
 def _pci_names(pci_ids: set[str], root: Path) -> dict[str, str]:
-    """What people call these devices: of «Navi 31 [Radeon RX 7900 XT]», what stands in brackets."""
+    """The names of these devices, by PCI id. Of “Navi 31 [Radeon RX 7900 XT]”, the text in brackets."""
     for path in _NAME_LISTS:
         with suppress(OSError), (root / path).open(encoding="utf-8", errors="replace") as lines:
             return {pci_id: name for pci_id, name in _listed_names(lines) if pci_id in pci_ids}
@@ -127,7 +131,7 @@ def windows_adapters(
 
 def _windows_adapter(device: str, registry: Any) -> Adapter:
     key = rf"{_DEVICES}\{device}"
-    # «@oem12.inf,%nvidia_dev.2786%;NVIDIA GeForce RTX 4070»: where the text is from, and the text
+    # “@oem12.inf,%nvidia_dev.2786%;NVIDIA GeForce RTX 4070”: where the text is from, and the text
     name = _value(registry, key, "DeviceDesc").rpartition(";")[2]
     place = _BUS.search(_value(registry, key, "LocationInformation"))
     own = _value(registry, key, "Driver")
@@ -193,10 +197,3 @@ def has_vulkan_on_windows(system_folder: Path | None = None) -> bool:
     """The same for Windows, where the drivers of cards bring the loader."""
     folder = system_folder or Path(os.environ.get("SystemRoot", r"C:\Windows")) / "System32"  # noqa: SIM112
     return (folder / "vulkan-1.dll").is_file()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

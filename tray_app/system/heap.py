@@ -1,8 +1,8 @@
-"""How the C library keeps what this process has given back. Any thread.
+"""Limits the freed memory that the C library keeps. Any thread.
 
-Where glibc has given back one large block, it takes later ones from its heaps, up to 32 MiB each, and keeps
-those: a process that has once handled a few large bodies then holds twice as much, and for ever. It also
-gives nearly each thread a heap of its own, eight for each processor, of which each keeps what is free in it.
+After glibc has freed a large block, it takes later ones of up to 32 MiB from its heaps and keeps them: a
+process that has once handled a few large bodies then permanently uses twice the memory. It also gives nearly
+each thread its own heap, up to eight for each processor, and each keeps what is free in it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import sys
 from typing import Any
 
 LARGE_BLOCK_BYTES = 256 * 1024
-"""From this size on, a block comes from the system, and goes back to it at once. Smaller ones are so many
-that asking the system for each would take longer than using it."""
+"""Blocks of this size or more come directly from the system and return to it at once. For the many smaller
+ones, that would take too long."""
 _HEAPS = 2
-"""Python's own lock lets one thread work at a time: more heaps would only be larger together."""
+"""Python's global lock lets one thread work at a time, so more heaps would only use more memory."""
 
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-"""Of `mallopt` (malloc.h). Setting the first also ends that glibc changes it by itself."""
+"""Parameters of `mallopt` (malloc.h). Once the first is set, glibc no longer changes it by itself."""
 
 
 def keep_less() -> None:
-    """Let large blocks go back to the system as soon as nothing uses them, and threads share few heaps. Other
-    C libraries do so anyway.
+    """Let large blocks return to the system as soon as they are freed, and threads share few heaps. Does
+    nothing with other C libraries.
     """
     if (mallopt := _of_glibc("mallopt")) is not None:
         mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
@@ -32,11 +32,11 @@ def keep_less() -> None:
 
 
 def give_back() -> None:
-    """Give back what is free in the heaps now, as after the start, which leaves many holes."""
+    """Return free memory in the heaps to the system, for example after the start, which leaves many holes."""
     if (trim := _of_glibc("malloc_trim")) is not None:
         trim(0)
 
 
 def _of_glibc(name: str) -> Any:
-    """None elsewhere: musl has none of them."""
+    """A function of glibc; None with other C libraries."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import logging
 import os
@@ -21,6 +20,8 @@ from tray_app.system.graphics import (
     pci_adapters,
     windows_adapters,
 )
+from tray_app.system.kernel32 import kernel32
+from tray_app.system.nvidia import nvidia_gpus
 from tray_app.system.processor import (
     glibc_version,
     is_virtual_on_linux,
@@ -31,9 +32,10 @@ from tray_app.system.processor import (
 from tray_app.system.resource_limits import cores_among, group_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container
+    from collections.abc import Collection
 
     from tray_app.system.graphics import Adapter
+    from tray_app.system.nvidia import Gpu
 
 _log = logging.getLogger(__name__)
 
@@ -61,22 +63,8 @@ _WINDOWS_MACHINES = {0x8664: "x86_64", 0xAA64: "arm64", 0x014C: "x86"}
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu:
-    """An NVIDIA card, the only kind whose memory PowerInfer can use."""
-
-    name: str
-    memory_bytes: int
-    driver: tuple[int, ...] = ()
-    """The version of the driver, such as (580, 95, 5); empty if it does not tell."""
-    cuda: tuple[int, int] | None = None
-    """The newest CUDA that this driver knows: code for newer ones it cannot translate for the card."""
-    compute: tuple[int, int] | None = None
-    """NVIDIA's number for what the card can do, its «compute capability»."""
-
-
-@dataclass(frozen=True, slots=True)
 class Host:
-    """Facts about a machine. Tests make their own."""
+    """Facts about a computer."""
 
     system: System
     machine: str
@@ -84,21 +72,21 @@ class Host:
     translated: bool
     """Whether Rosetta runs this process: x86-64 on Apple Silicon."""
     physical_cores: int
-    """Only those that this process may use; so are the next two."""
+    """Only what this process may use; the same applies to the next two."""
     logical_cores: int
     memory_bytes: int
     gpus: tuple[Gpu, ...]
-    """The NVIDIA cards that their driver knows, also in a virtual machine that has got one."""
+    """The NVIDIA cards that their driver knows, including those that a virtual machine was given."""
     adapters: tuple[Adapter, ...] = ()
-    """All display adapters, those of NVIDIA too. Unknown on macOS."""
+    """All display adapters, including NVIDIA's. Unknown on macOS."""
     vulkan: bool = False
     """Whether Vulkan's loader is installed."""
     virtual: bool = False
     """Whether this is a virtual machine."""
     extensions: tuple[str, ...] = ()
-    """What an x86-64 processor can do with vectors, of `processor.EXTENSIONS`; empty if unknown."""
+    """The vector extensions of an x86-64 processor that are in `processor.EXTENSIONS`; empty if unknown."""
     glibc: tuple[int, ...] = ()
-    """The version of GNU's C library, on Linux alone: programs made with a newer one do not start."""
+    """The version of GNU's C library, on Linux only: programs built for a newer one do not start."""
 
     @property
     def apple_silicon(self) -> bool:
@@ -153,7 +141,7 @@ def detect_host() -> Host:
 
 
 def free_memory() -> int:
-    """The bytes of main memory that programs could have now."""
+    """The bytes of main memory that are available to programs now."""
     return psutil.virtual_memory().available
 
 
@@ -202,23 +190,17 @@ def _machine(system: System) -> str:
     return windows_machine() or own if system is System.WINDOWS else own
 
 
-def windows_machine(kernel32: Any = None) -> str | None:
+def windows_machine(library: Any = None) -> str | None:
     """The architecture of the hardware, also for a process that Windows on ARM translates; None if unknown.
 
-    By `IsWow64Process2`, which Windows has since 10. `kernel32` stands in for the library in tests.
+    By `IsWow64Process2`, which Windows has since 10. `library` is a fake of kernel32 in tests.
     """
-    library = kernel32 or _kernel32()
+    library = library or kernel32()
     process, native = ctypes.c_ushort(0), ctypes.c_ushort(0)
     current = ctypes.c_void_p(-1)
     if library is None or not library.IsWow64Process2(current, ctypes.byref(process), ctypes.byref(native)):
         return None
     return _WINDOWS_MACHINES.get(native.value)
-
-
-def _kernel32() -> Any:
-    if sys.platform == "win32":
-        return ctypes.WinDLL("kernel32")
-    return None
 
 
 def runs_translated() -> bool:
@@ -229,103 +211,3 @@ def runs_translated() -> bool:
     failed = libc.sysctlbyname(b"sysctl.proc_translated", ctypes.byref(answer), ctypes.byref(size), None, 0)
     # An Intel Mac does not know the name: not translated.
     return failed == 0 and answer.value == 1
-
-
-def nvidia_gpus(nvml: Any = None) -> tuple[Gpu, ...]:
-    """The NVIDIA cards of this machine, by their driver; none if there is no driver.
-
-    A card that the driver cannot read (it may have failed) is left out. `nvml`: a fake of the driver's
-    library in tests.
-    """
-    if nvml is None:
-        if not _has_nvidia_driver():
-            return ()
-        import pynvml
-
-        nvml = pynvml
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError:
-        return ()
-    try:
-        driver, cuda = _driver(nvml), _known_cuda(nvml)
-        found = (_gpu(nvml, index, driver, cuda) for index in range(nvml.nvmlDeviceGetCount()))
-        return tuple(filter(None, found))
-    except nvml.NVMLError as exc:
-        _log.warning("The NVIDIA driver does not tell its devices: %s", exc)
-        return ()
-    finally:
-        _shut_down(nvml)
-
-
-def _has_nvidia_driver() -> bool:
-    """Whether there may be a driver: the module that asks it takes megabytes, and few have such a card."""
-    if not sys.platform.startswith("linux"):
-        return True
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return False
-    return True
-
-
-def _gpu(nvml: Any, index: int, driver: tuple[int, ...], cuda: tuple[int, int] | None) -> Gpu | None:
-    try:
-        handle = nvml.nvmlDeviceGetHandleByIndex(index)
-        name = nvml.nvmlDeviceGetName(handle)
-        memory_bytes = int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
-    except nvml.NVMLError as exc:
-        _log.warning("The NVIDIA driver does not tell what device %d is: %s", index, exc)
-        return None
-    compute = _told(nvml, lambda: nvml.nvmlDeviceGetCudaComputeCapability(handle))
-    return Gpu(name, memory_bytes, driver, cuda, compute)
-
-
-def _driver(nvml: Any) -> tuple[int, ...]:
-    version = _told(nvml, nvml.nvmlSystemGetDriverVersion) or ""
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
-
-
-def _known_cuda(nvml: Any) -> tuple[int, int] | None:
-    number = _told(nvml, nvml.nvmlSystemGetCudaDriverVersion_v2)  # 12040 for 12.4
-    return (number // 1000, number % 1000 // 10) if number else None
-
-
-def _told(nvml: Any, ask: Callable[[], Any]) -> Any:
-    """What the driver answers; None if it does not: old ones lack some of the questions."""
-    try:
-        return ask()
-    except nvml.NVMLError as exc:
-        _log.info("The NVIDIA driver does not tell something: %s", exc)
-        return None
-
-
-def graphics_memory_of(pids: Container[int]) -> int | None:
-    """The memory that these processes use on NVIDIA cards, in bytes; None if the driver does not tell.
-
-    With Windows' own driver model, there is no number for single processes.
-    """
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(n) for n in range(pynvml.nvmlDeviceGetCount())]
-        used = [
-            process.usedGpuMemory
-            for handle in handles
-            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-            if process.pid in pids
-        ]
-    except pynvml.NVMLError:
-        return None
-    finally:
-        _shut_down(pynvml)
-    return None if None in used else sum(used)
-
-
-def _shut_down(nvml: Any) -> None:
-    with contextlib.suppress(nvml.NVMLError):
-        nvml.nvmlShutdown()

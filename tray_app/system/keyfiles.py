@@ -12,14 +12,13 @@ from urllib.parse import quote
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
-from tray_app.system.files import write_atomically
+from tray_app.system.files import open_without_waiting, private_folder, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST_BYTES = 4096
 """The largest key file; keys have about fifty bytes."""
-_WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not block
 
 
 class KeyFileError(AppError):
@@ -40,7 +39,7 @@ class KeyFiles:
         """The key in the file, without spaces around it; None if there is no file. `KeyFileError`."""
         path = self.path(name)
         try:
-            with os.fdopen(os.open(path, os.O_RDONLY | _WITHOUT_WAITING), "rb") as file:
+            with open_without_waiting(path) as file:
                 _check(path, os.fstat(file.fileno()))
                 return file.read(_LARGEST_BYTES).decode().strip()
         except FileNotFoundError:
@@ -57,8 +56,8 @@ class KeyFiles:
         """Store a secret in a file with mode 0600. `KeyFileError` if it cannot be written."""
         path = self.path(name)
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(path, f"{secret}\n".encode(), mode=0o600)
+            private_folder(self._folder)
+            write_atomically(path, f"{secret}\n".encode())
         except OSError as exc:
             raise _refused(path, exc) from exc
 

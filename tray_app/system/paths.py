@@ -43,7 +43,7 @@ class AppPaths:
 
     @property
     def own_models_file(self) -> Path:
-        """The person's own list of models, in addition to the catalogue."""
+        """The person's own list of models, in addition to the catalog."""
         return self.settings_file.with_name("models.toml")
 
     @property
@@ -95,7 +95,7 @@ def resources() -> Path:
 def expanded(path: Path | str) -> Path:
     """The path that a person has typed; it may be relative, and need not exist.
 
-    A text may be in quotes (as Windows' «Copy as path» writes it), have spaces around it, begin with `~`,
+    A text may be in quotes (as Windows' “Copy as path” writes it), have spaces around it, begin with `~`,
     contain variables (`$HOME`, `%USERPROFILE%`) or be a `file:` URL. Unknown variables and users stay as they
     are. So does an absolute path that exists, because its name may look like any of this. In a `Path`, which
     a program made, only `~` is expanded.

@@ -1,11 +1,10 @@
-"""What the processor can do with vectors, and whether it is that of a virtual machine.
+"""The vector extensions of the processor, and whether it is that of a virtual machine.
 
-Engines have code of their own for each generation of x86-64 processors.
+Engines have separate code for each generation of x86-64 processors.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import sys
@@ -13,8 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tray_app.system.files import text_of
+from tray_app.system.kernel32 import kernel32
+
 EXTENSIONS = ("avx", "avx2", "avx_vnni", "avx512f", "avx512_vnni", "amx_int8")
-"""What engines have code of their own for, by the names that Linux gives them, the oldest first."""
+"""The extensions for which engines have separate code, by their names in Linux, the oldest first."""
 
 _WINDOWS_FEATURES = {39: "avx", 40: "avx2", 41: "avx512f"}
 """The numbers of Windows' PF_AVX_INSTRUCTIONS_AVAILABLE and its like. There are none for newer ones."""
@@ -24,7 +26,7 @@ _VIRTUAL_MAKERS = re.compile(
     r"|Amazon EC2|Virtual Machine|Alibaba Cloud|DigitalOcean|Hetzner vServer",
     re.IGNORECASE,
 )
-"""What the firmware of virtual machines calls them."""
+"""Names of makers and products in the firmware of virtual machines."""
 
 
 def linux_extensions(root: Path = Path("/")) -> tuple[str, ...]:
@@ -33,9 +35,9 @@ def linux_extensions(root: Path = Path("/")) -> tuple[str, ...]:
     return tuple(name for name in EXTENSIONS if name in flags)
 
 
-def windows_extensions(kernel32: Any = None) -> tuple[str, ...]:
-    """The same for Windows, which tells three of them. `kernel32` stands in for the library in tests."""
-    library = kernel32 or _kernel32()
+def windows_extensions(library: Any = None) -> tuple[str, ...]:
+    """The same for Windows, which tells three of them. `library` is a fake of kernel32 in tests."""
+    library = library or kernel32()
     if library is None:
         return ()
     return tuple(
@@ -45,7 +47,7 @@ def windows_extensions(kernel32: Any = None) -> tuple[str, ...]:
 
 def is_virtual_on_linux(root: Path = Path("/")) -> bool:
     """Whether the processor or the firmware names a virtual machine."""
-    told = [_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
+    told = [text_of(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
     return "hypervisor" in _cpu_flags(root) or _VIRTUAL_MAKERS.search(" ".join(told)) is not None
 
 
@@ -76,18 +78,5 @@ def glibc_version() -> tuple[int, ...]:
 
 
 def _cpu_flags(root: Path) -> frozenset[str]:
-    found = re.search(r"^flags\s*:(.*)$", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    found = re.search(r"^flags\s*:(.*)$", text_of(root / "proc/cpuinfo"), re.MULTILINE)
     return frozenset(found[1].split()) if found else frozenset()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
-def _kernel32() -> Any:
-    if sys.platform == "win32":
-        return ctypes.WinDLL("kernel32")
-    return None

@@ -24,7 +24,9 @@ _OF_A_SESSION = re.compile(r"^(user@\d+|app-.*)\.service$")
 
 
 def program_name(pid: int | None) -> str:
-    """The name of a process's program; «PowerInfer Tray» for a copy of this app."""
+    """The name of a process's program; `THIS_APP` for a copy of this app, `UNKNOWN_PROGRAM` if it is
+    unknown.
+    """
     if not pid:
         return UNKNOWN_PROGRAM
     try:

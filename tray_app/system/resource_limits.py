@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from tray_app.system.files import text_of
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -40,8 +42,8 @@ class _Mount:
 
 def group_limits(root: Path = _ROOT) -> GroupLimits:
     """The limits of this process. Limits that cannot be read are ignored."""
-    memberships = list(_memberships(_text(root / "proc/self/cgroup")))
-    mounts = [*_mounts(_text(root / "proc/self/mountinfo"), root)]
+    memberships = list(_memberships(text_of(root / "proc/self/cgroup")))
+    mounts = [*_mounts(text_of(root / "proc/self/mountinfo"), root)]
     groups = [group for mount in mounts for group in _groups(mount, memberships)]
     return GroupLimits(
         cores=min(filter(None, map(_cores, groups)), default=None),
@@ -53,8 +55,8 @@ def cores_among(cpus: Collection[int], root: Path = _ROOT) -> int:
     """The number of physical cores of these logical processors."""
     folder = root / "sys/devices/system/cpu"
     siblings = {
-        cpu: _text(folder / f"cpu{cpu}/topology/core_cpus_list")
-        or _text(folder / f"cpu{cpu}/topology/thread_siblings_list")  # kernels before 5.2
+        cpu: text_of(folder / f"cpu{cpu}/topology/core_cpus_list")
+        or text_of(folder / f"cpu{cpu}/topology/thread_siblings_list")  # kernels before 5.2
         or str(cpu)
         for cpu in cpus
     }
@@ -91,12 +93,12 @@ def _groups(mount: _Mount, memberships: Iterable[tuple[frozenset[str], PurePosix
 
 
 def _cores(group: Path) -> int | None:
-    """The limit in `cpu.max` (version 2, «max 100000» for none), or of quota and period (version 1, -1 for
+    """The limit in `cpu.max` (version 2, “max 100000” for none), or of quota and period (version 1, -1 for
     none).
     """
     words = (
-        _text(group / "cpu.max")
-        or f"{_text(group / 'cpu.cfs_quota_us')} {_text(group / 'cpu.cfs_period_us')}"
+        text_of(group / "cpu.max")
+        or f"{text_of(group / 'cpu.cfs_quota_us')} {text_of(group / 'cpu.cfs_period_us')}"
     ).split()
     if len(words) != 2 or not all(word.isdecimal() for word in words):  # noqa: PLR2004 - quota and period
         return None
@@ -105,15 +107,8 @@ def _cores(group: Path) -> int | None:
 
 
 def _memory_bytes(group: Path) -> int | None:
-    """The limit in `memory.max` (version 2, «max» for none) or `memory.limit_in_bytes` (version 1, a huge
+    """The limit in `memory.max` (version 2, “max” for none) or `memory.limit_in_bytes` (version 1, a huge
     number for none).
     """
-    text = _text(group / "memory.max") or _text(group / "memory.limit_in_bytes")
+    text = text_of(group / "memory.max") or text_of(group / "memory.limit_in_bytes")
     return int(text) if text.isdecimal() else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

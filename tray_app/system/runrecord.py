@@ -1,8 +1,8 @@
-"""Records on disk which processes this app has started, so that a later start can end exactly those.
+"""Records on disk of the processes that this app has started, so that a later start can end exactly those.
 
-Needed if a process survives this app, for example when the watching process on macOS is killed too; the
-process is then still in its group. A record also names the app's own process: processes of a running copy of
-this app are not left over. Any thread.
+Needed if a process survives this app, for example if the watching process on macOS is killed, too; the
+process is then still in its group. A record also names the app's own process, because processes of a running
+copy of this app must not be ended. Any thread.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _PASSING = frozenset(
 )
 _PASSING_ON_WINDOWS = frozenset((4, 8, 14, 32, 33, 1450, 1451, 1452, 1453, 1454, 1455))
 """Too many open files, no memory, a file that another program has open (often a virus scanner), no resources,
-page file full: see «System Error Codes» in Microsoft's documentation."""
+page file full: see “System Error Codes” in Microsoft's documentation."""
 
 
 def passes(exc: OSError) -> bool:

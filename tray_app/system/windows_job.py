@@ -2,7 +2,7 @@
 handle.
 
 Only this process has the handle, so the system closes it when this process ends in any way. Used by
-`launcher.py`; any thread. See «Job Objects» in Microsoft's documentation.
+`launcher.py`; any thread. See “Job Objects” in Microsoft's documentation.
 """
 
 from __future__ import annotations

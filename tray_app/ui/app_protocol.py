@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from psygnal import SignalInstance
 
-    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.diagnostic_findings import DiagnosticReport
     from tray_app.app.discovery import RepositoryReport
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.app.model_manager import DownloadPreview, SmallerTypes
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tray_app.models.import_modes import How
     from tray_app.models.importing import OnProgress
     from tray_app.models.integrity import Check
-    from tray_app.models.library import Contents, Model
+    from tray_app.models.model import Contents, Model
     from tray_app.models.outdated import Comparison
     from tray_app.models.recommend import Recommendation
     from tray_app.models.removal import Removal

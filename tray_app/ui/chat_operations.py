@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tray_app.chats.finding import Found
     from tray_app.chats.store import Problem
     from tray_app.gateway.public_client import ChatPiece
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.phrases import Translate
     from tray_app.settings.schema import Settings
     from tray_app.ui.app_protocol import AppProtocol

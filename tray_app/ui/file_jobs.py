@@ -49,7 +49,7 @@ class FileJobs(QObject):
         success: Callable[[Value], object],
         failure: Callable[[AppError], object],
     ) -> None:
-        """Run `operation`, which reports its progress, then call `success` or `failure` if not canceled.
+        """Run `operation`, which reports progress, then call `success` or `failure`, unless it is canceled.
 
         Nothing happens while another job for the same key is under way.
         """

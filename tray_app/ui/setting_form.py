@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tray_app.settings.fields import FIELDS, MODEL_FIELDS
 from tray_app.settings.model_settings import effective
-from tray_app.settings.schema import FIELDS, MODEL_FIELDS
 from tray_app.ui.presenters.settings import ALL_MODELS, read_drafts
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tray_app.settings.schema import Field, ModelSettings, Settings
+    from tray_app.settings.fields import Field
+    from tray_app.settings.schema import ModelSettings, Settings
     from tray_app.ui.widgets.setting_editors import Editor, ResetButton
 
 

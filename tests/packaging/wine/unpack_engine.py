@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tray_app.engine.builds.archive import unpack
-from tray_app.engine.kinds import EngineFinder
+from tray_app.engine.finding import EngineFinder
 from tray_app.errors import EngineError
 from tray_app.system.host import detect_host
 

@@ -1,7 +1,7 @@
 """Unpacks archives of engines: everything below one folder, or nothing at all. Any thread; slow.
 
-Who made an archive is not known. Its names, kinds, sizes and numbers are looked at before and while it is
-unpacked, and what was unpacked of one that is refused is deleted again.
+An archive is not trusted. The names, types, sizes and number of its files are checked before and while it is
+unpacked. If it is refused, what has been unpacked is deleted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tray_app.engine.builds.archive_entries import (
     unreadable,
 )
 from tray_app.engine.builds.archive_names import Names, parts_of, target_of, unsafe
-from tray_app.errors import EngineError, ErrorCode
+from tray_app.engine.builds.installation import raise_if_canceled
 from tray_app.phrases import phrase
 from tray_app.system.files import is_link
 
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 
     from tray_app.engine.builds.archive_entries import Entry
     from tray_app.engine.builds.archive_names import Parts
+    from tray_app.errors import EngineError
 
 MOST_BYTES = 8 << 30
-"""More than any engine takes: those with all of CUDA have two gigabytes."""
+"""More than any engine takes; with all of CUDA, it is 2 GB."""
 _MOST_ENTRIES = 10_000
 _MOST_RATIO = 100
-"""Programs are packed to a half or a quarter; a file of zeros to a thousandth."""
+"""Programs shrink to a half or a quarter of their size, files of zeros to a thousandth."""
 _RATIO_FROM_BYTES = 16 << 20
 """Small archives may be mostly zeros."""
 _WITH_OTHER_RIGHTS = stat.S_ISUID | stat.S_ISGID
@@ -52,19 +53,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """An archive that is being unpacked, and how much is allowed."""
+    """An archive that is being unpacked, and its limits."""
 
     archive: Path
     file: IO[bytes]
     size_bytes: int
     most_bytes: int
     cancelled: threading.Event | None
-    on_bytes: Callable[[int, int], object]
+    on_bytes: Callable[[int], object]
 
-    def foresee(self, unpacked_bytes: int, count: int) -> None:
-        """`EngineError` if an archive with so much in it is not unpacked, or not any more."""
-        if self.cancelled and self.cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+    def check_limits(self, unpacked_bytes: int, count: int) -> None:
+        """`EngineError` if so many bytes or files are more than is allowed, or if it was canceled."""
+        if self.cancelled:
+            raise_if_canceled(self.cancelled)
         if count > _MOST_ENTRIES:
             raise too_large(
                 self.archive, phrase("It contains more than {count:,} files.", count=_MOST_ENTRIES)
@@ -80,7 +81,7 @@ class _Work:
 
     def report(self) -> None:
         """Tell how much of the archive has been read."""
-        self.on_bytes(min(self.file.tell(), self.size_bytes), self.size_bytes)
+        self.on_bytes(min(self.file.tell(), self.size_bytes))
 
     def readable(self, items: Iterable[T]) -> Iterator[T]:
         """What comes out of the archive; `EngineError` if it is damaged."""
@@ -96,14 +97,14 @@ def unpack(
     *,
     most_bytes: int = MOST_BYTES,
     cancelled: threading.Event | None = None,
-    on_bytes: Callable[[int, int], object] = lambda _read, _total: None,
+    on_bytes: Callable[[int], object] = lambda _: None,
 ) -> None:
-    """Unpack a .zip or .tar.gz into a folder, which may be there and have other files in it.
+    """Unpack a .zip or .tar.gz into a folder, which may exist and contain other files.
 
-    `most_bytes` is what it may hold at most. `on_bytes` is told how much of the archive has been read, of how
-    much. Of the rights, only that its owner may run a file is kept. `EngineError` if it is damaged, locked,
-    too large, or would write anything but new files below the folder, and `CALLED_OFF` when `cancelled` is
-    set; then nothing is left of it.
+    `most_bytes` is the most that its files may take. `on_bytes` gets the bytes of the archive that have been
+    read so far. Of a file's permissions, only that its owner may run it is kept. `EngineError` if the archive
+    is damaged, protected by a password, too large, or would write anything but new files below the folder;
+    `CALLED_OFF` when `cancelled` is set. Then nothing of it is left.
     """
     if not archive.is_file():
         raise unreadable(archive, "There is no such file.")
@@ -116,7 +117,7 @@ def unpack(
         work = _Work(archive, file, size_bytes, most_bytes, cancelled, on_bytes)
         target = _Target(folder, work)
         try:
-            for entry in work.readable(entries(guarded, archive, work.foresee)):
+            for entry in work.readable(entries(guarded, archive, work.check_limits)):
                 target.take(entry)
             target.make_links()
         except OSError as exc:
@@ -125,11 +126,11 @@ def unpack(
         except BaseException:
             target.undo()
             raise
-    on_bytes(size_bytes, size_bytes)
+    on_bytes(size_bytes)
 
 
 class _Target:
-    """The folder that an archive is unpacked into, and what was made in it."""
+    """The folder that an archive is unpacked into, and what has been created in it."""
 
     def __init__(self, folder: Path, work: _Work) -> None:
         self._folder = folder
@@ -143,9 +144,12 @@ class _Target:
         self._unpacked_bytes = 0
 
     def take(self, entry: Entry) -> None:
-        """Write what an entry is; links come last, so that nothing is written through one. `OSError`."""
+        """Create a file or folder; links are left to `make_links`, so that nothing is written through one.
+
+        `EngineError` as `unpack`; `OSError`.
+        """
         self._count += 1
-        self._work.foresee(self._unpacked_bytes + entry.size_bytes, self._count)
+        self._work.check_limits(self._unpacked_bytes + entry.size_bytes, self._count)
         parts = parts_of(entry.name)
         if entry.mode & _WITH_OTHER_RIGHTS and entry.sort is not Sort.FOLDER:
             raise unsafe(entry.name, "It would run with the rights of another user or group.")
@@ -240,7 +244,7 @@ class _Target:
 
     def _count_bytes(self, more: int) -> None:
         self._unpacked_bytes += more
-        self._work.foresee(self._unpacked_bytes, self._count)
+        self._work.check_limits(self._unpacked_bytes, self._count)
         self._work.report()
 
 

@@ -1,7 +1,7 @@
-"""What is in an archive of an engine, one by one, without trust in any number that stands there. Any thread.
+"""The entries of an archive of an engine, one by one; no number in it is trusted. Any thread.
 
-Python's libraries keep in memory what an archive calls its list of contents, or a header. Here they read
-through something that gives out no more than a real one has.
+Python's libraries read an archive's list of contents, or a header, into memory at once. Here they read
+through files that refuse to give more than a real one has.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 1 << 20
 _MOST_INDEX_BYTES = 4 << 20
-"""Of a .zip, whose list of contents is read at once: that of so many files is shorter."""
+"""For the list of contents of a .zip: that of the most files that are unpacked is shorter."""
 _MOST_HEADER_BYTES = 16 << 10
-"""In a .tar, of one file: for its name and what else is said of it."""
+"""For the header of one file in a .tar: its name and attributes."""
 _MOST_FILLING_BYTES = 4 << 20
-"""What may follow the last file of a .tar: zeros, to the end of a block."""
+"""For the zeros that may follow the last file of a .tar."""
 _MOST_LINK_BYTES = 4096
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _MADE_ON_UNIX = 3
@@ -76,18 +76,18 @@ class Entry:
     sort: Sort
     size_bytes: int = 0
     mode: int = 0
-    """Its rights; 0 if the archive does not say."""
+    """Its permissions; 0 if the archive does not say."""
     target: str = ""
-    """What a link says, or the name of the file that is to be there again."""
+    """The target of a link, or the name of the file that is to be copied."""
     blocks: Callable[[], Iterator[bytes]] = lambda: iter(())
     """Its content."""
 
 
 class ArchiveFile(io.BufferedReader):
-    """An archive's file of which nobody reads a list of contents that is too long to be one."""
+    """The file of an archive, from which nothing can be read that is too long for a list of contents."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As of any file, but for the limit. `ValueError`."""
+        """As for any file. `ValueError` if it is more than the limit."""
         wanted = _MOST_INDEX_BYTES if size is None or size < 0 else size
         if wanted > _MOST_INDEX_BYTES:
             raise ValueError("Its list of contents is too long.")
@@ -95,7 +95,7 @@ class ArchiveFile(io.BufferedReader):
 
 
 class _Forward:
-    """A stream that is read once, from its start to its end, for tarfile: it never goes back."""
+    """The unpacked stream of a .tar.gz, for tarfile: it is read once, from start to end."""
 
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
@@ -106,7 +106,7 @@ class _Forward:
         return self._position
 
     def seek(self, position: int) -> None:
-        """Go on to a later place. `ValueError` for an earlier one, `EOFError` if there is none."""
+        """Skip to a later position. `ValueError` for an earlier one, `EOFError` beyond the end."""
         if position < self._position:
             raise ValueError("Its parts overlap.")
         for _ in self.blocks(position - self._position):
@@ -119,7 +119,7 @@ class _Forward:
         return self._read(size)
 
     def blocks(self, size: int) -> Iterator[bytes]:
-        """So many bytes from here. `EOFError` if there are less."""
+        """The next bytes, block by block. `EOFError` if there are fewer."""
         while size:
             block = self._read(min(size, BLOCK_BYTES))
             if not block:
@@ -128,7 +128,7 @@ class _Forward:
             yield block
 
     def require_end(self) -> None:
-        """`ValueError` if there is more than what fills the last block."""
+        """`ValueError` if anything but the zeros of the last block follows."""
         for _ in range(_MOST_FILLING_BYTES // BLOCK_BYTES):
             block = self._read(BLOCK_BYTES)
             if not block:
@@ -143,21 +143,22 @@ class _Forward:
         return block
 
 
-def entries(file: ArchiveFile, archive: Path, foresee: Callable[[int, int], None]) -> Iterator[Entry]:
-    """What is in an archive, in the order in which it is there; each is to be read before the next one.
+def entries(file: ArchiveFile, archive: Path, check_limits: Callable[[int, int], None]) -> Iterator[Entry]:
+    """The entries of an archive in their order; the content of each must be read before the next entry.
 
-    `foresee` is told what a .zip says of itself, in bytes and entries, before anything comes. `EngineError`
-    for what is no such archive, locked, or neither a file nor a folder; one of `DAMAGED` otherwise.
+    `check_limits` gets the bytes and the number of files that a .zip claims to have, before the first entry.
+    `EngineError` if it is no such archive, is protected by a password, or has something in it that is neither
+    a file nor a folder; one of `DAMAGED` if it is damaged.
     """
     start = file.peek(4)[:4]
     if start in (b"PK\x03\x04", b"PK\x05\x06"):
-        return _of_zip(file, archive, foresee)
+        return _of_zip(file, archive, check_limits)
     if start[:2] == b"\x1f\x8b":
         return _of_tar(file)
     raise unreadable(archive, "It is neither a .zip nor a .tar.gz file.")
 
 
-def _of_zip(file: ArchiveFile, archive: Path, foresee: Callable[[int, int], None]) -> Iterator[Entry]:
+def _of_zip(file: ArchiveFile, archive: Path, check_limits: Callable[[int, int], None]) -> Iterator[Entry]:
     with zipfile.ZipFile(file) as opened:
         infos = opened.infolist()
         if any(info.flag_bits & _ENCRYPTED for info in infos):
@@ -167,7 +168,7 @@ def _of_zip(file: ArchiveFile, archive: Path, foresee: Callable[[int, int], None
                 "Its contents cannot be read without the password.",
                 "Unpack it yourself and choose the folder.",
             )
-        foresee(sum(info.file_size for info in infos), len(infos))
+        check_limits(sum(info.file_size for info in infos), len(infos))
         for info in sorted(infos, key=lambda each: each.header_offset):
             yield _zipped(opened, info)
 
@@ -223,7 +224,7 @@ def _tarred(stream: _Forward, member: tarfile.TarInfo) -> Entry:
 
 
 def unreadable(archive: Path, why: Text) -> EngineError:
-    """What is said of a file that is no whole archive."""
+    """The error about a file that is damaged, incomplete or not an archive."""
     return EngineError(
         ErrorCode.ARCHIVE_UNREADABLE,
         phrase("{name} could not be unpacked", name=archive.name),
@@ -233,7 +234,7 @@ def unreadable(archive: Path, why: Text) -> EngineError:
 
 
 def too_large(archive: Path, why: Text) -> EngineError:
-    """What is said of an archive that would fill the disk or take for ever."""
+    """The error about an archive that would fill the disk or take forever."""
     return EngineError(
         ErrorCode.ARCHIVE_TOO_LARGE,
         phrase("{name} is too large for an engine", name=archive.name),

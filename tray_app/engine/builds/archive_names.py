@@ -1,4 +1,4 @@
-"""Which names an archive may have in it: those that every system keeps apart, below one folder. Pure."""
+"""Which names an archive may contain: names below one folder that every system can tell apart. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _NOT_ON_WINDOWS = frozenset('<>:"|?*\\')
-"""A colon also stands in drives and in streams beside a file; a backslash parts folders there."""
+"""A colon is part of drives and of alternate data streams there; a backslash separates folders."""
 _MOST_PART_BYTES = 200
 _MOST_PARTS = 16
 _MOST_LINKS = 16
-"""So often one link may lead to the next."""
+"""How many links may follow one another."""
 
 _NEVER: tuple[tuple[Callable[[str], object], Text], ...] = (
     (lambda part: part == "..", "It leads out of its folder."),
@@ -35,7 +35,7 @@ _NEVER: tuple[tuple[Callable[[str], object], Text], ...] = (
     ),
     (WINDOWS_DEVICES.fullmatch, "Windows reserves this name for a device."),
 )
-"""What no part of a name may be, and what is said of it."""
+"""Tests that no part of a name may pass, each with the reason that people are told."""
 
 Parts = tuple[str, ...]
 """A name below the folder, part by part."""
@@ -60,11 +60,11 @@ def parts_of(name: str) -> Parts:
 
 
 class Names:
-    """The names that were taken from an archive, so that no two of them are one on any system."""
+    """The names of an archive so far, of which no two may be the same on any system."""
 
     def __init__(self) -> None:
         self._taken: dict[Parts, tuple[Parts, bool]] = {}
-        """By how the least exact system sees it, each name, and whether it is that of a folder."""
+        """Each name and whether it is that of a folder, by the form in which all alike names are equal."""
 
     def take(self, parts: Parts, name: str, *, folder: bool) -> None:
         """Note a file, link or folder. `EngineError` if another has the same name on some system."""
@@ -118,7 +118,7 @@ def _followed(link: Parts, said: str, name: str) -> Parts:
 
 
 def unsafe(name: str, why: Text) -> EngineError:
-    """What is said of something in an archive that is not unpacked."""
+    """The error about an entry that must not be unpacked."""
     return EngineError(
         ErrorCode.ARCHIVE_UNSAFE,
         "The archive is not safe to unpack",

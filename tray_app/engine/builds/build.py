@@ -1,4 +1,4 @@
-"""What a build of an engine is: on offer, or installed and proven on this machine. Pure."""
+"""What a build of an engine is: published, or installed and tested on this machine. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _FREE = frozenset({"MIT"})
-"""Licences that ask nothing of who only uses a program."""
+"""Licenses that ask nothing of those who only use a program."""
 
 
 class BackEnd(StrEnum):
@@ -40,7 +40,7 @@ class BackEnd(StrEnum):
 
 
 class WeightKind(StrEnum):
-    """How weights are stored, as far as engines have code of their own for it."""
+    """How weights are stored: the kinds for which engines have separate code."""
 
     F16 = "F16"
     Q8_0 = "Q8_0"
@@ -56,7 +56,7 @@ class PublishedFile:
     size_bytes: int
     sha256: str
     terms: str
-    """Whose terms hold for it, such as «MIT» or «NVIDIA»."""
+    """The license that applies to it, such as “MIT” or “NVIDIA”."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class PublishedBuild:
     address: str
     """Where its files are, without their names and without a slash at its end."""
     files: tuple[PublishedFile, ...]
-    """The archive of the program first, then what has to lie beside it."""
+    """The archive of the program first, then those whose files belong beside it."""
     oldest_driver: tuple[int, ...] = ()
     """Of the graphics card's driver, as (525,); empty if any will do."""
     version: str = ""
-    """Of what it computes with, such as CUDA «13.4»."""
+    """The version of what it computes with, such as “13.4” for CUDA."""
     oldest_glibc: tuple[int, ...] = ()
     """Of the C library on Linux: that of the system that it was made on; empty on other systems."""
 
@@ -88,7 +88,7 @@ class PublishedBuild:
 
     @property
     def terms_to_accept(self) -> tuple[str, ...]:
-        """Whose terms a person has to accept first; none for what anybody may use as they like."""
+        """The licenses that a person has to accept first, without those that ask nothing."""
         return tuple(dict.fromkeys(each.terms for each in self.files if each.terms not in _FREE))
 
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRIED = ".carried"
-"""In the store's folder: the name of the archive that was tried last. No build can be called so."""
+"""The file in the store's folder with the name of the archive that was tried last. No build can have this
+name."""
 _ANOTHER_TIME = frozenset(
     {
         ErrorCode.DOWNLOAD_PAUSED,
@@ -36,7 +37,7 @@ _ANOTHER_TIME = frozenset(
         ErrorCode.SYSTEM_RESOURCES_EXHAUSTED,
     }
 )
-"""What says nothing of the build: the app was ended meanwhile, or the machine was short of something."""
+"""Errors that tell nothing about the build: the app was ended, or the computer was short of something."""
 
 
 def carried_archive(folder: Path | None = None) -> Path | None:

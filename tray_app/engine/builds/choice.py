@@ -19,16 +19,17 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.phrases import Phrase, Text
     from tray_app.system.graphics import Adapter
-    from tray_app.system.host import Gpu, Host
+    from tray_app.system.host import Host
+    from tray_app.system.nvidia import Gpu
 
 _RANKS = {BackEnd.CUDA: 0, BackEnd.ROCM: 1, BackEnd.VULKAN: 2, BackEnd.METAL: 2, BackEnd.CPU: 3}
-"""The fastest first, of those that a machine can have several of."""
+"""The fastest has the lowest number. No computer has both of those with the same one."""
 _OLDEST_CARDS = {12: (5, 0), 13: (7, 5)}
-"""The lowest compute capability by the first number of CUDA: 13 has dropped Maxwell, Pascal and Volta."""
+"""The lowest compute capability for each major version of CUDA: 13 has dropped Maxwell, Pascal and Volta."""
 _OWN_CODE = (((0, 0), (8, 6), (8, 9)), ((12, 8), (12, 0), (12, 0)), ((12, 9), (12, 1), (12, 1)))
-"""Since which CUDA the builds have machine code of their own for cards from and to which compute capability
-(llama.cpp's `ggml-cuda/CMakeLists.txt`). For all others the driver makes it, if it knows that CUDA.
-"""
+"""Version of CUDA, lowest and highest compute capability: built with that version or a later one, engines
+contain machine code for these cards (llama.cpp's `ggml-cuda/CMakeLists.txt`). For all others, the driver
+compiles it, if it knows the version."""
 _METAL = phrase(
     "The built-in engine already uses the Apple silicon graphics (Metal), so there is nothing to install."
 )
@@ -39,12 +40,12 @@ _BEYOND_AVX2 = {"avx_vnni": "AVX-VNNI", "avx512f": "AVX-512", "amx_int8": "AMX"}
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a person had best install on a machine."""
+    """Which build a person should install on a machine, if any."""
 
     build: PublishedBuild | None
-    """None: nothing on offer is better than what is there."""
+    """None if no available build is better than what is there."""
     sentence: Text
-    """What it is for and what it costs, or why there is none."""
+    """What it is for and what has to be downloaded, or why there is none."""
     others: tuple[tuple[PublishedBuild, Text], ...] = ()
     """All other builds for this kind of machine, the best first, with the reasons against them."""
     replaces: InstalledBuild | None = None
@@ -57,13 +58,13 @@ class _Obstacle:
 
     reason: Phrase
     told: bool = False
-    """Whether the machine would be better off without this obstacle, so that a person should know."""
+    """Whether a person should know of it, because the machine would be faster without it."""
 
 
 def advise(
     machine: Host, offers: Iterable[PublishedBuild], installed: Sequence[InstalledBuild] = ()
 ) -> Advice:
-    """The best build on offer for a machine, unless one as good is installed and works."""
+    """The best available build for a machine, unless one as good is installed and works."""
     here = [each for each in offers if (each.system, each.machine) == (machine.system, machine.machine)]
     here.sort(key=_order)
     if machine.apple_silicon:
@@ -250,14 +251,14 @@ def _vulkan_cards(machine: Host) -> list[str]:
 
 
 def _usable(machine: Host) -> list[Adapter]:
-    """The adapters that the driver of NVIDIA does not know better."""
+    """The adapters of makers other than NVIDIA, whose driver tells more of its cards."""
     return [each for each in machine.adapters if each.maker in (Maker.AMD, Maker.INTEL)]
 
 
 def _in_place(
     installed: Sequence[InstalledBuild], best: PublishedBuild | None, machine: Host
 ) -> InstalledBuild | None:
-    """The installed build that is as good as the best one on offer."""
+    """The installed build that is as good as the best available one."""
     works = [each for each in installed if each.kind is EngineKind.LLAMA_SERVER and _failure(each) is None]
     works = [each for each in works if _has_its_card(each, machine)]
     works.sort(key=lambda each: _numbers(each.release), reverse=True)
@@ -266,9 +267,9 @@ def _in_place(
 
 
 def _has_its_card(build: InstalledBuild, machine: Host) -> bool:
-    """Whether it can still compute with what it was proven with, as far as the system tells.
+    """Whether the card that a build was tested with is still there, as far as the system tells.
 
-    Vulkan may know a card that is no PCI device, as in boards with ARM.
+    Vulkan may know a card that is no PCI device, as on ARM boards.
     """
     if build.back_end is BackEnd.CUDA:
         return bool(machine.gpus)
@@ -276,7 +277,7 @@ def _has_its_card(build: InstalledBuild, machine: Host) -> bool:
 
 
 def _is_update(best: PublishedBuild, there: InstalledBuild) -> bool:
-    """Whether it is a later release of the same. What people have brought themselves stays."""
+    """Whether it is a later release of the same build. What a person has given as a file is not updated."""
     same = best.back_end is there.back_end and there.is_published
     return same and () < _numbers(there.release) < _numbers(best.release)
 
@@ -325,7 +326,7 @@ def _of_best(
     obstacles: Mapping[str, _Obstacle | None],
     machine: Host,
 ) -> Text:
-    """What to do, after what stands in the way of something better."""
+    """What to do, after what prevents something better."""
     better = here[: here.index(best)] if best else here
     hindrance = _hindrance(
         [each for each in better if not best or each.back_end is not best.back_end], obstacles

@@ -10,9 +10,11 @@ import os
 import shutil
 import stat
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tray_app.engine.builds.installation import raise_if_canceled
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.host import System
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
 
+    from tray_app.phrases import Text
+
 _PROGRAMS = ("llama-server", "powerinfer-server", "server")
-"""The best first: PowerInfer calls its program as many others are called, too."""
+"""In order of preference: `server`, the name of PowerInfer's program, is that of many others, too."""
 _QUANTIZERS = ("quantize", "llama-quantize")
 _WINDOWS_RUNTIME = ("msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll")
 _LIBRARY_PARTS = (".so", ".dll", ".dylib", ".metal")
 _CPU_LIBRARY = "ggml-cpu-"
 _WITH_AMX = "ggml-cpu-sapphirerapids"
-"""The one of llama.cpp's libraries, one for each generation of processors, that uses AMX."""
+"""In the name of the library that uses AMX: llama.cpp has one for each generation of processors."""
 _ARCHIVE_ENDINGS = (".zip", ".tar.gz", ".tgz")
 _MOST_FILES = 10_000
 """An engine has a few hundred; more are in a folder that was chosen by mistake."""
@@ -62,7 +66,7 @@ def find_program(folder: Path, given: Path, system: System) -> Path:
 
 
 def make_executable(program: Path) -> None:
-    """Let its owner run a program, and the quantizer beside it: a .zip need not say what can be run."""
+    """Let its owner run a program and the quantizer beside it: a .zip may not tell what is a program."""
     if sys.platform != "win32":
         for path in (program, *(program.with_name(name) for name in _QUANTIZERS)):
             if path.is_file() and not path.is_symlink():
@@ -70,7 +74,7 @@ def make_executable(program: Path) -> None:
 
 
 def lay_beside(program: Path, folder: Path) -> None:
-    """Move all files below a folder to where a program looks for its libraries; those there stay."""
+    """Move all files below a folder to the program's, where it looks for libraries. None is replaced."""
     for path in list(_files_below(folder)):
         target = program.with_name(path.name)
         if not os.path.lexists(target):
@@ -92,10 +96,10 @@ def lay_runtime_beside(program: Path, bundle: Path | None) -> None:
 
 
 def drop_amx(program: Path) -> bool:
-    """Delete the library for processors with AMX beside a program that has others to take in its place.
+    """Delete the library for processors with AMX beside a program, if there are others that it can use.
 
-    Returns whether there was one. GCC before 13.2, with which releases for Linux are made, leaves out what
-    llama.cpp tells the processor before it uses AMX: such a library crashes with most kinds of weights.
+    Returns whether it was deleted. GCC before 13.2, which compiles the releases for Linux, leaves out
+    the code that configures AMX: such a library crashes with most kinds of weights.
     """
     there = [path for path in program.parent.iterdir() if _CPU_LIBRARY in path.name]
     with_amx = [path for path in there if _WITH_AMX in path.name]
@@ -107,33 +111,51 @@ def drop_amx(program: Path) -> bool:
 
 
 def copy_given(given: Path, folder: Path, cancelled: threading.Event) -> None:
-    """Copy what a person has into a new folder: a folder with all that is in it, or a program with the
-    libraries and the quantizer beside it.
+    """Copy what a person has given into a new folder: all of a folder, or a program with the libraries and
+    the quantizer beside it.
 
-    Links to a name beside them stay links; others become copies of what they lead to. `EngineError`, also
-    `CALLED_OFF`; `OSError` of the new folder.
+    Links to a file of the same folder stay links; others become copies of their targets. `EngineError` if it
+    cannot be read or is too much, `CALLED_OFF` when `cancelled` is set; `OSError` of the new folder.
+    """
+    top = given if given.is_dir() else given.parent
+    if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
+        raise unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
+    try:
+        paths = _chosen(given, cancelled)
+    except OSError as exc:
+        raise unreadable(given, exc) from exc
+    for path in paths:
+        raise_if_canceled(cancelled)
+        _copy(path, folder / path.relative_to(top), given)
+
+
+def _chosen(given: Path, cancelled: threading.Event) -> list[Path]:
+    """The files to copy. `OSError`; `EngineError` if they are more than an engine, `CALLED_OFF`.
+
+    Counted while they are looked for: a folder that was chosen by mistake may be a whole disk.
     """
     from tray_app.engine.builds.archive import MOST_BYTES  # brings the archive formats; seldom needed
 
-    top = given if given.is_dir() else given.parent
-    if given.exists() and not (given.is_dir() or given.is_file()):  # opening a pipe waits for its writer
-        raise _unreadable(given, OSError(errno.EINVAL, "It is neither a file nor a folder"))
-    try:
-        paths = list(_files_below(given)) if given.is_dir() else [given, *_belonging_to(given)]
-        sizes = [path.stat().st_size for path in paths]
-    except OSError as exc:
-        raise _unreadable(given, exc) from exc
-    if len(paths) > _MOST_FILES or sum(sizes) > MOST_BYTES:
-        raise EngineError(
-            ErrorCode.ARCHIVE_TOO_LARGE,
-            phrase("{name} contains more than an engine", name=given.name),
-            phrase("It contains {count:,} files ({size:.1f} GB).", count=len(paths), size=sum(sizes) / 1e9),
-            "Choose the folder that contains only the engine's program and its files.",
-        )
-    for path in paths:
-        if cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
-        _copy(path, folder / path.relative_to(top), given)
+    paths: list[Path] = []
+    size_bytes = 0
+    for path in _files_below(given) if given.is_dir() else chain([given], _belonging_to(given)):
+        raise_if_canceled(cancelled)
+        paths.append(path)
+        size_bytes += path.stat().st_size
+        if len(paths) > _MOST_FILES:
+            raise _too_large(given, phrase("It contains more than {count:,} files.", count=_MOST_FILES))
+        if size_bytes > MOST_BYTES:
+            raise _too_large(given, phrase("It contains more than {size:,} bytes.", size=MOST_BYTES))
+    return paths
+
+
+def _too_large(given: Path, why: Text) -> EngineError:
+    return EngineError(
+        ErrorCode.ARCHIVE_TOO_LARGE,
+        phrase("{name} contains more than an engine", name=given.name),
+        why,
+        "Choose the folder that contains only the engine's program and its files.",
+    )
 
 
 def _copy(path: Path, target: Path, given: Path) -> None:
@@ -144,7 +166,7 @@ def _copy(path: Path, target: Path, given: Path) -> None:
     try:
         source = path.open("rb")
     except OSError as exc:
-        raise _unreadable(given, exc) from exc
+        raise unreadable(given, exc) from exc
     with source, target.open("xb") as copy:
         shutil.copyfileobj(source, copy, 1 << 20)
         os.utime(target, ns=(0, os.fstat(source.fileno()).st_mtime_ns))
@@ -174,7 +196,8 @@ def _files_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _unreadable(given: Path, exc: OSError) -> EngineError:
+def unreadable(given: Path, exc: OSError) -> EngineError:
+    """The error about a file or folder that a person has given, and that cannot be read."""
     return EngineError(
         ErrorCode.FILE_UNREADABLE,
         phrase("{name} could not be read", name=given.name),

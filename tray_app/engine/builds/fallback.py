@@ -12,29 +12,21 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from tray_app.engine.builds.build import SetAside
+from tray_app.engine.finding import Builds
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild
-    from tray_app.engine.kinds import Engine
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.program import Engine
+    from tray_app.engine.snapshot import EngineSnapshot
 
 _log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
+class Store(Builds, Protocol):
     """What is needed of `EngineStore`; see there. Each method may raise `EngineError`."""
-
-    def installed(self) -> tuple[InstalledBuild, ...]:
-        """The builds that can be used."""
-
-    def set_asides(self) -> tuple[SetAside, ...]:
-        """Which builds are not used for which models."""
-
-    def check_unchanged(self, build: InstalledBuild) -> None:
-        """`EngineError` if a build's files have changed."""
 
     def served(self, build_id: str) -> None:
         """Note that a model ran on a build."""
@@ -93,10 +85,12 @@ class Fallbacks:
             suspects = self._suspects.pop(plan.model.id, ())
         if snapshot.state is State.FAILED:
             return
+        build = plan.engine.build
         try:
             for each in suspects:
-                self._store.set_aside(each.build_id, each.model_id, each.reason)
-            if plan.engine.build:
-                self._store.served(plan.engine.build.id)
+                if build is None or each.build_id != build.id:
+                    self._store.set_aside(each.build_id, each.model_id, each.reason)
+            if build:
+                self._store.served(build.id)
         except EngineError as exc:
             _log.warning("What was learned of an engine cannot be kept: %s", exc)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from tray_app.errors import EngineError, ErrorCode
+
 if TYPE_CHECKING:
+    import threading
     from pathlib import Path
 
     from tray_app.engine.builds.build import WeightKind
@@ -52,9 +55,14 @@ class Installation:
     """Why it failed; while it downloads: what it is waiting to pass before it goes on by itself."""
 
 
-def downloads_in(store: Path) -> Path:
-    """Where archives are downloaded to: in the store's folder, on whose disk there must be room anyway.
+def raise_if_canceled(cancelled: threading.Event) -> None:
+    """`EngineError` with `CALLED_OFF` if this event is set."""
+    if cancelled.is_set():
+        raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
 
-    No build can be called so.
+
+def downloads_in(store: Path) -> Path:
+    """The folder that archives are downloaded to: in the store's, whose disk needs the space anyway. No build
+    can have this name.
     """
     return store / ".downloads"

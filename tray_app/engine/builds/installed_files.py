@@ -1,4 +1,4 @@
-"""The files of an installed engine: what there is, and whether it still is the same. Any thread."""
+"""The files of an installed engine, and whether they have changed since it was installed. Any thread."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 MANIFEST = "build.json"
 """The file that lists the others."""
 _OF_FILE_MANAGERS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-"""What the systems put into a folder that a person looks at; no program loads it."""
+"""Files that file managers leave in folders; no program loads them."""
 
 RelativePath = Annotated[str, msgspec.Meta(pattern=r"(?s)\A(?!(.*/)?\.{1,2}(/|\Z))[^/]")]
 """With `/` between its parts on every system."""
 Stamp = tuple[int, int, int]
-"""By which a file is seen to be another: its time, its size, its number."""
+"""What shows that a file has changed: modification time in nanoseconds, size in bytes, number (inode)."""
 
 
 class FileNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,15 +40,15 @@ class FileNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Files(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All that is in a folder and below, by name, but for the manifest."""
+    """All that is in a folder and below, by name, except the manifest."""
 
     files: dict[RelativePath, FileNote]
     links: dict[RelativePath, str]
-    """Where each leads."""
+    """The target of each link, as it is written in it."""
 
     @property
     def size_bytes(self) -> int:
-        """What they take."""
+        """The size of all files."""
         return sum(each.size_bytes for each in self.files.values())
 
     def __contains__(self, name: object) -> bool:
@@ -67,10 +67,10 @@ def files_of(folder: Path) -> Files:
 
 
 def differences(folder: Path, noted: Files, seen: dict[str, Stamp]) -> list[Text]:
-    """What is another than noted, was added or is gone; nothing if all is as it was. `OSError`.
+    """What has changed, was added or is missing, in words; empty if nothing. `OSError`.
 
-    Files whose size and time are as noted count as unchanged; of others the digest is computed. Those found
-    right all the same are put into `seen`, and not read again as long as they have the same stamp.
+    Files with the noted size and time count as unchanged; of others, the digest is computed. Those whose
+    digest is right are put into `seen`, and are not read again while their stamp is the same.
     """
     files, links = dict(noted.files), dict(noted.links)
     found: list[Text] = []
@@ -97,7 +97,7 @@ def _is_same(path: Path, info: os.stat_result, note: FileNote, seen: Stamp | Non
 
 
 def size_of(folder: Path) -> int:
-    """What can be seen of a folder that may be anything."""
+    """The size of the files in a folder and below; 0 if it is missing, a link, or cannot be read."""
     with suppress(OSError):
         if not folder.is_symlink():
             return sum(info.st_size for _, _, info in _walk(folder))
@@ -105,13 +105,13 @@ def size_of(folder: Path) -> int:
 
 
 def stamp_of(info: os.stat_result) -> Stamp:
-    """What tells the states of a file apart."""
+    """The stamp of a file in this state."""
     return info.st_mtime_ns, info.st_size, info.st_ino
 
 
 def _walk(folder: Path, below: str = "") -> Iterator[tuple[str, Path, os.stat_result]]:
-    """Name below the folder, path and state of everything in it that is no folder, but for the manifest and
-    what file managers leave. `OSError`.
+    """Everything in a folder and below except folders, manifests and what file managers leave: its name
+    relative to the folder, its path and its state. `OSError`.
     """
     with os.scandir(folder) as found:
         inside = sorted(found, key=lambda each: each.name)

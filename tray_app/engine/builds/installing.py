@@ -1,14 +1,14 @@
-"""Installs builds of engines: downloads, unpacks beside, proves, and only then adds to the store.
+"""Installs builds of engines: downloads, unpacks into a new folder, tests, and only then adds to the store.
 
-One installation at a time, on the thread `installing`; what fails at any step leaves the store as it was.
+One installation at a time, on the thread `installing`; a failure at any step leaves the store as it was.
 Public methods may be called from any thread.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from psygnal import EmitLoopError, Signal
 
-from tray_app.download.part import JOURNAL_ENDING
 from tray_app.download.verify import sha256_of
 from tray_app.engine.builds import store_errors
+from tray_app.engine.builds.archive_downloads import ArchiveDownloads
 from tray_app.engine.builds.build import InstalledBuild, Verdict, WeightKind
 from tray_app.engine.builds.contents import (
     copy_given,
@@ -30,8 +30,12 @@ from tray_app.engine.builds.contents import (
     lay_beside,
     lay_runtime_beside,
     make_executable,
+    unreadable,
 )
-from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in
+from tray_app.engine.builds.installation import Installation, InstallPhase, downloads_in, raise_if_canceled
+from tray_app.engine.builds.installed_files import size_of
+from tray_app.engine.builds.proof import SAYS_NOTHING
+from tray_app.engine.diagnosis import ShortageError, defect
 from tray_app.errors import AppError, DownloadError, EngineError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.system.disk import disk_space, nearest_folder, not_enough_space
@@ -41,7 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tray_app.download.progress import Progress
     from tray_app.download.queue import DownloadQueue
     from tray_app.engine.builds.build import BackEnd, PublishedBuild
     from tray_app.engine.builds.proof import Proof, Prover
@@ -63,14 +66,14 @@ _WORTH_TRYING_AGAIN = frozenset(
         ErrorCode.ENGINE_WITHOUT_CARD,
     }
 )
-"""What a person can put right, so that the same archive will do: then it is kept."""
+"""Errors after which the archive is kept, because a person may remove their cause."""
 _BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
-"""The number by which llama.cpp's releases are called: «11194 (9f70b2cec)», or in newer ones
-«0.6.0-dev (build 11434, commit 9f70b2cec)»."""
+"""The number of a release in the version that llama.cpp's programs print: “11194 (9f70b2cec)”, in newer ones
+“0.6.0-dev (build 11434, commit 9f70b2cec)”."""
 
 
 class _PausedError(Exception):
-    """It is to go on later."""
+    """The download was paused."""
 
 
 class BuildInstaller:
@@ -87,18 +90,14 @@ class BuildInstaller:
     ) -> None:
         """`offers`: the published builds for this machine; `new_queue` makes the queue of its downloads.
 
-        An installation that an earlier run of the app left is there, paused.
+        If an earlier run of the app has left an unfinished download, that is the installation, paused.
         """
         self._store = store
         self._prover = prover
         self._offers = offers
-        self._new_queue = new_queue
+        self._downloads = ArchiveDownloads(downloads_in(store.folder), new_queue, self._show)
         self._state = threading.Condition()
         self._publishing = threading.RLock()  # taken before `_state`, never while holding it
-        self._queue: DownloadQueue | None = None
-        self._downloads: tuple[int, ...] = ()
-        self._expected_bytes: dict[int, int] = {}
-        self._wrong_size: DownloadError | None = None
         self._again: Callable[[], None] | None = None
         self._stop = threading.Event()
         self._pausing = self._discarding = self._closing = False
@@ -112,42 +111,39 @@ class BuildInstaller:
             return self._shown
 
     def install(self, build: PublishedBuild) -> None:
-        """Begin to install a published build, or go on with it. The person has accepted its terms.
+        """Begin to install a published build, or continue. The person has accepted its terms.
 
-        `EngineError` if another installation is under way.
+        `EngineError` if another installation is under way, or no thread can be started.
         """
         shown = Installation(build.id, InstallPhase.DOWNLOADING, total_bytes=build.size_bytes)
         self._start(shown, partial(self._install_published, build), partial(self.install, build))
 
     def install_file(self, path: Path) -> None:
-        """Begin to install what the person has: an archive, a folder or a program.
+        """Begin to install what a person has: an archive, a folder or a program.
 
-        `EngineError` as `install`. An archive that is one of a published build is installed as that, also if
-        its folder is named; a second one that belongs to it is looked for beside. Another one from the same
-        path takes the place of the one before.
+        `EngineError` as `install`. The archive of a published build, or a folder that contains it, is
+        installed as that build, with its other archives in the same folder. What came from the same path
+        before is replaced.
         """
         build_id = self._own_id(path)
         shown = Installation(build_id, InstallPhase.UNPACKING)
         self._start(shown, partial(self._install_given, path, build_id), partial(self.install_file, path))
 
     def prove(self, build: InstalledBuild) -> None:
-        """Begin to prove an installed build again, as drivers change. `EngineError` as `install`."""
+        """Begin to test an installed build again, as drivers change. `EngineError` as `install`."""
         shown = Installation(build.id, InstallPhase.PROVING)
         self._start(shown, partial(self._prove_again, build), partial(self.prove, build))
 
     def pause(self) -> None:
-        """Stop a download for now; what has arrived is kept. What follows a download is not paused."""
+        """Stop a download for now; what has arrived is kept. Unpacking and testing cannot be paused."""
         with self._state:
             if self._shown is None or self._shown.phase is not InstallPhase.DOWNLOADING:
                 return
             self._pausing = True
-            queue, downloads = self._queue, self._downloads
-        for each in downloads:
-            if queue:
-                queue.pause(each)
+        self._downloads.pause()
 
     def resume(self) -> None:
-        """Go on with an installation that is paused or has failed; no effect on another."""
+        """Continue an installation that is paused or has failed; no effect otherwise."""
         with self._state:
             stopped = self._shown and self._shown.phase in (InstallPhase.PAUSED, InstallPhase.FAILED)
             again = self._again if stopped else None
@@ -157,7 +153,7 @@ class BuildInstaller:
     def cancel(self) -> None:
         """End the installation and delete what has arrived, or forget one that has ended.
 
-        It ends soon; the store is as it was.
+        Does not wait for the end. The store stays as it was.
         """
         with self._state:
             shown = self._shown
@@ -168,19 +164,17 @@ class BuildInstaller:
                 self._stop.set()
             else:
                 self._shown = self._again = None
-            queue, downloads = self._queue, self._downloads
         if shown.phase.active:
-            for each in downloads:
-                if queue:
-                    queue.cancel(each)
+            self._downloads.cancel()
             return
         self._publish()
         with suppress(EngineError), self._store.new_folder():  # not while another program downloads there
-            self._delete_downloads(except_for=None)
+            self._downloads.delete_others()
 
     def wait(self, timeout_s: float | None = None) -> InstalledBuild:
-        """The build when it is installed. `AppError` if it is not: why it failed, `DOWNLOAD_PAUSED` or
-        `CALLED_OFF`; `TimeoutError` if it goes on.
+        """Wait for the end. Returns the build that was installed.
+
+        `AppError` if none was: why it failed, `DOWNLOAD_PAUSED` or `CALLED_OFF`. `TimeoutError`.
         """
         with self._state:
             if not self._state.wait_for(lambda: self._thread is None, timeout_s):
@@ -193,13 +187,12 @@ class BuildInstaller:
         return installed
 
     def close(self, timeout_s: float) -> None:
-        """End the threads; what was begun is there again, paused, in the next run of the app."""
+        """End both threads, each in `timeout_s`. The next run of the app has the download, paused."""
         with self._state:
             self._closing = True
             self._stop.set()
-            queue, thread = self._queue, self._thread
-        if queue:
-            queue.close(timeout_s)
+            thread = self._thread
+        self._downloads.close(timeout_s)
         if thread:
             thread.join(timeout_s)
 
@@ -225,15 +218,16 @@ class BuildInstaller:
                         id=other,
                     ),
                 )
-            self._shown, self._again, self._installed = shown, again, None
             self._pausing = self._discarding = False
             self._stop.clear()
             if self._closing:
                 self._stop.set()
-            self._thread = threading.Thread(
-                target=self._perform, args=(work,), name="installing", daemon=True
-            )
-            self._thread.start()
+            thread = threading.Thread(target=self._perform, args=(work,), name="installing", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as exc:
+                raise ShortageError(OSError(errno.EAGAIN, str(exc))) from exc
+            self._shown, self._again, self._installed, self._thread = shown, again, None, thread
         self._publish()
 
     def _perform(self, work: Callable[[], InstalledBuild]) -> None:
@@ -248,7 +242,7 @@ class BuildInstaller:
             error = store_errors.unwritable(self._store.folder, exc)
         except Exception as exc:  # noqa: BLE001 - the top of the thread
             _log.exception("An engine could not be installed")
-            error = EngineError(ErrorCode.INTERNAL_ERROR, "The installation failed unexpectedly", repr(exc))
+            error = defect("The installation failed unexpectedly", exc)
         with self._state:
             if error and self._stop.is_set():
                 phase, error = InstallPhase.PAUSED, None
@@ -283,18 +277,17 @@ class BuildInstaller:
     # A published build
 
     def _install_published(self, build: PublishedBuild) -> InstalledBuild:
-        folder = downloads_in(self._store.folder) / build.id
         with self._store.new_folder() as new:
-            self._delete_downloads(except_for=build.id)
+            self._downloads.delete_others(build)
+            missing_bytes = build.size_bytes - self._downloads.received_bytes(build)
             try:
-                self._require_room(_UNPACKED_RATIO * build.size_bytes + build.size_bytes - _size_of(folder))
-                archives = self._download(build, folder)
-                installed = self._install_archives(build, archives, new)
+                self._require_room(_UNPACKED_RATIO * build.size_bytes + missing_bytes)
+                installed = self._install_archives(build, self._download(build), new)
             except AppError as exc:
                 if self._discarding or not self._is_kept(exc):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    self._downloads.delete(build)
                 raise
-            shutil.rmtree(folder, ignore_errors=True)
+            self._downloads.delete(build)
             return installed
 
     def _is_kept(self, error: AppError) -> bool:
@@ -303,70 +296,17 @@ class BuildInstaller:
             return error.code is not ErrorCode.CHECKSUM_DIFFERS
         return error.code in _WORTH_TRYING_AGAIN or self._stop.is_set()
 
-    def _download(self, build: PublishedBuild, folder: Path) -> list[Path]:
+    def _download(self, build: PublishedBuild) -> list[Path]:
         """The archives, whole and right. `DownloadError`, `_PausedError`."""
-        if self._queue is None:
-            self._queue = self._new_queue()
-            self._queue.changed.connect(self._on_downloads)
-        queue = self._queue
-        self._wrong_size = None
-        for each in build.files:
-            number = queue.add(f"{build.address}/{each.name}", folder, sha256=each.sha256)
-            with self._state:
-                self._expected_bytes[number] = each.size_bytes
-                self._downloads += (number,)
-                stops = self._pausing or self._stop.is_set()
-            if stops:
-                queue.pause(number)
         try:
-            return [queue.wait(number) for number in self._downloads]
+            return self._downloads.fetch(build, lambda: self._pausing or self._stop.is_set())
         except DownloadError as exc:
-            if self._wrong_size:
-                raise self._wrong_size from exc
             if exc.code is ErrorCode.DOWNLOAD_PAUSED and not self._discarding:
                 raise _PausedError from exc
             raise
-        finally:
-            self._end_downloads(queue)
-
-    def _end_downloads(self, queue: DownloadQueue) -> None:
-        """Stop what still runs, and wait until nothing writes any more."""
-        with self._state:
-            downloads, self._downloads = self._downloads, ()
-            self._expected_bytes = {}
-        for number in downloads:
-            queue.pause(number)
-            with suppress(DownloadError):
-                queue.wait(number)
-
-    def _on_downloads(self, items: tuple[Progress, ...]) -> None:
-        """Show how far the downloads are. Called on the thread of the downloads, mostly."""
-        with self._state:
-            own = [each for each in items if each.id in self._downloads]
-            expected = dict(self._expected_bytes)
-            total_bytes = self._shown.total_bytes if self._shown else None
-        if not own:
-            return
-        for each in own:
-            size_bytes = each.total_bytes if each.total_bytes is not None else each.received_bytes
-            known = each.total_bytes is not None or each.received_bytes > expected[each.id]
-            if known and size_bytes != expected[each.id] and self._wrong_size is None:
-                self._wrong_size = _wrong_size(each.name, size_bytes, expected[each.id])
-                if self._queue:
-                    self._queue.cancel(each.id)
-                return
-        received_bytes = sum(each.received_bytes for each in own)
-        rate = sum(each.rate_bytes_per_s for each in own)
-        missing = None if total_bytes is None else max(0, total_bytes - received_bytes)
-        self._show(
-            received_bytes=received_bytes,
-            rate_bytes_per_s=rate,
-            remaining_s=missing / rate if rate and missing is not None else None,
-            error=next((each.error for each in own if each.error and each.phase.active), None),
-        )
 
     def _install_archives(self, build: PublishedBuild, archives: Sequence[Path], new: Path) -> InstalledBuild:
-        """Unpack archives that are right, prove what was in them, and add it to the store."""
+        """Unpack archives whose digests are right, test the engine in them, and add it to the store."""
         unpacked = new / "engine"
         self._unpack(archives, unpacked, new)
         program = find_program(unpacked, archives[0], self._prover.host.system)
@@ -387,7 +327,7 @@ class BuildInstaller:
     # What a person has
 
     def _own_id(self, path: Path) -> str:
-        """The name for what a person gives: one that nothing from elsewhere has."""
+        """The name for what a person gives: none that a build from another path has."""
         sources = {each.id: each.source for each in self._store.installed()}
         names = chain([own_id(path)], (f"{own_id(path)}-{number}" for number in count(2)))
         return next(each for each in names if sources.get(each, str(path)) == str(path))
@@ -440,7 +380,7 @@ class BuildInstaller:
         return next((path for path in paths if path.is_file()), None)
 
     def _belonging_to(self, build: PublishedBuild, path: Path) -> list[Path]:
-        """The build's other archives beside its first one: those that are there, and right."""
+        """The build's other archives beside its first one, of those that are there with the right digest."""
         beside = [(path.with_name(each.name), each.sha256) for each in build.files[1:]]
         return [other for other, sha256 in beside if other.is_file() and self._digest(other) == sha256]
 
@@ -448,12 +388,7 @@ class BuildInstaller:
         try:
             return sha256_of(path, self._keep_going)
         except OSError as exc:
-            raise EngineError(
-                ErrorCode.FILE_UNREADABLE,
-                phrase("{name} could not be read", name=path.name),
-                phrase("{reason} ({path}).", reason=exc.strerror or exc, path=path),
-                "Check that it exists and that you have permission to read it.",
-            ) from exc
+            raise unreadable(path, exc) from exc
 
     # What both need
 
@@ -462,7 +397,7 @@ class BuildInstaller:
         try:
             proof = self._proven(build.program, build.back_end)
         except EngineError as exc:
-            if not self._stop.is_set():
+            if exc.code not in SAYS_NOTHING:
                 verdicts = dict.fromkeys(WeightKind, Verdict(works=False, reason=exc.title))
                 self._store.note_proof(build.id, devices=(), verdicts=verdicts, speed=None)
             raise
@@ -482,18 +417,20 @@ class BuildInstaller:
             on_bytes = partial(self._on_read, sum(sizes[:number]), sum(sizes))
             unpack(path, target, cancelled=self._stop, on_bytes=on_bytes)
 
-    def _on_read(self, before_bytes: int, total_bytes: int, read_bytes: int, _: int) -> None:
-        """More of an archive, or of what is copied, was read; so much of others was read before."""
+    def _on_read(self, before_bytes: int, total_bytes: int, read_bytes: int) -> None:
+        """So much of an archive has been read; `before_bytes` are those of the archives before it."""
         self._keep_going()
         self._require_room(0)
         self._show(received_bytes=before_bytes + read_bytes, total_bytes=total_bytes)
 
     def _keep_going(self) -> None:
-        if self._stop.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
+        """`EngineError` with `CALLED_OFF` when the installation is to end."""
+        raise_if_canceled(self._stop)
 
     def _proven_at_its_best(self, program: Path, back_end: BackEnd | None) -> Proof:
-        """The proof of what was just unpacked; without its library for AMX if it computes with more so."""
+        """The proof of what was just unpacked. If it fails with some kind of weights, its library for AMX is
+        deleted, and the proof is that of the rest.
+        """
         proof = self._proven(program, back_end)
         if proof.works_with_all or not drop_amx(program):
             return proof
@@ -523,7 +460,7 @@ class BuildInstaller:
             back_end=proof.back_end,
             release=release,
             program=program,
-            size_bytes=_size_of(unpacked),
+            size_bytes=size_of(unpacked),
             source=source,
             sha256=sha256,
             devices=proof.devices,
@@ -533,31 +470,25 @@ class BuildInstaller:
         return self._store.add(unpacked, build)
 
     def _require_room(self, wanted_bytes: int) -> None:
-        """`EngineError` if the store's disk has less room than that."""
+        """`EngineError` if the store's disk has less free space than that."""
         folder = self._store.folder
         space = disk_space(nearest_folder(folder))
         if max(0, wanted_bytes) > space.usable_bytes:
             hint = "Free some space, and press Resume. What has arrived is kept."
             raise not_enough_space(EngineError, space, folder, max(0, wanted_bytes), hint)
 
-    def _delete_downloads(self, *, except_for: str | None) -> None:
-        """Delete what is left of other installations. To be called with the store's folder locked."""
-        for each in (downloads_in(self._store.folder)).glob("*"):
-            if each.name != except_for:
-                shutil.rmtree(each, ignore_errors=True)
-
     def _left_behind(self) -> Installation | None:
-        """What an earlier run of the app has begun to download, paused."""
+        """What an earlier run of the app has begun to download."""
         for build in self._offers:
-            received_bytes = _size_of(downloads_in(self._store.folder) / build.id)
-            if (downloads_in(self._store.folder) / build.id).is_dir():
+            if self._downloads.has_some_of(build):
                 self._again = partial(self.install, build)
+                received_bytes = self._downloads.received_bytes(build)
                 return Installation(build.id, InstallPhase.PAUSED, received_bytes, build.size_bytes)
         return None
 
 
 def own_id(path: Path) -> str:
-    """The name that a build has by its path which a person has given as a file or folder."""
+    """The name of the build that a person has given as this file or folder, such as `own-llama-server`."""
     name = path.name.lower()
     for ending in (".zip", ".tar.gz", ".tgz", ".exe"):
         name = name.removesuffix(ending)
@@ -566,27 +497,7 @@ def own_id(path: Path) -> str:
 
 
 def release_of(version: str) -> str:
-    """What llama.cpp's release is called that says so of its version; empty if it does not say."""
+    """The release of llama.cpp with this version, such as `b11194`; empty if the version has no number."""
     found = _BUILD_NUMBER.search(version)
     number = int(found[1] or found[2]) if found else 0
     return f"b{number}" if number else ""
-
-
-def _wrong_size(name: str, size_bytes: int, expected_bytes: int) -> DownloadError:
-    return DownloadError(
-        ErrorCode.CHECKSUM_DIFFERS,
-        "The file is damaged or is not the expected one",
-        phrase(
-            "{name} has {size:,} bytes on the server but should have {expected:,}.",
-            name=name,
-            size=size_bytes,
-            expected=expected_bytes,
-        ),
-        "Download it again. If that does not help, the server has a different file.",
-    )
-
-
-def _size_of(folder: Path) -> int:
-    """What the files below a folder have, without the journals of downloads; 0 if there is none."""
-    files = (path for path in folder.rglob("*") if not path.name.endswith(JOURNAL_ENDING))
-    return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())

@@ -1,4 +1,4 @@
-"""The builds that are on offer, as `resources/engines.toml` pins them by size and digest. Any thread."""
+"""The available builds, as `resources/engines.toml` pins them by size and digest. Any thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 BUILD_ID = r"\A(?!(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z))[a-z0-9][a-z0-9.-]{0,99}(?<!\.)(?<!\.json)\Z"
-"""The names of builds, which are those of folders, too, on every system."""
+"""What names of builds look like. They are also names of folders, on every system."""
 BuildId = Annotated[str, msgspec.Meta(pattern=BUILD_ID)]
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 _Filled = Annotated[str, msgspec.Meta(min_length=1)]
@@ -56,16 +56,19 @@ class _Offers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def published_builds(path: Path | None = None, *, mirror: str = "") -> tuple[PublishedBuild, ...]:
-    """The builds for all systems, in the file's order; `path` stands in for the app's own file in tests.
+    """The builds for all systems, in the order of the file.
 
-    `mirror`: the address that has them as RELEASE/FILE, in place of their makers'.
-
-    `EngineError` that names the place if the file is missing or wrong.
+    `path`: a file to read in place of the app's own, for tests. `mirror`: the address that has the archives
+    as RELEASE/FILE, in place of their makers'. `EngineError` if the file is missing or wrong; it says where.
     """
     path = path or resources() / "engines.toml"
     try:
         offers = msgspec.toml.decode(read_regular(path), type=_Offers)
-    except (OSError, ValueError, RecursionError) as exc:  # ValueError: no TOML, no offers, or no letters
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as exc:  # ValueError: not TOML, not a list, or not UTF-8
         raise _unreadable(path, str(exc)) from exc
     names = Counter((each.system, each.machine, each.id) for each in offers.builds)
     for (system, machine, build_id), count in names.items():

@@ -1,24 +1,20 @@
-"""Proves that a build of an engine computes right on this machine, before it serves anybody.
+"""Tests whether a build of an engine computes right on this machine, before it is used.
 
-It is asked for its version and its devices, and then makes vectors with a tiny model of each kind of weights,
-in a short run of its own for each: an engine may be right with one kind and crash with another, which on real
-machines happens. Any thread; takes seconds, or minutes where a card's driver compiles its programs first.
+It is asked for its version and its cards. Then it makes vectors with a tiny model of each kind of weights, in
+a separate run for each: there are engines that are right with one kind and crash with another. Any thread;
+takes seconds, or minutes if a card's driver has to compile its programs first.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import math
-import queue
 import re
 import shutil
 import string
 import subprocess
 import tempfile
-import threading
-import time
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -29,57 +25,47 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.engine.builds.build import BackEnd, Verdict, WeightKind
-from tray_app.engine.devices import parse_devices
-from tray_app.engine.diagnosis import failure_to_start, hung
+from tray_app.engine.builds.trial_run import TrialRun
+from tray_app.engine.diagnosis import failure_to_start
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.finding import EngineFinder
 from tray_app.engine.inspection import crash, inspect
-from tray_app.engine.kinds import EngineFinder
 from tray_app.engine.launch_dir import prepare
 from tray_app.engine.launch_plan import plan_launch
-from tray_app.engine.lifecycle import Exited
-from tray_app.engine.output import EngineOutput
-from tray_app.engine.probe import request_vectors
-from tray_app.engine.run import EngineRun, HealthCheckTimeouts
-from tray_app.engine.supervisor import address_for
+from tray_app.engine.run import HealthCheckTimeouts
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.models.gguf import read_header
-from tray_app.models.library import Model
+from tray_app.models.model import Model
 from tray_app.phrases import phrase
 from tray_app.settings.schema import Settings
-from tray_app.system.child import Launch
-from tray_app.system.engine_id import EngineId, RunId
-from tray_app.system.environment import engine_environment
 from tray_app.system.launcher import launcher_for
 from tray_app.system.paths import resources
-from tray_app.system.process import ask, usage
+from tray_app.system.process import ask
 from tray_app.system.runfolder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
 
     from tray_app.engine.devices import EngineDevice
-    from tray_app.engine.kinds import Engine
     from tray_app.engine.launch_plan import LaunchPlan
-    from tray_app.engine.lifecycle import Event
+    from tray_app.engine.program import Engine
     from tray_app.system.child import Launcher
     from tray_app.system.host import Host
 
 _log = logging.getLogger(__name__)
 
 LEAST_COSINE = 0.999
-"""Between a vector and the one that is expected. Right engines, which round differently, were seen to reach
-0.9998; a single wrong row of one matrix leaves 0.998."""
+"""The least cosine between a vector and the expected one. Right engines, which round differently, reached at
+least 0.9998; a single wrong row of one matrix gives 0.998."""
 
 _VECTORS = "vectors.json"
 _FIRST_ANSWER_S = 60.0
-"""For the first start of a program: a virus scanner may read half a gigabyte of libraries before."""
+"""For the first start of a program: a virus scanner may read half a gigabyte of libraries first."""
 _LONGEST_S = 900.0
-"""For one kind of weights. The driver of a card was seen to compile for ten minutes at the first start, and
+"""For one kind of weights. At the first start, a card's driver was measured to compile for ten minutes, and
 Mesa's Vulkan on two cores for three."""
-_LOOK_S = 0.1
-_LAST_WORDS_S = 10.0
 _VERSION = re.compile(r"^version: (\S.*)$", re.MULTILINE)
-_ENGINE = EngineId("proof")
 _BY_DEVICE = {
     "CUDA": BackEnd.CUDA,
     "ROCm": BackEnd.ROCM,
@@ -87,7 +73,7 @@ _BY_DEVICE = {
     "MTL": BackEnd.METAL,
     "Metal": BackEnd.METAL,
 }
-"""What the cards are called, before their number, that llama.cpp lists."""
+"""By the names of cards, as llama.cpp lists them, without their numbers."""
 _BY_LIBRARY = {
     "ggml-cuda": BackEnd.CUDA,
     "ggml-hip": BackEnd.ROCM,
@@ -95,17 +81,16 @@ _BY_LIBRARY = {
     "ggml-metal": BackEnd.METAL,
 }
 _ON_CARD = (("--n-gpu-layers", "99"), ("--verbosity", "4"))
-"""Older engines compute on the processor if they are not told, and newer ones do not say where they do; then
-nothing would be proven of the card."""
-_WEIGHTS_ON = re.compile(r"\b(\w+) model buffer size =")
-"""Where llama.cpp keeps weights: a card, by the name that it lists, or such as `CPU_Mapped`. That it has
-«offloaded» layers it says without any card, too."""
+"""Without the first, older engines compute on the processor; without the second, newer ones do not say where
+they compute. Nothing would be known of the card."""
 _TIMED_TEXTS = 12
 _TIMED_ROUNDS = 12
+SAYS_NOTHING = frozenset({ErrorCode.CALLED_OFF, ErrorCode.SYSTEM_RESOURCES_EXHAUSTED})
+"""Errors that end a test without telling whether the engine computes right."""
 
 
 class _Expected(msgspec.Struct):
-    """What is kept beside the models: texts, and for each kind and pooling the vector of each text."""
+    """The file beside the models: texts and, for each kind of weights and pooling, the vector of each."""
 
     texts: list[str]
     vectors: dict[WeightKind, dict[str, list[list[float]]]]
@@ -118,12 +103,12 @@ class Proof:
     kind: EngineKind
     back_end: BackEnd
     version: str
-    """As it says, such as «11194 (9f70b2cec)»; empty if it does not say."""
+    """As the program says, such as “11194 (9f70b2cec)”; empty if it does not say."""
     devices: tuple[EngineDevice, ...]
     """The cards that it lists."""
     verdicts: dict[WeightKind, Verdict]
     speed: float | None
-    """How many times as fast as the built-in engine it was on this processor, in the middle of the kinds of
+    """How many times as fast as the built-in engine it was on this processor, the median of all kinds of
     weights; None if it computes with a card, or nothing could be compared."""
 
     @property
@@ -154,11 +139,11 @@ class Prover:
         cancelled: threading.Event,
         tell: Callable[[WeightKind], object],
     ) -> Proof:
-        """What a program can do here. `tell` gets the kind of weights that is tried now.
+        """What a program can do here. `tell` gets each kind of weights before it is tested.
 
         `back_end`: what it is published for; None if nobody says. `EngineError` if it is no engine, cannot be
-        started, finds no card though it was built for one, or computes right with no kind of weights;
-        `CALLED_OFF` when `cancelled` is set.
+        started, finds no card though it was built for one, or computes right with no kind of weights; with a
+        code in `SAYS_NOTHING` when `cancelled` is set, or the system is short of memory or processes.
         """
         inspect(program, self.host)
         version = _version_of(program)
@@ -196,7 +181,7 @@ class _Trial:
     devices: tuple[EngineDevice, ...] = ()
 
     def run(self) -> Verdict:
-        """Whether it computes right. `EngineError` only as `CALLED_OFF`."""
+        """Whether it computes right. `EngineError` only with a code in `SAYS_NOTHING`."""
         expected = _expected()
         pooling = "last" if self.engine.kind is EngineKind.POWERINFER else "mean"
         try:
@@ -211,17 +196,17 @@ class _Trial:
                     return Verdict(works=False, reason="It computes on the processor, not on the card.")
                 self._compare(serving)
         except EngineError as exc:
-            if exc.code is ErrorCode.CALLED_OFF:
+            if exc.code in SAYS_NOTHING:
                 raise
             _log.info("%s does not work with %s: %s", self.engine.command[0], self.weights, exc)
             return Verdict(works=False, reason=_reason(exc))
         return Verdict(works=True)
 
-    def _compare(self, serving: _Serving) -> None:
-        """Note how fast the engine is beside the built-in one; nothing if that cannot be run.
+    def _compare(self, serving: TrialRun) -> None:
+        """Note how fast the engine is compared with the built-in one; nothing if that cannot be run.
 
-        By what both take of the processors, with as many threads. On a machine with much other work that was
-        seen to vary by a quarter, and the time by the clock tenfold.
+        By the processor time of both, with as many threads. On a busy machine, that was measured to vary by a
+        quarter, and the elapsed time tenfold.
         """
         builtin = EngineFinder(self.prover.host).embedded()
         if builtin is None or self.back_end.uses_card or self.engine.kind is not EngineKind.LLAMA_SERVER:
@@ -243,7 +228,7 @@ class _Trial:
             self.speeds.append(others_s / own_s)
 
     @contextmanager
-    def _serving(self, engine: Engine) -> Iterator[_Serving]:
+    def _serving(self, engine: Engine) -> Iterator[TrialRun]:
         """The engine while it serves the model of these weights. `EngineError` if it does not get there."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
             # A copy: PowerInfer on Windows may need a link beside its model, where nobody may write.
@@ -253,9 +238,16 @@ class _Trial:
             folder = Path(name) / "run"
             folder.mkdir()
             cwd = prepare(plan.launch_dir, path, RunFolder(folder))
-            serving = _Serving(plan, self.prover, cwd)
+            serving = TrialRun(
+                plan,
+                self.prover.launcher,
+                cwd,
+                self.cancelled,
+                timeouts=self.prover.timeouts,
+                longest_s=self.prover.longest_s,
+            )
             try:
-                serving.start(self.cancelled)
+                serving.start()
                 yield serving
             finally:
                 serving.stop()
@@ -268,109 +260,8 @@ class _Trial:
         return plan_launch(Settings(pooling="mean", extra_arguments=extra), model, engine, self.prover.host)
 
 
-class _Serving:
-    """One process of an engine, from its start to its end. For one thread, which is to be the starter's."""
-
-    def __init__(self, plan: LaunchPlan, prover: Prover, folder: Path) -> None:
-        self._plan = plan
-        self._prover = prover
-        self._folder = folder
-        self._output = EngineOutput(None, _ENGINE)
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._run: EngineRun | None = None
-        self._stopped = threading.Event()
-        self._cancelled = threading.Event()
-        self._too_long = False
-        self.ended = False
-
-    @property
-    def devices(self) -> tuple[EngineDevice, ...]:
-        """The cards that it has named so far."""
-        return parse_devices("\n".join(self._output.since(0)))
-
-    def is_off(self, cards: Iterable[EngineDevice]) -> bool:
-        """Whether it says where its weights are, and none of them is on one of these cards."""
-        found = filter(None, map(_WEIGHTS_ON.search, self._output.since(0)))
-        places = {each[1] for each in found}
-        return bool(places) and places.isdisjoint(each.id for each in cards)
-
-    def start(self, cancelled: threading.Event) -> None:
-        """Start it, and wait until it answers. `EngineError`."""
-        self._cancelled = cancelled
-        address = address_for(self._plan)
-        env = {**engine_environment(), **address.environment}
-        command = self._plan.command(address.port, address.host)
-        try:
-            child = self._prover.launcher.launch(Launch(command, env, self._folder))
-            self._run = EngineRun(RunId(_ENGINE, 1), self._plan, address, child, self._output)
-            self._run.watch(self._events.put, time.monotonic, self._prover.timeouts)
-        except OSError as exc:
-            self.ended = True
-            raise failure_to_start(exc).error from exc
-        threading.Thread(target=self._limit, name="proof-limit", daemon=True).start()
-        self._raise_if_ended(self._next_event(self._prover.longest_s + _LAST_WORDS_S))
-
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """The vector of each text. `EngineError` if it ends over that, or hangs."""
-        assert self._run  # noqa: S101  it was started
-        kind, address = self._plan.engine.kind, self._run.address
-        try:
-            return request_vectors(kind, texts, address, self._prover.longest_s)
-        except TimeoutError:
-            self._run.kill()
-            raise hung(self._prover.longest_s).error from None
-        except (OSError, http.client.HTTPException) as exc:
-            _log.debug("The engine of a proof gave no answer: %r", exc)
-        self._raise_if_ended(self._next_event(_LAST_WORDS_S))
-        raise hung(_LAST_WORDS_S).error
-
-    def took_s(self, texts: Sequence[str]) -> float:
-        """How much time of all processors it takes for so many texts. As `embed`."""
-        before_s = self._used_s()
-        self.embed(texts)
-        return self._used_s() - before_s
-
-    def stop(self) -> None:
-        """End it, and wait for its end."""
-        self._stopped.set()
-        if self._run is None:
-            return
-        self._run.kill()
-        with suppress(EngineError):  # one that the system does not end is left to it
-            while not self.ended:
-                self.ended = isinstance(self._next_event(_LAST_WORDS_S), Exited)
-
-    def _next_event(self, timeout_s: float) -> Event:
-        """What happens to it next. `EngineError` if nothing does."""
-        try:
-            return self._events.get(timeout=timeout_s)
-        except queue.Empty:
-            raise hung(timeout_s).error from None
-
-    def _used_s(self) -> float:
-        assert self._run  # noqa: S101  it was started
-        return usage(self._run.pid).cpu_s
-
-    def _limit(self) -> None:
-        """End the process when nobody wants it any more, or it takes too long."""
-        end_s = time.monotonic() + self._prover.longest_s
-        while not self._stopped.wait(_LOOK_S):
-            self._too_long = time.monotonic() > end_s
-            if self._run and (self._too_long or self._cancelled.is_set()):
-                self._run.kill()
-                return
-
-    def _raise_if_ended(self, event: Event) -> None:
-        if not isinstance(event, Exited):
-            return
-        self.ended = True
-        if self._cancelled.is_set():
-            raise EngineError(ErrorCode.CALLED_OFF, "Canceled")
-        raise hung(self._prover.longest_s).error if self._too_long else event.failure.error
-
-
 def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """How alike two vectors are, from -1 to 1; no number if one of them has none, or nothing but zeros."""
+    """The cosine of two vectors, from -1 to 1; NaN if their lengths differ or one has only zeros or a NaN."""
     if len(one) != len(other):
         return math.nan
     product = math.fsum(a * b for a, b in zip(one, other, strict=True))
@@ -411,10 +302,10 @@ def _version_of(program: Path) -> str:
 
 
 def _reason(error: EngineError) -> str:
-    """Why it does not work, in a line. That a model's file may be damaged does not hold of these models."""
+    """Why it does not work, in a line; without the hint that the model may be damaged, as these are not."""
     if error.code is ErrorCode.ENGINE_CRASHED:
         return f"{error.title}: {error.message.partition('. ')[0]}."
-    # Where only its end is known, its last line may say more; elsewhere that has nothing to do with it.
+    # The last line may tell more, but only where nothing but the end itself is known.
     unclear = error.code in (ErrorCode.ENGINE_ENDED, ErrorCode.ENGINE_ABORTED)
     said = error.evidence[-1] if unclear and error.evidence else ""
     return f"{error.title}: {error.message} {said}".rstrip()

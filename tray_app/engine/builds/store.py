@@ -1,8 +1,8 @@
-"""The engines that were installed with this app: a folder with a folder for each, and what is known of them.
+"""The engines that were installed with this app: each has a folder, and notes beside it.
 
     ID/             a build as it was unpacked, and `build.json`: what it is, and all its files with digests
     ID.json         what was learned of it since, and the digest of its `build.json`
-    .new-…, .gone-… what is being unpacked or removed; else left by a program that was ended, see `sweep`
+    .new-…, .gone-… what is being unpacked or removed, or was left by a program that was ended, see `sweep`
 
 Any thread, and several programs at once: whoever changes something holds the lock `.lock`.
 """
@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 _ID = re.compile(BUILD_ID)
 _NEW, _GONE = ".new-", ".gone-"
 _HALF_WRITTEN = ".*.json."
-"""What `write_atomically` calls notes that are not whole yet."""
+"""The start of the names of notes that `write_atomically` has not finished, as a pattern."""
 _MOST_MANIFEST_BYTES = 8 << 20
 _LOCK_S = 10.0
 _A_MOMENT_S = 0.001
@@ -91,7 +91,7 @@ class _Notes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True)
 class BrokenBuild:
-    """A folder of the store of which nothing certain is known; it can only be removed, or installed again."""
+    """A folder of the store whose notes cannot be trusted; it can only be removed, or installed again."""
 
     id: str
     size_bytes: int
@@ -120,7 +120,7 @@ class EngineStore:
         self._guard = threading.RLock()
         self._looked: dict[str, _Looked] = {}
         self._seen: dict[str, dict[str, Stamp]] = {}
-        """By build, the stamps of files whose digest was found right though their time is another."""
+        """For each build, the stamps of files whose digest is right although their time has changed."""
 
     # What there is
 
@@ -168,10 +168,10 @@ class EngineStore:
         )
 
     def check_unchanged(self, build: InstalledBuild) -> None:
-        """`EngineError` if the files of a build are others than at its installation.
+        """`EngineError` if the files of a build have changed since it was installed.
 
-        Those whose size and time are as they were count as unchanged; of others the digest is computed, which
-        takes a second for a gigabyte.
+        Files with the same size and time count as unchanged; of others, the digest is computed, which takes a
+        second for a gigabyte.
         """
         folder = self.folder / build.id
         while True:
@@ -209,10 +209,11 @@ class EngineStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, staging: Path, build: InstalledBuild) -> InstalledBuild:
-        """Make a folder that was unpacked and proven an installed build; as which it is known from then on.
+        """Turn a folder that was unpacked and tested into an installed build. Returns it as it is then known.
 
-        `build.program` is a file of `staging`, which is a folder that `new_folder` gave, or one in it. One
-        of the same name is replaced; a crash leaves the old one, the new one, or none.
+        `build.program` is a file in `staging`, which is a folder that `new_folder` gave, or one in it.
+        `build.size_bytes` is not needed. A build of the same name is replaced; after a crash, either the old
+        one or the new one is there, or none.
         """
         try:
             contents = files_of(staging)
@@ -257,7 +258,7 @@ class EngineStore:
         verdicts: Mapping[WeightKind, Verdict],
         speed: float | None,
     ) -> InstalledBuild:
-        """Keep what another proof has shown; the build as it is known from then on."""
+        """Keep what another test has shown. Returns the build as it is then known."""
         shown = {"devices": devices, "verdicts": dict(verdicts), "speed": speed}
         self._note(build_id, lambda notes: msgspec.structs.replace(notes, **shown))
         return self.find(build_id)
@@ -277,7 +278,7 @@ class EngineStore:
         )
 
     def remove(self, build_id: str) -> int:
-        """Delete a build, also a broken one, and what was noted of it; the bytes that its files had."""
+        """Delete a build, also a broken one, and its notes. Returns the bytes that its files took."""
         with self._changing():
             if build_id not in self._entries():
                 raise store_errors.not_installed(build_id)
@@ -424,9 +425,9 @@ class EngineStore:
         self._seen.pop(build_id, None)
 
     def _move_away(self, build_id: str) -> Path | None:
-        """Give a build's folder another name, under which nobody finds it; None if there is none.
+        """Give a build's folder a name that counts as removed. Returns the folder; None if there is none.
 
-        On Windows that is refused while a file in it is open: so never a half of it is deleted.
+        Windows refuses that while a file in it is open, so that never only a part is deleted.
         """
         folder = self.folder / build_id
         if folder.is_symlink():

@@ -1,4 +1,4 @@
-"""What is said of installed engines that are missing, changed or cannot be touched. Pure."""
+"""The errors about installed engines that are missing, changed, in use or cannot be written. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tray_app.phrases import Text
 
 _SHOWN = 3
-"""So many changed files are named."""
+"""How many of the changed files are named."""
 
 
 def not_installed(build_id: str) -> EngineError:
@@ -28,7 +28,7 @@ def not_installed(build_id: str) -> EngineError:
 
 
 def notes_unreadable(build_id: str, why: Text) -> EngineError:
-    """Nothing certain is known of a build."""
+    """The notes of a build are missing or damaged."""
     return EngineError(
         ErrorCode.ENGINE_NOTES_UNREADABLE,
         phrase("The engine “{id}” cannot be used", id=build_id),
@@ -38,7 +38,7 @@ def notes_unreadable(build_id: str, why: Text) -> EngineError:
 
 
 def changed(build_id: str, source: str, differences: Sequence[Text]) -> EngineError:
-    """What is there is not what was installed from `source`; `differences` name the files."""
+    """Files of a build that was installed from `source` have changed; `differences` say which."""
     more = len(differences) - _SHOWN
     told = joined(", ", differences[:_SHOWN])
     again = (

@@ -1,4 +1,4 @@
-"""How builds are spoken of: their names, what they cost, where they come from, why one runs a model. Pure."""
+"""Builds in words: their names, the size and source of their downloads, why one runs a model. Pure."""
 
 from __future__ import annotations
 
@@ -15,28 +15,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.engine.builds.build import InstalledBuild
-    from tray_app.engine.kinds import Engine, EngineSetting
+    from tray_app.engine.engine_setting import EngineSetting
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text
 
 _MB = 1e6
 
 
 def build_name(build: PublishedBuild | InstalledBuild) -> Phrase:
-    """What people call a build: «llama.cpp b11194 for NVIDIA (CUDA 13.4)»."""
+    """What people call a build: “llama.cpp b11194 for NVIDIA (CUDA 13.4)”. Without the release if that is not
+    known.
+    """
     powerinfer = not isinstance(build, PublishedBuild) and build.kind is EngineKind.POWERINFER
+    engine = "PowerInfer" if powerinfer else "llama.cpp"
+    cards = _made_for(build.back_end)
     version = build.id.partition(f"{build.release}-{build.back_end}-")[2]
+    back_end = f"{build.back_end.label} {version}".strip()
+    if not build.release:
+        return phrase("{engine} for {cards} ({back_end})", engine=engine, cards=cards, back_end=back_end)
     return phrase(
         "{engine} {release} for {cards} ({back_end})",
-        engine="PowerInfer" if powerinfer else "llama.cpp",
+        engine=engine,
         release=build.release,
-        cards=_made_for(build.back_end),
-        back_end=f"{build.back_end.label} {version}".strip(),
+        cards=cards,
+        back_end=back_end,
     )
 
 
 def cost(build: PublishedBuild) -> Phrase:
-    """What has to be downloaded, from where and on whose terms: «152 MB + 424 MB from github.com/ggml-org;
-    terms: MIT, NVIDIA».
+    """What has to be downloaded, from where, and its license: “152 MB + 424 MB from github.com/ggml-org,
+    license: MIT, NVIDIA”.
     """
     return phrase(
         "{sizes} from {place}, license: {terms}",
@@ -67,7 +75,7 @@ def by_hand(build: PublishedBuild) -> Phrase:
 
 
 def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
-    """Which engine runs a model, and why this one, with what was passed over for it."""
+    """Which engine runs a model and why, and why those that would have come first do not."""
     name = build_name(engine.build) if engine.build else _other_name(engine)
     if setting != AUTO:
         reason = phrase("{engine} is used because it is chosen in the setting “Engine”.", engine=name)
@@ -101,13 +109,13 @@ def why_it_runs(engine: Engine, setting: EngineSetting) -> Text:
 
 
 def in_words(names: Iterable[str]) -> str:
-    """Cards by their names, those that are alike once: «NVIDIA GeForce RTX 3090 (2), NVIDIA A100»."""
+    """Names of cards, each once, with how many there are: “NVIDIA GeForce RTX 3090 (2), NVIDIA A100”."""
     counted = Counter(names).items()
     return ", ".join(name if count == 1 else f"{name} ({count})" for name, count in counted)
 
 
 def dotted(version: Iterable[int]) -> str:
-    """A version in its two first parts, such as «551.86»."""
+    """The first two parts of a version, such as “551.86”."""
     return ".".join(str(number) for number in (*version,)[:2])
 
 

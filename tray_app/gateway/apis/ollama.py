@@ -24,18 +24,16 @@ from tray_app.gateway.apis.ollama_answers import (
     moment,
 )
 from tray_app.gateway.apis.ollama_requests import NamedModel
-from tray_app.gateway.guard import errors_as
 from tray_app.gateway.openai import ApiError, decode
+from tray_app.gateway.replies import errors_as, json_response
 from tray_app.gateway.upstream import LOADED, OfferedModel, Unavailable, without_tag
 from tray_app.models.header import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from tray_app.gateway.apis.ollama_answers import (
-        OllamaForm,
-    )
-    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.apis.ollama_answers import OllamaForm
+    from tray_app.gateway.replies import Handler
     from tray_app.gateway.upstream import Backend
 
 API_VERSION = "0.13.0"
@@ -150,7 +148,7 @@ async def _refuse_to_write(request: web.Request) -> web.Response:
 
 
 def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+    return json_response(msgspec.json.encode(value))
 
 
 def _row(model: OfferedModel) -> dict[str, object]:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
-from aiohttp import web
 from msgspec import Raw, Struct
 
 from tray_app.gateway.apis.forms import AnsweredError
@@ -26,11 +25,14 @@ from tray_app.gateway.engine_errors import decode_answer
 from tray_app.gateway.events import DONE, WRITER
 from tray_app.gateway.intake import FIELDS
 from tray_app.gateway.openai import Fields, ascii_json, decode
+from tray_app.gateway.replies import json_response
 from tray_app.phrases import visible
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
+
+    from aiohttp import web
 
     from tray_app.gateway.dialect import Dialect
     from tray_app.gateway.openai import ApiError
@@ -142,7 +144,7 @@ class OllamaForm(ABC):
         """The engine's answer; if nothing is asked, that it is loaded."""
         self._loaded_ns = time.monotonic_ns()
         if self._is_empty:
-            return web.Response(body=self._nothing("load"), content_type="application/json")
+            return json_response(self._nothing("load"))
         return await self._ask(dialect, request, upstream)
 
     def whole(self, answer: bytes) -> bytes:

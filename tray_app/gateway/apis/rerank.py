@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import msgspec
-from aiohttp import web
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from tray_app.gateway.asked import as_sent, size_of
@@ -23,17 +22,10 @@ from tray_app.gateway.bodies import letters_in, without_nulls
 from tray_app.gateway.engine_errors import answers_budget, decode_answer, engine_faults, whole_answer
 from tray_app.gateway.intake import BODY, FIELDS
 from tray_app.gateway.json_shape import AnswerShape
-from tray_app.gateway.openai import (
-    MAX_TEXTS,
-    NULL,
-    ApiError,
-    Fields,
-    TokenUsage,
-    asked_model,
-    decode_part,
-)
+from tray_app.gateway.openai import MAX_TEXTS, NULL, ApiError, Fields, TokenUsage, asked_model, decode_part
 from tray_app.gateway.portions import Portion, in_order, portions
 from tray_app.gateway.refusals import local_error, remote_error, told_refusal
+from tray_app.gateway.replies import json_response
 from tray_app.gateway.slices import in_slices
 from tray_app.gateway.text_lengths import (
     Tokenizer,
@@ -48,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import aiohttp
+    from aiohttp import web
 
     from tray_app.gateway.body_worker import BodyWorker
     from tray_app.gateway.byte_budget import Held
@@ -170,7 +163,7 @@ class Ranking:
         version = "2" if request.path.startswith(_SECOND_VERSION) else "1"
         told = upstream.response_model(asked_model(request[FIELDS]))
         body = await self._body_worker.run(len(request[BODY]), lambda: _written(asked, found, told, version))
-        return web.Response(body=body, content_type="application/json")
+        return json_response(body)
 
     def _check_ranks(self, upstream: Upstream) -> None:
         """Refuse to rank with a model for something else: the likeness of embeddings is no such score."""

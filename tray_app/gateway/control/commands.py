@@ -388,6 +388,13 @@ def not_running() -> GatewayError:
     )
 
 
+def failed_unexpectedly(exc: Exception) -> GatewayError:
+    """What a command says whose work failed in a way that nobody has thought of."""
+    return GatewayError(
+        ErrorCode.INTERNAL_ERROR, "The command failed unexpectedly", repr(exc), "See the app's log."
+    )
+
+
 class AppCommands(Protocol):
     """What a command can have done. Every method blocks; an `AppError` says why it was not done."""
 

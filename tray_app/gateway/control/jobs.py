@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tray_app.errors import AppError, ErrorCode, GatewayError
-from tray_app.gateway.control.commands import Cancellation
+from tray_app.gateway.control.commands import Cancellation, failed_unexpectedly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,15 +97,7 @@ class _CommandJob:
         except AppError as exc:
             self._end(None, exc)
         except Exception as exc:
-            self._end(
-                None,
-                GatewayError(
-                    ErrorCode.INTERNAL_ERROR,
-                    "The command failed unexpectedly",
-                    repr(exc),
-                    "See the app's log.",
-                ),
-            )
+            self._end(None, failed_unexpectedly(exc))
             raise
         else:
             self._end(result, None)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import msgspec
@@ -33,6 +35,7 @@ from tray_app.gateway.control.commands import (
     RemovingEngine,
     TextsToEmbed,
     Unloading,
+    failed_unexpectedly,
 )
 from tray_app.gateway.control.controlfile import ControlPlace
 from tray_app.gateway.control.documents import JobReport, Showing, path_from_json, path_to_json
@@ -47,10 +50,11 @@ from tray_app.gateway.control.proof import (
     Welcome,
     from_header,
 )
-from tray_app.gateway.guard import local_only, openai_errors
+from tray_app.gateway.guard import local_only
 from tray_app.gateway.limits import MAX_CONTROL_CONNECTIONS
 from tray_app.gateway.listener import Listener
 from tray_app.gateway.openai import ApiError
+from tray_app.gateway.replies import json_response, openai_errors
 from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
@@ -59,7 +63,7 @@ if TYPE_CHECKING:
 
     from tray_app.gateway.control.commands import AppCommands, Cancellation, Tell
     from tray_app.gateway.control.documents import StatusDocument
-    from tray_app.gateway.guard import Handler
+    from tray_app.gateway.replies import Handler
 
     Handling = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -72,6 +76,8 @@ _FOLLOW_S = 2.0
 """Whoever follows work hears so often that it goes on, also where there is nothing new."""
 
 Wish = TypeVar("Wish", bound=msgspec.Struct)
+
+_logger = logging.getLogger(__name__)
 
 
 class Control:
@@ -191,7 +197,11 @@ class Control:
             return await handler(request)
         exchange = await self._exchange_of(request)
         with self._to_be_answered():
-            answer = cast("web.Response", await openai_errors(request, handler))
+            try:
+                answer = cast("web.Response", await openai_errors(request, handler))
+            except Exception as exc:  # without a proof, the terminal would take us for another program
+                _logger.exception("A command failed")
+                answer = _refusal(failed_unexpectedly(exc))
             proof = exchange.of_answer(answer.status, cast("bytes | None", answer.body) or b"")
             answer.headers[PROOF_OF_ANSWER] = proof.hex()
         return answer
@@ -218,7 +228,7 @@ class Control:
             raise ApiError(400, "This is not a valid challenge.", code="invalid_request") from exc
         exchange = Exchange(self._place.secret, challenge.nonce, self._nonces.new())
         body = msgspec.json.encode(Welcome(exchange.app_nonce, exchange.of_app()))
-        return web.Response(body=body, content_type="application/json")
+        return json_response(body)
 
     def _beginning(self, kind: type[Wish], work: Callable[[Wish, Tell, Cancellation], object]) -> Handling:
         """Begin long work, and answer with its number."""
@@ -235,7 +245,7 @@ class Control:
 
     async def _answer_status(self, _request: web.Request) -> web.Response:
         status = await asyncio.to_thread(self._status)
-        return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+        return json_response(msgspec.json.encode(status))
 
 
 async def _body(request: web.Request) -> bytes:
@@ -281,8 +291,13 @@ async def _answer(action: Callable[[], object]) -> web.Response:
     try:
         answer = await asyncio.to_thread(action)
     except AppError as error:
-        body = msgspec.json.encode(ErrorDocument.of(error))
-        return web.Response(status=409, body=body, content_type="application/json")
+        return _refusal(error)
     if answer is None:
         return web.Response(status=204)
-    return web.Response(body=_to_json(answer), content_type="application/json")
+    return json_response(_to_json(answer))
+
+
+def _refusal(error: AppError) -> web.Response:
+    """An error of the app, to be raised by the terminal as it was here."""
+    body = msgspec.json.encode(ErrorDocument.of(error))
+    return web.Response(status=HTTPStatus.CONFLICT, body=body, content_type="application/json")

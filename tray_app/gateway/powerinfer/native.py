@@ -16,6 +16,7 @@ from tray_app.gateway.events import write_events
 from tray_app.gateway.intake import BODY
 from tray_app.gateway.openai import ApiError, decode
 from tray_app.gateway.powerinfer.client import Finished, Sampling
+from tray_app.gateway.replies import json_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -130,4 +131,4 @@ def _not_empty(text: str, name: str) -> str:
 
 
 def _json(answer: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    return json_response(msgspec.json.encode(answer))

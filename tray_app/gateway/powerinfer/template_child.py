@@ -85,7 +85,8 @@ def _reason(failure: Exception) -> str:
 
 
 def _send(answers: BinaryIO, answer: dict[str, str]) -> None:
-    content = json.dumps(answer).encode()
+    # A template may write half of a character, which is not JSON for whoever reads this.
+    content = json.dumps(answer, ensure_ascii=False).encode(errors="replace")
     answers.write(len(content).to_bytes(_LENGTH_BYTES) + content)
     answers.flush()
 

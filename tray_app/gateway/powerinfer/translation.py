@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
-from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -41,12 +40,14 @@ from tray_app.gateway.powerinfer.client import Finished, Sampling
 from tray_app.gateway.powerinfer.native import Native
 from tray_app.gateway.powerinfer.prompts import chat_style
 from tray_app.gateway.powerinfer.templates import STOPS, UnusableTemplateError
+from tray_app.gateway.replies import json_response
 from tray_app.gateway.tools import wants_tools
 from tray_app.gateway.vectors import check_vector, unit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
+    from aiohttp import web
     from msgspec import UnsetType
 
     from tray_app.gateway.counters import Counters
@@ -263,7 +264,7 @@ def _sampling(body: SamplingBody, upstream: Upstream) -> Sampling:
 
 
 def _json(answer: EmbeddingsAnswer | Completion | TokenCount) -> web.Response:
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    return json_response(msgspec.json.encode(answer))
 
 
 def _new_id(job: _Job) -> str:

@@ -1,4 +1,4 @@
-"""Finds the models of GPT4All, which keeps them in one folder; its package for Python has another."""
+"""Finds the models of GPT4All, which keeps them in one folder; its Python package uses another."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from tray_app.models.found.found_model import FoundModel, Surroundings
 
 _CHOSEN = re.compile(r"^modelPath=([^\\\r\n]+)\r?$", re.MULTILINE)
-"""The folder in its settings. With a backslash it is written in a way of Qt's own."""
+"""The models folder in its settings. Values with a backslash are escaped in Qt's own way, and are ignored."""
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the folder that its settings name, and of the usual ones."""
+    """The models in the folder that its settings name, and in the usual ones."""
     settings = (around.config / maker / "GPT4All.ini" for maker in ("nomic.ai", "gpt4all.io"))
     chosen = [folder for folder in map(_chosen_folder, settings) if folder]
     usual = (around.local_data / "nomic.ai" / "GPT4All", around.home / ".cache" / "gpt4all")

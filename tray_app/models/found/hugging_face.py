@@ -1,7 +1,7 @@
 """Finds the models in Hugging Face's cache, which many programs share.
 
-`models--OWNER--NAME/snapshots/REVISION/FILE` is a link to `blobs/DIGEST`, or the file itself where there can
-be no links. `refs/main` has the revision that is the newest here.
+`models--OWNER--NAME/snapshots/REVISION/FILE` is a link to `blobs/DIGEST`, or the file itself on systems
+without links. `refs/main` contains the newest downloaded revision.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _MOST_REVISIONS = 20
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the cache that the environment names, else of the usual one."""
+    """The models in the cache that the environment names, or else in the usual one."""
     home = around.told("HF_HOME") or (around.told("XDG_CACHE_HOME") or around.home / ".cache") / "huggingface"
     named = around.told("HF_HUB_CACHE") or around.told("HUGGINGFACE_HUB_CACHE")
     yield from models_in_cache(OtherApp.HUGGING_FACE, named or home / "hub")
 
 
 def models_in_cache(app: OtherApp, cache: Path) -> Iterator[FoundModel]:
-    """The models of a cache of this kind, each in its newest revision."""
+    """The models in a cache with this structure, each in its newest revision."""
     try:
         repositories = sorted(islice(cache.glob("models--*"), _MOST_REPOSITORIES))
     except OSError:
@@ -45,7 +45,7 @@ def models_in_cache(app: OtherApp, cache: Path) -> Iterator[FoundModel]:
 
 
 def _snapshots(repository: Path) -> list[Path]:
-    """The revisions of a repository that are here, that of `main` first."""
+    """The downloaded revisions of a repository, that of `main` first, then the newest."""
     main = (note_of(repository / "refs" / "main") or b"").decode(errors="replace").strip()
     try:
         found = list(islice((repository / "snapshots").iterdir(), _MOST_REVISIONS))

@@ -1,20 +1,25 @@
 """Finds the models of Jan.
 
-Its data folder has `llamacpp/models/ID/model.yml` for each model. `model_path` in it is below that folder, or
-in full for a file that a person has left elsewhere; mostly it names a `model.gguf`, so a model is called
-by its folder. Earlier versions had `models/…` with files under their own names.
+Its data folder has `llamacpp/models/ID/model.yml` for each model. `model_path` in it is relative to the data
+folder, or absolute for files that the user has elsewhere. The file is usually called `model.gguf`, so the
+model is named after its folder. Earlier versions had `models/…` with files under their own names.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from tray_app.models.found.found_model import OtherApp, full_path, is_path, model_at, models_below, note_of
+from tray_app.models.found.found_model import (
+    OtherApp,
+    chosen_folder,
+    full_path,
+    is_path,
+    model_at,
+    models_below,
+    note_of,
+)
 from tray_app.models.tree import files_below
-from tray_app.system.files import NOT_JSON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +29,14 @@ if TYPE_CHECKING:
 
 _NOTE = "model.yml"
 _LINE = re.compile(r"^(model_path|mmproj_path):(.*)", re.MULTILINE)
-"""What is used of a note; Jan writes each value on the line of its key."""
+"""The used entries; Jan writes each value on the line of its key."""
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the data folder that its settings name, and of the usual ones."""
+    """The models in the data folder that its settings name, and in the usual ones."""
     homes = (around.config / "Jan", around.data / "Jan", around.data / "jan.ai.app")
-    chosen = [folder for folder in map(_chosen_folder, homes) if folder]
-    for data in dict.fromkeys((*chosen, around.data / "Jan" / "data", around.home / "jan")):
+    chosen = (chosen_folder(home, "data_folder") for home in homes)
+    for data in dict.fromkeys((*filter(None, chosen), around.data / "Jan" / "data", around.home / "jan")):
         for models in (data / "llamacpp" / "models", data / "models"):
             yield from _noted(models, data)
             yield from models_below(OtherApp.JAN, models)
@@ -53,13 +58,3 @@ def _paths_in(note: Path, data: Path) -> dict[str, Path]:
     lines = _LINE.findall((note_of(note) or b"").decode(errors="replace"))
     unquoted = {key: text.strip().strip("\"'") for key, text in lines}
     return {key: full_path(text) or data / text for key, text in unquoted.items() if is_path(text)}
-
-
-def _chosen_folder(home: Path) -> Path | None:
-    """The data folder that its settings name."""
-    try:
-        settings: Any = msgspec.json.decode(note_of(home / "settings.json") or b"{}")
-    except NOT_JSON:
-        return None
-    folder = settings.get("data_folder") if isinstance(settings, dict) else None
-    return full_path(folder) if isinstance(folder, str) else None

@@ -1,7 +1,7 @@
 """Finds the models that llama.cpp has downloaded.
 
 Its cache has OWNER_NAME_FILE.gguf, and for each model `manifest=OWNER=NAME=TAG.json`, which names the file
-and what it sees pictures with. Newer versions keep their models as Hugging Face does, see `hugging_face.py`.
+and its projector. Newer versions use the structure of Hugging Face's cache, see `hugging_face.py`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class _File(msgspec.Struct):
 
 
 class _Manifest(msgspec.Struct, rename="camel"):
-    """As far as it is used."""
+    """The used properties of a manifest."""
 
     gguf_file: _File | None = None
     mmproj_file: _File | None = None
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the cache that the environment names, else of the usual one."""
+    """The models in the cache that the environment names, or else in the usual one."""
     cache = around.told("LLAMA_CACHE") or around.caches / "llama.cpp"
     yield from _listed(cache)
     yield from models_below(OtherApp.LLAMA_CPP, cache)
@@ -65,5 +65,5 @@ def _listed(cache: Path) -> Iterator[FoundModel]:
 
 
 def _file_of(cache: Path, prefix: str, file: _File) -> Path:
-    """Where a file of a repository is: its folders have become a part of its name."""
+    """The path of a repository's file: its folders are part of the file name."""
     return cache / f"{prefix}_{file.name}".replace("/", "_").replace("\\", "_")

@@ -1,41 +1,27 @@
 """Finds the models of LM Studio.
 
-It keeps them as PUBLISHER/REPOSITORY/FILE.gguf in `models` of its home, or in the folder of its settings. The
-home is where `~/.lmstudio-home-pointer` leads; before there was one, `~/.cache/lm-studio`.
+It keeps them as PUBLISHER/REPOSITORY/FILE.gguf in `models` in its home, or in the folder that its settings
+name. `~/.lmstudio-home-pointer` contains the path of the home; earlier versions used `~/.cache/lm-studio`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from tray_app.models.found.found_model import OtherApp, full_path, models_below, note_of
-from tray_app.system.files import NOT_JSON
+from tray_app.models.found.found_model import OtherApp, chosen_folder, full_path, models_below, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tray_app.models.found.found_model import FoundModel, Surroundings
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of every folder that it uses, or has used; also those that come with it."""
+    """The models in every folder that it uses or has used, and those that come with it."""
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = full_path((note_of(around.home / ".lmstudio-home-pointer") or b"").decode(errors="replace"))
     for home in dict.fromkeys((*((pointer,) if pointer else ()), *homes)):
-        chosen = _chosen_folder(home)
+        chosen = chosen_folder(home, "downloadsFolder")
         for folder in (chosen, home / "models", home / ".internal" / "bundled-models"):
             if folder:
                 yield from models_below(OtherApp.LM_STUDIO, folder)
-
-
-def _chosen_folder(home: Path) -> Path | None:
-    """The folder of models that its settings name."""
-    try:
-        settings: Any = msgspec.json.decode(note_of(home / "settings.json") or b"{}")
-    except NOT_JSON:
-        return None
-    folder = settings.get("downloadsFolder") if isinstance(settings, dict) else None
-    return full_path(folder) if isinstance(folder, str) else None

@@ -1,9 +1,8 @@
 """Finds the models of Ollama.
 
-A manifest, a JSON file at `manifests/HOST/NAMESPACE/MODEL/TAG`, names the layers of a model by their digests:
-its weights, and perhaps what it sees pictures with. The layer `sha256:HEX` is the file `blobs/sha256-HEX`,
-whose name tells nothing. Newer versions have `manifests-v2` with links to manifests among the blobs, and
-lists of manifests, of which each is for another engine.
+A manifest, the JSON file `manifests/HOST/NAMESPACE/MODEL/TAG`, names the layers of a model by their digests:
+its weights, and perhaps a projector. The layer `sha256:HEX` is the file `blobs/sha256-HEX`. Newer versions
+have `manifests-v2` with links to manifests among the blobs, and lists of manifests for different engines.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ if TYPE_CHECKING:
 _MODEL = "application/vnd.ollama.image.model"
 _PROJECTOR = "application/vnd.ollama.image.projector"
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
-"""A layer's, and nothing else: it becomes the name of a file."""
+"""The only valid form of a digest, because it becomes a file name."""
 _USUAL_HOST, _USUAL_NAMESPACE, _USUAL_TAG = "registry.ollama.ai", "library", "latest"
-"""What people leave out of a name."""
+"""The parts that people leave out of a name."""
 _LEVELS = 4
 _MOST_NAMES = 5000
-"""Folders and files that are looked at in one tree of manifests."""
+"""Folders and files on each level of a tree of manifests."""
 _MOST_IN_LIST = 20
-"""Manifests of a list that are looked at: each is read, and there are few kinds of engines."""
+"""Manifests in a list: each is read, and there are few kinds of engines."""
 
 
 class _Layer(msgspec.Struct):
@@ -43,7 +42,7 @@ class _Layer(msgspec.Struct):
 
 
 class _Manifest(msgspec.Struct):
-    """As far as it is used. One of a list may stand there only by its digest."""
+    """The used properties of a manifest. An entry of a list may have only a digest."""
 
     layers: tuple[_Layer, ...] | None = ()
     manifests: tuple[_Manifest, ...] | None = ()
@@ -51,7 +50,7 @@ class _Manifest(msgspec.Struct):
 
 
 def find(around: Surroundings) -> Iterator[FoundModel]:
-    """Those of the person, and on Linux those of the service, whose user is called `ollama`."""
+    """The user's models, and on Linux those of the service, whose user is called `ollama`."""
     home = around.told("OLLAMA_HOME") or around.home / ".ollama"
     stores = [around.told("OLLAMA_MODELS"), home / "models"]
     if around.system is System.LINUX:
@@ -64,7 +63,9 @@ def find(around: Surroundings) -> Iterator[FoundModel]:
 
 
 def _manifests(tree: Path) -> Iterator[Path]:
-    """The files four levels below, tags that tell something first: `latest` is often another name of one."""
+    """The files four levels below, with the tag `latest` last, which is often a second name for another
+    tag.
+    """
     level = [tree]
     for _ in range(_LEVELS):
         level = list(islice((path for folder in level for path in _entries(folder)), _MOST_NAMES))
@@ -72,7 +73,7 @@ def _manifests(tree: Path) -> Iterator[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder; nothing if it is none, or cannot be seen."""
+    """The entries of a folder; none if it does not exist or cannot be listed."""
     try:
         return [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError:
@@ -90,7 +91,7 @@ def _of_manifest(path: Path, store: Path) -> Iterator[FoundModel]:
 
 
 def _read(path: Path | None) -> _Manifest:
-    """The manifest in a file; one of nothing if it is no manifest."""
+    """The manifest in a file; an empty one if it is not a manifest."""
     content = note_of(path) if path else None
     try:
         return msgspec.json.decode(content or b"{}", type=_Manifest)
@@ -99,13 +100,13 @@ def _read(path: Path | None) -> _Manifest:
 
 
 def _blob(store: Path, digest: str) -> Path | None:
-    """The file of a layer; None if the digest is none, as in a manifest that would lead elsewhere."""
+    """The file of a layer; None for an invalid digest, which could lead out of the store."""
     found = _DIGEST.fullmatch(digest)
     return store / "blobs" / f"sha256-{found[1].lower()}" if found else None
 
 
 def _name(manifest: Path) -> str:
-    """What Ollama calls the model of this manifest."""
+    """Ollama's name for the model of this manifest."""
     host, namespace, model, tag = manifest.parts[-_LEVELS:]
     name = model if tag == _USUAL_TAG else f"{model}:{tag}"
     if host != _USUAL_HOST:

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from tray_app.system.host import System
 
 _MOST_MODELS = 2000
-"""Of each app, so many are looked at; a search must end where a folder has more than anybody could use."""
+"""For each app, so that a search ends in reasonable time whatever is in its folders."""
 _APPS = (lm_studio, ollama, jan, gpt4all, llama_cpp, hugging_face)
 
 
 def found_models(home: Path, environ: Mapping[str, str], system: System) -> tuple[FoundModel, ...]:
-    """The models of other apps in their usual folders, and in those that their settings name.
+    """The models of other apps, in their usual folders and in those that their settings name.
 
-    Each file counts once, also where several apps have it by links. Nothing there is changed, and nothing
-    that is damaged, unreadable or without end stops the search.
+    Each file is listed once, even if several apps have it through links. Nothing is changed, and nothing
+    damaged, unreadable or endless stops the search.
     """
     return tuple(models_around(Surroundings(home, environ, system)))
 
 
 def models_around(around: Surroundings) -> Iterator[FoundModel]:
-    """The same, one after the other."""
+    """The same, one by one, for these surroundings."""
     seen = set()
     for app in _APPS:
         for model in islice(app.find(around), _MOST_MODELS):

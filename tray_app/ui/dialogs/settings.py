@@ -15,8 +15,8 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QVBoxLayou
 
 from tray_app.app.status import ProblemSource
 from tray_app.errors import AppError
+from tray_app.settings.fields import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS, FIELDS, MODEL_FIELDS, MODEL_REFERENCES
 from tray_app.ui.draft_answers import DraftAnswers
 from tray_app.ui.operations import read_facts
 from tray_app.ui.presenters.engine_names import engine_choices

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
 
     from tray_app.models.found.found_model import FoundModel
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.ui.bridge import Bridge
 
 _MOST_NAMES = 5

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
     from tray_app.engine.builds.store import BrokenBuild
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Text, Translate
     from tray_app.system.host import Host
 

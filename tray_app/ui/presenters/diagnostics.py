@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tray_app.app.diagnostic_report import redact, report
+from tray_app.app.diagnostic_report import report
+from tray_app.app.redaction import redact
 from tray_app.ui.presenters.logs import copied_rows
 from tray_app.ui.presenters.settings import command_line
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tray_app.app.diagnostic_report import DiagnosticReport
+    from tray_app.app.diagnostic_findings import DiagnosticReport
     from tray_app.app.status import AppStatus
     from tray_app.ui.presenters.logs import LogRow
 

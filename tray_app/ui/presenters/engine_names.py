@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.builds.wording import build_name
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import BuildSetting
+from tray_app.engine.engine_setting import BuildSetting
 from tray_app.settings.schema import AUTO
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.engine_manager import EnginesOverview
     from tray_app.engine.builds.build import InstalledBuild, PublishedBuild
-    from tray_app.engine.kinds import Engine
+    from tray_app.engine.program import Engine
     from tray_app.phrases import Translate
 
 ENGINES = (AUTO, EngineKind.POWERINFER, EngineKind.LLAMA_CPP, EngineKind.REMOTE)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tray_app.models.header import Purpose
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.models.recommend import Recommendation
     from tray_app.phrases import Text, Translate
     from tray_app.ui.presenters.model_facts import ModelFacts

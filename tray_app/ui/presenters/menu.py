@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from tray_app.app.server_status import ServerState
 from tray_app.download.progress import Phase
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import engine_setting
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.engines import Standing, is_loaded, standing_of
 
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.models.library import Model
+    from tray_app.models.model import Model
     from tray_app.phrases import Translate
     from tray_app.ui.presenters.model_facts import ModelFacts
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tray_app.download.progress import Progress
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
-    from tray_app.models.library import Model, Unusable
+    from tray_app.models.model import Model, Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.recommend import Recommendation
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tray_app.engine.report import ModelReport
     from tray_app.models.catalog import CatalogEntry
     from tray_app.models.header import Purpose
-    from tray_app.models.library import Model, Unusable
+    from tray_app.models.model import Model, Unusable
     from tray_app.models.model_files import Partial
     from tray_app.models.outdated import Comparison
     from tray_app.phrases import Translate

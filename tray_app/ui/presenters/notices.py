@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus, Problem
     from tray_app.download.progress import Progress
     from tray_app.engine.builds.installation import Installation
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.phrases import Translate
 
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tray_app.phrases import Translate
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
 
 
 def words_of(what: Field | Key, others: Iterable[str], tr: Translate) -> str:

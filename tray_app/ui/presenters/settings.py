@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.engine.engine_kind import EngineKind
+from tray_app.engine.engine_setting import engine_setting
 from tray_app.engine.ineffective_settings import without_effect
-from tray_app.engine.kinds import engine_setting
 from tray_app.engine.launch_plan import HOST, PORT, LaunchPlan
 from tray_app.errors import AppError, EngineError, ModelError, SettingsError
+from tray_app.settings.fields import field_named
 from tray_app.settings.keys import REMOTE
 from tray_app.settings.model_settings import check_aliases, check_own, effective, with_own
-from tray_app.settings.schema import AUTO, Scope, Settings, field_named, parse_value
+from tray_app.settings.schema import AUTO, Scope, Settings
+from tray_app.settings.value_text import parse_value
 from tray_app.system.autostart import Login
 from tray_app.ui.presenters.engine_names import ENGINES
 from tray_app.ui.presenters.formatting import error_title
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.engine.launch_plan import Plan
     from tray_app.phrases import Translate
-    from tray_app.settings.schema import Field
+    from tray_app.settings.fields import Field
     from tray_app.system.host import Host
     from tray_app.system.ports import PortOwner
 

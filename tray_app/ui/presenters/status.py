@@ -16,7 +16,7 @@ from tray_app.ui.presenters.origins import origin_question
 if TYPE_CHECKING:
     from tray_app.app.status import AppStatus
     from tray_app.download.progress import Progress
-    from tray_app.engine.supervisor import EngineSnapshot
+    from tray_app.engine.snapshot import EngineSnapshot
     from tray_app.phrases import Translate
 
 

@@ -18,7 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from tray_app.settings.schema import AUTO, Scope, value_text
+from tray_app.settings.schema import AUTO, Scope
+from tray_app.settings.value_text import value_text
 from tray_app.ui.presenters.engine_names import engine_choices
 from tray_app.ui.presenters.settings import choice_title, largest
 from tray_app.ui.style import SMALL, TIGHT, Variant, set_variant
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QWheelEvent
 
-    from tray_app.settings.schema import Field
+    from tray_app.settings.fields import Field
     from tray_app.ui.app_protocol import AppProtocol
 
 _STEPS = {"ctx_size": 512, "batch_size": 256, "temperature": 0.05, "vram_budget": 0.5, "memory_budget": 0.5}

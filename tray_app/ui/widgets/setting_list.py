@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tray_app.settings.fields import ALL_FIELDS
 from tray_app.settings.keys import KEYS
-from tray_app.settings.schema import ALL_FIELDS
 from tray_app.ui.presenters.setting_search import folded, words_of
 from tray_app.ui.presenters.settings import choice_title
 from tray_app.ui.texts import tr
@@ -14,8 +14,8 @@ from tray_app.ui.widgets.setting_rows import COMMAND_LINE, Row
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key
-    from tray_app.settings.schema import Field
     from tray_app.ui.setting_form import SettingForm
     from tray_app.ui.widgets.key_editor import KeyEditor
     from tray_app.ui.widgets.setting_editors import CommandLine

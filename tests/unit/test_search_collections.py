@@ -16,11 +16,14 @@ import pytest
 from tests.fakes.embedders import DIMENSIONS, WordEmbedder, vector_of
 from tests.fakes.errors import coded
 from tray_app.errors import AppError, ErrorCode
-from tray_app.search import store
+from tray_app.search import shelf as shelves
+from tray_app.search import writer
 from tray_app.search.exporting import export
 from tray_app.search.filling import Filling
+from tray_app.search.head import HEAD, Head
 from tray_app.search.nearest import unit_vectors
-from tray_app.search.store import HEAD, Shelf
+from tray_app.search.opened import Opened
+from tray_app.search.shelf import Shelf
 
 
 @pytest.fixture
@@ -196,19 +199,19 @@ def test_parts_that_are_merged_while_a_collection_is_opened_hide_nothing(
     collection_id = filled(shelf, "one")
     add(shelf, collection_id, "two")
     shelf.head(collection_id)
-    monkeypatch.setattr(store, "_MANY_PARTS", 0)
-    opened: list[store.Head] = []
-    real = store.Opened
+    monkeypatch.setattr(writer, "_MANY_PARTS", 0)
+    opened: list[Head] = []
+    real = Opened
 
-    def open_late(folder: Path, head: store.Head) -> store.Opened:
+    def open_late(folder: Path, head: Head) -> Opened:
         if not opened:
             opened.append(head)
-            with Shelf(shelf.folder).writing(collection_id) as writer:
-                monkeypatch.setattr(store, "Opened", real)
-                writer.merge()
+            with Shelf(shelf.folder).writing(collection_id) as changing:
+                monkeypatch.setattr(shelves, "Opened", real)
+                changing.merge()
         return real(folder, head)
 
-    monkeypatch.setattr(store, "Opened", open_late)
+    monkeypatch.setattr(shelves, "Opened", open_late)
 
     assert texts(shelf, collection_id) == ["one", "two"]
     assert len(opened) == 1
@@ -223,7 +226,7 @@ def test_rows_that_lead_nowhere_are_told_of(shelf: Shelf) -> None:
 
 
 def test_many_small_parts_become_one(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_MANY_PARTS", 3)
+    monkeypatch.setattr(writer, "_MANY_PARTS", 3)
     collection_id = filled(shelf, "text 0")
     for number in range(1, 9):
         add(shelf, collection_id, f"text {number}")
@@ -240,7 +243,7 @@ from pathlib import Path
 from tests.fakes.embedders import WordEmbedder
 from tray_app.search import filling
 from tray_app.search.filling import Filling
-from tray_app.search.store import Shelf
+from tray_app.search.shelf import Shelf
 
 filling.KEPT_AT_ONCE = 20
 shelf = Shelf(Path(sys.argv[1]))

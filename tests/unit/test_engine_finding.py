@@ -13,13 +13,8 @@ from tray_app.engine.builds.build import BackEnd, InstalledBuild
 from tray_app.engine.choosing import ModelNeeds, choose_engine
 from tray_app.engine.devices import EngineDevice
 from tray_app.engine.engine_kind import EngineKind
-from tray_app.engine.kinds import (
-    BuildSetting,
-    EngineFinder,
-    EngineSetting,
-    engine_setting,
-    recognise,
-)
+from tray_app.engine.engine_setting import BuildSetting, EngineSetting, engine_setting
+from tray_app.engine.finding import EngineFinder, recognize
 from tray_app.errors import EngineError, ErrorCode, Fix
 from tray_app.models.header import ModelHeader
 from tray_app.settings.schema import AUTO
@@ -51,14 +46,14 @@ def test_the_setting_is_a_name_or_the_path_of_a_program(text: str, meaning: Engi
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
 def test_an_engine_is_recognised_by_its_help(kind: EngineKind) -> None:
-    engine = recognise(Path("/opt/x"), HELP[kind])
+    engine = recognize(Path("/opt/x"), HELP[kind])
     assert engine.kind is kind
     assert {"--ctx-size", "-tb", "--port"} <= engine.flags
 
 
 def test_a_program_with_another_help_is_no_engine() -> None:
     with pytest.raises(EngineError, check=coded(ErrorCode.NOT_AN_ENGINE)):
-        recognise(Path("/bin/ls"), HELP["other"])
+        recognize(Path("/bin/ls"), HELP["other"])
 
 
 def test_the_embedded_engine_tells_its_version() -> None:
@@ -241,6 +236,16 @@ def test_a_build_for_cards_that_lists_none_cannot_be_used(tmp_path: Path) -> Non
     build = built(tmp_path, BackEnd.VULKAN, "Available devices:")
     with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
         EngineFinder(PC, FakeBuilds((build,))).of_build(build)
+
+
+@posix
+def test_a_build_whose_card_was_not_found_is_asked_again(tmp_path: Path) -> None:
+    build = built(tmp_path, BackEnd.CUDA, f"'$(cat '{tmp_path}/driver' 2>/dev/null)'")
+    finder = EngineFinder(PC, FakeBuilds((build,)))
+    with pytest.raises(EngineError, check=coded(ErrorCode.ENGINE_WITHOUT_CARD)):
+        finder.of_build(build)
+    (tmp_path / "driver").write_text(_CARD)
+    assert finder.of_build(build).devices
 
 
 def test_a_build_whose_files_have_changed_is_not_even_asked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The engines: which programs can run a model, and where they are found. `choosing.py` chooses one.
+"""Finds the programs on this machine that can run models. `choosing.py` chooses one of them.
 
 Any thread; runs programs.
 """
@@ -9,12 +9,10 @@ import importlib.metadata
 import importlib.util
 import logging
 import re
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tray_app.engine.builds.build import BackEnd
 from tray_app.engine.devices import parse_devices
 from tray_app.engine.diagnosis import ShortageError
 from tray_app.engine.engine_kind import EngineKind
@@ -27,18 +25,16 @@ from tray_app.engine.inspection import (
     inspect,
     stat,
 )
+from tray_app.engine.program import Engine
 from tray_app.errors import EngineError, ErrorCode
 from tray_app.phrases import phrase
-from tray_app.settings.schema import AUTO, Auto
 from tray_app.system.executable import find_on_path
 from tray_app.system.host import System
-from tray_app.system.paths import expanded, resources
+from tray_app.system.paths import resources
 from tray_app.system.process import own_command
 
 if TYPE_CHECKING:
     from tray_app.engine.builds.build import InstalledBuild, SetAside
-    from tray_app.engine.devices import EngineDevice
-    from tray_app.phrases import Text
     from tray_app.system.executable import Executable
     from tray_app.system.host import Host
 
@@ -50,90 +46,6 @@ _POWERINFER_PROGRAM = "powerinfer-server"
 """PowerInfer calls its program `server`, as many others do: by that name alone, no program is run."""
 _LLAMA_PROGRAM = "llama-server"
 _LIBRARY = "xllamacpp"
-
-
-@dataclass(frozen=True, slots=True)
-class BuildSetting:
-    """An installed build for one back end, which a person wants: `llama.cpp-cuda`, `powerinfer-cpu`."""
-
-    kind: EngineKind
-    back_end: BackEnd
-
-    def __str__(self) -> str:
-        name = EngineKind.LLAMA_CPP if self.kind is EngineKind.LLAMA_SERVER else self.kind
-        return f"{name}-{self.back_end}"
-
-
-EngineSetting = Auto | EngineKind | BuildSetting | Path
-"""Which engine a person wants: the one that suits the model, one of this kind, or this program."""
-_BUILD_SETTINGS = {
-    str(setting): setting
-    for setting in (
-        BuildSetting(kind, back_end)
-        for kind in (EngineKind.LLAMA_SERVER, EngineKind.POWERINFER)
-        for back_end in BackEnd
-    )
-}
-
-
-def engine_setting(text: str) -> EngineSetting:
-    """What the setting `engine` means: the name of an engine, else the path of a program."""
-    name = text.strip()
-    if name == AUTO:
-        return AUTO
-    if name in _BUILD_SETTINGS:
-        return _BUILD_SETTINGS[name]
-    return EngineKind(name) if name in set(EngineKind) else expanded(text)
-
-
-class WhyPassedOver(StrEnum):
-    """Why `auto` does not take a build that is installed."""
-
-    NOT_PROVEN = "not proven"
-    """Its proof did not show that it computes with the model's kind of weights."""
-    NOT_FASTER = "not faster"
-    """It has no graphics card, and was not measured to be faster than the built-in engine."""
-    SET_ASIDE = "set aside"
-    """It, or another one for the graphics card, has failed with this model."""
-    UNUSABLE = "unusable"
-    """Its files have changed, or it cannot be run now."""
-
-
-@dataclass(frozen=True, slots=True)
-class PassedOver:
-    """A build that `auto` has not taken for a model, although it would have come first."""
-
-    build: InstalledBuild
-    why: WhyPassedOver
-    reason: Text
-    """In words, without the build's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """A program that can run models."""
-
-    kind: EngineKind
-    command: tuple[str, ...]
-    """The first words of its command line; the first of them is the full path of a program."""
-    version: str | None = None
-    flags: frozenset[str] = frozenset()
-    """The arguments that its help lists, such as `--ctx-size`."""
-    machines: tuple[str, ...] = ()
-    """The architectures that its program was built for; none for a script."""
-    devices: tuple[EngineDevice, ...] | None = None
-    """The graphics cards that it says it can use; None if it cannot list them."""
-    build: InstalledBuild | None = None
-    """The installed build that it is; None for the built-in engine and for a program of the person."""
-    replaceable: bool = False
-    """Whether another engine takes its place if it fails: the person has left the choice to this app."""
-    passed_over: tuple[PassedOver, ...] = field(default=(), compare=False)
-    """The installed builds that would have come before it, but were not taken."""
-
-    @property
-    def name(self) -> str:
-        """What the setting `engine` calls it; a program of the person by its kind."""
-        return str(BuildSetting(self.kind, self.build.back_end)) if self.build else str(self.kind)
 
 
 class Builds(Protocol):
@@ -158,7 +70,8 @@ class EngineFinder:
     def __init__(self, host: Host, builds: Builds | None = None) -> None:
         self._host = host
         self._builds = builds
-        self._known: dict[tuple[Path, int, int], Engine] = {}
+        self._known: dict[Path, tuple[tuple[int, int], Engine]] = {}
+        """By program, the time and size of its file when it was asked, and what it said."""
 
     def embedded(self) -> Engine | None:
         """xllamacpp, where there is a wheel for the machine."""
@@ -195,10 +108,11 @@ class EngineFinder:
         path = path.absolute()
         info = stat(path)
         executable = inspect(path, self._host)
-        key = (path, info.st_mtime_ns, info.st_size)
-        if key not in self._known:
-            self._known[key] = _asked(path, executable)
-        return self._known[key]
+        stamp = (info.st_mtime_ns, info.st_size)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = stamp, _asked(path, executable)
+        return known[1]
 
     def builds(self) -> tuple[InstalledBuild, ...]:
         """See `Finder`."""
@@ -223,13 +137,14 @@ class EngineFinder:
         return self._builds.set_asides() if self._builds else ()
 
     def of_build(self, build: InstalledBuild) -> Engine:
-        """See `Finder`. A build without a card has none, whatever it lists."""
+        """See `Finder`. A build for the processor has no cards, whatever it lists."""
         if self._builds:
             self._builds.check_unchanged(build)
         engine = self.probe(build.program)
         if not build.back_end.uses_card:
             engine = replace(engine, devices=())
         elif engine.devices == ():
+            self._known.pop(build.program.absolute(), None)  # a driver may be installed or repaired meanwhile
             raise UnusableEngineError(
                 ErrorCode.ENGINE_WITHOUT_CARD,
                 phrase("The engine {name} did not find a graphics card", name=build.id),
@@ -249,7 +164,7 @@ class EngineFinder:
         return [path for path in (*bundled, installed) if path and path.is_file()]
 
 
-def recognise(path: Path, help_text: str) -> Engine:
+def recognize(path: Path, help_text: str) -> Engine:
     """The engine that prints this help text; `EngineError` if it is not that of an engine."""
     flags = frozenset(_FLAG.findall(help_text))
     if "--vram-budget" in flags and "--port" in flags:
@@ -267,7 +182,7 @@ def recognise(path: Path, help_text: str) -> Engine:
 def _asked(path: Path, executable: Executable | None) -> Engine:
     answer = ask_for_help(path)
     try:
-        engine = recognise(path, answer.text)
+        engine = recognize(path, answer.text)
     except EngineError as exc:
         if reason := crash(path, answer):
             raise reason from exc
