@@ -15,7 +15,7 @@ from tray_app.ui.presenters.chat import file_name_for
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import add_shortcut
+from tray_app.ui.widgets.basic import NO_LIMIT, add_shortcut
 from tray_app.ui.widgets.chat_sidebar import LETTERS, ChatSidebar
 from tray_app.ui.widgets.file_dialogs import ask_where_to_save
 from tray_app.ui.widgets.labels import ElidedLabel
@@ -211,7 +211,7 @@ class ConversationsPanel(QWidget):
         letter = self.fontMetrics().averageCharWidth()
         narrow = self.width() < _NARROW_LETTERS * letter
         self.sidebar.setMinimumWidth(0 if narrow else LETTERS * letter)
-        self.sidebar.setMaximumWidth(self.maximumWidth() if narrow else LETTERS * letter)
+        self.sidebar.setMaximumWidth(NO_LIMIT if narrow else LETTERS * letter)
         self._narrow = narrow
         self._show_list(shown=self._listing and narrow)
         self._show_title(self.title.accessibleName())

@@ -200,6 +200,11 @@ def offer_size(entry: CatalogEntry, tr: Translate) -> str:
     return tr("≈ {size}").format(size=size) if entry.size_is_approximate else size
 
 
+def terms_text(entry: CatalogEntry, tr: Translate) -> str:
+    """What a person has to do before the download of a model of the catalog; empty if nothing."""
+    return tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
+
+
 def kind_text(tr: Translate, *, sparse: bool) -> str:
     """Which kind of model it is: sparse or regular."""
     return tr("Sparse") if sparse else tr("Regular")
@@ -294,7 +299,6 @@ def _with_engine(row: ModelRow, engine: EngineStatus, tr: Translate) -> ModelRow
 def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRow:
     chosen = entry.id == facts.chosen
     report = facts.reports.get(entry.id)
-    terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
     license_line = tr("License: {license}.").format(license=entry.license) if entry.license else ""
     return ModelRow(
         id=entry.id,
@@ -308,7 +312,7 @@ def _offer_row(entry: CatalogEntry, facts: ModelFacts, tr: Translate) -> ModelRo
         tone=Tone.WARNING if chosen else Tone.NEUTRAL,
         purpose=entry.purpose,
         sees=entry.sees,
-        details=_sentences(tr.said(entry.note), report, terms, license_line, tr=tr),
+        details=_sentences(tr.said(entry.note), report, terms_text(entry, tr), license_line, tr=tr),
         chosen=chosen,
         actions=frozenset({ModelAction.DOWNLOAD}),
         source=entry.id,  # with which its projector comes, too

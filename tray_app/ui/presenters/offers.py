@@ -14,7 +14,7 @@ from tray_app.ui.presenters.engines import Standing
 from tray_app.ui.presenters.formatting import size_text
 from tray_app.ui.presenters.list_row import Chip, ListRow, Piece
 from tray_app.ui.presenters.model_list import purpose_symbol, purpose_word
-from tray_app.ui.presenters.models import ModelAction, RowKind, offer_size
+from tray_app.ui.presenters.models import ModelAction, RowKind, offer_size, terms_text
 from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.presenters.verdict import fit_piece, fit_reason
 
@@ -235,13 +235,12 @@ def by_file(rows: Iterable[ModelRow]) -> dict[str, ModelRow]:
 
 
 def _entry_row(entry: CatalogEntry, report: ModelReport | None, tr: Translate) -> OfferRow:
-    terms = tr("Its publisher wants you to sign in and accept terms first.") if entry.gated else ""
     size, *facts = entry_facts(entry, tr) if entry.size_bytes else ("", *entry_facts(entry, tr))
     row = OfferRow(
         key=entry.id,
         title=tr.said(entry.name),
         facts=tuple(facts),
-        note=" ".join(filter(None, (tr.said(entry.note), terms))),
+        note=" ".join(filter(None, (tr.said(entry.note), terms_text(entry, tr)))),
         action=OfferAction.DOWNLOAD,
         purpose=entry.purpose,
         symbol=purpose_symbol(entry.purpose),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
 
+NO_LIMIT = (1 << 24) - 1
+"""Pixels: a width or height that means no limit to Qt (QWIDGETSIZE_MAX, which PySide does not name)."""
+
+
 @runtime_checkable
 class StatefulPage(Protocol):
     """A page that can be replaced by another one of its class, which is how the language changes."""

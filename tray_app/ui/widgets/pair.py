@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QBoxLayout, QWidget
 
 from tray_app.ui.style import MEDIUM
+from tray_app.ui.widgets.basic import NO_LIMIT
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QResizeEvent
@@ -15,9 +16,6 @@ _SHARES = (3, 2)
 """The shares of the room of the first and the second view."""
 _NARROW_LETTERS = 90
 """With less width than for so many letters, the second view is below the first."""
-
-_NO_LIMIT = (1 << 24) - 1
-"""Qt's own, which PySide does not name."""
 
 
 class Pair(QWidget):
@@ -44,5 +42,5 @@ class Pair(QWidget):
             QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
         )
         # Labels that wrap would make it higher than its share.
-        most = self.height() * _SHARES[1] // sum(_SHARES) if narrow else _NO_LIMIT
+        most = self.height() * _SHARES[1] // sum(_SHARES) if narrow else NO_LIMIT
         self._second.setMaximumHeight(most)

@@ -13,7 +13,7 @@ from tray_app.ui.style import SMALL, TIGHT, Variant, look_of, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import Badge
-from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.basic import NO_LIMIT, announce
 from tray_app.ui.widgets.labels import plain_tooltip, small_label, text_label
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _CONTROL_LETTERS = 46
 """The width of the part with the editor, in letters, if it is beside the title."""
-_MOST_WIDTH = (1 << 24) - 1
-"""Qt's own limit, which PySide does not name."""
 
 
 COMMAND_LINE = "command_line"
@@ -77,7 +75,7 @@ class Row(QWidget):
         if below:
             self._grid.addWidget(control, 1, 0, 1, 2)
             control.setMinimumWidth(0)
-            control.setMaximumWidth(_MOST_WIDTH)
+            control.setMaximumWidth(NO_LIMIT)
         else:
             self._grid.addWidget(control, 0, 1, Qt.AlignmentFlag.AlignVCenter)
             control.setFixedWidth(_CONTROL_LETTERS * self.fontMetrics().averageCharWidth())
