@@ -100,6 +100,8 @@ def _only_tray(arguments: list[str]) -> int:
     if not first:
         print("PowerInfer Tray is already running but not responding.", file=sys.stderr)
         return 1
+    if sys.platform == "linux" and not _display_answers():
+        return 1
     gc.disable()  # a tenth of the time to the icon; then `GarbageTimer` collects
     from tray_app.app.root import App
     from tray_app.ui.sources import leave_sources_alone
@@ -111,6 +113,22 @@ def _only_tray(arguments: list[str]) -> int:
         return run_tray(App.on_this_machine(), arguments)
     finally:
         lock.release()
+
+
+def _display_answers() -> bool:
+    """Whether a window can be shown, before Qt ends the process because it cannot; if not, says why."""
+    from tray_app.system.display import display_answers
+
+    if display_answers(os.environ):
+        return True
+    names = " or ".join(filter(None, map(os.environ.get, ("WAYLAND_DISPLAY", "DISPLAY"))))
+    print(
+        f"The display {names} does not answer, or belongs to another person, as after su or sudo.\n"
+        "Start the app as the person who is logged in, or run its server in this terminal: "
+        "powerinfer-tray serve",
+        file=sys.stderr,
+    )
+    return False
 
 
 def _await_the_first(state: Path) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S = 30.0
 CROWD = 16
-"""So many come at once with large bodies: all of these together are half again as large as memory may grow."""
+"""So many come at once with large bodies: together, these are half again as large as memory may grow."""
 
 # A process of its own: it must not wait for those who attack. It imports little, for it is started often.
 _WATCH = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -327,3 +328,158 @@ def test_a_folder_for_packages_is_one_of_where_it_is_typed(
     ((command, folder),) = called
     assert folder.samefile(tmp_path)
     assert Path(command[1]).is_absolute()
+
+
+def test_a_python_that_is_too_old_can_read_the_file_that_refuses_it() -> None:
+    source = Path(dev.__file__).read_text(encoding="utf-8")
+
+    ast.parse(source, feature_version=(3, 8))  # macOS has 3.9
+
+    assert "Command" not in vars(dev)  # what newer versions alone can compute is there for checkers only
+
+
+# What .venv has been through
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an `é`, set up but for its packages; what would be installed is ignored."""
+    root = tmp_path / "Zoë 太郎"
+    (root / "tray_app").mkdir(parents=True)
+    (root / "tray_app" / "__init__.py").write_text("print('here')")
+    for name in ("run.lock", "pyproject.toml"):
+        (root / name).touch()
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", root / ".venv"], check=True)
+    monkeypatch.setattr(dev, "ROOT", root)
+    monkeypatch.setattr(dev, "VENV", root / ".venv")
+    monkeypatch.setattr(dev, "PYTHON", root / dev.PYTHON.relative_to(Path(dev.__file__).parent))
+    monkeypatch.setattr(dev, "install_packages", lambda _: None)
+    packages = site_packages(root)
+    (packages / "pip").mkdir()
+    (packages / "pip" / "__main__.py").touch()
+    (packages / "_editable_impl_powerinfer_tray.pth").write_text(str(root), encoding="utf-8")
+    return root
+
+
+def site_packages(root: Path) -> Path:
+    (found,) = {
+        path
+        for pattern in ("lib/python*", "Lib")
+        for path in (root / ".venv").glob(f"{pattern}/site-packages")
+    }
+    return found
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done to set up: `venv` where it was made anew, then `pip`."""
+    done: list[str] = []
+    monkeypatch.setattr(dev, "must", lambda command, **_: done.append(command[2]))
+    return done
+
+
+def prepare(root: Path) -> None:
+    dev.prepare(packages=[], lock=root / "run.lock")
+
+
+def test_what_is_prepared_is_left_alone(project: Path, commands: list[str]) -> None:
+    prepare(project)
+    prepare(project)
+
+    assert commands == ["pip", "pip"]
+
+
+def test_other_locked_packages_are_installed_over_the_old_ones(project: Path, commands: list[str]) -> None:
+    prepare(project)
+    commands.clear()
+    (project / "run.lock").write_text("another")
+
+    prepare(project)
+
+    assert commands == ["pip", "pip"]
+
+
+@pytest.mark.parametrize("left", ["numpy-2.4.6.dist-info", "~umpy", "pip/__main__.py", "python"])
+def test_what_was_cut_short_is_made_anew(left: str, project: Path, commands: list[str]) -> None:
+    """pip took a package whose files are half there for installed, and could not replace it later."""
+    match left:
+        case "python":  # of a system that has been upgraded since
+            prepare(project)
+            commands.clear()
+            dev.PYTHON.unlink()
+            dev.PYTHON.symlink_to(project / "python-of-last-year")
+        case "pip/__main__.py":
+            (site_packages(project) / left).unlink()
+        case _:
+            (site_packages(project) / left).mkdir()
+
+    prepare(project)
+
+    assert commands == ["venv", "pip", "pip"]
+
+
+def test_an_installation_that_fails_is_done_again(
+    project: Path, commands: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as offline:
+        offline.setattr(dev, "must", lambda _, *, hint="": sys.exit(hint))
+        with pytest.raises(SystemExit, match="internet connection"):
+            prepare(project)
+
+    prepare(project)
+
+    assert commands == ["pip", "pip"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its python.exe lies in the folder")
+def test_the_folder_can_be_moved_and_its_name_read_in_any_locale(project: Path, commands: list[str]) -> None:
+    prepare(project)
+    commands.clear()
+    moved = project.rename(project.with_name("Mes œuvres"))
+
+    for values in ({"LC_ALL": "C"}, {"LC_ALL": "POSIX", "LANG": "C"}, {}):
+        command = [str(moved / ".venv" / "bin" / "python"), "-P", "-m", "tray_app"]
+        environ = {"PATH": os.environ["PATH"], **values}
+        run = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        assert run.stdout.startswith("here"), run.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nobody waits there")
+def test_two_terminals_set_up_one_after_the_other() -> None:
+    script = "import dev\nwith dev.one_at_a_time(): print('done')"
+    pipe = subprocess.PIPE
+    with dev.one_at_a_time():
+        second = subprocess.Popen(
+            [sys.executable, "-c", script], cwd=dev.ROOT, stdout=pipe, stderr=pipe, text=True
+        )
+        assert second.stderr is not None
+        said = second.stderr.readline()
+
+    assert "Waiting for another terminal" in said
+    assert second.communicate(timeout=30)[0] == "done\n"
+
+
+@POSIX
+def test_ctrl_c_lets_the_package_manager_end_by_itself(bare_debian: Path, tmp_path: Path) -> None:
+    program(
+        bare_debian / "apt-get",
+        'trap \'echo ended > "$0.log"; exit 1\' INT; echo ready >&2; while :; do read -r _ < "$0.wait"; done',
+    )
+    os.mkfifo(bare_debian / "apt-get.wait")
+    program(bare_debian / "sudo", 'test "$1" = --non-interactive || exec "$@"')
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(dev.__file__, folder)
+    process = subprocess.Popen(
+        [sys.executable, folder / "dev.py", "run"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stderr is not None
+    while process.stderr.readline() != "ready\n":
+        assert process.poll() is None
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert "Traceback" not in (said := process.communicate(timeout=30)[1])
+    assert "The same command goes on" in said
+    assert process.returncode == 130
+    assert (bare_debian / "apt-get.log").read_text() == "ended\n"

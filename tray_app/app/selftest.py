@@ -253,6 +253,10 @@ class _FileHandler(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # while it waits for a request; Python would print a traceback
+            super().handle()
+
     def do_HEAD(self) -> None:
         self._send_headers(0)
 

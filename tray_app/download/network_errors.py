@@ -55,7 +55,7 @@ def no_answer(exc: requests.RequestException, host: str) -> DownloadError:
                 ErrorCode.PROXY_UNREACHABLE,
                 "The proxy does not answer",
                 phrase("{reason}.", reason=_words(exc)),
-                "Check the proxy in the system settings.",
+                "Check the proxy in the system settings, or in HTTP_PROXY and HTTPS_PROXY.",
             )
         case requests.ConnectionError() | requests.Timeout():
             return UnreachableError(

@@ -322,7 +322,7 @@ def _proxies(url: str) -> dict[str, str]:
                 "{proxy} is not a valid HTTP proxy address (http://host:port).",
                 proxy=re.sub("//.*@", "//", proxy),  # without its password
             ),
-            "Check the proxy in the system settings.",
+            "Check the proxy in the system settings, or in HTTP_PROXY and HTTPS_PROXY.",
         )
     return proxies
 
