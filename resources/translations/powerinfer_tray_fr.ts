@@ -900,8 +900,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the proxy in the system settings.</source>
-            <translation>Vérifiez le proxy dans les réglages du système.</translation>
+            <source>Check the proxy in the system settings, or in HTTP_PROXY and HTTPS_PROXY.</source>
+            <translation>Vérifiez le proxy dans les réglages du système, ou dans HTTP_PROXY et HTTPS_PROXY.</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -2061,7 +2061,7 @@
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
             <source>{engine} for {cards} ({back_end})</source>
-            <translation type="unfinished" />
+            <translation>{engine} pour {cards} ({back_end})</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -4376,7 +4376,7 @@
         <message>
             <location filename="../../tray_app/settings/fields.py" />
             <source>It must be a valid URL.</source>
-            <translation type="unfinished" />
+            <translation>Il faut une URL valide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
@@ -8363,6 +8363,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>Son éditeur demande de se connecter et d’accepter d’abord ses conditions.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Regular</source>
             <translation>Ordinaire</translation>
         </message>
@@ -8408,11 +8413,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Loading …</source>
             <translation>Chargement…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Its publisher wants you to sign in and accept terms first.</source>
-            <translation>Son éditeur demande de se connecter et d’accepter d’abord ses conditions.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -9085,12 +9085,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>Free some space and check that this app may write to your downloads folder, then choose Download.</source>
-            <translation type="unfinished" />
+            <translation>Libérez de l'espace et vérifiez que cette application peut écrire dans votre dossier de téléchargements, puis choisissez Télécharger.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>What was downloaded is kept. Choose Download to continue.</source>
-            <translation type="unfinished" />
+            <translation>Ce qui a été téléchargé est conservé. Choisissez Télécharger pour continuer.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />

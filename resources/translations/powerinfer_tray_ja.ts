@@ -900,8 +900,8 @@
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
-            <source>Check the proxy in the system settings.</source>
-            <translation>システムのプロキシ設定を確認してください。</translation>
+            <source>Check the proxy in the system settings, or in HTTP_PROXY and HTTPS_PROXY.</source>
+            <translation>システム設定、または HTTP_PROXY と HTTPS_PROXY のプロキシを確認してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/download/network_errors.py" />
@@ -2061,7 +2061,7 @@
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
             <source>{engine} for {cards} ({back_end})</source>
-            <translation type="unfinished" />
+            <translation>{engine}({cards} 用、{back_end})</translation>
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/wording.py" />
@@ -4376,7 +4376,7 @@
         <message>
             <location filename="../../tray_app/settings/fields.py" />
             <source>It must be a valid URL.</source>
-            <translation type="unfinished" />
+            <translation>有効な URL を指定してください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
@@ -8352,6 +8352,11 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
+            <source>Its publisher wants you to sign in and accept terms first.</source>
+            <translation>公開者のサイトにサインインし、利用条件に同意する必要があります。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Regular</source>
             <translation>通常</translation>
         </message>
@@ -8396,11 +8401,6 @@
             <location filename="../../tray_app/ui/presenters/models.py" />
             <source>Loading …</source>
             <translation>読み込み中…</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/presenters/models.py" />
-            <source>Its publisher wants you to sign in and accept terms first.</source>
-            <translation>公開者のサイトにサインインし、利用条件に同意する必要があります。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/models.py" />
@@ -9062,12 +9062,12 @@
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>Free some space and check that this app may write to your downloads folder, then choose Download.</source>
-            <translation type="unfinished" />
+            <translation>空き容量を増やし、このアプリがダウンロードフォルダーに書き込めることを確認してから、「ダウンロード」を選んでください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>What was downloaded is kept. Choose Download to continue.</source>
-            <translation type="unfinished" />
+            <translation>ダウンロード済みの部分は残っています。「ダウンロード」を選ぶと続行します。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />
