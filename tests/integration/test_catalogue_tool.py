@@ -100,7 +100,7 @@ def test_without_a_network_nothing_is_changed_and_it_says_so(
 ) -> None:
     assert main(catalog, f"http://127.0.0.1:{free_port()}") == 1
 
-    assert capsys.readouterr().err.startswith("The catalogue stays as it was. ")
+    assert capsys.readouterr().err.startswith("The catalog stays as it was. ")
     assert catalog.read_text(encoding="utf-8") == TEXT
 
 

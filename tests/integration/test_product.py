@@ -122,8 +122,9 @@ def test_the_servers_temperature_reaches_the_engine(base_url: str) -> None:
 
 
 def readme(language: str, base_url: str) -> str:
-    """The first example of a language in the README, at the address of this server."""
-    return fenced(README, language)[0].replace("http://127.0.0.1:8080/v1", base_url)
+    """The first example of a language in the README, with the address and the model of this server."""
+    example = fenced(README, language)[0]
+    return example.replace("http://127.0.0.1:8080/v1", base_url).replace('"bge-m3"', '"test"')
 
 
 def test_the_readmes_curl_line_works_as_pasted(base_url: str) -> None:
