@@ -59,10 +59,10 @@ QT_LIBRARIES = (
 ).split()
 # A desktop for the tests: X server, window manager, tray host, session bus, pointer, fonts with Japanese.
 TEST_DESKTOP = "curl dbus fonts-ipafont-gothic libglib2.0-bin openbox trayer xdotool xvfb".split()
-# What downloads are compared with, and the server that all download from.
-RIVALS = "aria2 iproute2 nginx-light".split()
-# What takes programs and ICU's data apart, and makes packages for Linux.
-PACKAGE_TOOLS = "binutils dpkg-dev icu-devtools squashfs-tools".split()
+# What downloads are compared with, the server that all download from, and what checks other commits out.
+RIVALS = "aria2 git iproute2 nginx-light".split()
+# What takes programs and ICU's data apart, tells the time of the sources, and makes packages for Linux.
+PACKAGE_TOOLS = "binutils dpkg-dev git icu-devtools squashfs-tools".split()
 # What makes and signs a repository for apt.
 LISTING_TOOLS = "apt-utils gpg gpg-agent".split()
 # What makes, signs and runs the Windows package without Windows.

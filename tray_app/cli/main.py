@@ -8,10 +8,11 @@ What only some commands need is imported where it is used: a script may ask for 
 
 from __future__ import annotations
 
+import io
 import math
 import signal
+import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -145,8 +146,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _complain(error: AppError) -> None:
-    with suppress(OSError):  # then there is nobody to be told
+    try:
         echo(f"Error: {error}", err=True)
+    except OSError:  # then there is nobody to be told: Python would try again as it ends, and exit with 120
+        sys.stderr = io.StringIO()
 
 
 def _end_by_ctrl_c() -> None:

@@ -100,6 +100,7 @@ class _Forward:
     def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream = stream
         self._position = 0
+        self._last_header = b""
 
     def tell(self) -> int:
         """How much has been read."""
@@ -116,7 +117,8 @@ class _Forward:
         """A header. `ValueError` if it is too long to be one: tarfile would keep it in memory."""
         if not 0 <= size <= _MOST_HEADER_BYTES:
             raise ValueError("A header in it is too long.")
-        return self._read(size)
+        self._last_header = self._read(size)
+        return self._last_header
 
     def blocks(self, size: int) -> Iterator[bytes]:
         """The next bytes, block by block. `EOFError` if there are fewer."""
@@ -128,7 +130,9 @@ class _Forward:
             yield block
 
     def require_end(self) -> None:
-        """`ValueError` if anything but the zeros of the last block follows."""
+        """`ValueError` if anything but zeros ends it: older Pythons take a wrong header for the end."""
+        if any(self._last_header):
+            raise ValueError("A header in it is not valid.")
         for _ in range(_MOST_FILLING_BYTES // BLOCK_BYTES):
             block = self._read(BLOCK_BYTES)
             if not block:
