@@ -16,7 +16,7 @@ import pytest
 import requests
 from aiohttp import web
 
-from tests.fakes.apps import DEADLINE_S, ready, real_app
+from tests.fakes.apps import DEADLINE_S, ready, real_app, wait_for_status
 from tests.fakes.commands import FakeCommands
 from tests.fakes.file_server import FileServer, Stall
 from tests.fakes.hub import FakeHub
@@ -296,8 +296,7 @@ def test_ctrl_c_ends_a_wait_and_says_that_the_app_goes_on(
             with running(*command.split()) as waiting:
                 assert served.asked.wait(DEADLINE_S)
                 if command.startswith("settings"):
-                    while not app.store.current.metrics:
-                        pass
+                    wait_for_status(app, lambda status: status.settings.metrics)
                 waiting.process.send_signal(signal.SIGINT)
                 assert waiting.process.wait(DEADLINE_S) == 130
                 output = waiting.rest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gc
 import gzip
+import itertools
 import json
 import os
 import select
@@ -302,13 +303,16 @@ def test_while_large_bodies_hold_all_there_is_small_ones_are_taken(url: str) -> 
 # ---- JSON
 
 
-@pytest.mark.parametrize("path", ["embeddings", "chat/completions", "completions"])
-@pytest.mark.parametrize("keys", [1001, 60_000, 1_000_000])
+@pytest.mark.parametrize(
+    ("path", "keys"),
+    [
+        *itertools.product(("embeddings", "chat/completions"), (1001, 60_000, 1_000_000)),
+        *itertools.product(("completions",), (1001, 60_000)),  # more are too large there
+    ],
+)
 def test_an_object_with_many_keys_never_gets_to_the_engine(url: str, path: str, keys: int) -> None:
     metadata = b",".join(b'"%d":0' % number for number in range(keys))
     body = b'{"input":"x","prompt":"x","metadata":{' + metadata + b"}}"
-    if keys == 1_000_000 and path == "completions":
-        pytest.skip("it is too large there")
     began_s = time.process_time()
     refused = requests.post(f"{url}/{path}", body, headers={"Content-Type": "application/json"}, timeout=30)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "body_too_complex")

@@ -138,7 +138,7 @@ def test_while_a_template_goes_on_others_are_answered() -> None:
             assert isinstance(endless.exception(), ApiError)
         return rounds
 
-    assert asyncio.run(ask()) > 20
+    assert asyncio.run(ask()) > 2  # a loop that is held up comes round once
 
 
 def test_who_leaves_in_the_middle_leaves_no_process_and_no_answer_for_the_next() -> None:
@@ -146,8 +146,10 @@ def test_who_leaves_in_the_middle_leaves_no_process_and_no_answer_for_the_next()
         async with renderer() as made:
             await made.prompt(CHATML, [HI])
             (child,) = _children()
+            before_s = child.cpu_times().user
             left = asyncio.create_task(made.prompt(ENDLESS, [HI]))
-            await asyncio.sleep(0.05)
+            while child.cpu_times().user == before_s:  # until it computes
+                await asyncio.sleep(0.01)
             left.cancel()
             await asyncio.wait([left])
             assert not child.is_running()

@@ -578,11 +578,11 @@ def test_in_a_narrow_window_list_and_conversation_take_turns(
     panel: ConversationsPanel = page.chat
     assert panel.sidebar.isHidden()
     panel.list_button.click()
-    assert panel.talk.isHidden() or not panel.talk.isVisible()
+    assert (panel.sidebar.isVisible(), panel.talk.isVisible()) == (True, False)
     panel.sidebar.list.opened.emit(only.id, None)
     settle(qtbot, bridge)
 
-    assert panel.sidebar.isHidden()
+    assert (panel.sidebar.isVisible(), panel.talk.isVisible()) == (False, True)
     assert texts_of(panel.talk) == ["Hello"]
 
 

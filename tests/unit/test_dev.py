@@ -183,6 +183,7 @@ def test_sudo_is_used_unasked_where_it_needs_no_password(
 
 def test_a_system_without_dpkg_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setattr(dev, "installed_packages", lambda: pytest.fail("dpkg was asked"))
 
     dev.install_packages(["libgl1"])
 
