@@ -1,4 +1,4 @@
-"""Waiting for what the window has asked for."""
+"""Waiting for what the window has asked for, and ending a desktop that a test has made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from tray_app.ui.bridge import Bridge
+    from tray_app.ui.desktop import Desktop
 
 _LEVELS = 5
 """A layout that has changed asks the one around it, in the next round of events."""
@@ -25,3 +26,10 @@ def settle(qtbot: QtBot, bridge: Bridge) -> None:
         qtbot.waitUntil(lambda ended=ended: bool(ended))  # type: ignore[misc]
     for _ in range(_LEVELS):
         QCoreApplication.processEvents()
+
+
+def end_desktop(desktop: Desktop) -> None:
+    """As when the app ends; and Qt, which goes on here, tells it nothing more."""
+    desktop.leave()
+    desktop.bridge.close(timeout_s=5)
+    desktop.deleteLater()

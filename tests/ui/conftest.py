@@ -14,8 +14,9 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Tests read English, whatever the machine speaks.
 os.environ["LC_ALL"] = "C.UTF-8"
 
-from PySide6.QtCore import QCoreApplication
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QApplication
 
 from tests.fakes.app import FakeApp
 from tests.fakes.desktop import desktop, missing_programs
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from PySide6.QtGui import QPalette
-    from PySide6.QtWidgets import QApplication, QWidget
+    from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
     from tests.fakes.desktop import Desktop
@@ -49,10 +50,16 @@ def what_other_files_left() -> None:
 @pytest.fixture(autouse=True)
 def collected_between_tests() -> Iterator[None]:
     """What a test leaves goes when it is over: Qt crashes if a window goes while it walks through them, or on
-    another thread than its own.
+    another thread than its own. The app's windows would else be drawn anew, by the hundred, with each change
+    between light and dark.
     """
     gc.disable()
+    before = QApplication.topLevelWidgets()
     yield
+    for window in QApplication.topLevelWidgets():
+        if type(window).__module__.startswith("tray_app.") and window not in before:
+            window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     gc.enable()
 

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtWidgets import QSystemTrayIcon
 
 from tests.fakes.app import make_loaded, make_model, make_progress, make_status, with_engines
-from tests.fakes.bridges import settle
+from tests.fakes.bridges import end_desktop, settle
 from tray_app.download.progress import Phase
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, SettingsError
@@ -39,8 +39,7 @@ def desktop(qapp: QApplication, fake: FakeApp) -> Iterator[Desktop]:
     """The app where there is no tray: the platform of these tests has none."""
     made = Desktop(qapp, fake)
     yield made
-    made.leave()
-    made.bridge.close(timeout_s=5)
+    end_desktop(made)
     qapp.setQuitOnLastWindowClosed(False)
 
 
@@ -145,8 +144,7 @@ def test_the_app_begins_with_what_the_settings_ask_for(qapp: QApplication, fake:
     desktop.start(background=True)
 
     fake.wait_for_call("begin")
-    desktop.leave()
-    desktop.bridge.close(timeout_s=5)
+    end_desktop(desktop)
 
 
 def test_without_a_tray_the_end_of_a_download_is_told_in_the_window(

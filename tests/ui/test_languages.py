@@ -33,7 +33,7 @@ from tests.fakes.app import (
     make_status,
     with_engines,
 )
-from tests.fakes.bridges import settle
+from tests.fakes.bridges import end_desktop, settle
 from tests.fakes.engines_shown import CPU, CUDA, VULKAN, make_installed, make_installed_engine, make_overview
 from tests.fakes.models_shown import NAMES, REPOSITORY, WORDS, fill
 from tests.ui.conftest import ARTIFACTS
@@ -422,8 +422,7 @@ def desktop(qapp: QApplication, fake: FakeApp, languages: Languages) -> Iterator
     made = Desktop(qapp, fake)
     made.tray = Tray(made.bridge.status, template=False, over_dbus=False)
     yield made
-    made.leave()
-    made.bridge.close(timeout_s=5)
+    end_desktop(made)
     made._languages.use("en")
     languages.use("en")
 

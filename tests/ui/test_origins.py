@@ -12,7 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QSystemTrayIcon
 
 from tests.fakes.app import make_status
-from tests.fakes.bridges import settle
+from tests.fakes.bridges import end_desktop, settle
 from tests.fakes.gateways import get
 from tests.fakes.languages import ENGLISH
 from tests.ui.test_accessibility import by_tab, nameless, unreachable
@@ -91,8 +91,7 @@ def desktop(qapp: QApplication, fake: FakeApp, monkeypatch: pytest.MonkeyPatch) 
     made = Desktop(qapp, fake)
     made._look_for_tray()
     yield made
-    made.leave()
-    made.bridge.close(timeout_s=5)
+    end_desktop(made)
 
 
 @pytest.fixture

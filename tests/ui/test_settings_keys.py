@@ -16,7 +16,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLineEdit
 
-from tests.fakes.bridges import settle
+from tests.fakes.bridges import end_desktop, settle
 from tests.fakes.errors import coded
 from tests.fakes.gateways import get
 from tests.fakes.keychain import memory_keychain
@@ -473,8 +473,7 @@ def test_an_error_about_a_key_has_a_button_that_leads_to_its_field(
 
     assert desktop.dialog is not None
     assert desktop.dialog.focusWidget() is desktop.dialog.keys[GATEWAY.name].line
-    desktop.leave()
-    desktop.bridge.close(timeout_s=5)
+    end_desktop(desktop)
 
 
 def test_no_key_comes_into_the_settings_file_the_log_or_a_report(

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices, QTextTable
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
-from tests.fakes.bridges import settle
+from tests.fakes.bridges import end_desktop, settle
 from tests.fakes.languages import ENGLISH
 from tests.ui.test_accessibility import by_tab, nameless, unreachable
 from tray_app import __version__
@@ -244,8 +244,7 @@ def desktop(qapp: QApplication, fake: FakeApp, monkeypatch: pytest.MonkeyPatch) 
     made = Desktop(qapp, fake)
     made._look_for_tray()
     yield made
-    made.leave()
-    made.bridge.close(timeout_s=5)
+    end_desktop(made)
 
 
 def test_the_entry_of_the_menu_opens_the_page_home(qtbot: QtBot, desktop: Desktop, fake: FakeApp) -> None:
