@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> int:
         prepare(packages=packages, lock=DEV_LOCK)
         return call([PYTHON, "-m", *module, *rest])
     if name == "test":
-        prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "git", "nsis"], lock=DEV_LOCK)
+        prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
         return run_tests(rest)
     if name == "package":
         return package(rest)

@@ -148,7 +148,7 @@ def test_who_leaves_in_the_middle_leaves_no_process_and_no_answer_for_the_next()
             (child,) = _children()
             before_s = child.cpu_times().user
             left = asyncio.create_task(made.prompt(ENDLESS, [HI]))
-            while child.cpu_times().user == before_s:  # until it computes
+            while child.cpu_times().user == before_s:  # noqa: ASYNC110 - it tells nobody that it computes
                 await asyncio.sleep(0.01)
             left.cancel()
             await asyncio.wait([left])
