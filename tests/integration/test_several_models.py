@@ -411,6 +411,7 @@ def test_what_is_kept_is_loaded_whenever_the_server_starts() -> None:
 def test_a_server_whose_engine_does_not_end_in_time_is_started_again() -> None:
     with serving(delays=ServerDelays(stop_s=0)) as (app, client):
         dimensions(client, "test")
+        psutil.Process(pids(app)["test"]).suspend()  # else it may have ended before anybody looks
         with pytest.raises(AppError, check=coded(ErrorCode.ENGINE_STILL_RUNNING)), app.without_server():
             pytest.fail("two engines would measure each other")
         assert dimensions(client, "test") == DIMENSIONS["test"]
