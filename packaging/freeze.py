@@ -153,20 +153,17 @@ def _run_pyinstaller(system: str, programs: Path | None, carried: Path | None) -
         # Both packages compress them better, all together. Not on Windows, where two programs hold them.
         environ["PYINSTALLER_ZLIB_COMPRESSION_LEVEL"] = "0"
     print("Freezing …", flush=True)
-    run = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-        errors="replace",
-    )
-    (BUILD / "pyinstaller.log").write_text(run.stdout, encoding="utf-8")
+    log = BUILD / "pyinstaller.log"
+    log.parent.mkdir(exist_ok=True)
+    # Into a file: a pipe ends only with everything that PyInstaller starts, such as Wine's desktop.
+    with log.open("wb") as output:
+        run = subprocess.run(
+            command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    told = log.read_text(encoding="utf-8", errors="replace")
     if run.returncode != 0:
-        raise PackagingError(f"PyInstaller failed ({run.returncode}):\n{run.stdout[-4000:]}")
-    return run.stdout
+        raise PackagingError(f"PyInstaller failed ({run.returncode}):\n{told[-4000:]}")
+    return told
 
 
 if __name__ == "__main__":
