@@ -307,6 +307,28 @@ def test_what_would_take_the_place_of_a_file_that_is_none_keeps_it(store: ChatSt
     assert store.read(one.id).messages == one.messages
 
 
+@POSIX
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
+def test_what_has_the_name_of_a_copy_and_cannot_be_read_does_not_hinder_saving(
+    store: ChatStore, kind: str
+) -> None:
+    one = saved(store, user("Why?"))
+    taken = store.folder / f"{one.id}.jsonl.broken"
+    match kind:
+        case "folder":
+            taken.mkdir()
+        case "pipe":
+            os.mkfifo(taken)
+        case _:
+            taken.symlink_to(store.folder.parent / "elsewhere")
+    file_of(store, one).write_bytes(b"my only notes")
+    store.save(one)
+
+    assert (store.folder / f"{one.id}.jsonl.broken-2").read_bytes() == b"my only notes"
+    assert store.read(one.id).messages == one.messages
+    assert not (store.folder.parent / "elsewhere").exists()
+
+
 def test_a_conversation_of_a_newer_version_goes_on_and_stays_in_a_copy(store: ChatStore) -> None:
     one = saved(store, user("Why?"))
     newer = b'{"chat":2,"title":"New","mood":"good"}\n{"role":"user","text":"Why?"}\n'

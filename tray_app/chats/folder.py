@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -121,9 +122,10 @@ class ChatFolder:
             try:
                 if read_regular(copy, MOST_BYTES) == content:
                     return
-            except FileNotFoundError:
-                write_atomically(copy, content)
-                return
+            except OSError:  # there is none, or something else has its name, or one that may not be read
+                if not os.path.lexists(copy):
+                    write_atomically(copy, content)
+                    return
             number += 1
 
     def free_id(self, conversation_id: str) -> str:

@@ -73,18 +73,25 @@ class EventSplitter:
 
     def __init__(self, most_bytes: int = MAX_LOCAL_EVENT_BYTES) -> None:
         self._most_bytes = most_bytes
-        self._pending = b""
+        self._pending: list[bytes] = []
+        """The pieces of the line that has no end yet: joined once, as a large event has many."""
+        self._pending_bytes = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads that `chunk` completes; `ApiError` if an event is too large."""
-        *lines, self._pending = (self._pending + chunk).split(b"\n")
-        if len(self._pending) > self._most_bytes:
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join((*self._pending, lines[0]))
+            self._pending, self._pending_bytes = [], 0
+        self._pending.append(rest)
+        self._pending_bytes += len(rest)
+        if self._pending_bytes > self._most_bytes:
             raise too_large(self._most_bytes)
         return _payloads(lines)
 
     def end(self) -> list[bytes]:
         """The payload of the last line, if the engine ended it without a newline."""
-        return _payloads([self._pending])
+        return _payloads([b"".join(self._pending)])
 
 
 async def engine_payloads(
