@@ -41,6 +41,8 @@ class Wine:
             "WINEPREFIX": str(folder),
             "WINEARCH": "win64",
             "WINEDEBUG": "-all",
+            # Wine reads the names of this system's files in the locale's encoding, and speaks its language.
+            "LC_ALL": "C.UTF-8",
             # No menus in the desktop of whoever runs this; no .NET and no browser.
             "WINEDLLOVERRIDES": "winemenubuilder.exe=d;mscoree=;mshtml=",
         }
