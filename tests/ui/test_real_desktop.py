@@ -225,7 +225,9 @@ def test_without_a_tray_the_window_opens_and_says_so(real_desktop: Desktop) -> N
         windows(real_desktop, "^PowerInfer Tray")
         photograph(real_desktop, ARTIFACTS / "desktop-without-tray.png")
 
-        real_desktop.run("xdotool", "getactivewindow", "windowfocus", "--sync")
+        real_desktop.run(
+            "xdotool", "search", "--onlyvisible", "--name", "^PowerInfer Tray", "windowactivate", "--sync"
+        )
         real_desktop.run("xdotool", "key", "alt+F4")
 
         app.wait_for("close 4.5")

@@ -441,6 +441,15 @@ def test_an_engine_that_grew_counts_with_what_it_has(monkeypatch: pytest.MonkeyP
     wait.result(0).release()
 
 
+def test_all_who_wait_for_a_model_that_is_unloaded_are_told_so() -> None:
+    pool = Pool(a=10, b=10)
+    waits = [waiting(pool.ask("a")) for _ in range(3)]
+    other = waiting(pool.ask("b"))
+    assert pool.pool.unload("a")
+    assert [each.exception(0) for each in waits] == [CALLED_OFF] * 3
+    assert not other.done()
+
+
 def test_an_unloaded_model_says_so_and_comes_back_when_asked() -> None:
     pool = Pool(a=10)
     assert not pool.pool.unload("a")
