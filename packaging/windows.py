@@ -83,7 +83,7 @@ def make_installer(
         "TARGET": target,
     }
     if sign:
-        values["SIGN"] = sign
+        values["SIGN"] = sign.replace("'", "$\\'")  # in the script it stands between such quotes
     if quick:
         values["QUICK"] = "1"
     command = ["makensis", "-V2", "-WX", "-INPUTCHARSET", "UTF8"]

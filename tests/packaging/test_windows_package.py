@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path, PureWindowsPath
 from typing import cast
@@ -156,6 +157,26 @@ def test_the_runtime_is_bundled_once_at_the_top_and_the_newest() -> None:
         ("vcruntime140.dll", "new", "BINARY"),
         ("vcomp140.dll", "old", "BINARY"),
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Debian's makensis")
+def test_a_command_that_signs_may_have_any_quotes_and_blanks(tmp_path: Path) -> None:
+    folder = tmp_path / "my é program's folder"
+    folder.mkdir()
+    log, tool = folder / "log", folder / "sign.py"
+    tool.write_text(
+        f"import sys\nopen({str(log)!r}, 'a').write(f'{{sys.argv[1:-1]}}\\n')\n", encoding="utf-8"
+    )
+    for name in windows.PROGRAMS:
+        (folder / name).write_bytes(b"MZ")
+    words = ['a "name"', "it's", "$HOME", "%PATH%"]
+    command = shlex.join([sys.executable, "-X", "utf8", str(tool), *words])
+
+    windows.sign_programs(folder, command)
+    windows.make_installer(folder, folder / "app-setup.exe", sign=command, quick=True)
+
+    both_programs, uninstaller, installer = len(windows.PROGRAMS), 1, 1
+    assert log.read_text().splitlines() == [str(words)] * (both_programs + uninstaller + installer)
 
 
 def test_a_signature_that_fails_stops_the_build_and_says_why(tmp_path: Path) -> None:
