@@ -175,8 +175,11 @@ def _run_pyinstaller(system: str, programs: Path | None, carried: Path | None) -
     command += ["--distpath", str(place(system)), "--workpath", str(BUILD / "pyinstaller" / system)]
     own = {"--programs": programs, "--carried": carried}
     command += ["--", *(word for name, path in own.items() if path for word in (name, str(path)))]
+    # A person's variables for Python change what it compiles: PYTHONOPTIMIZE would leave out assertions and
+    # docstrings, of which help texts are made.
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environ = {
-        **os.environ,
+        **theirs,
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": str(source_date()),
         # Else a folder in the person's home, which need not be there, and which each run empties for all.

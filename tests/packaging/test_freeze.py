@@ -7,8 +7,8 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,9 +20,6 @@ import parts
 from freeze import Frozen, PackagingError
 from tray_app import __version__
 from tray_app.app.release import package_name
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ELSEWHERE = "windows" if sys.platform == "linux" else "linux"
 
@@ -95,6 +92,28 @@ def test_what_is_frozen_is_everybodys(tmp_path: Path, monkeypatch: pytest.Monkey
 
     places = (app.folder, app.program, app.data, app.data / "licenses.txt")
     assert [stat.S_IMODE(path.stat().st_mode) for path in places] == [0o755, 0o755, 0o755, 0o644]
+
+
+def test_a_persons_variables_for_python_do_not_change_what_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FrozenError(Exception):
+        pass
+
+    def run(_: object, *, env: dict[str, str], **__: object) -> None:
+        told = {name: value for name, value in env.items() if name.startswith("PYTHON")}
+        assert told == {"PYTHONHASHSEED": "0"}
+        assert Path(env["PYINSTALLER_CONFIG_DIR"]).is_relative_to(tmp_path)
+        raise FrozenError
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    monkeypatch.setattr(freeze, "BUILD", tmp_path)
+    monkeypatch.setattr("subprocess.run", run)
+    for name in ("PYTHONOPTIMIZE", "PYTHONNODEBUGRANGES", "PYTHONINSPECT", "PYTHONHASHSEED"):
+        monkeypatch.setenv(name, "2")
+
+    with pytest.raises(FrozenError):
+        freeze.freeze("linux")
 
 
 def test_each_system_has_its_own_layout(tmp_path: Path) -> None:
