@@ -439,10 +439,16 @@ def call(command: Command, folder: Path = ROOT) -> int:
 
     Ctrl-C reaches the tool as well, which ends by itself, and may have something to say first.
     """
-    process = subprocess.Popen(command, cwd=folder)
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PATH": search_path()})
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
+
+
+def search_path() -> str:
+    """Where tools are looked for. Debian keeps some, such as ICU's, where only root looks for them."""
+    path = os.environ.get("PATH") or os.defpath
+    return path if os.name == "nt" else os.pathsep.join([path, "/usr/sbin", "/sbin"])
 
 
 if __name__ == "__main__":

@@ -310,6 +310,23 @@ def test_ctrl_c_ends_the_tool_which_still_says_what_it_has_found() -> None:
     assert process.returncode == 7
 
 
+@POSIX
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", None])
+def test_tools_are_found_that_only_root_looks_for(
+    path: str | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On Debian, `package linux` did not find ICU's tools unless root typed it."""
+    monkeypatch.delenv("PATH")
+    if path:
+        monkeypatch.setenv("PATH", path)
+
+    dev.call([sys.executable, "-c", "import os; print(os.environ['PATH'])"])
+
+    found = capfd.readouterr().out.strip().split(os.pathsep)
+    assert "/usr/sbin" in found
+    assert found.index("/bin") < found.index("/usr/sbin")
+
+
 @pytest.mark.parametrize(
     ("failed", "codes", "code"),
     [
