@@ -109,7 +109,7 @@ class DiscoverPanel(QWidget):
             self.hub.search(text)
 
     def take_over(self, old: DiscoverPanel) -> None:
-        """Show the same words and results."""
+        """Show the same words and results, or search for them, and why that has failed."""
         self.field.blockSignals(True)
         self.field.setText(old.field.text())
         self.field.blockSignals(False)
@@ -117,6 +117,10 @@ class DiscoverPanel(QWidget):
         self.controller.take_over(old.controller)
         self.hub.take_over(old.hub)
         self.order.setCurrentIndex(old.order.currentIndex())
+        if old._pause.isActive():
+            self._pause.start()
+        if self.hub.error:
+            self._fail(self.hub.error)
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
