@@ -177,7 +177,7 @@ class Window(QWidget):
                 from tray_app.ui.pages.chat import ChatPage
 
                 chat = ChatPage(self._bridge)
-                chat.navigate.connect(self.open)
+                chat.discover_wanted.connect(self._discover)
                 return chat
             case Page.EMBEDDINGS:
                 from tray_app.ui.pages.embeddings import EmbeddingsPage
