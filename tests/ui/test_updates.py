@@ -105,6 +105,23 @@ def test_the_answer_to_the_question_is_the_persons_wish(
     assert not home_page.version.isVisible()
 
 
+def test_an_answer_leaves_the_keyboard_on_the_page_and_not_at_a_button_elsewhere(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp
+) -> None:
+    show(qtbot, bridge, fake, ASKING)
+    window = Window(bridge)
+    qtbot.addWidget(window)
+    window.open(Page.HOME)
+    qtbot.waitUntil(window.isActiveWindow)
+    home = window.page(Page.HOME)
+    assert isinstance(home, HomePage)
+    home.version.buttons[UpdateAction.REFUSE].setFocus()
+
+    show(qtbot, bridge, fake, make_status(State.READY))
+
+    assert window.focusWidget() is home
+
+
 def test_nobody_is_asked_before_there_is_a_model() -> None:
     assert actions(ASKING)
     assert not actions(replace(make_status(model_name=None), updates=UpdateStatus(asks=True)))
