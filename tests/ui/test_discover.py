@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 
 from tests.fakes.app import make_loaded, make_model, make_progress, make_status, with_engines
 from tests.fakes.bridges import settle
@@ -448,6 +448,8 @@ def test_another_language_does_not_lose_what_is_being_asked(
 
     new = taken_over(qtbot, bridge, models)
     assert new.title.text() == "Searching …"
+    assert new.text.isHidden()
+    assert all(button.isVisible() for button in new.field.findChildren(QToolButton))  # that clears it
     go_on.set()
     settle(qtbot, bridge)
 

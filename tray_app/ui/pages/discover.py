@@ -110,9 +110,8 @@ class DiscoverPanel(QWidget):
 
     def take_over(self, old: DiscoverPanel) -> None:
         """Show the same words and results, or search for them, and why that has failed."""
-        self.field.blockSignals(True)
         self.field.setText(old.field.text())
-        self.field.blockSignals(False)
+        self._pause.stop()
         self._unfolded = old._unfolded
         self.controller.take_over(old.controller)
         self.hub.take_over(old.hub)
@@ -259,6 +258,8 @@ class DiscoverPanel(QWidget):
         elif hub.results is not None:
             title = tr("Results for “{words}”").format(words=hub.words)
             text = "" if hub.results.repositories else tr("Nothing was found. Try fewer words.")
+        elif hub.busy:
+            title = text = ""
         else:
             title = tr("Tested and described")
             text = tr("Models of the catalog. Hugging Face has many more: search for a name.")
