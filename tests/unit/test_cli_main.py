@@ -15,16 +15,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.fakes.app import make_sleeping, with_engines
 from tray_app.cli import main
 from tray_app.cli.common import do_long_work
 from tray_app.cli.output import echo
-from tray_app.cli.progress import ProgressBars, WorkBar, plain_console
+from tray_app.cli.progress import ProgressBars, ServeView, WorkBar, plain_console
 from tray_app.download.progress import Phase, Progress
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.control.commands import Measured
 from tray_app.phrases import visible
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.gateway.control.commands import Cancellation, Tell
 
 NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
@@ -50,6 +52,29 @@ def test_what_would_steer_the_terminal_is_made_visible(
     assert visible(text) == shown
     echo(text)
     assert capsys.readouterr().out == f"{shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "then"),
+    [
+        (make_sleeping(), "there were no requests", "the next request starts it"),
+        (
+            make_sleeping(on_demand=False),
+            "there were no requests",
+            "to start it, run: powerinfer-tray start",
+        ),
+        (
+            with_engines(make_sleeping(on_demand=False), made_room=True),
+            "its model was unloaded",
+            "the next request starts it",
+        ),
+    ],
+    ids=("idle on demand", "idle", "unloaded"),
+)
+def test_serve_says_why_the_server_sleeps_and_what_wakes_it(status: AppStatus, why: str, then: str) -> None:
+    printed = io.StringIO()
+    ServeView(Console(file=printed, width=200)).show_status(status)
+    assert printed.getvalue() == f"The server is asleep because {why} ({then}).\n"
 
 
 @given(st.text())

@@ -231,12 +231,14 @@ class ServeView(ProgressBars):
                 self.say(f"Try it from another terminal:\n\n  {curl_line(server.base_url)}\n")
                 self.say("Press Ctrl-C to stop.")
             case ServerState.ASLEEP:
+                unloaded = status.pool.main.made_room
+                why = "its model was unloaded" if unloaded else "there were no requests"
                 wakes = (
                     "the next request starts it"
-                    if status.settings.start_on_demand
+                    if status.wakes_on_request
                     else "to start it, run: powerinfer-tray start"
                 )
-                self.say(f"The server is asleep because there were no requests ({wakes}).")
+                self.say(f"The server is asleep because {why} ({wakes}).")
             case ServerState.RESTARTING:
                 self.say(f"The server stopped and is restarting.\n{status.problem or ''}")
             case ServerState.WAITING:
