@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidge
 from tray_app.app.embedding_files import SUFFIXES, results_json, save_file, save_results
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary
-from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
+from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, key_for, model_id, python_snippet
 from tray_app.ui.style import SMALL
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
@@ -164,8 +164,9 @@ class EmbeddingResults(QWidget):
         model = model_id(self._bridge.status)
         return results_json(self._texts, self._embedded.result, model) if self._embedded else ""
 
-    def _snippet(self, snippet: Callable[[str, str, tuple[str, ...]], str]) -> str:
-        return snippet(self._base_url, model_id(self._bridge.status), self._texts)
+    def _snippet(self, snippet: Callable[[str, str, tuple[str, ...], str], str]) -> str:
+        status = self._bridge.status
+        return snippet(self._base_url, model_id(status), self._texts, key_for(status))
 
     def _choose_file(self) -> None:
         question = tr("Save the results")
