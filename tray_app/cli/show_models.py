@@ -153,7 +153,7 @@ def models_recommend(
         entry = each.entry
         echo(f"{entry.id}: {entry.name}, {entry.purpose}, {decimal(entry.download_bytes)}, {entry.license}")
         echo(f"  {each.reason} {entry.note}")
-        echo(f"  {fit_line(each.verdict, Translate())}")
+        echo(f"  Memory: {fit_line(each.verdict, Translate())}")
     echo(
         "To download one, run: powerinfer-tray download ID"
         if found
