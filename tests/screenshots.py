@@ -188,6 +188,7 @@ def main() -> int:
     too_large = 0
     qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
     QCursor.setPos(5_000, 5_000)  # over nothing
+    Languages().use("en")  # numbers as well, whatever this system's are
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")
@@ -418,8 +419,8 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     fake.show(replace(_ready(), installation=downloading))
     _wait_for(page.installation.isVisible)
     yield "engines-installing", window
-    fake.show(_ready())
     chat = _of_kind(*_CHAT)
+    fake.show(with_engines(_ready(), make_loaded(chat.name)))
     aside = SetAside(VULKAN.id, chat.id, "It stopped with SIGSEGV while it loaded the model.")
     fake.engines.show(
         make_overview(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QFontMetricsF, QPainter
 from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from tray_app.ui.presenters.tone import Tone
@@ -68,9 +69,9 @@ class Badge(QLabel):
 
     def _size_of(self, letters: int) -> QSize:
         """The size of the word, but at most that of so many letters."""
-        metrics = self.fontMetrics()
+        metrics = QFontMetricsF(self.font())  # in whole pixels, the word might be a fraction too long
         width = min(metrics.horizontalAdvance(self.text()), letters * metrics.averageCharWidth())
-        return QSize(width + 2 * SMALL, metrics.height() + TIGHT)
+        return QSize(math.ceil(width) + 2 * SMALL, self.fontMetrics().height() + TIGHT)
 
     def _shown(self) -> str:
         room = self.width() - 2 * SMALL
