@@ -150,6 +150,8 @@ def run_tests(arguments: list[str]) -> int:
     """
     # They start the app hundreds of times, which is to be compiled once.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not arguments:  # it also names tests that have failed once and are no more
+        LAST_FAILED.unlink(missing_ok=True)
     code = call([PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments])
     if code != TESTS_FAILED or arguments:
         return code

@@ -28,7 +28,7 @@ DESCRIPTION = """\
 runs language models on this computer for OpenAI clients
  A tray app that downloads a language model, runs it with llama.cpp or
  PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
- Nothing leaves the computer except the downloads that its user asks for."""
+ What its user writes stays on the computer."""
 _OTHER_LICENSES = f"\nThe licenses of all that it contains: /{HOME}/_internal/licenses.txt\n"
 
 
