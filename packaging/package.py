@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +124,7 @@ def make(system: str, own_build: Path | None) -> list[Path]:
     if absent := [tool for tool in tools if shutil.which(tool) is None]:
         raise PackagingError(f"Not on the PATH: {', '.join(absent)}. Install {source}.")
     DIST.mkdir(exist_ok=True)
+    tempfile.TemporaryFile(dir=DIST).close()  # what cannot be written is to be known now, not in minutes
     for kind in KINDS[system]:  # what an earlier run has left is not of this app
         (DIST / package_name(__version__, kind, linux.host_machine())).unlink(missing_ok=True)
     programs = freeze.BUILD / "programs"

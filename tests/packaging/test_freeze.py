@@ -207,6 +207,23 @@ def test_a_place_that_cannot_be_written_is_named(
     assert "try again" in told
 
 
+@posix
+def test_a_folder_that_is_read_only_is_named_before_anything_is_frozen(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the one is that root has made and an ordinary user is to write."""
+    made.mkdir()
+
+    def temporary_file(*, dir: Path) -> None:  # noqa: A002  root may write everywhere
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", temporary_file)
+    monkeypatch.setattr(freeze, "freeze", lambda *_: pytest.fail("it has begun"))
+
+    assert package.main() == 1
+    assert f"{made}: {os.strerror(errno.EACCES)}. See whether it can be written" in capsys.readouterr().err
+
+
 def test_a_full_disk_is_said(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
