@@ -7,6 +7,7 @@ frozen app that does not pass.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import stat
@@ -114,6 +115,12 @@ def give_rights(folder: Path) -> None:
 def place(system: str) -> Path:
     """Where the app is frozen: one folder for each system, for Wine cannot remove what has links of Linux."""
     return BUILD / "frozen" / system
+
+
+def print_in_any_locale() -> None:
+    """Let what is printed be spelled otherwise, such as a path, where the locale has no letters for it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def size_bytes(folder: Path) -> int:

@@ -23,7 +23,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import ROOT, PackagingError, give_rights, run_tool, sha256, source_date
+from freeze import ROOT, PackagingError, give_rights, print_in_any_locale, run_tool, sha256, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "folder", type=Path, nargs="?", default=ROOT / "dist", help="that of the packages; dist/"
     )
     options = parser.parse_args(arguments)
+    print_in_any_locale()
     try:
         for file in make(options.folder, options.repository):
             print(file)

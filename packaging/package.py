@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import platform
 import shutil
@@ -72,8 +71,7 @@ def main() -> int:
         parser.error("--prove is for linux")
     if options.prove and this_platform().startswith("linux-") and os.geteuid() != 0:
         parser.error("--prove makes a small Debian: only root can. Type it with sudo, or leave --prove out")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # not every locale can spell all that is told
+    freeze.print_in_any_locale()
     try:
         with one_at_a_time():
             packages = make(options.system, options.powerinfer and options.powerinfer.resolve())
@@ -120,6 +118,10 @@ def make(system: str, own_build: Path | None) -> list[Path]:
     target = this_platform()
     if not target.startswith(f"{system}-"):
         raise PackagingError(f"Packages for {system} are made on {system}; this is {target}")
+    if '"' in str(freeze.ROOT):
+        raise PackagingError(
+            f"Qt misreads paths with a double quote, such as {freeze.ROOT}. Rename the folder."
+        )
     tools, source = NEEDED[system]
     if absent := [tool for tool in tools if shutil.which(tool) is None]:
         raise PackagingError(f"Not on the PATH: {', '.join(absent)}. Install {source}.")

@@ -178,6 +178,13 @@ def name_of_package(system: str) -> str:
     return package_name(__version__, package.KINDS[system][-1], linux.host_machine())
 
 
+def test_a_folder_that_qt_misreads_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freeze, "ROOT", made.with_name('a "project"'))
+
+    with pytest.raises(PackagingError, match=r'double quote, such as .*a "project"\. Rename'):
+        package.make(package.this_platform().partition("-")[0], None)
+
+
 def test_only_whole_packages_of_this_run_lie_in_the_folder(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import contents
+import dev
 import listings
 from freeze import PackagingError
 from tray_app import __version__
@@ -187,6 +188,17 @@ def test_a_web_server_can_read_what_somebody_has_made_who_keeps_files_private(re
         (True, 0o755),
         (False, 0o644),
     }
+
+
+def test_a_folder_is_named_in_every_locale(release: Path) -> None:
+    script = str(Path(listings.__file__))
+    environ = {**os.environ, "PYTHONPATH": str(dev.ROOT), "PYTHONIOENCODING": "ascii"}
+
+    command = [sys.executable, script, REPOSITORY, str(release)]
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert r"/dist \xe9/listings/apt/Release" in done.stdout
 
 
 @pytest.mark.parametrize("bytes_left", [0, 100, 600])
