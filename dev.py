@@ -47,8 +47,9 @@ DEPENDABOT = ROOT / ".github" / "dependabot.yml"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The versions of Python that the tests run with, and that all locked packages have wheels for."""
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
-OF_OTHER_PYTHONS = ("PYTHONHOME", "PYTHONPATH")
-"""Variables that put modules of another Python, or another copy of the sources, before those in `.venv`."""
+OF_OTHER_PYTHONS = ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPATH")
+"""Variables that put modules of another Python, or another copy of the sources, before those in `.venv`, or
+take away docstrings, of which help texts are made."""
 PIP_MAY_KNOW = set(
     "CACHE_DIR CERT CLIENT_CERT CONFIG_FILE DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL "
     "KEYRING_PROVIDER NO_CACHE_DIR NO_INDEX NO_INPUT PROXY RETRIES TIMEOUT TRUSTED_HOST".split()

@@ -534,6 +534,7 @@ def test_what_a_person_has_set_for_other_pythons_does_not_change_what_is_install
     (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
     for name, value in {
         "PYTHONPATH": str(elsewhere),
+        "PYTHONOPTIMIZE": "2",
         "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
         "PIP_FIND_LINKS": f"{wheels} ",
         "PIP_NO_INDEX": "1",
@@ -550,9 +551,14 @@ def test_what_a_person_has_set_for_other_pythons_does_not_change_what_is_install
     prepare(project)
 
     for module, says in {"tray_app": "here\n", "locked": "locked\n"}.items():
-        command: list[str | Path] = [dev.PYTHON, "-P", "-c", f"import {module}"]
+        command: list[str | Path] = [
+            dev.PYTHON,
+            "-P",
+            "-c",
+            f"import sys, {module}; sys.exit(sys.flags.optimize)",
+        ]
         run = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert run.stdout == says, run.stderr
+        assert (run.stdout, run.returncode) == (says, 0), run.stderr
     assert not (tmp_path / "target").exists()
 
 
