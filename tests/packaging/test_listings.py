@@ -174,6 +174,17 @@ def test_only_the_package_that_was_made_is_in_the_repository_and_no_copy_of_it(r
     assert (release / "listings/apt/Packages").read_text().count("Package: ") == 1
 
 
+@pytest.mark.parametrize("bytes_left", [0, 100, 600])
+def test_a_damaged_package_is_not_left_out_in_silence(
+    release: Path, bytes_left: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a download leaves it that was cut short. apt's own tool then lists nothing, and succeeds."""
+    deb = next(release.glob("*.deb"))
+    deb.write_bytes(deb.read_bytes()[:bytes_left])
+
+    nothing_is_listed(release, capsys, f"Damaged: {deb.name}")
+
+
 def nothing_is_listed(release: Path, capsys: pytest.CaptureFixture[str], why: str) -> None:
     (release / "listings").mkdir()  # of an earlier version
     assert listings.main([REPOSITORY, str(release)]) == 1

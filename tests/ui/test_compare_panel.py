@@ -193,6 +193,31 @@ def test_cancel_works_at_once_and_sends_no_more(
     assert page.results.isHidden()
 
 
+def test_another_language_keeps_what_is_being_embedded(
+    qtbot: QtBot, bridge: Bridge, page: ComparePanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Event()
+
+    def embed_slowly(texts: tuple[str, ...]) -> Embeddings:
+        answer.wait(10)
+        return FakeApp.embed(fake, texts)
+
+    monkeypatch.setattr(fake, "embed", embed_slowly)
+    page.embed_button.click()
+    new = ComparePanel(bridge)
+    qtbot.addWidget(new)
+
+    new.take_over(page)
+    assert not new.cancel_button.isHidden()
+    page.texts.setPlainText("what is not asked")
+    answer.set()
+    settle(qtbot, bridge)
+
+    assert new.results.vectors.table.rowCount() == len(TEXTS)
+    assert new.embed_button.isEnabled()
+    assert page.results.isHidden()
+
+
 def test_a_file_that_is_dropped_becomes_texts(qtbot: QtBot, page: ComparePanel, tmp_path: Path) -> None:
     path = tmp_path / "texts ü.txt"
     path.write_text("eins\n素早い\n", "utf-8-sig")

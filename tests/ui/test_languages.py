@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 LANGUAGES = ("en", "fr", "ja")
+SMALL_SCREEN = (683, 450)
+"""Pixels: of a small laptop at 200 %."""
 LARGEST = (1024, 700)
 """Pixels of a small laptop's screen, less its panel."""
 
@@ -760,6 +762,39 @@ def test_no_text_is_cut_off_and_no_mnemonic_means_two_things(
         least = scene.minimumSizeHint()
         if least.width() > LARGEST[0] or least.height() > LARGEST[1]:
             wrong.append(f"{name}: needs {least}")
+
+    assert "\n".join(wrong) == ""
+
+
+def test_what_most_people_use_fits_on_a_small_screen_with_large_letters(
+    qtbot: QtBot,
+    bridge: Bridge,
+    fake: FakeApp,
+    language: str,  # noqa: ARG001 - spoken by the fixture
+    window: Window,
+) -> None:
+    fake.library.catalog = load_catalog(resources() / "catalog.toml")
+    window.open(Page.HOME)
+    wrong: list[str] = []
+    for models in ((), tuple(make_model(f"Model {n}", f"{n}.gguf") for n in range(20))):
+        fake.library.models = models
+        changes = fake.status().folder_changes + 1
+        status = make_status(State.READY) if models else make_status(model_name=None)
+        with qtbot.waitSignal(bridge.status_changed):
+            fake.show(replace(status, folder_changes=changes))
+        for page in (Page.HOME, Page.MODELS, Page.CHAT, Page.ENGINES):
+            window.resize(*USUAL_SIZE)
+            window.open(page)
+            settle(qtbot, bridge)
+            window.resize(*SMALL_SCREEN)
+            settle(qtbot, bridge)
+            if (size := window.size().toTuple()) != SMALL_SCREEN:
+                wrong.append(f"{page} with {len(models)} models: {size}")
+            wrong += [
+                f"{page} with {len(models)} models: sideways by {area.horizontalScrollBar().maximum()}"
+                for area in visible(window.page(page), QScrollArea)
+                if area.horizontalScrollBar().maximum() > 0
+            ]
 
     assert "\n".join(wrong) == ""
 

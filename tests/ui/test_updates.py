@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,10 +105,52 @@ def test_the_answer_to_the_question_is_the_persons_wish(
     assert not home_page.version.isVisible()
 
 
+def test_an_answer_leaves_the_keyboard_on_the_page_and_not_at_a_button_elsewhere(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp
+) -> None:
+    show(qtbot, bridge, fake, ASKING)
+    window = Window(bridge)
+    qtbot.addWidget(window)
+    window.open(Page.HOME)
+    qtbot.waitUntil(window.isActiveWindow)
+    home = window.page(Page.HOME)
+    assert isinstance(home, HomePage)
+    home.version.buttons[UpdateAction.REFUSE].setFocus()
+
+    show(qtbot, bridge, fake, make_status(State.READY))
+
+    assert window.focusWidget() is home
+
+
 def test_nobody_is_asked_before_there_is_a_model() -> None:
     assert actions(ASKING)
     assert not actions(replace(make_status(model_name=None), updates=UpdateStatus(asks=True)))
     assert not actions(make_status())
+
+
+def test_a_check_that_began_in_another_language_is_shown_and_so_is_why_it_failed(
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = Event()
+
+    def check() -> None:
+        go_on.wait(20)
+        raise UNTRUSTED
+
+    monkeypatch.setattr(fake.updates, "download", check)
+    show(qtbot, bridge, fake, telling(fetches=True))
+    home_page.version.buttons[UpdateAction.DOWNLOAD].click()
+    new = HomePage(bridge)
+    qtbot.addWidget(new)
+    new.show()
+
+    new.take_over(home_page)
+    assert new.version.note.text() == "Checking the signature …"
+    go_on.set()
+    settle(qtbot, bridge)
+
+    assert new.card.accessibleName() == "It cannot be trusted"
+    assert UpdateAction.DOWNLOAD in new.version.buttons
 
 
 def test_a_new_version_is_told_with_its_page(

@@ -190,5 +190,7 @@ def test_new_versions_are_asked_for_where_nobody_else_can_listen(address: str) -
     ],
 )
 def test_they_are_asked_for_nowhere_else(address: str, code: ErrorCode) -> None:
-    with pytest.raises(SettingsError, check=coded(code)):
+    with pytest.raises(SettingsError, check=coded(code)) as caught:
         parse_value("updates_address", address)
+    if code is ErrorCode.SETTING_VALUE_INVALID:
+        assert 'updates_address = "https://' in caught.value.hint

@@ -29,6 +29,7 @@ _EXAMPLES = {
     "refused_origins": ["app://example"],
     "aliases": ["gpt-4o-mini", "my-model"],
     "remote_url": "http://box:8000/v1",
+    "updates_address": "https://mirror.example/latest.json",
 }
 """Examples for the error about an invalid value, where the default would explain little."""
 _READERS: dict[str, Callable[[str], str]] = {

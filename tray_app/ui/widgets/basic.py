@@ -37,6 +37,21 @@ def announce(widget: QWidget, words: str) -> None:
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(widget, words))
 
 
+def give_up_focus(widget: QWidget) -> None:
+    """Let the page that scrolls around a widget have the keyboard, if it is in there: before it is hidden.
+
+    Qt would pass it to the next button, however far away, and the next Enter would press that.
+    """
+    focused, around = widget.window().focusWidget(), widget.parentWidget()
+    if focused is None or not widget.isAncestorOf(focused):
+        return
+    while around is not None:
+        if isinstance(around, QScrollArea) and around.focusPolicy() is not Qt.FocusPolicy.NoFocus:
+            around.setFocus()
+            return
+        around = around.parentWidget()
+
+
 def dropped_paths(source: QMimeData) -> tuple[Path, ...]:
     """The files and folders of this computer in what is dragged, dropped or pasted."""
     return tuple(Path(url.toLocalFile()) for url in source.urls() if url.isLocalFile())
