@@ -23,7 +23,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import ROOT, PackagingError, run_tool, sha256, source_date
+from freeze import ROOT, PackagingError, give_rights, run_tool, sha256, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 
@@ -91,14 +91,16 @@ def make(folder: Path, repository: str) -> list[Path]:
     listings = folder / "listings"
     shutil.rmtree(listings, ignore_errors=True)
     try:
-        return [
+        made = [
             *winget_manifests(listings / "winget", values),
             fill(TEMPLATES / "cask.rb", listings / "homebrew" / f"{contents.APP}.rb", values),
             *apt_repository(listings / "apt", debs),
         ]
+        give_rights(listings)  # a web server is to read them
     except BaseException:
         shutil.rmtree(listings, ignore_errors=True)  # nobody is to hand in a part of them, or one unsigned
         raise
+    return made
 
 
 def winget_manifests(folder: Path, values: dict[str, str]) -> list[Path]:

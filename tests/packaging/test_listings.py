@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,20 @@ def test_only_the_package_that_was_made_is_in_the_repository_and_no_copy_of_it(r
 
     assert [each.name for each in (release / "listings/apt").glob("*.deb")] == [deb.name]
     assert (release / "listings/apt/Packages").read_text().count("Package: ") == 1
+
+
+def test_a_web_server_can_read_what_somebody_has_made_who_keeps_files_private(release: Path) -> None:
+    usual = os.umask(0o077)
+    try:
+        listings.make(release, REPOSITORY)
+    finally:
+        os.umask(usual)
+
+    made = [release / "listings", *(release / "listings").rglob("*")]
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in made} == {
+        (True, 0o755),
+        (False, 0o644),
+    }
 
 
 @pytest.mark.parametrize("bytes_left", [0, 100, 600])
