@@ -67,7 +67,7 @@ def models_list(*, as_json: Json = False) -> None:
     for model in contents.models:
         echo(
             f"{model.id}: {model.name}, {model.header.purpose}, "
-            f"{model.header.kind} {model.header.quantization}, "
+            f"{'sparse' if model.header.sparse else 'regular'} {model.header.quantization}, "
             f"{model.size_bytes:,} bytes{', sees pictures' if model.sees else ''}"
             f"{f', of {model.app}' if model.app else ''}"
         )
