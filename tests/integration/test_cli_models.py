@@ -49,11 +49,6 @@ def test_info_says_what_a_model_is_and_whether_it_fits() -> None:
     assert "\ntest: Built-in test model, chat, F16, " in f"\n{command_here('models', 'list').stdout}"
 
 
-def test_the_list_calls_models_as_the_window_does(folder: Path) -> None:
-    assert folder
-    assert "chat, regular F16, " in command_here("models", "list").stdout
-
-
 def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
