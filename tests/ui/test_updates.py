@@ -8,7 +8,9 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QTextTable
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
@@ -105,7 +107,7 @@ def test_the_answer_to_the_question_is_the_persons_wish(
     assert not home_page.version.isVisible()
 
 
-def test_an_answer_leaves_the_keyboard_on_the_page_and_not_at_a_button_elsewhere(
+def test_an_answer_does_not_lead_the_keyboard_to_a_button_elsewhere(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp
 ) -> None:
     show(qtbot, bridge, fake, ASKING)
@@ -119,7 +121,9 @@ def test_an_answer_leaves_the_keyboard_on_the_page_and_not_at_a_button_elsewhere
 
     show(qtbot, bridge, fake, make_status(State.READY))
 
-    assert window.focusWidget() is home
+    assert window.focusWidget() is None
+    QTest.keyClick(window, Qt.Key.Key_Tab)
+    assert window.focusWidget() is window.page_list
 
 
 def test_nobody_is_asked_before_there_is_a_model() -> None:

@@ -37,6 +37,11 @@ def key_for(status: AppStatus) -> str:
     return YOUR_KEY if status.settings.network == "lan" else NO_KEY
 
 
+def key_header(key: str) -> str:
+    """An option of curl, with a blank before it; empty without a key."""
+    return "" if key == NO_KEY else f" -H 'Authorization: Bearer {key}'"
+
+
 def copied_text(command: Command, status: AppStatus) -> str:
     """What an entry of a menu Copy copies: an example, or else the address.
 
@@ -61,9 +66,8 @@ def copied_text(command: Command, status: AppStatus) -> str:
 def curl_snippet(base_url: str, model: str, texts: Sequence[str] = EXAMPLE, key: str = NO_KEY) -> str:
     """A command for a POSIX shell."""
     body = json_text({"model": model, "input": _input(texts)})
-    shown_key = "" if key == NO_KEY else f" -H 'Authorization: Bearer {key}'"
     return (
-        f"curl {base_url}/embeddings{shown_key} -H 'Content-Type: application/json' \\\n"
+        f"curl {base_url}/embeddings{key_header(key)} -H 'Content-Type: application/json' \\\n"
         f"  --data-raw {shlex.quote(body)}"
     )
 

@@ -38,7 +38,8 @@ def announce(widget: QWidget, words: str) -> None:
 
 
 def give_up_focus(widget: QWidget) -> None:
-    """Let the page that scrolls around a widget have the keyboard, if it is in there: before it is hidden.
+    """Take the keyboard from a part of a long page that is about to be hidden, if it is in there: the next
+    Tab begins at the list of pages.
 
     Qt would pass it to the next button, however far away, and the next Enter would press that.
     """
@@ -47,7 +48,7 @@ def give_up_focus(widget: QWidget) -> None:
         return
     while around is not None:
         if isinstance(around, QScrollArea) and around.focusPolicy() is not Qt.FocusPolicy.NoFocus:
-            around.setFocus()
+            focused.clearFocus()
             return
         around = around.parentWidget()
 
