@@ -83,6 +83,16 @@ def test_it_says_that_it_looks_until_it_has(qtbot: QtBot, bridge: Bridge) -> Non
     assert page.others_button.isHidden()
 
 
+def test_in_a_high_window_a_row_is_as_high_as_its_words(
+    qtbot: QtBot, page: EnginesPage, bridge: Bridge
+) -> None:
+    page.resize(900, 1200)
+    page.show()
+    settle(qtbot, bridge)
+
+    assert page.installed.height() == page.installed.heightForWidth(page.installed.width())
+
+
 def test_in_a_narrow_window_no_line_is_cut_off(
     qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
 ) -> None:
