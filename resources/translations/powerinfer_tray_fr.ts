@@ -5520,8 +5520,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Where hf: sources lead. A mirror needs an https address.</source>
-            <translation>Où mènent les sources hf:. Un miroir doit avoir une adresse https.</translation>
+            <source>Where hf: sources lead. Use an https address for a mirror, so that your access token stays private.</source>
+            <translation>Où mènent les sources hf:. Pour un miroir, utilisez une adresse https, afin que votre jeton d’accès reste privé.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -6493,7 +6493,7 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Delete &amp;Forever</source>
+            <source>Delete &amp;Permanently</source>
             <translation>Supprimer définiti&amp;vement</translation>
         </message>
         <message>

@@ -5520,8 +5520,8 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
-            <source>Where hf: sources lead. A mirror needs an https address.</source>
-            <translation>hf: の取得元です。ミラーには https のアドレスが必要です。</translation>
+            <source>Where hf: sources lead. Use an https address for a mirror, so that your access token stays private.</source>
+            <translation>hf: の取得元です。ミラーには、アクセストークンが漏れないよう https のアドレスを使ってください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/schema.py" />
@@ -6492,8 +6492,8 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/model_controller.py" />
-            <source>Delete &amp;Forever</source>
-            <translation>完全に削除(&amp;F)</translation>
+            <source>Delete &amp;Permanently</source>
+            <translation>完全に削除(&amp;P)</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />

@@ -630,7 +630,7 @@ def test_every_button_has_a_key_of_its_own(
     with qtbot.waitSignal(bridge.status_changed):
         fake.show(make_status(model_name=None))
     page.card.show_error(ModelError(ErrorCode.INTERNAL_ERROR, "x"))
-    page.card.offer("Delete &Forever", page.card.clear)
+    page.card.offer("Delete &Permanently", page.card.clear)
     texts = [button.text() for button in page.findChildren(QPushButton) if button.text()]
     texts += [label.text() for label in page.findChildren(QLabel) if label.buddy()]
 

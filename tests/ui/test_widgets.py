@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QAccessible, QGuiApplication, QPalette
+from PySide6.QtGui import QAccessible, QFont, QGuiApplication, QPalette
 from PySide6.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
@@ -96,6 +96,20 @@ def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, 
     card.show_error(AppError(ErrorCode.DISK_FULL, "The disk is full", "It has 0 B left.", "Free some space."))
 
     assert said == ["Verifying\n0 %", "The disk is full\nIt has 0 B left.\nFree some space."]
+
+
+@pytest.mark.parametrize("points", [8, 9, 10, 11, 12, 13])
+def test_a_badge_with_the_room_that_it_asks_for_shows_the_whole_word(qtbot: QtBot, points: int) -> None:
+    """Letters are as wide as fractions of a pixel."""
+    for word in ("Ready", "Fits", "Embedding", "Q4_K_M", "Not used", "Default", "Sparse", "準備完了"):
+        badge = Badge()
+        qtbot.addWidget(badge)
+        badge.setFont(QFont(badge.font().family(), points))
+        badge.show_word(word)
+        badge.resize(badge.sizeHint())
+        badge.show()
+
+        assert badge.toolTip() == "", word  # what is cut short has one
 
 
 @pytest.mark.parametrize(("form", "ending"), [(None, ".json"), ("Table (*.csv)", ".csv")])

@@ -121,9 +121,9 @@ class _Room:
         staying = sorted((holder for holder in holders if not holder.leaving), key=_turn)
         self._budget = budget
         self._free = budget - _size(holders)
-        """Negative if engines have grown, the budget has shrunk, or a wish was forced."""
+        """Negative if engines have grown, the budget has shrunk, a wish was forced, or one waits for more."""
         self._coming = _size(leaving)
-        """What will be free when all has gone that is told to; negative if earlier wishes need still more."""
+        """What will be free when all has gone that is told to, beside what earlier wishes wait for."""
         self._may_go = [holder for holder in staying if not holder.kept]
         self._kept = [holder for holder in staying if holder.kept]
         self._staying = _ids(staying)
@@ -169,10 +169,9 @@ class _Room:
         these engines make up for it. Engines that leave take seconds; what is free is not given away against
         their memory. Else later wishes could unload one another and take turns in what is free, forever.
         """
-        rest = (size - draining).larger(_NOTHING)
-        free = rest.smaller(self._free.larger(_NOTHING))
-        self._free -= free
-        self._coming -= size - free
+        beside_busy = (size - draining).larger(_NOTHING)
+        self._free -= beside_busy
+        self._coming -= size - beside_busy
 
     def _refuse(self, wish: Wish) -> Refuse:
         free = self._budget - _size(self._kept)

@@ -147,12 +147,6 @@ class MemoryAmount(Struct, frozen=True):
             max(self.main_bytes, other.main_bytes), max(self.graphics_bytes, other.graphics_bytes)
         )
 
-    def smaller(self, other: MemoryAmount) -> MemoryAmount:
-        """The minimum for each kind of memory."""
-        return MemoryAmount(
-            min(self.main_bytes, other.main_bytes), min(self.graphics_bytes, other.graphics_bytes)
-        )
-
     def with_graphics_within(self, graphics_bytes: int) -> MemoryAmount:
         """The same in total, with at most `graphics_bytes` on graphics cards and the rest in main memory."""
         more_bytes = max(0, self.graphics_bytes - max(0, graphics_bytes))
