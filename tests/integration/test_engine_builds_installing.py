@@ -307,6 +307,9 @@ def test_an_archive_that_the_mirror_does_not_have_blames_the_setting(
 
         assert "“Engine download address”" in refused(at, ErrorCode.SOURCE_FILE_NOT_FOUND).hint
         assert at.is_as_new()
+        assert at.kept == []
+    with place(tmp_path, build) as at:
+        assert at.installer.installation() is None  # nothing has arrived that could be resumed
 
 
 def test_a_download_that_breaks_off_can_be_resumed(server: FileServer, tmp_path: Path) -> None:

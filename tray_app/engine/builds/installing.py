@@ -291,7 +291,7 @@ class BuildInstaller:
                 self._require_room(_UNPACKED_RATIO * build.size_bytes + missing_bytes)
                 installed = self._install_archives(build, self._download(build), new)
             except AppError as exc:
-                if self._discarding or not self._is_kept(exc):
+                if self._discarding or not self._is_kept(exc) or not self._downloads.received_bytes(build):
                     self._downloads.delete(build)
                 raise
             self._downloads.delete(build)
