@@ -47,6 +47,14 @@ DEPENDABOT = ROOT / ".github" / "dependabot.yml"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The versions of Python that the tests run with, and that all locked packages have wheels for."""
 RUN_LOCK, DEV_LOCK = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+OF_OTHER_PYTHONS = ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPATH")
+"""Variables that put modules of another Python, or another copy of the sources, before those in `.venv`, or
+take away docstrings, of which help texts are made."""
+PIP_MAY_KNOW = set(
+    "CACHE_DIR CERT CLIENT_CERT CONFIG_FILE DEFAULT_TIMEOUT EXTRA_INDEX_URL FIND_LINKS INDEX_URL "
+    "KEYRING_PROVIDER NO_CACHE_DIR NO_INDEX NO_INPUT PROXY RETRIES TIMEOUT TRUSTED_HOST".split()
+)
+"""What a person's `PIP_…` variables may say: where packages come from, not what is installed and where."""
 
 # What the embedded llama.cpp loads at run time.
 ENGINE_LIBRARIES = ["libgomp1"]
@@ -87,6 +95,8 @@ REFUSED_BY_SUDO = 1
 TESTS_FAILED = 1
 """pytest's exit code when tests have run and some failed."""
 MOST_RUN_AGAIN = 5
+PACKAGES = ("linux", "macos", "windows", "windows-wine", "listings")
+"""What `package` makes."""
 LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
 
@@ -96,6 +106,7 @@ def main(arguments: list[str]) -> int:
     Without `match`, so that a Python that is too old can read this file and say so.
     """
     name, rest = "".join(arguments[:1]), arguments[1:]
+    forget_other_pythons()
     if name == "run":
         prepare(packages=[*ENGINE_LIBRARIES, *(QT_LIBRARIES if has_display() else [])], lock=RUN_LOCK)
         run_app(rest)
@@ -106,13 +117,21 @@ def main(arguments: list[str]) -> int:
     if name == "test":
         prepare(packages=[*DESKTOP, *PACKAGE_TOOLS, *LISTING_TOOLS, "nsis"], lock=DEV_LOCK)
         return run_tests(rest)
-    if name == "package":
+    if name == "package" and rest[:1] and rest[0] in PACKAGES:
         return package(rest)
     if name in CHECKS and not rest:
         prepare(packages=[], lock=DEV_LOCK)
         return CHECKS[name]()
-    print(__doc__, file=sys.stderr)
-    return 2
+    asked = not {"-h", "--help", "help"}.isdisjoint(arguments)
+    print(__doc__, file=sys.stdout if asked else sys.stderr)
+    return 0 if asked else 2
+
+
+def forget_other_pythons() -> None:
+    """Take away what the environment tells every Python and pip: `.venv` has what is needed, nothing else."""
+    for name in [*os.environ]:
+        if name in OF_OTHER_PYTHONS or (name.startswith("PIP_") and name[4:] not in PIP_MAY_KNOW):
+            del os.environ[name]
 
 
 def run_app(arguments: list[str]) -> NoReturn:
@@ -150,10 +169,14 @@ def run_tests(arguments: list[str]) -> int:
 def package(arguments: list[str]) -> int:
     """Make packages; those for Windows also under Wine, with the proof that they work."""
     libraries = [*ENGINE_LIBRARIES, *QT_LIBRARIES]
-    if arguments == ["windows-wine"]:
+    if arguments[0] == "windows-wine":
+        if arguments[1:] or sys.platform != "linux" or os.geteuid() != 0:
+            sys.exit(
+                "The Windows package is built and tested under Wine on Debian, as root. Type it there, alone."
+            )
         prepare(packages=[*libraries, *TEST_DESKTOP, *WINE_TOOLS], lock=DEV_LOCK)
         return call([PYTHON, "-m", "pytest", "-v", "-rP", "tests/packaging/proof_windows.py"])
-    if arguments[:1] == ["listings"]:
+    if arguments[0] == "listings":
         prepare(packages=LISTING_TOOLS, lock=DEV_LOCK)
         return call([PYTHON, ROOT / "packaging" / "listings.py", *arguments[1:]], Path.cwd())
     proof = [*TEST_DESKTOP, "mmdebstrap"] if "--prove" in arguments else []
@@ -240,7 +263,7 @@ def is_usable() -> bool:
     Not if its Python has been replaced, as by an upgrade of the system. Nor where an installation was cut
     short: pip writes `RECORD` last, and names what it is replacing `~…`. It could not mend such a package.
     """
-    pip: Command = [PYTHON, "-m", "pip", "--version"]
+    pip: Command = [PYTHON, "-P", "-m", "pip", "--version"]
     if not PYTHON.exists() or subprocess.run(pip, check=False, capture_output=True).returncode:
         return False
     cut_short = [path for path in in_site_packages("*.dist-info") if not (path / "RECORD").exists()]
@@ -266,11 +289,13 @@ def fingerprint(lock: Path) -> str:
 def install_locked(lock: Path, *, anew: bool) -> None:
     """Install exactly what the lock file says, and the app where it lies."""
     print(f"Preparing {VENV} (once, with up to 500 MB to download) …", file=sys.stderr, flush=True)
+    # -P: a module in the current folder must not take the place of one of theirs.
     if anew:
-        must([sys.executable, "-m", "venv", "--clear", VENV])
+        must([sys.executable, "-P", "-m", "venv", "--clear", VENV])
     stamp = stamp_of(lock)
     stamp.unlink(missing_ok=True)
-    pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    pip: list[str | Path] = [PYTHON, "-P", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    pip.append("--no-user")  # whatever pip's settings say
     must(
         [*pip, "--require-hashes", "-r", lock],
         hint="Check the internet connection and the proxy. Then try again.",
@@ -417,10 +442,16 @@ def call(command: Command, folder: Path = ROOT) -> int:
 
     Ctrl-C reaches the tool as well, which ends by itself, and may have something to say first.
     """
-    process = subprocess.Popen(command, cwd=folder)
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, "PATH": search_path()})
     while True:
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
+
+
+def search_path() -> str:
+    """Where tools are looked for. Debian keeps some, such as ICU's, where only root looks for them."""
+    path = os.environ.get("PATH") or os.defpath
+    return path if os.name == "nt" else os.pathsep.join([path, "/usr/sbin", "/sbin"])
 
 
 if __name__ == "__main__":

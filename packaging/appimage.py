@@ -15,7 +15,7 @@ import contents
 import engines
 import linux
 from engines import Pin
-from freeze import BUILD, ROOT, PackagingError, run_tool
+from freeze import BUILD, ROOT, PackagingError, give_rights, run_tool
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 from tray_app.errors import DownloadError, ErrorCode
@@ -79,9 +79,12 @@ def assemble(frozen: Path, runtime: Path, package: Path) -> None:
     shutil.copyfile(ROOT / "resources" / "icons" / "app.svg", tree / f"{contents.APP}.svg")
     (tree / ".DirIcon").symlink_to(f"{contents.APP}.svg")
     linux.write(tree / f"usr/share/metainfo/{contents.APP_ID}.metainfo.xml", linux.metainfo())
+    give_rights(tree)
+    linux.date_all(tree)
     # zstd, as each start reads from it.
     packing = ["-comp", "zstd", "-Xcompression-level", "19", "-b", "1M"]
-    linux.run("mksquashfs", tree, image, "-all-root", "-noappend", "-no-progress", "-quiet", *packing)
+    plain = ["-all-root", "-no-xattrs", "-noappend", "-no-progress", "-quiet"]
+    linux.run("mksquashfs", tree, image, *plain, *packing)
     package.parent.mkdir(parents=True, exist_ok=True)
     with package.open("wb") as whole:
         for part in (runtime, image):

@@ -94,6 +94,8 @@ _OF_THE_SYSTEM = re.compile(
 # Wheels with libraries of others in them, whose paths were changed afterwards: `strip` damages such files.
 _PATCHED = re.compile(r"^(numpy|PySide6|shiboken6)/|(^|/)[^/]+\.libs/")
 _LIBRARY = re.compile(r"\.so(\.[0-9.]+)?$")
+_PYTHON = re.compile(r"^libpython3\.\d+\.so")
+_SOURCES = Path(__file__).resolve().parents[1]
 
 _EVERYWHERE = [
     r"resources/catalog\.toml",
@@ -168,6 +170,8 @@ def without_unneeded(rows: Sequence[Row], imports: Callable[[str], Iterable[str]
     ours = [row for row in rows if not _OF_THE_SYSTEM.match(row[0])]
     libraries = {row[0]: row for row in ours if row[2] == "BINARY" and _from_the_system(row[1])}
     needed = [row for row in ours if row[0] not in libraries]
+    # No file names Python's own library: the program that PyInstaller makes loads it.
+    needed += [libraries.pop(name) for name in [*libraries] if _PYTHON.match(name)]
     for row in needed:  # grows as it goes
         if row[2] != "SYMLINK":
             needed += [libraries.pop(name) for name in imports(row[1]) if name in libraries]
@@ -175,7 +179,9 @@ def without_unneeded(rows: Sequence[Row], imports: Callable[[str], Iterable[str]
 
 
 def _from_the_system(source: str) -> bool:
-    return Path(source).parts[:2] in {("/", "lib"), ("/", "usr")}
+    """Whether a file is of the system, and not of sources with their `.venv` in a folder such as /usr/src."""
+    file = Path(source)
+    return file.parts[:2] in {("/", "lib"), ("/", "usr")} and not file.is_relative_to(_SOURCES)
 
 
 def languages(translations: Path) -> set[str]:

@@ -7,7 +7,10 @@ frozen app that does not pass.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import re
+import stat
 import subprocess
 import sys
 import time
@@ -24,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 SPEC = Path(__file__).with_name("powerinfer_tray.spec")
 _SELFTEST_TIMEOUT_S = 300
+_LATEST_DATE = 2**32 - 1
+"""Seconds since 1970; the latest that an AppImage can hold."""
 
 
 class PackagingError(Exception):
@@ -60,13 +65,23 @@ class Frozen:
     def prove(self) -> None:
         """Let it run its own self-test; `PackagingError` if that does not pass."""
         began_s = time.monotonic()
-        test = subprocess.run(
-            [self.program, "selftest", "--json"],
-            capture_output=True,
-            timeout=_SELFTEST_TIMEOUT_S,
-            check=False,
-            encoding="utf-8",
-        )
+        try:
+            test = subprocess.run(
+                [self.program, "selftest", "--json"],
+                capture_output=True,
+                timeout=_SELFTEST_TIMEOUT_S,
+                check=False,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise PackagingError(
+                f"The frozen app's self-test did not end in {_SELFTEST_TIMEOUT_S} s."
+            ) from exc
+        except OSError as exc:
+            raise PackagingError(
+                f"{self.program} cannot be run: {exc.strerror}. Is it on a disk that programs may run from?"
+            ) from exc
         if test.returncode != 0:
             raise PackagingError(f"The frozen app's self-test failed ({test.returncode}):\n{test.stderr}")
         report = " ".join(test.stdout.split())
@@ -85,12 +100,27 @@ def freeze(system: str, programs: Path | None = None, carried: Path | None = Non
         frozen.names(), system, llama_cpp=contents.has_llama_cpp(), languages=languages
     ):
         raise PackagingError("The frozen app lacks files:\n" + "\n".join(lines))
+    give_rights(frozen.folder)
     return frozen
+
+
+def give_rights(folder: Path) -> None:
+    """Let everybody read a folder and all in it, and run what runs, whatever this person keeps private."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if runs else 0o644)
 
 
 def place(system: str) -> Path:
     """Where the app is frozen: one folder for each system, for Wine cannot remove what has links of Linux."""
     return BUILD / "frozen" / system
+
+
+def print_in_any_locale() -> None:
+    """Let what is printed be spelled otherwise, such as a path, where the locale has no letters for it."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def size_bytes(folder: Path) -> int:
@@ -110,10 +140,14 @@ def source_date() -> int:
     `PackagingError` if it is not to be found.
     """
     wanted = "Set SOURCE_DATE_EPOCH to the time of the sources, in seconds since 1970."
+    ask = ["git", "log", "-1", "--no-show-signature", "--format=%ct"]
     try:
-        return int(os.environ.get("SOURCE_DATE_EPOCH") or run_tool(["git", "log", "-1", "--format=%ct"]))
-    except (PackagingError, ValueError) as exc:
+        told = os.environ.get("SOURCE_DATE_EPOCH") or run_tool(ask)
+    except PackagingError as exc:
         raise PackagingError(f"{exc}\n{wanted}") from exc
+    if not re.fullmatch(r"\s*[0-9]{1,10}\s*", told, re.ASCII) or int(told) > _LATEST_DATE:
+        raise PackagingError(f"“{told.strip()}” is no time of the sources.\n{wanted}")
+    return int(told)
 
 
 def run_tool(
@@ -148,12 +182,21 @@ def _run_pyinstaller(system: str, programs: Path | None, carried: Path | None) -
     command += ["--distpath", str(place(system)), "--workpath", str(BUILD / "pyinstaller" / system)]
     own = {"--programs": programs, "--carried": carried}
     command += ["--", *(word for name, path in own.items() if path for word in (name, str(path)))]
-    environ = {**os.environ, "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": str(source_date())}
+    # A person's variables for Python change what it compiles: PYTHONOPTIMIZE would leave out assertions and
+    # docstrings, of which help texts are made.
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environ = {
+        **theirs,
+        "PYTHONHASHSEED": "0",
+        "SOURCE_DATE_EPOCH": str(source_date()),
+        # Else a folder in the person's home, which need not be there, and which each run empties for all.
+        "PYINSTALLER_CONFIG_DIR": str(BUILD / "pyinstaller" / "cache" / system),
+    }
     if system == "linux":
         # Both packages compress them better, all together. Not on Windows, where two programs hold them.
         environ["PYINSTALLER_ZLIB_COMPRESSION_LEVEL"] = "0"
     print("Freezing …", flush=True)
-    log = BUILD / "pyinstaller.log"
+    log = BUILD / f"pyinstaller-{system}.log"
     log.parent.mkdir(exist_ok=True)
     # Into a file: a pipe ends only with everything that PyInstaller starts, such as Wine's desktop.
     with log.open("wb") as output:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
+import re
 import shutil
-import stat
 import subprocess
 import sys
 import tarfile
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import contents
-from freeze import BUILD, ROOT, PackagingError, run_tool, source_date
+from freeze import BUILD, ROOT, PackagingError, give_rights, run_tool, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, debian_machine, package_name
 from tray_app.system.host import normalise_machine
@@ -27,7 +28,7 @@ DESCRIPTION = """\
 runs language models on this computer for OpenAI clients
  A tray app that downloads a language model, runs it with llama.cpp or
  PowerInfer, and offers it to OpenAI clients at http://127.0.0.1:8080/v1.
- Nothing leaves the computer except the downloads that its user asks for."""
+ What its user writes stays on the computer."""
 _OTHER_LICENSES = f"\nThe licenses of all that it contains: /{HOME}/_internal/licenses.txt\n"
 
 
@@ -41,7 +42,9 @@ def prove(packages: list[Path]) -> None:
     """Use both packages in a small Debian, and remove the .deb; `PackagingError` if anything is off."""
     options = ["-v", "-rP", "-p", "no:cacheprovider", "tests/packaging/proof_linux.py"]
     deb, tarball = map(str, packages)
-    environ = {**os.environ, "POWERINFER_TRAY_DEB": deb, "POWERINFER_TRAY_TARBALL": tarball}
+    # The small Debian shares /tmp with this one, for the sockets of display and session bus lie there.
+    told = {"POWERINFER_TRAY_DEB": deb, "POWERINFER_TRAY_TARBALL": tarball, "TMPDIR": "/tmp"}  # noqa: S108
+    environ = {**os.environ, **told}
     proof = [sys.executable, "-m", "pytest", *options]
     if subprocess.run(proof, cwd=ROOT, env=environ, check=False).returncode != 0:
         raise PackagingError("The package has not proven itself")
@@ -53,13 +56,14 @@ def make_deb(frozen: Path, dist: Path) -> Path:
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "DEBIAN").mkdir(parents=True)  # by which Debian's tools know a package's root
     install(frozen, tree)
-    fields = control(
-        debian_machine(host_machine()),
-        dependencies(tree),
-        sum(path.lstat().st_size for path in tree.rglob("*")),
-    )
-    for name, text in {"control": fields, "prerm": (TEMPLATES / "prerm").read_text()}.items():
+    texts = {
+        "control": control(debian_machine(host_machine()), dependencies(tree), installed_kib(tree)),
+        "md5sums": md5sums(tree),
+        "prerm": (TEMPLATES / "prerm").read_text(encoding="utf-8"),
+    }
+    for name, text in texts.items():
         write(tree / "DEBIAN" / name, text, executable=name == "prerm")
+    give_rights(tree)
     date_all(tree)
     package = dist / package_name(__version__, PackageKind.DEB, host_machine())
     run("dpkg-deb", "--root-owner-group", "-Zxz", "-z9", "-Sextreme", "--build", tree, package)
@@ -67,25 +71,25 @@ def make_deb(frozen: Path, dist: Path) -> Path:
 
 
 def install(frozen: Path, tree: Path) -> None:
-    """Lay the files of an installed app below `tree`, with the rights that they shall have."""
+    """Lay the files of an installed app below `tree`."""
     shutil.copytree(frozen, tree / HOME, symlinks=True)
     for library in systems_libraries(tree / HOME / "_internal"):
         library.unlink()  # the dependencies bring it, with its security updates
     (tree / "usr/bin").mkdir(parents=True)
     (tree / "usr/bin" / contents.APP).symlink_to(f"../lib/{contents.APP}/{contents.APP}")
     share, icons = tree / "usr/share", ROOT / "resources" / "icons"
-    write(share / f"applications/{contents.APP}.desktop", (TEMPLATES / "powerinfer-tray.desktop").read_text())
+    entry = (TEMPLATES / "powerinfer-tray.desktop").read_text(encoding="utf-8")
+    write(share / f"applications/{contents.APP}.desktop", entry)
     write(share / f"metainfo/{contents.APP_ID}.metainfo.xml", metainfo())
-    write(share / f"doc/{contents.APP}/copyright", (ROOT / "LICENSE").read_text() + _OTHER_LICENSES)
+    write(
+        share / f"doc/{contents.APP}/copyright",
+        (ROOT / "LICENSE").read_text(encoding="utf-8") + _OTHER_LICENSES,
+    )
     pictures = {f"{size}x{size}": icons / f"app-{size}.png" for size in ICON_SIZES}
     for folder, source in {**pictures, "scalable": icons / "app.svg"}.items():
         target = share / "icons/hicolor" / folder / f"apps/{contents.APP}{source.suffix}"
         target.parent.mkdir(parents=True)
         shutil.copyfile(source, target)
-    for path in tree.rglob("*"):
-        if not path.is_symlink():
-            runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
-            path.chmod(0o755 if runs else 0o644)
 
 
 def systems_libraries(inside: Path) -> list[Path]:
@@ -94,14 +98,34 @@ def systems_libraries(inside: Path) -> list[Path]:
     return [path for path in files if not path.name.startswith("libpython")]
 
 
-def control(machine: str, depends: str, installed_bytes: int) -> str:
+def installed_kib(tree: Path) -> int:
+    """What an installed package takes, as Debian counts it, so that it is the same on every disk."""
+    sizes = (path.stat().st_size for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    others = sum(path.is_symlink() or path.is_dir() for path in tree.rglob("*"))
+    return sum(-(-size // 1024) for size in sizes) + others
+
+
+def md5sums(tree: Path) -> str:
+    """The digests by which Debian's tools find out whether an installed file has been changed."""
+    files = (path for path in tree.rglob("*") if path.is_file() and not path.is_symlink())
+    names = sorted(path.relative_to(tree).as_posix() for path in files)
+    digests = {name: hashlib.md5((tree / name).read_bytes(), usedforsecurity=False) for name in names}
+    return "".join(f"{digest.hexdigest()}  {name}\n" for name, digest in digests.items())
+
+
+def debian_version(version: str) -> str:
+    """The version as Debian compares it: pre-releases before their release, in Python's order."""
+    return re.sub(r"(a|b|rc)(?=\d)", r"~\1", version.replace(".dev", "~~dev"))
+
+
+def control(machine: str, depends: str, size_kib: int) -> str:
     """The package's own description, as Debian's policy wants it."""
     fields = {
         "Package": contents.APP,
-        "Version": __version__,
+        "Version": debian_version(__version__),
         "Architecture": machine,
         "Maintainer": MAINTAINER,
-        "Installed-Size": str(-(-installed_bytes // 1024)),
+        "Installed-Size": str(size_kib),
         "Depends": depends,
         "Section": "utils",
         "Priority": "optional",
@@ -136,8 +160,10 @@ def is_elf(path: Path) -> bool:
 
 def metainfo() -> str:
     """What software centres show, with the version and the day of this release."""
+    text = (TEMPLATES / "metainfo.xml").read_text(encoding="utf-8")
     day = datetime.fromtimestamp(source_date(), UTC).date()
-    return (TEMPLATES / "metainfo.xml").read_text().format(id=contents.APP_ID, version=__version__, date=day)
+    kind = "stable" if debian_version(__version__) == __version__ else "development"
+    return text.format(id=contents.APP_ID, version=__version__, date=day, kind=kind)
 
 
 def make_tarball(frozen: Path, dist: Path) -> Path:

@@ -23,7 +23,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import contents
-from freeze import ROOT, PackagingError, run_tool, sha256, source_date
+from freeze import ROOT, PackagingError, give_rights, print_in_any_locale, run_tool, sha256, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
 
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "folder", type=Path, nargs="?", default=ROOT / "dist", help="that of the packages; dist/"
     )
     options = parser.parse_args(arguments)
+    print_in_any_locale()
     try:
         for file in make(options.folder, options.repository):
             print(file)
@@ -91,14 +92,16 @@ def make(folder: Path, repository: str) -> list[Path]:
     listings = folder / "listings"
     shutil.rmtree(listings, ignore_errors=True)
     try:
-        return [
+        made = [
             *winget_manifests(listings / "winget", values),
             fill(TEMPLATES / "cask.rb", listings / "homebrew" / f"{contents.APP}.rb", values),
             *apt_repository(listings / "apt", debs),
         ]
+        give_rights(listings)  # a web server is to read them
     except BaseException:
         shutil.rmtree(listings, ignore_errors=True)  # nobody is to hand in a part of them, or one unsigned
         raise
+    return made
 
 
 def winget_manifests(folder: Path, values: dict[str, str]) -> list[Path]:
@@ -120,12 +123,18 @@ def fill(template: Path, file: Path, values: dict[str, str]) -> Path:
 
 
 def apt_repository(folder: Path, debs: Sequence[Path]) -> list[Path]:
-    """A flat repository of these packages, signed if `APT_SIGNING_KEY` names a key; its index files."""
+    """A flat repository of these packages, signed if `APT_SIGNING_KEY` names a key; its index files.
+
+    `PackagingError` if one is damaged: apt's tool leaves it out, and says that all is well.
+    """
     folder.mkdir(parents=True)
     for deb in debs:
         shutil.copyfile(deb, folder / deb.name)
     packages, release = folder / "Packages", folder / "Release"
-    packages.write_text(run_tool(["apt-ftparchive", "packages", "."], cwd=folder), encoding="utf-8")
+    told = run_tool(["apt-ftparchive", "packages", "."], cwd=folder)
+    if damaged := {deb.name for deb in debs} - set(re.findall(r"^Filename: \./(.+)$", told, re.MULTILINE)):
+        raise PackagingError(f"Damaged: {', '.join(sorted(damaged))}. Make or fetch it again.")
+    packages.write_text(told, encoding="utf-8")
     facts = {"Origin": contents.TITLE, "Label": contents.TITLE, "Suite": "stable", "Codename": "stable"}
     options = [f"-oAPT::FTPArchive::Release::{name}={value}" for name, value in facts.items()]
     release.write_text(run_tool(["apt-ftparchive", *options, "release", "."], cwd=folder), encoding="utf-8")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contents
+import windows
 from freeze import BUILD, Frozen, run_tool
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
@@ -41,11 +42,12 @@ Command = list[str]
 
 def info_plist(version: str) -> dict[str, object]:
     """What the app tells macOS of itself, besides what PyInstaller writes."""
+    numbers = ".".join(map(str, windows.numbers(version)[:3]))  # macOS knows no others
     return {
         "CFBundleName": contents.TITLE,
         "CFBundleDisplayName": contents.TITLE,
-        "CFBundleVersion": version,
-        "CFBundleShortVersionString": version,
+        "CFBundleVersion": numbers,
+        "CFBundleShortVersionString": numbers,
         "CFBundleDevelopmentRegion": "en",
         "CFBundleLocalizations": ["en", "fr", "ja"],
         "LSUIElement": True,  # lives in the menu bar: no icon in the Dock

@@ -41,14 +41,14 @@ PARTS = (
     Part(
         "modules in Python",
         r"(.*/)?powerinfer-tray(-app)?(\.exe)?|base_library\.zip",
-        "the app, Python's library and those that the app uses; on Windows, two programs hold them",
+        "the app, Python's standard library and other libraries; on Windows, in each of the two programs",
     ),
     Part(
         "xllamacpp",
         r"xllamacpp/.*",
-        "the built-in engine: llama.cpp, with code for several generations of processors",
+        "the built-in engine: llama.cpp as a library",
     ),
-    Part("PowerInfer", r"resources/bin/.*", "its programs, where they are published or given"),
+    Part("PowerInfer", r"resources/bin/.*", "its published programs, or a build of your own"),
     Part(
         "llama.cpp's own build",
         r"resources/engines/.*",
@@ -57,23 +57,25 @@ PARTS = (
     Part(
         "ICU's data",
         r"(PySide6/Qt/lib/)?libicudata\..*",
-        "Qt sorts, converts texts and names time zones with it; what it never asks for is out (icu.py)",
+        "Qt sorts, converts texts and names time zones with it; what Qt never uses is removed (icu.py)",
     ),
-    Part("ICU", r"(PySide6/Qt/lib/)?libicu(uc|i18n)\..*", "Qt's core is linked with it"),
+    Part("ICU", r"(PySide6/Qt/lib/)?libicu(uc|i18n)\..*", "Qt's core library is linked with it"),
     Part(
         "OpenBLAS",
         r"numpy\.libs/.*|numpy/\.dylibs/.*",
-        "numpy is linked with it and needs it to be imported; search compares and reduces vectors with it",
+        "numpy cannot be imported without it; search compares and reduces vectors with it",
     ),
-    Part("numpy", r"numpy/.*", "search in documents, embeddings, and the plots, which pyqtgraph draws of it"),
+    Part("numpy", r"numpy/.*", "search in documents, embeddings, and the data of the plots"),
     Part(
         "cryptography",
         r"cryptography/.*",
         "it checks the signature of a new version; on Linux, SecretStorage encrypts API keys with it",
     ),
-    Part("pydantic", r"pydantic_core/.*", "typer checks with it what is typed on the command line"),
+    Part("pydantic", r"pydantic_core/.*", "typer checks the command line with it"),
     Part(
-        "HTTP", r"(aiohttp|multidict|frozenlist|propcache|yarl)/.*", "server and client, their compiled parts"
+        "HTTP",
+        r"(aiohttp|multidict|frozenlist|propcache|yarl)/.*",
+        "compiled parts of the HTTP server and client",
     ),
     Part(
         "other compiled libraries",
@@ -83,13 +85,13 @@ PARTS = (
     Part(
         "PySide6, QtOpenGL",
         r"PySide6/QtOpenGL(Widgets)?\.[^/]*",
-        "pyqtgraph cannot be imported without it, though it draws nothing with it here",
+        "pyqtgraph cannot be imported without it, but draws nothing with it here",
     ),
     Part("PySide6", r"PySide6/[^/]*\.(so[\d.]*|pyd)|PySide6/[^/]*pyside6[^/]*|shiboken6/.*", "Qt for Python"),
     Part(
         "Qt's plugins",
         r"PySide6/(Qt/)?plugins/.*",
-        "X11, Wayland, input methods, the desktop's file dialog, symbols and the pictures that chats take",
+        "X11, Wayland, input methods, the desktop's file dialog, symbols, and pictures in chats",
     ),
     Part("Qt's own texts", r"PySide6/(Qt/)?translations/.*", "its dialogs in the languages of the app"),
     Part(
@@ -100,11 +102,19 @@ PARTS = (
     Part(
         "OpenSSL",
         r"lib(crypto|ssl)[-.].*",
-        "Python's TLS and digests; not in the .deb, which takes that of the system",
+        "Python's TLS and digests; not in the .deb, which uses the system's",
     ),
     Part("Python", r"(lib)?python3[^/]*|Python(\.framework/.*)?", "the interpreter"),
-    Part("Python's compiled modules", r"python3\.\d+/.*|[^/]*\.(pyd|so)", "the parts of its library in C"),
-    Part("Microsoft's C++ runtime", r"(msvcp|vcruntime|vcomp|concrt)140\w*\.dll", "not every Windows has it"),
+    Part(
+        "Python's compiled modules",
+        r"python3\.\d+/.*|[^/]*\.(pyd|so)",
+        "the parts of Python's standard library that are written in C",
+    ),
+    Part(
+        "Microsoft's C++ runtime",
+        r"(msvcp|vcruntime|vcomp|concrt)140\w*\.dll",
+        "not every Windows installation has it",
+    ),
     Part(
         "the app's files",
         r"resources/.*",
@@ -113,7 +123,7 @@ PARTS = (
     Part(
         "licenses",
         r"licenses\.txt|sbom\.cdx\.json|.*\.dist-info/.*",
-        "to be handed on with what they are for",
+        "the licenses of all components, and the list of these",
     ),
 )
 """All that is large enough to be asked about. A file belongs to the first part that matches its name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -58,9 +59,13 @@ def make(frozen: Path, dist: Path) -> list[Path]:
 
 def sign_programs(folder: Path, command: str) -> None:
     """Sign both programs of a frozen app, if there is a command: for the shell, as NSIS takes it."""
-    if command:
-        for name in PROGRAMS:
-            run_tool(f'{command} "{folder / name}"')
+    for name in PROGRAMS if command else ():
+        sign_file(folder / name, command)
+
+
+def sign_file(file: Path, command: str) -> None:
+    """Sign a file in place."""
+    run_tool(f'{command} "{file}"' if os.name == "nt" else f"{command} {shlex.quote(str(file))}")
 
 
 def make_installer(
@@ -92,6 +97,8 @@ def make_installer(
     # that this cannot spell.
     environ = None if os.name == "nt" else {**os.environ, "LC_ALL": "C.UTF-8"}
     run_tool([*command, str(SCRIPT)], environ=environ)
+    if sign:
+        sign_file(installer, sign)
     return installer
 
 

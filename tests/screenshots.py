@@ -103,6 +103,8 @@ _PATIENCE_MS = 20_000
 _SETTLE_MS = 300
 _SINCE_S = time.time() - 7500
 """When the server became ready."""
+_MEMORY_BYTES = 4_700_000_000
+"""Of the chosen model while it is loaded."""
 _WIDTH = 951
 """Pixels of a window that has no table with many columns."""
 _TEXTS = {
@@ -115,6 +117,8 @@ _TEXTS = {
 """How much each is about animals, about bread, about physics."""
 
 
+_CHAT = ("Qwen3 4B Instruct Q4_K_M", 2_500_000_000, 40_960, "Q4_K_M")
+"""A model that llama.cpp runs: its name, size in bytes, context in tokens and quantization."""
 _QUESTION = "How do I find the texts that are nearest to a question, in Python?"
 _ANSWER = """Ask the server for the **embeddings** of all texts, then compare:
 
@@ -184,6 +188,7 @@ def main() -> int:
     too_large = 0
     qt.setFont(QFont("Inter", 10))  # as desktops have it, or another one of its kind
     QCursor.setPos(5_000, 5_000)  # over nothing
+    Languages().use("en")  # numbers as well, whatever this system's are
     worn = Look(qt, System.LINUX)
     for look in ("light", "dark"):
         worn.wear(dark=look == "dark")
@@ -260,6 +265,8 @@ def _first_start(qt: QApplication, language: str, folder: Path) -> Iterator[tupl
 def _ways_to_models(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     """A search and the files of one of its repositories, models of other apps, and the disk's space."""
     fill(fake)
+    found = fake.discovery.pages[WORDS]  # without the one whose name only tests the layout
+    fake.discovery.pages[WORDS] = replace(found, repositories=found.repositories[:-1])
     page = window.page(Page.MODELS)
     assert isinstance(page, ModelsPage)
     page.setCurrentWidget(page.discover)
@@ -288,13 +295,13 @@ def _test_model() -> Model:
 
 
 def _download() -> Progress:
-    return make_progress(name="bge-m3.Q8_0.gguf", received_bytes=546_000_000, total_bytes=1_270_000_000)
+    made = make_progress(name="bge-m3-q8_0.gguf", received_bytes=267_000_000, total_bytes=635_000_000)
+    return replace(made, remaining_s=30)
 
 
 def _ready() -> AppStatus:
-    return make_status(
-        State.READY, engine=make_snapshot(State.READY, plan=_plan(Settings(model="bamboo")), since_s=_SINCE_S)
-    )
+    engine = make_snapshot(State.READY, plan=_plan(Settings(model="bamboo")), since_s=_SINCE_S)
+    return with_engines(make_status(State.READY, engine=engine), memory_bytes=_MEMORY_BYTES)
 
 
 def _plan(settings: Settings) -> LaunchPlan:
@@ -329,7 +336,7 @@ def _home(window: Window) -> QWidget:
 def _sample(second: int) -> UsageSample:
     """A server that is asked for much in the middle of two minutes."""
     busy_s = sum(_busyness(earlier) for earlier in range(second))
-    memory_bytes = 4_300_000_000 + int(400_000_000 * math.tanh(busy_s / 8))
+    memory_bytes = _MEMORY_BYTES - int(400_000_000 * (1 - math.tanh(busy_s / 8)))
     usage = ResourceUsage((4711,), second, 3.6 * busy_s + 0.1 * second, memory_bytes, None)
     return UsageSample(second, usage, Traffic(requests=int(3.4 * busy_s), prompt_tokens=int(190 * busy_s)))
 
@@ -342,15 +349,12 @@ def _busyness(second: int) -> float:
 
 def _several(window: Window, fake: FakeApp) -> QWidget:
     """An embedding model that is asked, the chosen one, and one that is being loaded."""
-    chat = make_loaded(
-        "Qwen3 4B Instruct Q4_K_M", State.LOADING, since_s=time.time() - 3, expected_bytes=3 << 30
-    )
+    chat = make_loaded(_CHAT[0], State.LOADING, since_s=time.time() - 3, expected_bytes=3 << 30)
     embeds = make_loaded("BGE M3 Q8_0", kept=True, leases=1, memory_bytes=680 << 20, since_s=_SINCE_S)
     status = with_engines(
         _ready(),
         replace(embeds, told=replace(_plan_of(embeds), purpose=Purpose.EMBEDDING)),
         replace(chat, memory_bytes=None),
-        memory_bytes=4_700_000_000,
     )
     status = replace(status, traffic=Traffic(requests=1096))
     asked = {"bge-m3-q8_0": Traffic(requests=96, requests_per_s=3.4, tokens_per_s=812.6)}
@@ -390,9 +394,8 @@ def _models(window: Window, fake: FakeApp) -> QWidget:
 
 def _installed_models() -> tuple[Model, ...]:
     """Of each kind one, besides the one that comes with the app."""
-    chat = _of_kind("Qwen3 4B Instruct Q4_K_M", 2_500_000_000, 40_960, "Q4_K_M")
     embedding = _of_kind("Nomic Embed Text v1.5 Q8_0", 146_000_000, 2048, "Q8_0", pooling=Pooling.MEAN)
-    return make_model(), embedding, chat, _test_model()
+    return make_model(), embedding, _of_kind(*_CHAT), _test_model()
 
 
 def _of_kind(name: str, size_bytes: int, context: int, quantization: str, **header: Any) -> Model:
@@ -416,11 +419,12 @@ def _engines(window: Window, fake: FakeApp) -> Iterator[tuple[str, QWidget]]:
     fake.show(replace(_ready(), installation=downloading))
     _wait_for(page.installation.isVisible)
     yield "engines-installing", window
-    fake.show(_ready())
-    aside = SetAside(VULKAN.id, "bamboo", "It stopped with SIGSEGV while it loaded the model.")
+    chat = _of_kind(*_CHAT)
+    fake.show(with_engines(_ready(), make_loaded(chat.name)))
+    aside = SetAside(VULKAN.id, chat.id, "It stopped with SIGSEGV while it loaded the model.")
     fake.engines.show(
         make_overview(
-            make_installed_engine(in_use_by=("Bamboo 7B Q4_0",)),
+            make_installed_engine(in_use_by=(chat.name,)),
             make_installed_engine(make_installed(VULKAN, size_bytes=97_000_000), set_aside=(aside,)),
             advice=Advice(
                 None, phrase("{build} is installed and uses your {card}.", build=build_name(CUDA), card=CARD)

@@ -26,8 +26,8 @@ def main() -> int:
             return _child(role, rest)
         case [] | ["--background"]:
             return _tray(arguments)
-        case [source] if _has_display() and _is_source(source):
-            return _tray([_from_anywhere(source)])
+        case [source] if _is_source(source):
+            return _tray([_from_anywhere(source)]) if _has_display() else _name_command_for(source)
         case _:
             from tray_app.cli.main import run
 
@@ -54,9 +54,22 @@ def _has_display() -> bool:
 
 def _is_source(word: str) -> bool:
     """Whether a person means a model, and no command: an address, or a file."""
+    if not set(word) & set(".:/"):  # most commands; the module below takes a moment to import
+        return False
     from tray_app.download.address import is_address
 
     return word.lower().endswith(".gguf") or is_address(word)
+
+
+def _name_command_for(source: str) -> int:
+    """Say what to type where there is no window for a model."""
+    from tray_app.cli.output import echo
+    from tray_app.download.address import is_address
+
+    words = f'"{source}"' if " " in source else source
+    instead = f"download {words}" if is_address(source) else f"serve --model {words}"
+    echo(f"Error: There is no display for a window\nRun: powerinfer-tray {instead}", err=True)
+    return 1
 
 
 def _from_anywhere(source: str) -> str:

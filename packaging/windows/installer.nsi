@@ -1,7 +1,8 @@
 ; The Windows installer: for one person, without administrator rights. Compiled by windows.py, which defines
 ;   VERSION      of the app           NUMBERS   the same as four numbers, as Windows wants it
 ;   FILES        FOLDER\* of the app  ICON      an .ico file
-;   OUT_FILE     what to write        SIGN      optional: a command that signs the file named after it
+;   OUT_FILE     what to write        SIGN      optional: a command that signs the file named after it, for the
+;                                               uninstaller: the installer is signed when it is there
 ;   TARGET       amd64-unicode, or x86-unicode
 ;   QUICK        optional: compress less, in a tenth of the time
 ;
@@ -51,7 +52,6 @@ VIAddVersionKey "FileDescription" "${NAME} Setup"
 VIAddVersionKey "LegalCopyright" "MIT License"
 
 !ifdef SIGN
-  !finalize '${SIGN} "%1"' = 0
   !uninstfinalize '${SIGN} "%1"' = 0
 !endif
 

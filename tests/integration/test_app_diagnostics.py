@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.fakes.app import make_snapshot, make_status
+from tests.fakes.file_server import FileServer
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_truncated_model
 from tests.fakes.program import command_here, running
@@ -319,6 +320,34 @@ def test_a_network_without_an_answer_stops_no_server(private_home: Path, free: i
     assert found["network"][0]["ms"] is None
     (told,) = [each for each in found["problems"] if each["code"] == ErrorCode.SOURCE_UNREACHABLE]
     assert f"127.0.0.1:{nobody}" in told["title"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"tag_name": "v9.1.0"}', ""),
+        (b"<html>Welcome</html>", "The answer is not what GitHub sends about the latest release."),
+        (b'{"tag_name": "nightly"}', "It is a draft or a pre-release, or its tag is not a version number."),
+        (None, "404"),
+    ],
+)
+def test_a_mirror_that_tells_of_no_release_is_named(
+    private_home: Path, free: int, content: bytes | None, reason: str
+) -> None:
+    with FileServer() as server:
+        server.put("/", b"here")
+        if content is not None:
+            server.put("/latest", content)
+        address = f"{server.base_url}/latest"
+        told = f"hf_endpoint = '{server.base_url}'\nupdates_address = '{address}'\ncheck_for_updates = true\n"
+        settings(private_home, f"port = {free}\nmodel = 'test'\n{told}")
+        found = doctor("--network", code=0)
+
+    assert [(each["address"], each["ms"] is None) for each in found["network"]][1:] == [
+        (address, bool(reason))
+    ]
+    messages = [f"{each['title']} {each['message']}" for each in found["problems"]]
+    assert any(reason in message for message in messages) is bool(reason)
 
 
 def test_a_look_without_network_opens_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

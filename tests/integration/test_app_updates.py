@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -94,12 +95,14 @@ class Client:
     def __init__(self, folder: Path, releases: Releases, *, key: bytes | None = KEY) -> None:
         self.folder = folder
         self.settings = Settings(check_for_updates=True)
+        self.answered = False
         self.announced = 0
         self.queues: list[DownloadQueue] = []
         self.updates = Updates(
             AppPaths.below(folder),
             make_host(),
             settings=lambda: self.settings,
+            is_answered=lambda: self.answered,
             new_queue=self._queue,
             announce=self._hear,
             releases=releases.address,
@@ -298,7 +301,7 @@ def test_it_is_not_told_any_more_when_it_is_switched_off_withdrawn_or_of_another
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"asked": 1}', b'{"release": {"version": 5}}', b"\xff" * 100]
+    "content", [b"", b"{", b"[]", b'{"looked_at_s": []}', b'{"release": {"version": 5}}', b"\xff" * 100]
 )
 def test_a_file_that_is_damaged_is_as_none(tmp_path: Path, releases: Releases, content: bytes) -> None:
     (tmp_path / "state").mkdir()
@@ -320,19 +323,16 @@ def test_a_state_that_cannot_be_written_does_no_harm(tmp_path: Path, releases: R
     assert made.version() == "9.1.0"
 
 
-def test_the_person_is_asked_once(tmp_path: Path, client: Client, releases: Releases) -> None:
+def test_the_person_is_asked_until_there_is_an_answer(client: Client) -> None:
     assert client.updates.is_on()
-    assert client.updates.status() == UpdateStatus()
+    assert client.status == UpdateStatus()
     client.settings = Settings()
     assert not client.updates.is_on()
-    assert client.updates.status() == UpdateStatus(asks=True)
+    assert client.status == UpdateStatus(asks=True)
 
-    client.updates.note_answer()
+    client.answered = True
 
-    assert client.updates.status() == UpdateStatus()
-    again = Client(tmp_path, releases)
-    again.settings = Settings()
-    assert again.updates.status() == UpdateStatus()
+    assert client.status == UpdateStatus()
 
 
 def test_nobody_is_asked_while_it_is_not_known_where_releases_are(client: Client) -> None:
@@ -523,22 +523,59 @@ def test_an_app_asks_nobody_until_the_person_has_said_yes(app: App, releases: Re
     assert status_document(replace(app.status(), updates=UpdateStatus())).newer_version is None
 
 
-def test_a_no_is_not_asked_again_and_neither_is_who_has_changed_the_setting(
-    app: App, releases: Releases
-) -> None:
+def test_a_no_is_not_asked_again(app: App, releases: Releases) -> None:
     document = releases.publish()
     app.begin()
+
     app.answer_update_question(wanted=False)
+
     assert app.status().updates == UpdateStatus()
     assert not app.store.current.check_for_updates
     assert not document.requests
 
-    (app.paths.state / "newer-version.json").unlink()
-    app.updates._kept = app.updates._read()
+
+@pytest.mark.parametrize("value", ["off", "on"])
+@pytest.mark.parametrize("is_running", [True, False])
+def test_who_types_the_setting_has_answered(app: App, value: str, *, is_running: bool) -> None:
+    if is_running:
+        app.open_control(quit_app=lambda: None)
     assert app.status().updates.asks
-    app.change(check_for_updates=True)
-    app.change(check_for_updates=False)
+
+    assert command_here("settings", "set", "check_for_updates", value).returncode == 0
+
+    if not is_running:
+        app.reload()
     assert not app.status().updates.asks
+    assert app.store.current.check_for_updates is (value == "on")
+
+
+def test_who_takes_the_setting_out_is_asked_again(app: App) -> None:
+    app.open_control(quit_app=lambda: None)
+    command_here("settings", "set", "check_for_updates", "off")
+    assert not app.status().updates.asks
+
+    command_here("settings", "unset", "check_for_updates")
+
+    assert app.status().updates.asks
+
+
+def test_who_switches_it_on_and_off_in_the_window_has_answered(app: App) -> None:
+    for value in (True, False):
+        app.apply(msgspec.structs.replace(app.store.current, check_for_updates=value))
+
+    assert not app.status().updates.asks
+
+
+def test_nobody_is_asked_while_the_answer_may_be_in_a_file_that_cannot_be_read(
+    private_home: Path, releases: Releases
+) -> None:
+    (private_home / "settings.toml").write_text("check_for_updates = false\n[[[", encoding="utf-8")
+    app = App.on_this_machine({"updates_address": releases.address})
+    assert app.store.problem
+    asks = app.status().updates.asks
+    app.close()
+
+    assert not asks
 
 
 def test_a_look_that_does_not_end_leaves_the_server_time_to_stop(

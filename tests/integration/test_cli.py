@@ -32,6 +32,26 @@ def test_wrong_usage_ends_with_2_and_says_so_on_stderr(arguments: list[str]) -> 
     assert "Usage" in result.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux may have no display")
+@pytest.mark.parametrize(
+    ("source", "instead"),
+    [
+        ("hf:owner/repo/a.gguf", "download hf:owner/repo/a.gguf"),
+        ("my model.gguf", 'serve --model "my model.gguf"'),
+    ],
+)
+def test_a_model_that_no_window_can_show_is_told_with_the_command_for_it(
+    monkeypatch: pytest.MonkeyPatch, source: str, instead: str
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+    result = powerinfer_tray(source)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"Error: There is no display for a window\nRun: powerinfer-tray {instead}\n"
+
+
 def test_pipes_get_utf8_whatever_the_system_would_choose(
     private_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

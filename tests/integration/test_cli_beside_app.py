@@ -141,6 +141,8 @@ def test_the_fastest_engine_becomes_the_models_own_and_the_comparison_is_printed
             "      1        190.00      40.0",
             f"Best: {best}. To use it, run: powerinfer-tray tune --apply",
         ]
+        of_one = command_here("tune", "--model", "test").stdout.splitlines()
+        assert of_one[-1] == f"Best: {best}. To use it, run: powerinfer-tray tune --model test --apply"
         assert app.store.current.models == {}
 
         told = json.loads(command_here("tune", "--apply", "--json").stdout)

@@ -221,13 +221,18 @@ def test_words_that_are_no_letters_are_searched_for_all_the_same(hub: FakeHub) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [("models", "search", "bge"), ("models", "files", "o/r")], ids=["search", "files"]
+    ("command", "said"),
+    [
+        ("models search bge", "The search for models is not possible because 127.0.0.1"),
+        ("models files o/r", "Could not reach 127.0.0.1"),
+        ("download hf:o/r", "Could not reach 127.0.0.1"),
+    ],
 )
-def test_without_a_network_it_is_one_sentence_and_1(private_home: Path, arguments: tuple[str, ...]) -> None:
+def test_without_a_network_it_says_what_is_not_possible(private_home: Path, command: str, said: str) -> None:
     (private_home / "settings.toml").write_text(f'hf_endpoint = "http://127.0.0.1:{free_port()}"\n')
 
-    result = command_here(*arguments)
+    result = command_here(*command.split())
 
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: The search for models is not possible")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"Error: {said}")
+    assert "internet connection" in result.stderr

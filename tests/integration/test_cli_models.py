@@ -43,7 +43,10 @@ def test_info_says_what_a_model_is_and_whether_it_fits() -> None:
 
     assert (info["architecture"], info["kind"], info["engine"]) == ("llama", "dense", "llama.cpp")
     assert (info["context_length"], info["quantization"], info["verdict"]["fit"]) == (512, "F16", "fits")
-    assert "memory: fits. It needs " in command_here("models", "info", "test").stdout
+    told = command_here("models", "info", "test").stdout
+    assert "memory: fits. It needs " in told
+    assert {"kind: regular", "pictures: no", "chat template: yes"} <= set(told.splitlines())
+    assert "\ntest: Built-in test model, chat, F16, " in f"\n{command_here('models', 'list').stdout}"
 
 
 def test_info_of_a_sparse_model_names_its_engine_also_where_there_is_none(

@@ -147,7 +147,7 @@ def test_another_apps_model_is_not_told_to_be_removed_for_its_space(
 
     told = command_here("models", "space").stdout
 
-    assert "in LM Studio's folder, never used since" in told
+    assert "in LM Studio's folder, never used, here since" in told
     assert "(unused for months)" in told
     assert "To remove the unused models" not in told
     path.write_bytes(b"no model any more")

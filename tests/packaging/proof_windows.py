@@ -427,7 +427,9 @@ def serving(wine: Wine, folder: Path, home: Path) -> subprocess.Popen[bytes]:
     server = wine.start(
         folder / TERMINAL, "serve", "--port", str(free_port()), POWERINFER_TRAY_HOME=str(home)
     )
-    wait_until((home / "state" / "control.json").exists, "the server answers")
+    control = home / "state" / "control.json"
+    wait_until(lambda: control.exists() or server.poll() is not None, "the server answers")
+    assert server.poll() is None, f"it ended with {server.poll()}"
     return server
 
 

@@ -88,6 +88,11 @@ def test_the_image_behind_the_runtime_starts_the_app_and_shows_a_desktop_what_it
 def test_the_same_app_gives_the_same_bytes(frozen: Path, work: Path) -> None:
     first = assembled(frozen, work, "first").read_bytes()
     os.utime(frozen / contents.APP)
+    # What somebody else has installed before the last commit, and keeps private.
+    os.utime(frozen / "_internal/library.so", (1_600_000_000, 1_600_000_000))
+    (frozen / "_internal").chmod(0o700)
+    (frozen / "_internal/library.so").chmod(0o600)
+    os.setxattr(frozen / contents.APP, "user.origin", b"elsewhere")
 
     assert assembled(frozen, work, "second").read_bytes() == first
 

@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import multidict
@@ -167,6 +168,32 @@ def test_libraries_of_the_machine_and_those_that_nothing_loads_are_left_out() ->
         "libxcb-util.so.1",
         "libpython3.11.so.1.0",
     }
+
+
+@pytest.mark.parametrize("folder", ["/usr/src/app", "/usr/local/src/powerinfer tray"])
+def test_sources_in_a_folder_of_the_system_are_not_of_the_system(
+    folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(contents, "_SOURCES", Path(folder))
+    packages = f"{folder}/.venv/lib/python3.12/site-packages"
+    row = ("PySide6/Qt/plugins/platforms/libqxcb.so", f"{packages}/PySide6/libqxcb.so", "BINARY")
+
+    assert contents.without_unneeded([row], lambda _: []) == [row]
+    # Those of the system have no debug information; this one would be stripped, and is not there.
+    with pytest.raises(subprocess.CalledProcessError):
+        contents.without_debug_information(("a.so", f"{packages}/a.so", "EXTENSION"), tmp_path)
+
+
+def test_pythons_own_library_stays_though_it_is_the_systems_and_no_file_names_it() -> None:
+    folder = "/usr/lib/x86_64-linux-gnu"
+    rows = [
+        ("libpython3.11.so.1.0", f"{folder}/libpython3.11.so.1.0", "BINARY"),
+        ("libneeded.so.1", f"{folder}/libneeded.so.1", "BINARY"),
+    ]
+
+    kept = contents.without_unneeded(rows, {rows[0][1]: ["libneeded.so.1"], rows[1][1]: []}.__getitem__)
+
+    assert kept == rows
 
 
 def test_tools_of_developers_are_strangers_and_what_the_app_imports_is_not() -> None:

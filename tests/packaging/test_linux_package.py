@@ -9,19 +9,21 @@ import subprocess
 import sys
 import tarfile
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import contents
+import dev
 import linux
 from tray_app import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DPKG_DEB = shutil.which("dpkg-deb") or ""
+_DPKG, _DPKG_DEB, _MD5SUM = (shutil.which(name) or "" for name in ("dpkg", "dpkg-deb", "md5sum"))
 
 pytestmark = pytest.mark.skipif(shutil.which("dpkg-shlibdeps") is None, reason="needs Debian's tools")
 
@@ -82,6 +84,105 @@ def test_everything_lies_where_a_desktop_looks_for_it(deb: Path) -> None:
     assert "./usr/share/doc/powerinfer-tray/copyright" in modes
 
 
+def test_what_somebody_keeps_private_is_everybodys_in_the_package(
+    frozen: Path, deb: Path, work: Path, tmp_path: Path
+) -> None:
+    before = deb.read_bytes()
+    private = tmp_path / "private"
+    usual = os.umask(0o077)
+    try:
+        shutil.copytree(frozen, private, symlinks=True, copy_function=shutil.copyfile)
+        (private / contents.APP).chmod(0o700)
+        made = linux.make_deb(private, work)
+    finally:
+        os.umask(usual)
+
+    assert {line[1:10] for line in of_deb(made, "--contents").splitlines() if line[0] != "l"} == {
+        "rwxr-xr-x",
+        "rw-r--r--",
+    }
+    assert made.read_bytes() == before
+
+
+def test_the_size_that_it_tells_does_not_hang_on_the_disk(tmp_path: Path) -> None:
+    """A folder's own size does: here, it stays as large as its many files have made it."""
+    (tmp_path / "folder").mkdir()
+    for number in range(500):
+        (tmp_path / "folder" / f"{number:0100}").touch()
+    for file in (tmp_path / "folder").iterdir():
+        file.unlink()
+    (tmp_path / "file").write_bytes(bytes(1025))
+    (tmp_path / "link").symlink_to("file")
+
+    assert linux.installed_kib(tmp_path) == 2 + 1 + 1
+
+
+def test_debians_tools_can_tell_a_file_that_was_changed(deb: Path, tmp_path: Path) -> None:
+    subprocess.run([_DPKG_DEB, "--raw-extract", deb, tmp_path], check=True)
+    sums = (tmp_path / "DEBIAN" / "md5sums").read_text()
+    check: list[str | Path] = [_MD5SUM, "--check", "--quiet", "--strict", tmp_path / "DEBIAN" / "md5sums"]
+
+    assert subprocess.run(check, cwd=tmp_path, check=False).returncode == 0
+    assert "DEBIAN" not in sums
+    files = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "usr").rglob("*")}
+    assert {line.split("  ", 1)[1] for line in sums.splitlines()} == {
+        name for name in files if (tmp_path / name).is_file() and not (tmp_path / name).is_symlink()
+    }
+
+
+def test_debian_takes_versions_in_the_order_of_python() -> None:
+    versions = [
+        "1.2.0.dev1",
+        "1.2.0a1",
+        "1.2.0b2",
+        "1.2.0rc1.dev3",
+        "1.2.0rc1",
+        "1.2.0",
+        "1.2.0.post1",
+        "1.10",
+    ]
+    told = [linux.debian_version(version) for version in versions]
+
+    for earlier, later in pairwise(told):
+        compare = [_DPKG, "--compare-versions", earlier, "lt", later]
+        assert subprocess.run(compare, check=False).returncode == 0, (earlier, later)
+
+
+def test_a_trial_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    monkeypatch.setattr(linux, "__version__", "1.2.0rc1")
+
+    assert '<release version="1.2.0rc1" date="2023-11-14" type="development"/>' in linux.metainfo()
+    assert "\nVersion: 1.2.0~rc1\n" in linux.control("amd64", "libc6", 1)
+
+
+def test_its_texts_are_read_in_every_locale(tmp_path: Path) -> None:
+    (tmp_path / "frozen/_internal").mkdir(parents=True)
+    code = "import sys; from pathlib import Path; import linux; linux.install(*map(Path, sys.argv[1:]))"
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(Path(linux.__file__).parent), str(dev.ROOT))),
+        "PYTHONCOERCECLOCALE": "0",
+        "LC_ALL": "C",
+        "SOURCE_DATE_EPOCH": "1700000000",
+    }
+    command: list[str | Path] = [
+        sys.executable,
+        "-X",
+        "utf8=0",
+        "-c",
+        code,
+        tmp_path / "frozen",
+        tmp_path / "tree",
+    ]
+
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    entry = tmp_path / "tree/usr/share/applications/powerinfer-tray.desktop"
+    assert "言語モデル" in entry.read_text(encoding="utf-8")
+
+
 def test_libraries_that_are_dependencies_are_not_bundled_too(deb: Path) -> None:
     names = of_deb(deb, "--contents")
 
@@ -119,7 +220,7 @@ def test_software_centres_can_read_the_description(tmp_path: Path, monkeypatch: 
     assert component.findtext("launchable") == f"{contents.APP}.desktop"
     release = component.find("releases/release")
     assert release is not None
-    assert release.attrib == {"version": __version__, "date": "2023-11-14"}
+    assert release.attrib == {"version": __version__, "date": "2023-11-14", "type": "stable"}
     if validator := shutil.which("appstreamcli"):
         file = tmp_path / f"{contents.APP_ID}.metainfo.xml"
         file.write_text(linux.metainfo(), encoding="utf-8")

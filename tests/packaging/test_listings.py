@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import contents
+import dev
 import listings
 from freeze import PackagingError
 from tray_app import __version__
@@ -172,6 +174,42 @@ def test_only_the_package_that_was_made_is_in_the_repository_and_no_copy_of_it(r
 
     assert [each.name for each in (release / "listings/apt").glob("*.deb")] == [deb.name]
     assert (release / "listings/apt/Packages").read_text().count("Package: ") == 1
+
+
+def test_a_web_server_can_read_what_somebody_has_made_who_keeps_files_private(release: Path) -> None:
+    usual = os.umask(0o077)
+    try:
+        listings.make(release, REPOSITORY)
+    finally:
+        os.umask(usual)
+
+    made = [release / "listings", *(release / "listings").rglob("*")]
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in made} == {
+        (True, 0o755),
+        (False, 0o644),
+    }
+
+
+def test_a_folder_is_named_in_every_locale(release: Path) -> None:
+    script = str(Path(listings.__file__))
+    environ = {**os.environ, "PYTHONPATH": str(dev.ROOT), "PYTHONIOENCODING": "ascii"}
+
+    command = [sys.executable, script, REPOSITORY, str(release)]
+    done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert r"/dist \xe9/listings/apt/Release" in done.stdout
+
+
+@pytest.mark.parametrize("bytes_left", [0, 100, 600])
+def test_a_damaged_package_is_not_left_out_in_silence(
+    release: Path, bytes_left: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a download leaves it that was cut short. apt's own tool then lists nothing, and succeeds."""
+    deb = next(release.glob("*.deb"))
+    deb.write_bytes(deb.read_bytes()[:bytes_left])
+
+    nothing_is_listed(release, capsys, f"Damaged: {deb.name}")
 
 
 def nothing_is_listed(release: Path, capsys: pytest.CaptureFixture[str], why: str) -> None:

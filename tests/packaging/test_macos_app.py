@@ -87,6 +87,13 @@ def test_the_app_says_what_macos_asks(frozen: Frozen) -> None:
     assert (frozen.data / said["CFBundleIconFile"]).read_bytes()[:4] == b"icns"
 
 
+def test_a_trial_has_the_numbers_of_its_release() -> None:
+    """Apple's keys are three numbers with dots between, which macOS compares."""
+    said = macos.info_plist("1.2.0rc1")
+
+    assert said["CFBundleVersion"] == said["CFBundleShortVersionString"] == "1.2.0"
+
+
 def test_programs_lie_where_code_is_signed_and_the_app_looks(frozen: Frozen) -> None:
     engines.check_places(frozen.code, PLATFORM)
 

@@ -161,11 +161,13 @@ def test_the_runtime_is_bundled_once_at_the_top_and_the_newest() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Debian's makensis")
 def test_a_command_that_signs_may_have_any_quotes_and_blanks(tmp_path: Path) -> None:
-    folder = tmp_path / "my é program's folder"
+    folder = tmp_path / "my é program's `folder` in $HOME"
     folder.mkdir()
     log, tool = folder / "log", folder / "sign.py"
     tool.write_text(
-        f"import sys\nopen({str(log)!r}, 'a').write(f'{{sys.argv[1:-1]}}\\n')\n", encoding="utf-8"
+        "import sys\nopen(sys.argv[-1], 'rb').close()\n"
+        f"open({str(log)!r}, 'a').write(f'{{sys.argv[1:-1]}}\\n')\n",
+        encoding="utf-8",
     )
     for name in windows.PROGRAMS:
         (folder / name).write_bytes(b"MZ")

@@ -17,6 +17,7 @@ from tray_app.ui.dialogs.about import about_box
 from tray_app.ui.dialogs.settings import SettingsDialog
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.home import HomePage
+from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.notices import Page
 from tray_app.ui.presenters.settings import GROUPS
 from tray_app.ui.window import Window
@@ -73,6 +74,21 @@ def below(found: QAccessibleInterface) -> Iterator[QAccessibleInterface]:
     for number in range(found.childCount()):
         if (child := found.child(number)) and child.isValid():
             yield from below(child)
+
+
+def test_a_row_says_what_enter_does(qtbot: QtBot, window: Window) -> None:
+    window.open(Page.MODELS)
+    page = window.page(Page.MODELS)
+    assert isinstance(page, ModelsPage)
+    table = page.installed.table
+    qtbot.waitUntil(lambda: len(table.rows) > 1)
+    tree = QAccessible.queryAccessibleInterface(table)
+
+    said = [tree.child(row).text(QAccessible.Text.Description) for row in range(tree.childCount())]
+
+    assert said == [row.action for row in map(table.rows.at, range(len(table.rows)))]
+    assert "Unload" in said
+    assert "Pause" in said
 
 
 def nameless(widget: QWidget) -> list[str]:

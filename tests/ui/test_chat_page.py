@@ -23,7 +23,6 @@ from tray_app.settings.schema import Settings
 from tray_app.ui.chat_pictures import drawn
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.presenters.chat_rows import ChatAction, RowKind
-from tray_app.ui.presenters.notices import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -361,7 +360,7 @@ def test_without_a_chat_model_it_says_what_to_do(qtbot: QtBot, bridge: Bridge, f
     talk = page.chat.talk
     assert talk.greeting.title.text() == "No chat model yet"
     assert talk.composer.isHidden()
-    with qtbot.waitSignal(page.navigate, check_params_cb=lambda to: to is Page.MODELS):
+    with qtbot.waitSignal(page.discover_wanted):
         talk.greeting.models_button.click()
 
     fake.library.models = (base,)

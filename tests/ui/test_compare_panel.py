@@ -11,6 +11,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage, QPalette
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 
 from tests.fakes.app import DIMENSIONS, FakeApp, make_status
 from tests.fakes.bridges import settle
@@ -19,6 +20,7 @@ from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
 from tray_app.ui.pages.compare import ComparePanel
 from tray_app.ui.widgets.heat_map import HeatMap, _CellValues, nearest_pair, similarities
+from tray_app.ui.window import USUAL_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,6 +190,31 @@ def test_cancel_works_at_once_and_sends_no_more(
     answer.set()
     settle(qtbot, bridge)
     assert len(fake.calls) == 1
+    assert page.results.isHidden()
+
+
+def test_another_language_keeps_what_is_being_embedded(
+    qtbot: QtBot, bridge: Bridge, page: ComparePanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = Event()
+
+    def embed_slowly(texts: tuple[str, ...]) -> Embeddings:
+        answer.wait(10)
+        return FakeApp.embed(fake, texts)
+
+    monkeypatch.setattr(fake, "embed", embed_slowly)
+    page.embed_button.click()
+    new = ComparePanel(bridge)
+    qtbot.addWidget(new)
+
+    new.take_over(page)
+    assert not new.cancel_button.isHidden()
+    page.texts.setPlainText("what is not asked")
+    answer.set()
+    settle(qtbot, bridge)
+
+    assert new.results.vectors.table.rowCount() == len(TEXTS)
+    assert new.embed_button.isEnabled()
     assert page.results.isHidden()
 
 
@@ -396,6 +423,23 @@ def test_results_do_not_make_the_window_taller_than_a_small_screen(qtbot: QtBot,
 
     qtbot.waitUntil(lambda: page.results.isVisible() and page.results.comparison is not None)
     assert page.height() == 420
+
+
+def test_results_are_in_view_in_the_usual_window_and_can_be_scrolled_to_in_a_small_one(
+    qtbot: QtBot, page: ComparePanel
+) -> None:
+    page.resize(USUAL_SIZE[0] - 200, USUAL_SIZE[1] - 50)  # beside the pages, below the tabs
+    page.show()
+    embed(qtbot, page)
+    area = page.findChild(QScrollArea)
+    assert area is not None
+    qtbot.waitUntil(lambda: page.results.tabs.height() > 200)
+
+    assert area.verticalScrollBar().maximum() == 0
+
+    page.resize(760, 420)
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() > 0)
+    assert page.results.tabs.height() > 200
 
 
 def test_five_texts_are_in_view_and_none_is_cut_in_half(qtbot: QtBot, page: ComparePanel) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,34 @@ def test_stop_works_at_once_keeps_what_is_there_and_ends_the_answer(
     assert ended.wait(10)
     settle(qtbot, bridge)
     assert panel.answer.toPlainText() == "first"
+
+
+def test_another_language_keeps_the_answer_that_is_on_its_way(
+    qtbot: QtBot, bridge: Bridge, panel: CompletionPanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, said = threading.Event(), threading.Event()
+
+    def complete(_prompt: str, _tokens: int, _cancelled: threading.Event) -> Iterator[str]:
+        yield "first"
+        yield " second"  # it waits for the window, where the first was shown
+        said.set()
+        go_on.wait(10)
+        yield " third"
+
+    monkeypatch.setattr(fake, "complete", complete)
+    panel.go_button.click()
+    assert said.wait(10)
+    anew = [panel, CompletionPanel(bridge), CompletionPanel(bridge)]
+    for before, after in itertools.pairwise(anew):
+        qtbot.addWidget(after)
+        after.take_over(before)
+    last = anew[-1]
+    assert not last.stop_button.isHidden()
+    go_on.set()
+    settle(qtbot, bridge)
+
+    assert last.answer.toPlainText() == "first second third"
+    assert last.go_button.isEnabled()
 
 
 def test_ctrl_enter_goes_on(qtbot: QtBot, panel: CompletionPanel, fake: FakeApp) -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 
 from tests.fakes.app import make_loaded, make_model, make_progress, make_status, with_engines
 from tests.fakes.bridges import settle
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.pages.discover import DiscoverPanel
 
+WAIT_S = 20
 ADDRESS = "https://huggingface.co/owner/Qwen3-8B-GGUF/resolve/main/Qwen3-8B-Q4_K_M.gguf"
 
 
@@ -409,6 +411,81 @@ def test_another_language_takes_over_what_was_found(
     assert new.discover.field.text() == WORDS
     assert new.discover.title.text() == REPOSITORY
     assert new.currentWidget() is new.discover
+
+
+def taken_over(qtbot: QtBot, bridge: Bridge, models: ModelsPage) -> DiscoverPanel:
+    """The tab of a page that takes the place of this one, as another language brings it."""
+    new = ModelsPage(bridge)
+    qtbot.addWidget(new)
+    new.take_over(models)
+    models.hide()
+    new.show()
+    return new.discover
+
+
+@pytest.mark.parametrize("under_way", ["search", "more", "examine"])
+def test_another_language_does_not_lose_what_is_being_asked(
+    qtbot: QtBot, bridge: Bridge, models: ModelsPage, panel: DiscoverPanel, fake: FakeApp, under_way: str
+) -> None:
+    go_on, ask = Event(), getattr(fake.discovery, "examine" if under_way == "examine" else "search")
+
+    def wait_and_ask(*asked: object, **how: object) -> object:
+        go_on.wait(WAIT_S)
+        return ask(*asked, **how)
+
+    if under_way == "search":
+        panel.field.setText(WORDS)
+    else:
+        search(qtbot, bridge, panel, WORDS)
+    setattr(fake.discovery, ask.__name__, wait_and_ask)
+    match under_way:
+        case "search":
+            panel.search()
+        case "more":
+            panel.more_button.click()
+        case _:
+            panel.rows.press(REPOSITORY)
+
+    new = taken_over(qtbot, bridge, models)
+    assert new.title.text() == "Searching …"
+    assert new.text.isHidden()
+    assert all(button.isVisible() for button in new.field.findChildren(QToolButton))  # that clears it
+    go_on.set()
+    settle(qtbot, bridge)
+
+    assert new.field.text() == WORDS
+    match under_way:
+        case "search":
+            assert REPOSITORY in new.rows.rows.keys
+        case "more":
+            assert len(new.rows.rows.keys) == len(FOUND.repositories) + len(MORE.repositories)
+        case _:
+            assert new.title.text() == REPOSITORY
+
+
+def test_words_that_were_just_typed_are_searched_for_in_another_language(
+    qtbot: QtBot, bridge: Bridge, models: ModelsPage, panel: DiscoverPanel
+) -> None:
+    panel.field.setText(WORDS)
+
+    new = taken_over(qtbot, bridge, models)
+
+    qtbot.waitUntil(lambda: REPOSITORY in new.rows.rows.keys)
+
+
+def test_a_search_that_has_failed_can_be_tried_again_in_another_language(
+    qtbot: QtBot, bridge: Bridge, models: ModelsPage, panel: DiscoverPanel, fake: FakeApp
+) -> None:
+    fake.refuse("search", DownloadError(ErrorCode.SOURCE_UNREACHABLE, "There is no answer", "It is away."))
+    search(qtbot, bridge, panel, WORDS)
+    new = taken_over(qtbot, bridge, models)
+    assert new.card.accessibleName() == "There is no answer"
+    fake._refusals.clear()
+    new.card.findChildren(QPushButton)[0].click()
+    settle(qtbot, bridge)
+
+    assert new.card.isHidden()
+    assert REPOSITORY in new.rows.rows.keys
 
 
 def test_every_control_has_a_name_and_can_be_reached(

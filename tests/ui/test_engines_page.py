@@ -83,6 +83,16 @@ def test_it_says_that_it_looks_until_it_has(qtbot: QtBot, bridge: Bridge) -> Non
     assert page.others_button.isHidden()
 
 
+def test_in_a_tall_window_a_row_is_no_taller_than_its_text(
+    qtbot: QtBot, page: EnginesPage, bridge: Bridge
+) -> None:
+    page.resize(900, 900)
+    settle(qtbot, bridge)
+    (row,) = page.installed.rows.values()
+
+    qtbot.waitUntil(lambda: row.height() == row.heightForWidth(row.width()))
+
+
 def test_in_a_narrow_window_no_line_is_cut_off(
     qtbot: QtBot, page: EnginesPage, bridge: Bridge, fake: FakeApp
 ) -> None:

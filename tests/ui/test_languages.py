@@ -9,8 +9,8 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QCoreApplication, QLocale, QPoint, QRect, QSize, QTranslator
+from PySide6.QtGui import QKeySequence, QScreen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -61,6 +61,7 @@ from tray_app.ui.languages import number_locale, person_language, spoken
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
+from tray_app.ui.pages.logs import LogsPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.presenters.chat_rows import ChatAction
@@ -89,6 +90,8 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.models import ModelRow
 
 LANGUAGES = ("en", "fr", "ja")
+SMALL_SCREEN = (683, 450)
+"""Pixels: of a small laptop at 200 %."""
 LARGEST = (1024, 700)
 """Pixels of a small laptop's screen, less its panel."""
 
@@ -762,6 +765,61 @@ def test_no_text_is_cut_off_and_no_mnemonic_means_two_things(
             wrong.append(f"{name}: needs {least}")
 
     assert "\n".join(wrong) == ""
+
+
+def test_what_most_people_use_fits_on_a_small_screen_with_large_letters(
+    qtbot: QtBot,
+    bridge: Bridge,
+    fake: FakeApp,
+    language: str,  # noqa: ARG001 - spoken by the fixture
+    window: Window,
+) -> None:
+    fake.library.catalog = load_catalog(resources() / "catalog.toml")
+    window.open(Page.HOME)
+    wrong: list[str] = []
+    for models in ((), tuple(make_model(f"Model {n}", f"{n}.gguf") for n in range(20))):
+        fake.library.models = models
+        changes = fake.status().folder_changes + 1
+        status = make_status(State.READY) if models else make_status(model_name=None)
+        with qtbot.waitSignal(bridge.status_changed):
+            fake.show(replace(status, folder_changes=changes))
+        for page in (Page.HOME, Page.MODELS, Page.CHAT, Page.ENGINES):
+            window.resize(*USUAL_SIZE)
+            window.open(page)
+            settle(qtbot, bridge)
+            window.resize(*SMALL_SCREEN)
+            settle(qtbot, bridge)
+            if (size := window.size().toTuple()) != SMALL_SCREEN:
+                wrong.append(f"{page} with {len(models)} models: {size}")
+            wrong += [
+                f"{page} with {len(models)} models: sideways by {area.horizontalScrollBar().maximum()}"
+                for area in visible(window.page(page), QScrollArea)
+                if area.horizontalScrollBar().maximum() > 0
+            ]
+
+    assert "\n".join(wrong) == ""
+
+
+def test_a_page_that_needs_more_than_the_screen_leaves_the_window_no_wider_for_the_next_one(
+    qtbot: QtBot,
+    bridge: Bridge,
+    language: str,  # noqa: ARG001 - spoken by the fixture
+    window: Window,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(QScreen, "availableGeometry", lambda _: QRect(QPoint(), QSize(*SMALL_SCREEN)))
+    window.open(Page.LOGS)
+    settle(qtbot, bridge)
+    logs = window.page(Page.LOGS)
+    assert isinstance(logs, LogsPage)
+    logs.copy_button.setMinimumWidth(SMALL_SCREEN[0])
+    settle(qtbot, bridge)
+    assert window.width() > SMALL_SCREEN[0]
+
+    window.open(Page.CHAT)
+    settle(qtbot, bridge)
+
+    assert window.width() <= SMALL_SCREEN[0]
 
 
 def test_the_usual_window_shows_every_fact_of_a_long_list(

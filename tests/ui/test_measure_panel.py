@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.app import FakeApp, make_status
+from tests.fakes.bridges import settle
 from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, GatewayError
 from tray_app.ui.pages.measure import MeasurePanel
@@ -84,6 +85,33 @@ def test_a_measurement_that_is_cancelled_shows_what_there_is(
     measure(qtbot, panel)
 
     assert panel.summary.text().startswith("5 requests")
+
+
+def test_another_language_keeps_a_measurement_that_is_under_way(
+    qtbot: QtBot, bridge: Bridge, panel: MeasurePanel, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def embed_slowly(texts: Sequence[str]) -> Embeddings:
+        if len(fake.calls) == 4:
+            go_on.wait(10)
+        return FakeApp.embed(fake, texts)
+
+    monkeypatch.setattr(fake, "embed", embed_slowly)
+    panel.requests.setValue(30)
+    panel.at_once.setValue(1)
+    panel.measure_button.click()
+    qtbot.waitUntil(lambda: panel.job.bar.value() == 4)
+    new = MeasurePanel(bridge)
+    qtbot.addWidget(new)
+
+    new.take_over(panel)
+    assert new.job.words.text() == "4 of 30 requests"
+    go_on.set()
+    settle(qtbot, bridge)
+
+    assert new.summary.text().startswith("30 requests")
+    assert new.measure_button.isEnabled()
 
 
 def test_without_an_answer_nothing_of_the_last_measurement_is_left(qtbot: QtBot, panel: MeasurePanel) -> None:

@@ -599,6 +599,49 @@ def test_another_page_takes_over_the_collection_and_the_question(
     assert texts_shown(anew)[0] == "Owls hunt at night."
 
 
+def test_another_page_continues_an_addition_that_is_under_way(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
+) -> None:
+    opened(qtbot, bridge, panel)
+    fake.search.files[FOLDER] = tuple(f"text {number}" for number in range(20_000))
+    fake.search.go_on.clear()
+    drop(panel, FOLDER)
+    qtbot.waitUntil(lambda: panel.job.bar.value() == 10_000)
+    anew = SearchPanel(bridge)
+    qtbot.addWidget(anew)
+
+    anew.take_over(panel)
+    panel.hide()
+    anew.show()
+    half, whole = tr.number(10_000), tr.number(20_000)
+    assert anew.job.words.text() == f"Embedding {half} of {whole} texts"
+    fake.search.go_on.set()
+    settle(qtbot, bridge)
+
+    assert anew.news.outcome.text() == f"{whole} texts added"
+    assert anew.bar.facts.text().startswith(f"{whole} texts · ")
+
+
+def test_another_page_goes_on_waiting_for_the_server(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
+) -> None:
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.STOPPED))
+    opened(qtbot, bridge, panel)
+    drop(panel, FOLDER)
+    anew = SearchPanel(bridge)
+    qtbot.addWidget(anew)
+
+    anew.take_over(panel)
+    panel.hide()
+    opened(qtbot, bridge, anew)
+    assert anew.controller.busy
+    fake.show(make_status(State.READY))
+    settle(qtbot, bridge)
+
+    qtbot.waitUntil(lambda: anew.news.outcome.text() == "2 texts added")
+
+
 def test_a_closed_window_gives_its_map_back_and_an_opened_one_draws_it_again(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
 ) -> None:

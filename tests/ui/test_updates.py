@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QTextTable
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 
 from tests.fakes.app import make_progress, make_status
@@ -20,6 +23,7 @@ from tray_app.app.updates import UpdateStatus
 from tray_app.download.disk_errors import disk_fault
 from tray_app.download.faults import broken_transfer
 from tray_app.download.progress import Phase
+from tray_app.download.refusals import refusal
 from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
@@ -104,10 +108,54 @@ def test_the_answer_to_the_question_is_the_persons_wish(
     assert not home_page.version.isVisible()
 
 
+def test_an_answer_does_not_lead_the_keyboard_to_a_button_elsewhere(
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp
+) -> None:
+    show(qtbot, bridge, fake, ASKING)
+    window = Window(bridge)
+    qtbot.addWidget(window)
+    window.open(Page.HOME)
+    qtbot.waitUntil(window.isActiveWindow)
+    home = window.page(Page.HOME)
+    assert isinstance(home, HomePage)
+    home.version.buttons[UpdateAction.REFUSE].setFocus()
+
+    show(qtbot, bridge, fake, make_status(State.READY))
+
+    assert window.focusWidget() is None
+    QTest.keyClick(window, Qt.Key.Key_Tab)
+    assert window.focusWidget() is window.page_list
+
+
 def test_nobody_is_asked_before_there_is_a_model() -> None:
     assert actions(ASKING)
     assert not actions(replace(make_status(model_name=None), updates=UpdateStatus(asks=True)))
     assert not actions(make_status())
+
+
+def test_a_check_that_began_in_another_language_is_shown_and_so_is_why_it_failed(
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = Event()
+
+    def check() -> None:
+        go_on.wait(20)
+        raise UNTRUSTED
+
+    monkeypatch.setattr(fake.updates, "download", check)
+    show(qtbot, bridge, fake, telling(fetches=True))
+    home_page.version.buttons[UpdateAction.DOWNLOAD].click()
+    new = HomePage(bridge)
+    qtbot.addWidget(new)
+    new.show()
+
+    new.take_over(home_page)
+    assert new.version.note.text() == "Checking the signature …"
+    go_on.set()
+    settle(qtbot, bridge)
+
+    assert new.card.accessibleName() == "It cannot be trusted"
+    assert UpdateAction.DOWNLOAD in new.version.buttons
 
 
 def test_a_new_version_is_told_with_its_page(
@@ -212,6 +260,13 @@ def test_a_lost_connection_names_the_button_that_is_there() -> None:
     card = update_card(telling(fetches=True, download=failed), ENGLISH)
     assert card
     assert "It ended.\nWhat was downloaded is kept. Choose Download to continue." in card.text
+
+
+def test_a_package_that_is_gone_is_not_blamed_on_what_the_person_has_typed() -> None:
+    gone = refusal(404, "mirror.example", {})
+    card = update_card(telling(download=make_progress(Phase.FAILED, name=PACKAGE, error=gone)), ENGLISH)
+    assert card
+    assert card.text.endswith("It may have been withdrawn. Try again tomorrow.")
 
 
 def test_without_a_page_that_can_be_opened_there_is_nothing_to_download() -> None:

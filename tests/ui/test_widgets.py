@@ -6,21 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtGui import QGuiApplication, QPalette
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtGui import QAccessible, QFont, QGuiApplication, QPalette
+from PySide6.QtWidgets import QFileDialog, QLabel, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from tray_app.errors import AppError, ErrorCode
 from tray_app.ui.style import colors
 from tray_app.ui.widgets import basic
+from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import bring_into_view
 from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.file_dialogs import ask_where_to_save
-from tray_app.ui.widgets.labels import small_label, text_label
+from tray_app.ui.widgets.labels import ElidedLabel, explain, small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor
-    from PySide6.QtWidgets import QApplication, QLabel
+    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
     from tray_app.ui.look import Look
@@ -97,6 +98,20 @@ def test_a_screen_reader_says_a_message_once_and_not_each_percent(qtbot: QtBot, 
     assert said == ["Verifying\n0 %", "The disk is full\nIt has 0 B left.\nFree some space."]
 
 
+@pytest.mark.parametrize("points", [8, 9, 10, 11, 12, 13])
+def test_a_badge_with_the_room_that_it_asks_for_shows_the_whole_word(qtbot: QtBot, points: int) -> None:
+    """Letters are as wide as fractions of a pixel."""
+    for word in ("Ready", "Fits", "Embedding", "Q4_K_M", "Not used", "Default", "Sparse", "準備完了"):
+        badge = Badge()
+        qtbot.addWidget(badge)
+        badge.setFont(QFont(badge.font().family(), points))
+        badge.show_word(word)
+        badge.resize(badge.sizeHint())
+        badge.show()
+
+        assert badge.toolTip() == "", word  # what is cut short has one
+
+
 @pytest.mark.parametrize(("form", "ending"), [(None, ".json"), ("Table (*.csv)", ".csv")])
 def test_a_file_gets_the_ending_of_its_form_and_the_dialog_goes(
     qtbot: QtBot, tmp_path: Path, form: str | None, ending: str
@@ -157,3 +172,39 @@ def test_no_widget_is_asked_what_pyside_takes_for_its_own_afterwards(question: s
     ]
 
     assert not [text for text in sources if re.search(rf"^[^#]*\w\.{question}\(\)", text, re.MULTILINE)]
+
+
+WORDS = [f"{sign} {word}" for word in ("実行可能", "Fits", "Ne tient pas", "wifi: ill") for sign in "●○◐▲"]
+
+
+def test_a_line_that_has_the_room_it_asks_for_is_not_cut_short(qtbot: QtBot, worn: Look) -> None:
+    assert worn
+    badge, line = Badge(), ElidedLabel()
+    cut: list[str] = []
+    for widget in (badge, line):
+        qtbot.addWidget(widget)
+        widget.show()
+    for word in WORDS:
+        for point_size in (9, 10, 11, 13):
+            for widget in (badge, line):
+                font = widget.font()
+                font.setPointSize(point_size)
+                widget.setFont(font)
+            badge.show_word(word)
+            line.show_text(word)
+            badge.resize(badge.sizeHint())
+            line.resize(line.sizeHint())
+            cut += [badge.toolTip(), line.toolTip()]
+
+    assert not any(cut)
+
+
+def test_a_screen_reader_reads_an_explanation_and_not_its_html(qtbot: QtBot) -> None:
+    label = QLabel("x")
+    qtbot.addWidget(label)
+
+    explain(label, "a < b\nc")
+
+    assert label.toolTip() == "<qt>a &lt; b<br>c</qt>"
+    tree = QAccessible.queryAccessibleInterface(label)
+    assert tree.text(QAccessible.Text.Description) == "a < b\nc"

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton
 from tests.fakes.app import make_progress, make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.errors import EngineError, ErrorCode, SettingsError
+from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.home import HomePage
 from tray_app.ui.pages.models import ModelsPage
@@ -135,6 +136,26 @@ def test_no_mnemonic_is_used_twice_on_a_page(window: Window, page: Page) -> None
 
 def _in_reach(parent: QWidget | None, page: QWidget) -> bool:
     return parent is None or parent.isVisibleTo(page)
+
+
+def test_who_wants_a_chat_model_is_led_to_where_there_are_some(
+    qtbot: QtBot, window: Window, bridge: Bridge, fake: FakeApp
+) -> None:
+    fake.library.models = ()
+    with qtbot.waitSignal(bridge.status_changed):
+        fake.show(make_status(State.READY, model_name=None))
+    window.open(Page.CHAT)
+    chat = window.page(Page.CHAT)
+    assert isinstance(chat, ChatPage)
+    button = chat.chat.talk.greeting.models_button
+    qtbot.waitUntil(button.isVisible)
+
+    button.click()
+
+    models = window.page(Page.MODELS)
+    assert isinstance(models, ModelsPage)
+    assert window.current() is Page.MODELS
+    assert models.currentWidget() is models.discover
 
 
 def test_pictures_of_the_window(

@@ -8,23 +8,27 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.fakes.app import make_sleeping, make_status, with_engines
 from tray_app.cli import main
 from tray_app.cli.common import do_long_work
 from tray_app.cli.output import echo
-from tray_app.cli.progress import ProgressBars, WorkBar, plain_console
+from tray_app.cli.progress import ProgressBars, ServeView, WorkBar, plain_console
 from tray_app.download.progress import Phase, Progress
+from tray_app.engine.lifecycle import State
 from tray_app.errors import ErrorCode, ModelError
 from tray_app.gateway.control.commands import Measured
 from tray_app.phrases import visible
+from tray_app.settings.schema import Settings
 
 if TYPE_CHECKING:
+    from tray_app.app.status import AppStatus
     from tray_app.gateway.control.commands import Cancellation, Tell
 
 NAME = "[red]a[/] [link=http://x]:smile:[/link].gguf"
@@ -50,6 +54,39 @@ def test_what_would_steer_the_terminal_is_made_visible(
     assert visible(text) == shown
     echo(text)
     assert capsys.readouterr().out == f"{shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "then"),
+    [
+        (make_sleeping(), "there were no requests", "the next request starts it"),
+        (
+            make_sleeping(on_demand=False),
+            "there were no requests",
+            "to start it, run: powerinfer-tray start",
+        ),
+        (
+            with_engines(make_sleeping(on_demand=False), made_room=True),
+            "its model was unloaded",
+            "the next request starts it",
+        ),
+    ],
+    ids=("idle on demand", "idle", "unloaded"),
+)
+def test_serve_says_why_the_server_sleeps_and_what_wakes_it(status: AppStatus, why: str, then: str) -> None:
+    printed = io.StringIO()
+    ServeView(Console(file=printed, width=200)).show_status(status)
+    assert printed.getvalue() == f"The server is asleep because {why} ({then}).\n"
+
+
+@pytest.mark.parametrize(("network", "shown"), [("local", False), ("lan", True)])
+def test_the_line_to_try_has_a_place_for_the_key_where_one_is_needed(
+    network: Literal["local", "lan"], *, shown: bool
+) -> None:
+    printed = io.StringIO()
+    status = make_status(State.READY, settings=Settings(model="bamboo", network=network))
+    ServeView(Console(file=printed, width=300)).show_status(status)
+    assert ("-H 'Authorization: Bearer YOUR_API_KEY'" in printed.getvalue()) is shown
 
 
 @given(st.text())

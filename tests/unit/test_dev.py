@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
@@ -15,16 +16,55 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pip
 import pytest
 
 import dev
 from tests.conftest import pytest_xdist_auto_num_workers
+from tests.fakes import build_back_end
 
 
 def test_without_a_command_the_usage_is_shown() -> None:
     result = subprocess.run([sys.executable, dev.__file__], capture_output=True, text=True, check=False)
 
     assert (result.returncode, result.stderr.strip()) == (2, (dev.__doc__ or "").strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["package"], 2),
+        (["package", "linus"], 2),
+        (["package", "--prove"], 2),
+        (["chekc"], 2),
+        (["check", "all"], 2),
+        (["package", "--help"], 0),
+        (["package", "-h"], 0),
+        (["check", "--help"], 0),
+        (["--help"], 0),
+        (["help"], 0),
+    ],
+)
+def test_the_usage_is_shown_before_anything_is_installed(
+    arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "prepare", lambda **_: pytest.fail("it has begun"))
+
+    assert dev.main(arguments) == code
+
+    shown = capsys.readouterr()
+    assert (shown.err if code else shown.out).strip() == (dev.__doc__ or "").strip()
+
+
+@pytest.mark.parametrize(("arguments", "user"), [(["windows-wine", "--prove"], 0), (["windows-wine"], 1000)])
+def test_the_windows_package_is_not_begun_where_its_proof_cannot_run(
+    arguments: list[str], user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev, "prepare", lambda **_: pytest.fail("it has begun"))
+    monkeypatch.setattr("os.geteuid", lambda: user, raising=False)
+
+    with pytest.raises(SystemExit, match=r"under Wine on Debian, as root"):
+        dev.main(["package", *arguments])
 
 
 def test_another_python_is_refused_before_anything_is_installed(
@@ -270,6 +310,23 @@ def test_ctrl_c_ends_the_tool_which_still_says_what_it_has_found() -> None:
     assert process.returncode == 7
 
 
+@POSIX
+@pytest.mark.parametrize("path", ["/usr/bin:/bin", None])
+def test_tools_are_found_that_only_root_looks_for(
+    path: str | None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """On Debian, `package linux` did not find ICU's tools unless root typed it."""
+    monkeypatch.delenv("PATH")
+    if path:
+        monkeypatch.setenv("PATH", path)
+
+    dev.call([sys.executable, "-c", "import os; print(os.environ['PATH'])"])
+
+    found = capfd.readouterr().out.strip().split(os.pathsep)
+    assert "/usr/sbin" in found
+    assert found.index("/bin") < found.index("/usr/sbin")
+
+
 @pytest.mark.parametrize(
     ("failed", "codes", "code"),
     [
@@ -384,7 +441,7 @@ def site_packages(root: Path) -> Path:
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done to set up: `venv` where it was made anew, then `pip`."""
     done: list[str] = []
-    monkeypatch.setattr(dev, "must", lambda command, **_: done.append(command[2]))
+    monkeypatch.setattr(dev, "must", lambda command, **_: done.append(command[3]))
     return done
 
 
@@ -439,6 +496,70 @@ def test_an_installation_that_fails_is_done_again(
     prepare(project)
 
     assert commands == ["pip", "pip"]
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A folder with the wheel of a library, and the lock file that names it."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    wheel = folder / "locked-1-py3-none-any.whl"
+    build_back_end.write_wheel(wheel, {"locked.py": "print('locked')"})
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    (tmp_path / "Zoë 太郎" / "run.lock").write_text(f"locked==1 --hash=sha256:{digest}\n")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its python.exe lies in the folder")
+def test_what_a_person_has_set_for_other_pythons_does_not_change_what_is_installed(
+    project: Path, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "back_end"\nbackend-path = ["."]\n'
+    )
+    shutil.copy(build_back_end.__file__, project / "back_end.py")
+    shutil.rmtree(site_packages(project) / "pip")
+    shutil.copytree(Path(pip.__file__).parent, site_packages(project) / "pip")
+    # A folder whose modules have the names of Python's own, and one where the same library is already.
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    (here / "zipfile.py").write_text("raise SystemExit('a module of the current folder was run')")
+    monkeypatch.chdir(here)
+    (elsewhere / "locked-1.dist-info").mkdir(parents=True)
+    (elsewhere / "locked-1.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: locked\nVersion: 1\n"
+    )
+    (elsewhere / "tray_app.py").write_text("print('elsewhere')")
+    (elsewhere / "sitecustomize.py").write_text("raise SystemExit('sitecustomize was run')")
+    (tmp_path / "pip.conf").write_text("[install]\nuser = true\n")
+    for name, value in {
+        "PYTHONPATH": str(elsewhere),
+        "PYTHONOPTIMIZE": "2",
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "PIP_FIND_LINKS": f"{wheels} ",
+        "PIP_NO_INDEX": "1",
+        "PIP_TARGET": str(tmp_path / "target"),
+        "PIP_USER": "1",
+        "PIP_DRY_RUN": "1",
+        "PIP_REQUIRE_HASHES": "1",
+        "PIP_REQUIREMENT": str(tmp_path / "more.txt"),
+        "PIP_REQUIRE_VIRTUALENV": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    dev.forget_other_pythons()
+    prepare(project)
+
+    for module, says in {"tray_app": "here\n", "locked": "locked\n"}.items():
+        command: list[str | Path] = [
+            dev.PYTHON,
+            "-P",
+            "-c",
+            f"import sys, {module}; sys.exit(sys.flags.optimize)",
+        ]
+        run = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert (run.stdout, run.returncode) == (says, 0), run.stderr
+    assert not (tmp_path / "target").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="its python.exe lies in the folder")

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fakes.app import make_report
+from tests.fakes.app import make_report, make_sleeping
 from tray_app.app.diagnostic_findings import (
     EngineFinding,
     FolderFinding,
@@ -17,6 +17,7 @@ from tray_app.app.diagnostic_findings import (
 )
 from tray_app.app.diagnostic_report import document, report
 from tray_app.app.redaction import redact
+from tray_app.app.status import running_app
 from tray_app.engine.devices import Device
 from tray_app.engine.lastfailure import NotedFailure
 from tray_app.errors import EngineError, ErrorCode
@@ -102,6 +103,20 @@ def test_everything_that_was_found_has_its_line() -> None:
     ):
         assert line in told.splitlines()
     assert "Last error   19" in told
+
+
+@pytest.mark.parametrize(
+    ("state", "told"), [("ready", "The server is running."), ("asleep", "The server is asleep.")]
+)
+def test_the_last_line_says_what_the_server_of_the_running_app_does(state: str, told: str) -> None:
+    running = RunningApp(42, state, serving=True, base_url="http://127.0.0.1:8080/v1")
+    lines = report(make_report(running=running), HOME).splitlines()
+    assert lines[-1] == told
+    assert f"App          PID 42 · {state} · http://127.0.0.1:8080/v1" in lines
+
+
+def test_a_server_that_sleeps_is_not_called_stopped() -> None:
+    assert running_app(make_sleeping(), 42).state == "asleep"
 
 
 def test_the_document_for_programs_is_plain_json_without_the_home_folder() -> None:

@@ -29,6 +29,7 @@ from tests.fakes.documents import (
     table_rows,
     typed_commands,
 )
+from tests.fakes.program import command_here
 from tools.guide import rendered
 from tray_app.cli.main import commands, run
 from tray_app.engine.failure_patterns import CAUSES_BY_EXIT, CAUSES_BY_LINE
@@ -101,9 +102,8 @@ def commands_of(group: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def options_of(command: Any) -> set[str]:
-    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")} - {
-        "--help"
-    }
+    names = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {name for name in names if name.startswith("--")} - {"--help"}
 
 
 def documented_commands() -> Iterator[tuple[str, set[str]]]:
@@ -123,6 +123,16 @@ def test_the_table_has_every_command_with_all_its_options_and_no_other() -> None
     documented = {name: options for name, options in documented_commands() if name}
 
     assert documented == {name: options_of(command) for name, command in commands_of(CLI).items()}
+
+
+@pytest.mark.parametrize("name", sorted(commands_of(CLI)))
+def test_every_command_explains_itself(name: str) -> None:
+    shown = command_here(*name.split(), "--help")
+
+    assert (shown.returncode, shown.stderr) == (0, "")
+    words = shown.stdout.split()
+    assert f"powerinfer-tray {name}" in " ".join(words)
+    assert "<bool>" not in words  # a flag takes no value
 
 
 def parse(arguments: list[str]) -> None:

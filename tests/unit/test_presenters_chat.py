@@ -75,7 +75,14 @@ def test_what_is_waited_for_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("ago_s", "told"),
-    [(5, "Just now"), (3600, "Today, 11:00"), (86_400, "Yesterday, 12:00"), (10 * 86_400, "2026-11-19")],
+    [
+        (5, "Just now"),
+        (3600, "Today, 11:00"),
+        (86_400, "Yesterday, 12:00"),
+        (10 * 86_400, "2026-11-19"),
+        (-5, "Just now"),
+        (-2 * 86_400, "2026-12-01"),  # the clock has been set back
+    ],
 )
 def test_when_a_conversation_was_is_told(ago_s: float, told: str) -> None:
     assert when_text(NOON - ago_s, NOON, ENGLISH) == told

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +26,10 @@ from tray_app.ui.presenters.search import (
     skipped_rows,
 )
 from tray_app.ui.presenters.search_snippets import Searched, qdrant_curl, qdrant_python, search_4d
+from tray_app.ui.presenters.snippets import YOUR_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 QUESTION = 'It\'s "quoted" \\ 素早い $HOME `id`'
 SEARCHED = Searched("http://127.0.0.1:8080/v1", "bge-m3", "Ada's Notes (2026)", 1024, QUESTION)
@@ -96,6 +101,12 @@ def test_the_example_has_ten_texts_that_differ_and_nothing_found_is_said() -> No
 def test_names_become_what_urls_files_and_databases_take() -> None:
     assert SEARCHED.short_name == "ada-s-notes-2026"
     assert Searched("", "", "日本語", 1, "").short_name == "texts"
+
+
+@pytest.mark.parametrize("program", [qdrant_python, qdrant_curl, search_4d])
+def test_on_the_local_network_a_program_has_a_place_for_the_key(program: Callable[[Searched], str]) -> None:
+    assert YOUR_KEY in program(replace(SEARCHED, key=YOUR_KEY))
+    assert YOUR_KEY not in program(SEARCHED)
 
 
 def test_the_python_program_puts_the_export_into_qdrant_and_asks(

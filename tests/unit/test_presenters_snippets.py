@@ -10,7 +10,10 @@ import pytest
 from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
 from tray_app.settings.schema import Settings
+from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.snippets import (
+    YOUR_KEY,
+    copied_text,
     curl_snippet,
     fourd_snippet,
     javascript_snippet,
@@ -66,6 +69,20 @@ def test_javascript_reads_the_texts_as_they_are(texts: tuple[str, ...]) -> None:
     assert f'baseURL: "{BASE_URL}"' in program
     asked = program.partition("create(")[2].partition(")\nconsole")[0]
     assert json.loads(asked) == {"model": "bamboo", "input": texts[0] if len(texts) == 1 else list(texts)}
+
+
+EXAMPLES = (Command.COPY_CURL, Command.COPY_PYTHON, Command.COPY_JAVASCRIPT, Command.COPY_4D)
+
+
+@pytest.mark.parametrize("command", EXAMPLES)
+def test_on_the_local_network_an_example_has_a_place_for_the_key(command: Command) -> None:
+    local, lan = (
+        copied_text(command, make_status(State.READY, settings=Settings(model="bamboo", network=network)))
+        for network in ("local", "lan")
+    )
+
+    assert YOUR_KEY in lan
+    assert YOUR_KEY not in local
 
 
 def test_the_model_is_the_one_that_runs_else_the_chosen_one() -> None:

@@ -174,6 +174,20 @@ def test_a_file_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     assert store.current == Settings()
 
 
+def test_a_value_can_be_written_that_is_in_effect_already_and_taken_out_again(file: Path) -> None:
+    store = SettingsStore(file, {"check_for_updates": True})
+    assert not store.says("check_for_updates")
+
+    store.write("check_for_updates", False)
+    assert file.read_text(encoding="utf-8") == "version = 3\ncheck_for_updates = false\n"
+    assert (store.current, store.says("check_for_updates")) == (Settings(), True)
+    store.write("check_for_updates", True)
+    store.write("check_for_updates", None)
+
+    assert file.read_text(encoding="utf-8") == "version = 3\n"
+    assert (store.current, store.says("check_for_updates")) == (Settings(), False)
+
+
 def test_overrides_hold_for_this_run_and_are_never_saved(file: Path) -> None:
     store = SettingsStore(file, {"port": 9999})
 

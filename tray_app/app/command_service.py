@@ -108,7 +108,7 @@ class CommandService:
         value, store = typed_value(wish.name, wish.text, wish.model_id), self._workspace.store
         problem = store.problem
         if wish.model_id is None:
-            self._workspace.change(**{wish.name: value})
+            self._workspace.write_setting(wish.name, None if wish.text is None else value)
         else:
             self._workspace.change_own(wish.model_id, **{wish.name: value})
         if value is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,15 +25,16 @@ from tray_app.settings.fields import FIELDS
 from tray_app.settings.keys import GATEWAY, KEYS, REMOTE, can_be_guessed
 from tray_app.settings.value_text import value_text
 from tray_app.system.disk import disk_space, nearest_folder
-from tray_app.system.files import folder_not_writable
+from tray_app.system.files import NOT_JSON, SMALL_FILE_BYTES, folder_not_writable
 from tray_app.system.ports import PortInUseError, port_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tray_app.app.diagnostic_inputs import DiagnosticInputs, Notes
     from tray_app.download.session import Session
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.disk import DiskSpace
 
@@ -175,13 +176,46 @@ def _as_shown(values: Mapping[str, object]) -> dict[str, str]:
 
 
 def check_network(inputs: DiagnosticInputs, notes: Notes, session: Session) -> tuple[NetworkFinding, ...]:
-    """Whether downloads could come in, over the system's proxy and with its certificates."""
-    address = inputs.settings.hf_endpoint
-    began_s = time.perf_counter()
+    """Whether downloads could come in, over the system's proxy and with its certificates, and whether a
+    person's own address of releases tells of one.
+    """
+    settings = inputs.settings
+    looks: list[tuple[str, Callable[[str, Session], None]]] = [(settings.hf_endpoint, _reach)]
+    if settings.check_for_updates and settings.updates_address.strip():
+        looks.append((settings.updates_address.strip(), _read_release))
+    found = []
+    for address, look in looks:
+        began_s = time.perf_counter()
+        took_ms: float | None = None
+        try:
+            look(address, session)
+            took_ms = (time.perf_counter() - began_s) * 1000
+        except DownloadError as exc:
+            notes.add(exc, stops=False)
+        found.append(NetworkFinding(address, took_ms))
+    return tuple(found)
+
+
+def _reach(address: str, session: Session) -> None:
+    for answer in session.get_hops(address, {}, _NETWORK_TIMEOUT_S):
+        answer.close()
+
+
+def _read_release(address: str, session: Session) -> None:
+    from tray_app.app.release import read_release
+    from tray_app.download.response_body import pieces_of
+
+    with closing(session.get_hops(address, {}, _NETWORK_TIMEOUT_S)[-1]) as answer:
+        content = b"".join(pieces_of(answer, SMALL_FILE_BYTES, sum(_NETWORK_TIMEOUT_S)))
+    reason: Text = "It is a draft or a pre-release, or its tag is not a version number."
     try:
-        for answer in session.get_hops(address, {}, _NETWORK_TIMEOUT_S):
-            answer.close()
-    except DownloadError as exc:
-        notes.add(exc, stops=False)
-        return (NetworkFinding(address, None),)
-    return (NetworkFinding(address, (time.perf_counter() - began_s) * 1000),)
+        if read_release(content, address):
+            return
+    except NOT_JSON:
+        reason = "The answer is not what GitHub sends about the latest release."
+    raise DownloadError(
+        ErrorCode.RELEASE_NOT_READABLE,
+        phrase("No release was found at {address}", address=address),
+        reason,
+        "Correct the setting updates_address, or reset it to ask GitHub.",
+    )

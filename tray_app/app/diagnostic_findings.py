@@ -89,6 +89,7 @@ class RunningApp:
 
     pid: int
     state: str
+    """Of its server, such as `ready` or `asleep`."""
     serving: bool
     base_url: str | None
     """The public address; None while it is closed."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tray_app.app.redaction import redact, redacted
+from tray_app.app.server_status import ServerState
 from tray_app.phrases import presentable, visible
 
 if TYPE_CHECKING:
@@ -89,8 +90,10 @@ def _conclusion(examination: DiagnosticReport) -> str:
         return "The server is running but gives wrong answers: see ✗ above."
     if not examination.ok:
         return "The server cannot start or cannot be reached: see ✗ above."
-    serving = examination.running and examination.running.serving
-    return "The server is running." if serving else "The server can start."
+    running = examination.running
+    if not running or not running.serving:
+        return "The server can start."
+    return "The server is asleep." if running.state == ServerState.ASLEEP else "The server is running."
 
 
 def machine_line(host: Host) -> str:

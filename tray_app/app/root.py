@@ -111,6 +111,7 @@ class App(Workspace):
             paths,
             host,
             settings=lambda: self.store.current,
+            is_answered=lambda: self.store.says("check_for_updates"),
             new_queue=self._internet.new_queue,
             announce=self._announce,
         )
@@ -326,11 +327,9 @@ class App(Workspace):
 
     def answer_update_question(self, *, wanted: bool) -> None:
         """Tell the person of new versions from now on, or not; they are not asked again. `AppError` as
-        `apply`.
+        `apply`. The settings keep the answer.
         """
-        if wanted:
-            self.change(check_for_updates=True)
-        self.updates.note_answer()
+        self.write_setting("check_for_updates", wanted)
 
     def reload(self) -> None:
         """Act on settings and keys that another program has changed. `AppError` as `apply`."""
@@ -495,8 +494,6 @@ class App(Workspace):
     def _apply_change(self, old: Settings) -> None:
         if self.store.current.models_folder != old.models_folder:
             self.downloads.restore(self.models_folder)
-        if self.store.current.check_for_updates != old.check_for_updates:
-            self.updates.note_answer()
         self._weekly.wake()
         try:
             self._server.apply_settings()

@@ -176,7 +176,7 @@ def running_app(status: AppStatus, pid: int) -> RunningApp:
     failed = engine.failure if engine.state is State.FAILED else None
     return RunningApp(
         pid,
-        engine.state,
+        status.server.state,
         base_url is not None,
         base_url,
         FoundProblem.of(failed, stops=True) if failed else None,

@@ -74,8 +74,6 @@ class UpdateStatus:
 class _Kept(msgspec.Struct, frozen=True):
     """What is kept in the state folder."""
 
-    asked: bool = False
-    """Whether the person has answered."""
     looked_at_s: float = 0.0
     """When a server was asked last, as `time.time` counts; 0 if none was."""
     address: str = ""
@@ -88,6 +86,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 class Updates:
     """Looks after newer versions. `new_queue` makes the queue of packages, `announce` hears of changes.
+    `is_answered` says whether the person has said anything, yes or no, to being told of them.
 
     `releases` is where GitHub tells of the latest release, `key` the public key of its makers, `package` what
     this app came in; tests have others than this app.
@@ -99,6 +98,7 @@ class Updates:
         host: Host,
         *,
         settings: Callable[[], Settings],
+        is_answered: Callable[[], bool],
         new_queue: Callable[[], DownloadQueue],
         announce: Callable[[], object],
         releases: str = f"https://api.github.com/repos/{REPOSITORY}/releases/latest" if REPOSITORY else "",
@@ -109,6 +109,7 @@ class Updates:
         self._folder = paths.downloads
         self._host = host
         self._settings = settings
+        self._is_answered = is_answered
         self._new_queue = new_queue
         self._announce = announce
         self._releases = releases
@@ -153,20 +154,16 @@ class Updates:
 
     def status(self) -> UpdateStatus:
         """What there is to say now."""
-        kept, on = self._kept, self._settings().check_for_updates
+        on = self._settings().check_for_updates
         newer = self._newer() if on else None
         return UpdateStatus(
-            asks=bool(self._address()) and not on and not kept.asked,
+            asks=bool(self._address()) and not on and not self._is_answered(),
             newer=newer,
             fetches=newer is not None and self._can_fetch(newer),
             download=self._progress(newer) if newer else None,
         )
 
     # What the person wants
-
-    def note_answer(self) -> None:
-        """The person has answered, here or in the settings: they are not asked again."""
-        self._keep(asked=True)
 
     def skip(self) -> None:
         """Say no more of this version; of the next one, yes."""

@@ -239,6 +239,12 @@ class Workspace:
         """
         self._act_on_change(self.store.change(model_id, **values))
 
+    def write_setting(self, name: str, value: Any) -> None:
+        """Write a value for all models to the settings file and act on it, see `SettingsStore.write`.
+        `AppError`.
+        """
+        self._act_on_change(self.store.write(name, value))
+
     def change_own(self, model_id: str, /, **values: Any) -> None:
         """The same for one model alone; None where the value for all is to hold for it again. `AppError`."""
         self.check_aliases(dict.fromkeys(values.get("aliases") or (), model_id))

@@ -44,6 +44,8 @@ _LOCALES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _LANGUAGE = re.compile(r"([a-z]{2})(?:[_.@-]|$)", re.IGNORECASE | re.ASCII)
 
 _TEXTS = (str, list[str])
+_NO_VALUE = ""
+"""What help shows behind a flag, where typer would show the type of a value."""
 _ANY_NUMBER = -1
 """What click calls a number of arguments without limit."""
 _LIKE_AN_OPTION = re.compile(r"--?[A-Za-z][A-Za-z-]*(?:=.*)?")
@@ -60,21 +62,23 @@ class CommandGroup(TyperGroup):
         """As click's."""
         command: Any = super().get_command(ctx, cmd_name)
         if command:
-            _without_conversion(command.get_help_option(ctx))
+            _without_value(command.get_help_option(ctx))
             for parameter in command.params:
                 if parameter.type_descriptor.annotation in _TEXTS:
                     parameter.get_runtime_param = _AsTyped
+                elif parameter.type_descriptor.annotation is bool:
+                    parameter.metavar = _NO_VALUE
         return command
 
     def get_help_option(self, ctx: Any) -> Any:
         """As click's."""
-        return _without_conversion(super().get_help_option(ctx))
+        return _without_value(super().get_help_option(ctx))
 
 
-def _without_conversion(flag: Any) -> Any:
+def _without_value(flag: Any) -> Any:
     """The flag, False where it is not given."""
     if flag:
-        flag.default = False
+        flag.default, flag.metavar = False, _NO_VALUE
     return flag
 
 

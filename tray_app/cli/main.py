@@ -171,7 +171,8 @@ def download(
     source: Annotated[
         str,
         typer.Argument(
-            help="A URL, hf:owner/repo[/file], hf.co/owner/repo:QUANT, or the ID of a model in the catalog."
+            help="A URL, hf:owner/repo, hf:owner/repo/file, hf.co/owner/repo:QUANT, or the ID of a model in "
+            "the catalog."
         ),
     ],
     to: Annotated[
@@ -265,9 +266,12 @@ def selftest(*, as_json: Json = False) -> None:
 @commands.command()
 def doctor(
     *,
-    network: Annotated[bool, typer.Option(help="Also check whether downloads would work.")] = False,
+    network: Annotated[
+        bool, typer.Option("--network", help="Also check whether downloads would work.")
+    ] = False,
     engines: Annotated[
-        bool, typer.Option(help="Show only graphics cards, drivers and engines, but in full detail.")
+        bool,
+        typer.Option("--engines", help="Show only graphics cards, drivers and engines, but in full detail."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -108,7 +108,7 @@ def models_remove(
     ],
     *,
     for_good: Annotated[
-        bool, typer.Option(help="Delete it permanently instead of moving it to the trash.")
+        bool, typer.Option("--for-good", help="Delete it permanently instead of moving it to the trash.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Allow models outside the models folder.")] = False,
     as_json: Json = False,

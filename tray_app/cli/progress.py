@@ -228,15 +228,18 @@ class ServeView(ProgressBars):
                 self.say(f"Loading {status.model_name} …")
             case ServerState.READY if server.base_url:
                 self.say(f"Ready: {status.model_name} at {server.base_url}\n")
-                self.say(f"Try it from another terminal:\n\n  {curl_line(server.base_url)}\n")
+                line = curl_line(server.base_url, with_key=status.settings.network == "lan")
+                self.say(f"Try it from another terminal:\n\n  {line}\n")
                 self.say("Press Ctrl-C to stop.")
             case ServerState.ASLEEP:
+                unloaded = status.pool.main.made_room
+                why = "its model was unloaded" if unloaded else "there were no requests"
                 wakes = (
                     "the next request starts it"
-                    if status.settings.start_on_demand
+                    if status.wakes_on_request
                     else "to start it, run: powerinfer-tray start"
                 )
-                self.say(f"The server is asleep because there were no requests ({wakes}).")
+                self.say(f"The server is asleep because {why} ({wakes}).")
             case ServerState.RESTARTING:
                 self.say(f"The server stopped and is restarting.\n{status.problem or ''}")
             case ServerState.WAITING:
@@ -252,9 +255,10 @@ class ServeView(ProgressBars):
         self._notices = notices
 
 
-def curl_line(base_url: str) -> str:
-    """A command that embeds a sentence, to paste into any shell."""
+def curl_line(base_url: str, *, with_key: bool = False) -> str:
+    """A command that embeds a sentence, to paste into any shell; `with_key`: with a place for the API key."""
     from tray_app.app.selftest import SENTENCE
 
     body = json.dumps({"input": SENTENCE})
-    return f"curl {base_url}/embeddings -H 'Content-Type: application/json' -d '{body}'"
+    key = " -H 'Authorization: Bearer YOUR_API_KEY'" if with_key else ""
+    return f"curl {base_url}/embeddings{key} -H 'Content-Type: application/json' -d '{body}'"

@@ -67,7 +67,7 @@ def models_list(*, as_json: Json = False) -> None:
     for model in contents.models:
         echo(
             f"{model.id}: {model.name}, {model.header.purpose}, "
-            f"{model.header.kind} {model.header.quantization}, "
+            f"{'sparse ' if model.header.sparse else ''}{model.header.quantization}, "
             f"{model.size_bytes:,} bytes{', sees pictures' if model.sees else ''}"
             f"{f', of {model.app}' if model.app else ''}"
         )
@@ -98,10 +98,9 @@ def models_info(
     if as_json:
         print_json(document)
         return
-    for name, value in document.items():
+    for name, value in (document | {"kind": "sparse" if report.model.header.sparse else "regular"}).items():
         if value is not None and not isinstance(value, dict):
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-            echo(f"{name.replace('_', ' ')}: {shown}")
+            echo(f"{name.replace('_', ' ')}: {_in_words(value)}")
     for name, value in own.items():
         echo(f"its own {name}: {value_text(value)}")
     for name, value in known.items():
@@ -154,12 +153,22 @@ def models_recommend(
         entry = each.entry
         echo(f"{entry.id}: {entry.name}, {entry.purpose}, {decimal(entry.download_bytes)}, {entry.license}")
         echo(f"  {each.reason} {entry.note}")
-        echo(f"  {fit_line(each.verdict, Translate())}")
+        echo(f"  Memory: {fit_line(each.verdict, Translate())}")
     echo(
         "To download one, run: powerinfer-tray download ID"
         if found
         else "No model in the catalog runs on this computer."
     )
+
+
+def _in_words(value: object) -> str:
+    """A value of the document as people read it."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return ", ".join(map(str, value))
+    return str(value)
 
 
 def summary(model: Model) -> dict[str, Any]:

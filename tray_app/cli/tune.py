@@ -27,7 +27,7 @@ def tune_threads(
         str | None, typer.Option(help="A model file or the ID of a model. Default: the chosen model.")
     ] = None,
     *,
-    apply: Annotated[bool, typer.Option(help="Save the best values in the settings.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Save the best values in the settings.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find the fastest engine and number of threads for a model. A running server is stopped meanwhile."""
@@ -41,14 +41,14 @@ def tune_threads(
     if as_json:
         print_json(_document(tuned))
     else:
-        _print_table(tuned)
+        _print_table(tuned, model)
         if app_has_it:
             echo("Applied to the running app.")
     if not tuned.complete:
         raise typer.Exit(1 if tuned.engines or tuned.samples else _INTERRUPTED)
 
 
-def _print_table(tuned: Tuned) -> None:
+def _print_table(tuned: Tuned, model: str | None) -> None:
     _print_engines(tuned)
     echo("threads  embeddings/s  tokens/s")
     for sample in tuned.samples:
@@ -60,7 +60,8 @@ def _print_table(tuned: Tuned) -> None:
     elif tuned.applied:
         echo(f"Set: {_words(tuned)}.")
     else:
-        echo(f"Best: {_words(tuned)}. To use it, run: powerinfer-tray tune --apply")
+        of_model = f' --model "{model}"' if model and " " in model else f" --model {model}" if model else ""
+        echo(f"Best: {_words(tuned)}. To use it, run: powerinfer-tray tune{of_model} --apply")
 
 
 def _print_engines(tuned: Tuned) -> None:

@@ -134,7 +134,7 @@ def _place(space: ModelSpace) -> str:
 def _use(space: ModelSpace) -> str:
     warning = " (unused for months)" if space.unused else ""
     if space.last_used_s is None:
-        return f"never used since {_day(space.arrived_s)}{warning}"
+        return f"never used, here since {_day(space.arrived_s)}{warning}"
     return f"last used on {_day(space.last_used_s)}{warning}"
 
 

@@ -190,7 +190,7 @@ def search(
             *(("expand", name) for name in _EXPANDED),
         ]
     )
-    with closing(_ask(session, url, query)) as answer:
+    with closing(_ask_for_search(session, url, query)) as answer:
         content = _content(answer, _LONGEST_SEARCH_S)
         following = _next_query(answer)
     try:
@@ -236,8 +236,13 @@ def files(session: Session, repository: Repository) -> HubFiles:
 
 
 def _ask(session: Session, url: str, query: str) -> Response:
+    return session.get_hops(f"{url}?{query}", {}, _TIMEOUT_S)[-1]
+
+
+def _ask_for_search(session: Session, url: str, query: str) -> Response:
+    """As `_ask`, with one sentence for people who have only typed some words."""
     try:
-        return session.get_hops(f"{url}?{query}", {}, _TIMEOUT_S)[-1]
+        return _ask(session, url, query)
     except UnreachableError as exc:
         if exc.code is not ErrorCode.SOURCE_UNREACHABLE:  # an error of a proxy, which says more
             raise

@@ -523,7 +523,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Hugging Face address",
             "Hugging Face, or a mirror of it",
             "downloads",
-            details="Where hf: sources lead. A mirror needs an https address.",
+            details="Where hf: sources lead. Use an https address for a mirror, so that your access token "
+            "stays private.",
             words="mirror, HF_ENDPOINT, proxy",
         ),
     ] = "https://huggingface.co"

@@ -11,6 +11,7 @@ import threading
 import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,7 +19,7 @@ from filelock import Timeout
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
-from tray_app.settings.fields import FIELDS, read_values
+from tray_app.settings.fields import FIELDS, field_named, read_values
 from tray_app.settings.model_settings import (
     ModelTables,
     check_aliases,
@@ -50,6 +51,7 @@ _VERSION_KEY = "version"
 _MODELS_KEY = "models"
 _CONTEXT_IN_1 = 2048
 _BROKEN = ".broken"
+_NOTHING: Mapping[TomlPath, Any] = MappingProxyType({})
 _LARGEST_BYTES = 1 << 18
 """The largest settings file that is read: fifty times as large as one with all settings."""
 
@@ -67,12 +69,18 @@ class SettingsStore:
         self.current = Settings()
         self.problem: SettingsError | None = None
         """Why the file, or a part of it, could not be used; that part has its default values."""
+        self._said: frozenset[str] | None = frozenset()
+        """The names in the file; None if it cannot be read."""
         self._adopt(_read(path))
 
     @property
     def broken_copy(self) -> Path:
         """The copy of a file that was replaced although it had an error."""
         return self.path.with_name(f"{self.path.name}{_BROKEN}")
+
+    def says(self, name: str) -> bool:
+        """Whether the file has a value for this setting, be it the default, or cannot be read."""
+        return self._said is None or name in self._said
 
     def replace(self, new: Settings) -> None:
         """Save `new` and make it current. `SettingsError` if it cannot be saved; then nothing has changed.
@@ -90,15 +98,27 @@ class SettingsStore:
         """
         with self._lock:
             old = self.current
-            named = self._overrides.keys() & values
-            self._save(old, with_values(old, model_id, values), frozenset((name,) for name in named))
+            named: dict[TomlPath, Any] = {(name,): values[name] for name in self._overrides.keys() & values}
+            self._save(old, with_values(old, model_id, values), named)
+        return old
+
+    def write(self, name: str, value: Any) -> Settings:
+        """As `change`, for one setting of all models, whatever the file contains: also a value that is in
+        effect already. None takes the setting out of the file, so that its default is in effect.
+        """
+        with self._lock:
+            old = self.current
+            effective = field_named(name).default if value is None else value
+            self._save(old, with_values(old, None, {name: effective}), {(name,): value})
         return old
 
     def change_own(self, model_id: str, /, **values: Any) -> Settings:
         """As `change`, for one model alone; None removes its own value, whatever the file contains."""
         with self._lock:
             old = self.current
-            named = frozenset((_MODELS_KEY, model_id, name) for name in values)
+            named: dict[TomlPath, Any] = {
+                (_MODELS_KEY, model_id, name): value for name, value in values.items()
+            }
             self._save(old, with_own(old, model_id, values), named)
         return old
 
@@ -119,9 +139,9 @@ class SettingsStore:
             self._overrides |= values
             self.current = for_every_model(self.current, values)
 
-    def _save(self, old: Settings, new: Settings, named: frozenset[TomlPath] = frozenset()) -> None:
-        """Write what differs from `old`, and the `named` values even if they are equal; with the lock
-        held.
+    def _save(self, old: Settings, new: Settings, named: Mapping[TomlPath, Any] = _NOTHING) -> None:
+        """Write what differs from `old`, and the `named` values whatever the file contains (None: without
+        one); with the lock held.
         """
         for model_id, own in new.models.items():
             if own.get("aliases") != old.models.get(model_id, {}).get("aliases"):
@@ -130,8 +150,9 @@ class SettingsStore:
             saved = on_disk = _read_to_change(self.path)
             if on_disk.newer:
                 raise on_disk.newer
-            wrong = {(name,) for name in on_disk.faulty.difference(self._overrides)}
-            content = _with_changes(on_disk, old, new, named | wrong)
+            faulty = on_disk.faulty.difference(self._overrides)
+            wrong: dict[TomlPath, Any] = {(name,): getattr(new, name) for name in faulty}
+            content = _with_changes(on_disk, old, new, wrong | dict(named))
             if content != on_disk.text:
                 _keep_a_copy(self.path, on_disk)
                 write_atomically(self.path, content.encode())
@@ -146,6 +167,7 @@ class SettingsStore:
     def _adopt(self, content: _Content) -> None:
         self.current = for_every_model(content.settings, self._overrides)
         self.problem = content.problem
+        self._said = None if content.plain is None else frozenset(content.plain)
 
 
 @contextmanager
@@ -302,7 +324,7 @@ def _unusable(path: Path, cause: Text) -> SettingsError:
     )
 
 
-def _with_changes(content: _Content, old: Settings, new: Settings, named: frozenset[TomlPath]) -> str:
+def _with_changes(content: _Content, old: Settings, new: Settings, named: Mapping[TomlPath, Any]) -> str:
     """The file's text with the changed and the `named` values, every other character unchanged.
 
     If a table is written in a way that cannot be edited, the file is written again without its comments.
@@ -311,7 +333,7 @@ def _with_changes(content: _Content, old: Settings, new: Settings, named: frozen
 
     changes: dict[TomlPath, Any] = {(name,): value for name, value in content.unsaid.items()}
     changes |= {(name,): value for name, value in _differing(old, new) if name != _MODELS_KEY}
-    changes |= _model_changes(old, new) | {path: _value_at(new, path) for path in named}
+    changes |= _model_changes(old, new) | dict(named)
     text = "" if content.plain is None else content.text.replace("\r\n", "\n")
     wanted = content.plain or {}
     for path, chosen in changes.items():
@@ -327,16 +349,6 @@ def _differing(old: Settings, new: Settings) -> Iterator[tuple[str, Any]]:
     for name, value in msgspec.structs.asdict(new).items():
         if value != getattr(old, name):
             yield name, value
-
-
-def _value_at(settings: Settings, path: TomlPath) -> Any:
-    """The value at a path of the file, for all models or for one; None if the model has no value of its
-    own.
-    """
-    if len(path) == 1:
-        return getattr(settings, path[0])
-    _, model_id, name = path
-    return settings.models.get(model_id, {}).get(name)
 
 
 def _model_changes(old: Settings, new: Settings) -> dict[TomlPath, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,48 +27,66 @@ class CancellableJob:
         self._bridge = bridge
         self._changed = changed
         self._failure = failure
-        self._cancelled: Event | None = None
-        self._forget: Callable[[], None] = lambda: None
+        self._operation: _Operation | None = None
+        """The one that is under way."""
 
     @property
     def busy(self) -> bool:
         """Whether an operation is under way."""
-        return self._cancelled is not None
+        return self._operation is not None
 
     def start(self, operation: Callable[[Event], Value], success: Callable[[Value], object]) -> None:
         """Run `operation` off the GUI thread; it should end soon after its argument is set.
 
         Only while not `busy`.
         """
-        cancelled = self._cancelled = Event()
-
-        def succeed(value: Value) -> None:
-            self._end()
-            success(value)
-
-        def fail(error: AppError) -> None:
-            self._end()
-            self._failure(error)
-
-        self._forget = self._bridge.run(lambda: operation(cancelled), succeed, fail)
+        begun = self._operation = _Operation(self._end, success, self._failure)
+        begun.forget = self._bridge.run(lambda: operation(begun.cancelled), begun.succeed, begun.fail)
         self._changed()
+
+    def take_over(self, old: CancellableJob, success: Callable[[Any], object]) -> None:
+        """Continue the operation of `old`, if one is under way: from now on, its outcome is told here."""
+        begun = self._operation = old._operation
+        old._operation = None
+        if begun:
+            begun.ended, begun.success, begun.failure = self._end, success, self._failure
+            self._changed()
 
     def cancel(self) -> None:
         """Ask the operation to end; until it has ended, it is under way, and its outcome is delivered."""
-        if self._cancelled:
-            self._cancelled.set()
+        if self._operation:
+            self._operation.cancelled.set()
 
     def abandon(self) -> None:
         """Ask the operation to end, and drop its outcome: it counts as ended at once."""
-        if self._cancelled:
-            self._cancelled.set()
-            self._forget()
+        if self._operation:
+            self._operation.cancelled.set()
+            self._operation.forget()
             self._end()
 
     def is_current(self, cancelled: Event) -> bool:
         """Whether the operation with this argument is the one under way."""
-        return cancelled is self._cancelled
+        return self._operation is not None and cancelled is self._operation.cancelled
 
     def _end(self) -> None:
-        self._cancelled = None
+        self._operation = None
         self._changed()
+
+
+@dataclass(slots=True)
+class _Operation:
+    """An operation under way, and what follows when it has ended."""
+
+    ended: Callable[[], object]
+    success: Callable[[Any], object]
+    failure: Callable[[AppError], object]
+    cancelled: Event = field(default_factory=Event)
+    forget: Callable[[], None] = lambda: None
+
+    def succeed(self, value: Any) -> None:
+        self.ended()
+        self.success(value)
+
+    def fail(self, error: AppError) -> None:
+        self.ended()
+        self.failure(error)

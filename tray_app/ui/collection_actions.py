@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QInputDialog
 from tray_app.ui.dialogs.confirm import ask_to_delete_collection
 from tray_app.ui.presenters.search import collection_facts, example_question
 from tray_app.ui.presenters.search_snippets import Searched, qdrant_curl, qdrant_python, search_4d
+from tray_app.ui.presenters.snippets import key_for
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import announce
 from tray_app.ui.widgets.file_dialogs import ask_where_to_save
@@ -74,7 +75,8 @@ class CollectionActions(QObject):
         current, base_url = self._controller.current, self._bridge.status.server.base_url
         if current is not None and base_url is not None:
             question = self.question or example_question(tr)
-            searched = Searched(base_url, current.model_id, current.name, current.dimensions, question)
+            key = key_for(self._bridge.status)
+            searched = Searched(base_url, current.model_id, current.name, current.dimensions, question, key)
             QGuiApplication.clipboard().setText(snippet(searched))
             announce(self._window, tr("Copied"))
 

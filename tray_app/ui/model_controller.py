@@ -190,7 +190,7 @@ class ModelController(QObject):
     def _removal_failed(self, row: ModelRow, error: AppError) -> None:
         self._tell(error)
         if isinstance(error, NotDiscardedError):
-            self._card.offer(tr("Delete &Forever"), lambda: self._remove(row, for_good=True))
+            self._card.offer(tr("Delete &Permanently"), lambda: self._remove(row, for_good=True))
 
     def _open(self, dialog: QDialog) -> None:
         self.dialog = dialog

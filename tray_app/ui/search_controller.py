@@ -99,6 +99,15 @@ class SearchController(QObject):
         self._forget_read()  # an earlier read may end later
         self._forget_read = self._bridge.run(lambda: read_shelf(search), self._show, self._tell)
 
+    def take_over(self, old: SearchController) -> None:
+        """Show the same collection as `old`, and continue what it does."""
+        self.current_id, self._last = old.current_id, old._last
+        self.waiting, old.waiting = old.waiting, None
+        self.done, self.total = old.done, old.total
+        old._told.connect(self._told)
+        old._made.connect(self._made)
+        self._job.take_over(old._job, self._conclude)
+
     def choose(self, collection_id: str) -> None:
         """Show another collection."""
         if collection_id != self.current_id:

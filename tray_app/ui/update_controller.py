@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
+from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.what_is_new import WhatIsNewDialog
 from tray_app.ui.presenters.updates import UpdateAction
 
@@ -33,10 +34,18 @@ class UpdateController(QObject):
         self._bridge = bridge
         self._tell = tell
         self._window = window
-        self.checking = False
-        """Whether the signature of a package is being checked."""
+        self._check = CancellableJob(bridge, self.checked.emit, tell)
         self.dialog: WhatIsNewDialog | None = None
         """The dialog that was opened last."""
+
+    @property
+    def checking(self) -> bool:
+        """Whether the signature of a package is being checked."""
+        return self._check.busy
+
+    def take_over(self, old: UpdateController) -> None:
+        """Continue the check that `old` has begun."""
+        self._check.take_over(old._check, lambda _: None)
 
     def do(self, action: UpdateAction) -> None:
         """Do this with the version that is available."""
@@ -48,7 +57,8 @@ class UpdateController(QObject):
                 self.dialog = WhatIsNewDialog(updates.newer, self._window)
                 self.dialog.open()
             case UpdateAction.DOWNLOAD if updates.fetches:
-                self._fetch()
+                self._tell(None)
+                self._check.start(lambda _: app.updates.download(), lambda _: None)
             case UpdateAction.DOWNLOAD if updates.newer:
                 QDesktopServices.openUrl(QUrl(updates.newer.page))
             case UpdateAction.SKIP:
@@ -57,23 +67,6 @@ class UpdateController(QObject):
                 self._run(app.updates.cancel)
             case UpdateAction.REVEAL if updates.download:
                 QDesktopServices.openUrl(QUrl.fromLocalFile(str(updates.download.path.parent)))
-
-    def _fetch(self) -> None:
-        self._tell(None)
-        self._show_checking(checking=True)
-        self._bridge.run(
-            self._bridge.app.updates.download,
-            lambda _: self._show_checking(checking=False),
-            self._not_fetched,
-        )
-
-    def _not_fetched(self, error: AppError) -> None:
-        self._show_checking(checking=False)
-        self._tell(error)
-
-    def _show_checking(self, *, checking: bool) -> None:
-        self.checking = checking
-        self.checked.emit()
 
     def _run(self, operation: Callable[[], object]) -> None:
         self._tell(None)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
     QStyle,
     QStyledItemDelegate,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 USUAL_SIZE = (1120, 680)
 """Pixels: wide enough for a row of models in every language, beside the scroll bar."""
 _NARROW_LETTERS = 100
-"""With less width than for so many letters, the list of pages shows symbols only."""
+"""With less width than for so many letters, or than the page needs, the list of pages shows symbols only."""
 _SYMBOLS = {
     Page.HOME: "house",
     Page.MODELS: "boxes",
@@ -80,6 +81,7 @@ class Window(QWidget):
         QShortcut(QKeySequence(QKeySequence.StandardKey.Close), self, self.close)
         self._lay_out()
         self._draw_symbols()
+        self._show_titles(wide=True)
         self.resize(*USUAL_SIZE)
 
     def open(self, page: Page | None = None) -> None:
@@ -144,8 +146,9 @@ class Window(QWidget):
     def page(self, page: Page) -> QWidget:
         """A page, built now if it has not been opened yet."""
         if page not in self._pages:
-            self._pages[page] = self._build(page)
-            self._stack.addWidget(self._pages[page])
+            made = self._pages[page] = self._build(page)
+            made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # see `_turn_to`
+            self._stack.addWidget(made)
         return self._pages[page]
 
     def _show_closable(self, error: AppError) -> None:
@@ -177,7 +180,7 @@ class Window(QWidget):
                 from tray_app.ui.pages.chat import ChatPage
 
                 chat = ChatPage(self._bridge)
-                chat.navigate.connect(self.open)
+                chat.discover_wanted.connect(self._discover)
                 return chat
             case Page.EMBEDDINGS:
                 from tray_app.ui.pages.embeddings import EmbeddingsPage
@@ -204,7 +207,14 @@ class Window(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show only symbols in the list of pages of a narrow window."""
         super().resizeEvent(event)
-        self._show_titles(wide=self.width() >= _NARROW_LETTERS * self.fontMetrics().averageCharWidth())
+        self._fit_list()
+
+    def event(self, event: QEvent) -> bool:
+        """Follow what the page needs."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit_list()
+        return done
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the symbols anew when light becomes dark."""
@@ -226,8 +236,32 @@ class Window(QWidget):
             item.setData(Qt.ItemDataRole.AccessibleTextRole, _title(page))
         # On the ground of the window, not on white.
         pages.viewport().setAutoFillBackground(False)
-        pages.currentRowChanged.connect(lambda row: self._stack.setCurrentWidget(self.page(list(Page)[row])))
+        pages.currentRowChanged.connect(lambda row: self._turn_to(self.page(list(Page)[row])))
         return pages
+
+    def _turn_to(self, page: QWidget) -> None:
+        """Show a page. Only this one says how much room is needed, and not those behind it."""
+        for each in self._pages.values():
+            policy = QSizePolicy.Policy.Expanding if each is page else QSizePolicy.Policy.Ignored
+            each.setSizePolicy(policy, policy)
+        self._stack.setCurrentWidget(page)
+
+    def _fit_list(self) -> None:
+        """Show titles where there is room; where there is none, symbols make room for the page."""
+        least = self._whole.totalMinimumSize()
+        page = least.width() - self._side.minimumWidth()
+        narrow, wide = (self._width_of_list(wide=wide) for wide in (False, True))
+        before = self.minimumWidth()
+        self.setMinimumSize(page + narrow, least.height())
+        if self.minimumWidth() < before >= self.width():
+            bring_into_view(self)  # it was as wide as it had to be, perhaps wider than the screen
+        letters = _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
+        self._show_titles(wide=self.width() >= max(letters, page + wide))
+
+    def _width_of_list(self, *, wide: bool) -> int:
+        metrics = self.page_list.fontMetrics()
+        letters = max(metrics.horizontalAdvance(_title(page)) for page in Page) if wide else 0
+        return ICON + letters + (4 if wide else 2) * LARGE
 
     def _show_titles(self, *, wide: bool) -> None:
         """The titles of the pages beside their symbols, or else as their tooltips."""
@@ -236,9 +270,7 @@ class Window(QWidget):
             item.setText(_title(page) if wide else "")
             item.setToolTip("" if wide else _title(page))
         self.settings_button.setText(tr("Settin&gs…") if wide else "")
-        metrics = self.page_list.fontMetrics()
-        letters = max(metrics.horizontalAdvance(_title(page)) for page in Page) if wide else 0
-        self._side.setFixedWidth(ICON + letters + (4 if wide else 2) * LARGE)
+        self._side.setFixedWidth(self._width_of_list(wide=wide))
 
     def _draw_symbols(self) -> None:
         for row, page in enumerate(Page):
@@ -253,11 +285,12 @@ class Window(QWidget):
         right.setContentsMargins(SMALL, 0, 0, 0)
         right.addWidget(self.message)
         right.addWidget(self._stack, 1)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
-        row.setSpacing(0)
-        row.addWidget(self._side)
-        row.addLayout(right, 1)
+        self._whole = QHBoxLayout(self)
+        self._whole.setSizeConstraint(QHBoxLayout.SizeConstraint.SetNoConstraint)  # see `_fit_list`
+        self._whole.setContentsMargins(SMALL, SMALL, SMALL, SMALL)
+        self._whole.setSpacing(0)
+        self._whole.addWidget(self._side)
+        self._whole.addLayout(right, 1)
 
 
 class _PageDelegate(QStyledItemDelegate):

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QTabWidget
 
 from tray_app.ui.pages.completion import CompletionPanel
 from tray_app.ui.pages.conversations import ConversationsPanel
-from tray_app.ui.presenters.notices import Page
 from tray_app.ui.texts import tr
 
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 class ChatPage(QTabWidget):
     """What chat models are used for."""
 
-    navigate = Signal(object)
-    """A `Page` to open."""
+    discover_wanted = Signal()
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -30,7 +28,7 @@ class ChatPage(QTabWidget):
         self.completion = CompletionPanel(bridge)
         self.addTab(self.chat, tr("Chat"))
         self.addTab(self.completion, tr("Completion"))
-        self.chat.models_wanted.connect(lambda: self.navigate.emit(Page.MODELS))
+        self.chat.models_wanted.connect(self.discover_wanted)
 
     def take_over(self, old: ChatPage) -> None:
         """Show the same tab, and in each what was there."""

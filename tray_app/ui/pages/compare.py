@@ -125,8 +125,7 @@ class ComparePanel(QWidget):
         app = self._bridge.app
         self.card.clear()
         self._job.start(
-            lambda cancelled: embed_texts(app, texts, cancelled),
-            lambda embedded: self._show(texts, embedded),
+            lambda cancelled: (texts, embed_texts(app, texts, cancelled)), lambda done: self._show(*done)
         )
 
     def cancel(self) -> None:
@@ -134,11 +133,11 @@ class ComparePanel(QWidget):
         self._job.abandon()
 
     def take_over(self, old: ComparePanel) -> None:
-        """Show the same texts and results."""
-        old.cancel()
+        """Show the same texts and results, and the result that is awaited when it comes."""
         self.texts.setPlainText(old.texts.toPlainText())
         self.results.take_over(old.results)
         self._hint.setVisible(self.results.isHidden())
+        self._job.take_over(old._job, lambda done: self._show(*done))
 
     def _show(self, texts: tuple[str, ...], embedded: EmbeddingResult) -> None:
         self._hint.hide()

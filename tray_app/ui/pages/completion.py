@@ -30,6 +30,8 @@ class CompletionPanel(QWidget):
 
     _arrived = Signal(object, str)
     """Which answer, and a piece of it."""
+    _passed_on = Signal(object, str)
+    """The same, for the panel that has taken the answer over."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -72,11 +74,12 @@ class CompletionPanel(QWidget):
         self._job.abandon()
 
     def take_over(self, old: CompletionPanel) -> None:
-        """Show the same text, and as much of an answer as there is."""
-        old.stop()
+        """Show the same text and answer, and continue the answer that is under way."""
         self.prompt.setPlainText(old.prompt.toPlainText())
         self.tokens.setValue(old.tokens.value())
         self.answer.setPlainText(old.answer.toPlainText())
+        old._passed_on.connect(self._add)
+        self._job.take_over(old._job, lambda _: None)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -117,7 +120,9 @@ class CompletionPanel(QWidget):
         )
 
     def _add(self, answer: Event, piece: str) -> None:
-        if self._job.is_current(answer):  # else it belongs to an answer that was stopped
+        if self._job.is_current(answer):  # else it was stopped, or taken over
             cursor = QTextCursor(self.answer.document())
             cursor.movePosition(QTextCursor.MoveOperation.End)
             cursor.insertText(piece)
+        else:
+            self._passed_on.emit(answer, piece)

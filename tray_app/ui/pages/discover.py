@@ -109,14 +109,17 @@ class DiscoverPanel(QWidget):
             self.hub.search(text)
 
     def take_over(self, old: DiscoverPanel) -> None:
-        """Show the same words and results."""
-        self.field.blockSignals(True)
+        """Show the same words and results, or search for them, and why that has failed."""
         self.field.setText(old.field.text())
-        self.field.blockSignals(False)
+        self._pause.stop()
         self._unfolded = old._unfolded
         self.controller.take_over(old.controller)
         self.hub.take_over(old.hub)
         self.order.setCurrentIndex(old.order.currentIndex())
+        if old._pause.isActive():
+            self._pause.start()
+        if self.hub.error:
+            self._fail(self.hub.error)
         self._show()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -255,6 +258,8 @@ class DiscoverPanel(QWidget):
         elif hub.results is not None:
             title = tr("Results for “{words}”").format(words=hub.words)
             text = "" if hub.results.repositories else tr("Nothing was found. Try fewer words.")
+        elif hub.busy:
+            title = text = ""
         else:
             title = tr("Tested and described")
             text = tr("Models of the catalog. Hugging Face has many more: search for a name.")

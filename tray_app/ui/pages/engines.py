@@ -113,7 +113,7 @@ class EnginesPage(QWidget):
         column.addLayout(top)
         for engines in (self.installed, self.others_button, self.others):
             column.addWidget(engines)
-        column.addStretch()
+        column.addStretch(1)  # alone: the rows would take a part of the room
         self.scrolled = scrolled(content)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)

@@ -141,6 +141,7 @@ class HomePage(QScrollArea):
         """Keep what was closed and measured, and continue what was begun."""
         self._read = old._read
         self.first_models.take_over(old.first_models)
+        self.updates.take_over(old.updates)
         self.look.overview = old.look.overview
         self.usage_look.samples = old.usage_look.samples
         self._show_cards()

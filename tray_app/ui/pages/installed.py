@@ -34,7 +34,7 @@ from tray_app.ui.presenters.notices import Page
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import add_shortcut, search_line
+from tray_app.ui.widgets.basic import add_shortcut, scrolled, search_line
 from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.file_dialogs import ask_for_paths
 from tray_app.ui.widgets.first_steps import FirstSteps
@@ -158,7 +158,8 @@ class InstalledPanel(QWidget):
         column.addLayout(self._head)
         column.addWidget(self.folder_card)
         column.addWidget(self.card)
-        column.addWidget(self.first_steps, 1)
+        self._offers = scrolled(self.first_steps)  # in a narrow window, they would be higher than a screen
+        column.addWidget(self._offers, 1)
         column.addWidget(self.table, 1)
         column.addWidget(self.total)
         column.addStretch()
@@ -214,6 +215,7 @@ class InstalledPanel(QWidget):
         offered = {each.id for each in self._look.settled.facts.catalog if each.builtin}
         bare = not self.first_steps.isHidden() and all(row.id in offered for row in rows)
         many = len(rows) > FEW_MODELS or bool(self.filter.text())
+        self._offers.setHidden(self.first_steps.isHidden())
         self.table.setHidden(bare)
         self._top.setHidden(bare)
         self.filter.setHidden(not many)

@@ -105,13 +105,16 @@ class MeasurePanel(QWidget):
         self._job.cancel()
 
     def take_over(self, old: MeasurePanel) -> None:
-        """Show the same request and measurement."""
-        old.cancel()
+        """Show the same request and measurement, and continue one that is under way."""
         self.text.setText(old.text.text())
         self.requests.setValue(old.requests.value())
         self.at_once.setValue(old.at_once.value())
         if old._measurement is not None:
             self._show(old._measurement)
+        self.job.bar.setRange(0, old.job.bar.maximum())
+        old._answered.connect(self._answered)
+        self._job.take_over(old._job, self._show)
+        self._hear(old.job.bar.value())
 
     def tune(self) -> None:
         """Open the dialog that finds the best engine and number of threads."""

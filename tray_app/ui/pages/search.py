@@ -85,9 +85,9 @@ class SearchPanel(QWidget):
         self._ask()
 
     def take_over(self, old: SearchPanel) -> None:
-        """Show the same collection and question."""
-        old.controller.cancel()
-        self.controller.current_id = old.controller.current_id
+        """Show the same collection and question, and continue an addition that is under way."""
+        self._wants_new = old._wants_new
+        self.controller.take_over(old.controller)
         self.question.fill_in(old.question.text())
         if old.controller.is_known:
             self.controller.read()

@@ -166,4 +166,4 @@ class SpacePanel(QWidget):
             self.card.show_error(next(iter(kept.values())))
         rows = tuple(row for row, error in kept.items() if isinstance(error, NotDiscardedError))
         if rows and len(rows) == len(kept):
-            self.card.offer(tr("Delete &Forever"), lambda: self._remove(rows, for_good=True))
+            self.card.offer(tr("Delete &Permanently"), lambda: self._remove(rows, for_good=True))

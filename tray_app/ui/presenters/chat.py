@@ -82,7 +82,7 @@ def wait_text(model_id: str, name: str, status: AppStatus, waited_s: float, tr: 
 def when_text(at_s: float, now_s: float, tr: Translate) -> str:
     """When a conversation was saved last: the time of day, or the date."""
     at, now = time.localtime(at_s), time.localtime(now_s)
-    if now_s - at_s < _MINUTE_S:
+    if abs(now_s - at_s) < _MINUTE_S:  # the clock may have been set back since
         return tr("Just now")
     if at[:3] == now[:3]:
         return tr("Today, {time}").format(time=time.strftime("%H:%M", at))

@@ -10,6 +10,7 @@ import shlex
 from dataclasses import dataclass
 
 from tray_app.phrases import json_text
+from tray_app.ui.presenters.snippets import NO_KEY, key_header
 
 _QDRANT = "http://localhost:6333"
 _LIMIT = 20
@@ -25,6 +26,8 @@ class Searched:
     name: str
     dimensions: int
     question: str
+    key: str = NO_KEY
+    """What stands for the key of the server."""
 
     @property
     def short_name(self) -> str:
@@ -51,7 +54,7 @@ if not store.collection_exists({name!r}):
     store.create_collection({name!r}, vectors_config=size)
     store.upload_collection({name!r}, vectors=[row.pop("vector") for row in rows], payload=rows)
 
-client = OpenAI(base_url={searched.base_url!r}, api_key="none")
+client = OpenAI(base_url={searched.base_url!r}, api_key="{searched.key}")
 answer = client.embeddings.create(
     model={searched.model!r}, input={searched.question!r}, extra_body={{"input_type": "query"}}
 )
@@ -75,7 +78,7 @@ jq -cs '{{points: [to_entries[]
   | {{id: .key, vector: .value.vector, payload: (.value | del(.vector))}}]}}' {name}.jsonl |
   {put}/points --data-binary @-
 
-curl {searched.base_url}/embeddings -H 'Content-Type: application/json' \\
+curl {searched.base_url}/embeddings{key_header(searched.key)} -H 'Content-Type: application/json' \\
   --data-raw {shlex.quote(body)} |
   jq '{{query: .data[0].embedding, limit: {_LIMIT}, with_payload: true}}' |
   curl {collection}/points/query -H 'Content-Type: application/json' --data-binary @-
@@ -87,7 +90,7 @@ def search_4d(searched: Searched) -> str:
     model, question = json_text(searched.model), json_text(searched.question)
     return f"""\
 // A table Passage has the fields text (Text) and embedding (Object, class 4D.Vector).
-var $client:=cs.AIKit.OpenAI.new({{apiKey: "none"; baseURL: "{searched.base_url}"}})
+var $client:=cs.AIKit.OpenAI.new({{apiKey: "{searched.key}"; baseURL: "{searched.base_url}"}})
 
 // Once, and again when texts change:
 var $passage : cs.PassageEntity

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayou
 from tray_app.ui.presenters.builds import EngineAction, action_label, action_name
 from tray_app.ui.style import MEDIUM, SMALL, Variant, set_variant
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.basic import announce, give_up_focus
 from tray_app.ui.widgets.cards import Card
 from tray_app.ui.widgets.labels import small_label, text_label
 
@@ -67,9 +67,11 @@ class ActionCard(Card):
     def show_view(self, view: CardView | None) -> None:
         """Show this; None hides the card."""
         before, self._view = self._view, view
-        self.setVisible(view is not None)
         if view is None:
+            give_up_focus(self)
+            self.hide()
             return
+        self.show()
         for label, words in ((self.title, view.title), (self.text, view.text), (self.note, view.note)):
             label.setText(words)
             label.setVisible(bool(words))

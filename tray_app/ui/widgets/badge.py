@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from tray_app.ui.presenters.tone import Tone
 from tray_app.ui.style import ICON, MEDIUM, RADIUS, SMALL, TIGHT, Type, colors, look_of, set_type, tinted
 from tray_app.ui.symbols import symbol_pixmap
-from tray_app.ui.widgets.labels import plain_tooltip
+from tray_app.ui.widgets.labels import explain, line_width
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QColor, QPaintEvent, QPalette, QResizeEvent
@@ -69,7 +69,7 @@ class Badge(QLabel):
     def _size_of(self, letters: int) -> QSize:
         """The size of the word, but at most that of so many letters."""
         metrics = self.fontMetrics()
-        width = min(metrics.horizontalAdvance(self.text()), letters * metrics.averageCharWidth())
+        width = min(line_width(self.text(), self.font()), letters * metrics.averageCharWidth())
         return QSize(width + 2 * SMALL, metrics.height() + TIGHT)
 
     def _shown(self) -> str:
@@ -77,7 +77,7 @@ class Badge(QLabel):
         return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
 
     def _explain(self) -> None:
-        self.setToolTip(plain_tooltip(self.text()) if self._shown() != self.text() else "")
+        explain(self, self.text() if self._shown() != self.text() else "")
 
 
 class SymbolChip(QWidget):

@@ -12,7 +12,7 @@ from tray_app.ui.presenters.formatting import error_title
 from tray_app.ui.style import LARGE, MEDIUM, RADIUS, look_of
 from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
-from tray_app.ui.widgets.basic import announce
+from tray_app.ui.widgets.basic import announce, give_up_focus
 from tray_app.ui.widgets.labels import text_label
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class MessageCard(Card):
         """Hide the message."""
         self._act: Callable[[], object] | None = None
         self.error: AppError | None = None
+        give_up_focus(self)
         self.hide()
 
     def show_error(self, error: AppError | None) -> None:

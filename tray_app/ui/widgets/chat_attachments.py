@@ -12,7 +12,7 @@ from tray_app.ui.style import LARGE, SMALL, Variant, set_variant
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.chat_message import show_image
-from tray_app.ui.widgets.labels import plain_tooltip, small_label
+from tray_app.ui.widgets.labels import explain, small_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,11 +65,11 @@ class Attachments(QWidget):
         label.setFixedSize(_SIDE, _SIDE)
         label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         label.setAccessibleName(tr("Picture: {name}").format(name=picture.name))
-        label.setToolTip(plain_tooltip(picture.name))
+        explain(label, picture.name)
         show_image(label, small_image(picture, 2 * _SIDE), _SIDE)
         remove = QPushButton()
         remove.setAccessibleName(tr("Remove {name}").format(name=picture.name))
-        remove.setToolTip(plain_tooltip(tr("Remove {name}").format(name=picture.name)))
+        explain(remove, tr("Remove {name}").format(name=picture.name))
         set_variant(remove, Variant.QUIET)
         set_symbol(remove, "x")
         remove.setFixedSize(QSize(LARGE, LARGE))

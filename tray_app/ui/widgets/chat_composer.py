@@ -13,7 +13,7 @@ from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import accept_copy
 from tray_app.ui.widgets.chat_attachments import Attachments
-from tray_app.ui.widgets.labels import plain_tooltip, small_label
+from tray_app.ui.widgets.labels import explain, small_label
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QMimeData
@@ -91,7 +91,7 @@ class Composer(QFrame):
         most = _NAME_LETTERS * button.fontMetrics().averageCharWidth()
         shown = button.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, most)
         button.setText(shown.replace("&", "&&"))
-        button.setToolTip(plain_tooltip(name) if shown != name else "")
+        explain(button, name if shown != name else "")
         button.setAccessibleName(tr("Model: {model}").format(model=name))
         options = tr("System prompt and temperature")
         self.options_button.setAccessibleName(

@@ -15,7 +15,7 @@ from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, Variant, look_o
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.code_block import CodeBlock, CopyButton
-from tray_app.ui.widgets.labels import ElidedLabel, plain_tooltip
+from tray_app.ui.widgets.labels import ElidedLabel, explain
 from tray_app.ui.widgets.markdown import TextView
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class _Pictures(QWidget):
             label.setFixedSize(THUMBNAIL, THUMBNAIL)
             label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
             label.setAccessibleName(tr("Picture: {name}").format(name=picture.name))
-            label.setToolTip(plain_tooltip(picture.name))
+            explain(label, picture.name)
             self._row.addWidget(label)
             self._host.thumbnail(picture, partial(_show_thumbnail, label))
 

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from tray_app.app.embedding_files import SUFFIXES, results_json, save_file, save_results
 from tray_app.ui.garbage import delete_plot
 from tray_app.ui.presenters.embedding import embedded_texts, result_summary
-from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, model_id, python_snippet
-from tray_app.ui.style import SMALL
+from tray_app.ui.presenters.snippets import curl_snippet, fourd_snippet, key_for, model_id, python_snippet
+from tray_app.ui.style import LARGE, SMALL
 from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.basic import announce
@@ -30,6 +39,8 @@ if TYPE_CHECKING:
     from tray_app.ui.bridge import Bridge
     from tray_app.ui.embedding_operations import EmbeddingResult
     from tray_app.ui.widgets.comparison import Comparison
+
+_LEAST_HEIGHT = 12 * LARGE
 
 
 class EmbeddingResults(QWidget):
@@ -56,6 +67,9 @@ class EmbeddingResults(QWidget):
         self.hover = QLabel(textFormat=Qt.TextFormat.PlainText)
         self.vectors.hovered.connect(self.hover.setText)
         self.tabs = QTabWidget()
+        # Plots ask for much room. They get what the window has, and at least enough to be read.
+        self.tabs.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        self.tabs.setMinimumHeight(_LEAST_HEIGHT)
         self.tabs.addTab(self.vectors, tr("Vect&or"))
         self.tabs.currentChanged.connect(self.hover.clear)  # it spoke of the other plot
         self.picture_button = QPushButton(tr("Save &Picture…"))
@@ -164,8 +178,9 @@ class EmbeddingResults(QWidget):
         model = model_id(self._bridge.status)
         return results_json(self._texts, self._embedded.result, model) if self._embedded else ""
 
-    def _snippet(self, snippet: Callable[[str, str, tuple[str, ...]], str]) -> str:
-        return snippet(self._base_url, model_id(self._bridge.status), self._texts)
+    def _snippet(self, snippet: Callable[[str, str, tuple[str, ...], str], str]) -> str:
+        status = self._bridge.status
+        return snippet(self._base_url, model_id(status), self._texts, key_for(status))
 
     def _choose_file(self) -> None:
         question = tr("Save the results")

@@ -11,7 +11,7 @@ from tray_app.ui.style import ICON, MEDIUM, SMALL, TIGHT, Type, Variant, look_of
 from tray_app.ui.symbols import symbol_pixmap
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.cards import Card
-from tray_app.ui.widgets.labels import ElidedLabel, heading, plain_tooltip, small_label
+from tray_app.ui.widgets.labels import ElidedLabel, explain, heading, small_label
 from tray_app.ui.widgets.more_button import MoreButton
 from tray_app.ui.widgets.state_dot import StateDot
 
@@ -119,7 +119,7 @@ class EngineRow(QFrame):
         self.shape.show_sign(view.shape, view.state)
         self.name.show_text(name)
         self.facts.setText(f"{_FIXED_SPACE}· ".join((view.state, *details)))
-        self.facts.setToolTip(plain_tooltip(view.explanation or view.process))
+        explain(self.facts, view.explanation or view.process)
         self._show_pin(kept=bool(view.kept))
         self.keep.setVisible(view.kept is not None)
         self.keep.setChecked(bool(view.kept))

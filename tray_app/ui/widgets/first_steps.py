@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from tray_app.ui.presenters.first_steps import FirstStepsView, first_steps, second_steps
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tray_app.ui.presenters.model_facts import ModelFacts
 
 _NARROWEST_LETTERS = 30
-"""With less width than this for each card, they stand below each other."""
+"""With less width than this for each card, or than a card needs, they stand below each other."""
 
 
 class FirstSteps(QWidget):
@@ -94,9 +94,20 @@ class FirstSteps(QWidget):
         super().resizeEvent(event)
         self._arrange()
 
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as the widest card: the cards can always stand below each other."""
+        hint = super().minimumSizeHint()
+        return QSize(min(hint.width(), max(self._card_widths(), default=0)), hint.height())
+
+    def _card_widths(self) -> list[int]:
+        """The fewest pixels that each card needs."""
+        cards = (self._cards.itemAt(number) for number in range(self._cards.count()))
+        return [card.minimumSize().width() for card in cards if card]
+
     def _arrange(self) -> None:
-        needed = _NARROWEST_LETTERS * self.fontMetrics().averageCharWidth() * len(self._view.steps)
-        beside = self.width() >= needed
+        widths = self._card_widths()
+        letters = _NARROWEST_LETTERS * self.fontMetrics().averageCharWidth() * len(widths)
+        beside = self.width() >= max(letters, sum(widths) + SMALL * len(widths))
         direction = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
         if direction != self._cards.direction():
             self._cards.setDirection(direction)

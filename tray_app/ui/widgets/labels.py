@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from html import escape
+from math import ceil
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QPalette
+from PySide6.QtGui import QFontMetricsF, QPalette
 from PySide6.QtWidgets import QLabel, QSizePolicy
 
 from tray_app.ui.style import Type, colors, set_type
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QResizeEvent
+    from PySide6.QtGui import QFont, QResizeEvent
     from PySide6.QtWidgets import QWidget
 
 _FEW_LETTERS = 12
@@ -60,7 +61,7 @@ class ElidedLabel(QLabel):
     def sizeHint(self) -> QSize:
         """Room for all of it."""
         metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self._full), metrics.height())
+        return QSize(line_width(self._full, self.font()), metrics.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show as much as there is room for."""
@@ -70,7 +71,7 @@ class ElidedLabel(QLabel):
     def _elide(self) -> None:
         shown = self.fontMetrics().elidedText(self._full, Qt.TextElideMode.ElideMiddle, self.width())
         self.setText(shown)
-        self.setToolTip(plain_tooltip(self._full) if shown != self._full else "")
+        explain(self, self._full if shown != self._full else "")
 
 
 class _QuietLabel(QLabel):
@@ -135,6 +136,17 @@ def row_label_for(text: str, field: QWidget) -> QLabel:
     label = label_for(text, field)
     label.setMinimumHeight(field.sizeHint().height())
     return label
+
+
+def line_width(text: str, font: QFont) -> int:
+    """Pixels that a line of text needs to be shown in full: whole ones, where Qt rounds to the nearest."""
+    return ceil(QFontMetricsF(font).horizontalAdvance(text))
+
+
+def explain(widget: QWidget, text: str) -> None:
+    """Give a widget this tooltip, word for word; a screen reader reads it, and not the tooltip's HTML."""
+    widget.setToolTip(plain_tooltip(text))
+    widget.setAccessibleDescription(text)
 
 
 def plain_tooltip(text: str) -> str:

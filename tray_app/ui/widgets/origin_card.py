@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout
 
 from tray_app.ui.style import MEDIUM, SMALL
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import give_up_focus
 from tray_app.ui.widgets.cards import Card
 from tray_app.ui.widgets.labels import text_label
 
@@ -58,9 +59,11 @@ class OriginCard(Card):
     def show_question(self, question: OriginQuestion | None) -> None:
         """Ask this; None hides the card."""
         before, self._question = self._question, question
-        self.setVisible(question is not None)
         if question is None:
+            give_up_focus(self)
+            self.hide()
             return
+        self.show()
         self.title.setText(question.title)
         self.text.setText(question.text)
         self.setAccessibleName(question.title)

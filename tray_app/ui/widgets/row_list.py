@@ -82,13 +82,17 @@ class RowModel(QAbstractListModel):
         return 0 if parent.isValid() else len(self.items)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """What Qt needs of a row: its name, the words for screen readers, tooltip and tick."""
+        """What Qt needs of a row: its name, the words for screen readers with what Enter does, tooltip and
+        tick.
+        """
         row = self.at(index.row())
         match role:
             case Qt.ItemDataRole.DisplayRole:
                 return row.name or row.title
             case Qt.ItemDataRole.AccessibleTextRole:
                 return row.spoken
+            case Qt.ItemDataRole.AccessibleDescriptionRole:
+                return row.action
             case Qt.ItemDataRole.ToolTipRole:
                 return plain_tooltip(row.tip)
             case Qt.ItemDataRole.CheckStateRole if row.checked is not None:

@@ -14,7 +14,7 @@ from tray_app.ui.symbols import set_symbol
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.badge import Badge
 from tray_app.ui.widgets.basic import NO_LIMIT, announce
-from tray_app.ui.widgets.labels import plain_tooltip, small_label, text_label
+from tray_app.ui.widgets.labels import explain, small_label, text_label
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
@@ -154,9 +154,8 @@ class Row(QWidget):
         button = self.more_button
         button.setCheckable(True)
         button.setVisible(bool(self._more))
-        button.setToolTip(plain_tooltip(self._more))
+        explain(button, self._more)
         button.setAccessibleName(tr("More about: {title}").format(title=self._title))
-        button.setAccessibleDescription(self._more)
         button.setObjectName("question")  # for the style sheet
         set_variant(button, Variant.QUIET)
         set_symbol(button, "circle-question-mark")
