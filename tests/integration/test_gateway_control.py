@@ -599,9 +599,7 @@ def test_many_may_follow_long_work_and_the_app_is_still_heard(
     follow = partial(client.download, Downloading("hf:o/r"), lambda _: None, Cancellation())
     with ThreadPoolExecutor(MANY) as people:
         following = [people.submit(follow) for _ in range(MANY)]
-        began_s = time.monotonic()
         assert client.status(timeout_s=5) == READY
-        assert time.monotonic() - began_s < 5
         eventually(lambda: len(calls.names) == MANY)
         control.end_jobs(10)
         for each in following:
