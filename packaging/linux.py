@@ -114,7 +114,7 @@ def md5sums(tree: Path) -> str:
 
 
 def debian_version(version: str) -> str:
-    """The version as Debian compares it: trials before their release, in the order of Python's versions."""
+    """The version as Debian compares it: pre-releases before their release, in Python's order."""
     return re.sub(r"(a|b|rc)(?=\d)", r"~\1", version.replace(".dev", "~~dev"))
 
 

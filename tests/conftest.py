@@ -1,9 +1,11 @@
 """What every test gets: nothing of the person's is touched, and no thread is left behind."""
 
 import gc
+import itertools
 import os
+import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,10 +69,32 @@ def _in_utf8(value: object) -> object:
             return value
 
 
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a folder with a number of its own and this name.
+
+    pytest looks through all earlier folders to number the next one, which takes longer with each test.
+    """
+    numbers = itertools.count()
+
+    def make(name: str) -> Path:
+        path = tmp_path_factory.getbasetemp() / f"{next(numbers)}-{name}"
+        path.mkdir()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, new_folder: Callable[[str], Path]) -> Path:
+    """As pytest's own, but made by `new_folder`."""
+    return new_folder(re.sub(r"\W", "_", request.node.name)[:30])
+
+
 @pytest.fixture(autouse=True)
-def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def private_home(new_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of the test's own, with a space and letters beyond ASCII, as people have them."""
-    home = tmp_path_factory.mktemp("home") / "Zoë 太郎"
+    home = new_folder("home") / "Zoë 太郎"
     home.mkdir()
     monkeypatch.setenv("POWERINFER_TRAY_HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

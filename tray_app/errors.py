@@ -347,7 +347,7 @@ class ErrorCode(StrEnum):
     FILE_NOT_VERIFIABLE = "file_not_verifiable"
     """The server gives neither the size nor the SHA-256 of the file."""
     RELEASE_NOT_READABLE = "release_not_readable"
-    """The address in `updates_address` answers, but tells of no release."""
+    """The address in `updates_address` answers, but with no release."""
     UPDATE_NOT_SIGNED = "update_not_signed"
     """The package of a new version was not signed by the makers of this app."""
     CHECKSUM_DIFFERS = "checksum_differs"

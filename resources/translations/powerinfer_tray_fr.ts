@@ -1865,6 +1865,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>If you have set “Engine download address”, check it or leave it empty. Otherwise, install a newer version of this app.</source>
+            <translation>Si vous avez défini « Adresse de téléchargement des moteurs », vérifiez-la ou laissez-la vide. Sinon, installez une version plus récente de cette application.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
             <source>Another engine is being installed</source>
             <translation>Un autre moteur est en cours d’installation</translation>
         </message>
@@ -4375,8 +4380,13 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
-            <source>It must be a valid URL.</source>
-            <translation>Il faut une URL valide.</translation>
+            <source>It must be an http or https address.</source>
+            <translation>Ce doit être une adresse http ou https.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be an http or https address, or empty.</source>
+            <translation>Ce doit être une adresse http ou https, ou rester vide.</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
@@ -9091,6 +9101,11 @@
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>What was downloaded is kept. Choose Download to continue.</source>
             <translation>Ce qui a été téléchargé est conservé. Choisissez Télécharger pour continuer.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>It may have been withdrawn. Try again tomorrow.</source>
+            <translation>Elle a peut-être été retirée. Réessayez demain.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />

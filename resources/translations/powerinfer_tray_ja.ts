@@ -1865,6 +1865,11 @@
         </message>
         <message>
             <location filename="../../tray_app/engine/builds/installing.py" />
+            <source>If you have set “Engine download address”, check it or leave it empty. Otherwise, install a newer version of this app.</source>
+            <translation>「エンジンのダウンロード元」を設定している場合は、確認するか空にしてください。そうでない場合は、このアプリの新しいバージョンをインストールしてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/engine/builds/installing.py" />
             <source>Another engine is being installed</source>
             <translation>別のエンジンをインストールしています</translation>
         </message>
@@ -4375,8 +4380,13 @@
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
-            <source>It must be a valid URL.</source>
-            <translation>有効な URL を指定してください。</translation>
+            <source>It must be an http or https address.</source>
+            <translation>http または https のアドレスでなければなりません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/settings/fields.py" />
+            <source>It must be an http or https address, or empty.</source>
+            <translation>http または https のアドレスであるか、空でなければなりません。</translation>
         </message>
         <message>
             <location filename="../../tray_app/settings/fields.py" />
@@ -9068,6 +9078,11 @@
             <location filename="../../tray_app/ui/presenters/updates.py" />
             <source>What was downloaded is kept. Choose Download to continue.</source>
             <translation>ダウンロード済みの部分は残っています。「ダウンロード」を選ぶと続行します。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/presenters/updates.py" />
+            <source>It may have been withdrawn. Try again tomorrow.</source>
+            <translation>取り下げられた可能性があります。明日もう一度お試しください。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/presenters/updates.py" />

@@ -175,10 +175,19 @@ class ServedFile:
     """Whom the requests came from: as many as there were connections."""
     asked: threading.Event = field(default_factory=threading.Event)
     """Set with the first request."""
+    _digested: tuple[Content, str] | None = None
 
     def next_fault(self) -> Fault | None:
         """What goes wrong with the request that is just being answered."""
         return self.faults.popleft() if self.faults else self.always
+
+    def etag_of(self, content: Content) -> str:
+        """What vouches for this content; computed once, for many requests ask for parts of it."""
+        if self.etag is not None:
+            return self.etag
+        if self._digested is None or self._digested[0] is not content:
+            self._digested = content, f'"{hashlib.md5(content[:]).hexdigest()}"'  # noqa: S324
+        return self._digested[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,10 +345,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(416, {"Content-Range": f"bytes */{len(content)}", "Content-Length": "0"})
             return
         body = _Body(content, start, end)
-        etag = f'"{hashlib.md5(content[:]).hexdigest()}"' if served.etag is None else served.etag  # noqa: S324
         headers = {
             "Content-Type": served.content_type,
-            "ETag": etag,
+            "ETag": served.etag_of(content),
             "Content-Range": f"bytes {start}-{end - 1}/{len(content) if served.total else '*'}"
             if ranged
             else "",

@@ -327,7 +327,7 @@ def test_a_network_without_an_answer_stops_no_server(private_home: Path, free: i
     [
         (b'{"tag_name": "v9.1.0"}', ""),
         (b"<html>Welcome</html>", "The answer is not what GitHub sends about the latest release."),
-        (b'{"tag_name": "nightly"}', "It is a draft or a trial, or its tag is no version."),
+        (b'{"tag_name": "nightly"}', "It is a draft or a pre-release, or its tag is not a version number."),
         (None, "404"),
     ],
 )

@@ -297,6 +297,21 @@ def test_an_archive_with_another_digest_is_neither_unpacked_nor_kept(
         assert at.kept == []
 
 
+def test_an_archive_that_the_mirror_does_not_have_blames_the_setting(
+    server: FileServer, tmp_path: Path
+) -> None:
+    build = offered(server, {ARCHIVE: engine_tar()})
+    del server.files[f"/{ARCHIVE}"]
+    with place(tmp_path, build) as at:
+        at.installer.install(build)
+
+        assert "“Engine download address”" in refused(at, ErrorCode.SOURCE_FILE_NOT_FOUND).hint
+        assert at.is_as_new()
+        assert at.kept == []
+    with place(tmp_path, build) as at:
+        assert at.installer.installation() is None  # nothing has arrived that could be resumed
+
+
 def test_a_download_that_breaks_off_can_be_resumed(server: FileServer, tmp_path: Path) -> None:
     build = offered(server, {ARCHIVE: engine_tar(padding_bytes=200_000)})
     served = server.files[f"/{ARCHIVE}"]

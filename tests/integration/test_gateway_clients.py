@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
 from tests.fakes.gateways import behind, gateway_to
@@ -28,6 +27,7 @@ from tray_app.gateway.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from langchain_openai import OpenAIEmbeddings
     from openai.types.chat import ChatCompletionMessageParam
 
 MESSAGES: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hi"}]
@@ -154,6 +154,8 @@ def test_openai_reads_that_the_model_is_loading() -> None:
 
 
 def langchain_embeddings(url: str, **options: Any) -> OpenAIEmbeddings:
+    from langchain_openai import OpenAIEmbeddings  # takes seconds
+
     return OpenAIEmbeddings(base_url=url, api_key=SecretStr("none"), model="any", max_retries=0, **options)
 
 
@@ -190,6 +192,8 @@ def test_langchain_is_told_the_option_when_it_sends_tokens(url: str, monkeypatch
 
 @pytest.mark.client("LangChain Python", "chat", "chat, streamed", powerinfer=True)
 def test_langchain_chats_and_streams(url: str) -> None:
+    from langchain_openai import ChatOpenAI  # takes seconds
+
     chat = ChatOpenAI(
         base_url=url, api_key=SecretStr("none"), model="gpt-4o-mini", max_retries=0, stream_usage=True
     ).bind(max_tokens=5)

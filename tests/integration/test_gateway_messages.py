@@ -7,10 +7,10 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import anthropic
 import pytest
 
 from tests.fakes.gateways import behind, gateway_to, post
+from tests.fakes.libraries import WhenUsed
 from tests.fakes.llamacpp import llamacpp
 from tests.fakes.played_chats import CALL, EVERYTHING, SECOND_CALL, streamed_chat, whole_chat
 from tests.fakes.powerinfer_server import powerinfer_server
@@ -20,10 +20,13 @@ from tray_app.gateway.upstream import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import anthropic
     from anthropic.types import MessageParam, ToolParam
 
     from tests.fakes.powerinfer_server import PowerInferServer
     from tray_app.gateway.upstream import Upstream
+else:
+    anthropic = WhenUsed("anthropic")
 
 HI: list[MessageParam] = [{"role": "user", "content": "Hi"}]
 TOOLS: list[ToolParam] = [

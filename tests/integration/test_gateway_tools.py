@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from langchain_openai import ChatOpenAI
 from pydantic import BaseModel, SecretStr
 
 from tests.fakes.chat_templates import write_caller
@@ -176,6 +175,8 @@ def test_a_json_object_is_one(url: str) -> None:
 
 @pytest.mark.client("LangChain Python", '`with_structured_output(method="function_calling")`', "`bind_tools`")
 def test_langchain_structures_its_output_by_calling_a_function(url: str) -> None:
+    from langchain_openai import ChatOpenAI  # takes seconds
+
     model: Any = ChatOpenAI(base_url=url, api_key=SecretStr("none"), model="x", max_retries=0)
     structured = model.with_structured_output(
         {"title": "clock", "description": "The time", **HOUR}, method="function_calling"

@@ -36,7 +36,7 @@ from tray_app.engine import llamacpp_child
 _BUFFER = re.compile(r"(model|KV|compute) buffer size = +([\d.]+) MiB")
 _ADDRESS = re.compile(r"serving on (http://[\d.:]+)")
 NARROW = Shape()
-DEEP = Shape(width=768, layers=8, heads=12, kv_heads=12, feed_forward=2048, vocabulary=16_000)
+DEEP = Shape(width=768, layers=8, heads=12, kv_heads=12, feed_forward=768, vocabulary=16_000)
 WIDE = Shape(width=768, layers=3, heads=12, kv_heads=12, feed_forward=4096, vocabulary=4000)
 
 
@@ -51,7 +51,7 @@ def start(path: Path, load: ContextConfig, *extra: tuple[str, str]) -> Iterator[
         "--kv-unified": "true",
         "--kv-unified-per-slot": str(load.context_size),
         "--batch-size": str(load.batch_size),
-        "--threads": "2",
+        "--threads": "1",
         "--pooling": "last",
         "--verbosity": "5",
     } | dict(extra)

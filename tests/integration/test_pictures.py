@@ -11,7 +11,6 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any
 
-import anthropic
 import ollama
 import pytest
 from openai import BadRequestError, OpenAI
@@ -194,6 +193,8 @@ def test_ollamas_client_sends_pictures(url: str) -> None:
     "anthropic Python", "messages.create with an image", how="with a projector next to the model"
 )
 def test_anthropics_client_sends_pictures(url: str) -> None:
+    import anthropic  # takes seconds
+
     source: Any = {"type": "base64", "media_type": "image/png", "data": picture()}
     content: Any = [{"type": "image", "source": source}, {"type": "text", "text": "What?"}]
     ask: Any = {"model": "tiny", "max_tokens": 2, "messages": [{"role": "user", "content": content}]}

@@ -9,8 +9,8 @@ from threading import Event
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
-from PySide6.QtGui import QKeySequence
+from PySide6.QtCore import QCoreApplication, QLocale, QPoint, QRect, QSize, QTranslator
+from PySide6.QtGui import QKeySequence, QScreen
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -61,6 +61,7 @@ from tray_app.ui.languages import number_locale, person_language, spoken
 from tray_app.ui.pages.chat import ChatPage
 from tray_app.ui.pages.embeddings import EmbeddingsPage
 from tray_app.ui.pages.engines import EnginesPage
+from tray_app.ui.pages.logs import LogsPage
 from tray_app.ui.pages.models import ModelsPage
 from tray_app.ui.presenters.builds import EngineAction
 from tray_app.ui.presenters.chat_rows import ChatAction
@@ -797,6 +798,28 @@ def test_what_most_people_use_fits_on_a_small_screen_with_large_letters(
             ]
 
     assert "\n".join(wrong) == ""
+
+
+def test_a_page_that_needs_more_than_the_screen_leaves_the_window_no_wider_for_the_next_one(
+    qtbot: QtBot,
+    bridge: Bridge,
+    language: str,  # noqa: ARG001 - spoken by the fixture
+    window: Window,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(QScreen, "availableGeometry", lambda _: QRect(QPoint(), QSize(*SMALL_SCREEN)))
+    window.open(Page.LOGS)
+    settle(qtbot, bridge)
+    logs = window.page(Page.LOGS)
+    assert isinstance(logs, LogsPage)
+    logs.copy_button.setMinimumWidth(SMALL_SCREEN[0])
+    settle(qtbot, bridge)
+    assert window.width() > SMALL_SCREEN[0]
+
+    window.open(Page.CHAT)
+    settle(qtbot, bridge)
+
+    assert window.width() <= SMALL_SCREEN[0]
 
 
 def test_the_usual_window_shows_every_fact_of_a_long_list(

@@ -489,7 +489,9 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
 ) -> None:
     fake.refuse(
         "smaller_types",
-        ModelError(ErrorCode.QUANTIZER_NOT_FOUND, "No program for quantizing was found", "", "Get one."),
+        ModelError(
+            ErrorCode.QUANTIZER_NOT_FOUND, "No program for quantizing was found", "", "Get one. " * 30
+        ),
     )
     select(page, "Bamboo 7B Q4_0")
     page.act(ModelAction.QUANTIZE)
@@ -498,6 +500,8 @@ def test_without_a_program_that_quantizes_the_dialog_says_what_helps(
 
     qtbot.waitUntil(lambda: dialog.card.accessibleName() == "No program for quantizing was found")
     assert not dialog.quantize_button.isEnabled()
+    hint = next(each for each in dialog.card.findChildren(QLabel) if each.text().startswith("Get one."))
+    qtbot.waitUntil(lambda: hint.height() >= hint.heightForWidth(hint.width()))
 
 
 def test_a_change_of_the_folder_shows_at_once(qtbot: QtBot, page: InstalledPanel, fake: FakeApp) -> None:

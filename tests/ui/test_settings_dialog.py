@@ -553,7 +553,7 @@ def found(dialog: SettingsDialog) -> set[str]:
         ("unload", {"memory_budget", "idle_minutes"}),
         ("mirror", {"hf_endpoint", "engines_address", "updates_address"}),
         ("  CORS ", {"allowed_origins", "refused_origins"}),
-        ("token hugging", {"huggingface.co"}),
+        ("token hugging", {"huggingface.co", "hf_endpoint"}),
         ("français", {"language"}),
         ("francais", {"language"}),
         ("prometheus", {"metrics"}),

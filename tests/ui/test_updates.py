@@ -23,6 +23,7 @@ from tray_app.app.updates import UpdateStatus
 from tray_app.download.disk_errors import disk_fault
 from tray_app.download.faults import broken_transfer
 from tray_app.download.progress import Phase
+from tray_app.download.refusals import refusal
 from tray_app.download.size_limits import DiskRoom, NoRoomError
 from tray_app.engine.lifecycle import State
 from tray_app.errors import DownloadError, ErrorCode
@@ -259,6 +260,13 @@ def test_a_lost_connection_names_the_button_that_is_there() -> None:
     card = update_card(telling(fetches=True, download=failed), ENGLISH)
     assert card
     assert "It ended.\nWhat was downloaded is kept. Choose Download to continue." in card.text
+
+
+def test_a_package_that_is_gone_is_not_blamed_on_what_the_person_has_typed() -> None:
+    gone = refusal(404, "mirror.example", {})
+    card = update_card(telling(download=make_progress(Phase.FAILED, name=PACKAGE, error=gone)), ENGLISH)
+    assert card
+    assert card.text.endswith("It may have been withdrawn. Try again tomorrow.")
 
 
 def test_without_a_page_that_can_be_opened_there_is_nothing_to_download() -> None:

@@ -73,9 +73,9 @@ def test_a_path_of_windows_keeps_its_backslashes(monkeypatch: pytest.MonkeyPatch
         ("models_folder", "./models", "the full path of a folder, or empty for the usual one"),
         ("models_folder", "~nobody-here/x", "the full path of a folder, or empty for the usual one"),
         ("models_folder", "$NOBODY_SET_THIS/x", "the full path of a folder, or empty for the usual one"),
-        ("hf_endpoint", "http://[", "a valid URL"),
-        ("remote_url", "http://box:port/v1", "a valid URL"),
-        ("engines_address", "https://box:99999", "a valid URL"),
+        ("hf_endpoint", "http://[", "an http or https address"),
+        ("remote_url", "http://box:port/v1", "an http or https address, or empty"),
+        ("engines_address", "https://box:99999", "an http or https address, or empty"),
         ("models_folder", "file://box/x", "the full path of a folder, or empty for the usual one"),
     ],
 )
@@ -150,6 +150,28 @@ def test_an_address_with_a_login_or_key_is_refused_and_not_repeated(name: str, a
     with pytest.raises(SettingsError, check=coded(ErrorCode.SETTING_HAS_CREDENTIALS)) as refused:
         parse_value(name, address)
     assert not re.search("s3c|ecret|bob", str(refused.value))
+
+
+@pytest.mark.parametrize("name", ["remote_url", "hf_endpoint", "engines_address"])
+@pytest.mark.parametrize(
+    "address",
+    ["box", "box 8000", "box:8000/v1", "ftp://box/v1", "http://", "http://a b/", "//box", "http://[::1/"],
+)
+def test_what_is_no_address_of_a_server_is_refused(name: str, address: str) -> None:
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTING_VALUE_INVALID)) as caught:
+        parse_value(name, address)
+    assert "http or https" in caught.value.message
+    assert f'{name} = "http' in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["remote_url", "engines_address"])
+def test_an_address_may_be_empty_where_that_means_something(name: str) -> None:
+    assert parse_value(name, "") == ""
+
+
+def test_there_is_always_an_address_for_models() -> None:
+    with pytest.raises(SettingsError, check=coded(ErrorCode.SETTING_VALUE_INVALID)):
+        parse_value("hf_endpoint", " ")
 
 
 @pytest.mark.parametrize("address", ["http://box:8000/v1", "https://[::1]:80/v1", "http://box/v1/@cf/model"])

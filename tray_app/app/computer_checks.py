@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tray_app.app.diagnostic_inputs import DiagnosticInputs, Notes
     from tray_app.download.session import Session
+    from tray_app.phrases import Text
     from tray_app.settings.schema import Settings
     from tray_app.system.disk import DiskSpace
 
@@ -206,7 +207,7 @@ def _read_release(address: str, session: Session) -> None:
 
     with closing(session.get_hops(address, {}, _NETWORK_TIMEOUT_S)[-1]) as answer:
         content = b"".join(pieces_of(answer, SMALL_FILE_BYTES, sum(_NETWORK_TIMEOUT_S)))
-    reason = "It is a draft or a trial, or its tag is no version."
+    reason: Text = "It is a draft or a pre-release, or its tag is not a version number."
     try:
         if read_release(content, address):
             return
@@ -214,7 +215,7 @@ def _read_release(address: str, session: Session) -> None:
         reason = "The answer is not what GitHub sends about the latest release."
     raise DownloadError(
         ErrorCode.RELEASE_NOT_READABLE,
-        phrase("{address} tells of no release", address=address),
+        phrase("No release was found at {address}", address=address),
         reason,
         "Correct the setting updates_address, or reset it to ask GitHub.",
     )

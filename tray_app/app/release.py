@@ -38,7 +38,7 @@ _LONGEST_NOTES = 20_000
 _LONGEST_ADDRESS = 2000
 _MOST_FILES = 100
 _VERSION = re.compile(r"v?((?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){1,3})")
-"""Releases alone: what has letters behind the numbers is a trial, and is not told of."""
+"""Releases alone: what has letters behind the numbers is a pre-release, and is not told of."""
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _TRIAL = re.compile(r"[0-9.]+(?:a|b|rc|dev)[0-9]")
 """As Python writes versions; one with `.post1` or `+local` comes after its release."""
@@ -123,7 +123,7 @@ def _can_be_opened(address: str, source: str) -> bool:
 
 
 def is_newer(version: str, own: str) -> bool:
-    """Whether a release comes after one's own version, which may be a trial of the same release."""
+    """Whether a release comes after one's own version, which may be a pre-release of the same version."""
     theirs, ours = _numbers(version), _numbers(own)
     return theirs > ours or (theirs == ours and _TRIAL.match(own) is not None)
 

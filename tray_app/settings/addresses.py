@@ -15,22 +15,21 @@ def has_secret(address: str) -> bool:
     return _WITH_SECRET.search(address) is not None
 
 
-def is_readable(address: str) -> bool:
-    """Whether an address can be split into its parts: `urlsplit` and its results raise no `ValueError`."""
+def is_server(address: str) -> bool:
+    """Whether this is the http or https address of a server; `urlsplit` and its results raise no error."""
     try:
-        _ = urlsplit(address).port
+        parts = urlsplit(address)
+        _ = parts.port
     except ValueError:
         return False
-    return True
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", address)
 
 
 def is_safe_address(text: str) -> bool:
     """Whether nobody on the way can read or change what is sent: https, or http to this computer. False with
     a login in it.
     """
-    if not is_readable(text) or re.search(r"\s", text):
+    if not is_server(text):
         return False
     parts = urlsplit(text)
-    if not parts.hostname or "@" in parts.netloc:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _THIS_COMPUTER)
+    return "@" not in parts.netloc and (parts.scheme == "https" or parts.hostname in _THIS_COMPUTER)

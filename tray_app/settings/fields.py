@@ -13,7 +13,7 @@ import msgspec
 
 from tray_app.errors import ErrorCode, SettingsError
 from tray_app.phrases import joined, phrase
-from tray_app.settings.addresses import has_secret, is_readable, is_safe_address
+from tray_app.settings.addresses import has_secret, is_safe_address, is_server
 from tray_app.settings.aliases import read_alias
 from tray_app.settings.origins import read_origin
 from tray_app.settings.schema import Scope, Settings
@@ -29,6 +29,7 @@ _EXAMPLES = {
     "refused_origins": ["app://example"],
     "aliases": ["gpt-4o-mini", "my-model"],
     "remote_url": "http://box:8000/v1",
+    "engines_address": "https://mirror.example/llama.cpp",
     "updates_address": "https://mirror.example/latest.json",
 }
 """Examples for the error about an invalid value, where the default would explain little."""
@@ -96,7 +97,9 @@ class Field:
         if self.name in _WITHOUT_KEY:
             return phrase("It must be an https address, or an http address of this computer, or empty.")
         if self.name in _ADDRESSES:
-            return phrase("It must be a valid URL.")
+            if self.default:
+                return phrase("It must be an http or https address.")
+            return phrase("It must be an http or https address, or empty.")
         limits = {"minimum": f"{self.minimum or 0:g}", "maximum": f"{self.maximum or 0:.12g}"}
         return {
             (int, False): phrase("It must be a whole number from {minimum} to {maximum}.", **limits),
@@ -120,7 +123,7 @@ class Field:
             raise self.refusal(value) from exc
         if self.name in (*_ADDRESSES, *_WITHOUT_KEY) and has_secret(checked):
             raise self._refusal_of_secret()
-        if self.name in _ADDRESSES and not is_readable(checked):
+        if self.name in _ADDRESSES and not is_server(checked.strip()) and (checked.strip() or self.default):
             raise self.refusal(value)
         if self.name in _WITHOUT_KEY and checked.strip() and not is_safe_address(checked.strip()):
             raise self.refusal(value)

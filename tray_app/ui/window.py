@@ -251,7 +251,10 @@ class Window(QWidget):
         least = self._whole.totalMinimumSize()
         page = least.width() - self._side.minimumWidth()
         narrow, wide = (self._width_of_list(wide=wide) for wide in (False, True))
+        before = self.minimumWidth()
         self.setMinimumSize(page + narrow, least.height())
+        if self.minimumWidth() < before >= self.width():
+            bring_into_view(self)  # it was as wide as it had to be, perhaps wider than the screen
         letters = _NARROW_LETTERS * self.fontMetrics().averageCharWidth()
         self._show_titles(wide=self.width() >= max(letters, page + wide))
 

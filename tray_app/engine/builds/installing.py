@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tray_app.engine.builds.build import BackEnd, PublishedBuild
     from tray_app.engine.builds.proof import Proof, Prover
     from tray_app.engine.builds.store import EngineStore
+    from tray_app.phrases import Text
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +71,12 @@ _WORTH_TRYING_AGAIN = frozenset(
 _BUILD_NUMBER = re.compile(r"^(\d+) \(|\bbuild (\d+)\b")
 """The number of a release in the version that llama.cpp's programs print: “11194 (9f70b2cec)”, in newer ones
 “0.6.0-dev (build 11434, commit 9f70b2cec)”."""
+
+
+_NOT_THERE: Text = (
+    "If you have set “Engine download address”, check it or leave it empty. Otherwise, install a newer "
+    "version of this app."
+)
 
 
 class _PausedError(Exception):
@@ -284,7 +291,7 @@ class BuildInstaller:
                 self._require_room(_UNPACKED_RATIO * build.size_bytes + missing_bytes)
                 installed = self._install_archives(build, self._download(build), new)
             except AppError as exc:
-                if self._discarding or not self._is_kept(exc):
+                if self._discarding or not self._is_kept(exc) or not self._downloads.received_bytes(build):
                     self._downloads.delete(build)
                 raise
             self._downloads.delete(build)
@@ -303,6 +310,9 @@ class BuildInstaller:
         except DownloadError as exc:
             if exc.code is ErrorCode.DOWNLOAD_PAUSED and not self._discarding:
                 raise _PausedError from exc
+            if exc.code is ErrorCode.SOURCE_FILE_NOT_FOUND:  # nobody has typed its address
+                title, message, _ = exc.texts
+                raise DownloadError(exc.code, title, message, _NOT_THERE) from exc
             raise
 
     def _install_archives(self, build: PublishedBuild, archives: Sequence[Path], new: Path) -> InstalledBuild:

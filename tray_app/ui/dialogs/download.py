@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout
 
 from tray_app.ui.presenters.download_preview import preview_facts
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import make_room
 from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.labels import heading, text_label
 
@@ -64,13 +65,9 @@ class DownloadDialog(QDialog):
             value = text_label(text)
             value.setAlignment(Qt.AlignmentFlag.AlignTop)
             self.facts.addRow(label, value)
-        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
+        make_room(self)
 
     def _fail(self, error: AppError) -> None:
         self.waiting.setText(tr("The details could not be read. You can still download the model."))
         self.card.show_error(error)
-        QTimer.singleShot(0, self, self._make_room)  # Qt shows new rows only then
-
-    def _make_room(self) -> None:
-        """Make the dialog as high as all its text at this width."""
-        self.resize(self.width(), max(self.height(), self.heightForWidth(self.width())))
+        make_room(self)

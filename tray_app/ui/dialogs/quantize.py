@@ -12,6 +12,7 @@ from tray_app.ui.presenters.model_list import short_name
 from tray_app.ui.presenters.quantizing import is_file_name, new_name
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
+from tray_app.ui.widgets.basic import make_room
 from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.labels import heading, row_label_for, text_label
 
@@ -81,6 +82,7 @@ class QuantizeDialog(QDialog):
     def _fail(self, error: AppError) -> None:
         self.space.setText("")
         self.card.show_error(error)
+        make_room(self)
 
     def _choose(self) -> None:
         if self._offer:

@@ -20,6 +20,7 @@ from tray_app.ui.presenters.tuning import (
 from tray_app.ui.style import MEDIUM, SMALL, Type, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.tuning_operations import keep_tuning, measure_speed
+from tray_app.ui.widgets.basic import make_room
 from tray_app.ui.widgets.cards import MessageCard
 from tray_app.ui.widgets.labels import heading, text_label
 
@@ -82,6 +83,7 @@ class TuneDialog(QDialog):
             self.intro.hide()
             self.card.show_error(self._obstacle)
             self.resize(self.width(), self.sizeHint().height())
+            make_room(self)
 
     @property
     def busy(self) -> bool:
@@ -175,6 +177,7 @@ class TuneDialog(QDialog):
 
     def _fail(self, error: AppError) -> None:
         self.card.show_error(error)
+        make_room(self)
         self.outcome.setText("")
         self._permit()
 

@@ -28,6 +28,7 @@ _HINTS: dict[ErrorCode, Text] = {
     ErrorCode.FILE_TOO_LARGE_FOR_DISK: _NO_ROOM,
     ErrorCode.FOLDER_NOT_WRITABLE: _NO_ROOM,
     ErrorCode.NOT_ENOUGH_SPACE: _NO_ROOM,
+    ErrorCode.SOURCE_FILE_NOT_FOUND: "It may have been withdrawn. Try again tomorrow.",
 }
 """In place of those of other downloads, which speak of the models folder and of Resume."""
 

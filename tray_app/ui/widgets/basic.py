@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFrame, QLineEdit, QScrollArea, QToolButton
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QMimeData
     from PySide6.QtGui import QDropEvent
-    from PySide6.QtWidgets import QWidget
+    from PySide6.QtWidgets import QDialog, QWidget
 
 
 NO_LIMIT = (1 << 24) - 1
@@ -73,6 +73,15 @@ def bring_into_view(window: QWidget) -> None:
     screens = QGuiApplication.screens()
     if not any(screen.availableGeometry().intersects(window.geometry()) for screen in screens):
         window.move(available.topLeft())
+
+
+def make_room(dialog: QDialog) -> None:
+    """Make a dialog as high as all its text at its width, as soon as Qt has laid out what was added."""
+
+    def grow() -> None:
+        dialog.resize(dialog.width(), max(dialog.height(), dialog.heightForWidth(dialog.width())))
+
+    QTimer.singleShot(0, dialog, grow)
 
 
 def add_shortcut(widget: QWidget, keys: str | QKeySequence.StandardKey, act: Callable[[], object]) -> None:
