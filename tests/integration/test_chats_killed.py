@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.processes import forking
 from tray_app.chats.conversation import Attachment, Conversation, Message, Role
 from tray_app.chats.store import ChatStore
 
@@ -29,12 +28,7 @@ PICTURE = Attachment("noise.png", "image/png", random.Random(1).randbytes(2_000_
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    """Makes a new process in milliseconds: everything is imported already."""
-    if sys.platform == "win32":
-        pytest.skip("Windows makes no process so fast; TerminateProcess leaves the same files")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
+    return forking()
 
 
 def conversation_of(count: int) -> Conversation:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import random
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ import pytest
 from tests.fakes.downloads import Recorder, fetch, model_bytes, received
 from tests.fakes.errors import coded
 from tests.fakes.file_server import FileServer, Stall, Trickle
+from tests.fakes.processes import forking
 from tests.fakes.program import command_here, running
 from tray_app.download.part_lock import sole_writer
 from tray_app.errors import DownloadError, ErrorCode
@@ -43,12 +42,7 @@ def download_in_a_hurry(url: str, folder: Path, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def processes() -> ForkServerContext:
-    """Makes a new process in milliseconds: everything is imported already."""
-    if sys.platform == "win32":
-        pytest.skip("Windows makes no process so fast; TerminateProcess leaves the same files")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "tests.fakes.downloads"])
-    return context
+    return forking()
 
 
 @pytest.mark.timeout(110)
@@ -59,11 +53,15 @@ def test_killed_at_any_moment_a_download_goes_on_and_ends_in_the_right_file(
     served.always = Trickle(piece_bytes=20_000, interval_s=0.005)
     moments = random.Random(20261123)  # noqa: S311 - to be the same in every run
     never = threading.Event()
-    finished = interrupted = resumed = 0
-    for kill in range(KILLS):
-        process = processes.Process(target=download_in_a_hurry, args=(served.url, tmp_path, kill))
+    kills = finished = interrupted = resumed = 0
+    while kills < KILLS or interrupted < KILLS // 3 or not resumed:  # a busy machine needs more of them
+        served.asked.clear()
+        process = processes.Process(target=download_in_a_hurry, args=(served.url, tmp_path, kills))
         process.start()
-        never.wait(moments.uniform(0.02, 0.3))
+        kills += 1
+        while not served.asked.wait(0.02) and process.is_alive():  # it asks for nothing if all is there
+            pass
+        never.wait(moments.uniform(0, 0.25))
         process.kill()
         process.join()
         path = tmp_path / "m.gguf"
@@ -81,9 +79,7 @@ def test_killed_at_any_moment_a_download_goes_on_and_ends_in_the_right_file(
     observer = Recorder()
     assert fetch(served.url, tmp_path, observer=observer) == DIGEST
     assert (tmp_path / "m.gguf").read_bytes() == CONTENT
-    assert interrupted >= KILLS // 3
-    assert resumed > 0
-    print(f"{KILLS} kills: {interrupted} in the middle, {finished} after the end")  # noqa: T201
+    print(f"{kills} kills: {interrupted} in the middle, {finished} after the end")  # noqa: T201
 
 
 def test_a_second_program_is_told_that_somebody_downloads_this_file(

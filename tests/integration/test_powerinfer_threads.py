@@ -12,7 +12,7 @@ import requests
 
 from tests.fakes.launches import FAKE_ENGINE
 from tests.fakes.models import write_model
-from tests.fakes.program import command_here, powerinfer_tray, running
+from tests.fakes.program import command_here, running
 from tray_app.engine import ineffective_settings
 from tray_app.errors import ErrorCode
 from tray_app.system.ports import free_port
@@ -58,7 +58,7 @@ def serving(*arguments: str) -> Iterator[RunningProgram]:
 
 def doctor(code: int) -> tuple[Any, str]:
     """What it says to programs and to people."""
-    told, read = powerinfer_tray("doctor", "--json"), command_here("doctor")
+    told, read = command_here("doctor", "--json"), command_here("doctor")
     assert (told.returncode, read.returncode) == (code, code), told.stdout + told.stderr
     return json.loads(told.stdout), read.stdout
 
@@ -109,7 +109,7 @@ def test_selftest_starts_powerinfer_where_there_is_a_model_for_it(
 ) -> None:
     configure(private_home, *options)
 
-    told, read = powerinfer_tray("selftest", "--json"), powerinfer_tray("selftest")
+    told, read = command_here("selftest", "--json"), command_here("selftest")
 
     assert (told.returncode, read.returncode) == (code, code), told.stderr
     report = json.loads(told.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from tray_app.phrases import Translate
     from tray_app.settings.fields import Field
     from tray_app.settings.keys import Key
+
+_MAY_BE_ACCENT = re.compile("[\u0300-\U0010ffff]")
+"""No character before these is an accent, so most of a text need not be looked at one by one."""
 
 
 def words_of(what: Field | Key, others: Iterable[str], tr: Translate) -> str:
@@ -28,4 +32,4 @@ def is_found(words: str, typed: str) -> bool:
 def folded(text: str) -> str:
     """A text in lower case without accents, for comparisons."""
     parts = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return _MAY_BE_ACCENT.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], parts)
