@@ -5769,6 +5769,21 @@
             <translation>La clé n’a pas pu être enregistrée dans un fichier ou en être supprimée</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>You have no home folder</source>
+            <translation>Vous n’avez pas de dossier personnel</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>The variable HOME is not set, and the system does not know this user.</source>
+            <translation>La variable HOME n’est pas définie et le système ne connaît pas cet utilisateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>Set HOME, or set {name} to a folder for all files of this app.</source>
+            <translation>Définissez HOME, ou donnez à {name} un dossier pour tous les fichiers de cette application.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>un autre programme</translation>

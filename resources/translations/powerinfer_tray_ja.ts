@@ -5769,6 +5769,21 @@
             <translation>キーをファイルに保存、またはファイルから削除できませんでした</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>You have no home folder</source>
+            <translation>ホームフォルダーがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>The variable HOME is not set, and the system does not know this user.</source>
+            <translation>変数 HOME が設定されておらず、システムはこのユーザーを認識していません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>Set HOME, or set {name} to a folder for all files of this app.</source>
+            <translation>HOME を設定するか、{name} にこのアプリの全ファイル用のフォルダーを設定してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>別のプログラム</translation>
