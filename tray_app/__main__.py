@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+_CHILDREN = ("exec-child", "llamacpp-child", "template-child", "pdf-child")
 _FIRST_TIMEOUT_S = 15.0
 _FIRST_LOOK_S = 0.1
 
@@ -21,9 +22,12 @@ _FIRST_LOOK_S = 0.1
 def main() -> int:
     """Run what the command line asks for; the process's exit code."""
     arguments = sys.argv[1:]
+    if arguments and arguments[0] in _CHILDREN:
+        return _child(*arguments)
+    from tray_app.system.paths import ensure_home
+
+    ensure_home(os.environ)
     match arguments:
-        case [("exec-child" | "llamacpp-child" | "template-child" | "pdf-child") as role, *rest]:
-            return _child(role, rest)
         case [] | ["--background"]:
             return _tray(arguments)
         case [source] if _is_source(source):
@@ -34,7 +38,7 @@ def main() -> int:
             return run(arguments)
 
 
-def _child(role: str, arguments: list[str]) -> int:
+def _child(role: str, *arguments: str) -> int:
     match role:
         case "exec-child":
             from tray_app.system.trampoline import exec_child as child
@@ -44,7 +48,7 @@ def _child(role: str, arguments: list[str]) -> int:
             from tray_app.gateway.powerinfer.template_child import main as child
         case _:
             from tray_app.search.pdf_child import main as child
-    return child(arguments)
+    return child([*arguments])
 
 
 def _has_display() -> bool:

@@ -56,6 +56,8 @@ class ErrorCode(StrEnum):
     """The app is quitting, or quit while a command was waiting for it."""
     APP_REFUSED = "app_refused"
     """The running app refused the command."""
+    NO_HOME_FOLDER = "no_home_folder"
+    """The user has no home folder, and `POWERINFER_TRAY_HOME` is not set."""
     NO_WINDOW = "no_window"
     """The app is running in a terminal and has no window."""
     OUTPUT_NOT_WRITABLE = "output_not_writable"

@@ -5769,6 +5769,21 @@
             <translation>La clé n’a pas pu être enregistrée dans un fichier ou en être supprimée</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>You have no home folder</source>
+            <translation>Vous n’avez pas de dossier personnel</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>The variable HOME is not set, and the system does not know this user.</source>
+            <translation>La variable HOME n’est pas définie et le système ne connaît pas cet utilisateur.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>Set HOME, or set {name} to a folder for all files of this app.</source>
+            <translation>Définissez HOME, ou donnez à {name} un dossier pour tous les fichiers de cette application.</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>un autre programme</translation>
@@ -6288,18 +6303,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Copy &amp;Link</source>
+            <translation>Copier le &amp;lien</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Open this link?</source>
             <translation>Ouvrir ce lien ?</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link cannot be opened here</source>
-            <translation>Ce lien ne peut pas être ouvert ici</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and e-mail addresses can be opened.</source>
-            <translation>Seuls les liens vers des pages web et des adresses e-mail peuvent être ouverts.</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6308,8 +6318,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Copy &amp;Link</source>
-            <translation>Copier le &amp;lien</translation>
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
+            <translation>Seuls les liens vers des pages web et des adresses e-mail peuvent être ouverts.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link cannot be opened here</source>
+            <translation>Ce lien ne peut pas être ouvert ici</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6505,6 +6520,21 @@
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Delete &amp;Permanently</source>
             <translation>Supprimer définiti&amp;vement</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>Copy &amp;Path</source>
+            <translation>Copier le c&amp;hemin</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>The system has no program for it. Copy it and open it yourself.</source>
+            <translation>Le système n’a pas de programme pour cela. Copiez-le et ouvrez-le vous-même.</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>This could not be opened</source>
+            <translation>Impossible d’ouvrir ceci</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />

@@ -5769,6 +5769,21 @@
             <translation>キーをファイルに保存、またはファイルから削除できませんでした</translation>
         </message>
         <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>You have no home folder</source>
+            <translation>ホームフォルダーがありません</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>The variable HOME is not set, and the system does not know this user.</source>
+            <translation>変数 HOME が設定されておらず、システムはこのユーザーを認識していません。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/system/paths.py" />
+            <source>Set HOME, or set {name} to a folder for all files of this app.</source>
+            <translation>HOME を設定するか、{name} にこのアプリの全ファイル用のフォルダーを設定してください。</translation>
+        </message>
+        <message>
             <location filename="../../tray_app/system/ports.py" />
             <source>another program</source>
             <translation>別のプログラム</translation>
@@ -6287,18 +6302,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>Copy &amp;Link</source>
+            <translation>リンクをコピー(&amp;L)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
             <source>Open this link?</source>
             <translation>このリンクを開きますか？</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>This link cannot be opened here</source>
-            <translation>このリンクはここでは開けません</translation>
-        </message>
-        <message>
-            <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Only links to web pages and e-mail addresses can be opened.</source>
-            <translation>開けるのは Web ページとメールアドレスへのリンクだけです。</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
@@ -6307,8 +6317,13 @@
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/open_link.py" />
-            <source>Copy &amp;Link</source>
-            <translation>リンクをコピー(&amp;L)</translation>
+            <source>Only links to web pages and e-mail addresses can be opened.</source>
+            <translation>開けるのは Web ページとメールアドレスへのリンクだけです。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/dialogs/open_link.py" />
+            <source>This link cannot be opened here</source>
+            <translation>このリンクはここでは開けません</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/dialogs/paste_texts.py" />
@@ -6504,6 +6519,21 @@
             <location filename="../../tray_app/ui/model_controller.py" />
             <source>Delete &amp;Permanently</source>
             <translation>完全に削除(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>Copy &amp;Path</source>
+            <translation>パスをコピー(&amp;P)</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>The system has no program for it. Copy it and open it yourself.</source>
+            <translation>システムに開けるプログラムがありません。コピーして、ご自分で開いてください。</translation>
+        </message>
+        <message>
+            <location filename="../../tray_app/ui/open_outside.py" />
+            <source>This could not be opened</source>
+            <translation>開けませんでした</translation>
         </message>
         <message>
             <location filename="../../tray_app/ui/pages/chat.py" />

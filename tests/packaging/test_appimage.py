@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -92,7 +93,8 @@ def test_the_same_app_gives_the_same_bytes(frozen: Path, work: Path) -> None:
     os.utime(frozen / "_internal/library.so", (1_600_000_000, 1_600_000_000))
     (frozen / "_internal").chmod(0o700)
     (frozen / "_internal/library.so").chmod(0o600)
-    os.setxattr(frozen / contents.APP, "user.origin", b"elsewhere")
+    with contextlib.suppress(OSError):  # where the disk keeps no such notes, there are none to be left out
+        os.setxattr(frozen / contents.APP, "user.origin", b"elsewhere")
 
     assert assembled(frozen, work, "second").read_bytes() == first
 

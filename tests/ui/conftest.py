@@ -15,7 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["LC_ALL"] = "C.UTF-8"
 
 from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtGui import QAccessible
+from PySide6.QtGui import QAccessible, QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from tests.fakes.app import FakeApp
@@ -30,6 +30,7 @@ from tray_app.ui.style import own_palette
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from PySide6.QtCore import QUrl
     from PySide6.QtGui import QPalette
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
@@ -119,6 +120,19 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         lambda event: words.append(event.message()) if event.type() is SAID else None,
     )
     return words
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> list[QUrl]:
+    """What the system was asked to open. It does."""
+    opened: list[QUrl] = []
+
+    def open_outside(url: QUrl) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_outside)
+    return opened
 
 
 @pytest.fixture

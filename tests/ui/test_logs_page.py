@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 
 from tray_app.ui.pages.logs import LogsPage
@@ -125,15 +125,10 @@ def test_the_selected_lines_are_copied_or_all(page: LogsPage) -> None:
     assert len(QGuiApplication.clipboard().text().splitlines()) == 1
 
 
-def test_the_folder_of_the_logs_opens(
-    page: LogsPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened: list[QUrl] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
-
+def test_the_folder_of_the_logs_opens(page: LogsPage, tmp_path: Path, outside: list[QUrl]) -> None:
     page.folder_button.click()
 
-    assert [url.toLocalFile() for url in opened] == [str(tmp_path / "logs")]
+    assert [url.toLocalFile() for url in outside] == [str(tmp_path / "logs")]
 
 
 def test_diagnostics_go_to_the_clipboard_and_it_is_said(qtbot: QtBot, page: LogsPage) -> None:

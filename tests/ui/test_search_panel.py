@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QInputDialog, QMessageBox
 
@@ -461,10 +461,8 @@ def test_an_answer_that_fails_is_explained_and_enter_asks_again(
 
 
 def test_a_row_is_copied_and_its_file_opened_with_the_keyboard(
-    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+    qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel, outside: list[QUrl]
 ) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: seen.append(url.toLocalFile()))
     fake.search.put("Birds", "Owls hunt\nat night.", *BIRDS, source=str(FOLDER / "birds.md"))
     opened(qtbot, bridge, panel)
     ask(qtbot, bridge, panel, "owls hunt at night.")
@@ -474,7 +472,7 @@ def test_a_row_is_copied_and_its_file_opened_with_the_keyboard(
     QTest.keyClick(rows, Qt.Key.Key_Return)
 
     assert QGuiApplication.clipboard().text() == "Owls hunt\nat night."
-    assert seen == [str(FOLDER / "birds.md")]
+    assert [url.toLocalFile() for url in outside] == [str(FOLDER / "birds.md")]
     row = rows.row()
     assert row is not None
     assert row.origin == "birds.md · line 1"

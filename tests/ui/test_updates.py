@@ -8,8 +8,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QDesktopServices, QTextTable
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QTextTable
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QSystemTrayIcon
 
@@ -73,14 +73,6 @@ def telling(
 
 
 ASKING = telling(None, asks=True)
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the system was asked to open."""
-    addresses: list[str] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: addresses.append(url.toString()))
-    return addresses
 
 
 def show(qtbot: QtBot, bridge: Bridge, fake: FakeApp, status: AppStatus) -> None:
@@ -159,7 +151,7 @@ def test_a_check_that_began_in_another_language_is_shown_and_so_is_why_it_failed
 
 
 def test_a_new_version_is_told_with_its_page(
-    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, outside: list[QUrl]
 ) -> None:
     show(qtbot, bridge, fake, telling())
     card = home_page.version
@@ -172,7 +164,7 @@ def test_a_new_version_is_told_with_its_page(
     ]
 
     card.buttons[UpdateAction.DOWNLOAD].click()
-    assert opened == [PAGE]
+    assert outside == [QUrl(PAGE)]
     card.buttons[UpdateAction.SKIP].click()
 
     qtbot.waitUntil(lambda: ("skip_version",) in fake.calls)
@@ -180,7 +172,7 @@ def test_a_new_version_is_told_with_its_page(
 
 
 def test_a_package_that_can_be_checked_is_fetched_by_the_app(
-    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, outside: list[QUrl]
 ) -> None:
     show(qtbot, bridge, fake, telling(fetches=True))
     assert "browser" not in home_page.version.text.text()
@@ -201,7 +193,7 @@ def test_a_package_that_can_be_checked_is_fetched_by_the_app(
     assert PACKAGE in home_page.version.text.text()
     home_page.version.buttons[UpdateAction.REVEAL].click()
 
-    assert opened == [progress.path.parent.as_uri()]
+    assert outside == [QUrl.fromLocalFile(str(progress.path.parent))]
 
 
 def test_what_is_not_signed_is_said_and_not_hidden_by_the_next_snapshot(
@@ -355,7 +347,7 @@ def what_is_new(page: HomePage, notes: str) -> WhatIsNewDialog:
     ],
 )
 def test_a_link_is_opened_only_if_it_leads_to_a_page_and_the_person_agrees(
-    home_page: HomePage, opened: list[str], link: str, *, asked: bool
+    home_page: HomePage, outside: list[QUrl], link: str, *, asked: bool
 ) -> None:
     dialog = what_is_new(home_page, f"[click]({link})")
 
@@ -364,11 +356,11 @@ def test_a_link_is_opened_only_if_it_leads_to_a_page_and_the_person_agrees(
     (box,) = dialog.findChildren(QMessageBox)
     labels = [button.text() for button in box.buttons()]
     assert ("&Open Link" in labels) is asked
-    assert not opened
+    assert not outside
     box.close()
 
 
-def test_a_strangers_text_loads_nothing_and_runs_nothing(home_page: HomePage, opened: list[str]) -> None:
+def test_a_strangers_text_loads_nothing_and_runs_nothing(home_page: HomePage, outside: list[QUrl]) -> None:
     notes = (
         "# Hello\n<img src='http://tracker.example/x.png'><script>alert(1)</script>\n\n"
         "![a](http://tracker.example/y.png)\n\n<b>bold</b> \x1b[31m"
@@ -380,7 +372,7 @@ def test_a_strangers_text_loads_nothing_and_runs_nothing(home_page: HomePage, op
     assert "[Picture: a]" in shown
     assert "<script>" in shown
     assert "<b>bold</b>" in shown
-    assert not opened
+    assert not outside
 
 
 @pytest.mark.parametrize(
@@ -393,7 +385,7 @@ def test_a_text_without_end_is_a_text(home_page: HomePage, notes: str) -> None:
 
 
 def test_the_page_is_opened_from_the_news(
-    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, opened: list[str]
+    qtbot: QtBot, home_page: HomePage, bridge: Bridge, fake: FakeApp, outside: list[QUrl]
 ) -> None:
     show(qtbot, bridge, fake, telling())
     home_page.version.buttons[UpdateAction.NEWS].click()
@@ -403,7 +395,7 @@ def test_the_page_is_opened_from_the_news(
 
     dialog.page_button.click()
 
-    assert opened == [PAGE]
+    assert outside == [QUrl(PAGE)]
     dialog.reject()
 
 

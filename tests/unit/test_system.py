@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.errors import coded
+from tray_app.errors import AppError, ErrorCode
 from tray_app.system.files import write_atomically
 from tray_app.system.graphics import Adapter, Maker
 from tray_app.system.host import Host, System, detect_host, detect_system, normalise_machine, windows_machine
 from tray_app.system.nvidia import Gpu, nvidia_gpus
-from tray_app.system.paths import AppPaths, expanded, resources
+from tray_app.system.paths import AppPaths, ensure_home, expanded, resources
 
 
 def host(system: System, machine: str, *, translated: bool = False) -> Host:
@@ -73,6 +75,36 @@ def test_everything_is_below_the_home_that_the_environment_names(tmp_path: Path)
 
 def test_models_go_where_the_4d_component_puts_them() -> None:
     assert AppPaths.from_environment({}).models == Path.home() / ".PowerInfer"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows a home by another variable")
+def test_a_user_without_a_home_is_told_so_or_has_the_apps_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "POWERINFER_TRAY_HOME", *(name for name in os.environ if name.startswith("XDG_"))):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    ensure_home(os.environ)
+    with pytest.raises(AppError, check=coded(ErrorCode.NO_HOME_FOLDER)) as told:
+        AppPaths.from_environment(os.environ)
+    assert "set POWERINFER_TRAY_HOME to a folder" in str(told.value)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "")  # is put back at the end
+    del os.environ["HOME"]
+    monkeypatch.setenv("POWERINFER_TRAY_HOME", "my app")
+    ensure_home(os.environ)
+    assert Path.home() == tmp_path / "my app"
+    assert AppPaths.from_environment(os.environ).models.parent == Path.home()
+
+
+def test_a_home_is_left_as_it_is(tmp_path: Path) -> None:
+    environ = {"POWERINFER_TRAY_HOME": str(tmp_path)}
+    ensure_home(environ)
+    assert "HOME" not in environ
 
 
 def test_the_resources_are_found() -> None:

@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from tray_app.errors import AppError, ErrorCode
+from tray_app.phrases import phrase
 from tray_app.system.environment import bundle_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
 HOME_VARIABLE = "POWERINFER_TRAY_HOME"
 
@@ -53,20 +55,28 @@ class AppPaths:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> AppPaths:
-        """The paths for a process with these environment variables."""
+        """The paths for a process with these environment variables. `AppError` for a user without a home."""
         if home := environ.get(HOME_VARIABLE):
             return cls.below(expanded(home).absolute())
         places = platformdirs.PlatformDirs("PowerInferTray", appauthor=False)
-        return cls(
-            settings_file=places.user_config_path / "settings.toml",
-            state=places.user_state_path,
-            logs=places.user_log_path,
-            models=Path.home() / ".PowerInfer",
-            engines=places.user_data_path / "engines",
-            chats=places.user_data_path / "chats",
-            search=places.user_data_path / "search",
-            downloads=platformdirs.user_downloads_path(),
-        )
+        try:
+            return cls(
+                settings_file=places.user_config_path / "settings.toml",
+                state=places.user_state_path,
+                logs=places.user_log_path,
+                models=Path.home() / ".PowerInfer",
+                engines=places.user_data_path / "engines",
+                chats=places.user_data_path / "chats",
+                search=places.user_data_path / "search",
+                downloads=platformdirs.user_downloads_path(),
+            )
+        except RuntimeError as exc:  # of `Path.home`, and of platformdirs
+            raise AppError(
+                ErrorCode.NO_HOME_FOLDER,
+                "You have no home folder",
+                "The variable HOME is not set, and the system does not know this user.",
+                phrase("Set HOME, or set {name} to a folder for all files of this app.", name=HOME_VARIABLE),
+            ) from exc
 
     @classmethod
     def below(cls, folder: Path) -> AppPaths:
@@ -81,6 +91,13 @@ class AppPaths:
             search=folder / "search",
             downloads=folder / "downloads",
         )
+
+
+def ensure_home(environ: MutableMapping[str, str]) -> None:
+    """Let the folder of `POWERINFER_TRAY_HOME` be the home of a user who has none, as in a container."""
+    folder = environ.get(HOME_VARIABLE)
+    if folder and os.path.expanduser("~") == "~":  # noqa: PTH111  Path's raises
+        environ["HOME"] = str(expanded(folder).absolute())
 
 
 def resources() -> Path:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject
 
 from tray_app.ui.dialogs.confirm import ask_to_add_engine, ask_to_remove_engine
 from tray_app.ui.dialogs.terms import TermsDialog
+from tray_app.ui.open_outside import open_path
 from tray_app.ui.presenters.builds import EngineAction, removal_text, terms_of
 from tray_app.ui.texts import tr
 
@@ -61,7 +61,7 @@ class EngineController(QObject):
             case EngineAction.INSTALL | EngineAction.UPDATE:
                 self.do(action, row.successor_id, overview)
             case EngineAction.REVEAL if row.path:
-                QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path.parent)))
+                open_path(self._window, row.path.parent)
             case EngineAction.REMOVE:
                 self.dialog = ask_to_remove_engine(
                     self._window,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Signal
 
 from tray_app.engine.launch_plan import LaunchPlan
 from tray_app.models.integrity import Check
@@ -17,6 +16,7 @@ from tray_app.ui.dialogs.model_information import ModelInformation
 from tray_app.ui.dialogs.quantize import QuantizeDialog
 from tray_app.ui.file_jobs import FileJobs
 from tray_app.ui.model_operations import discard_downloads, import_file, make_smaller, remove
+from tray_app.ui.open_outside import open_path
 from tray_app.ui.operations import choose_model, for_each_download, load_model
 from tray_app.ui.presenters.models import ModelAction
 from tray_app.ui.texts import tr
@@ -79,7 +79,7 @@ class ModelController(QObject):
             case ModelAction.INFORM:
                 self._open(ModelInformation(row, self._window))
             case ModelAction.REVEAL if row.path:
-                QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path.parent)))
+                open_path(self._window, row.path.parent)
             case ModelAction.REMOVE:
                 served = row.path is not None and (row.path == self._served() or self._would_be_served(row))
                 self.dialog = ask_to_remove(self._window, row, lambda: self._remove(row), served=served)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QUrl, Signal
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QObject, Signal
 
 from tray_app.ui.cancellable_job import CancellableJob
 from tray_app.ui.dialogs.what_is_new import WhatIsNewDialog
+from tray_app.ui.open_outside import open_page, open_path
 from tray_app.ui.presenters.updates import UpdateAction
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class UpdateController(QObject):
                 self._tell(None)
                 self._check.start(lambda _: app.updates.download(), lambda _: None)
             case UpdateAction.DOWNLOAD if updates.newer:
-                QDesktopServices.openUrl(QUrl(updates.newer.page))
+                open_page(self._window, updates.newer.page)
             case UpdateAction.SKIP:
                 self._run(app.updates.skip)
             case UpdateAction.CANCEL:
                 self._run(app.updates.cancel)
             case UpdateAction.REVEAL if updates.download:
-                QDesktopServices.openUrl(QUrl.fromLocalFile(str(updates.download.path.parent)))
+                open_path(self._window, updates.download.path.parent)
 
     def _run(self, operation: Callable[[], object]) -> None:
         self._tell(None)

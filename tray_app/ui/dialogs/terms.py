@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout
 
+from tray_app.ui.open_outside import open_page
 from tray_app.ui.style import LARGE, MEDIUM, Type, Variant, set_variant
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.labels import heading, text_label
@@ -34,7 +34,7 @@ class TermsDialog(QDialog):
         if terms.page:
             read = buttons.addButton(tr("&Read the Terms"), QDialogButtonBox.ButtonRole.HelpRole)
             read.setAutoDefault(False)
-            read.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(terms.page)))
+            read.clicked.connect(lambda: open_page(self, terms.page))
         cancel = buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         set_variant(self.accept_button, Variant.PRIMARY)
         self.accept_button.setAutoDefault(False)  # so that nobody agrees by pressing Enter by mistake

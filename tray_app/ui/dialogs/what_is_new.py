@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QScrollArea, QVBoxLayout
 
 from tray_app.ui.dialogs.open_link import ask_to_open
+from tray_app.ui.open_outside import open_page
 from tray_app.ui.style import LARGE, MEDIUM
 from tray_app.ui.texts import tr
 from tray_app.ui.widgets.labels import heading
@@ -39,7 +39,7 @@ class WhatIsNewDialog(QDialog):
         buttons.rejected.connect(self.reject)
         self.page_button = buttons.addButton(tr("&Open Page"), QDialogButtonBox.ButtonRole.ActionRole)
         self.page_button.setVisible(bool(release.page))
-        self.page_button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(release.page)))
+        self.page_button.clicked.connect(lambda: open_page(self, release.page))
         column = QVBoxLayout(self)
         column.setContentsMargins(LARGE, LARGE, LARGE, LARGE)
         column.setSpacing(MEDIUM)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, QUrl
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import (
-    QDesktopServices,
     QFontDatabase,
     QGuiApplication,
     QKeySequence,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from tray_app.ui.open_outside import open_path
 from tray_app.ui.operations import collect_diagnostics
 from tray_app.ui.presenters.logs import (
     LogFilter,
@@ -280,7 +280,7 @@ class LogsPage(QWidget):
             self.empty.show_words(tr("Nothing yet"), tr("What the app and the engines say appears here."))
 
     def _open_folder(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._bridge.app.paths.logs)))
+        open_path(self, self._bridge.app.paths.logs)
 
     def _copy_diagnostics(self) -> None:
         self._bridge.run(

@@ -13,11 +13,9 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
-    QUrl,
     Signal,
 )
 from PySide6.QtGui import (
-    QDesktopServices,
     QFontMetrics,
     QGuiApplication,
     QKeySequence,
@@ -29,6 +27,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QListView, QMenu, QStyle, QStyledItemDelegate
 
 from tray_app.ui import style
+from tray_app.ui.open_outside import open_path
 from tray_app.ui.style import LARGE, MEDIUM, SMALL, TIGHT, Type, look_of
 from tray_app.ui.texts import tr
 
@@ -147,11 +146,11 @@ class HitList(QListView):
 
     def _open_file(self) -> None:
         if (row := self.row()) and row.path:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path)))
+            open_path(self, row.path)
 
     def _open_folder(self) -> None:
         if (row := self.row()) and row.path:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(row.path.parent)))
+            open_path(self, row.path.parent)
 
     def _open_menu(self, position: QPoint) -> None:
         if row := self.row():
