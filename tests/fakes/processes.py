@@ -1,16 +1,21 @@
 """Finding processes that are not children of the tests, and waiting for their end."""
 
+from __future__ import annotations
+
 import contextlib
 import multiprocessing
 import os
 import select
 import sys
 import threading
-from collections.abc import Iterable
-from multiprocessing.context import ForkServerContext
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from multiprocessing.context import ForkServerContext  # Windows has none
 
 FORKED = ["tests.integration.test_chats_killed", "tests.integration.test_download_killed"]
 """All files whose functions forked processes run."""

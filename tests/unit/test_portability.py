@@ -19,6 +19,7 @@ for name in ("dbus_fast", "fcntl", "grp", "pty", "pwd", "resource", "termios"):
 for module, names in (
     (os, ("fork", "getpgid", "killpg", "mkfifo", "pidfd_open", "setsid", "statvfs", "sync")),
     (signal, ("SIGCONT", "SIGHUP", "SIGKILL", "SIGSTOP", "SIGUSR1")),
+    (multiprocessing.context, ("ForkContext", "ForkProcess", "ForkServerContext", "ForkServerProcess")),
 ):
     for name in names:
         if hasattr(module, name):
