@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import contents
+import versions
 from freeze import BUILD, ROOT, PackagingError, give_rights, run_tool, source_date
 from tray_app import __version__
 from tray_app.app.release import PackageKind, debian_machine, package_name
@@ -113,16 +113,11 @@ def md5sums(tree: Path) -> str:
     return "".join(f"{digest.hexdigest()}  {name}\n" for name, digest in digests.items())
 
 
-def debian_version(version: str) -> str:
-    """The version as Debian compares it: pre-releases before their release, in Python's order."""
-    return re.sub(r"(a|b|rc)(?=\d)", r"~\1", version.replace(".dev", "~~dev"))
-
-
 def control(machine: str, depends: str, size_kib: int) -> str:
     """The package's own description, as Debian's policy wants it."""
     fields = {
         "Package": contents.APP,
-        "Version": debian_version(__version__),
+        "Version": versions.debian(__version__),
         "Architecture": machine,
         "Maintainer": MAINTAINER,
         "Installed-Size": str(size_kib),
@@ -162,7 +157,7 @@ def metainfo() -> str:
     """What software centres show, with the version and the day of this release."""
     text = (TEMPLATES / "metainfo.xml").read_text(encoding="utf-8")
     day = datetime.fromtimestamp(source_date(), UTC).date()
-    kind = "stable" if debian_version(__version__) == __version__ else "development"
+    kind = "stable" if versions.debian(__version__) == __version__ else "development"
     return text.format(id=contents.APP_ID, version=__version__, date=day, kind=kind)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import contents
-import windows
+import versions
 from freeze import BUILD, Frozen, run_tool
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
@@ -42,7 +42,7 @@ Command = list[str]
 
 def info_plist(version: str) -> dict[str, object]:
     """What the app tells macOS of itself, besides what PyInstaller writes."""
-    numbers = ".".join(map(str, windows.numbers(version)[:3]))  # macOS knows no others
+    numbers = ".".join(map(str, versions.numbers(version)[:3]))  # macOS knows no others
     return {
         "CFBundleName": contents.TITLE,
         "CFBundleDisplayName": contents.TITLE,

@@ -13,6 +13,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import contents
+import versions
 from freeze import ROOT, run_tool
 from tray_app import __version__
 from tray_app.app.release import PackageKind, package_name
@@ -80,7 +81,7 @@ def make_installer(
     """Compile the installer of the frozen app in a folder; `quick` makes a larger one, for tests."""
     values = {
         "VERSION": version,
-        "NUMBERS": ".".join(map(str, numbers(version))),
+        "NUMBERS": ".".join(map(str, versions.numbers(version))),
         # With the separator of the system it is compiled on: on Windows, NSIS takes no other.
         "FILES": folder / "*",
         "ICON": ROOT / "resources" / "icons" / "app.ico",
@@ -102,16 +103,10 @@ def make_installer(
     return installer
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """A version as the four numbers that Windows compares; of a pre-release, those of its release."""
-    parts = [int(part) for part in re.findall(r"\d+", re.split(r"(?:a|b|rc|\.dev)\d", version)[0])]
-    return tuple([*parts, 0, 0, 0, 0][:4])
-
-
 def version_resource(file: str, description: str) -> str:
     """What the Explorer and the Task Manager show of a program, as PyInstaller reads it."""
     return _RESOURCE.format(
-        numbers=numbers(__version__), version=__version__, file=file, description=description
+        numbers=versions.numbers(__version__), version=__version__, file=file, description=description
     )
 
 

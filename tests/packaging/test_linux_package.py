@@ -18,6 +18,7 @@ import pytest
 import contents
 import dev
 import linux
+import versions
 from tray_app import __version__
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def test_debians_tools_can_tell_a_file_that_was_changed(deb: Path, tmp_path: Pat
 
 
 def test_debian_takes_versions_in_the_order_of_python() -> None:
-    versions = [
+    in_order = [
         "1.2.0.dev1",
         "1.2.0a1",
         "1.2.0b2",
@@ -141,7 +142,7 @@ def test_debian_takes_versions_in_the_order_of_python() -> None:
         "1.2.0.post1",
         "1.10",
     ]
-    told = [linux.debian_version(version) for version in versions]
+    told = [versions.debian(version) for version in in_order]
 
     for earlier, later in pairwise(told):
         compare = [_DPKG, "--compare-versions", earlier, "lt", later]

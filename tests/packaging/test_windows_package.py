@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+import versions
 import windows
 from freeze import PackagingError
 from tests.packaging.wine.lock import windows_lock
@@ -130,7 +131,7 @@ def test_the_installer_speaks_three_languages() -> None:
     ],
 )
 def test_windows_compares_four_numbers(version: str, expected: tuple[int, ...]) -> None:
-    assert windows.numbers(version) == expected
+    assert versions.numbers(version) == expected
 
 
 def test_a_program_carries_its_version() -> None:
@@ -138,7 +139,7 @@ def test_a_program_carries_its_version() -> None:
 
     compile(text, "version", "eval")  # PyInstaller evaluates it
     assert f'StringStruct("ProductVersion", "{__version__}")' in text
-    assert f"filevers={windows.numbers(__version__)}" in text
+    assert f"filevers={versions.numbers(__version__)}" in text
 
 
 def test_the_runtime_is_bundled_once_at_the_top_and_the_newest() -> None:
