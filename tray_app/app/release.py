@@ -40,7 +40,7 @@ _MOST_FILES = 100
 _VERSION = re.compile(r"v?((?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){1,3})")
 """Releases alone: what has letters behind the numbers is a pre-release, and is not told of."""
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-_TRIAL = re.compile(r"[0-9.]+(?:a|b|rc|dev)[0-9]")
+_PRE_RELEASE = re.compile(r"[0-9.]+(?:a|b|rc|dev)[0-9]")
 """As Python writes versions; one with `.post1` or `+local` comes after its release."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](\S+)")
@@ -125,7 +125,7 @@ def _can_be_opened(address: str, source: str) -> bool:
 def is_newer(version: str, own: str) -> bool:
     """Whether a release comes after one's own version, which may be a pre-release of the same version."""
     theirs, ours = _numbers(version), _numbers(own)
-    return theirs > ours or (theirs == ours and _TRIAL.match(own) is not None)
+    return theirs > ours or (theirs == ours and _PRE_RELEASE.match(own) is not None)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
