@@ -75,6 +75,13 @@ def drop(panel: SearchPanel, *paths: Path) -> None:
     assert event.dropAction() is Qt.DropAction.CopyAction  # the files stay where they are
 
 
+def drop_many(fake: FakeApp, panel: SearchPanel) -> None:
+    """Drop 20,000 texts, of which half are embedded before `go_on` is set."""
+    fake.search.files[FOLDER] = tuple(f"text {number}" for number in range(20_000))
+    fake.search.go_on.clear()
+    drop(panel, FOLDER)
+
+
 def menu_entry(button: QPushButton, beginning: str) -> Callable[[], None]:
     return next(
         action.trigger
@@ -158,10 +165,8 @@ def test_the_words_say_how_far_it_is_and_cancel_keeps_what_is_embedded(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
 ) -> None:
     opened(qtbot, bridge, panel)
-    fake.search.files[FOLDER] = tuple(f"text {number}" for number in range(20_000))
-    fake.search.go_on.clear()
 
-    drop(panel, FOLDER)
+    drop_many(fake, panel)
     half, whole = tr.number(10_000), tr.number(20_000)
     qtbot.waitUntil(lambda: panel.job.words.text() == f"Embedding {half} of {whole} texts")
     assert (panel.job.bar.value(), panel.job.bar.maximum()) == (10_000, 20_000)
@@ -601,9 +606,7 @@ def test_another_page_continues_an_addition_that_is_under_way(
     qtbot: QtBot, bridge: Bridge, fake: FakeApp, panel: SearchPanel
 ) -> None:
     opened(qtbot, bridge, panel)
-    fake.search.files[FOLDER] = tuple(f"text {number}" for number in range(20_000))
-    fake.search.go_on.clear()
-    drop(panel, FOLDER)
+    drop_many(fake, panel)
     qtbot.waitUntil(lambda: panel.job.bar.value() == 10_000)
     anew = SearchPanel(bridge)
     qtbot.addWidget(anew)
