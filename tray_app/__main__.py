@@ -67,12 +67,11 @@ def _is_source(word: str) -> bool:
 
 def _name_command_for(source: str) -> int:
     """Say what to type where there is no window for a model."""
-    from tray_app.cli.output import echo
+    from tray_app.cli.output import echo, typed
     from tray_app.download.address import is_address
 
-    words = f'"{source}"' if " " in source else source
-    instead = f"download {words}" if is_address(source) else f"serve --model {words}"
-    echo(f"Error: There is no display for a window\nRun: powerinfer-tray {instead}", err=True)
+    command = "download" if is_address(source) else "serve --model"
+    echo(f"Error: There is no display for a window\nRun: powerinfer-tray {command} {typed(source)}", err=True)
     return 1
 
 

@@ -14,6 +14,7 @@ from tests.fakes.languages import ENGLISH
 from tray_app.errors import AppError, ErrorCode
 from tray_app.phrases import phrase
 from tray_app.search.collection import PASTED, AddReport, Collection, Hit, Skipped
+from tray_app.settings.keys import PLACEHOLDER
 from tray_app.ui.presenters.search import (
     collection_facts,
     example_texts,
@@ -26,7 +27,6 @@ from tray_app.ui.presenters.search import (
     skipped_rows,
 )
 from tray_app.ui.presenters.search_snippets import Searched, qdrant_curl, qdrant_python, search_4d
-from tray_app.ui.presenters.snippets import YOUR_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,8 +105,8 @@ def test_names_become_what_urls_files_and_databases_take() -> None:
 
 @pytest.mark.parametrize("program", [qdrant_python, qdrant_curl, search_4d])
 def test_on_the_local_network_a_program_has_a_place_for_the_key(program: Callable[[Searched], str]) -> None:
-    assert YOUR_KEY in program(replace(SEARCHED, key=YOUR_KEY))
-    assert YOUR_KEY not in program(SEARCHED)
+    assert PLACEHOLDER in program(replace(SEARCHED, key=PLACEHOLDER))
+    assert PLACEHOLDER not in program(SEARCHED)
 
 
 def test_the_python_program_puts_the_export_into_qdrant_and_asks(

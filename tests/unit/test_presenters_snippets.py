@@ -9,10 +9,10 @@ import pytest
 
 from tests.fakes.app import make_snapshot, make_status
 from tray_app.engine.lifecycle import State
+from tray_app.settings.keys import PLACEHOLDER
 from tray_app.settings.schema import Settings
 from tray_app.ui.presenters.menu import Command
 from tray_app.ui.presenters.snippets import (
-    YOUR_KEY,
     copied_text,
     curl_snippet,
     fourd_snippet,
@@ -81,8 +81,8 @@ def test_on_the_local_network_an_example_has_a_place_for_the_key(command: Comman
         for network in ("local", "lan")
     )
 
-    assert YOUR_KEY in lan
-    assert YOUR_KEY not in local
+    assert PLACEHOLDER in lan
+    assert PLACEHOLDER not in local
 
 
 def test_the_model_is_the_one_that_runs_else_the_chosen_one() -> None:

@@ -40,6 +40,11 @@ def echo(text: object = "", *, err: bool = False) -> None:
     typer.echo(visible(str(text)), err=err)
 
 
+def typed(word: str) -> str:
+    """A word of a command to type, for any shell: in quotes if it has a blank."""
+    return f'"{word}"' if " " in word else word
+
+
 def print_json(document: object) -> None:
     """Print a document for programs."""
     typer.echo(msgspec.json.format(msgspec.json.encode(document)).decode())

@@ -25,6 +25,7 @@ from tray_app.download.progress import Phase
 from tray_app.engine.builds.installation import InstallPhase
 from tray_app.gateway.control.commands import FileArriving
 from tray_app.phrases import visible
+from tray_app.settings.keys import PLACEHOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -260,5 +261,5 @@ def curl_line(base_url: str, *, with_key: bool = False) -> str:
     from tray_app.app.selftest import SENTENCE
 
     body = json.dumps({"input": SENTENCE})
-    key = " -H 'Authorization: Bearer YOUR_API_KEY'" if with_key else ""
+    key = f" -H 'Authorization: Bearer {PLACEHOLDER}'" if with_key else ""
     return f"curl {base_url}/embeddings{key} -H 'Content-Type: application/json' -d '{body}'"

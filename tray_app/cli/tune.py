@@ -13,6 +13,7 @@ from tray_app.cli.output import (
     Json,  # noqa: TC001 - typer reads it at run time
     echo,
     print_json,
+    typed,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _print_table(tuned: Tuned, model: str | None) -> None:
     elif tuned.applied:
         echo(f"Set: {_words(tuned)}.")
     else:
-        of_model = f' --model "{model}"' if model and " " in model else f" --model {model}" if model else ""
+        of_model = f" --model {typed(model)}" if model else ""
         echo(f"Best: {_words(tuned)}. To use it, run: powerinfer-tray tune{of_model} --apply")
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tray_app.settings.schema import Settings
 
 
+PLACEHOLDER = "YOUR_API_KEY"
+"""Where a person puts their key, in examples to copy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """What is known about one key besides its value."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tray_app.engine.launch_plan import LaunchPlan, RemotePlan
 from tray_app.phrases import json_text
+from tray_app.settings.keys import PLACEHOLDER
 from tray_app.ui.presenters.menu import Command
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 EXAMPLE = ("The quick brown fox jumps over the lazy dog.",)
 NO_KEY = "none"
 """What a client that insists on a key sends to a server that needs none."""
-YOUR_KEY = "YOUR_API_KEY"
-"""Where a person puts the key of a server that needs one."""
 
 
 def model_id(status: AppStatus) -> str:
@@ -34,7 +33,7 @@ def model_id(status: AppStatus) -> str:
 
 def key_for(status: AppStatus) -> str:
     """What stands for the key in an example."""
-    return YOUR_KEY if status.settings.network == "lan" else NO_KEY
+    return PLACEHOLDER if status.settings.network == "lan" else NO_KEY
 
 
 def key_header(key: str) -> str:
