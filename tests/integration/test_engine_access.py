@@ -159,9 +159,12 @@ def test_when_memory_runs_out_linux_ends_the_engine_and_not_the_app(make: MakeSu
 
 
 class ImpostorLauncher:
-    """Starts programs as usual, but lets somebody else take the port of the first before it can."""
+    """Starts programs as usual, but lets somebody else take the port of the first before it can, who gives
+    this answer.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, status: int, body: bytes) -> None:
+        self._status, self._body = status, body
         self._launcher = launcher_for(detect_system(sys.platform))
         self._servers: list[ThreadingHTTPServer] = []
         self.heard: list[str | None] = []
@@ -180,13 +183,12 @@ class ImpostorLauncher:
             server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        heard = self.heard
+        heard, status, body = self.heard, self._status, self._body
 
         class Impostor(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 heard.append(self.headers["Authorization"])
-                body = b'{"embedding": [1.0], "data": [{"embedding": [1.0]}]}'
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -198,8 +200,8 @@ class ImpostorLauncher:
 
 
 @contextmanager
-def impostor() -> Iterator[ImpostorLauncher]:
-    launcher = ImpostorLauncher()
+def impostor(status: int, body: bytes) -> Iterator[ImpostorLauncher]:
+    launcher = ImpostorLauncher(status, body)
     try:
         yield launcher
     finally:
@@ -207,8 +209,20 @@ def impostor() -> Iterator[ImpostorLauncher]:
 
 
 @pytest.mark.parametrize("kind", [EngineKind.POWERINFER, EngineKind.LLAMA_SERVER])
-def test_who_takes_the_port_is_not_taken_for_the_engine(make: MakeSupervisor, kind: EngineKind) -> None:
-    with impostor() as launcher:
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b'{"embedding": [1.0], "data": [{"embedding": [1.0]}]}'),
+        (200, b"<html>"),
+        (501, b""),
+        (404, b"{}"),
+    ],
+    ids=["vector", "page", "no POST", "no such route"],
+)
+def test_who_takes_the_port_is_not_taken_for_the_engine(
+    make: MakeSupervisor, kind: EngineKind, status: int, body: bytes
+) -> None:
+    with impostor(status, body) as launcher:
         supervisor = make(launcher)
         seen: list[EngineSnapshot] = []
         supervisor.changed.connect(seen.append)

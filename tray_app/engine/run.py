@@ -170,12 +170,13 @@ class EngineRun:
         load = LoadWatch(self._load_limits, clock())
         look_at_s = clock() + timeouts.look_every_s
         while not self._ended.wait(timeouts.ask_every_s):
+            failure = None
             try:
-                if answers_probe(self._probe, self.address):
-                    self._report_answer(report)
-                    return
+                answered = answers_probe(self._probe, self.address)
             except EngineError as exc:
-                self._end(Failure(exc, permanent=True))
+                answered, failure = True, Failure(exc, permanent=True)
+            if answered:
+                self._conclude(failure, report)
                 return
             now_s = clock()
             if now_s >= look_at_s:
@@ -188,14 +189,16 @@ class EngineRun:
                     self._end(hung(timeouts.quiet_limit_s))
                     return
 
-    def _report_answer(self, report: Callable[[Event], None]) -> None:
-        """Report that the engine has answered, unless another program has taken its port and answered
-        instead.
+    def _conclude(self, failure: Failure | None, report: Callable[[Event], None]) -> None:
+        """Report that the engine has answered. End it if that was a `failure`, or if another program has taken
+        its port and answered instead, whatever it said.
         """
-        if listens(self.child.pid, self.address.host, self.address.port):
-            report(Answered(self.id.number))
+        if not listens(self.child.pid, self.address.host, self.address.port):
+            failure = port_taken()
+        if failure:
+            self._end(failure)
         else:
-            self._end(port_taken())
+            report(Answered(self.id.number))
 
     def _end_if_it_hangs(self, clock: Callable[[], float], timeouts: HealthCheckTimeouts) -> None:
         if self._shows_life(clock, timeouts) and self._kind is not EngineKind.POWERINFER:
