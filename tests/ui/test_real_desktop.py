@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,16 @@ def tray_app(
 def windows(made: Desktop, title: str) -> None:
     """Until a window with this title is on the screen."""
     made.run("xdotool", "search", "--sync", "--onlyvisible", "--name", title)
+
+
+def give_keyboard(made: Desktop, title: str) -> None:
+    """Until a window with this title has the keyboard. Asked for again, as nothing happens before the window
+    manager has taken charge of the window.
+    """
+    found, tick = ("xdotool", "search", "--onlyvisible", "--name", title), threading.Event()
+    while made.run("xdotool", "getwindowfocus").strip() not in made.run(*found).split():
+        made.run(*found, "windowactivate")
+        tick.wait(0.05)
 
 
 def test_a_person_reads_and_clicks_the_tray_menu(real_desktop: Desktop) -> None:
@@ -225,9 +236,7 @@ def test_without_a_tray_the_window_opens_and_says_so(real_desktop: Desktop) -> N
         windows(real_desktop, "^PowerInfer Tray")
         photograph(real_desktop, ARTIFACTS / "desktop-without-tray.png")
 
-        real_desktop.run(
-            "xdotool", "search", "--onlyvisible", "--name", "^PowerInfer Tray", "windowactivate", "--sync"
-        )
+        give_keyboard(real_desktop, "^PowerInfer Tray")
         real_desktop.run("xdotool", "key", "alt+F4")
 
         app.wait_for("close 4.5")
