@@ -273,6 +273,30 @@ def test_while_others_compute_the_same_model_a_process_is_restarted_as_ever() ->
     assert world.machine.state is State.BACKOFF
 
 
+def test_one_that_is_not_restarted_tries_other_ports_and_not_for_ever() -> None:
+    world = World(EngineFsm(policy=RestartPolicy(restart_delays_s=())))
+    world.take(Ensure(A))
+    world.take(Spawned(world.machine.run))
+    for _ in range(3):
+        world.crash(PORT_TAKEN)
+        assert world.machine.state is State.BACKOFF
+        world.pass_time()
+        world.take(Spawned(world.machine.run))
+    world.crash(PORT_TAKEN)
+    assert (world.machine.state, world.machine.failure) == (State.FAILED, PORT_TAKEN)
+
+
+def test_one_that_is_not_restarted_after_a_crash_is_not_after_another_port_either() -> None:
+    world = World(EngineFsm(policy=RestartPolicy(restart_delays_s=())))
+    world.take(Ensure(A))
+    world.take(Spawned(world.machine.run))
+    world.crash(PORT_TAKEN)
+    world.pass_time()
+    world.make_ready()
+    world.crash()
+    assert world.machine.state is State.FAILED
+
+
 @pytest.mark.parametrize("failure", [PORT_TAKEN, KILLED])
 def test_what_comes_from_outside_while_it_loads_is_no_reason_to_replace_it(failure: Failure) -> None:
     world = started(REPLACEABLE)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tray_app.system.host import Host
 
 _NO_RESTART = Timing(policy=RestartPolicy(restart_delays_s=()))
-"""An engine that ends is not started again: the command that waits for it hears the reason at once."""
+"""An engine that crashes is not started again: the command that waits for it hears the reason at once."""
 _FOLDER = "temporary-server"
 """Below the state folder: both servers have an engine of the same name, so each keeps its own records."""
 

@@ -57,6 +57,10 @@ class RestartPolicy:
     """Varies each delay before a restart."""
 
 
+_OTHER_PORT_DELAYS_S = (1.0, 1.0, 1.0)
+"""Of engines that are otherwise not restarted: another program took the port, so another one is tried."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ensure:
     """The wish that this plan be running."""
@@ -243,9 +247,12 @@ def _recover(fsm: EngineFsm, failure: Failure, now_s: float) -> Outcome:
     after = replace(fsm, restarts_s=recent_s, failure=failure)
     if failure.absent:
         return replace(after, state=State.WAITING), (Await(fsm.run, failure.absent),)
-    if failure.permanent or _makes_place(after) or len(recent_s) >= len(policy.restart_delays_s):
+    delays_s = policy.restart_delays_s
+    if failure.error.code is ErrorCode.ENGINE_PORT_TAKEN:
+        delays_s = delays_s or _OTHER_PORT_DELAYS_S
+    if failure.permanent or _makes_place(after) or len(recent_s) >= len(delays_s):
         return replace(after, state=State.FAILED), ()
-    delay_s = policy.jitter(policy.restart_delays_s[len(recent_s)])
+    delay_s = policy.jitter(delays_s[len(recent_s)])
     return replace(after, state=State.BACKOFF), (WakeLater(fsm.run, delay_s),)
 
 

@@ -190,8 +190,8 @@ class EngineRun:
                     return
 
     def _conclude(self, failure: Failure | None, report: Callable[[Event], None]) -> None:
-        """Report that the engine has answered. End it if that was a `failure`, or if another program has taken
-        its port and answered instead, whatever it said.
+        """Report that the engine has answered. End it if that was a `failure`, or if another program has
+        taken its port and answered instead, whatever it said.
         """
         if not listens(self.child.pid, self.address.host, self.address.port):
             failure = port_taken()
